@@ -1,0 +1,60 @@
+-- Writes rows of the database back to grants that Redis had forgotten, and gives the units reserved in their place back,
+-- unless the row has that very unit or it was delivered (then it is withdrawn).
+--
+-- KEYS     campaign grants senders leases returned pool codes
+-- ARGV     epoch, then for each reservation: field id stamp delivered rowField rowId rowSerial rowIssuedAt rowCode
+-- RETURNS  missing | stale_epoch, alone; or ok, ended, then for each: adopted | issued | taken_over | gone
+-- WRITES   grants, leases, the stock and its counters
+-- COST     O(reservations * log leases)
+local campaignKey, grantsKey, leasesKey, returnedKey, poolKey = KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6]
+local epoch = ARGV[1]
+local FIRST, STRIDE = 2, 9
+--- @include "include/campaign"
+--- @include "include/record"
+--- @include "include/write"
+--- @include "include/stock"
+--- @include "include/held"
+--- @include "include/finish"
+
+if campaign.epoch ~= epoch then return { campaign.epoch and 'stale_epoch' or 'missing' } end
+
+local fields, rowFields = namedFields(FIRST, STRIDE), namedFields(FIRST + 4, STRIDE)
+for _, field in ipairs(rowFields) do fields[#fields + 1] = field end
+local records = readRecords(fields)
+local reply, ended, grantWrites, units = { 'ok', '0' }, {}, {}, {}
+
+local function adopt(field, record, delivered, rowField, row)
+  records[field] = nil
+  ended[#ended + 1] = field
+  if record.serial ~= row.serial then
+    if delivered then campaign.withdrawn = campaign.withdrawn + 1 else units[#units + 1] = record end
+  end
+  -- Another of the user's grants may stand there by now; its own save will meet its own row.
+  if records[rowField] then return end
+  records[rowField] = row
+  grantWrites[#grantWrites + 1] = rowField
+  grantWrites[#grantWrites + 1] = encodeRecord(row)
+  campaign.issued = campaign.issued + 1
+end
+
+for i = FIRST, #ARGV, STRIDE do
+  local field, id, stamp, delivered, rowField, rowId, rowSerial, rowIssuedAt, rowCode = unpack(ARGV, i, i + STRIDE - 1)
+  local record = records[field]
+  local word = lookAt(record, id, stamp)
+  if word == 'held' then
+    word = 'adopted'
+    local row = { state = 'i', stamp = '0', serial = rowSerial, issuedAt = rowIssuedAt, id = rowId, code = rowCode }
+    adopt(field, record, delivered == '1', rowField, row)
+  end
+  reply[#reply + 1] = word
+end
+
+if #ended > 0 then
+  writeAll('ZREM', leasesKey, ended)
+  writeAll('HDEL', grantsKey, ended)
+  writeAll('HSET', grantsKey, grantWrites)
+  giveBack(units)
+  campaign.reserved = campaign.reserved - #ended
+  reply[2] = finish()
+end
+return { unpack(reply) }

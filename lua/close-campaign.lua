@@ -1,0 +1,27 @@
+-- Closes a campaign for good; the first time counts. Its keys expire together once nothing is reserved.
+--
+-- KEYS     campaign grants senders leases returned pool codes
+-- ARGV     epoch retainMs, which is empty to keep the keys
+-- RETURNS  missing | stale_epoch | closed, alone
+-- WRITES   campaign, and the expiry of all keys
+-- COST     O(1)
+local campaignKey, grantsKey, leasesKey, returnedKey, poolKey = KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6]
+local epoch, retainMs = ARGV[1], ARGV[2]
+--- @include "include/now"
+--- @include "include/campaign"
+--- @include "include/write"
+--- @include "include/stock"
+--- @include "include/finish"
+
+if not campaign.epoch or campaign.verified ~= '1' then return { 'missing' } end
+if campaign.epoch ~= epoch then return { 'stale_epoch' } end
+if not campaign.closedAt then
+  campaign.closedAt = nowMs
+  redis.call('HSET', campaignKey, 'closedAt', integer(nowMs))
+end
+if retainMs ~= '' then
+  campaign.retainMs = tonumber(retainMs)
+  redis.call('HSET', campaignKey, 'retainMs', retainMs)
+end
+finish()
+return { 'closed' }

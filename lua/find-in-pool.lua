@@ -1,0 +1,21 @@
+-- Looks for a code in one stretch of the pool, counted from its tail: taking and giving back move the head alone.
+--
+-- KEYS     campaign pool
+-- ARGV     epoch code fromTail limit
+-- RETURNS  missing | stale_epoch | end, alone; or more, next fromTail; or found, fromTail, unit
+-- WRITES
+-- COST     O(limit)
+local campaignKey, poolKey = KEYS[1], KEYS[2]
+local epoch, code, fromTail, limit = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+--- @include "include/campaign"
+
+if not campaign.epoch or campaign.verified ~= '1' then return { 'missing' } end
+if campaign.epoch ~= epoch then return { 'stale_epoch' } end
+local units = redis.call('LRANGE', poolKey, integer(-fromTail - limit + 1), integer(-fromTail))
+for i = #units, 1, -1 do
+  if string.match(units[i], '^%d+:(.*)$') == code then
+    return { 'found', integer(fromTail + #units - i), units[i] }
+  end
+end
+if #units < limit then return { 'end' } end
+return { 'more', integer(fromTail + limit) }

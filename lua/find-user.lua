@@ -1,0 +1,24 @@
+-- Reads what one user holds.
+--
+-- KEYS     campaign grants
+-- ARGV     userId
+-- RETURNS  missing, alone; or ok, then for each: grant record
+-- WRITES
+-- COST     O(perUser)
+local campaignKey, grantsKey = KEYS[1], KEYS[2]
+local userId = ARGV[1]
+--- @include "include/campaign"
+--- @include "include/record"
+
+if not campaign.epoch or campaign.verified ~= '1' then return { 'missing' } end
+local fields, reply = {}, { 'ok' }
+for grant = 1, campaign.perUser do fields[grant] = integer(grant) .. ':' .. userId end
+local records = readRecords(fields)
+for grant = 1, campaign.perUser do
+  local record = records[fields[grant]]
+  if record then
+    reply[#reply + 1] = integer(grant)
+    reply[#reply + 1] = encodeRecord(record)
+  end
+end
+return { unpack(reply) }

@@ -1,0 +1,15 @@
+-- finish: the end of every script that moves units. Writes the counters; answers '1' once in a campaign's life, when
+-- its last unit is out; and sets the one expiry of all keys as soon as a closed campaign has nothing reserved.
+local function finish()
+  local ended = '0'
+  if campaign.total and campaign.total > 0 and not campaign.exhausted and campaign.reserved == 0 and available() == 0 then
+    campaign.exhausted = '1'
+    ended = '1'
+    redis.call('HSET', campaignKey, 'exhausted', '1')
+  end
+  saveCounters()
+  if campaign.closedAt and campaign.retainMs and campaign.reserved == 0 then
+    for _, key in ipairs(KEYS) do redis.call('PEXPIREAT', key, integer(campaign.closedAt + campaign.retainMs)) end
+  end
+  return ended
+end

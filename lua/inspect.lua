@@ -1,0 +1,21 @@
+-- Reads a campaign: its definition, its counters, and whether its keys are whole.
+--
+-- KEYS     campaign grants senders leases returned pool
+-- ARGV
+-- RETURNS  missing, alone; or ok, nowMs, whole (1 or 0), then pairs: name value
+-- WRITES
+-- COST     O(1)
+local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+--- @include "include/now"
+--- @include "include/campaign"
+--- @include "include/ready"
+
+if not campaign.epoch then return { 'missing' } end
+local whole = unready(campaign.epoch, 0) == nil
+local reply = { 'ok', integer(nowMs), whole and '1' or '0' }
+for name, value in pairs(campaign) do
+  reply[#reply + 1] = name
+  reply[#reply + 1] = type(value) == 'number' and integer(value) or value
+end
+return { unpack(reply) }

@@ -1,0 +1,72 @@
+-- Gives reservations another unit, because the database says that theirs is somebody else's. Only the refused unit is
+-- withdrawn: jumping ahead would lose the free ones below. Where only a generated code collided, the unit stays.
+--
+-- KEYS     campaign grants senders leases returned pool codes
+-- ARGV     epoch, then for each reservation: field id stamp serial keep code. serial is the refused one; keep is 1 to
+--          change the code alone; code is a newly generated one, or empty
+-- RETURNS  missing | stale_epoch, alone; or ok, ended, then for each: word, record. Words: reassigned sold_out issued
+--          taken_over gone; the record is '' with sold_out and gone
+-- WRITES   grants, leases, the stock and its counters
+-- COST     O(reservations * log leases)
+local campaignKey, grantsKey, leasesKey, returnedKey, poolKey = KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6]
+local epoch = ARGV[1]
+local FIRST, STRIDE = 2, 6
+--- @include "include/now"
+--- @include "include/campaign"
+--- @include "include/record"
+--- @include "include/write"
+--- @include "include/stock"
+--- @include "include/held"
+--- @include "include/finish"
+
+if campaign.epoch ~= epoch then return { campaign.epoch and 'stale_epoch' or 'missing' } end
+
+local records = readRecords(namedFields(FIRST, STRIDE))
+takeUnits((#ARGV - FIRST + 1) / STRIDE)
+local stamp = integer(math.max(nowMicros, campaign.stamp + 1))
+local lease = integer(nowMs + campaign.leaseMs)
+local reply, grantWrites, leaseWrites, lost = { 'ok', '0' }, {}, {}, {}
+
+local function moveOn(field, record, keep, code)
+  if not keep then
+    campaign.withdrawn = campaign.withdrawn + 1
+    local serial, pooled = takeUnit()
+    if not serial then
+      lost[#lost + 1] = field
+      records[field] = nil
+      return 'sold_out'
+    end
+    record.serial = serial
+    if fromPool then record.code = pooled end
+  end
+  if not fromPool then record.code = code end
+  record.stamp = stamp
+  grantWrites[#grantWrites + 1] = field
+  grantWrites[#grantWrites + 1] = encodeRecord(record)
+  leaseWrites[#leaseWrites + 1] = lease
+  leaseWrites[#leaseWrites + 1] = field
+  return 'reassigned'
+end
+
+for i = FIRST, #ARGV, STRIDE do
+  local field, id, held, serial, keep, code = unpack(ARGV, i, i + STRIDE - 1)
+  local record = records[field]
+  local word = lookAt(record, id, held)
+  if word == 'held' then
+    word = record.serial == serial and moveOn(field, record, keep == '1', code) or 'taken_over'
+  end
+  reply[#reply + 1] = word
+  reply[#reply + 1] = (word == 'gone' or word == 'sold_out') and '' or encodeRecord(record)
+end
+
+if #grantWrites + #lost > 0 then
+  writeAll('ZREM', leasesKey, lost)
+  writeAll('HDEL', grantsKey, lost)
+  writeAll('HSET', grantsKey, grantWrites)
+  writeAll('ZADD', leasesKey, leaseWrites)
+  writeTaken()
+  campaign.reserved = campaign.reserved - #lost
+  campaign.stamp = tonumber(stamp)
+  reply[2] = finish()
+end
+return { unpack(reply) }

@@ -1,0 +1,44 @@
+-- Gives units back, once each, because nothing was delivered or saved: the compensation.
+--
+-- KEYS     campaign grants senders leases returned pool codes
+-- ARGV     epoch, then for each reservation: field id stamp
+-- RETURNS  missing | stale_epoch, alone; or ok, then for each: word, record. Words: released issued taken_over gone;
+--          the record is '' with gone
+-- WRITES   grants, leases, the stock and its counters
+-- COST     O(reservations * log leases)
+local campaignKey, grantsKey, leasesKey, returnedKey, poolKey = KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6]
+local epoch = ARGV[1]
+local FIRST, STRIDE = 2, 3
+--- @include "include/campaign"
+--- @include "include/record"
+--- @include "include/write"
+--- @include "include/stock"
+--- @include "include/held"
+--- @include "include/finish"
+
+if campaign.epoch ~= epoch then return { campaign.epoch and 'stale_epoch' or 'missing' } end
+
+local records = readRecords(namedFields(FIRST, STRIDE))
+local reply, freed, units = { 'ok' }, {}, {}
+for i = FIRST, #ARGV, STRIDE do
+  local field, id, stamp = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  local record = records[field]
+  local word = lookAt(record, id, stamp)
+  if word == 'held' then
+    word = 'released'
+    freed[#freed + 1] = field
+    units[#units + 1] = record
+    records[field] = nil
+  end
+  reply[#reply + 1] = word
+  reply[#reply + 1] = word == 'gone' and '' or encodeRecord(record)
+end
+
+if #freed > 0 then
+  writeAll('ZREM', leasesKey, freed)
+  writeAll('HDEL', grantsKey, freed)
+  giveBack(units)
+  campaign.reserved = campaign.reserved - #freed
+  finish()
+end
+return { unpack(reply) }

@@ -1,0 +1,23 @@
+-- Changes a code that is still in the pool. The old one stays known, so that loading the same list again skips it.
+--
+-- KEYS     campaign pool codes
+-- ARGV     epoch fromTail unit code
+-- RETURNS  missing | stale_epoch | moved (look again) | duplicate | replaced, alone
+-- WRITES   pool, codes, campaign
+-- COST     O(distance from the nearer end of the pool)
+local campaignKey, poolKey, codesKey = KEYS[1], KEYS[2], KEYS[3]
+local epoch, fromTail, unit, code = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
+--- @include "include/campaign"
+
+if not campaign.epoch or campaign.verified ~= '1' then return { 'missing' } end
+if campaign.epoch ~= epoch then return { 'stale_epoch' } end
+local index = integer(-fromTail)
+local replacement = string.match(unit, '^(%d+):') .. ':' .. code
+local there = redis.call('LINDEX', poolKey, index)
+if there == replacement then return { 'replaced' } end
+if there ~= unit then return { 'moved' } end
+if redis.call('SISMEMBER', codesKey, code) == 1 then return { 'duplicate' } end
+redis.call('SADD', codesKey, code)
+redis.call('HINCRBY', campaignKey, 'codes', 1)
+redis.call('LSET', poolKey, index, replacement)
+return { 'replaced' }

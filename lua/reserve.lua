@@ -1,0 +1,119 @@
+-- Takes a unit under a lease for each user of the batch, or says why not.
+--
+-- KEYS     campaign grants senders leases returned pool
+-- ARGV     epoch fence sender call, then for each user: id userId code
+-- RETURNS  missing | stale_epoch | rolled_back, alone; or ok, the campaign's stamp, ended, closedAt (or empty), then
+--          for each user: word, count, count times (grant, record). Words: new existing issued already_issued sold_out not_open
+--          closed paused lapsed
+-- WRITES   grants, leases, senders, the stock and its counters; nothing on a refusal but the sender's call number
+-- COST     O(users * perUser), one variadic command per key
+local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local epoch, fence, sender, call = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
+local FIRST, STRIDE = 5, 3
+--- @include "include/now"
+--- @include "include/campaign"
+--- @include "include/ready"
+--- @include "include/record"
+--- @include "include/write"
+--- @include "include/stock"
+--- @include "include/finish"
+
+local refusal = unready(epoch, fence)
+if refusal then return { refusal } end
+
+-- A call number that was seen before only looks up: a copy of this call may run at any later time, and must not take
+-- a second unit. `lapsed` proves that nothing was or will be taken by this very call.
+local seen = redis.call('HMGET', sendersKey, sender)[1]
+local seenCall, seenStamp = 0, '0'
+if type(seen) == 'string' then
+  seenCall, seenStamp = string.match(seen, '^(%d+):(%d+)$')
+  seenCall = tonumber(seenCall)
+end
+local repeated = call <= seenCall
+
+local shut
+if campaign.closedAt or (campaign.closesAt and nowMs >= campaign.closesAt) then shut = 'closed'
+elseif campaign.paused == '1' then shut = 'paused'
+elseif campaign.opensAt and nowMs < campaign.opensAt then shut = 'not_open' end
+
+local fields = {}
+for i = FIRST, #ARGV, STRIDE do
+  for grant = 1, campaign.perUser do fields[#fields + 1] = integer(grant) .. ':' .. ARGV[i + 1] end
+end
+local records = readRecords(fields)
+if not shut and not repeated then takeUnits((#ARGV - FIRST + 1) / STRIDE) end
+
+local stamp = integer(math.max(nowMicros, campaign.stamp + 1))
+local lease = campaign.needs and integer(nowMs + campaign.leaseMs)
+local grantWrites, leaseWrites, stamped = {}, {}, false
+local closedAt = campaign.closedAt or campaign.closesAt
+local reply = { 'ok', '', '0', closedAt and integer(closedAt) or '' }
+
+local function write(field, record)
+  record.stamp = lease and stamp or '0'
+  records[field] = record
+  grantWrites[#grantWrites + 1] = field
+  grantWrites[#grantWrites + 1] = encodeRecord(record)
+  if lease then
+    leaseWrites[#leaseWrites + 1] = lease
+    leaseWrites[#leaseWrites + 1] = field
+  end
+  stamped = true
+end
+
+local function answer(word, held)
+  reply[#reply + 1] = word
+  reply[#reply + 1] = #held / 2
+  for i = 1, #held do reply[#reply + 1] = held[i] end
+end
+
+-- The id's own record comes before window, pause and stock: a repeat after the close still finds what it was given.
+local function serve(id, userId, code)
+  local held, vacant = {}, nil
+  for grant = 1, campaign.perUser do
+    local name = integer(grant)
+    local record = records[name .. ':' .. userId]
+    if record and record.id == id then
+      if record.state == 'i' then return answer('issued', { name, encodeRecord(record) }) end
+      if repeated then
+        local mine = call == seenCall and record.stamp == seenStamp
+        return answer(mine and 'new' or 'existing', { name, encodeRecord(record) })
+      end
+      write(name .. ':' .. userId, record)
+      return answer('existing', { name, encodeRecord(record) })
+    elseif record then
+      held[#held + 1] = name
+      held[#held + 1] = encodeRecord(record)
+    else
+      vacant = vacant or name
+    end
+  end
+  if not vacant then return answer('already_issued', held) end
+  if shut then return answer(shut, {}) end
+  if repeated then return answer('lapsed', {}) end
+  local serial, pooled = takeUnit()
+  if not serial then return answer('sold_out', {}) end
+  local record = { state = lease and 'r' or 'i', serial = serial, issuedAt = integer(nowMs), id = id }
+  record.code = fromPool and pooled or code
+  write(vacant .. ':' .. userId, record)
+  local counter = lease and 'reserved' or 'issued'
+  campaign[counter] = campaign[counter] + 1
+  answer('new', { vacant, encodeRecord(record) })
+end
+for i = FIRST, #ARGV, STRIDE do serve(ARGV[i], ARGV[i + 1], ARGV[i + 2]) end
+
+-- A closed campaign stays closed, so a late copy finds it closed again: only what was written needs the call number.
+if not repeated and (stamped or shut ~= 'closed') then
+  redis.call('HSET', sendersKey, sender, integer(call) .. ':' .. (stamped and stamp or '0'))
+  if seenCall == 0 then redis.call('HINCRBY', campaignKey, 'senders', 1) end
+end
+if stamped then
+  writeAll('HSET', grantsKey, grantWrites)
+  writeAll('ZADD', leasesKey, leaseWrites)
+  writeTaken()
+  campaign.stamp = tonumber(stamp)
+  reply[3] = finish()
+end
+reply[2] = integer(campaign.stamp)
+return { unpack(reply) }

@@ -1,0 +1,40 @@
+-- Takes units out of the stock for good: they may be known outside, or the database gave their serial to somebody else.
+--
+-- KEYS     campaign grants senders leases returned pool codes
+-- ARGV     epoch, then for each reservation: field id stamp
+-- RETURNS  missing | stale_epoch, alone; or ok, ended, then for each: withdrawn | issued | taken_over | gone
+-- WRITES   grants, leases, counters
+-- COST     O(reservations * log leases)
+local campaignKey, grantsKey, leasesKey, returnedKey, poolKey = KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6]
+local epoch = ARGV[1]
+local FIRST, STRIDE = 2, 3
+--- @include "include/campaign"
+--- @include "include/record"
+--- @include "include/write"
+--- @include "include/stock"
+--- @include "include/held"
+--- @include "include/finish"
+
+if campaign.epoch ~= epoch then return { campaign.epoch and 'stale_epoch' or 'missing' } end
+
+local records = readRecords(namedFields(FIRST, STRIDE))
+local reply, withdrawn = { 'ok', '0' }, {}
+for i = FIRST, #ARGV, STRIDE do
+  local field, id, stamp = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  local word = lookAt(records[field], id, stamp)
+  if word == 'held' then
+    word = 'withdrawn'
+    withdrawn[#withdrawn + 1] = field
+    records[field] = nil
+  end
+  reply[#reply + 1] = word
+end
+
+if #withdrawn > 0 then
+  writeAll('ZREM', leasesKey, withdrawn)
+  writeAll('HDEL', grantsKey, withdrawn)
+  campaign.reserved = campaign.reserved - #withdrawn
+  campaign.withdrawn = campaign.withdrawn + #withdrawn
+  reply[2] = finish()
+end
+return { unpack(reply) }

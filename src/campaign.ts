@@ -1,0 +1,135 @@
+import { randomBytes } from 'node:crypto';
+import { InvalidArgumentError } from './errors.js';
+import { assertDate, assertInteger, assertName, assertObject, assertOnlyKeys, MAX_TOTAL } from './limits.js';
+
+/** What a campaign can give. */
+export type Stock =
+  /** A number of units. With `generateCodes` each gets a code of `generateCodes()`. */
+  | { readonly kind: 'counted'; readonly total: number; readonly generateCodes?: boolean }
+  /** No limit but `perUser`. */
+  | { readonly kind: 'unlimited'; readonly generateCodes?: boolean }
+  /** Codes that `loadCodes` loads ahead, each handed out at most once. */
+  | { readonly kind: 'codes' };
+
+export interface CampaignDefinition {
+  /** `[A-Za-z0-9._-]{1,64}`. */
+  readonly id: string;
+  readonly stock: Stock;
+  /** How many coupons one user may have, 1–100; default 1. */
+  readonly perUser?: number;
+  /** Before this instant of Redis' clock `issue()` answers `not_open`; default: open at once. */
+  readonly opensAt?: Date;
+  /** From this instant of Redis' clock on `issue()` answers `closed`; default: until `closeCampaign`. */
+  readonly closesAt?: Date;
+}
+
+/** What a process must bring along to issue from a campaign. */
+export type Need = 'persistence' | 'deliver';
+
+/** A definition with every default in place, as it is compared and stored. */
+export interface CampaignRules {
+  readonly kind: Stock['kind'];
+  /** Of a counted campaign; `null` for the others. */
+  readonly total: number | null;
+  readonly generateCodes: boolean;
+  readonly perUser: number;
+  readonly opensAt: number | null;
+  readonly closesAt: number | null;
+  readonly needs: readonly Need[];
+}
+
+export type CampaignState = 'scheduled' | 'open' | 'paused' | 'closed';
+
+/** A campaign as `inspect()` sees it, at one instant of Redis. */
+export interface Campaign {
+  readonly id: string;
+  readonly state: CampaignState;
+  /** `false`: a part of its state in Redis is missing, nothing is issued until it is rebuilt. */
+  readonly ready: boolean;
+  readonly stock: Stock['kind'];
+  readonly generateCodes: boolean;
+  /** Units in all; `null` when unlimited. `available + reserved + issued + withdrawn = total`. */
+  readonly total: number | null;
+  readonly available: number | null;
+  readonly reserved: number;
+  readonly issued: number;
+  readonly withdrawn: number;
+  readonly perUser: number;
+  readonly opensAt: Date | null;
+  readonly closesAt: Date | null;
+  /** When `closeCampaign` closed it. */
+  readonly closedAt: Date | null;
+  readonly leaseMs: number;
+  readonly needs: readonly Need[];
+  readonly epoch: string;
+}
+
+/** Checks a definition and fills in the defaults; throws `InvalidArgumentError`. */
+export function toRules(definition: CampaignDefinition, needs: readonly Need[]): CampaignRules {
+  assertObject('the campaign', definition);
+  assertOnlyKeys('the campaign', definition, ['id', 'stock', 'perUser', 'opensAt', 'closesAt']);
+  const { id, perUser = 1, opensAt, closesAt } = definition;
+  assertName('id', id);
+  const stock = checkedStock(definition.stock);
+  assertInteger('perUser', perUser, 1, 100);
+  if (opensAt !== undefined) assertDate('opensAt', opensAt);
+  if (closesAt !== undefined) assertDate('closesAt', closesAt);
+  if (opensAt && closesAt && opensAt >= closesAt) throw new InvalidArgumentError('closesAt must be after opensAt');
+  return {
+    kind: stock.kind,
+    total: stock.kind === 'counted' ? stock.total : null,
+    generateCodes: stock.kind !== 'codes' && (stock.generateCodes ?? false),
+    perUser,
+    opensAt: opensAt?.getTime() ?? null,
+    closesAt: closesAt?.getTime() ?? null,
+    needs,
+  };
+}
+
+function checkedStock(stock: Stock): Stock {
+  assertObject('stock', stock);
+  switch (stock.kind) {
+    case 'counted':
+      assertOnlyKeys('stock', stock, ['kind', 'total', 'generateCodes']);
+      assertInteger('stock.total', stock.total, 0, MAX_TOTAL);
+      assertFlag('stock.generateCodes', stock.generateCodes);
+      return stock;
+    case 'unlimited':
+      assertOnlyKeys('stock', stock, ['kind', 'generateCodes']);
+      assertFlag('stock.generateCodes', stock.generateCodes);
+      return stock;
+    case 'codes':
+      assertOnlyKeys('stock', stock, ['kind']);
+      return stock;
+    default:
+      throw new InvalidArgumentError("stock.kind must be 'counted', 'codes' or 'unlimited'");
+  }
+}
+
+function assertFlag(name: string, value: unknown): void {
+  if (value !== undefined && typeof value !== 'boolean') throw new InvalidArgumentError(`${name} must be a boolean`);
+}
+
+/** Which rules differ, in words; empty when they are the same. */
+export function differences(there: CampaignRules, asked: CampaignRules): string[] {
+  const names = ['kind', 'total', 'generateCodes', 'perUser', 'opensAt', 'closesAt', 'needs'] as const;
+  return names.flatMap((name) => {
+    const [is, wanted] = [describe(there[name]), describe(asked[name])];
+    return is === wanted ? [] : [`${name} is ${is}, not ${wanted}`];
+  });
+}
+
+function describe(value: CampaignRules[keyof CampaignRules]): string {
+  if (Array.isArray(value)) return value.length > 0 ? [...value].sort().join('+') : 'none';
+  return value === null ? 'none' : String(value);
+}
+
+/** `<generation>-<random>`: which making of a campaign's Redis state this is. */
+export function firstEpoch(): string {
+  return `1-${randomBytes(9).toString('base64url')}`;
+}
+
+/** A process never follows a lower generation: that would be a state from before a rebuild. */
+export function generationOf(epoch: string): number {
+  return Number.parseInt(epoch, 10);
+}

@@ -1,0 +1,362 @@
+import { type Campaign, type CampaignDefinition, type Need, toRules } from './campaign.js';
+import { mintCode } from './codes.js';
+import { monotonicMs } from './deadline.js';
+import { Deliveries } from './deliver.js';
+import { CampaignConflictError, ClosedError, HookError, redacted } from './errors.js';
+import { type Emit, safeEmit } from './events.js';
+import { Flight } from './flight.js';
+import { InFlight } from './in-flight.js';
+import { deriveId, type Issuance, mintId } from './issuance.js';
+import { type IssueCall, issue, type Steps } from './issue.js';
+import { assertFunction, assertInteger, assertName, assertObject, assertOnlyKeys, assertText } from './limits.js';
+import { assertCodes, type CodeSource, type LoadOptions, type LoadResult, loadInChunks } from './load.js';
+import { type CheckedOptions, type CouponIssuerOptions, checkedOptions } from './options.js';
+import * as admin from './redis/admin.js';
+import type { CampaignState, RedisContext } from './redis/campaign-state.js';
+import { Campaigns } from './redis/campaigns.js';
+import { ScriptRunner } from './redis/runner.js';
+import type { Serving } from './redis/serving.js';
+import type { IssueResult } from './result.js';
+import { batchedSaves } from './save.js';
+import { type SettleResult, settle } from './settle.js';
+
+export interface IssueRequest {
+  readonly campaignId: string;
+  /** 1–128 bytes of well-formed UTF-8 without U+0000. A number is refused: use `String(user.id)`. */
+  readonly userId: string;
+  /** Names this attempt, within this campaign and user: a repeat under it finds its own answer. */
+  readonly requestId?: string;
+  /** Stops waiting, not issuing: once sent, the attempt goes on and `status()` tells how it ended. */
+  readonly signal?: AbortSignal;
+  /** Less than the issuer's `timeoutMs` for this call: whole ms from 1 on. */
+  readonly timeoutMs?: number;
+}
+
+export interface UserStatus {
+  readonly status: 'none' | 'reserved' | 'issued';
+  /** What the user holds, by grant; the code is `null` until the row is committed. */
+  readonly issuances: readonly Issuance[];
+}
+
+/**
+ * Gives out a limited number of coupons to many people who ask at once. `issued` means: the row is committed in your database.
+ *
+ * One instance per process and Redis. It has no timers and no hidden life; many instances may share campaigns.
+ *
+ * @example
+ * ```ts
+ * const issuer = new CouponIssuer({ redis: new Redis(), persistence: new PostgresPersistence(pool) });
+ * await issuer.openCampaign({ id: 'launch', stock: { kind: 'counted', total: 1000 } });
+ * const result = await issuer.issue({ campaignId: 'launch', userId: String(user.id) });
+ * ```
+ */
+export class CouponIssuer {
+  readonly #options: CheckedOptions;
+  readonly #campaigns: Campaigns;
+  readonly #context: RedisContext;
+  readonly #emit: Emit;
+  readonly #steps: Steps;
+  readonly #inFlight = new InFlight();
+  readonly #flights = new Map<string, Flight>();
+  #closed = false;
+
+  /** Does no I/O. Throws `InvalidArgumentError` for an option outside its range. */
+  constructor(options: CouponIssuerOptions) {
+    this.#options = checkedOptions(options);
+    const { redis, prefix, timeoutMs, persistence, deliver, maxBatch, maxInFlight, maxQueued } = this.#options;
+    this.#emit = safeEmit(this.#options.onEvent);
+    const emit = this.#emit;
+    const saves = persistence ? batchedSaves(persistence, { maxBatch, maxInFlight, emit }) : null;
+    const deliveries = deliver ? new Deliveries(deliver, this.#options.maxDeliveries, emit) : null;
+    this.#steps = { saves, deliveries, recall: this.#options.recall, emit };
+    const has: Need[] = [
+      ...(deliver ? (['deliver'] as const) : []),
+      ...(persistence ? (['persistence'] as const) : []),
+    ];
+    let call = 0;
+    const sender = mintId();
+    this.#context = { runner: new ScriptRunner(redis), prefix, timeoutMs, has, sender, nextCall: () => ++call };
+    const room = async () => {
+      await deliveries?.room();
+      await saves?.room();
+    };
+    this.#campaigns = new Campaigns(this.#context, { maxBatch, maxInFlight, maxQueued, room, emit });
+  }
+
+  /**
+   * Opens a campaign, or finds it open with the same definition (`exists`); live stock is never reset. On a campaign without state in Redis the
+   * adapter's `list` is asked first: rows there mean that Redis lost it, and it does not serve.
+   *
+   * Throws `CampaignConflictError` (another definition, or rows without state), `InvalidArgumentError`, `HookError`, `RedisError`. Four round
+   * trips, and one to the database.
+   */
+  async openCampaign(definition: CampaignDefinition): Promise<{ status: 'opened' | 'exists'; campaign: Campaign }> {
+    this.#assertNotClosed();
+    const rules = toRules(definition, this.#context.has);
+    return this.#inFlight.track(
+      (async () => {
+        const state = this.#campaigns.state(definition.id);
+        await admin.register(this.#context, definition.id);
+        const status = await admin.writeCampaign(state, rules, this.#options.leaseMs);
+        if (!state.verified) {
+          await this.#assertNoRows(definition.id);
+          await admin.activate(state);
+        }
+        this.#campaigns.keep(state);
+        return { status, campaign: await admin.readCampaign(state) };
+      })(),
+    );
+  }
+
+  /**
+   * Loads codes into the pool, 500 a round trip. Codes that were ever loaded are skipped and counted. Under the same `loadId` a load that was
+   * interrupted goes on where it stopped.
+   *
+   * Throws `InvalidArgumentError` naming the place of a bad code, before anything is written if the codes are an array;
+   * `CampaignConflictError` if the campaign has no pool or is closed; `RedisError`.
+   */
+  async loadCodes(id: string, codes: CodeSource, options: LoadOptions = {}): Promise<LoadResult> {
+    assertCodes(codes);
+    assertObject('options', options);
+    assertOnlyKeys('options', options, ['loadId', 'onProgress', 'signal']);
+    if (options.loadId !== undefined) assertText('loadId', options.loadId);
+    assertFunction('onProgress', options.onProgress);
+    return this.#administer(id, async (serving) => {
+      assertPool(serving);
+      return loadInChunks(serving.state, codes, options);
+    });
+  }
+
+  /**
+   * Changes a code that is still in the pool. `not_in_pool`: it was issued, reserved or never loaded; `duplicate`: the new one is known.
+   * One round trip per 500 codes of the pool, and one more.
+   */
+  async replaceCode(change: {
+    campaignId: string;
+    code: string;
+    replacement: string;
+  }): Promise<{ status: 'replaced' | 'not_in_pool' | 'duplicate' }> {
+    assertObject('the change', change);
+    assertOnlyKeys('the change', change, ['campaignId', 'code', 'replacement']);
+    const { campaignId, code, replacement } = change;
+    assertText('code', code);
+    assertText('replacement', replacement);
+    return this.#administer(campaignId, async (serving) => {
+      assertPool(serving);
+      return { status: await admin.replaceInPool(serving.state, code, replacement) };
+    });
+  }
+
+  /**
+   * Gives this user a coupon, or says why not. An ordinary day is a value (`IssueResult`); a fault is thrown.
+   *
+   * Two round trips to Redis, the second one after the answer, and one statement in the database, all shared with whoever asks at the same time.
+   * Throws `InvalidArgumentError`, `UnknownCampaignError`, `MisconfiguredError`, `OverloadedError`, `RedisError`, `NotIssuedError`, `HookError`,
+   * `ClosedError`, and the reason of an aborted signal.
+   */
+  async issue(request: IssueRequest): Promise<IssueResult> {
+    this.#assertNotClosed();
+    this.#assertRequest(request);
+    const { campaignId, userId, requestId, signal, timeoutMs } = request;
+    signal?.throwIfAborted();
+    const id = requestId === undefined ? mintId() : deriveId(campaignId, userId, requestId);
+    const call = {
+      id,
+      userId,
+      code: '',
+      deadlineAt: monotonicMs() + this.#options.timeoutMs,
+      abandoned: false,
+      sent: false,
+      reserved: null,
+    };
+    const limited = signal !== undefined || timeoutMs !== undefined;
+    if (requestId === undefined && !limited) return this.#inFlight.track(this.#fly(campaignId, call, false));
+    const shared = this.#flights.get(id);
+    if (shared) return shared.wait({ timeoutMs, signal });
+    const result = this.#inFlight
+      .track(this.#fly(campaignId, call, requestId !== undefined))
+      .finally(() => this.#flights.delete(id));
+    const flight = new Flight(call, result);
+    this.#flights.set(id, flight);
+    return flight.wait({ timeoutMs, signal });
+  }
+
+  /** What a user holds in a campaign. One round trip. Throws `UnknownCampaignError`, `NotReadyError`, `RedisError`. */
+  async status(query: { campaignId: string; userId: string }): Promise<UserStatus> {
+    assertObject('the query', query);
+    assertOnlyKeys('the query', query, ['campaignId', 'userId']);
+    const { campaignId, userId } = query;
+    assertText('userId', userId);
+    return this.#administer(campaignId, async (serving) => {
+      const issuances = await admin.findUser(serving.state, userId);
+      if (issuances.length === 0) return { status: 'none', issuances };
+      return { status: issuances.some(({ state }) => state === 'issued') ? 'issued' : 'reserved', issuances };
+    });
+  }
+
+  /** The campaign at one instant of Redis. One round trip. Throws `UnknownCampaignError`, `NotReadyError`, `RedisError`. */
+  async inspect(id: string): Promise<Campaign> {
+    return this.#administer(id, (serving) => admin.readCampaign(serving.state));
+  }
+
+  /**
+   * Finishes every reservation whose lease ran out: of one campaign, or of all in the registry, closed ones too. Run it when a process died, and
+   * every few seconds while a campaign runs; any number of processes may.
+   *
+   * Without an id, a campaign that cannot be settled does not stop the others; its error is thrown at the end.
+   */
+  async settle(id?: string): Promise<SettleResult> {
+    if (id !== undefined) return this.#administer(id, (serving) => this.#settleOne(serving));
+    this.#assertNotClosed();
+    return this.#inFlight.track(this.#settleAll());
+  }
+
+  /** `issue()` answers `paused` from now on; repeats of what was reserved still find their answer. */
+  async pause(id: string): Promise<void> {
+    await this.#administer(id, (serving) => admin.setPaused(serving.state, true));
+  }
+
+  async resume(id: string): Promise<void> {
+    await this.#administer(id, (serving) => admin.setPaused(serving.state, false));
+  }
+
+  /**
+   * Closes a campaign for good; what is reserved is still settled. With `retainMs` all its keys expire together, that long after the close, once
+   * nothing is reserved: a mark that expired earlier would let a user in twice.
+   */
+  async closeCampaign(options: { id: string; retainMs?: number }): Promise<void> {
+    assertObject('options', options);
+    assertOnlyKeys('options', options, ['id', 'retainMs']);
+    const { id, retainMs } = options;
+    if (retainMs !== undefined) assertInteger('retainMs', retainMs, 0, 10 * 365 * 86_400_000);
+    await this.#administer(id, (serving) => admin.closeCampaign(serving.state, retainMs ?? null));
+  }
+
+  /** Resolves when nothing that this process started is in flight, confirms included. */
+  async idle(): Promise<void> {
+    await this.#inFlight.idle();
+  }
+
+  /** Refuses new calls with `ClosedError` and finishes what is in flight. The client stays open: it is yours. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#inFlight.idle();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #fly(campaignId: string, call: IssueCall, repeatable: boolean): Promise<IssueResult> {
+    const serving = await this.#campaigns.find(campaignId);
+    if (typeof serving === 'string') return { status: 'not_ready', reason: serving };
+    serving.state.assertEquipped();
+    const reason = await this.#refusalOfRule(serving, call, repeatable);
+    if (reason !== null) {
+      this.#emit({ type: 'refused', campaignId, status: 'not_eligible', count: 1 });
+      return { status: 'not_eligible', reason };
+    }
+    if (serving.state.rules.generateCodes) call.code = mintCode();
+    const { result, finished } = await issue(serving, call, this.#stepsFor(serving));
+    if (finished) this.#finish(finished, campaignId);
+    return result;
+  }
+
+  /** Asks the caller's own rule. It does not apply to a repeat that already holds its coupon: that was answered before. */
+  async #refusalOfRule({ state }: Serving, call: IssueCall, repeatable: boolean): Promise<string | null> {
+    const { eligible } = this.#options;
+    if (!eligible) return null;
+    const request = { campaignId: state.id, userId: call.userId };
+    let verdict: true | { reason: string };
+    try {
+      verdict = await eligible(request);
+    } catch (error) {
+      throw new HookError('eligible threw; nothing was reserved', { cause: redacted(error) });
+    }
+    if (verdict === true) return null;
+    if (typeof verdict?.reason !== 'string')
+      throw new HookError('eligible must return true or { reason }; nothing was reserved');
+    if (repeatable && (await admin.findUser(state, call.userId)).some(({ id }) => id === call.id)) return null;
+    return verdict.reason;
+  }
+
+  /** The answer is out; what ends the lease goes on behind it. If it fails, settle finishes the reservation. */
+  #finish(finished: () => Promise<unknown>, campaignId: string): void {
+    this.#inFlight.track(finished()).catch((error: unknown) => {
+      this.#emit({ type: 'fault', during: 'confirm', campaignId, error: redacted(error) });
+    });
+  }
+
+  #stepsFor({ state }: Serving): Steps {
+    return { ...this.#steps, deliveries: state.rules.needs.includes('deliver') ? this.#steps.deliveries : null };
+  }
+
+  async #assertNoRows(campaignId: string): Promise<void> {
+    const { persistence } = this.#options;
+    if (!persistence?.list) return;
+    let rows: readonly Issuance[];
+    try {
+      rows = await persistence.list(campaignId, { afterSerial: 0, limit: 1 });
+    } catch (error) {
+      throw new HookError(`the adapter's list threw; campaign ${campaignId} does not serve yet, open it again`, {
+        cause: redacted(error),
+      });
+    }
+    if (rows.length > 0) {
+      throw new CampaignConflictError(
+        `the database holds issuances of campaign ${campaignId}, Redis holds no state of it: it is not new and does not serve. Rebuild its state from the database, or use another id`,
+      );
+    }
+  }
+
+  async #settleAll(): Promise<SettleResult> {
+    const sum = { settled: 0, pending: 0, failed: 0 };
+    let fault: unknown;
+    for await (const id of admin.registered(this.#context)) {
+      try {
+        const serving = await this.#campaigns.find(id);
+        if (typeof serving === 'string') continue;
+        const { settled, pending, failed } = await this.#settleOne(serving);
+        sum.settled += settled;
+        sum.pending += pending;
+        sum.failed += failed;
+      } catch (error) {
+        fault ??= error;
+        this.#emit({ type: 'fault', during: 'settle', campaignId: id, error: redacted(error) });
+      }
+    }
+    if (fault) throw fault;
+    return sum;
+  }
+
+  #settleOne(serving: Serving): Promise<SettleResult> {
+    const steps = this.#stepsFor(serving);
+    const { timeoutMs, maxBatch, maxDeliveries, persistence } = this.#options;
+    const batchSize = steps.deliveries ? Math.min(maxDeliveries, maxBatch) : maxBatch;
+    return settle(serving, steps, { timeoutMs, batchSize, find: persistence?.find?.bind(persistence) });
+  }
+
+  async #administer<T>(id: string, act: (serving: Serving) => Promise<T>): Promise<T> {
+    this.#assertNotClosed();
+    assertName('campaignId', id);
+    return this.#inFlight.track((async () => act(await this.#campaigns.get(id)))());
+  }
+
+  #assertRequest(request: IssueRequest): void {
+    assertObject('the request', request);
+    assertOnlyKeys('the request', request, ['campaignId', 'userId', 'requestId', 'signal', 'timeoutMs']);
+    assertName('campaignId', request.campaignId);
+    assertText('userId', request.userId);
+    if (request.requestId !== undefined) assertText('requestId', request.requestId);
+    if (request.timeoutMs !== undefined) assertInteger('timeoutMs', request.timeoutMs, 1, this.#options.timeoutMs);
+  }
+
+  #assertNotClosed(): void {
+    if (this.#closed) throw new ClosedError('this issuer was closed');
+  }
+}
+
+function assertPool({ state }: { state: CampaignState }): void {
+  if (state.rules.kind !== 'codes')
+    throw new CampaignConflictError(`campaign ${state.id} is ${state.rules.kind}, it has no code pool`);
+}

@@ -1,0 +1,160 @@
+import type { NotReadyReason } from './result.js';
+
+/** The code of every error that this library throws. Each has one class and one heading in `docs/errors.md`. */
+export type CouponIssuerErrorCode =
+  | 'INVALID_ARGUMENT'
+  | 'UNKNOWN_CAMPAIGN'
+  | 'CAMPAIGN_CONFLICT'
+  | 'MISCONFIGURED'
+  | 'OVERLOADED'
+  | 'REDIS'
+  | 'NOT_ISSUED'
+  | 'NOT_READY'
+  | 'HOOK'
+  | 'CLOSED';
+
+/** What is known of a Redis call that failed: it certainly changed nothing, or it may have. */
+export type RedisOutcome = 'not_applied' | 'unknown';
+
+/**
+ * Every fault is a subclass of this one; an ordinary day (sold out, closed, …) is a value, never an error. Messages, `cause`
+ * and `toJSON()` never carry a coupon code, a command's arguments or a connection string.
+ */
+export abstract class CouponIssuerError extends Error {
+  abstract readonly code: CouponIssuerErrorCode;
+
+  constructor(message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+
+  toJSON(): { name: string; code: CouponIssuerErrorCode; message: string } {
+    return { name: this.name, code: this.code, message: this.message };
+  }
+}
+
+/** An argument breaks a documented limit. Thrown before any I/O; nothing was written. */
+export class InvalidArgumentError extends CouponIssuerError {
+  readonly code = 'INVALID_ARGUMENT';
+}
+
+/** No campaign of this id was ever opened under this prefix. Nothing was written. */
+export class UnknownCampaignError extends CouponIssuerError {
+  readonly code = 'UNKNOWN_CAMPAIGN';
+}
+
+/** The campaign is another one than the call assumes: another definition, closed, without a pool, or already in the database. Nothing was written. */
+export class CampaignConflictError extends CouponIssuerError {
+  readonly code = 'CAMPAIGN_CONFLICT';
+}
+
+/** This process has not the same `persistence` and `deliver` as the campaign was opened with. Nothing was written. */
+export class MisconfiguredError extends CouponIssuerError {
+  readonly code = 'MISCONFIGURED';
+}
+
+/** The queue of this process is full, or the call's time ran out in it. Nothing was reserved; ask again after `retryAfterMs`. */
+export class OverloadedError extends CouponIssuerError {
+  readonly code = 'OVERLOADED';
+  /** Milliseconds after which a new attempt makes sense. */
+  readonly retryAfterMs: number;
+
+  constructor(message: string, retryAfterMs: number) {
+    super(message);
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/**
+ * Redis could not be asked, or its answer did not arrive. `not_applied`: certainly nothing changed. `unknown`: it may have;
+ * `status()` tells, and a repeat with the same request id finds what was taken.
+ */
+export class RedisError extends CouponIssuerError {
+  readonly code = 'REDIS';
+  readonly outcome: RedisOutcome;
+
+  constructor(message: string, options: { outcome: RedisOutcome; cause?: unknown }) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined);
+    this.outcome = options.outcome;
+  }
+}
+
+/** The save or the delivery failed for certain and the unit is back in the stock. Asking again may succeed. */
+export class NotIssuedError extends CouponIssuerError {
+  readonly code = 'NOT_ISSUED';
+}
+
+/** The campaign's state in Redis is missing, behind or unfinished, in a call that has no status for it. `issue()` answers `not_ready` instead. */
+export class NotReadyError extends CouponIssuerError {
+  readonly code = 'NOT_READY';
+  readonly reason: NotReadyReason;
+
+  constructor(message: string, reason: NotReadyReason) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+/** A function you gave (`eligible`, or the adapter's `list`) threw where nothing had been reserved yet. Nothing was written. */
+export class HookError extends CouponIssuerError {
+  readonly code = 'HOOK';
+}
+
+/** `close()` was called on this issuer. Nothing was written. */
+export class ClosedError extends CouponIssuerError {
+  readonly code = 'CLOSED';
+}
+
+/**
+ * Thrown by an adapter's `save`: nothing of this batch is stored, nor ever will be by this attempt. Any other error means "unknown".
+ * `wholeBatch` says that the reason lies outside the rows (no connection, a time-out), so that saving in halves is of no use.
+ */
+export class NotSavedError extends Error {
+  readonly wholeBatch: boolean;
+
+  constructor(message: string, options: { cause?: unknown; wholeBatch?: boolean } = {}) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined);
+    this.name = 'NotSavedError';
+    this.wholeBatch = options.wholeBatch ?? false;
+  }
+}
+
+/** Thrown by `deliver`: this coupon was certainly not delivered. Any other error means "unknown". */
+export class NotDeliveredError extends Error {
+  constructor(message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = 'NotDeliveredError';
+  }
+}
+
+/**
+ * The two promises of an adapter and a hook are recognised by name: a bundle may hold two copies of this package, and an
+ * `instanceof` across them would turn "certainly not" into "unknown".
+ */
+export function isNotSaved(error: unknown): error is NotSavedError {
+  return error instanceof Error && error.name === 'NotSavedError';
+}
+
+export function isNotDelivered(error: unknown): error is NotDeliveredError {
+  return error instanceof Error && error.name === 'NotDeliveredError';
+}
+
+const URL_LIKE = /\b[a-z][a-z0-9+.-]*:\/\/\S+/gi;
+const MAX_MESSAGE = 300;
+
+/**
+ * A copy of somebody else's error that is safe to log: its name, its code and its message with connection strings and the
+ * given secrets blotted out. Everything else is left behind, because clients attach arguments and databases attach rows.
+ */
+export function redacted(error: unknown, secrets: Iterable<string | null> = []): Error {
+  const source = error instanceof Error ? error : new Error('something that is not an Error was thrown');
+  let message = String(source.message);
+  for (const secret of secrets) if (secret) message = message.replaceAll(secret, '[redacted]');
+  message = message.replace(URL_LIKE, '[redacted]').slice(0, MAX_MESSAGE);
+  const copy = new Error(message);
+  copy.name = /^\w{1,64}$/.test(source.name) ? source.name : 'Error';
+  const code = (source as { code?: unknown }).code;
+  if (typeof code === 'string' && /^[A-Z0-9_]{1,32}$/.test(code)) Object.assign(copy, { code });
+  copy.stack = `${copy.name}: ${message}`;
+  return copy;
+}

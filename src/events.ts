@@ -1,0 +1,56 @@
+import type { IssueStatus, RefusalStatus } from './result.js';
+
+/** An issuance as events name it: without its code, because events go to logs. */
+export interface IssuanceRef {
+  readonly campaignId: string;
+  readonly id: string;
+  readonly userId: string;
+  readonly grant: number;
+  readonly serial: number;
+}
+
+/** What happened, for logs and metrics. Told after the fact: an observer that throws changes nothing. */
+export type CouponEvent =
+  /** `issue()` answered `issued`. */
+  | ({ readonly type: 'issued' } & IssuanceRef)
+  /** `issue()` answered `accepted`: settle will finish it. */
+  | ({ readonly type: 'accepted' } & IssuanceRef)
+  /** Refusals of one batch, counted by status. */
+  | { readonly type: 'refused'; readonly campaignId: string; readonly status: RefusalStatus; readonly count: number }
+  /** The unit went back to the stock. */
+  | ({ readonly type: 'released' } & IssuanceRef)
+  /** The unit left the stock for good. `delivered` says that a user may hold its code: recall it. */
+  | ({ readonly type: 'withdrawn'; readonly delivered: boolean } & IssuanceRef)
+  /** Settle finished a reservation. */
+  | ({ readonly type: 'settled' } & IssuanceRef)
+  /** The last unit is out and nothing is reserved. Once per campaign, by the process that confirmed it; lost with a lost reply. */
+  | { readonly type: 'exhausted'; readonly campaignId: string }
+  /** Something failed that no caller is waiting for, or that an operator should know. The error is redacted. */
+  | { readonly type: 'fault'; readonly during: FaultSource; readonly campaignId: string | null; readonly error: Error };
+
+/** The step in which a fault arose. */
+export type FaultSource = 'eligible' | 'deliver' | 'save' | 'find' | 'confirm' | 'adopt' | 'recall' | 'settle';
+
+export type Emit = (event: CouponEvent) => void;
+
+/** Counts the refusals of one batch by status, one event each. */
+export function countRefusals(emit: Emit, campaignId: string, statuses: readonly IssueStatus[]): void {
+  const counts = new Map<RefusalStatus, number>();
+  for (const status of statuses) {
+    if (status !== 'issued' && status !== 'accepted') counts.set(status, (counts.get(status) ?? 0) + 1);
+  }
+  for (const [status, count] of counts) emit({ type: 'refused', campaignId, status, count });
+}
+
+/** Wraps the user's observer so that nothing it does can reach the protocol. */
+export function safeEmit(observer: ((event: CouponEvent) => void) | undefined): Emit {
+  if (!observer) return () => {};
+  return (event) => {
+    try {
+      const returned: unknown = observer(event);
+      if (returned instanceof Promise) returned.catch(() => {});
+    } catch {
+      // An observer's fault is its own.
+    }
+  };
+}

@@ -1,0 +1,49 @@
+import { OverloadedError, RedisError } from './errors.js';
+import type { IssueCall } from './issue.js';
+import type { IssueResult } from './result.js';
+
+/** One attempt under way, and everybody who waits for it: calls with one request id in one process share it. */
+export class Flight {
+  readonly #call: IssueCall & { abandoned: boolean };
+  readonly #result: Promise<IssueResult>;
+  #waiting = 0;
+
+  constructor(call: IssueCall & { abandoned: boolean }, result: Promise<IssueResult>) {
+    this.#call = call;
+    this.#result = result;
+    // Everybody may have stopped waiting by the time it fails.
+    result.catch(() => {});
+  }
+
+  /**
+   * Waits for the result, but no longer than `timeoutMs` and the signal say. The attempt goes on by itself once it was sent; one that nobody
+   * waits for any more is not sent.
+   */
+  async wait(limits: { timeoutMs?: number | undefined; signal?: AbortSignal | undefined }): Promise<IssueResult> {
+    const { timeoutMs, signal } = limits;
+    this.#waiting++;
+    const done = new AbortController();
+    try {
+      if (timeoutMs === undefined && !signal) return await this.#result;
+      return await new Promise<IssueResult>((resolve, reject) => {
+        this.#result.then(resolve, reject);
+        signal?.addEventListener('abort', () => reject(signal.reason), { signal: done.signal });
+        if (timeoutMs === undefined) return;
+        const timer = setTimeout(() => this.#timeOut(resolve, reject), timeoutMs);
+        timer.unref?.();
+        done.signal.addEventListener('abort', () => clearTimeout(timer));
+      });
+    } finally {
+      done.abort();
+      this.#waiting--;
+      if (this.#waiting === 0) this.#call.abandoned = true;
+    }
+  }
+
+  /** What is true of a call whose time ran out depends on how far it came. */
+  #timeOut(resolve: (result: IssueResult) => void, reject: (error: Error) => void): void {
+    if (this.#call.reserved) resolve({ status: 'accepted', issuance: this.#call.reserved });
+    else if (this.#call.sent) reject(new RedisError('no answer in the time of this call', { outcome: 'unknown' }));
+    else reject(new OverloadedError('the time of this call ran out in the queue; nothing was reserved', 1000));
+  }
+}

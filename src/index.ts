@@ -1,0 +1,30 @@
+export type { Campaign, CampaignDefinition, CampaignState, Need, Stock } from './campaign.js';
+export { generateCodes, isValidCode } from './codes.js';
+export { CouponIssuer, type IssueRequest, type UserStatus } from './coupon-issuer.js';
+export type { Deliver } from './deliver.js';
+export {
+  CampaignConflictError,
+  ClosedError,
+  CouponIssuerError,
+  type CouponIssuerErrorCode,
+  HookError,
+  InvalidArgumentError,
+  MisconfiguredError,
+  NotDeliveredError,
+  NotIssuedError,
+  NotReadyError,
+  NotSavedError,
+  OverloadedError,
+  RedisError,
+  type RedisOutcome,
+  UnknownCampaignError,
+} from './errors.js';
+export type { CouponEvent, FaultSource, IssuanceRef } from './events.js';
+export type { Issuance } from './issuance.js';
+export type { CodeSource, LoadOptions, LoadResult } from './load.js';
+export type { CouponIssuerOptions, Eligible } from './options.js';
+export type { PersistenceAdapter, SaveVerdict } from './persistence/adapter.js';
+export { MemoryPersistence } from './persistence/memory.js';
+export type { RedisClient } from './redis/client.js';
+export { httpStatus, type IssueResult, type IssueStatus, type NotReadyReason, type RefusalStatus } from './result.js';
+export type { SettleResult } from './settle.js';

@@ -1,0 +1,39 @@
+import { createHash, randomBytes } from 'node:crypto';
+
+/** One coupon of one user: what `save` stores and `issued` carries. */
+export interface Issuance {
+  /** 22 characters: minted from 128 random bits, or derived from campaign, user and request id. */
+  readonly id: string;
+  readonly campaignId: string;
+  readonly userId: string;
+  /** Which of the user's coupons this is, 1..`perUser`. */
+  readonly grant: number;
+  /** The number of the unit, 1..total; never in two hands. */
+  readonly serial: number;
+  /** The coupon code, or `null` where the campaign has none or it must not be shown yet. */
+  readonly code: string | null;
+  /** When the unit was reserved, by the clock of Redis. */
+  readonly issuedAt: Date;
+  /** The generation of the campaign's Redis state under which it was reserved. */
+  readonly epoch: string;
+  readonly state: 'reserved' | 'issued';
+}
+
+/** A new id: 128 random bits. */
+export function mintId(): string {
+  return randomBytes(16).toString('base64url');
+}
+
+/** The id of a request: a repeat derives the same one, and nobody can derive another user's. */
+export function deriveId(campaignId: string, userId: string, requestId: string): string {
+  return createHash('sha256')
+    .update(JSON.stringify([campaignId, userId, requestId]))
+    .digest()
+    .subarray(0, 16)
+    .toString('base64url');
+}
+
+/** The same issuance without its code, for whoever must not see it yet. */
+export function withoutCode(issuance: Issuance): Issuance {
+  return issuance.code === null ? issuance : { ...issuance, code: null };
+}

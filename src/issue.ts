@@ -1,0 +1,228 @@
+import { mintCode } from './codes.js';
+import type { Deliveries, Delivery } from './deliver.js';
+import { NotIssuedError, OverloadedError, RedisError, redacted } from './errors.js';
+import type { Emit, IssuanceRef } from './events.js';
+import { type Issuance, withoutCode } from './issuance.js';
+import type { Reservation } from './redis/reservation.js';
+import type { ReserveRequest, Serving } from './redis/serving.js';
+import type { IssueResult } from './result.js';
+import type { Saves } from './save.js';
+
+/** What the steps work with. `saves` and `deliveries` are there exactly when the campaign needs them. */
+export interface Steps {
+  readonly saves: Saves | null;
+  readonly deliveries: Deliveries | null;
+  readonly recall: ((issuance: Issuance) => Promise<void> | void) | undefined;
+  readonly emit: Emit;
+}
+
+/** One attempt of one user. */
+export interface IssueCall extends ReserveRequest {
+  /** What it holds, from the reply of reserve on, without the code: the answer of a caller whose time runs out. */
+  reserved: Issuance | null;
+}
+
+/** How far a reservation was carried. */
+export type Carried =
+  /** The row is committed (or nothing is to be saved). `finished` ends the lease; if it is lost, settle saves again. */
+  | { readonly outcome: 'issued'; readonly issuance: Issuance; readonly finished: () => Promise<unknown> }
+  /** It stays reserved, and settle rolls it forward. `failed`: this attempt failed for certain. */
+  | { readonly outcome: 'accepted'; readonly issuance: Issuance; readonly failed: boolean }
+  /** Nothing was delivered or saved and the unit is back. */
+  | { readonly outcome: 'released' }
+  /** Redis had forgotten this user, and the unit with it: reserve once more. */
+  | { readonly outcome: 'forgotten' }
+  /** The database gave this unit to somebody else, and no other could be taken instead. */
+  | { readonly outcome: 'sold_out' | 'rolled_back' };
+
+const MAX_REASSIGNMENTS = 8;
+
+/** Reserve, then carry through: the whole act. Throws `NotIssuedError`, `OverloadedError`, `RedisError`. */
+export async function issue(
+  serving: Serving,
+  call: IssueCall,
+  steps: Steps,
+): Promise<{ result: IssueResult; finished?: () => Promise<unknown> }> {
+  const maxRounds = serving.state.rules.perUser + 2;
+  for (let round = 0; round < maxRounds; round++) {
+    const answer = await serving.reserve(call);
+    switch (answer.word) {
+      case 'expired':
+        throw new OverloadedError('the time of this call ran out in the queue; nothing was reserved', 1000);
+      case 'issued':
+        steps.emit({ type: 'issued', ...refOf(answer.issuance) });
+        return { result: { status: 'issued', issuance: answer.issuance } };
+      case 'already_issued':
+        return { result: { status: 'already_issued', issuances: answer.issuances } };
+      case 'not_open':
+        return { result: { status: 'not_open', opensAt: answer.opensAt } };
+      case 'closed':
+        return { result: { status: 'closed', closedAt: answer.closedAt } };
+      case 'not_ready':
+        return { result: { status: 'not_ready', reason: answer.reason } };
+      case 'sold_out':
+      case 'paused':
+        return { result: { status: answer.word } };
+    }
+    const { reservation } = answer;
+    call.reserved = withoutCode(reservation.issuance);
+    const carried = await carryThrough(serving, reservation, call.deadlineAt, steps);
+    switch (carried.outcome) {
+      case 'issued':
+        steps.emit({ type: 'issued', ...refOf(carried.issuance) });
+        return { result: { status: 'issued', issuance: carried.issuance }, finished: carried.finished };
+      case 'accepted':
+        steps.emit({ type: 'accepted', ...refOf(carried.issuance) });
+        return { result: { status: 'accepted', issuance: withoutCode(carried.issuance) } };
+      case 'released':
+        throw new NotIssuedError('the save or the delivery failed for certain; the unit is back in the stock');
+      case 'sold_out':
+        return { result: { status: 'sold_out' } };
+      case 'rolled_back':
+        return { result: { status: 'not_ready', reason: 'rolled_back' } };
+      case 'forgotten':
+        call.reserved = null;
+    }
+  }
+  throw new RedisError('the user kept meeting rows that Redis had forgotten', { outcome: 'unknown' });
+}
+
+/** Deliver, save, confirm; or give back with proof that nothing happened. Never gives back on an unknown outcome. */
+export async function carryThrough(
+  serving: Serving,
+  first: Reservation,
+  deadlineAt: number,
+  steps: Steps,
+  alreadySaved = false,
+): Promise<Carried> {
+  let reservation = first;
+  for (let reassigned = 0; ; reassigned++) {
+    const { issuance } = reservation;
+    const held = serving.held(reservation);
+    const issued = (): Carried => ({
+      outcome: 'issued',
+      issuance: { ...issuance, state: 'issued' },
+      finished: () => held.confirm(reservation),
+    });
+    if (alreadySaved) return issued();
+
+    const delivery = await deliver(reservation, deadlineAt, steps);
+    if (delivery === 'unknown') return { outcome: 'accepted', issuance, failed: false };
+    if (delivery === 'not_delivered') return giveBack(serving, reservation, steps);
+    const delivered = steps.deliveries !== null;
+
+    if (!steps.saves) return issued();
+    const save = await steps.saves.add({ issuance, deadlineAt });
+    switch (save.verdict) {
+      case 'saved':
+        return issued();
+      case 'unknown':
+        return { outcome: 'accepted', issuance, failed: false };
+      case 'not_saved':
+        return delivered ? { outcome: 'accepted', issuance, failed: true } : giveBack(serving, reservation, steps);
+      case 'user_conflict':
+        return meetRow(serving, reservation, save.existing, delivered, steps);
+    }
+
+    // The unit is somebody else's: Redis is behind the database.
+    if (delivered || reassigned === MAX_REASSIGNMENTS) return withdraw(serving, reservation, delivered, steps);
+    const { generateCodes } = serving.state.rules;
+    const next = await held.reassign(reservation, {
+      keepSerial: generateCodes && save.verdict === 'code_conflict',
+      code: generateCodes ? mintCode() : '',
+    });
+    if (next.word === 'reassigned') {
+      if (next.reservation.issuance.serial !== issuance.serial) {
+        steps.emit({ type: 'withdrawn', delivered: false, ...refOf(issuance) });
+      }
+      reservation = next.reservation;
+      continue;
+    }
+    if (next.word === 'sold_out') {
+      steps.emit({ type: 'withdrawn', delivered: false, ...refOf(issuance) });
+      return { outcome: 'sold_out' };
+    }
+    return overtaken(next, reservation);
+  }
+}
+
+async function deliver(reservation: Reservation, deadlineAt: number, steps: Steps): Promise<Delivery> {
+  if (!steps.deliveries) return 'delivered';
+  return steps.deliveries.run(reservation.issuance, { deadlineAt, leaseEndsAt: reservation.leaseEndsAt });
+}
+
+/**
+ * Compensation. Only the call that took the unit may, and only Redis' own word makes it a `NotIssuedError`: if somebody took the reservation over,
+ * it stays; if the answer is lost, nobody knows.
+ */
+async function giveBack(serving: Serving, reservation: Reservation, steps: Steps): Promise<Carried> {
+  const { issuance } = reservation;
+  if (!reservation.mayRelease) return { outcome: 'accepted', issuance, failed: true };
+  const answer = await serving.held(reservation).release(reservation);
+  if (answer.word === 'released') steps.emit({ type: 'released', ...refOf(issuance) });
+  if (answer.word === 'released' || answer.word === 'gone') return { outcome: 'released' };
+  return overtaken(answer, reservation);
+}
+
+/** The user, or this very id, already has a row. Rows are never deleted, so that is proof for every attempt. */
+async function meetRow(
+  serving: Serving,
+  reservation: Reservation,
+  row: Issuance,
+  delivered: boolean,
+  steps: Steps,
+): Promise<Carried> {
+  const otherUnit = row.serial !== reservation.issuance.serial;
+  const adopt = async () => {
+    const word = await serving.held(reservation).adopt(reservation, row, delivered);
+    if (word !== 'adopted' || !otherUnit) return;
+    if (delivered) await reportWithdrawn(reservation.issuance, steps);
+    else steps.emit({ type: 'released', ...refOf(reservation.issuance) });
+  };
+  if (row.id === reservation.id) return { outcome: 'issued', issuance: { ...row, state: 'issued' }, finished: adopt };
+  await adopt();
+  return { outcome: 'forgotten' };
+}
+
+async function withdraw(
+  serving: Serving,
+  reservation: Reservation,
+  delivered: boolean,
+  steps: Steps,
+): Promise<Carried> {
+  const word = await serving.held(reservation).withdraw(reservation);
+  if (word === 'taken_over' || word === 'issued')
+    return { outcome: 'accepted', issuance: reservation.issuance, failed: true };
+  if (word === 'withdrawn') {
+    if (delivered) await reportWithdrawn(reservation.issuance, steps);
+    else steps.emit({ type: 'withdrawn', delivered, ...refOf(reservation.issuance) });
+  }
+  return { outcome: 'rolled_back' };
+}
+
+/** A user may hold the code of a unit that is not theirs: tell whoever can take it back. */
+async function reportWithdrawn(issuance: Issuance, steps: Steps): Promise<void> {
+  steps.emit({ type: 'withdrawn', delivered: true, ...refOf(issuance) });
+  try {
+    await steps.recall?.(issuance);
+  } catch (error) {
+    const { campaignId, code } = issuance;
+    steps.emit({ type: 'fault', during: 'recall', campaignId, error: redacted(error, [code]) });
+  }
+}
+
+/** Somebody else acted on the reservation meanwhile: answer what the record says. */
+function overtaken(answer: { word: string; issuance?: Issuance }, reservation: Reservation): Carried {
+  switch (answer.word) {
+    case 'issued':
+      return { outcome: 'issued', issuance: answer.issuance!, finished: async () => {} };
+    case 'taken_over':
+      return { outcome: 'accepted', issuance: answer.issuance ?? reservation.issuance, failed: true };
+    default:
+      throw new RedisError('the reservation is gone; whether it was issued is not known', { outcome: 'unknown' });
+  }
+}
+
+export function refOf({ campaignId, id, userId, grant, serial }: Issuance): IssuanceRef {
+  return { campaignId, id, userId, grant, serial };
+}

@@ -1,0 +1,5 @@
+/** A script of `lua/`, bundled at build time. */
+declare module '*.lua' {
+  const script: { readonly source: string; readonly sha1: string };
+  export default script;
+}

@@ -1,0 +1,92 @@
+import type { Deliver } from './deliver.js';
+import { InvalidArgumentError } from './errors.js';
+import type { CouponEvent } from './events.js';
+import type { Issuance } from './issuance.js';
+import { assertFunction, assertInteger, assertName, assertObject, assertOnlyKeys } from './limits.js';
+import type { PersistenceAdapter } from './persistence/adapter.js';
+import type { RedisClient } from './redis/client.js';
+
+/** Your own rule, asked before anything is reserved: `true`, or why not. */
+export type Eligible = (request: {
+  campaignId: string;
+  userId: string;
+}) => Promise<true | { reason: string }> | true | { reason: string };
+
+export interface CouponIssuerOptions {
+  /** Your ioredis `Redis` or `Cluster`: borrowed, never closed, never configured. One with `keyPrefix` is refused. */
+  readonly redis: RedisClient;
+  /** Your database. Without it `issued` means: recorded in Redis. */
+  readonly persistence?: PersistenceAdapter;
+  /** Your external call for each reserved coupon, before the save. At least once, with a stable id. */
+  readonly deliver?: Deliver;
+  /** Told of each unit that was delivered although the database then refused it. */
+  readonly recall?: (issuance: Issuance) => Promise<void> | void;
+  readonly eligible?: Eligible;
+  /** Told what happened; what it throws is ignored. */
+  readonly onEvent?: (event: CouponEvent) => void;
+  /** `[A-Za-z0-9._-]{1,64}`; default `coupon`. */
+  readonly prefix?: string;
+  /** How long a reservation is left to its caller before settle may take it over: 1,000–3,600,000 ms, more than `timeoutMs`; default 30,000. A campaign keeps the one it was opened with. */
+  readonly leaseMs?: number;
+  /** Deadline of one call, and of each delivery and save: 1–600,000 ms; default 10,000. */
+  readonly timeoutMs?: number;
+  /** Callers per script call and per save: 1–1,000; default 500. */
+  readonly maxBatch?: number;
+  /** Batches out at a time, per campaign in Redis and over all of them in the database: 1–64; default 2. */
+  readonly maxInFlight?: number;
+  /** Callers waiting per campaign before `OverloadedError`: 1–1,000,000; default 10,000. */
+  readonly maxQueued?: number;
+  /** Deliveries at a time: 1–10,000; default 32. */
+  readonly maxDeliveries?: number;
+}
+
+export type CheckedOptions = CouponIssuerOptions &
+  Required<
+    Pick<
+      CouponIssuerOptions,
+      'prefix' | 'leaseMs' | 'timeoutMs' | 'maxBatch' | 'maxInFlight' | 'maxQueued' | 'maxDeliveries'
+    >
+  >;
+
+const DEFAULTS = {
+  prefix: 'coupon',
+  leaseMs: 30_000,
+  timeoutMs: 10_000,
+  maxBatch: 500,
+  maxInFlight: 2,
+  maxQueued: 10_000,
+  maxDeliveries: 32,
+};
+
+const HOOKS = ['deliver', 'recall', 'eligible', 'onEvent'] as const;
+
+export function checkedOptions(options: CouponIssuerOptions): CheckedOptions {
+  assertObject('options', options);
+  assertOnlyKeys('options', options, ['redis', 'persistence', ...HOOKS, ...Object.keys(DEFAULTS)]);
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  const checked = { ...DEFAULTS, ...given } as CheckedOptions;
+  assertClient(checked.redis);
+  if (checked.persistence !== undefined) assertFunction('persistence.save', checked.persistence?.save ?? null);
+  for (const hook of HOOKS) assertFunction(hook, checked[hook]);
+  assertName('prefix', checked.prefix);
+  assertInteger('timeoutMs', checked.timeoutMs, 1, 600_000);
+  assertInteger('leaseMs', checked.leaseMs, 1_000, 3_600_000);
+  assertInteger('maxBatch', checked.maxBatch, 1, 1_000);
+  assertInteger('maxInFlight', checked.maxInFlight, 1, 64);
+  assertInteger('maxQueued', checked.maxQueued, 1, 1_000_000);
+  assertInteger('maxDeliveries', checked.maxDeliveries, 1, 10_000);
+  if (checked.leaseMs <= checked.timeoutMs) throw new InvalidArgumentError('leaseMs must be more than timeoutMs');
+  return checked;
+}
+
+function assertClient(redis: RedisClient): void {
+  if (typeof redis?.evalsha !== 'function' || typeof redis.eval !== 'function') {
+    throw new InvalidArgumentError('redis must be an ioredis client');
+  }
+  const { options } = redis as { options?: { keyPrefix?: string; redisOptions?: { keyPrefix?: string } } };
+  if (options?.keyPrefix || options?.redisOptions?.keyPrefix) {
+    throw new InvalidArgumentError(
+      'a client with keyPrefix would give scripts other keys than it names; use the option prefix',
+    );
+  }
+}

@@ -1,0 +1,23 @@
+import type { Issuance } from '../issuance.js';
+
+/** What the database says of one issuance. */
+export type SaveVerdict =
+  /** This id with this serial and this code is stored, now or before. */
+  | { readonly verdict: 'saved' }
+  /** This grant of the user, or this id, is stored on another unit: that row. */
+  | { readonly verdict: 'user_conflict'; readonly existing: Issuance }
+  /** The unit is somebody else's. */
+  | { readonly verdict: 'serial_conflict' | 'code_conflict' };
+
+/** Your database. An optional ability is an optional method. */
+export interface PersistenceAdapter {
+  /**
+   * Stores each issuance, idempotent by id; one verdict each, in order. A batch may mix campaigns. A throw means "unknown";
+   * `NotSavedError`: nothing of this batch is stored, nor ever will be by this attempt. When it resolves, the rows are committed.
+   */
+  save(issuances: readonly Issuance[], options: { signal: AbortSignal }): Promise<readonly SaveVerdict[]>;
+  /** Issuances of a campaign after a serial, in serial order. `openCampaign` asks it whether a campaign without state in Redis is really new. */
+  list?(campaignId: string, options: { afterSerial: number; limit: number }): Promise<readonly Issuance[]>;
+  /** The stored issuance of each id, or `null`, in order. Lets settle skip a delivery that was already saved. */
+  find?(issuances: readonly Issuance[]): Promise<readonly (Issuance | null)[]>;
+}

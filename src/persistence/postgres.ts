@@ -1,0 +1,220 @@
+import { NotSavedError } from '../errors.js';
+import type { Issuance } from '../issuance.js';
+import type { PersistenceAdapter, SaveVerdict } from './adapter.js';
+
+/** What is asked of a PostgreSQL client. `pg`'s Pool and Client and PGlite fit. */
+export interface PostgresLike {
+  query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>;
+}
+
+interface Row {
+  readonly id: string;
+  readonly campaign_id: string;
+  readonly user_id: string;
+  readonly grant_no: number | string;
+  readonly serial: number | string;
+  readonly code: string | null;
+  readonly issued_at_ms: number | string;
+  readonly epoch: string;
+}
+
+const TABLE = /^([a-z_][a-z0-9_]{0,62}\.)?[a-z_][a-z0-9_]{0,54}$/;
+const COLUMNS = 'campaign_id, serial, user_id, grant_no, id, code, issued_at, epoch';
+const SELECTED =
+  't.id, t.campaign_id, t.user_id, t.grant_no, t.serial, t.code, t.epoch, round(extract(epoch from t.issued_at) * 1000)::bigint AS issued_at_ms';
+const INPUT =
+  'unnest($1::text[], $2::bigint[], $3::text[], $4::int[], $5::text[], $6::text[], $7::bigint[], $8::text[]) WITH ORDINALITY AS n(campaign_id, serial, user_id, grant_no, id, code, issued_ms, epoch, ord)';
+
+/**
+ * The table and its unique indexes, for a migration of your own. They are what makes overselling impossible, whatever happens to Redis.
+ * `table` matches `[schema.]name` in lower case.
+ */
+export function createTableSql(options: { table?: string } = {}): string {
+  const table = checkedTable(options.table);
+  const name = table.split('.').at(-1);
+  return `CREATE TABLE IF NOT EXISTS ${table} (
+  campaign_id text COLLATE "C" NOT NULL,
+  serial      bigint NOT NULL,
+  user_id     text COLLATE "C" NOT NULL,
+  grant_no    integer NOT NULL,
+  id          text COLLATE "C" NOT NULL,
+  code        text COLLATE "C",
+  issued_at   timestamptz(3) NOT NULL,
+  epoch       text COLLATE "C" NOT NULL,
+  PRIMARY KEY (campaign_id, serial)
+);
+CREATE UNIQUE INDEX IF NOT EXISTS ${name}_user ON ${table} (campaign_id, user_id, grant_no);
+CREATE UNIQUE INDEX IF NOT EXISTS ${name}_code ON ${table} (campaign_id, code) WHERE code IS NOT NULL;
+`;
+}
+
+/**
+ * Saves issuances in PostgreSQL 12 or newer. One statement per batch, a second one only for rows that were skipped.
+ *
+ * Give it a pool or a connection in autocommit. Inside an open transaction `issued` would not mean committed, so a client that is in one is
+ * refused with `NotSavedError`; on anything but a pool that check costs two more round trips per batch.
+ *
+ * @example
+ * ```ts
+ * const persistence = new PostgresPersistence(new Pool({ connectionString: process.env.DATABASE_URL }));
+ * await persistence.createTable();
+ * ```
+ */
+export class PostgresPersistence implements PersistenceAdapter {
+  readonly #client: PostgresLike;
+  readonly #table: string;
+  readonly #insert: string;
+  readonly #lookUp: string;
+
+  constructor(client: PostgresLike, options: { table?: string } = {}) {
+    this.#client = client;
+    this.#table = checkedTable(options.table);
+    // The anti-join compares ids, which have no index of their own, among the few rows of the same user.
+    this.#insert = `INSERT INTO ${this.#table} (${COLUMNS})
+      SELECT n.campaign_id, n.serial, n.user_id, n.grant_no, n.id, n.code, to_timestamp(n.issued_ms / 1000.0), n.epoch FROM ${INPUT}
+      WHERE NOT EXISTS (SELECT FROM ${this.#table} t WHERE t.campaign_id = n.campaign_id AND t.user_id = n.user_id AND t.id = n.id)
+      ORDER BY n.ord ON CONFLICT DO NOTHING RETURNING campaign_id, serial`;
+    this.#lookUp = [
+      't.serial = n.serial',
+      't.user_id = n.user_id AND (t.grant_no = n.grant_no OR t.id = n.id)',
+      't.code = n.code',
+    ]
+      .map(
+        (match) =>
+          `SELECT n.ord, ${SELECTED} FROM ${INPUT} JOIN ${this.#table} t ON t.campaign_id = n.campaign_id AND ${match}`,
+      )
+      .join(' UNION ALL ');
+  }
+
+  /** Creates the table and its indexes where they are missing. */
+  async createTable(): Promise<void> {
+    for (const statement of createTableSql({ table: this.#table }).split(';\n')) {
+      if (statement.trim()) await this.#client.query(statement);
+    }
+  }
+
+  async save(issuances: readonly Issuance[]): Promise<readonly SaveVerdict[]> {
+    await this.#assertAutocommit();
+    const inserted = await this.#insertAll(issuances);
+    const stored = new Set((inserted as Row[]).map((row) => `${row.serial}:${row.campaign_id}`));
+    const verdicts = issuances.map(({ serial, campaignId }): SaveVerdict | null =>
+      stored.delete(`${serial}:${campaignId}`) ? { verdict: 'saved' } : null,
+    );
+    const skipped = issuances.filter((_, i) => verdicts[i] === null);
+    if (skipped.length === 0) return verdicts as SaveVerdict[];
+    const explained = await this.#explain(skipped);
+    return verdicts.map((verdict) => verdict ?? explained.shift()!);
+  }
+
+  async list(campaignId: string, options: { afterSerial: number; limit: number }): Promise<readonly Issuance[]> {
+    const { rows } = await this.#client.query(
+      `SELECT ${SELECTED} FROM ${this.#table} t WHERE t.campaign_id = $1 AND t.serial > $2 ORDER BY t.serial LIMIT $3`,
+      [campaignId, options.afterSerial, options.limit],
+    );
+    return (rows as Row[]).map(toIssuance);
+  }
+
+  async find(issuances: readonly Issuance[]): Promise<readonly (Issuance | null)[]> {
+    const { rows } = await this.#client.query(this.#lookUp, columnsOf(issuances));
+    const byId = new Map((rows as Row[]).map((row) => [`${row.id}:${row.campaign_id}`, toIssuance(row)]));
+    return issuances.map(({ id, campaignId }) => byId.get(`${id}:${campaignId}`) ?? null);
+  }
+
+  async #insertAll(issuances: readonly Issuance[]): Promise<unknown[]> {
+    try {
+      return (await this.#client.query(this.#insert, columnsOf(issuances))).rows;
+    } catch (error) {
+      throw certainlyNotStored(error) ?? error;
+    }
+  }
+
+  /** A second statement, because the first cannot see what a concurrent transaction has just committed. */
+  async #explain(skipped: readonly Issuance[]): Promise<SaveVerdict[]> {
+    const { rows } = await this.#client.query(this.#lookUp, columnsOf(skipped));
+    const found = new Map<number, Issuance[]>();
+    for (const row of rows as (Row & { ord: number | string })[]) {
+      const ord = Number(row.ord) - 1;
+      found.set(ord, [...(found.get(ord) ?? []), toIssuance(row)]);
+    }
+    return skipped.map((issuance, i) => explainOne(issuance, found.get(i) ?? []));
+  }
+
+  /** A setting that is local to the transaction is gone in the next statement, unless both are in the same one. */
+  async #assertAutocommit(): Promise<void> {
+    if ('totalCount' in this.#client) return;
+    const mark = String(Math.random());
+    try {
+      await this.#client.query(`SELECT set_config('coupon_issuer.mark', $1, true)`, [mark]);
+      const { rows } = await this.#client.query(`SELECT current_setting('coupon_issuer.mark', true) AS mark`);
+      if ((rows[0] as { mark: string | null }).mark !== mark) return;
+    } catch (error) {
+      throw certainlyNotStored(error) ?? error;
+    }
+    throw new NotSavedError('the client is inside an open transaction, so nothing would be committed', {
+      wholeBatch: true,
+    });
+  }
+}
+
+function explainOne(issuance: Issuance, rows: Issuance[]): SaveVerdict {
+  const { id, serial, code, userId, grant } = issuance;
+  if (rows.some((row) => row.id === id && row.serial === serial && row.code === code)) return { verdict: 'saved' };
+  const existing =
+    rows.find((row) => row.id === id) ?? rows.find((row) => row.userId === userId && row.grant === grant);
+  if (existing) return { verdict: 'user_conflict', existing };
+  if (rows.some((row) => row.serial === serial)) return { verdict: 'serial_conflict' };
+  if (code !== null && rows.some((row) => row.code === code)) return { verdict: 'code_conflict' };
+  throw new Error('a row was skipped, yet nothing stands in its way: rows of a live campaign must not be deleted');
+}
+
+/**
+ * SQLSTATEs after which an autocommitted statement has certainly stored nothing, by class or whole. Not among them: lost connections (08),
+ * shutdowns (57P01, which may follow a commit), system and internal errors (58, XX), and 40003, "completion unknown".
+ */
+const CERTAIN_CLASSES = ['0A', '22', '23', '25', '28', '3D', '3F', '40', '42', '44', '53', '54', '55', 'P0'];
+const CERTAIN_CODES = ['57014', 'ECONNREFUSED', 'ENOTFOUND'];
+/** Those whose reason may be one row of the batch. */
+const ROW_CLASSES = ['22', '23', '44', 'P0'];
+
+function certainlyNotStored(error: unknown): NotSavedError | null {
+  const code = (error as { code?: unknown } | null)?.code;
+  if (typeof code !== 'string' || code === '40003') return null;
+  const family = code.slice(0, 2);
+  if (!CERTAIN_CODES.includes(code) && !(code.length === 5 && CERTAIN_CLASSES.includes(family))) return null;
+  return new NotSavedError(`the database refused the batch (${code})`, {
+    cause: error,
+    wholeBatch: CERTAIN_CODES.includes(code) || !ROW_CLASSES.includes(family),
+  });
+}
+
+function columnsOf(issuances: readonly Issuance[]): unknown[] {
+  return [
+    issuances.map((one) => one.campaignId),
+    issuances.map((one) => one.serial),
+    issuances.map((one) => one.userId),
+    issuances.map((one) => one.grant),
+    issuances.map((one) => one.id),
+    issuances.map((one) => one.code),
+    issuances.map((one) => one.issuedAt.getTime()),
+    issuances.map((one) => one.epoch),
+  ];
+}
+
+function toIssuance(row: Row): Issuance {
+  return {
+    id: row.id,
+    campaignId: row.campaign_id,
+    userId: row.user_id,
+    grant: Number(row.grant_no),
+    serial: Number(row.serial),
+    code: row.code,
+    issuedAt: new Date(Number(row.issued_at_ms)),
+    epoch: row.epoch,
+    state: 'issued',
+  };
+}
+
+function checkedTable(table = 'coupon_issuances'): string {
+  if (!TABLE.test(table)) throw new TypeError('table must match [schema.]name, lower case letters, digits and _');
+  return table;
+}

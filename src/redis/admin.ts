@@ -1,0 +1,158 @@
+import { type Campaign, type CampaignRules, differences, firstEpoch } from '../campaign.js';
+import { CampaignConflictError, RedisError } from '../errors.js';
+import { type Issuance, withoutCode } from '../issuance.js';
+import { type CampaignState, notReady, type RedisContext, rulesOf, rulesToFields } from './campaign-state.js';
+import { registryKey } from './keys.js';
+import { decodeIssuance } from './record.js';
+import type { Reply } from './runner.js';
+import { scripts } from './scripts.js';
+
+const MAX_SENDS = 5;
+const POOL_PAGE = 500;
+
+/** Remembers the id before the campaign is written. One round trip. */
+export async function register({ runner, prefix, timeoutMs }: RedisContext, campaignId: string): Promise<void> {
+  const keys = { campaigns: registryKey(prefix) };
+  await runner.run(scripts.registerCampaign, { keys, args: { campaignId } }, timeoutMs);
+}
+
+export async function isRegistered({ runner, prefix, timeoutMs }: RedisContext, campaignId: string): Promise<boolean> {
+  const keys = { campaigns: registryKey(prefix) };
+  const reply = await runner.run(scripts.knowCampaign, { keys, args: { campaignId } }, timeoutMs);
+  return reply[0] === 'known';
+}
+
+/** Every campaign of the registry, page by page, each once. */
+export async function* registered({ runner, prefix, timeoutMs }: RedisContext): AsyncGenerator<string> {
+  const keys = { campaigns: registryKey(prefix) };
+  const seen = new Set<string>();
+  let cursor = '0';
+  do {
+    const [next, ...ids] = await runner.run(scripts.listCampaigns, { keys, args: { cursor } }, timeoutMs);
+    for (const id of ids.map(String)) {
+      if (!seen.has(id)) yield id;
+      seen.add(id);
+    }
+    cursor = String(next);
+  } while (cursor !== '0');
+}
+
+/** Writes the campaign, not yet serving, or finds it. Refuses another definition, and keys that a lost campaign left behind. */
+export async function writeCampaign(
+  state: CampaignState,
+  rules: CampaignRules,
+  leaseMs: number,
+): Promise<'opened' | 'exists'> {
+  const reply = await state.run(scripts.openCampaign, { epoch: firstEpoch() }, rulesToFields(rules, leaseMs));
+  if (reply[0] === 'partial') {
+    throw new CampaignConflictError(
+      `campaign ${state.id} lost a part of its state in Redis; its other keys are still there. Nothing was written: rebuild it, or use another id`,
+    );
+  }
+  const campaign = await readCampaign(state);
+  const different = differences(rulesOf(campaign), rules);
+  if (different.length > 0) {
+    throw new CampaignConflictError(`campaign ${state.id} is open with another definition: ${different.join('; ')}`);
+  }
+  return reply[0] === 'opened' ? 'opened' : 'exists';
+}
+
+/** Lets the campaign serve. Repeats do nothing. */
+export async function activate(state: CampaignState): Promise<void> {
+  const [word] = await state.run(scripts.activateCampaign, { epoch: state.epoch });
+  if (word !== 'active') throw notReady(state.id, 'missing');
+}
+
+export async function readCampaign(state: CampaignState): Promise<Campaign> {
+  const campaign = await state.refresh();
+  if (typeof campaign === 'string') throw notReady(state.id, campaign);
+  return campaign;
+}
+
+/** Sends under the epoch this process knows, and again once it read a newer one. */
+async function underEpoch(state: CampaignState, send: () => Promise<Reply>): Promise<Reply> {
+  for (let attempt = 0; attempt < MAX_SENDS; attempt++) {
+    const reply = await send();
+    if (reply[0] === 'missing' || reply[0] === 'rolled_back') throw notReady(state.id, reply[0]);
+    if (reply[0] === 'closed') throw new CampaignConflictError(`campaign ${state.id} is closed`);
+    if (reply[0] === 'stale_epoch') await readCampaign(state);
+    else if (reply[0] !== 'lapsed') return reply;
+  }
+  throw new RedisError(`campaign ${state.id} had no stable epoch`, { outcome: 'not_applied' });
+}
+
+export async function setPaused(state: CampaignState, paused: boolean): Promise<void> {
+  const { sender, nextCall } = state.context;
+  await underEpoch(state, () =>
+    state.run(scripts.setPaused, { epoch: state.epoch, sender, call: String(nextCall()), paused: paused ? '1' : '0' }),
+  );
+}
+
+export async function closeCampaign(state: CampaignState, retainMs: number | null): Promise<void> {
+  const send = () =>
+    state.run(scripts.closeCampaign, { epoch: state.epoch, retainMs: retainMs === null ? '' : String(retainMs) });
+  if ((await send())[0] === 'stale_epoch') {
+    await readCampaign(state);
+    await send();
+  }
+}
+
+export interface LoadProgress {
+  /** Codes of the source that were looked at so far. */
+  readonly offset: number;
+  readonly loaded: number;
+  readonly duplicates: number;
+  /** Units of the pool in all, issued ones included. */
+  readonly total: number;
+}
+
+/** Loads one chunk that starts at `offset` of its source; without codes it only reads how far the load came. */
+export async function loadChunk(
+  state: CampaignState,
+  loadId: string,
+  offset: number,
+  codes: readonly string[],
+): Promise<LoadProgress> {
+  const items = codes.map((code) => ({ code }));
+  const reply = await underEpoch(state, () =>
+    state.run(scripts.loadCodes, { epoch: state.epoch, loadId, offset: String(offset) }, items),
+  );
+  if (reply[0] === 'gap')
+    throw new CampaignConflictError(`load ${loadId} lost its place; load again under a new loadId`);
+  const [, at, loaded, duplicates, total] = reply.map(Number);
+  return { offset: at!, loaded: loaded!, duplicates: duplicates!, total: total! };
+}
+
+/** Changes a code that is still in the pool; looks for it from the tail, 500 codes a round trip. */
+export async function replaceInPool(
+  state: CampaignState,
+  code: string,
+  replacement: string,
+): Promise<'replaced' | 'duplicate' | 'not_in_pool'> {
+  let fromTail = '1';
+  for (;;) {
+    const page = await underEpoch(state, () =>
+      state.run(scripts.findInPool, { epoch: state.epoch, code, fromTail, limit: String(POOL_PAGE) }),
+    );
+    if (page[0] === 'end') return 'not_in_pool';
+    fromTail = String(page[1]);
+    if (page[0] === 'more') continue;
+    const args = { epoch: state.epoch, fromTail, unit: String(page[2]), code: replacement };
+    const [word] = await underEpoch(state, () => state.run(scripts.replaceCode, args));
+    if (word !== 'moved') return word as 'replaced' | 'duplicate';
+    fromTail = '1';
+  }
+}
+
+/** What a user holds; the code of a reservation is not shown. One round trip. */
+export async function findUser(state: CampaignState, userId: string): Promise<Issuance[]> {
+  const reply = await state.run(scripts.findUser, { userId });
+  if (reply[0] !== 'ok') throw notReady(state.id, 'missing');
+  const of = { campaignId: state.id, userId, epoch: state.epoch };
+  const issuances: Issuance[] = [];
+  for (let i = 1; i < reply.length; i += 2) {
+    const issuance = decodeIssuance(String(reply[i]), String(reply[i + 1]), of);
+    issuances.push(issuance.state === 'issued' ? issuance : withoutCode(issuance));
+  }
+  return issuances;
+}

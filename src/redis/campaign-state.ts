@@ -1,0 +1,178 @@
+import {
+  type Campaign,
+  type CampaignRules,
+  generationOf,
+  type Need,
+  type CampaignState as State,
+} from '../campaign.js';
+import { MisconfiguredError, NotReadyError } from '../errors.js';
+import type { NotReadyReason } from '../result.js';
+import { type CampaignKeys, campaignKeys } from './keys.js';
+import type { Reply, Script, ScriptRunner } from './runner.js';
+import { scripts } from './scripts.js';
+
+/** What all campaigns of an issuer share. */
+export interface RedisContext {
+  readonly runner: ScriptRunner;
+  readonly prefix: string;
+  readonly timeoutMs: number;
+  /** What this process can do; a campaign that needs anything else is not touched. */
+  readonly has: readonly Need[];
+  /** This issuer's random id, and its next call number: together they name one call. */
+  readonly sender: string;
+  readonly nextCall: () => number;
+}
+
+/** One campaign as this process knows it: its epoch, its rules, and the highest stamp it saw, which is the fence against a rollback. */
+export class CampaignState {
+  readonly id: string;
+  readonly keys: CampaignKeys;
+  readonly context: RedisContext;
+  #epoch = '';
+  #rules: CampaignRules | null = null;
+  #leaseMs = 0;
+  #verified = false;
+  #fence = 0;
+
+  constructor(context: RedisContext, id: string) {
+    this.context = context;
+    this.id = id;
+    this.keys = campaignKeys(context.prefix, id);
+  }
+
+  get epoch(): string {
+    return this.#epoch;
+  }
+
+  get leaseMs(): number {
+    return this.#leaseMs;
+  }
+
+  get fence(): string {
+    return String(this.#fence);
+  }
+
+  /** Whether it serves, as of the last read: the database of one that was just written has yet to be found empty. */
+  get verified(): boolean {
+    return this.#verified;
+  }
+
+  get rules(): CampaignRules {
+    if (!this.#rules) throw new Error('the campaign was not read yet');
+    return this.#rules;
+  }
+
+  sawStamp(stamp: number): void {
+    if (stamp > this.#fence) this.#fence = stamp;
+  }
+
+  run<A extends string, E extends string>(
+    script: Script<keyof CampaignKeys, A, E>,
+    args: Readonly<Record<A, string>>,
+    items?: readonly Readonly<Record<E, string>>[],
+    timeoutMs = this.context.timeoutMs,
+  ): Promise<Reply> {
+    return this.context.runner.run(
+      script,
+      items ? { keys: this.keys, args, items } : { keys: this.keys, args },
+      timeoutMs,
+    );
+  }
+
+  /** Reads the campaign and follows its epoch, never to a lower generation. One round trip. */
+  async refresh(): Promise<Campaign | NotReadyReason> {
+    const reply = await this.run(scripts.inspect, {});
+    if (reply[0] === 'missing') return 'missing';
+    const campaign = decodeCampaign(this.id, reply);
+    if (this.#epoch !== '' && generationOf(campaign.epoch) < generationOf(this.#epoch)) return 'rolled_back';
+    if (campaign.epoch !== this.#epoch) this.#fence = 0;
+    this.#epoch = campaign.epoch;
+    this.#leaseMs = campaign.leaseMs;
+    this.#rules = rulesOf(campaign);
+    this.#verified = reply.some((value, i) => i % 2 === 1 && value === 'verified' && reply[i + 1] === '1');
+    return campaign;
+  }
+
+  /** A process that lacks what the campaign needs would confirm what was never saved or delivered; one that has more would save what nobody settles. */
+  assertEquipped(): void {
+    const [needs, has] = [this.rules.needs, this.context.has];
+    const list = (names: readonly Need[]) =>
+      names.length > 0 ? names.join(' and ') : 'neither persistence nor deliver';
+    if (needs.length !== has.length || needs.some((need) => !has.includes(need))) {
+      throw new MisconfiguredError(`campaign ${this.id} was opened with ${list(needs)}, this issuer has ${list(has)}`);
+    }
+  }
+}
+
+/** Maps the refusals that concern a whole campaign to the error of a call that has no status for them. */
+export function notReady(id: string, reason: NotReadyReason): NotReadyError {
+  return new NotReadyError(`the state of campaign ${id} in Redis is ${reason}`, reason);
+}
+
+function decodeCampaign(id: string, reply: Reply): Campaign {
+  const fields = new Map<string, string>();
+  for (let i = 3; i < reply.length; i += 2) fields.set(String(reply[i]), String(reply[i + 1]));
+  const count = (name: string) => Number(fields.get(name) ?? 0);
+  const instant = (name: string) => (fields.has(name) ? new Date(count(name)) : null);
+  const kind = fields.get('kind') as CampaignRules['kind'];
+  const total = kind === 'unlimited' ? null : count('total');
+  const opensAt = instant('opensAt');
+  const closesAt = instant('closesAt');
+  const closedAt = instant('closedAt');
+  const nowMs = Number(reply[1]);
+  const state = (): State => {
+    if (closedAt || (closesAt && nowMs >= closesAt.getTime())) return 'closed';
+    if (fields.get('paused') === '1') return 'paused';
+    return opensAt && nowMs < opensAt.getTime() ? 'scheduled' : 'open';
+  };
+  return {
+    id,
+    state: state(),
+    ready: reply[2] === '1',
+    stock: kind,
+    generateCodes: fields.get('generate') === '1',
+    total,
+    available:
+      kind === 'codes' ? count('pool') : total === null ? null : total - count('lastSerial') + count('returned'),
+    reserved: count('reserved'),
+    issued: count('issued'),
+    withdrawn: count('withdrawn'),
+    perUser: count('perUser'),
+    opensAt,
+    closesAt,
+    closedAt,
+    leaseMs: count('leaseMs'),
+    needs: (fields.get('needs')?.split('+') ?? []) as Need[],
+    epoch: fields.get('epoch')!,
+  };
+}
+
+export function rulesOf(campaign: Campaign): CampaignRules {
+  return {
+    kind: campaign.stock,
+    total: campaign.stock === 'counted' ? campaign.total : null,
+    generateCodes: campaign.generateCodes,
+    perUser: campaign.perUser,
+    opensAt: campaign.opensAt?.getTime() ?? null,
+    closesAt: campaign.closesAt?.getTime() ?? null,
+    needs: campaign.needs,
+  };
+}
+
+/** The rules as the campaign hash stores them; what is absent has no field. */
+export function rulesToFields(rules: CampaignRules, leaseMs: number): { name: string; value: string }[] {
+  const fields = [
+    { name: 'kind', value: rules.kind },
+    { name: 'perUser', value: String(rules.perUser) },
+    { name: 'leaseMs', value: String(leaseMs) },
+  ];
+  const add = (name: string, value: string | number | null) => {
+    if (value !== null && value !== '') fields.push({ name, value: String(value) });
+  };
+  add('total', rules.total);
+  add('generate', rules.generateCodes ? '1' : null);
+  add('opensAt', rules.opensAt);
+  add('closesAt', rules.closesAt);
+  add('needs', [...rules.needs].sort().join('+'));
+  return fields;
+}

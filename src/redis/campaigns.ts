@@ -1,0 +1,54 @@
+import { UnknownCampaignError } from '../errors.js';
+import type { NotReadyReason } from '../result.js';
+import { isRegistered } from './admin.js';
+import { CampaignState, notReady, type RedisContext } from './campaign-state.js';
+import { Serving, type ServingOptions } from './serving.js';
+
+/** The campaigns that this process knows. The first call for one reads it, one round trip; later calls cost none. */
+export class Campaigns {
+  readonly #context: RedisContext;
+  readonly #options: ServingOptions;
+  readonly #known = new Map<string, Serving>();
+  readonly #reading = new Map<string, Promise<Serving | NotReadyReason>>();
+
+  constructor(context: RedisContext, options: ServingOptions) {
+    this.#context = context;
+    this.#options = options;
+  }
+
+  /** The campaign, or why its state must not be acted on. Throws `UnknownCampaignError` where nobody ever opened it. */
+  find(id: string): Serving | Promise<Serving | NotReadyReason> {
+    const known = this.#known.get(id);
+    if (known) return known;
+    const reading = this.#reading.get(id) ?? this.#read(id).finally(() => this.#reading.delete(id));
+    this.#reading.set(id, reading);
+    return reading;
+  }
+
+  /** The same for calls that have no status for a state that is not ready. */
+  async get(id: string): Promise<Serving> {
+    const found = await this.find(id);
+    if (typeof found === 'string') throw notReady(id, found);
+    return found;
+  }
+
+  /** A state to open a campaign with; `keep` it once it is known to serve. */
+  state(id: string): CampaignState {
+    return this.#known.get(id)?.state ?? new CampaignState(this.#context, id);
+  }
+
+  keep(state: CampaignState): void {
+    if (!this.#known.has(state.id)) this.#known.set(state.id, new Serving(state, this.#options));
+  }
+
+  async #read(id: string): Promise<Serving | NotReadyReason> {
+    const state = new CampaignState(this.#context, id);
+    const campaign = await state.refresh();
+    if (campaign === 'missing' && !(await isRegistered(this.#context, id))) {
+      throw new UnknownCampaignError(`no campaign ${id} was opened under the prefix ${this.#context.prefix}`);
+    }
+    if (typeof campaign === 'string') return campaign;
+    this.keep(state);
+    return this.#known.get(id)!;
+  }
+}

@@ -1,0 +1,159 @@
+import { Batcher } from '../batch.js';
+import { monotonicMs } from '../deadline.js';
+import type { Emit } from '../events.js';
+import type { Issuance } from '../issuance.js';
+import type { CampaignState } from './campaign-state.js';
+import type { CampaignKeys } from './keys.js';
+import { decodeIssuance, fieldOf } from './record.js';
+import { type Reservation, toReservation } from './reservation.js';
+import type { Reply, Script } from './runner.js';
+import { scripts } from './scripts.js';
+
+/** `stale`: the epoch is another one by now, or the state is gone; nothing was changed. */
+export type Word<W extends string> = W | 'issued' | 'taken_over' | 'gone' | 'stale';
+export type ConfirmWord = Word<'confirmed'>;
+export type WithdrawWord = Word<'withdrawn'>;
+export type AdoptWord = Word<'adopted'>;
+export type ReleaseAnswer =
+  | { readonly word: 'released' | 'gone' | 'stale' }
+  | { readonly word: 'issued' | 'taken_over'; readonly issuance: Issuance };
+export type ReassignAnswer =
+  | { readonly word: 'reassigned'; readonly reservation: Reservation }
+  | { readonly word: 'sold_out' | 'gone' | 'stale' }
+  | { readonly word: 'issued' | 'taken_over'; readonly issuance: Issuance };
+
+interface Reassignment {
+  readonly reservation: Reservation;
+  readonly keepSerial: boolean;
+  readonly code: string;
+}
+
+interface Adoption {
+  readonly reservation: Reservation;
+  readonly row: Issuance;
+  readonly delivered: boolean;
+}
+
+/** The verbs for units that this process holds, under one epoch: after a rebuild, what was reserved before is nobody's any more. Batched. */
+export class Holding {
+  readonly epoch: string;
+  readonly #state: CampaignState;
+  readonly #emit: Emit;
+  readonly #confirms: Batcher<Reservation, ConfirmWord>;
+  readonly #releases: Batcher<Reservation, ReleaseAnswer>;
+  readonly #withdrawals: Batcher<Reservation, WithdrawWord>;
+  readonly #reassignments: Batcher<Reassignment, ReassignAnswer>;
+  readonly #adoptions: Batcher<Adoption, AdoptWord>;
+
+  constructor(state: CampaignState, epoch: string, options: { maxBatch: number; maxInFlight: number; emit: Emit }) {
+    const { maxBatch, maxInFlight, emit } = options;
+    const batched = <T, R>(run: (items: T[]) => Promise<readonly R[]>) => new Batcher({ run, maxBatch, maxInFlight });
+    this.#state = state;
+    this.epoch = epoch;
+    this.#emit = emit;
+    this.#confirms = batched((items) => this.#act<ConfirmWord>(scripts.confirm, items));
+    this.#withdrawals = batched((items) => this.#act<WithdrawWord>(scripts.withdraw, items));
+    this.#releases = batched((items) => this.#release(items));
+    this.#reassignments = batched((items) => this.#reassign(items));
+    this.#adoptions = batched((items) => this.#adopt(items));
+  }
+
+  /** Ends the lease of a reservation whose row is committed. */
+  confirm(reservation: Reservation): Promise<ConfirmWord> {
+    return this.#confirms.add(reservation);
+  }
+
+  /** Gives the unit back. */
+  release(reservation: Reservation): Promise<ReleaseAnswer> {
+    return this.#releases.add(reservation);
+  }
+
+  /** Takes the unit out of the stock for good. */
+  withdraw(reservation: Reservation): Promise<WithdrawWord> {
+    return this.#withdrawals.add(reservation);
+  }
+
+  /** Withdraws the refused unit and takes another; with `keepSerial` only the generated code changes. */
+  reassign(reservation: Reservation, to: { keepSerial: boolean; code: string }): Promise<ReassignAnswer> {
+    return this.#reassignments.add({ reservation, ...to });
+  }
+
+  /** Writes a row that Redis had forgotten back, and gives the unit reserved in its place back. */
+  adopt(reservation: Reservation, row: Issuance, delivered: boolean): Promise<AdoptWord> {
+    return this.#adoptions.add({ reservation, row, delivered });
+  }
+
+  async #release(items: Reservation[]): Promise<ReleaseAnswer[]> {
+    const reply = await this.#send(scripts.release, items);
+    return items.map((item, i) => {
+      const word = this.#wordAt(reply, 1 + 2 * i) as ReleaseAnswer['word'];
+      if (word !== 'issued' && word !== 'taken_over') return { word };
+      return { word, issuance: this.#recordAt(reply, 2 + 2 * i, item) };
+    });
+  }
+
+  async #reassign(items: Reassignment[]): Promise<ReassignAnswer[]> {
+    const sentAt = monotonicMs();
+    const named = items.map(({ reservation, keepSerial, code }) => ({
+      field: reservation.field,
+      id: reservation.id,
+      stamp: reservation.stamp,
+      serial: String(reservation.issuance.serial),
+      keep: keepSerial ? '1' : '0',
+      code,
+    }));
+    const reply = await this.#send(scripts.reassign, named);
+    this.#noteEnd(reply[1]);
+    return items.map(({ reservation }, i) => {
+      const word = this.#wordAt(reply, 2 + 2 * i) as ReassignAnswer['word'];
+      if (word === 'sold_out' || word === 'gone' || word === 'stale') return { word };
+      if (word !== 'reassigned') return { word, issuance: this.#recordAt(reply, 3 + 2 * i, reservation) };
+      const { grant, userId, epoch } = reservation.issuance;
+      const named = { grant: String(grant), userId, record: String(reply[3 + 2 * i]), epoch, sentAt };
+      return { word, reservation: toReservation(this.#state, { ...named, mayRelease: reservation.mayRelease }) };
+    });
+  }
+
+  async #adopt(items: Adoption[]): Promise<AdoptWord[]> {
+    const named = items.map(({ reservation, row, delivered }) => ({
+      field: reservation.field,
+      id: reservation.id,
+      stamp: reservation.stamp,
+      delivered: delivered ? '1' : '0',
+      rowField: fieldOf(row.grant, row.userId),
+      rowId: row.id,
+      rowSerial: String(row.serial),
+      rowIssuedAt: String(row.issuedAt.getTime()),
+      rowCode: row.code ?? '',
+    }));
+    const reply = await this.#send(scripts.adoptRow, named);
+    this.#noteEnd(reply[1]);
+    return items.map((_, i) => this.#wordAt(reply, 2 + i) as AdoptWord);
+  }
+
+  async #act<W extends string>(script: typeof scripts.confirm, items: Reservation[]): Promise<W[]> {
+    const reply = await this.#send(script, items);
+    this.#noteEnd(reply[1]);
+    return items.map((_, i) => this.#wordAt(reply, 2 + i) as W);
+  }
+
+  #wordAt(reply: Reply, index: number): string {
+    return reply[0] === 'ok' ? String(reply[index]) : 'stale';
+  }
+
+  #recordAt(reply: Reply, index: number, reservation: Reservation): Issuance {
+    const { campaignId, userId, grant, epoch } = reservation.issuance;
+    return decodeIssuance(String(grant), String(reply[index]), { campaignId, userId, epoch });
+  }
+
+  #send<E extends string>(
+    script: Script<keyof CampaignKeys, 'epoch', E>,
+    items: readonly Readonly<Record<E, string>>[],
+  ): Promise<Reply> {
+    return this.#state.run(script, { epoch: this.epoch }, items);
+  }
+
+  #noteEnd(ended: string | number | undefined): void {
+    if (ended === '1') this.#emit({ type: 'exhausted', campaignId: this.#state.id });
+  }
+}

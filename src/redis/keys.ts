@@ -1,0 +1,30 @@
+/** The keys of one campaign. They share one hash tag, so a Cluster keeps them in one slot and a script may use them together. */
+export interface CampaignKeys {
+  readonly campaign: string;
+  readonly grants: string;
+  readonly senders: string;
+  readonly leases: string;
+  readonly returned: string;
+  readonly pool: string;
+  readonly codes: string;
+}
+
+export type KeyName = keyof CampaignKeys | 'campaigns';
+
+export function campaignKeys(prefix: string, campaignId: string): CampaignKeys {
+  const tag = `{${prefix}:${campaignId}}`;
+  return {
+    campaign: `${tag}:campaign`,
+    grants: `${tag}:grants`,
+    senders: `${tag}:senders`,
+    leases: `${tag}:leases`,
+    returned: `${tag}:returned`,
+    pool: `${tag}:pool`,
+    codes: `${tag}:codes`,
+  };
+}
+
+/** The registry of all campaigns under a prefix: a key of its own, in a slot of its own. */
+export function registryKey(prefix: string): string {
+  return `${prefix}:campaigns`;
+}

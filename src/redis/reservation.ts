@@ -1,0 +1,34 @@
+import type { Issuance } from '../issuance.js';
+import type { CampaignState } from './campaign-state.js';
+import { decodeIssuance, fieldOf, stampOf } from './record.js';
+
+/** A unit in the hands of this process: everything that acts on it names its field, id and stamp. */
+export interface Reservation {
+  readonly field: string;
+  readonly id: string;
+  readonly stamp: string;
+  /** With its code, which nobody may be shown before the row is committed. */
+  readonly issuance: Issuance;
+  /** Only the call that took the unit may give it back: whoever took it over may have promised it to somebody. */
+  readonly mayRelease: boolean;
+  /** Until when nobody else acts on it; monotonic ms, reckoned from before the call was sent. */
+  readonly leaseEndsAt: number;
+}
+
+export function toReservation(
+  state: CampaignState,
+  of: { grant: string; userId: string; record: string; epoch: string; sentAt: number; mayRelease: boolean },
+): Reservation {
+  const { userId, record, epoch } = of;
+  const issuance = decodeIssuance(of.grant, record, { campaignId: state.id, userId, epoch });
+  const stamp = stampOf(record);
+  state.sawStamp(Number(stamp));
+  return {
+    field: fieldOf(issuance.grant, userId),
+    id: issuance.id,
+    stamp,
+    issuance,
+    mayRelease: of.mayRelease,
+    leaseEndsAt: of.sentAt + state.leaseMs,
+  };
+}

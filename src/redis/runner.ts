@@ -1,0 +1,104 @@
+import { monotonicMs, withDeadline } from '../deadline.js';
+import { RedisError, redacted } from '../errors.js';
+import type { RedisClient } from './client.js';
+import type { KeyName } from './keys.js';
+
+/** A script with the names of what it is given, so that a missing key or argument does not compile. */
+export interface Script<K extends KeyName = KeyName, A extends string = string, E extends string = string> {
+  readonly name: string;
+  readonly source: string;
+  readonly sha1: string;
+  readonly keys: readonly K[];
+  readonly args: readonly A[];
+  /** The arguments that repeat, once for each item of a batch. */
+  readonly each: readonly E[];
+}
+
+export interface ScriptCall<K extends KeyName, A extends string, E extends string> {
+  readonly keys: Readonly<Record<K, string>>;
+  readonly args: Readonly<Record<A, string>>;
+  readonly items?: readonly Readonly<Record<E, string>>[];
+}
+
+export type Reply = readonly (string | number)[];
+
+export function defineScript<const K extends KeyName, const A extends string = never, const E extends string = never>(
+  name: string,
+  lua: { readonly source: string; readonly sha1: string },
+  shape: { readonly keys: readonly K[]; readonly args?: readonly A[]; readonly each?: readonly E[] },
+): Script<K, A, E> {
+  return { name, source: lua.source, sha1: lua.sha1, keys: shape.keys, args: shape.args ?? [], each: shape.each ?? [] };
+}
+
+/**
+ * Runs a script: EVALSHA, and on NOSCRIPT, the one reply that proves that it did not run, EVAL. Nothing else is ever sent again.
+ * One round trip, two after Redis forgot the script. Throws `RedisError`, redacted.
+ */
+export class ScriptRunner {
+  readonly #client: RedisClient;
+
+  constructor(client: RedisClient) {
+    this.#client = client;
+  }
+
+  async run<K extends KeyName, A extends string, E extends string>(
+    script: Script<K, A, E>,
+    call: ScriptCall<K, A, E>,
+    timeoutMs: number,
+  ): Promise<Reply> {
+    const connection = connectionOf(this.#client);
+    try {
+      const deadline = monotonicMs() + timeoutMs;
+      const expired = () =>
+        new RedisError(`no answer to ${script.name} within ${Math.round(timeoutMs)} ms`, { outcome: 'unknown' });
+      const args = flatten(script, call);
+      const reply = this.#client.evalsha(script.sha1, script.keys.length, ...args).catch((error: unknown) => {
+        if (!isNoScript(error) || monotonicMs() >= deadline) throw error;
+        return this.#client.eval(script.source, script.keys.length, ...args);
+      });
+      return (await withDeadline(reply, timeoutMs, expired)) as Reply;
+    } catch (error) {
+      if (error instanceof RedisError) throw error;
+      throw this.#fault(script.name, error, connection);
+    }
+  }
+
+  /**
+   * A reply of the server proves that this copy of the call wrote nothing, since a script refuses before its first write. It says nothing of
+   * an earlier copy: the client sends a call again after it lost the connection. So it counts only on one and the same connection, and
+   * never on a Cluster, whose connections come and go unseen.
+   */
+  #fault(name: string, error: unknown, connection: unknown): RedisError {
+    const safe = redacted(error);
+    const sameConnection =
+      connection === connectionOf(this.#client) && !(this.#client as { isCluster?: boolean }).isCluster;
+    const answered = safe.name === 'ReplyError' && connection !== undefined;
+    const outcome = sameConnection && (answered || neverSent(safe)) ? 'not_applied' : 'unknown';
+    return new RedisError(`${name} failed: ${safe.message}`, { outcome, cause: safe });
+  }
+}
+
+function flatten<K extends KeyName, A extends string, E extends string>(
+  script: Script<K, A, E>,
+  { keys, args, items = [] }: ScriptCall<K, A, E>,
+): string[] {
+  const flat: string[] = [];
+  for (const name of script.keys) flat.push(keys[name]);
+  for (const name of script.args) flat.push(args[name]);
+  for (const item of items) for (const name of script.each) flat.push(item[name]);
+  return flat;
+}
+
+/** Clients differ in their error classes and servers in their sentences; the first word is the same everywhere. */
+function isNoScript(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('NOSCRIPT');
+}
+
+/** What the client says, before it sends anything, when it is not connected and may not wait for it. */
+function neverSent(error: Error): boolean {
+  return error.message.startsWith("Stream isn't writeable");
+}
+
+function connectionOf(client: RedisClient): unknown {
+  return (client as { stream?: unknown }).stream ?? undefined;
+}

@@ -1,0 +1,67 @@
+import activateCampaign from '../../lua/activate-campaign.lua';
+import adoptRow from '../../lua/adopt-row.lua';
+import claimDue from '../../lua/claim-due.lua';
+import closeCampaign from '../../lua/close-campaign.lua';
+import confirm from '../../lua/confirm.lua';
+import findInPool from '../../lua/find-in-pool.lua';
+import findUser from '../../lua/find-user.lua';
+import inspect from '../../lua/inspect.lua';
+import knowCampaign from '../../lua/know-campaign.lua';
+import listCampaigns from '../../lua/list-campaigns.lua';
+import loadCodes from '../../lua/load-codes.lua';
+import openCampaign from '../../lua/open-campaign.lua';
+import reassign from '../../lua/reassign.lua';
+import registerCampaign from '../../lua/register-campaign.lua';
+import release from '../../lua/release.lua';
+import replaceCode from '../../lua/replace-code.lua';
+import reserve from '../../lua/reserve.lua';
+import setPaused from '../../lua/set-paused.lua';
+import withdraw from '../../lua/withdraw.lua';
+import { defineScript } from './runner.js';
+
+const SERVING = ['campaign', 'grants', 'senders', 'leases', 'returned', 'pool'] as const;
+const ALL = [...SERVING, 'codes'] as const;
+
+/** Every script with its KEYS and ARGV by name, in the order of its header; a test compares the two. */
+export const scripts = {
+  openCampaign: defineScript('open-campaign', openCampaign, { keys: ALL, args: ['epoch'], each: ['name', 'value'] }),
+  activateCampaign: defineScript('activate-campaign', activateCampaign, { keys: ['campaign'], args: ['epoch'] }),
+  registerCampaign: defineScript('register-campaign', registerCampaign, { keys: ['campaigns'], args: ['campaignId'] }),
+  knowCampaign: defineScript('know-campaign', knowCampaign, { keys: ['campaigns'], args: ['campaignId'] }),
+  listCampaigns: defineScript('list-campaigns', listCampaigns, { keys: ['campaigns'], args: ['cursor'] }),
+  inspect: defineScript('inspect', inspect, { keys: SERVING }),
+  findUser: defineScript('find-user', findUser, { keys: ['campaign', 'grants'], args: ['userId'] }),
+  setPaused: defineScript('set-paused', setPaused, {
+    keys: ['campaign', 'senders'],
+    args: ['epoch', 'sender', 'call', 'paused'],
+  }),
+  closeCampaign: defineScript('close-campaign', closeCampaign, { keys: ALL, args: ['epoch', 'retainMs'] }),
+  loadCodes: defineScript('load-codes', loadCodes, { keys: ALL, args: ['epoch', 'loadId', 'offset'], each: ['code'] }),
+  findInPool: defineScript('find-in-pool', findInPool, {
+    keys: ['campaign', 'pool'],
+    args: ['epoch', 'code', 'fromTail', 'limit'],
+  }),
+  replaceCode: defineScript('replace-code', replaceCode, {
+    keys: ['campaign', 'pool', 'codes'],
+    args: ['epoch', 'fromTail', 'unit', 'code'],
+  }),
+  reserve: defineScript('reserve', reserve, {
+    keys: SERVING,
+    args: ['epoch', 'fence', 'sender', 'call'],
+    each: ['id', 'userId', 'code'],
+  }),
+  confirm: defineScript('confirm', confirm, { keys: ALL, args: ['epoch'], each: ['field', 'id', 'stamp'] }),
+  release: defineScript('release', release, { keys: ALL, args: ['epoch'], each: ['field', 'id', 'stamp'] }),
+  withdraw: defineScript('withdraw', withdraw, { keys: ALL, args: ['epoch'], each: ['field', 'id', 'stamp'] }),
+  reassign: defineScript('reassign', reassign, {
+    keys: ALL,
+    args: ['epoch'],
+    each: ['field', 'id', 'stamp', 'serial', 'keep', 'code'],
+  }),
+  adoptRow: defineScript('adopt-row', adoptRow, {
+    keys: ALL,
+    args: ['epoch'],
+    each: ['field', 'id', 'stamp', 'delivered', 'rowField', 'rowId', 'rowSerial', 'rowIssuedAt', 'rowCode'],
+  }),
+  claimDue: defineScript('claim-due', claimDue, { keys: SERVING, args: ['epoch', 'fence', 'limit'] }),
+};

@@ -1,0 +1,203 @@
+import { Batcher } from '../batch.js';
+import { monotonicMs } from '../deadline.js';
+import { RedisError } from '../errors.js';
+import { countRefusals, type Emit } from '../events.js';
+import { type Issuance, withoutCode } from '../issuance.js';
+import type { NotReadyReason } from '../result.js';
+import type { CampaignState } from './campaign-state.js';
+import { Holding } from './holding.js';
+import { decodeIssuance, splitField } from './record.js';
+import { type Reservation, toReservation } from './reservation.js';
+import type { Reply } from './runner.js';
+import { scripts } from './scripts.js';
+
+export interface ReserveRequest {
+  readonly id: string;
+  readonly userId: string;
+  code: string;
+  /** Monotonic ms. A request still in the queue by then is not sent. */
+  readonly deadlineAt: number;
+  /** Nobody waits for it any more: it is not sent. */
+  readonly abandoned: boolean;
+  /** Set once it was sent: from then on only Redis knows whether it holds a unit. */
+  sent: boolean;
+}
+
+export type ReserveAnswer =
+  | { readonly word: 'new' | 'existing'; readonly reservation: Reservation }
+  | { readonly word: 'issued'; readonly issuance: Issuance }
+  | { readonly word: 'already_issued'; readonly issuances: readonly Issuance[] }
+  | { readonly word: 'sold_out' | 'paused' | 'expired' }
+  | { readonly word: 'not_open'; readonly opensAt: Date }
+  | { readonly word: 'closed'; readonly closedAt: Date }
+  | { readonly word: 'not_ready'; readonly reason: NotReadyReason };
+
+export interface ServingOptions {
+  readonly maxBatch: number;
+  readonly maxInFlight: number;
+  readonly maxQueued: number;
+  /** Resolves when the steps after reserve have room: what cannot be saved or delivered soon is not reserved yet. */
+  readonly room: () => Promise<void>;
+  readonly emit: Emit;
+}
+
+/** A script's reply has a limit of values, and each user's grants are part of it. */
+const MAX_GRANTS_PER_BATCH = 1_500;
+const MAX_SENDS = 5;
+
+/** What one campaign answers to this process: units reserved or taken over, and by `held` the verbs for what it holds. */
+export class Serving {
+  readonly state: CampaignState;
+  readonly #options: ServingOptions;
+  readonly #reserves: Batcher<ReserveRequest, ReserveAnswer>;
+  #holding: Holding;
+
+  constructor(state: CampaignState, options: ServingOptions) {
+    this.state = state;
+    this.#options = options;
+    this.#holding = new Holding(state, state.epoch, options);
+    this.#reserves = new Batcher<ReserveRequest, ReserveAnswer>({
+      run: (requests) => this.#reserve(requests),
+      maxBatch: Math.max(1, Math.min(options.maxBatch, Math.floor(MAX_GRANTS_PER_BATCH / state.rules.perUser))),
+      maxInFlight: options.maxInFlight,
+      maxQueued: options.maxQueued,
+    });
+  }
+
+  /** Takes a unit, or says why not. One round trip per batch. */
+  reserve(request: ReserveRequest): Promise<ReserveAnswer> {
+    return this.#reserves.add(request);
+  }
+
+  /** The verbs for a reservation, under the epoch in which it was made. */
+  held(reservation: Reservation): Holding {
+    const { epoch } = reservation.issuance;
+    if (this.#holding.epoch !== epoch) this.#holding = new Holding(this.state, epoch, this.#options);
+    return this.#holding;
+  }
+
+  /** Takes over up to `limit` reservations whose lease ran out. One round trip. */
+  async claimDue(limit: number): Promise<Reservation[] | NotReadyReason> {
+    for (let send = 0; send < MAX_SENDS; send++) {
+      const sentAt = monotonicMs();
+      const { epoch, fence } = this.state;
+      const reply = await this.state.run(scripts.claimDue, { epoch, fence, limit: String(limit) });
+      if (reply[0] === 'ok') {
+        this.state.sawStamp(Number(reply[1]));
+        const claimed: Reservation[] = [];
+        for (let i = 2; i < reply.length; i += 2) {
+          const { grant, userId } = splitField(String(reply[i]));
+          claimed.push(
+            toReservation(this.state, {
+              grant,
+              userId,
+              record: String(reply[i + 1]),
+              epoch,
+              sentAt,
+              mayRelease: false,
+            }),
+          );
+        }
+        return claimed;
+      }
+      const refusal = await this.#refusal(reply);
+      if (refusal) return refusal;
+    }
+    return 'missing';
+  }
+
+  async #reserve(requests: ReserveRequest[]): Promise<ReserveAnswer[]> {
+    await this.#options.room();
+    const answers: ReserveAnswer[] = requests.map(() => ({ word: 'expired' }));
+    const now = monotonicMs();
+    let open = requests.flatMap((request, i) => (request.abandoned || request.deadlineAt <= now ? [] : [i]));
+    const deadlineAt = requests.reduce((latest, request) => Math.max(latest, request.deadlineAt), 0);
+    for (let send = 0; open.length > 0; send++) {
+      if (send === MAX_SENDS) throw new RedisError('reserve found no stable epoch', { outcome: 'not_applied' });
+      const reply = await this.#sendReserve(requests, open, deadlineAt, answers);
+      if (reply.refused) for (const i of open) answers[i] = { word: 'not_ready', reason: reply.refused };
+      open = reply.refused ? [] : reply.open;
+    }
+    const refused = answers.flatMap(({ word }) =>
+      word === 'new' || word === 'existing' || word === 'issued' || word === 'expired' ? [] : [word],
+    );
+    countRefusals(this.#options.emit, this.state.id, refused);
+    return answers;
+  }
+
+  /** Sends the open requests under a fresh call number; those that came back `lapsed` stay open, proved to have taken nothing. */
+  async #sendReserve(
+    requests: ReserveRequest[],
+    open: number[],
+    deadlineAt: number,
+    answers: ReserveAnswer[],
+  ): Promise<{ refused?: NotReadyReason; open: number[] }> {
+    const { state } = this;
+    const { sender, nextCall } = state.context;
+    const { epoch } = state;
+    const sentAt = monotonicMs();
+    const args = { epoch, fence: state.fence, sender, call: String(nextCall()) };
+    const items = open.map((i) => requests[i]!);
+    for (const request of items) request.sent = true;
+    const reply = await state.run(scripts.reserve, args, items, deadlineAt - sentAt);
+    if (reply[0] !== 'ok') {
+      const refused = await this.#refusal(reply);
+      return refused ? { refused, open: [] } : { open };
+    }
+    state.sawStamp(Number(reply[1]));
+    if (reply[2] === '1') this.#options.emit({ type: 'exhausted', campaignId: state.id });
+    const lapsed: number[] = [];
+    let at = 4;
+    for (const i of open) {
+      const word = String(reply[at]);
+      const end = at + 2 + 2 * Number(reply[at + 1]);
+      if (word === 'lapsed') lapsed.push(i);
+      else answers[i] = this.#answer(word, reply.slice(at + 2, end), requests[i]!.userId, { reply, sentAt, epoch });
+      at = end;
+    }
+    return { open: lapsed };
+  }
+
+  #answer(
+    word: string,
+    held: Reply,
+    userId: string,
+    of: { reply: Reply; sentAt: number; epoch: string },
+  ): ReserveAnswer {
+    const { state } = this;
+    const decode = (i: number) =>
+      decodeIssuance(String(held[i]), String(held[i + 1]), { campaignId: state.id, userId, epoch: of.epoch });
+    switch (word) {
+      case 'new':
+      case 'existing': {
+        const { epoch, sentAt } = of;
+        const named = { grant: String(held[0]), userId, record: String(held[1]), epoch, sentAt };
+        const reservation = toReservation(state, { ...named, mayRelease: word === 'new' });
+        if (reservation.issuance.state === 'issued') return { word: 'issued', issuance: reservation.issuance };
+        return { word, reservation };
+      }
+      case 'issued':
+        return { word, issuance: decode(0) };
+      case 'already_issued': {
+        const issuances = [];
+        for (let i = 0; i < held.length; i += 2) issuances.push(decode(i));
+        return { word, issuances: issuances.map((one) => (one.state === 'issued' ? one : withoutCode(one))) };
+      }
+      case 'not_open':
+        return { word, opensAt: new Date(state.rules.opensAt!) };
+      case 'closed':
+        return { word, closedAt: new Date(Number(of.reply[3])) };
+      default:
+        return { word: word as 'sold_out' | 'paused' };
+    }
+  }
+
+  /** What a refused script means: a reason to stop, or `null` after another epoch was read. */
+  async #refusal(reply: Reply): Promise<NotReadyReason | null> {
+    if (reply[0] === 'rolled_back' || reply[0] === 'missing') return reply[0];
+    const campaign = await this.state.refresh();
+    if (typeof campaign === 'string') return campaign;
+    this.state.assertEquipped();
+    return null;
+  }
+}

@@ -1,0 +1,61 @@
+import type { CouponIssuerError } from './errors.js';
+import type { Issuance } from './issuance.js';
+
+/** Why a campaign's state in Redis must not be acted on. */
+export type NotReadyReason = 'missing' | 'rolled_back' | 'rebuilding';
+
+/** What `issue()` answers. A member carries only what is true of it. */
+export type IssueResult =
+  | { readonly status: 'issued'; readonly issuance: Issuance }
+  | { readonly status: 'accepted'; readonly issuance: Issuance }
+  | { readonly status: 'already_issued'; readonly issuances: readonly Issuance[] }
+  | { readonly status: 'sold_out' }
+  | { readonly status: 'not_open'; readonly opensAt: Date }
+  | { readonly status: 'closed'; readonly closedAt: Date }
+  | { readonly status: 'paused' }
+  | { readonly status: 'not_eligible'; readonly reason: string }
+  | { readonly status: 'not_ready'; readonly reason: NotReadyReason };
+
+export type IssueStatus = IssueResult['status'];
+
+/** The statuses that take nothing. */
+export type RefusalStatus = Exclude<IssueStatus, 'issued' | 'accepted'>;
+
+const STATUS_CODES: Record<IssueStatus, number> = {
+  issued: 201,
+  accepted: 202,
+  already_issued: 200,
+  sold_out: 409,
+  not_open: 403,
+  closed: 410,
+  paused: 503,
+  not_eligible: 403,
+  not_ready: 503,
+};
+
+const ERROR_CODES: Record<CouponIssuerError['code'], number> = {
+  INVALID_ARGUMENT: 400,
+  UNKNOWN_CAMPAIGN: 404,
+  CAMPAIGN_CONFLICT: 409,
+  MISCONFIGURED: 500,
+  OVERLOADED: 503,
+  REDIS: 503,
+  NOT_ISSUED: 503,
+  NOT_READY: 503,
+  HOOK: 503,
+  CLOSED: 503,
+};
+
+/**
+ * The HTTP status code for a result of `issue()` or for anything it threw; 500 for an error that is not of this library.
+ *
+ * @example
+ * ```ts
+ * response.status(httpStatus(await issuer.issue({ campaignId: 'launch', userId })));
+ * ```
+ */
+export function httpStatus(resultOrError: unknown): number {
+  const { status, code } = (resultOrError ?? {}) as { status?: string; code?: string };
+  if (resultOrError instanceof Error) return ERROR_CODES[code as CouponIssuerError['code']] ?? 500;
+  return STATUS_CODES[status as IssueStatus] ?? 500;
+}

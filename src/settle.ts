@@ -1,0 +1,99 @@
+import { monotonicMs } from './deadline.js';
+import { redacted } from './errors.js';
+import type { Issuance } from './issuance.js';
+import { type Carried, carryThrough, refOf, type Steps } from './issue.js';
+import type { PersistenceAdapter } from './persistence/adapter.js';
+import { notReady } from './redis/campaign-state.js';
+import type { Reservation } from './redis/reservation.js';
+import type { Serving } from './redis/serving.js';
+
+export interface SettleResult {
+  /** Reservations that came to their end: the row is committed, or the user already had one. */
+  readonly settled: number;
+  /** Reservations that remain because their lease still runs or because the outcome is unknown. */
+  readonly pending: number;
+  /** Reservations that remain because the delivery or the save failed for certain. */
+  readonly failed: number;
+}
+
+export interface SettleOptions {
+  readonly timeoutMs: number;
+  readonly batchSize: number;
+  readonly find: PersistenceAdapter['find'];
+}
+
+/**
+ * Finishes every reservation of a campaign whose lease ran out. It rolls forward and never releases: reserved means it will be issued,
+ * unless the one who took it proved that nothing happened.
+ */
+export async function settle(serving: Serving, steps: Steps, options: SettleOptions): Promise<SettleResult> {
+  serving.state.assertEquipped();
+  let settled = 0;
+  let failed = 0;
+  for (;;) {
+    const claimed = await serving.claimDue(options.batchSize);
+    if (typeof claimed === 'string') throw notReady(serving.state.id, claimed);
+    const saved = steps.deliveries ? await findSaved(claimed, steps, options.find) : claimed.map(() => false);
+    const ends = await Promise.all(
+      claimed.map((reservation, i) => settleOne(serving, reservation, steps, options, saved[i]!)),
+    );
+    settled += ends.filter((end) => end === 'settled').length;
+    failed += ends.filter((end) => end === 'failed').length;
+    if (claimed.length < options.batchSize) break;
+  }
+  const campaign = await serving.state.refresh();
+  const reserved = typeof campaign === 'string' ? 0 : campaign.reserved;
+  return { settled, pending: Math.max(0, reserved - failed), failed };
+}
+
+async function settleOne(
+  serving: Serving,
+  reservation: Reservation,
+  steps: Steps,
+  options: SettleOptions,
+  alreadySaved: boolean,
+): Promise<'settled' | 'failed' | 'pending'> {
+  try {
+    const deadlineAt = monotonicMs() + options.timeoutMs;
+    const carried = await carryThrough(serving, reservation, deadlineAt, steps, alreadySaved);
+    if (carried.outcome === 'issued') await carried.finished();
+    return endOf(carried, reservation.issuance, steps);
+  } catch (error) {
+    steps.emit({ type: 'fault', during: 'settle', campaignId: serving.state.id, error: redacted(error) });
+    return 'pending';
+  }
+}
+
+function endOf(carried: Carried, issuance: Issuance, steps: Steps): 'settled' | 'failed' | 'pending' {
+  switch (carried.outcome) {
+    case 'issued':
+      steps.emit({ type: 'settled', ...refOf(carried.issuance) });
+      return 'settled';
+    case 'accepted':
+      return carried.failed ? 'failed' : 'pending';
+    case 'forgotten':
+    case 'released':
+    case 'sold_out':
+    case 'rolled_back':
+      steps.emit({ type: 'settled', ...refOf(issuance) });
+      return 'settled';
+  }
+}
+
+/** Which reservations the database already has, so that nothing is delivered a second time. Where it cannot say, they are delivered again. */
+async function findSaved(claimed: Reservation[], steps: Steps, find: PersistenceAdapter['find']): Promise<boolean[]> {
+  const none = claimed.map(() => false);
+  if (!find || claimed.length === 0) return none;
+  try {
+    const rows = await find(claimed.map(({ issuance }) => issuance));
+    return claimed.map(({ issuance }, i) => {
+      const row = rows[i];
+      return row?.id === issuance.id && row.serial === issuance.serial && row.code === issuance.code;
+    });
+  } catch (error) {
+    const { campaignId } = claimed[0]!.issuance;
+    const codes = claimed.map(({ issuance }) => issuance.code);
+    steps.emit({ type: 'fault', during: 'find', campaignId, error: redacted(error, codes) });
+    return none;
+  }
+}

@@ -1,0 +1,30 @@
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+import { inject } from 'vitest';
+
+/** A database of this test file's own, on the suite's PostgreSQL. */
+export class Database {
+  readonly url: string;
+  readonly pool: pg.Pool;
+
+  private constructor(url: string) {
+    this.url = url;
+    this.pool = new pg.Pool({ connectionString: url, max: 10 });
+    this.pool.on('error', () => {});
+  }
+
+  static async create(): Promise<Database> {
+    const admin = new pg.Client(inject('postgresUrl'));
+    await admin.connect();
+    const name = `test_${randomBytes(6).toString('hex')}`;
+    await admin.query(`CREATE DATABASE ${name}`);
+    await admin.end();
+    const url = new URL(inject('postgresUrl'));
+    url.pathname = name;
+    return new Database(url.href);
+  }
+
+  async stop(): Promise<void> {
+    await this.pool.end();
+  }
+}

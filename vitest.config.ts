@@ -1,0 +1,15 @@
+import { defineConfig } from 'vitest/config';
+import { luaVitePlugin } from './scripts/lua-bundle.js';
+
+export default defineConfig({
+  plugins: [luaVitePlugin()],
+  test: {
+    include: ['test/**/*.test.ts'],
+    globalSetup: ['test/support/global-setup.ts'],
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    reporters: ['default', './scripts/count-reporter.js'],
+  },
+});
