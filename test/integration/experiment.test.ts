@@ -1,37 +1,135 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { CouponIssuer, generateCodes } from '../../src/index.js';
+import { CouponIssuer, generateCodes, type IssueResult, NotDeliveredError, NotIssuedError } from '../../src/index.js';
 import { PostgresPersistence } from '../../src/persistence/postgres.js';
-import { Database } from '../support/database.js';
+import { Database, rowsOf } from '../support/database.js';
+import { checkInvariants, expireLeases } from '../support/invariants.js';
+import { seeded } from '../support/random.js';
 import { RedisServer } from '../support/redis-server.js';
+
+const TOTAL = 1000;
+const BUYERS = 1500;
+const RUNS = 20;
+const FIRST_SEED = Number(process.env.SEED ?? 20_261);
 
 let server: RedisServer;
 let database: Database;
+let persistence: PostgresPersistence;
 beforeAll(async () => {
   [server, database] = await Promise.all([RedisServer.start(), Database.create()]);
+  persistence = new PostgresPersistence(database.pool);
+  await persistence.createTable();
 });
 afterAll(async () => {
   await Promise.all([server.stop(), database.stop()]);
 });
 
-test('1,500 buyers of 1,000 codes: 1,000 issued, 500 sold out', async () => {
-  const persistence = new PostgresPersistence(database.pool);
-  await persistence.createTable();
-  const events: unknown[] = [];
+test('1,500 buyers of 1,000 codes: exactly 1,000 are issued and 500 are told sold_out', async () => {
+  const redis = server.client();
+  const exhausted: string[] = [];
   const issuer = new CouponIssuer({
-    redis: server.client(),
+    redis,
     persistence,
-    onEvent: (e) => {
-      if (e.type === 'fault' || e.type === 'exhausted') events.push(e);
+    onEvent: (event) => {
+      if (event.type === 'exhausted') exhausted.push(event.campaignId);
     },
   });
-  await issuer.openCampaign({ id: 'c', stock: { kind: 'codes' } });
-  await issuer.loadCodes('c', generateCodes({ count: 1000 }));
-  const results = await Promise.all(
-    Array.from({ length: 1500 }, (_, i) => issuer.issue({ campaignId: 'c', userId: `u${i}` })),
-  );
-  const count: Record<string, number> = {};
-  for (const r of results) count[r.status] = (count[r.status] ?? 0) + 1;
+  await issuer.openCampaign({ id: 'plain', stock: { kind: 'codes' } });
+  await issuer.loadCodes('plain', generateCodes({ count: TOTAL }));
+  const results = await Promise.all(users().map((userId) => issuer.issue({ campaignId: 'plain', userId })));
   await issuer.idle();
-  expect(count).toEqual({ issued: 1000, sold_out: 500 });
-  expect(await issuer.settle('c')).toEqual({ settled: 0, pending: 0, failed: 0 });
+  expect(countByStatus(results)).toEqual({ issued: TOTAL, sold_out: BUYERS - TOTAL });
+  expect(exhausted).toEqual(['plain']);
+  expect(await issuer.inspect('plain')).toMatchObject({ available: 0, reserved: 0, issued: TOTAL });
+  await checkInvariants({ redis, campaignId: 'plain', rows: await rowsOf(database, 'plain'), settled: true });
 });
+
+test(`with an external API that fails one time in ten, ${RUNS} seeded runs each issue exactly 1,000`, async () => {
+  const redis = server.client();
+  for (let run = 0; run < RUNS; run++) await experiment(redis, FIRST_SEED + run);
+});
+
+async function experiment(redis: ReturnType<RedisServer['client']>, seed: number): Promise<void> {
+  const random = seeded(seed);
+  const campaignId = `run-${seed}`;
+  const holders = new Map<string, Set<string>>();
+  let failures = 0;
+  const issuer = new CouponIssuer({
+    redis,
+    persistence,
+    maxDeliveries: 200,
+    deliver: ({ code, userId }) => {
+      const luck = random();
+      if (luck < 0.05) {
+        failures++;
+        throw new NotDeliveredError('the partner said no');
+      }
+      holders.set(code!, (holders.get(code!) ?? new Set()).add(userId));
+      if (luck < 0.1) {
+        failures++;
+        throw new Error('the partner did not answer');
+      }
+    },
+  });
+  await issuer.openCampaign({ id: campaignId, stock: { kind: 'codes' } });
+  await issuer.loadCodes(campaignId, generateCodes({ count: TOTAL }));
+
+  const told = new Map<string, IssueResult>();
+  let asking = users();
+  for (let round = 0; asking.length > 0 && round < 50; round++) {
+    const again: string[] = [];
+    await Promise.all(
+      asking.map(async (userId) => {
+        try {
+          const result = await issuer.issue({ campaignId, userId, requestId: `buyer-${userId}` });
+          told.set(userId, result);
+          if (result.status === 'accepted') again.push(userId);
+        } catch (error) {
+          if (!(error instanceof NotIssuedError)) throw error;
+          again.push(userId);
+        }
+      }),
+    );
+    asking = again;
+  }
+  // Some were told sold_out while units were on their way back: those units are there for whoever asks now.
+  for (const [userId, result] of told) {
+    if ((await issuer.inspect(campaignId)).available === 0) break;
+    if (result.status !== 'sold_out') continue;
+    for (let attempt = 0; attempt < 50; attempt++) {
+      const late = await issuer.issue({ campaignId, userId, requestId: 'late' }).catch((error: unknown) => {
+        if (error instanceof NotIssuedError) return null;
+        throw error;
+      });
+      if (late) told.set(userId, late);
+      if (late?.status === 'issued') break;
+    }
+  }
+  for (let pass = 0; pass < 50 && (await expireLeases(redis, campaignId)) > 0; pass++) await issuer.settle(campaignId);
+  await issuer.idle();
+
+  const rows = await rowsOf(database, campaignId);
+  const context = `seed ${seed}`;
+  expect(failures, context).toBeGreaterThan(0);
+  expect(rows.length, context).toBe(TOTAL);
+  expect(new Set(rows.map((row) => row.code)).size, context).toBe(TOTAL);
+  expect(new Set(rows.map((row) => row.userId)).size, context).toBe(TOTAL);
+  expect([...holders.values()].filter((users) => users.size > 1).length, `${context}: no code delivered to two`).toBe(0);
+  expect(countByStatus([...told.values()]).sold_out, context).toBe(BUYERS - TOTAL);
+  expect(await issuer.inspect(campaignId), context).toMatchObject({ available: 0, reserved: 0, issued: TOTAL });
+  const byUser = new Map(rows.map((row) => [row.userId, row]));
+  for (const [userId, result] of told) {
+    if (result.status !== 'issued') continue;
+    expect(byUser.get(userId), context).toMatchObject({ serial: result.issuance.serial, code: result.issuance.code });
+  }
+  await checkInvariants({ redis, campaignId, rows, settled: true });
+}
+
+function users(): string[] {
+  return Array.from({ length: BUYERS }, (_, i) => `user-${i}`);
+}
+
+function countByStatus(results: readonly IssueResult[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { status } of results) counts[status] = (counts[status] ?? 0) + 1;
+  return counts;
+}

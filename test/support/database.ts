@@ -28,3 +28,12 @@ export class Database {
     await this.pool.end();
   }
 }
+
+/** The rows of a campaign by a query of the test's own, not by the adapter. */
+export async function rowsOf(database: Database, campaignId: string, table = 'coupon_issuances') {
+  const { rows } = await database.pool.query(
+    `SELECT id, user_id AS "userId", grant_no AS "grant", serial::float8 AS serial, code FROM ${table} WHERE campaign_id = $1 ORDER BY serial`,
+    [campaignId],
+  );
+  return rows as { id: string; userId: string; grant: number; serial: number; code: string | null }[];
+}
