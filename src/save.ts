@@ -53,7 +53,7 @@ async function saveAll(
     return await saveOnce(adapter, issuances, attempt.deadlineAt);
   } catch (error) {
     reportFault(error, issuances, attempt.emit);
-    const outOfTime = monotonicMs() >= attempt.deadlineAt;
+    const outOfTime = attempt.deadlineAt - monotonicMs() < 1;
     if (!isNotSaved(error)) {
       // The same ids once more: an adapter that stored them the first time says so.
       if (attempt.doubt || outOfTime) return issuances.map(() => ({ verdict: 'unknown' }));

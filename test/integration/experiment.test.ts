@@ -113,7 +113,9 @@ async function experiment(redis: ReturnType<RedisServer['client']>, seed: number
   expect(rows.length, context).toBe(TOTAL);
   expect(new Set(rows.map((row) => row.code)).size, context).toBe(TOTAL);
   expect(new Set(rows.map((row) => row.userId)).size, context).toBe(TOTAL);
-  expect([...holders.values()].filter((users) => users.size > 1).length, `${context}: no code delivered to two`).toBe(0);
+  expect([...holders.values()].filter((users) => users.size > 1).length, `${context}: no code delivered to two`).toBe(
+    0,
+  );
   expect(countByStatus([...told.values()]).sold_out, context).toBe(BUYERS - TOTAL);
   expect(await issuer.inspect(campaignId), context).toMatchObject({ available: 0, reserved: 0, issued: TOTAL });
   const byUser = new Map(rows.map((row) => [row.userId, row]));

@@ -1,7 +1,7 @@
 import { createServer, type Server, Socket } from 'node:net';
 
 /** A TCP proxy in front of a redis-server that can let a script run and lose its reply with the connection. */
-export class Proxy {
+export class LossyProxy {
   readonly port: number;
   /** How many replies were lost: a test that loses one asserts that it did. */
   lost = 0;
@@ -14,10 +14,10 @@ export class Proxy {
     this.port = (server.address() as { port: number }).port;
   }
 
-  static async start(targetPort: number): Promise<Proxy> {
+  static async start(targetPort: number): Promise<LossyProxy> {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const proxy = new Proxy(server);
+    const proxy = new LossyProxy(server);
     server.on('connection', (client) => proxy.#connect(client, targetPort));
     return proxy;
   }

@@ -1,0 +1,180 @@
+import { Redis as Redis5 } from 'ioredis';
+import { Redis as Redis6 } from 'ioredis-v6';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { CouponIssuer, type CouponIssuerOptions, NotIssuedError, NotSavedError } from '../../src/index.js';
+import { scripts } from '../../src/redis/scripts.js';
+import { answers, fails, loadScripts, ScriptedPersistence } from '../support/campaigns.js';
+import { checkInvariants, expireLeases } from '../support/invariants.js';
+import { LossyProxy } from '../support/proxy.js';
+import { RedisServer } from '../support/redis-server.js';
+
+const ID = 'launch';
+let server: RedisServer;
+let proxy: LossyProxy;
+beforeAll(async () => {
+  server = await RedisServer.start();
+  proxy = await LossyProxy.start(server.port);
+});
+afterAll(async () => {
+  await proxy.stop();
+  await server.stop();
+});
+
+const clients = {
+  'ioredis 5': (port: number) => new Redis5(port, '127.0.0.1'),
+  'ioredis 6': (port: number) => new Redis6(port, '127.0.0.1'),
+};
+
+describe.each(Object.entries(clients))(
+  'behind a proxy that runs a script and loses its reply, with default options of %s',
+  (_, connect) => {
+    let direct: ReturnType<RedisServer['client']>;
+    let redis: Redis5 | Redis6;
+    let persistence: ScriptedPersistence;
+
+    beforeEach(async () => {
+      direct = server.client();
+      await direct.flushall();
+      await loadScripts(direct);
+      persistence = new ScriptedPersistence();
+      redis = connect(proxy.port);
+      redis.on('error', () => {});
+      return () => redis.disconnect();
+    });
+
+    const issuerWith = (options: Partial<CouponIssuerOptions> = {}) =>
+      new CouponIssuer({ redis, persistence, ...options });
+
+    async function counted(options: Partial<CouponIssuerOptions> = {}, perUser = 1): Promise<CouponIssuer> {
+      const issuer = issuerWith(options);
+      await issuer.openCampaign({ id: ID, stock: { kind: 'counted', total: 100 }, perUser });
+      return issuer;
+    }
+
+    /** Loses the reply to one script while `act` runs, and proves that it was lost. */
+    async function losing<T>(script: keyof typeof scripts, act: () => Promise<T>): Promise<T> {
+      const before = proxy.lost;
+      proxy.loseReplyTo(scripts[script].sha1);
+      const result = await act();
+      expect(proxy.lost, 'the reply was lost').toBe(before + 1);
+      return result;
+    }
+
+    const audit = async (settled = true) =>
+      checkInvariants({ redis: direct, campaignId: ID, rows: await persistence.rows(ID), settled });
+
+    test('one issue takes one unit of a hundred', async () => {
+      const issuer = await counted();
+      const result = await losing('reserve', () => issuer.issue({ campaignId: ID, userId: 'ann' }));
+      await issuer.idle();
+      expect(result).toMatchObject({ status: 'issued', issuance: { serial: 1 } });
+      expect(await issuer.inspect(ID)).toMatchObject({ available: 99, issued: 1 });
+      await audit();
+    });
+
+    test('a confirm ends one lease', async () => {
+      const issuer = await counted();
+      await losing('confirm', async () => {
+        await issuer.issue({ campaignId: ID, userId: 'ann' });
+        await issuer.idle();
+      });
+      expect(await issuer.inspect(ID)).toMatchObject({ available: 99, reserved: 0, issued: 1 });
+      await audit();
+    });
+
+    test('a release gives one unit back', async () => {
+      const issuer = await counted();
+      persistence.next(fails(new NotSavedError('no')));
+      const issue = losing('release', () =>
+        issuer.issue({ campaignId: ID, userId: 'ann' }).catch((error: unknown) => error),
+      );
+      expect(await issue).toBeInstanceOf(NotIssuedError);
+      expect(await issuer.inspect(ID)).toMatchObject({ available: 100, reserved: 0, issued: 0 });
+      await audit();
+    });
+
+    test('a withdrawal takes one unit out', async () => {
+      const issuer = await counted({ deliver: () => {} });
+      persistence.next(answers({ verdict: 'serial_conflict' }));
+      const result = await losing('withdraw', () => issuer.issue({ campaignId: ID, userId: 'ann' }));
+      expect(result).toEqual({ status: 'not_ready', reason: 'rolled_back' });
+      expect(await issuer.inspect(ID)).toMatchObject({ available: 99, reserved: 0, withdrawn: 1 });
+      await audit();
+    });
+
+    test('a reassignment withdraws one unit and takes one', async () => {
+      const issuer = await counted();
+      persistence.next(answers({ verdict: 'serial_conflict' }));
+      const result = await losing('reassign', () => issuer.issue({ campaignId: ID, userId: 'ann' }));
+      expect(result.status).toBe('accepted');
+      expect(await issuer.inspect(ID)).toMatchObject({ available: 98, reserved: 1, withdrawn: 1 });
+      await expireLeases(direct, ID);
+      expect(await issuer.settle(ID)).toEqual({ settled: 1, pending: 0, failed: 0 });
+      expect(await issuer.status({ campaignId: ID, userId: 'ann' })).toMatchObject({ issuances: [{ serial: 2 }] });
+      await audit();
+    });
+
+    test('a row that Redis had forgotten is written back once', async () => {
+      const issuer = await counted();
+      const row = { id: 'A'.repeat(22), campaignId: ID, userId: 'ann', grant: 1, serial: 50, code: null, epoch: '1-x' };
+      await persistence.memory.save([{ ...row, issuedAt: new Date(), state: 'reserved' }]);
+      const result = await losing('adoptRow', () => issuer.issue({ campaignId: ID, userId: 'ann' }));
+      expect(result).toMatchObject({ status: 'already_issued', issuances: [{ serial: 50, id: row.id }] });
+      expect(await issuer.inspect(ID)).toMatchObject({ reserved: 0, issued: 1 });
+      expect(await direct.lrange(`{coupon:${ID}}:returned`, 0, -1)).toEqual(['1']);
+    });
+
+    test('a claim fences its former owner once and loses no reservation', async () => {
+      const issuer = await counted();
+      persistence.next(fails(new Error('lost')), fails(new Error('lost')));
+      expect(await issuer.issue({ campaignId: ID, userId: 'ann' })).toMatchObject({ status: 'accepted' });
+      await expireLeases(direct, ID);
+      expect(await losing('claimDue', () => issuer.settle(ID))).toEqual({ settled: 0, pending: 1, failed: 0 });
+      await expireLeases(direct, ID);
+      expect(await issuer.settle(ID)).toEqual({ settled: 1, pending: 0, failed: 0 });
+      await audit();
+    });
+
+    test('a chunk of codes is loaded once', async () => {
+      const issuer = issuerWith();
+      await issuer.openCampaign({ id: ID, stock: { kind: 'codes' } });
+      const codes = Array.from({ length: 700 }, (_, i) => `code-${i}`);
+      const loaded = await losing('loadCodes', () => issuer.loadCodes(ID, codes));
+      expect(loaded).toEqual({ loaded: 700, duplicates: 0, total: 700 });
+      expect(await direct.llen(`{coupon:${ID}}:pool`)).toBe(700);
+    });
+
+    test('a code is replaced once', async () => {
+      const issuer = issuerWith();
+      await issuer.openCampaign({ id: ID, stock: { kind: 'codes' } });
+      await issuer.loadCodes(ID, ['a', 'b', 'c']);
+      const change = { campaignId: ID, code: 'b', replacement: 'B' };
+      expect(await losing('replaceCode', () => issuer.replaceCode(change))).toEqual({ status: 'replaced' });
+      expect(await direct.lrange(`{coupon:${ID}}:pool`, 0, -1)).toEqual(['1:a', '2:B', '3:c']);
+      await audit();
+    });
+
+    test('opening writes one campaign, and says that it did', async () => {
+      const issuer = issuerWith();
+      const definition = { id: ID, stock: { kind: 'counted', total: 5 } } as const;
+      for (const script of ['registerCampaign', 'openCampaign', 'activateCampaign'] as const) {
+        await direct.flushdb();
+        const opened = await losing(script, () => issuerWith().openCampaign(definition));
+        expect(opened).toMatchObject({ status: 'opened', campaign: { available: 5, ready: true } });
+      }
+      expect(await issuer.openCampaign(definition)).toMatchObject({ status: 'exists' });
+    });
+
+    test('pause, resume and close happen once', async () => {
+      const issuer = await counted();
+      await losing('setPaused', () => issuer.pause(ID));
+      expect(await issuer.issue({ campaignId: ID, userId: 'ann' })).toEqual({ status: 'paused' });
+      await losing('setPaused', () => issuer.resume(ID));
+      expect(await issuer.issue({ campaignId: ID, userId: 'ann' })).toMatchObject({ status: 'issued' });
+      await losing('closeCampaign', () => issuer.closeCampaign({ id: ID }));
+      expect(await issuer.issue({ campaignId: ID, userId: 'bob' })).toMatchObject({ status: 'closed' });
+      await issuer.idle();
+      await audit();
+    });
+  },
+);

@@ -1,0 +1,96 @@
+import type { Redis } from 'ioredis';
+import type { Issuance, PersistenceAdapter, RedisClient, SaveVerdict } from '../../src/index.js';
+import { MemoryPersistence } from '../../src/index.js';
+import { scripts } from '../../src/redis/scripts.js';
+
+/** A memory adapter whose next saves can be scripted; its rows are the test's oracle. */
+export class ScriptedPersistence implements PersistenceAdapter {
+  readonly memory = new MemoryPersistence();
+  /** Saves that reached the adapter, by issuance id and serial. */
+  readonly saves: { id: string; serial: number }[] = [];
+  readonly #behaviours: Behaviour[] = [];
+  readonly #watchers: (() => void)[] = [];
+
+  /** The next save does this instead of storing; several are used up one by one. */
+  next(...behaviours: Behaviour[]): void {
+    this.#behaviours.push(...behaviours);
+  }
+
+  /** The next save waits until `end` is called, with an error or without. */
+  hold(): (error?: Error) => void {
+    let end: (error?: Error) => void = () => {};
+    const held = new Promise<void>((resolve, reject) => {
+      end = (error) => (error ? reject(error) : resolve());
+    });
+    this.next(async (issuances, memory) => {
+      await held;
+      return memory.save(issuances);
+    });
+    return end;
+  }
+
+  /** Resolves when the next save reaches the adapter. */
+  reached(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#watchers.push(resolve);
+    });
+  }
+
+  async save(issuances: readonly Issuance[]): Promise<readonly SaveVerdict[]> {
+    for (const { id, serial } of issuances) this.saves.push({ id, serial });
+    for (const resolve of this.#watchers.splice(0)) resolve();
+    const behaviour = this.#behaviours.shift();
+    return behaviour ? behaviour(issuances, this.memory) : this.memory.save(issuances);
+  }
+
+  list(campaignId: string, options: { afterSerial: number; limit: number }): Promise<readonly Issuance[]> {
+    return this.memory.list(campaignId, options);
+  }
+
+  rows(campaignId: string): Promise<readonly Issuance[]> {
+    return this.memory.list(campaignId, { afterSerial: 0, limit: Number.MAX_SAFE_INTEGER });
+  }
+}
+
+export type Behaviour = (
+  issuances: readonly Issuance[],
+  memory: MemoryPersistence,
+) => Promise<readonly SaveVerdict[]> | readonly SaveVerdict[];
+
+export const fails =
+  (error: Error): Behaviour =>
+  () => {
+    throw error;
+  };
+
+export const answers =
+  (...verdicts: SaveVerdict[]): Behaviour =>
+  () =>
+    verdicts;
+
+/** A client that keeps every EVALSHA it was asked for, so that a test can run a copy of it at any later time. */
+export function recording(
+  redis: Redis,
+): RedisClient & { readonly calls: { sha1: string; replay: () => Promise<unknown> }[] } {
+  const calls: { sha1: string; replay: () => Promise<unknown> }[] = [];
+  return {
+    calls,
+    evalsha: (sha1, numberOfKeys, ...args) => {
+      calls.push({ sha1, replay: () => redis.evalsha(sha1, numberOfKeys, ...args) });
+      return redis.evalsha(sha1, numberOfKeys, ...args);
+    },
+    eval: (source, numberOfKeys, ...args) => redis.eval(source, numberOfKeys, ...args),
+  };
+}
+
+/** Loads every script, so that the next call is the one EVALSHA that a test wants to see. */
+export async function loadScripts(redis: Redis): Promise<void> {
+  for (const script of Object.values(scripts)) await redis.script('LOAD', script.source);
+}
+
+/** Everything under a prefix of keys, as Redis would dump it. */
+export async function dump(redis: Redis): Promise<Record<string, string>> {
+  const keys = (await redis.keys('*')).sort();
+  const dumped = await Promise.all(keys.map(async (key) => [key, (await redis.dumpBuffer(key)).toString('hex')]));
+  return Object.fromEntries(dumped);
+}
