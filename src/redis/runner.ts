@@ -47,11 +47,11 @@ export class ScriptRunner {
     timeoutMs: number,
   ): Promise<Reply> {
     const connection = connectionOf(this.#client);
+    const args = flatten(script, call);
     try {
       const deadline = monotonicMs() + timeoutMs;
       const expired = () =>
         new RedisError(`no answer to ${script.name} within ${Math.round(timeoutMs)} ms`, { outcome: 'unknown' });
-      const args = flatten(script, call);
       const reply = this.#client.evalsha(script.sha1, script.keys.length, ...args).catch((error: unknown) => {
         if (!isNoScript(error) || monotonicMs() >= deadline) throw error;
         return this.#client.eval(script.source, script.keys.length, ...args);
@@ -59,7 +59,7 @@ export class ScriptRunner {
       return (await withDeadline(reply, timeoutMs, expired)) as Reply;
     } catch (error) {
       if (error instanceof RedisError) throw error;
-      throw this.#fault(script.name, error, connection);
+      throw this.#fault(script.name, redacted(error, args.slice(script.keys.length).filter(isTelling)), connection);
     }
   }
 
@@ -68,8 +68,7 @@ export class ScriptRunner {
    * an earlier copy: the client sends a call again after it lost the connection. So it counts only on one and the same connection, and
    * never on a Cluster, whose connections come and go unseen.
    */
-  #fault(name: string, error: unknown, connection: unknown): RedisError {
-    const safe = redacted(error);
+  #fault(name: string, safe: Error, connection: unknown): RedisError {
     const sameConnection =
       connection === connectionOf(this.#client) && !(this.#client as { isCluster?: boolean }).isCluster;
     const answered = safe.name === 'ReplyError' && connection !== undefined;
@@ -87,6 +86,11 @@ function flatten<K extends KeyName, A extends string, E extends string>(
   for (const name of script.args) flat.push(args[name]);
   for (const item of items) for (const name of script.each) flat.push(item[name]);
   return flat;
+}
+
+/** Servers quote arguments in some errors. Words this short are flags and counts, not codes. */
+function isTelling(arg: string): boolean {
+  return arg.length > 3;
 }
 
 /** Clients differ in their error classes and servers in their sentences; the first word is the same everywhere. */

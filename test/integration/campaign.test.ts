@@ -1,0 +1,389 @@
+import { once } from 'node:events';
+import type { Redis } from 'ioredis';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import {
+  type CouponEvent,
+  CouponIssuer,
+  type CouponIssuerOptions,
+  isValidCode,
+  MemoryPersistence,
+  OverloadedError,
+} from '../../src/index.js';
+import { answers, fails, ScriptedPersistence } from '../support/campaigns.js';
+import { checkInvariants, expireLeases } from '../support/invariants.js';
+import { RedisServer } from '../support/redis-server.js';
+
+let server: RedisServer;
+let redis: Redis;
+let persistence: ScriptedPersistence;
+let id = '';
+let campaigns = 0;
+
+beforeAll(async () => {
+  server = await RedisServer.start();
+  redis = server.client();
+});
+afterAll(() => server.stop());
+beforeEach(() => {
+  persistence = new ScriptedPersistence();
+  id = `campaign-${++campaigns}`;
+});
+
+const issuerWith = (options: Partial<CouponIssuerOptions> = {}) => new CouponIssuer({ redis, persistence, ...options });
+const counted = (total: number) => ({ id, stock: { kind: 'counted', total } }) as const;
+const audit = async () => checkInvariants({ redis, campaignId: id, rows: await persistence.rows(id), settled: true });
+const minutes = (count: number) => new Date(Date.now() + count * 60_000);
+
+describe('opening', () => {
+  test('a second opening with the same definition finds the campaign as it is: a restart resets nothing', async () => {
+    const issuer = issuerWith();
+    expect(await issuer.openCampaign(counted(2))).toMatchObject({ status: 'opened', campaign: { available: 2 } });
+    await issuer.issue({ campaignId: id, userId: 'ann' });
+    await issuer.idle();
+    const restarted = issuerWith();
+    expect(await restarted.openCampaign(counted(2))).toMatchObject({
+      status: 'exists',
+      campaign: { available: 1, issued: 1 },
+    });
+  });
+
+  test('another definition is a conflict that names the difference', async () => {
+    const issuer = issuerWith();
+    await issuer.openCampaign(counted(2));
+    await expect(issuer.openCampaign({ ...counted(3), perUser: 2 })).rejects.toMatchObject({
+      code: 'CAMPAIGN_CONFLICT',
+      message: expect.stringMatching(/total is 2, not 3; perUser is 1, not 2/),
+    });
+  });
+
+  test('a process with other hooks than the campaign was opened with is misconfigured, for issue and for settle', async () => {
+    await issuerWith().openCampaign(counted(2));
+    for (const other of [new CouponIssuer({ redis }), issuerWith({ deliver: () => {} })]) {
+      await expect(other.issue({ campaignId: id, userId: 'ann' })).rejects.toMatchObject({ code: 'MISCONFIGURED' });
+      await expect(other.settle(id)).rejects.toMatchObject({ code: 'MISCONFIGURED' });
+    }
+  });
+
+  test('keys that a lost campaign left behind are not taken for a new one', async () => {
+    const issuer = issuerWith();
+    await issuer.openCampaign(counted(2));
+    await issuer.issue({ campaignId: id, userId: 'ann' });
+    await issuer.idle();
+    await redis.unlink(`{coupon:${id}}:campaign`);
+    await expect(issuerWith().openCampaign(counted(2))).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
+  });
+
+  test('an adapter whose list throws leaves a campaign that does not serve until it was opened again', async () => {
+    const broken = issuerWith({
+      persistence: {
+        save: (issuances) => persistence.save(issuances),
+        list: async () => {
+          throw new Error('down');
+        },
+      },
+    });
+    await expect(broken.openCampaign(counted(1))).rejects.toMatchObject({ code: 'HOOK' });
+    expect(await broken.issue({ campaignId: id, userId: 'ann' })).toEqual({ status: 'not_ready', reason: 'missing' });
+    const issuer = issuerWith();
+    await issuer.openCampaign(counted(1));
+    expect(await issuer.issue({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'issued' });
+  });
+});
+
+describe('the window and the operator', () => {
+  test('before the opening not_open says when, after the end closed says since when', async () => {
+    const issuer = issuerWith();
+    const opensAt = minutes(5);
+    await issuer.openCampaign({ ...counted(1), opensAt });
+    expect(await issuer.issue({ campaignId: id, userId: 'ann' })).toEqual({ status: 'not_open', opensAt });
+    expect(await issuer.inspect(id)).toMatchObject({ state: 'scheduled', opensAt });
+    id = `${id}-over`;
+    const closesAt = minutes(-5);
+    await issuer.openCampaign({ ...counted(1), opensAt: minutes(-10), closesAt });
+    expect(await issuer.issue({ campaignId: id, userId: 'ann' })).toEqual({ status: 'closed', closedAt: closesAt });
+    expect(await issuer.inspect(id)).toMatchObject({ state: 'closed', available: 1 });
+  });
+
+  test('a pause refuses, a resume goes on, and who has a coupon keeps it through both', async () => {
+    const issuer = issuerWith();
+    await issuer.openCampaign(counted(2));
+    const request = { campaignId: id, userId: 'ann', requestId: 'one' };
+    const issued = await issuer.issue(request);
+    await issuer.idle();
+    await issuer.pause(id);
+    expect(await issuer.inspect(id)).toMatchObject({ state: 'paused' });
+    expect(await issuer.issue({ campaignId: id, userId: 'bob' })).toEqual({ status: 'paused' });
+    expect(await issuer.issue(request)).toEqual(issued);
+    await issuer.resume(id);
+    expect(await issuer.issue({ campaignId: id, userId: 'bob' })).toMatchObject({ status: 'issued' });
+  });
+
+  test('a close is final; all keys expire together, and only once nothing is reserved', async () => {
+    const issuer = issuerWith();
+    await issuer.openCampaign(counted(3));
+    persistence.next(fails(new Error('lost')), fails(new Error('lost')));
+    await issuer.issue({ campaignId: id, userId: 'ann' });
+    await issuer.closeCampaign({ id, retainMs: 60_000 });
+    const keys = await redis.keys(`{coupon:${id}}:*`);
+    const ttls = () => Promise.all(keys.map((key) => redis.pttl(key)));
+    expect(new Set(await ttls())).toEqual(new Set([-1]));
+    await expireLeases(redis, id);
+    expect(await issuer.settle()).toMatchObject({ settled: 1, pending: 0 });
+    const left = await Promise.all((await redis.keys(`{coupon:${id}}:*`)).map((key) => redis.pexpiretime?.(key) ?? 0));
+    expect(new Set(left).size).toBe(1);
+    for (const ttl of await ttls()) expect(ttl).not.toBe(-1);
+    await expect(issuer.resume(id)).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
+  });
+});
+
+describe('what a user may have', () => {
+  test('perUser 3: three coupons and then already_issued with all of them', async () => {
+    const issuer = issuerWith();
+    await issuer.openCampaign({ ...counted(10), perUser: 3 });
+    const results = await Promise.all(Array.from({ length: 5 }, () => issuer.issue({ campaignId: id, userId: 'ann' })));
+    await issuer.idle();
+    expect(results.map(({ status }) => status)).toEqual([
+      'issued',
+      'issued',
+      'issued',
+      'already_issued',
+      'already_issued',
+    ]);
+    const again = await issuer.issue({ campaignId: id, userId: 'ann' });
+    expect(again).toMatchObject({ status: 'already_issued', issuances: [{ grant: 1 }, { grant: 2 }, { grant: 3 }] });
+    await audit();
+  });
+
+  test('already_issued carries the coupon, and hides the code of a reservation that is not confirmed', async () => {
+    const issuer = issuerWith();
+    await issuer.openCampaign({ id, stock: { kind: 'codes' } });
+    await issuer.loadCodes(id, ['A', 'B']);
+    const end = persistence.hold();
+    const saving = persistence.reached();
+    const first = issuer.issue({ campaignId: id, userId: 'ann' });
+    await saving;
+    const hidden = { status: 'already_issued', issuances: [{ serial: 1, code: null, state: 'reserved' }] };
+    expect(await issuer.issue({ campaignId: id, userId: 'ann' })).toMatchObject(hidden);
+    expect(await issuer.status({ campaignId: id, userId: 'ann' })).toMatchObject({
+      status: 'reserved',
+      issuances: [{ code: null }],
+    });
+    end();
+    expect(await first).toMatchObject({ status: 'issued', issuance: { code: 'A' } });
+    await issuer.idle();
+    const shown = { status: 'already_issued', issuances: [{ serial: 1, code: 'A', state: 'issued' }] };
+    expect(await issuer.issue({ campaignId: id, userId: 'ann' })).toMatchObject(shown);
+    expect(await issuer.status({ campaignId: id, userId: 'bob' })).toEqual({ status: 'none', issuances: [] });
+  });
+
+  test('the same request id in one process shares one flight and in another finds the same coupon', async () => {
+    const issuer = issuerWith();
+    await issuer.openCampaign(counted(5));
+    const request = { campaignId: id, userId: 'ann', requestId: 'one' };
+    const results = await Promise.all(Array.from({ length: 20 }, () => issuer.issue(request)));
+    expect(new Set(results).size).toBe(1);
+    await issuer.idle();
+    expect(await issuerWith().issue(request)).toEqual(results[0]);
+    expect(persistence.saves).toHaveLength(1);
+    expect(await issuer.issue({ ...request, userId: 'bob' })).not.toEqual(results[0]);
+  });
+
+  test('the own rule refuses before anything is reserved, but not a repeat that holds its coupon', async () => {
+    const barred = new Set(['bob']);
+    const issuer = issuerWith({ eligible: ({ userId }) => (barred.has(userId) ? { reason: 'under age' } : true) });
+    await issuer.openCampaign(counted(5));
+    expect(await issuer.issue({ campaignId: id, userId: 'bob', requestId: 'one' })).toEqual({
+      status: 'not_eligible',
+      reason: 'under age',
+    });
+    const request = { campaignId: id, userId: 'ann', requestId: 'one' };
+    const issued = await issuer.issue(request);
+    await issuer.idle();
+    barred.add('ann');
+    expect(await issuer.issue(request)).toEqual(issued);
+    expect(await issuer.issue({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'not_eligible' });
+  });
+});
+
+describe('stock', () => {
+  test('unlimited with generated codes: everybody gets one valid code, once', async () => {
+    const issuer = issuerWith();
+    await issuer.openCampaign({ id, stock: { kind: 'unlimited', generateCodes: true } });
+    const users = Array.from({ length: 300 }, (_, i) => `user-${i % 200}`);
+    const results = await Promise.all(users.map((userId) => issuer.issue({ campaignId: id, userId })));
+    await issuer.idle();
+    const codes = results.flatMap((result) => (result.status === 'issued' ? [result.issuance.code] : []));
+    expect(codes).toHaveLength(200);
+    expect(codes.every(isValidCode)).toBe(true);
+    expect(await issuer.inspect(id)).toMatchObject({ total: null, available: null, issued: 200 });
+    await audit();
+  });
+
+  test('a generated code that collides is minted again; the serial stays', async () => {
+    const issuer = issuerWith();
+    await issuer.openCampaign({ id, stock: { kind: 'counted', total: 3, generateCodes: true } });
+    persistence.next(answers({ verdict: 'code_conflict' }));
+    expect(await issuer.issue({ campaignId: id, userId: 'ann' })).toMatchObject({
+      status: 'issued',
+      issuance: { serial: 1 },
+    });
+    await issuer.idle();
+    expect(await issuer.inspect(id)).toMatchObject({ available: 2, withdrawn: 0, issued: 1 });
+    await audit();
+  });
+
+  test('a load resumes under its loadId, skips duplicates, and a reload never offers an issued code again', async () => {
+    const issuer = issuerWith();
+    await issuer.openCampaign({ id, stock: { kind: 'codes' } });
+    const codes = Array.from({ length: 1200 }, (_, i) => `code-${i}`);
+    async function* interrupted() {
+      yield* codes.slice(0, 700);
+      throw new Error('the file ended early');
+    }
+    await expect(issuer.loadCodes(id, interrupted(), { loadId: 'june' })).rejects.toThrow('the file ended early');
+    expect(await issuer.inspect(id)).toMatchObject({ total: 500 });
+    expect(await issuer.loadCodes(id, codes, { loadId: 'june' })).toEqual({ loaded: 1200, duplicates: 0, total: 1200 });
+    expect(await issuer.loadCodes(id, codes, { loadId: 'june' })).toEqual({ loaded: 1200, duplicates: 0, total: 1200 });
+    await issuer.issue({ campaignId: id, userId: 'ann' });
+    await issuer.idle();
+    expect(await issuer.loadCodes(id, [...codes, 'new', 'new'])).toEqual({ loaded: 1, duplicates: 1201, total: 1201 });
+    expect(await redis.lrange(`{coupon:${id}}:pool`, 0, 0)).toEqual(['2:code-1']);
+    await audit();
+  });
+
+  test('a code is replaced while it is in the pool, and not once it is out', async () => {
+    const issuer = issuerWith();
+    await issuer.openCampaign({ id, stock: { kind: 'codes' } });
+    await issuer.loadCodes(
+      id,
+      Array.from({ length: 1100 }, (_, i) => `code-${i}`),
+    );
+    const replace = (code: string, replacement: string) => issuer.replaceCode({ campaignId: id, code, replacement });
+    expect(await replace('code-0', 'first')).toEqual({ status: 'replaced' });
+    expect(await replace('code-1099', 'last')).toEqual({ status: 'replaced' });
+    expect(await replace('code-5', 'code-6')).toEqual({ status: 'duplicate' });
+    expect(await issuer.issue({ campaignId: id, userId: 'ann' })).toMatchObject({ issuance: { code: 'first' } });
+    await issuer.idle();
+    expect(await replace('first', 'other')).toEqual({ status: 'not_in_pool' });
+    expect(await issuer.loadCodes(id, ['code-0', 'more'])).toEqual({ loaded: 1, duplicates: 1, total: 1101 });
+  });
+
+  test('the last unit ends the stock with one event, and refusals are counted per batch', async () => {
+    const events: CouponEvent[] = [];
+    const issuer = issuerWith({ onEvent: (event) => void events.push(event) });
+    await issuer.openCampaign(counted(2));
+    await Promise.all(['a', 'b', 'c', 'd'].map((userId) => issuer.issue({ campaignId: id, userId })));
+    await issuer.idle();
+    await issuer.issue({ campaignId: id, userId: 'e' });
+    expect(events.filter(({ type }) => type === 'exhausted')).toEqual([{ type: 'exhausted', campaignId: id }]);
+    const refused = events.filter(({ type }) => type === 'refused');
+    expect(refused).toMatchObject([
+      { status: 'sold_out', count: 2 },
+      { status: 'sold_out', count: 1 },
+    ]);
+  });
+
+  test('without persistence and delivery the grant is recorded as issued at once', async () => {
+    const issuer = new CouponIssuer({ redis });
+    await issuer.openCampaign(counted(1));
+    expect(await issuer.issue({ campaignId: id, userId: 'ann' })).toMatchObject({
+      status: 'issued',
+      issuance: { serial: 1 },
+    });
+    expect(await issuer.inspect(id)).toMatchObject({ available: 0, reserved: 0, issued: 1 });
+  });
+});
+
+describe('limits of a call', () => {
+  test('an aborted signal stops the waiting, not the issuing', async () => {
+    const issuer = issuerWith();
+    await issuer.openCampaign(counted(2));
+    const end = persistence.hold();
+    const saving = persistence.reached();
+    const abort = new AbortController();
+    const call = issuer.issue({ campaignId: id, userId: 'ann', signal: abort.signal });
+    await saving;
+    abort.abort(new Error('the browser went away'));
+    await expect(call).rejects.toThrow('the browser went away');
+    end();
+    await issuer.idle();
+    expect(await issuer.status({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'issued' });
+    await expect(issuer.issue({ campaignId: id, userId: 'bob', signal: AbortSignal.abort() })).rejects.toThrow();
+    expect(await issuer.status({ campaignId: id, userId: 'bob' })).toMatchObject({ status: 'none' });
+  });
+
+  test('a call whose own time runs out during the save is told accepted', async () => {
+    const issuer = issuerWith();
+    await issuer.openCampaign(counted(2));
+    const end = persistence.hold();
+    expect(await issuer.issue({ campaignId: id, userId: 'ann', timeoutMs: 30 })).toMatchObject({
+      status: 'accepted',
+      issuance: { code: null },
+    });
+    end();
+    await issuer.idle();
+    expect(await issuer.status({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'issued' });
+  });
+
+  test('a full queue refuses at once and reserves nothing', async () => {
+    const issuer = issuerWith({ maxQueued: 10, maxBatch: 5, maxInFlight: 1 });
+    await issuer.openCampaign(counted(100));
+    const results = await Promise.all(
+      Array.from({ length: 30 }, (_, i) =>
+        issuer.issue({ campaignId: id, userId: `user-${i}` }).catch((error) => error),
+      ),
+    );
+    await issuer.idle();
+    const refused = results.filter((result) => result instanceof OverloadedError);
+    expect(refused.length).toBeGreaterThan(0);
+    expect(refused[0]).toMatchObject({ code: 'OVERLOADED', retryAfterMs: expect.any(Number) });
+    expect(await issuer.inspect(id)).toMatchObject({ issued: 30 - refused.length, reserved: 0 });
+    await audit();
+  });
+
+  test('close refuses new calls and finishes what is in flight; the client stays open', async () => {
+    const issuer = issuerWith();
+    await issuer.openCampaign(counted(2));
+    const end = persistence.hold();
+    const saving = persistence.reached();
+    const call = issuer.issue({ campaignId: id, userId: 'ann' });
+    await saving;
+    const closing = issuer.close();
+    await expect(issuer.issue({ campaignId: id, userId: 'bob' })).rejects.toMatchObject({ code: 'CLOSED' });
+    end();
+    expect(await call).toMatchObject({ status: 'issued' });
+    await closing;
+    expect(await redis.ping()).toBe('PONG');
+    await audit();
+  });
+
+  test('a confirm that comes after the user closed the client is an event, not an unhandled rejection', async () => {
+    const own = server.client({ maxRetriesPerRequest: 0, enableOfflineQueue: false });
+    await once(own, 'ready');
+    const events: CouponEvent[] = [];
+    const issuer = new CouponIssuer({ redis: own, persistence, onEvent: (event) => void events.push(event) });
+    await issuer.openCampaign(counted(2));
+    persistence.next((issuances, memory) => {
+      own.disconnect();
+      return memory.save(issuances);
+    });
+    expect(await issuer.issue({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'issued' });
+    await issuer.idle();
+    expect(events.filter(({ type }) => type === 'fault')).toMatchObject([{ during: 'confirm', campaignId: id }]);
+    await expireLeases(redis, id);
+    expect(await issuerWith().settle(id)).toEqual({ settled: 1, pending: 0, failed: 0 });
+    await audit();
+  });
+
+  test('campaigns under different prefixes do not see each other', async () => {
+    const [one, two] = [
+      issuerWith({ prefix: 'one' }),
+      issuerWith({ prefix: 'two', persistence: new MemoryPersistence() }),
+    ];
+    await one.openCampaign(counted(1));
+    await expect(two.issue({ campaignId: id, userId: 'ann' })).rejects.toMatchObject({ code: 'UNKNOWN_CAMPAIGN' });
+    await two.openCampaign(counted(1));
+    expect(await one.issue({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'issued' });
+    expect(await two.issue({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'issued' });
+  });
+});
