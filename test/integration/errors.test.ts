@@ -244,14 +244,19 @@ describe('no secret leaves through an error or an event', () => {
   });
 
   test('a Redis client that throws what it was given', async () => {
+    await issuerWith().openCampaign({ id: ID, stock: { kind: 'codes' } });
     const broken = {
-      evalsha: () => Promise.reject(talkative(new Error(`connect ${URL}`))),
+      evalsha: (sha1: string, count: number, ...args: string[]) =>
+        args.includes(CODE)
+          ? Promise.reject(talkative(new Error(`connect ${URL}`)))
+          : redis.evalsha(sha1, count, ...args),
       eval: () => Promise.reject(new Error('no')),
       options: { password: 'hunter2' },
     };
-    const issuer = new CouponIssuer({ redis: broken });
+    const issuer = issuerWith({ redis: broken });
     const error = await caught(issuer.replaceCode({ campaignId: ID, code: CODE, replacement: 'x' }));
-    expect(leaks([error.message, error.stack, inspect(issuer, { depth: 20, showHidden: true })])).toEqual([]);
+    expect(error).toMatchObject({ code: 'REDIS', outcome: 'unknown' });
+    expect(leaks([error, error.cause, issuer])).toEqual([]);
   });
 
   test('a bad code in a list is named by its place', async () => {
