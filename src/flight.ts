@@ -22,6 +22,9 @@ export class Flight {
   async wait(limits: { timeoutMs?: number | undefined; signal?: AbortSignal | undefined }): Promise<IssueResult> {
     const { timeoutMs, signal } = limits;
     this.#waiting++;
+    this.#call.abandoned = false;
+    // Somebody may come after everybody before had left.
+    this.#call.abandoned = false;
     const done = new AbortController();
     try {
       if (timeoutMs === undefined && !signal) return await this.#result;
