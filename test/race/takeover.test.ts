@@ -1,0 +1,96 @@
+import type { Redis } from 'ioredis';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { CouponIssuer, NotSavedError } from '../../src/index.js';
+import { fails, ScriptedPersistence } from '../support/campaigns.js';
+import { checkInvariants, expireLeases } from '../support/invariants.js';
+import { RedisServer } from '../support/redis-server.js';
+
+const ID = 'launch';
+const REQUEST = { campaignId: ID, userId: 'ann', requestId: 'one' };
+let server: RedisServer;
+let redis: Redis;
+let persistence: ScriptedPersistence;
+let first: CouponIssuer;
+let second: CouponIssuer;
+
+beforeAll(async () => {
+  server = await RedisServer.start();
+  redis = server.client();
+});
+afterAll(() => server.stop());
+beforeEach(async () => {
+  await redis.flushall();
+  persistence = new ScriptedPersistence();
+  first = new CouponIssuer({ redis, persistence });
+  second = new CouponIssuer({ redis, persistence });
+  await first.openCampaign({ id: ID, stock: { kind: 'counted', total: 2 } });
+});
+
+const audit = async () => checkInvariants({ redis, campaignId: ID, rows: await persistence.rows(ID), settled: true });
+
+/** Starts a call and returns once its save has reached the database, where it waits for `end`. */
+async function held(issuer: CouponIssuer) {
+  const end = persistence.hold();
+  const saving = persistence.reached();
+  const told = issuer.issue(REQUEST).catch((error: unknown) => error);
+  await saving;
+  return { told, end };
+}
+
+test('who was overtaken cannot give the unit back: accepted, and the second caller gets it', async () => {
+  const one = await held(first);
+  const two = await held(second);
+  one.end(new NotSavedError('no'));
+  expect(await one.told).toMatchObject({ status: 'accepted' });
+  expect(await first.inspect(ID)).toMatchObject({ available: 1, reserved: 1 });
+  two.end();
+  expect(await two.told).toMatchObject({ status: 'issued', issuance: { serial: 1 } });
+  await second.idle();
+  await audit();
+});
+
+test('who took over cannot give the unit back either: the first caller is told issued, and has its row', async () => {
+  const one = await held(first);
+  persistence.next(fails(new NotSavedError('no')));
+  expect(await second.issue(REQUEST)).toMatchObject({ status: 'accepted' });
+  expect(await first.inspect(ID)).toMatchObject({ available: 1, reserved: 1 });
+  one.end();
+  expect(await one.told).toMatchObject({ status: 'issued', issuance: { serial: 1 } });
+  await first.idle();
+  expect(await first.inspect(ID)).toMatchObject({ reserved: 1, issued: 0 });
+  await expireLeases(redis, ID);
+  expect(await second.settle(ID)).toEqual({ settled: 1, pending: 0, failed: 0 });
+  expect(await persistence.rows(ID)).toHaveLength(1);
+  await audit();
+});
+
+test('who was overtaken by settle and then fails is told issued, with the unit that settle saved', async () => {
+  const one = await held(first);
+  await expireLeases(redis, ID);
+  expect(await second.settle(ID)).toEqual({ settled: 1, pending: 0, failed: 0 });
+  one.end(new NotSavedError('no'));
+  expect(await one.told).toMatchObject({ status: 'issued', issuance: { serial: 1, state: 'issued' } });
+  await audit();
+});
+
+test('two settlers at once finish each reservation once', async () => {
+  for (const userId of ['ann', 'bob']) {
+    persistence.next(fails(new Error('lost')), fails(new Error('lost')));
+    expect(await first.issue({ campaignId: ID, userId })).toMatchObject({ status: 'accepted' });
+  }
+  await expireLeases(redis, ID);
+  const passes = await Promise.all([first.settle(ID), second.settle(ID)]);
+  expect(passes.reduce((sum, { settled }) => sum + settled, 0)).toBe(2);
+  expect(await persistence.rows(ID)).toHaveLength(2);
+  await audit();
+});
+
+test('the same user 1,000 times in parallel through two issuers gets one coupon', async () => {
+  const told = await Promise.all(
+    Array.from({ length: 1000 }, (_, i) => (i % 2 ? first : second).issue({ campaignId: ID, userId: 'ann' })),
+  );
+  await Promise.all([first.idle(), second.idle()]);
+  expect(told.filter(({ status }) => status === 'issued')).toHaveLength(1);
+  expect(told.filter(({ status }) => status === 'already_issued')).toHaveLength(999);
+  await audit();
+});
