@@ -4,7 +4,7 @@
 -- KEYS     campaign grants senders leases returned pool codes
 -- ARGV     epoch, then for each reservation: field id stamp delivered rowField rowId rowSerial rowIssuedAt rowCode
 -- RETURNS  missing | stale_epoch, alone; or ok, ended, then for each: adopted | issued | taken_over | gone
--- WRITES   grants, leases, the stock and its counters
+-- WRITES   leases grants returned pool campaign
 -- COST     O(reservations * log leases)
 local campaignKey, grantsKey, leasesKey, returnedKey, poolKey = KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6]
 local epoch = ARGV[1]
@@ -49,6 +49,8 @@ for i = FIRST, #ARGV, STRIDE do
   reply[#reply + 1] = word
 end
 
+-- A key of the wrong type refuses here, before the first write.
+redis.call('LLEN', freeKey)
 if #ended > 0 then
   writeAll('ZREM', leasesKey, ended)
   writeAll('HDEL', grantsKey, ended)

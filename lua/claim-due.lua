@@ -3,7 +3,7 @@
 -- KEYS     campaign grants senders leases returned pool
 -- ARGV     epoch fence limit
 -- RETURNS  missing | stale_epoch | rolled_back, alone; or ok, the campaign's stamp, then for each: field, record
--- WRITES   grants, leases, counters
+-- WRITES   grants leases campaign
 -- COST     O(limit * log leases)
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]

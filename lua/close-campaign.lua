@@ -1,9 +1,9 @@
 -- Closes a campaign for good; the first time counts. Its keys expire together once nothing is reserved.
 --
 -- KEYS     campaign grants senders leases returned pool codes
--- ARGV     epoch retainMs, which is empty to keep the keys
--- RETURNS  missing | stale_epoch | closed, alone
--- WRITES   campaign, and the expiry of all keys
+-- ARGV     epoch retainMs; retainMs is empty to keep the keys
+-- RETURNS  missing | stale_epoch | done, alone
+-- WRITES   campaign; and the expiry of all keys
 -- COST     O(1)
 local campaignKey, grantsKey, leasesKey, returnedKey, poolKey = KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6]
 local epoch, retainMs = ARGV[1], ARGV[2]
@@ -24,4 +24,4 @@ if retainMs ~= '' then
   redis.call('HSET', campaignKey, 'retainMs', retainMs)
 end
 finish()
-return { 'closed' }
+return { 'done' }

@@ -3,7 +3,7 @@
 -- KEYS     campaign pool
 -- ARGV     epoch code fromTail limit
 -- RETURNS  missing | stale_epoch | end, alone; or more, next fromTail; or found, fromTail, unit
--- WRITES
+-- WRITES   nothing
 -- COST     O(limit)
 local campaignKey, poolKey = KEYS[1], KEYS[2]
 local epoch, code, fromTail, limit = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])

@@ -1,9 +1,9 @@
 -- Reads a campaign: its definition, its counters, and whether its keys are whole.
 --
 -- KEYS     campaign grants senders leases returned pool
--- ARGV
+-- ARGV     none
 -- RETURNS  missing, alone; or ok, nowMs, whole (1 or 0), then pairs: name value
--- WRITES
+-- WRITES   nothing
 -- COST     O(1)
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]

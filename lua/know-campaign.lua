@@ -3,7 +3,7 @@
 -- KEYS     campaigns
 -- ARGV     campaignId
 -- RETURNS  known | unknown, alone
--- WRITES
+-- WRITES   nothing
 -- COST     O(1)
 local campaignsKey = KEYS[1]
 local campaignId = ARGV[1]

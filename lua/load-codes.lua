@@ -2,9 +2,9 @@
 -- codes that were ever loaded are skipped.
 --
 -- KEYS     campaign grants senders leases returned pool codes
--- ARGV     epoch loadId offset, then each code
+-- ARGV     epoch loadId offset, then for each code: code
 -- RETURNS  missing | stale_epoch | closed | gap, alone; or ok, offset, loaded, duplicates, total: of the whole load so far
--- WRITES   pool, codes, campaign
+-- WRITES   campaign codes pool
 -- COST     O(codes)
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]

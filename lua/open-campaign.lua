@@ -2,7 +2,7 @@
 -- that is there is never touched, so a late copy of this call, even after Redis lost everything, sells nothing.
 --
 -- KEYS     campaign grants senders leases returned pool codes
--- ARGV     epoch, then pairs: name value
+-- ARGV     epoch, then for each field: name value
 -- RETURNS  opened | exists | partial (keys of a lost campaign are there), alone
 -- WRITES   campaign
 -- COST     O(1)

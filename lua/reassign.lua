@@ -2,11 +2,11 @@
 -- withdrawn: jumping ahead would lose the free ones below. Where only a generated code collided, the unit stays.
 --
 -- KEYS     campaign grants senders leases returned pool codes
--- ARGV     epoch, then for each reservation: field id stamp serial keep code. serial is the refused one; keep is 1 to
---          change the code alone; code is a newly generated one, or empty
+-- ARGV     epoch, then for each reservation: field id stamp serial keep code; serial is the refused one, keep is 1 to
+--          change the code alone, code is a newly generated one, or empty
 -- RETURNS  missing | stale_epoch, alone; or ok, ended, then for each: word, record. Words: reassigned sold_out issued
 --          taken_over gone; the record is '' with sold_out and gone
--- WRITES   grants, leases, the stock and its counters
+-- WRITES   leases grants returned pool campaign
 -- COST     O(reservations * log leases)
 local campaignKey, grantsKey, leasesKey, returnedKey, poolKey = KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6]
 local epoch = ARGV[1]
@@ -59,6 +59,8 @@ for i = FIRST, #ARGV, STRIDE do
   reply[#reply + 1] = (word == 'gone' or word == 'sold_out') and '' or encodeRecord(record)
 end
 
+-- A key of the wrong type refuses here, before the first write.
+redis.call('ZCARD', leasesKey)
 if #grantWrites + #lost > 0 then
   writeAll('ZREM', leasesKey, lost)
   writeAll('HDEL', grantsKey, lost)

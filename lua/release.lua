@@ -4,7 +4,7 @@
 -- ARGV     epoch, then for each reservation: field id stamp
 -- RETURNS  missing | stale_epoch, alone; or ok, then for each: word, record. Words: released issued taken_over gone;
 --          the record is '' with gone
--- WRITES   grants, leases, the stock and its counters
+-- WRITES   leases grants returned pool campaign
 -- COST     O(reservations * log leases)
 local campaignKey, grantsKey, leasesKey, returnedKey, poolKey = KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6]
 local epoch = ARGV[1]
@@ -34,6 +34,8 @@ for i = FIRST, #ARGV, STRIDE do
   reply[#reply + 1] = word == 'gone' and '' or encodeRecord(record)
 end
 
+-- A key of the wrong type refuses here, before the first write.
+redis.call('LLEN', freeKey)
 if #freed > 0 then
   writeAll('ZREM', leasesKey, freed)
   writeAll('HDEL', grantsKey, freed)

@@ -3,7 +3,7 @@
 -- KEYS     campaign pool codes
 -- ARGV     epoch fromTail unit code
 -- RETURNS  missing | stale_epoch | moved (look again) | duplicate | replaced, alone
--- WRITES   pool, codes, campaign
+-- WRITES   codes campaign pool
 -- COST     O(distance from the nearer end of the pool)
 local campaignKey, poolKey, codesKey = KEYS[1], KEYS[2], KEYS[3]
 local epoch, fromTail, unit, code = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]

@@ -5,7 +5,7 @@
 -- RETURNS  missing | stale_epoch | rolled_back, alone; or ok, the campaign's stamp, ended, closedAt (or empty), then
 --          for each user: word, count, count times (grant, record). Words: new existing issued already_issued sold_out not_open
 --          closed paused lapsed
--- WRITES   grants, leases, senders, the stock and its counters; nothing on a refusal but the sender's call number
+-- WRITES   senders campaign grants leases returned pool; on a refusal nothing but the call number of the sender
 -- COST     O(users * perUser), one variadic command per key
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
@@ -37,29 +37,36 @@ if campaign.closedAt or (campaign.closesAt and nowMs >= campaign.closesAt) then 
 elseif campaign.paused == '1' then shut = 'paused'
 elseif campaign.opensAt and nowMs < campaign.opensAt then shut = 'not_open' end
 
-local fields = {}
+local grants, fields = {}, {}
+for grant = 1, campaign.perUser do grants[grant] = integer(grant) end
 for i = FIRST, #ARGV, STRIDE do
-  for grant = 1, campaign.perUser do fields[#fields + 1] = integer(grant) .. ':' .. ARGV[i + 1] end
+  for _, grant in ipairs(grants) do fields[#fields + 1] = grant .. ':' .. ARGV[i + 1] end
 end
 local records = readRecords(fields)
 if not shut and not repeated then takeUnits((#ARGV - FIRST + 1) / STRIDE) end
 
-local stamp = integer(math.max(nowMicros, campaign.stamp + 1))
+-- What this call takes and what it takes over carry different stamps: a copy of the call must find only the former `new`,
+-- because `new` is the right to release, and what was taken over may have been promised by its former owner.
+local first, issuedAt = math.max(nowMicros, campaign.stamp + 1), integer(nowMs)
+local stamp, takeover = integer(first), integer(first + 1)
 local lease = campaign.needs and integer(nowMs + campaign.leaseMs)
+local state, counter = lease and 'r' or 'i', lease and 'reserved' or 'issued'
 local grantWrites, leaseWrites, stamped = {}, {}, false
 local closedAt = campaign.closedAt or campaign.closesAt
 local reply = { 'ok', '', '0', closedAt and integer(closedAt) or '' }
 
-local function write(field, record)
-  record.stamp = lease and stamp or '0'
+local function write(field, record, mark)
+  record.stamp = lease and mark or '0'
   records[field] = record
+  local text = encodeRecord(record)
   grantWrites[#grantWrites + 1] = field
-  grantWrites[#grantWrites + 1] = encodeRecord(record)
+  grantWrites[#grantWrites + 1] = text
   if lease then
     leaseWrites[#leaseWrites + 1] = lease
     leaseWrites[#leaseWrites + 1] = field
   end
   stamped = true
+  return text
 end
 
 local function answer(word, held)
@@ -69,24 +76,23 @@ local function answer(word, held)
 end
 
 -- The id's own record comes before window, pause and stock: a repeat after the close still finds what it was given.
-local function serve(id, userId, code)
+local function serve(id, code, before)
   local held, vacant = {}, nil
-  for grant = 1, campaign.perUser do
-    local name = integer(grant)
-    local record = records[name .. ':' .. userId]
+  for i, grant in ipairs(grants) do
+    local field = fields[before + i]
+    local record = records[field]
     if record and record.id == id then
-      if record.state == 'i' then return answer('issued', { name, encodeRecord(record) }) end
+      if record.state == 'i' then return answer('issued', { grant, encodeRecord(record) }) end
       if repeated then
         local mine = call == seenCall and record.stamp == seenStamp
-        return answer(mine and 'new' or 'existing', { name, encodeRecord(record) })
+        return answer(mine and 'new' or 'existing', { grant, encodeRecord(record) })
       end
-      write(name .. ':' .. userId, record)
-      return answer('existing', { name, encodeRecord(record) })
+      return answer('existing', { grant, write(field, record, takeover) })
     elseif record then
-      held[#held + 1] = name
+      held[#held + 1] = grant
       held[#held + 1] = encodeRecord(record)
     else
-      vacant = vacant or name
+      vacant = vacant or i
     end
   end
   if not vacant then return answer('already_issued', held) end
@@ -94,17 +100,14 @@ local function serve(id, userId, code)
   if repeated then return answer('lapsed', {}) end
   local serial, pooled = takeUnit()
   if not serial then return answer('sold_out', {}) end
-  local record = { state = lease and 'r' or 'i', serial = serial, issuedAt = integer(nowMs), id = id }
-  record.code = fromPool and pooled or code
-  write(vacant .. ':' .. userId, record)
-  local counter = lease and 'reserved' or 'issued'
+  local record = { state = state, serial = serial, issuedAt = issuedAt, id = id, code = fromPool and pooled or code }
   campaign[counter] = campaign[counter] + 1
-  answer('new', { vacant, encodeRecord(record) })
+  answer('new', { grants[vacant], write(fields[before + vacant], record, stamp) })
 end
-for i = FIRST, #ARGV, STRIDE do serve(ARGV[i], ARGV[i + 1], ARGV[i + 2]) end
+for i = FIRST, #ARGV, STRIDE do serve(ARGV[i], ARGV[i + 2], (i - FIRST) / STRIDE * #grants) end
 
--- A closed campaign stays closed, so a late copy finds it closed again: only what was written needs the call number.
-if not repeated and (stamped or shut ~= 'closed') then
+-- closeCampaign is for good, so a late copy finds the campaign closed again: only what was written needs the call number.
+if not repeated and (stamped or not campaign.closedAt) then
   redis.call('HSET', sendersKey, sender, integer(call) .. ':' .. (stamped and stamp or '0'))
   if seenCall == 0 then redis.call('HINCRBY', campaignKey, 'senders', 1) end
 end
@@ -112,7 +115,7 @@ if stamped then
   writeAll('HSET', grantsKey, grantWrites)
   writeAll('ZADD', leasesKey, leaseWrites)
   writeTaken()
-  campaign.stamp = tonumber(stamp)
+  campaign.stamp = first + 1
   reply[3] = finish()
 end
 reply[2] = integer(campaign.stamp)

@@ -3,7 +3,7 @@
 -- KEYS     campaign senders
 -- ARGV     epoch sender call paused
 -- RETURNS  missing | stale_epoch | closed | lapsed | done, alone
--- WRITES   campaign, senders
+-- WRITES   senders campaign
 -- COST     O(1)
 local campaignKey, sendersKey = KEYS[1], KEYS[2]
 local epoch, sender, call, paused = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]

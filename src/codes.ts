@@ -31,7 +31,14 @@ export function generateCodes(options: { count: number }): string[] {
   return [...codes];
 }
 
-/** Whether this is a code of `generateCodes`, complete and with the right check character. Says nothing about whether it was issued. */
+/**
+ * Whether this is a code of `generateCodes`, complete and with the right check character. Says nothing about whether it was issued.
+ *
+ * @example
+ * ```ts
+ * if (!isValidCode('0123456789ABC')) response.status(400).json({ error: 'mistyped' });
+ * ```
+ */
 export function isValidCode(code: unknown): boolean {
   return typeof code === 'string' && PATTERN.test(code) && checkCharacter(code.slice(0, LENGTH)) === code[LENGTH];
 }

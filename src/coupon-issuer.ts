@@ -2,7 +2,7 @@ import { type Campaign, type CampaignDefinition, type Need, toRules } from './ca
 import { mintCode } from './codes.js';
 import { monotonicMs } from './deadline.js';
 import { Deliveries } from './deliver.js';
-import { CampaignConflictError, ClosedError, HookError, redacted } from './errors.js';
+import { CampaignConflictError, ClosedError, HookError, NotReadyError, redacted } from './errors.js';
 import { type Emit, safeEmit } from './events.js';
 import { Flight } from './flight.js';
 import { InFlight } from './in-flight.js';
@@ -20,6 +20,7 @@ import type { IssueResult } from './result.js';
 import { batchedSaves } from './save.js';
 import { type SettleResult, settle } from './settle.js';
 
+/** One attempt to get one user a coupon. */
 export interface IssueRequest {
   readonly campaignId: string;
   /** 1–128 bytes of well-formed UTF-8 without U+0000. A number is refused: use `String(user.id)`. */
@@ -32,7 +33,9 @@ export interface IssueRequest {
   readonly timeoutMs?: number;
 }
 
+/** What `status()` answers. */
 export interface UserStatus {
+  /** `none`: nothing; `reserved`: nothing committed yet; `issued`: at least one is. */
   readonly status: 'none' | 'reserved' | 'issued';
   /** What the user holds, by grant; the code is `null` until the row is committed. */
   readonly issuances: readonly Issuance[];
@@ -87,8 +90,17 @@ export class CouponIssuer {
    * Opens a campaign, or finds it open with the same definition (`exists`); live stock is never reset. On a campaign without state in Redis the
    * adapter's `list` is asked first: rows there mean that Redis lost it, and it does not serve.
    *
-   * Throws `CampaignConflictError` (another definition, or rows without state), `InvalidArgumentError`, `HookError`, `RedisError`. Four round
-   * trips, and one to the database.
+   * Throws `CampaignConflictError` (another definition, or rows without state), `InvalidArgumentError`, `HookError`, `RedisError`, `ClosedError`.
+   * Four round trips; for a new campaign five, and one to the database.
+   *
+   * @example
+   * ```ts
+   * const { status } = await issuer.openCampaign({
+   *   id: 'launch',
+   *   stock: { kind: 'counted', total: 1000, generateCodes: true },
+   *   opensAt: new Date('2030-05-01T10:00:00+09:00'),
+   * });
+   * ```
    */
   async openCampaign(definition: CampaignDefinition): Promise<{ status: 'opened' | 'exists'; campaign: Campaign }> {
     this.#assertNotClosed();
@@ -113,7 +125,13 @@ export class CouponIssuer {
    * interrupted goes on where it stopped.
    *
    * Throws `InvalidArgumentError` naming the place of a bad code, before anything is written if the codes are an array;
-   * `CampaignConflictError` if the campaign has no pool or is closed; `RedisError`.
+   * `CampaignConflictError` if the campaign has no pool or is closed; `UnknownCampaignError`, `NotReadyError`, `RedisError`, and the reason of an
+   * aborted signal.
+   *
+   * @example
+   * ```ts
+   * const { loaded, duplicates } = await issuer.loadCodes('launch', ['AAA-1', 'AAA-2'], { loadId: 'partner, April' });
+   * ```
    */
   async loadCodes(id: string, codes: CodeSource, options: LoadOptions = {}): Promise<LoadResult> {
     assertCodes(codes);
@@ -129,7 +147,13 @@ export class CouponIssuer {
 
   /**
    * Changes a code that is still in the pool. `not_in_pool`: it was issued, reserved or never loaded; `duplicate`: the new one is known.
-   * One round trip per 500 codes of the pool, and one more.
+   * One round trip per 500 codes of the pool, and one more. Throws `CampaignConflictError` (no pool), `InvalidArgumentError`,
+   * `UnknownCampaignError`, `NotReadyError`, `RedisError`.
+   *
+   * @example
+   * ```ts
+   * const { status } = await issuer.replaceCode({ campaignId: 'launch', code: 'AAA-1', replacement: 'AAA-3' });
+   * ```
    */
   async replaceCode(change: {
     campaignId: string;
@@ -152,7 +176,19 @@ export class CouponIssuer {
    *
    * Two round trips to Redis, the second one after the answer, and one statement in the database, all shared with whoever asks at the same time.
    * Throws `InvalidArgumentError`, `UnknownCampaignError`, `MisconfiguredError`, `OverloadedError`, `RedisError`, `NotIssuedError`, `HookError`,
-   * `ClosedError`, and the reason of an aborted signal.
+   * `ClosedError`, and the reason of an aborted signal. The first call for a campaign reads it, one more round trip.
+   *
+   * @example
+   * ```ts
+   * const result = await issuer.issue({ campaignId: 'launch', userId: String(user.id), requestId: 'order-7' });
+   * switch (result.status) {
+   *   case 'issued':
+   *     response.status(201).json({ code: result.issuance.code });
+   *     break;
+   *   default:
+   *     response.status(httpStatus(result)).json({ status: result.status });
+   * }
+   * ```
    */
   async issue(request: IssueRequest): Promise<IssueResult> {
     this.#assertNotClosed();
@@ -168,6 +204,7 @@ export class CouponIssuer {
       abandoned: false,
       sent: false,
       reserved: null,
+      promised: false,
     };
     const limited = signal !== undefined || timeoutMs !== undefined;
     if (requestId === undefined && !limited) return this.#inFlight.track(this.#fly(campaignId, call, false));
@@ -181,7 +218,14 @@ export class CouponIssuer {
     return flight.wait({ timeoutMs, signal });
   }
 
-  /** What a user holds in a campaign. One round trip. Throws `UnknownCampaignError`, `NotReadyError`, `RedisError`. */
+  /**
+   * What a user holds in a campaign. One round trip. Throws `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`, `RedisError`.
+   *
+   * @example
+   * ```ts
+   * const { status, issuances } = await issuer.status({ campaignId: 'launch', userId });
+   * ```
+   */
   async status(query: { campaignId: string; userId: string }): Promise<UserStatus> {
     assertObject('the query', query);
     assertOnlyKeys('the query', query, ['campaignId', 'userId']);
@@ -194,7 +238,14 @@ export class CouponIssuer {
     });
   }
 
-  /** The campaign at one instant of Redis. One round trip. Throws `UnknownCampaignError`, `NotReadyError`, `RedisError`. */
+  /**
+   * The campaign at one instant of Redis. One round trip. Throws `UnknownCampaignError`, `NotReadyError`, `RedisError`.
+   *
+   * @example
+   * ```ts
+   * const { state, available, reserved, issued } = await issuer.inspect('launch');
+   * ```
+   */
   async inspect(id: string): Promise<Campaign> {
     return this.#administer(id, (serving) => admin.readCampaign(serving.state));
   }
@@ -203,7 +254,13 @@ export class CouponIssuer {
    * Finishes every reservation whose lease ran out: of one campaign, or of all in the registry, closed ones too. Run it when a process died, and
    * every few seconds while a campaign runs; any number of processes may.
    *
-   * Without an id, a campaign that cannot be settled does not stop the others; its error is thrown at the end.
+   * Without an id, a campaign that cannot be settled does not stop the others; its error is thrown at the end. Per campaign two round trips, and
+   * per batch of due reservations two more and a save. Throws `MisconfiguredError`, `NotReadyError`, `RedisError`.
+   *
+   * @example
+   * ```ts
+   * const settling = setInterval(() => issuer.settle().catch((error) => console.error(error)), 5_000);
+   * ```
    */
   async settle(id?: string): Promise<SettleResult> {
     if (id !== undefined) return this.#administer(id, (serving) => this.#settleOne(serving));
@@ -211,18 +268,41 @@ export class CouponIssuer {
     return this.#inFlight.track(this.#settleAll());
   }
 
-  /** `issue()` answers `paused` from now on; repeats of what was reserved still find their answer. */
+  /**
+   * `issue()` answers `paused` from now on; repeats of what was reserved still find their answer. One round trip. Throws
+   * `CampaignConflictError` (closed), `UnknownCampaignError`, `NotReadyError`, `RedisError`.
+   *
+   * @example
+   * ```ts
+   * await issuer.pause('launch');
+   * ```
+   */
   async pause(id: string): Promise<void> {
     await this.#administer(id, (serving) => admin.setPaused(serving.state, true));
   }
 
+  /**
+   * Ends a pause. One round trip; throws what `pause` throws.
+   *
+   * @example
+   * ```ts
+   * await issuer.resume('launch');
+   * ```
+   */
   async resume(id: string): Promise<void> {
     await this.#administer(id, (serving) => admin.setPaused(serving.state, false));
   }
 
   /**
    * Closes a campaign for good; what is reserved is still settled. With `retainMs` all its keys expire together, that long after the close, once
-   * nothing is reserved: a mark that expired earlier would let a user in twice.
+   * nothing is reserved: a mark that expired earlier would let a user in twice. `retainMs` is 0 to ten years; default: the keys stay.
+   *
+   * One round trip. Throws `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`, `RedisError`.
+   *
+   * @example
+   * ```ts
+   * await issuer.closeCampaign({ id: 'launch', retainMs: 30 * 86_400_000 });
+   * ```
    */
   async closeCampaign(options: { id: string; retainMs?: number }): Promise<void> {
     assertObject('options', options);
@@ -232,12 +312,28 @@ export class CouponIssuer {
     await this.#administer(id, (serving) => admin.closeCampaign(serving.state, retainMs ?? null));
   }
 
-  /** Resolves when nothing that this process started is in flight, confirms included. */
+  /**
+   * Resolves when nothing that this issuer started is in flight, confirms included.
+   *
+   * @example
+   * ```ts
+   * await issuer.idle();
+   * const { reserved } = await issuer.inspect('launch');
+   * ```
+   */
   async idle(): Promise<void> {
     await this.#inFlight.idle();
   }
 
-  /** Refuses new calls with `ClosedError` and finishes what is in flight. The client stays open: it is yours. */
+  /**
+   * Refuses new calls with `ClosedError` and finishes what is in flight. The client stays open: it is yours. Also as `await using`.
+   *
+   * @example
+   * ```ts
+   * await issuer.close();
+   * redis.disconnect();
+   * ```
+   */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#inFlight.idle();
@@ -304,7 +400,7 @@ export class CouponIssuer {
     }
     if (rows.length > 0) {
       throw new CampaignConflictError(
-        `the database holds issuances of campaign ${campaignId}, Redis holds no state of it: it is not new and does not serve. Rebuild its state from the database, or use another id`,
+        `the database holds issuances of campaign ${campaignId}, Redis holds no state of it: it is not new and does not serve. Restore Redis from its own backup, or use another id`,
       );
     }
   }
@@ -321,6 +417,8 @@ export class CouponIssuer {
         sum.pending += pending;
         sum.failed += failed;
       } catch (error) {
+        // Its keys expired after the close, or Redis lost them: there is nothing to settle.
+        if (error instanceof NotReadyError && error.reason === 'missing') continue;
         fault ??= error;
         this.#emit({ type: 'fault', during: 'settle', campaignId: id, error: redacted(error) });
       }

@@ -149,7 +149,9 @@ const MAX_MESSAGE = 300;
 export function redacted(error: unknown, secrets: Iterable<string | null> = []): Error {
   const source = error instanceof Error ? error : new Error('something that is not an Error was thrown');
   let message = String(source.message);
-  for (const secret of secrets) if (secret) message = message.replaceAll(secret, '[redacted]');
+  // The longest first: a secret that begins with another one would leave its end behind.
+  const known = [...secrets].filter((secret) => secret !== null && secret !== '') as string[];
+  for (const secret of known.sort((a, b) => b.length - a.length)) message = message.replaceAll(secret, '[redacted]');
   message = message.replace(URL_LIKE, '[redacted]').slice(0, MAX_MESSAGE);
   const copy = new Error(message);
   copy.name = /^\w{1,64}$/.test(source.name) ? source.name : 'Error';

@@ -29,7 +29,7 @@ export type CouponEvent =
   | { readonly type: 'fault'; readonly during: FaultSource; readonly campaignId: string | null; readonly error: Error };
 
 /** The step in which a fault arose. */
-export type FaultSource = 'eligible' | 'deliver' | 'save' | 'find' | 'confirm' | 'adopt' | 'recall' | 'settle';
+export type FaultSource = 'deliver' | 'save' | 'find' | 'confirm' | 'recall' | 'settle';
 
 export type Emit = (event: CouponEvent) => void;
 

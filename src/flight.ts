@@ -23,8 +23,6 @@ export class Flight {
     const { timeoutMs, signal } = limits;
     this.#waiting++;
     this.#call.abandoned = false;
-    // Somebody may come after everybody before had left.
-    this.#call.abandoned = false;
     const done = new AbortController();
     try {
       if (timeoutMs === undefined && !signal) return await this.#result;
@@ -45,8 +43,10 @@ export class Flight {
 
   /** What is true of a call whose time ran out depends on how far it came. */
   #timeOut(resolve: (result: IssueResult) => void, reject: (error: Error) => void): void {
-    if (this.#call.reserved) resolve({ status: 'accepted', issuance: this.#call.reserved });
-    else if (this.#call.sent) reject(new RedisError('no answer in the time of this call', { outcome: 'unknown' }));
+    if (this.#call.reserved) {
+      this.#call.promised = true;
+      resolve({ status: 'accepted', issuance: this.#call.reserved });
+    } else if (this.#call.sent) reject(new RedisError('no answer in the time of this call', { outcome: 'unknown' }));
     else reject(new OverloadedError('the time of this call ran out in the queue; nothing was reserved', 1000));
   }
 }

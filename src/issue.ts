@@ -17,9 +17,16 @@ export interface Steps {
 }
 
 /** One attempt of one user. */
-export interface IssueCall extends ReserveRequest {
-  /** What it holds, from the reply of reserve on, without the code: the answer of a caller whose time runs out. */
+export interface IssueCall extends ReserveRequest, Attempt {}
+
+/** For how long a reservation is carried, and what its callers may be told meanwhile. */
+export interface Attempt {
+  /** Monotonic ms. */
+  readonly deadlineAt: number;
+  /** What it holds, without the code: a caller whose time runs out is told `accepted`. `null` while it holds nothing, or may be giving it back. */
   reserved: Issuance | null;
+  /** Somebody was told `accepted`: from now on the unit is not given back. */
+  promised: boolean;
 }
 
 /** How far a reservation was carried. */
@@ -65,8 +72,7 @@ export async function issue(
         return { result: { status: answer.word } };
     }
     const { reservation } = answer;
-    call.reserved = withoutCode(reservation.issuance);
-    const carried = await carryThrough(serving, reservation, call.deadlineAt, steps);
+    const carried = await carryThrough(serving, reservation, call, steps);
     switch (carried.outcome) {
       case 'issued':
         steps.emit({ type: 'issued', ...refOf(carried.issuance) });
@@ -91,13 +97,15 @@ export async function issue(
 export async function carryThrough(
   serving: Serving,
   first: Reservation,
-  deadlineAt: number,
+  attempt: Attempt,
   steps: Steps,
   alreadySaved = false,
 ): Promise<Carried> {
+  const { deadlineAt } = attempt;
   let reservation = first;
   for (let reassigned = 0; ; reassigned++) {
     const { issuance } = reservation;
+    attempt.reserved = withoutCode(issuance);
     const held = serving.held(reservation);
     const issued = (): Carried => ({
       outcome: 'issued',
@@ -108,7 +116,7 @@ export async function carryThrough(
 
     const delivery = await deliver(reservation, deadlineAt, steps);
     if (delivery === 'unknown') return { outcome: 'accepted', issuance, failed: false };
-    if (delivery === 'not_delivered') return giveBack(serving, reservation, steps);
+    if (delivery === 'not_delivered') return giveBack(serving, reservation, attempt, steps);
     const delivered = steps.deliveries !== null;
 
     if (!steps.saves) return issued();
@@ -119,7 +127,9 @@ export async function carryThrough(
       case 'unknown':
         return { outcome: 'accepted', issuance, failed: false };
       case 'not_saved':
-        return delivered ? { outcome: 'accepted', issuance, failed: true } : giveBack(serving, reservation, steps);
+        return delivered
+          ? { outcome: 'accepted', issuance, failed: true }
+          : giveBack(serving, reservation, attempt, steps);
       case 'user_conflict':
         return meetRow(serving, reservation, save.existing, delivered, steps);
     }
@@ -152,12 +162,13 @@ async function deliver(reservation: Reservation, deadlineAt: number, steps: Step
 }
 
 /**
- * Compensation. Only the call that took the unit may, and only Redis' own word makes it a `NotIssuedError`: if somebody took the reservation over,
- * it stays; if the answer is lost, nobody knows.
+ * Compensation. Only the call that took the unit may, and only Redis' own word makes it a `NotIssuedError`: `released`, or `gone`, which is what
+ * the second copy of the same release finds. If somebody took the reservation over, it stays; if the answer is lost, nobody knows.
  */
-async function giveBack(serving: Serving, reservation: Reservation, steps: Steps): Promise<Carried> {
+async function giveBack(serving: Serving, reservation: Reservation, attempt: Attempt, steps: Steps): Promise<Carried> {
   const { issuance } = reservation;
-  if (!reservation.mayRelease) return { outcome: 'accepted', issuance, failed: true };
+  if (!reservation.mayRelease || attempt.promised) return { outcome: 'accepted', issuance, failed: true };
+  attempt.reserved = null;
   const answer = await serving.held(reservation).release(reservation);
   if (answer.word === 'released') steps.emit({ type: 'released', ...refOf(issuance) });
   if (answer.word === 'released' || answer.word === 'gone') return { outcome: 'released' };

@@ -12,6 +12,7 @@ export type Eligible = (request: {
   userId: string;
 }) => Promise<true | { reason: string }> | true | { reason: string };
 
+/** What an issuer works with. Durations are in ms; every number is a whole one, and outside its range it is an `InvalidArgumentError`. */
 export interface CouponIssuerOptions {
   /** Your ioredis `Redis` or `Cluster`: borrowed, never closed, never configured. One with `keyPrefix` is refused. */
   readonly redis: RedisClient;
@@ -19,8 +20,9 @@ export interface CouponIssuerOptions {
   readonly persistence?: PersistenceAdapter;
   /** Your external call for each reserved coupon, before the save. At least once, with a stable id. */
   readonly deliver?: Deliver;
-  /** Told of each unit that was delivered although the database then refused it. */
+  /** Told of each unit that was delivered although the database then refused it, with its code; at most once. What it throws becomes a `fault` event. */
   readonly recall?: (issuance: Issuance) => Promise<void> | void;
+  /** Your own rule, asked before anything is reserved. What it throws becomes a `HookError`. */
   readonly eligible?: Eligible;
   /** Told what happened; what it throws is ignored. */
   readonly onEvent?: (event: CouponEvent) => void;

@@ -56,6 +56,7 @@ const ERROR_CODES: Record<CouponIssuerError['code'], number> = {
  */
 export function httpStatus(resultOrError: unknown): number {
   const { status, code } = (resultOrError ?? {}) as { status?: string; code?: string };
-  if (resultOrError instanceof Error) return ERROR_CODES[code as CouponIssuerError['code']] ?? 500;
-  return STATUS_CODES[status as IssueStatus] ?? 500;
+  const [codes, word]: [Record<string, number>, unknown] =
+    resultOrError instanceof Error ? [ERROR_CODES, code] : [STATUS_CODES, status];
+  return typeof word === 'string' && Object.hasOwn(codes, word) ? codes[word]! : 500;
 }

@@ -54,8 +54,8 @@ async function settleOne(
   alreadySaved: boolean,
 ): Promise<'settled' | 'failed' | 'pending'> {
   try {
-    const deadlineAt = monotonicMs() + options.timeoutMs;
-    const carried = await carryThrough(serving, reservation, deadlineAt, steps, alreadySaved);
+    const attempt = { deadlineAt: monotonicMs() + options.timeoutMs, reserved: null, promised: true };
+    const carried = await carryThrough(serving, reservation, attempt, steps, alreadySaved);
     if (carried.outcome === 'issued') await carried.finished();
     return endOf(carried, reservation.issuance, steps);
   } catch (error) {

@@ -6,7 +6,8 @@ local function decodeRecord(text)
 end
 
 local function encodeRecord(record)
-  return table.concat({ record.state, record.stamp, record.serial, record.issuedAt, record.id, record.code }, ':')
+  local state, stamp, serial, issuedAt = record.state, record.stamp, record.serial, record.issuedAt
+  return state .. ':' .. stamp .. ':' .. serial .. ':' .. issuedAt .. ':' .. record.id .. ':' .. record.code
 end
 
 -- Reads many fields of the grants, 500 a command; absent ones stay absent.

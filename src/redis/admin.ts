@@ -46,7 +46,7 @@ export async function writeCampaign(
   const reply = await state.run(scripts.openCampaign, { epoch: firstEpoch() }, rulesToFields(rules, leaseMs));
   if (reply[0] === 'partial') {
     throw new CampaignConflictError(
-      `campaign ${state.id} lost a part of its state in Redis; its other keys are still there. Nothing was written: rebuild it, or use another id`,
+      `campaign ${state.id} lost a part of its state in Redis; its other keys are still there. Nothing was written: restore Redis from its own backup, or use another id`,
     );
   }
   const campaign = await readCampaign(state);
@@ -89,12 +89,8 @@ export async function setPaused(state: CampaignState, paused: boolean): Promise<
 }
 
 export async function closeCampaign(state: CampaignState, retainMs: number | null): Promise<void> {
-  const send = () =>
-    state.run(scripts.closeCampaign, { epoch: state.epoch, retainMs: retainMs === null ? '' : String(retainMs) });
-  if ((await send())[0] === 'stale_epoch') {
-    await readCampaign(state);
-    await send();
-  }
+  const args = () => ({ epoch: state.epoch, retainMs: retainMs === null ? '' : String(retainMs) });
+  await underEpoch(state, () => state.run(scripts.closeCampaign, args()));
 }
 
 export interface LoadProgress {

@@ -1,1 +1,7 @@
-export {};
+export {
+  type ContractCase,
+  type Oracle,
+  type PersistenceContractOptions,
+  persistenceContract,
+  type StoredRow,
+} from './contract.js';

@@ -7,6 +7,7 @@ import {
   type CouponIssuerOptions,
   isValidCode,
   MemoryPersistence,
+  NotDeliveredError,
   OverloadedError,
 } from '../../src/index.js';
 import { answers, fails, ScriptedPersistence } from '../support/campaigns.js';
@@ -128,11 +129,21 @@ describe('the window and the operator', () => {
     const ttls = () => Promise.all(keys.map((key) => redis.pttl(key)));
     expect(new Set(await ttls())).toEqual(new Set([-1]));
     await expireLeases(redis, id);
-    expect(await issuer.settle()).toMatchObject({ settled: 1, pending: 0 });
+    expect(await issuer.settle(id)).toMatchObject({ settled: 1, pending: 0 });
     const left = await Promise.all((await redis.keys(`{coupon:${id}}:*`)).map((key) => redis.pexpiretime?.(key) ?? 0));
     expect(new Set(left).size).toBe(1);
     for (const ttl of await ttls()) expect(ttl).not.toBe(-1);
     await expect(issuer.resume(id)).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
+  });
+
+  test('a campaign whose keys expired is not_ready, and does not stop the settling of others', async () => {
+    const issuer = issuerWith();
+    await issuer.openCampaign(counted(1));
+    await issuer.closeCampaign({ id, retainMs: 0 });
+    expect(await redis.keys(`{coupon:${id}}:*`)).toEqual([]);
+    expect(await issuer.issue({ campaignId: id, userId: 'ann' })).toEqual({ status: 'not_ready', reason: 'missing' });
+    await expect(issuer.closeCampaign({ id })).rejects.toMatchObject({ code: 'NOT_READY', reason: 'missing' });
+    expect(await issuer.settle()).toMatchObject({ settled: 0, failed: 0 });
   });
 });
 
@@ -323,6 +334,22 @@ describe('limits of a call', () => {
     end();
     await issuer.idle();
     expect(await issuer.status({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'issued' });
+  });
+
+  test('a call that was told accepted keeps its unit, though the delivery then fails for certain', async () => {
+    let refuse = () => {};
+    const issuer = issuerWith({
+      deliver: () =>
+        new Promise((_, reject) => {
+          refuse = () => reject(new NotDeliveredError('no'));
+        }),
+    });
+    await issuer.openCampaign(counted(2));
+    expect(await issuer.issue({ campaignId: id, userId: 'ann', timeoutMs: 30 })).toMatchObject({ status: 'accepted' });
+    refuse();
+    await issuer.idle();
+    expect(await issuer.status({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'reserved' });
+    expect(await issuer.inspect(id)).toMatchObject({ available: 1, reserved: 1 });
   });
 
   test('a full queue refuses at once and reserves nothing', async () => {

@@ -1,0 +1,111 @@
+import type { Issuance } from '../issuance.js';
+import type { Case } from './stage.js';
+
+/** Two strings that a database may take for one. */
+const LOOKALIKES: [what: string, one: string, other: string][] = [
+  ['letter case', 'Kim', 'kim'],
+  ['a space at the end', 'kim', 'kim '],
+  ['a space at the start', 'kim', ' kim'],
+  ['an accent', 'jose', 'jos\u00e9'],
+  ['the form of one accent, composed or not', 'jos\u00e9', 'jose\u0301'],
+  ['full-width letters', 'kim', '\uff4b\uff49\uff4d'],
+  ['an emoji', 'kim \u{1f381}', 'kim \u{1f382}'],
+  ['a character without width', 'kim', 'k\u200bim'],
+];
+
+/** Strings that quoting, escaping or a narrow column would harm. */
+const AWKWARD: [what: string, text: string][] = [
+  ['quotes and backslashes', `' '' " "" \\ \\\\ \\' \\" \` ; --`],
+  ['braces, commas and the word NULL', '{NULL,"a",,{}}'],
+  ['the whole word NULL', 'NULL'],
+  ['line breaks and tabs', '\n one \r\n two \t'],
+  ['emoji and Hangul', '\u{1f469}\u{200d}\u{1f469}\u{200d}\u{1f467} \uc120\ucc29\uc21c'],
+  ['placeholders', '$1 ? :name @name %s %'],
+  ['128 bytes of text', '\u{1f381}'.repeat(32)],
+];
+
+/** What is stored is what was given, to the byte and to the millisecond. */
+export const fidelityCases: Case[] = [
+  ...LOOKALIKES.flatMap(([what, one, other]): Case[] => [
+    {
+      name: `user ids that differ only in ${what} are two users`,
+      check: twoOf((text, stage) => stage.issuance({ userId: text }), [one, other]),
+    },
+    {
+      name: `codes that differ only in ${what} are two codes`,
+      check: twoOf((text, stage) => stage.issuance({ code: text }), [one, other]),
+    },
+  ]),
+  {
+    name: 'ids that differ only in letter case are two ids',
+    check: async (stage) => {
+      const first = stage.issuance({ grant: 1 });
+      const swapped = [...first.id].map((c) => (c === c.toLowerCase() ? c.toUpperCase() : c.toLowerCase())).join('');
+      await stage.given(first);
+      const second = stage.issuance({ id: swapped, userId: first.userId, grant: 2 });
+      await stage.given(second);
+      await stage.expectStored(first, second);
+    },
+  },
+  {
+    name: 'campaign ids that differ only in letter case are two campaigns',
+    check: async (stage) => {
+      const lower = stage.issuance({ campaignId: `${stage.campaignId}-summer`, serial: 1 });
+      const upper = stage.issuance({ campaignId: `${stage.campaignId}-SUMMER`, serial: 1 });
+      await stage.given(lower, upper);
+      await stage.expectStored(lower, upper);
+    },
+  },
+  {
+    name: 'a campaign id of 64 characters is stored whole',
+    check: async (stage) => {
+      const long = `${stage.campaignId}-`.padEnd(63, '.');
+      const [one, other] = ['a', 'b'].map((end) => ({ campaignId: `${long}${end}`, serial: 1 }));
+      const batch = [stage.issuance(one), stage.issuance(other)];
+      await stage.given(...batch);
+      await stage.expectStored(...batch);
+    },
+  },
+  ...AWKWARD.map(
+    ([what, text]): Case => ({
+      name: `a user id and a code of ${what} come back as they went in`,
+      check: comesBack({ userId: text, code: text }),
+    }),
+  ),
+  { name: 'serial 9007199254740991 comes back exact', check: comesBack({ serial: Number.MAX_SAFE_INTEGER }) },
+  {
+    name: 'serials beyond 2^32 are told apart to the last digit',
+    check: async (stage) => {
+      const batch = [0, 1, 2].map((n) => stage.issuance({ serial: Number.MAX_SAFE_INTEGER - n }));
+      await stage.given(...batch);
+      await stage.expectStored(...batch);
+    },
+  },
+  {
+    name: 'issuedAt comes back to the millisecond',
+    check: comesBack({ issuedAt: new Date('2026-03-29T01:30:00.001Z') }),
+  },
+  { name: 'a code that is null comes back as null', check: comesBack({ code: null }) },
+  { name: 'the epoch comes back as it went in', check: comesBack({ epoch: '12-Ab_cd-EF' }) },
+];
+
+/** Two issuances that differ in one string are both stored, one after the other. */
+function twoOf(make: (text: string, stage: Parameters<Case['check']>[0]) => Issuance, texts: string[]): Case['check'] {
+  return async (stage) => {
+    const [first, second] = texts.map((text) => make(text, stage)) as [Issuance, Issuance];
+    await stage.given(first);
+    await stage.given(second);
+    await stage.expectStored(first, second);
+  };
+}
+
+/** The row that a `user_conflict` carries has every field as it was saved: each adapter can show a row this way, even one without `list`. */
+function comesBack(given: Partial<Issuance>): Case['check'] {
+  return async (stage) => {
+    const stored = stage.issuance(given);
+    await stage.given(stored);
+    const { userId, grant } = stored;
+    await stage.expectUserConflict(stage.issuance({ userId, grant }), stored);
+    await stage.expectStored(stored);
+  };
+}

@@ -1,0 +1,60 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Database } from '../support/database.js';
+import { RedisServer } from '../support/redis-server.js';
+import { type Block, blocksOf, examplesOf, PAGES, sources } from './markdown.js';
+import { faultsOf, Project } from './snippets.js';
+
+const isCode = ({ language }: Block) => language === 'ts' || language === 'js';
+const inPages = PAGES.flatMap((page) => blocksOf(page)).filter(isCode);
+const inSources = sources().flatMap((path) => examplesOf(path));
+
+describe('the code in the docs compiles', () => {
+  const wrong = { name: '', page: '', language: 'ts', text: 'issuer.issue({ campaignId: 1 });' };
+  const blocks = [...inPages, ...inSources];
+  const faults = faultsOf([...blocks, wrong], { given: true });
+  test.each(blocks.map(({ name }, i) => ({ name, faults: faults[i] })))('$name', ({ faults }) => {
+    expect(faults).toEqual([]);
+  });
+
+  test('and a wrong block is found out', () => {
+    expect(faults.at(-1)).not.toEqual([]);
+  });
+});
+
+describe('what stands by itself runs as printed', () => {
+  const faults = faultsOf(inPages, { given: false });
+  const whole = inPages.filter((_, i) => faults[i]!.length === 0);
+  let project: Project;
+  let server: RedisServer;
+  let database: Database;
+  let env: Record<string, string>;
+  beforeAll(async () => {
+    project = new Project();
+    [server, database] = await Promise.all([RedisServer.start(), Database.create()]);
+    env = { REDIS_URL: `redis://127.0.0.1:${server.port}`, DATABASE_URL: database.url };
+  });
+  afterAll(async () => {
+    project.remove();
+    await Promise.all([server.stop(), database.stop()]);
+  });
+
+  test('which are, in the README, the first example, the adapter and the unit test', () => {
+    const readme = whole.filter(({ page }) => page === 'README.md');
+    expect(readme.map(({ text }) => text.match(/loadCodes|function myCoupons|node:test/)?.[0])).toEqual([
+      'loadCodes',
+      'function myCoupons',
+      'node:test',
+    ]);
+  });
+
+  test.each(whole)('$name', async (block) => {
+    await project.run(block, env);
+  });
+
+  test('the first example gives the same code each time it is run', async () => {
+    const first = whole[0]!;
+    const printed = await project.run(first, env);
+    expect(printed).toMatch(/^your code is [0-9A-Z]{13}\n$/);
+    expect(await project.run(first, env)).toBe(printed);
+  });
+});

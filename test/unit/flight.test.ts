@@ -1,0 +1,96 @@
+import { expect, test } from 'vitest';
+import { OverloadedError, RedisError } from '../../src/errors.js';
+import { Flight } from '../../src/flight.js';
+import type { IssueCall } from '../../src/issue.js';
+import type { IssueResult } from '../../src/result.js';
+import { anIssuance, manual, settled } from './support.js';
+
+const SOLD_OUT: IssueResult = { status: 'sold_out' };
+
+function aFlight() {
+  const call: IssueCall & { abandoned: boolean } = {
+    id: 'id',
+    userId: 'kim',
+    code: '',
+    deadlineAt: Number.POSITIVE_INFINITY,
+    abandoned: false,
+    sent: false,
+    reserved: null,
+    promised: false,
+  };
+  const result = manual<IssueResult>();
+  return { call, result, flight: new Flight(call, result.promise) };
+}
+
+test('everybody who waits gets the one result', async () => {
+  const { flight, result } = aFlight();
+  const waiting = [
+    flight.wait({}),
+    flight.wait({ timeoutMs: 60_000 }),
+    flight.wait({ signal: new AbortController().signal }),
+  ];
+  result.resolve(SOLD_OUT);
+  expect(await Promise.all(waiting)).toEqual([SOLD_OUT, SOLD_OUT, SOLD_OUT]);
+});
+
+test('everybody who waits gets the one fault', async () => {
+  const { flight, result } = aFlight();
+  const waiting = [flight.wait({}), flight.wait({ timeoutMs: 60_000 })];
+  result.reject(new OverloadedError('full', 1));
+  for (const each of waiting) await expect(each).rejects.toThrow(OverloadedError);
+});
+
+test('one whose signal is aborted gets its reason, and the others wait on', async () => {
+  const { call, flight, result } = aFlight();
+  const controller = new AbortController();
+  const leaver = flight.wait({ signal: controller.signal });
+  const stayer = flight.wait({});
+  controller.abort(new Error('the browser left'));
+  await expect(leaver).rejects.toThrow('the browser left');
+  expect(call.abandoned).toBe(false);
+  result.resolve(SOLD_OUT);
+  expect(await stayer).toEqual(SOLD_OUT);
+});
+
+test('once everybody left, the call is abandoned, and its failure disturbs nobody', async () => {
+  const { call, flight, result } = aFlight();
+  const controllers = [new AbortController(), new AbortController()];
+  const leavers = controllers.map(({ signal }) => flight.wait({ signal }));
+  for (const controller of controllers) controller.abort(new Error('left'));
+  for (const leaver of leavers) await expect(leaver).rejects.toThrow('left');
+  expect(call.abandoned).toBe(true);
+  result.reject(new Error('nobody hears this'));
+  await settled();
+});
+
+test('one who comes after everybody had left is waited for again', async () => {
+  const { call, flight, result } = aFlight();
+  const controller = new AbortController();
+  const leaver = flight.wait({ signal: controller.signal });
+  controller.abort(new Error('left'));
+  await expect(leaver).rejects.toThrow('left');
+  const late = flight.wait({});
+  expect(call.abandoned).toBe(false);
+  result.resolve(SOLD_OUT);
+  expect(await late).toEqual(SOLD_OUT);
+});
+
+test('when time runs out in the queue, nothing was reserved', async () => {
+  const { flight } = aFlight();
+  await expect(flight.wait({ timeoutMs: 5 })).rejects.toThrow(OverloadedError);
+});
+
+test('when time runs out after it was sent, the outcome is unknown', async () => {
+  const { call, flight } = aFlight();
+  call.sent = true;
+  const fault = await flight.wait({ timeoutMs: 5 }).catch((error: unknown) => error);
+  expect(fault).toBeInstanceOf(RedisError);
+  expect((fault as RedisError).outcome).toBe('unknown');
+});
+
+test('when time runs out after it was reserved, that is accepted', async () => {
+  const { call, flight } = aFlight();
+  call.sent = true;
+  call.reserved = anIssuance(1, { code: null });
+  expect(await flight.wait({ timeoutMs: 5 })).toEqual({ status: 'accepted', issuance: call.reserved });
+});
