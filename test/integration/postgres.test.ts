@@ -1,0 +1,240 @@
+import { PGlite } from '@electric-sql/pglite';
+import pg from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Issuance, NotSavedError } from '../../src/index.js';
+import { mintId } from '../../src/issuance.js';
+import { createTableSql, type PostgresLike, PostgresPersistence } from '../../src/persistence/postgres.js';
+import { Database, rowsOf } from '../support/database.js';
+import { freePort } from '../support/redis-server.js';
+
+let database: Database;
+let persistence: PostgresPersistence;
+beforeAll(async () => {
+  database = await Database.create();
+  persistence = new PostgresPersistence(database.pool);
+  await persistence.createTable();
+});
+afterAll(() => database.stop());
+
+function issuance(given: Partial<Issuance> = {}): Issuance {
+  return {
+    id: mintId(),
+    campaignId: `campaign-${mintId()}`,
+    userId: `user-${mintId()}`,
+    grant: 1,
+    serial: 1,
+    code: null,
+    issuedAt: new Date(),
+    epoch: '1-epoch',
+    state: 'reserved',
+    ...given,
+  };
+}
+
+async function errorOf(promise: Promise<unknown>): Promise<unknown> {
+  return promise.then(
+    () => expect.unreachable('it should have been refused'),
+    (error: unknown) => error,
+  );
+}
+
+/** A connection of its own, closed when `use` is over. */
+async function withClient<T>(use: (client: pg.Client) => Promise<T>, config: pg.ClientConfig = {}): Promise<T> {
+  const client = new pg.Client({ connectionString: database.url, ...config });
+  await client.connect();
+  try {
+    return await use(client);
+  } finally {
+    await client.end();
+  }
+}
+
+/** Resolves once so many sessions of the database wait for a lock. */
+async function untilWaiting(count: number): Promise<void> {
+  const waiting = `SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+  for (;;) {
+    const { rows } = await database.pool.query(waiting);
+    if (rows[0].n >= count) return;
+  }
+}
+
+const INSERT = `INSERT INTO coupon_issuances (campaign_id, serial, user_id, grant_no, id, code, issued_at, epoch)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`;
+const valuesOf = (one: Issuance) => [
+  one.campaignId,
+  one.serial,
+  one.userId,
+  one.grant,
+  one.id,
+  one.code,
+  one.issuedAt,
+  one.epoch,
+];
+
+/** A pool whose statements fail with that code: all of them or, where a client is given for the first, the later ones. */
+function failing(code: string | undefined, first?: PostgresLike) {
+  let statements = 0;
+  return {
+    // The mark of a pool: the adapter begins with the insert.
+    totalCount: 1,
+    query: (text: string, values?: unknown[]) =>
+      first && statements++ === 0
+        ? first.query(text, values)
+        : Promise.reject(Object.assign(new Error('the server said no'), { code })),
+  };
+}
+
+test('a U+0000 in a user id is a NotSavedError about a row, and its neighbours are not stored either', async () => {
+  const good = issuance();
+  const poison = issuance({ campaignId: good.campaignId, userId: 'a\u0000b', serial: 2 });
+  const error = await errorOf(persistence.save([good, poison]));
+  expect(error).toBeInstanceOf(NotSavedError);
+  expect(error).toMatchObject({ wholeBatch: false, cause: { code: '22021' } });
+  expect(await rowsOf(database, good.campaignId)).toEqual([]);
+});
+
+test('a statement time-out behind a lock is a NotSavedError about the whole batch, and nothing is stored later', async () => {
+  const one = issuance();
+  await withClient(async (holder) => {
+    await holder.query('BEGIN');
+    await holder.query(INSERT, valuesOf({ ...one, id: mintId(), userId: 'holder' }));
+    const error = await withClient((client) => errorOf(new PostgresPersistence(client).save([one])), {
+      statement_timeout: 100,
+    });
+    expect(error).toBeInstanceOf(NotSavedError);
+    expect(error).toMatchObject({ wholeBatch: true, cause: { code: '57014' } });
+    await holder.query('ROLLBACK');
+  });
+  expect(await rowsOf(database, one.campaignId)).toEqual([]);
+});
+
+test('a missing table is a NotSavedError about the whole batch', async () => {
+  const error = await errorOf(new PostgresPersistence(database.pool, { table: 'nowhere' }).save([issuance()]));
+  expect(error).toBeInstanceOf(NotSavedError);
+  expect(error).toMatchObject({ wholeBatch: true, cause: { code: '42P01' } });
+});
+
+test('a refused connection is a NotSavedError about the whole batch', async () => {
+  const pool = new pg.Pool({ host: '127.0.0.1', port: await freePort() });
+  const error = await errorOf(new PostgresPersistence(pool).save([issuance()]));
+  await pool.end();
+  expect(error).toBeInstanceOf(NotSavedError);
+  expect(error).toMatchObject({ wholeBatch: true, cause: { code: 'ECONNREFUSED' } });
+});
+
+test.each(['40001', '40P01', '23514', '53300', '25006'])('SQLSTATE %s proves that nothing is stored', async (code) => {
+  expect(await errorOf(new PostgresPersistence(failing(code)).save([issuance()]))).toBeInstanceOf(NotSavedError);
+});
+
+test.each(['40003', '08006', '08003', '57P01', '57P02', '58030', 'XX000', 'ECONNRESET', 'EPIPE', undefined])(
+  'an error of code %s leaves the outcome unknown',
+  async (code) => {
+    const error = await errorOf(new PostgresPersistence(failing(code)).save([issuance()]));
+    expect(error).not.toBeInstanceOf(NotSavedError);
+    expect(error).toMatchObject({ message: 'the server said no' });
+  },
+);
+
+test.each(['57014', '42P01', '22021', 'ECONNREFUSED'])(
+  'code %s from the look-up of skipped rows leaves the outcome unknown, for the others are stored',
+  async (code) => {
+    const stored = issuance();
+    await persistence.save([stored]);
+    const fresh = issuance({ campaignId: stored.campaignId, serial: 2 });
+    const error = await errorOf(new PostgresPersistence(failing(code, database.pool)).save([fresh, stored]));
+    expect(error).not.toBeInstanceOf(NotSavedError);
+    expect(await rowsOf(database, stored.campaignId)).toMatchObject([{ id: stored.id }, { id: fresh.id }]);
+  },
+);
+
+test('a client inside an open transaction is refused and nothing is stored; in autocommit the same client saves', async () => {
+  const one = issuance();
+  await withClient(async (client) => {
+    const onClient = new PostgresPersistence(client);
+    await client.query('BEGIN');
+    const error = await errorOf(onClient.save([one]));
+    expect(error).toBeInstanceOf(NotSavedError);
+    expect(error).toMatchObject({ wholeBatch: true });
+    await client.query('COMMIT');
+    expect(await rowsOf(database, one.campaignId)).toEqual([]);
+    expect(await onClient.save([one])).toEqual([{ verdict: 'saved' }]);
+  });
+  expect(await rowsOf(database, one.campaignId)).toMatchObject([{ id: one.id }]);
+});
+
+test('a client inside a transaction that has failed is refused', async () => {
+  await withClient(async (client) => {
+    await client.query('BEGIN');
+    await errorOf(client.query('SELECT 1 / 0'));
+    expect(await errorOf(new PostgresPersistence(client).save([issuance()]))).toBeInstanceOf(NotSavedError);
+  });
+});
+
+test('a transaction of PGlite is refused and nothing is stored', async () => {
+  const pglite = await PGlite.create();
+  try {
+    await new PostgresPersistence(pglite).createTable();
+    const error = await pglite.transaction((tx) => errorOf(new PostgresPersistence(tx).save([issuance()])));
+    expect(error).toBeInstanceOf(NotSavedError);
+    expect((await pglite.query('SELECT FROM coupon_issuances')).rows).toEqual([]);
+  } finally {
+    await pglite.close();
+  }
+});
+
+test('an insert that waits for a concurrent transaction tells what that one committed', async () => {
+  const { campaignId } = issuance();
+  const [again, grant, serial, code, fresh] = [1, 2, 3, 4, 5].map((n) =>
+    issuance({ campaignId, serial: n, code: `CODE-${n}` }),
+  ) as [Issuance, Issuance, Issuance, Issuance, Issuance];
+  const otherId = { ...grant, id: mintId(), serial: 12, code: null };
+  const otherUser = { ...serial, id: mintId(), userId: 'other', code: null };
+  const otherSerial = { ...code, id: mintId(), userId: 'another', serial: 14 };
+  await withClient(async (rival) => {
+    await rival.query('BEGIN');
+    for (const row of [again, otherId, otherUser, otherSerial]) await rival.query(INSERT, valuesOf(row));
+    const saving = persistence.save([again, grant, serial, code, fresh]);
+    await untilWaiting(1);
+    await rival.query('COMMIT');
+    expect(await saving).toEqual([
+      { verdict: 'saved' },
+      { verdict: 'user_conflict', existing: { ...otherId, state: 'issued' } },
+      { verdict: 'serial_conflict' },
+      { verdict: 'code_conflict' },
+      { verdict: 'saved' },
+    ]);
+  });
+  expect((await rowsOf(database, campaignId)).map((row) => row.serial)).toEqual([1, 3, 5, 12, 14]);
+});
+
+test('an insert that waits for a concurrent transaction is stored when that one is rolled back', async () => {
+  const one = issuance();
+  await withClient(async (rival) => {
+    await rival.query('BEGIN');
+    await rival.query(INSERT, valuesOf({ ...one, id: mintId(), userId: 'rival' }));
+    const saving = persistence.save([one]);
+    await untilWaiting(1);
+    await rival.query('ROLLBACK');
+    expect(await saving).toEqual([{ verdict: 'saved' }]);
+  });
+  expect(await rowsOf(database, one.campaignId)).toMatchObject([{ id: one.id, userId: one.userId }]);
+});
+
+test('creating the table twice keeps what it holds', async () => {
+  await database.pool.query('CREATE SCHEMA shop');
+  const table = 'shop.issuances';
+  const inSchema = new PostgresPersistence(database.pool, { table });
+  await inSchema.createTable();
+  const one = issuance();
+  await inSchema.save([one]);
+  await inSchema.createTable();
+  expect(await rowsOf(database, one.campaignId, table)).toMatchObject([{ id: one.id }]);
+});
+
+test.each(['Coupons', 'a b', 'x; DROP TABLE y', '"quoted"', 'a.b.c', '', '1st', 'x'.repeat(56)])(
+  'the table name %j is refused',
+  (table) => {
+    expect(() => createTableSql({ table })).toThrow(TypeError);
+    expect(() => new PostgresPersistence(database.pool, { table })).toThrow(TypeError);
+  },
+);

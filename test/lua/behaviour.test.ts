@@ -1,0 +1,297 @@
+import type { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { CouponIssuer, generateCodes, MemoryPersistence, type RedisClient, RedisError } from '../../src/index.js';
+import { scripts } from '../../src/redis/scripts.js';
+import { RedisServer } from '../support/redis-server.js';
+import { idOf, openWorld, snapshot } from './world.js';
+
+const names = Object.values(scripts).map(({ name }) => name);
+const READERS = ['know-campaign', 'list-campaigns', 'inspect', 'find-user', 'find-in-pool'];
+/** They find in the world what they would write. */
+const DONE_BEFORE = ['open-campaign', 'activate-campaign'];
+const POOL_ONLY = ['load-codes', 'find-in-pool', 'replace-code'];
+/** What ends a reservation has to work while memory is full, or full memory would never empty. */
+const FREEING = ['confirm', 'release', 'withdraw', 'adopt-row'];
+/** What a script is given for the common expiry, or for the other kind of stock, and does not look at. */
+function notLookedAt(name: string, kind: 'counted' | 'codes'): string[] {
+  const otherStock = kind === 'codes' ? 'returned' : 'pool';
+  const held: Record<string, string[]> = {
+    confirm: ['senders', 'returned', 'pool', 'codes'],
+    withdraw: ['senders', 'returned', 'pool', 'codes'],
+    release: ['senders', 'codes', otherStock],
+    reassign: ['senders', 'codes', otherStock],
+    'adopt-row': ['senders', 'codes', otherStock],
+  };
+  const siblings = ['grants', 'senders', 'leases', 'returned', 'pool', 'codes'];
+  return held[name] ?? (['open-campaign', 'close-campaign'].includes(name) ? siblings : []);
+}
+
+const kindFor = (name: string) =>
+  (POOL_ONLY.includes(name) ? ['codes'] : ['counted', 'codes']) as ('counted' | 'codes')[];
+const cases = names.flatMap((name) => kindFor(name).map((kind) => ({ name, kind })));
+
+let server: RedisServer;
+let redis: Redis;
+beforeAll(async () => {
+  server = await RedisServer.start();
+  redis = server.client();
+});
+afterEach(async () => {
+  await redis.config('SET', 'maxmemory', '0');
+  await redis.replicaof('NO', 'ONE');
+});
+afterAll(() => server.stop());
+
+const faultOf = async (work: Promise<unknown>): Promise<unknown> => {
+  try {
+    await work;
+    return null;
+  } catch (error) {
+    return error;
+  }
+};
+
+function expectNotApplied(fault: unknown): void {
+  expect(fault).toBeInstanceOf(RedisError);
+  expect((fault as RedisError).outcome).toBe('not_applied');
+}
+
+describe.each(cases)('$name on $kind stock', ({ name, kind }) => {
+  test('a second run with the same arguments changes nothing', async () => {
+    const { run, calls } = await openWorld(redis, kind);
+    const before = await snapshot(redis);
+    await run(calls[name]!);
+    const after = await snapshot(redis);
+    if (READERS.includes(name) || DONE_BEFORE.includes(name)) expect(after).toEqual(before);
+    else expect(after).not.toEqual(before);
+    await run(calls[name]!);
+    expect(await snapshot(redis)).toEqual(after);
+  });
+
+  test('a key of the wrong type is an error, and nothing is written', async () => {
+    for (const keyName of Object.values(scripts).find((script) => script.name === name)!.keys) {
+      const { run, calls, key } = await openWorld(redis, kind);
+      await redis.del(key(keyName));
+      await redis.set(key(keyName), 'not what it should be');
+      const before = await snapshot(redis);
+      const fault = await faultOf(run(calls[name]!));
+      if (notLookedAt(name, kind).includes(keyName)) {
+        expect(fault).toBeNull();
+        continue;
+      }
+      expectNotApplied(fault);
+      expect(await snapshot(redis), keyName).toEqual(before);
+    }
+  });
+
+  test('when memory is full it refuses having written nothing, or does all its work', async () => {
+    const { run, calls } = await openWorld(redis, kind);
+    const expected = await run(calls[name]!);
+    const world = await openWorld(redis, kind);
+    const before = await snapshot(redis);
+    await redis.config('SET', 'maxmemory', '1');
+    const outcome = await world.run(world.calls[name]!).then(
+      (reply) => ({ reply, fault: null }),
+      (fault: unknown) => ({ reply: null, fault }),
+    );
+    await redis.config('SET', 'maxmemory', '0');
+    if (READERS.includes(name) || FREEING.includes(name)) {
+      expect(outcome.fault).toBeNull();
+      expect(outcome.reply![0]).toBe(expected[0]);
+      if (FREEING.includes(name)) expect(await snapshot(redis)).not.toEqual(before);
+    } else if (outcome.fault !== null) {
+      expectNotApplied(outcome.fault);
+      expect(await snapshot(redis)).toEqual(before);
+    } else {
+      expect(DONE_BEFORE).toContain(name);
+    }
+  });
+
+  test('on a replica it writes nothing and says so', async () => {
+    const { run, calls } = await openWorld(redis, kind);
+    const before = await snapshot(redis);
+    await redis.replicaof('127.0.0.1', 1);
+    const fault = await faultOf(run(calls[name]!));
+    if (READERS.includes(name) || name === 'open-campaign') expect(fault).toBeNull();
+    else expectNotApplied(fault);
+    expect(await snapshot(redis)).toEqual(before);
+  });
+});
+
+const epochal = Object.values(scripts).filter(({ args }) => (args as readonly string[]).includes('epoch'));
+const UNDER_OTHER_EPOCH: Record<string, string> = { 'open-campaign': 'exists' };
+
+test.each(epochal.map(({ name }) => name))('%s under another epoch changes nothing', async (name) => {
+  const { run, calls } = await openWorld(redis, 'codes');
+  const before = await snapshot(redis);
+  const call = calls[name]!;
+  const [word] = await run({ ...call, args: { ...call.args, epoch: '1-another' } });
+  expect(word).toBe(UNDER_OTHER_EPOCH[name] ?? 'stale_epoch');
+  expect(await snapshot(redis)).toEqual(before);
+});
+
+const ofState = Object.values(scripts).filter(
+  ({ name, keys }) => (keys as readonly string[]).includes('campaign') && name !== 'open-campaign',
+);
+
+test.each(ofState.map(({ name }) => name))('%s on an empty Redis says missing, and makes nothing', async (name) => {
+  const { run, calls } = await openWorld(redis, 'codes');
+  await redis.flushall();
+  expect(await run(calls[name]!)).toEqual(['missing']);
+  expect(await redis.dbsize()).toBe(0);
+});
+
+/** Those that take, take over or load must not act on a state that is not whole. */
+const WHOLE = ['reserve', 'claim-due', 'load-codes'];
+
+test.each(WHOLE)('%s refuses while any key of the campaign is lost', async (name) => {
+  for (const kind of kindFor(name)) {
+    const inUse =
+      kind === 'codes' ? ['grants', 'senders', 'leases', 'pool'] : ['grants', 'senders', 'leases', 'returned'];
+    if (name === 'load-codes') inUse.push('codes');
+    for (const lost of inUse) {
+      const { run, calls, key } = await openWorld(redis, kind);
+      expect(await redis.del(key(lost)), `${lost} is in use`).toBe(1);
+      const before = await snapshot(redis);
+      expect(await run(calls[name]!), lost).toEqual(['missing']);
+      expect(await snapshot(redis)).toEqual(before);
+    }
+  }
+});
+
+test.each(['reserve', 'claim-due'])('%s refuses a state that is behind what its caller saw', async (name) => {
+  const { run, calls, key } = await openWorld(redis, 'counted');
+  const stamp = Number(await redis.hget(key('campaign'), 'stamp'));
+  const before = await snapshot(redis);
+  const call = calls[name]!;
+  expect(await run({ ...call, args: { ...call.args, fence: String(stamp + 1) } })).toEqual(['rolled_back']);
+  expect(await snapshot(redis)).toEqual(before);
+  expect((await run({ ...call, args: { ...call.args, fence: String(stamp) } }))[0]).toBe('ok');
+});
+
+const HELD = ['confirm', 'release', 'withdraw', 'reassign', 'adopt-row'];
+
+test.each(HELD)('%s with a stamp or an id of before changes nothing', async (name) => {
+  const { run, calls } = await openWorld(redis, 'counted');
+  const before = await snapshot(redis);
+  const call = calls[name]!;
+  const [item] = call.items!;
+  const word = async (change: Record<string, string>) => {
+    const reply = await run({ ...call, items: [{ ...item, ...change }] });
+    return reply[name === 'release' ? 1 : 2];
+  };
+  expect(await word({ stamp: String(Number(item!.stamp) - 1) })).toBe('taken_over');
+  expect(await word({ id: 'another' })).toBe('gone');
+  expect(await word({ field: '1:nobody' })).toBe('gone');
+  expect(await snapshot(redis)).toEqual(before);
+});
+
+test('a repeat under a new call number takes over: the same unit, a new stamp, and the old one opens nothing', async () => {
+  const { run, calls, key } = await openWorld(redis, 'counted');
+  const before = await redis.hget(key('grants'), '1:u1');
+  const again = { ...calls.reserve!, items: [{ id: idOf('u1'), userId: 'u1', code: '' }] };
+  const reply = await run(again);
+  const after = await redis.hget(key('grants'), '1:u1');
+  expect(reply.slice(4)).toEqual(['existing', 1, '1', after]);
+  const unit = (record: string | null) => record!.split(':').toSpliced(1, 1);
+  expect(unit(after)).toEqual(unit(before));
+  expect(after).not.toBe(before);
+  expect((await run(calls.release!))[1]).toBe('taken_over');
+});
+
+test('a late copy of a call takes nothing, and says of each id what is known', async () => {
+  const { run, calls } = await openWorld(redis, 'counted');
+  const call = calls.reserve!;
+  const first = await run(call);
+  const state = await snapshot(redis);
+  const words = async (n: string, users: string[]) => {
+    const items = users.map((userId) => ({ id: idOf(userId), userId, code: '' }));
+    const reply = await run({ ...call, args: { ...call.args, call: n }, items });
+    return reply.slice(4).filter((value) => typeof value === 'string' && /^[a-z_]+$/.test(value));
+  };
+  // u4 and u5 were taken by that call, u1 was taken over: only what was taken may be released.
+  expect(first.filter((value) => value === 'existing')).toHaveLength(1);
+  expect(await run(call)).toEqual(first);
+  expect(await words('2', ['u4', 'late'])).toEqual(['new', 'lapsed']);
+  expect(await words('1', ['u4', 'late', 'gone'])).toEqual(['existing', 'lapsed', 'lapsed']);
+  expect(await snapshot(redis)).toEqual(state);
+});
+
+test('a campaign is not opened over what a lost one left behind, and nothing is written', async () => {
+  for (const name of ['grants', 'senders', 'leases', 'returned', 'pool', 'codes']) {
+    const { run, calls, key } = await openWorld(redis, 'counted');
+    await redis.flushall();
+    await redis.set(key(name), 'left behind');
+    const before = await snapshot(redis);
+    expect(await run(calls['open-campaign']!)).toEqual(['partial']);
+    expect(await snapshot(redis)).toEqual(before);
+  }
+});
+
+test('when memory is full a campaign is not opened, and nothing is written', async () => {
+  const { run, calls } = await openWorld(redis, 'counted');
+  await redis.flushall();
+  await redis.config('SET', 'maxmemory', '1');
+  expectNotApplied(await faultOf(run(calls['open-campaign']!)));
+  expect(await redis.dbsize()).toBe(0);
+});
+
+test('a whole campaign goes well although Redis forgets its scripts before every call', async () => {
+  await redis.flushall();
+  let flushed = 0;
+  const forgetful: RedisClient = {
+    evalsha: async (...call) => {
+      await redis.script('FLUSH');
+      flushed++;
+      return redis.evalsha(...call);
+    },
+    eval: (...call) => redis.eval(...call),
+  };
+  const issuer = new CouponIssuer({ redis: forgetful, persistence: new MemoryPersistence() });
+  await issuer.openCampaign({ id: 'launch', stock: { kind: 'codes' } });
+  await issuer.loadCodes('launch', ['AAA', 'BBB']);
+  await issuer.replaceCode({ campaignId: 'launch', code: 'BBB', replacement: 'CCC' });
+  await issuer.pause('launch');
+  await issuer.resume('launch');
+  const statuses = [];
+  for (const userId of ['kim', 'kim', 'lee', 'park']) {
+    statuses.push((await issuer.issue({ campaignId: 'launch', userId })).status);
+    await issuer.idle();
+  }
+  expect(statuses).toEqual(['issued', 'already_issued', 'issued', 'sold_out']);
+  expect(await issuer.settle()).toEqual({ settled: 0, pending: 0, failed: 0 });
+  await issuer.closeCampaign({ id: 'launch' });
+  expect(await issuer.inspect('launch')).toMatchObject({ state: 'closed', ready: true, issued: 2 });
+  expect(flushed).toBeGreaterThan(15);
+});
+
+test('when memory is full issue() fails with nothing reserved, and goes on once there is room', async () => {
+  await redis.flushall();
+  const issuer = new CouponIssuer({ redis, persistence: new MemoryPersistence() });
+  await issuer.openCampaign({ id: 'launch', stock: { kind: 'counted', total: 5 } });
+  const before = await snapshot(redis);
+  await redis.config('SET', 'maxmemory', '1');
+  expectNotApplied(await faultOf(issuer.issue({ campaignId: 'launch', userId: 'kim' })));
+  expect(await snapshot(redis)).toEqual(before);
+  await redis.config('SET', 'maxmemory', '0');
+  expect((await issuer.issue({ campaignId: 'launch', userId: 'kim' })).status).toBe('issued');
+});
+
+test.each([
+  { kind: 'counted', limit: 150 },
+  { kind: 'codes', limit: 220 },
+] as const)('a settled issuance of $kind stock takes at most $limit bytes of Redis', async ({ kind, limit }) => {
+  const count = 20_000;
+  await redis.flushall();
+  const issuer = new CouponIssuer({ redis, persistence: new MemoryPersistence(), maxQueued: count });
+  await issuer.openCampaign({ id: 'launch', stock: kind === 'codes' ? { kind } : { kind, total: count } });
+  if (kind === 'codes') await issuer.loadCodes('launch', generateCodes({ count }));
+  const users = Array.from({ length: count }, (_, i) => String(10_000_000 + i));
+  const results = await Promise.all(users.map((userId) => issuer.issue({ campaignId: 'launch', userId })));
+  await issuer.idle();
+  expect(results.every(({ status }) => status === 'issued')).toBe(true);
+  let bytes = 0;
+  for (const key of await redis.keys('*')) bytes += Number(await redis.memory('USAGE', key, 'SAMPLES', 0));
+  console.info(`${kind}: ${(bytes / count).toFixed(1)} bytes an issuance`);
+  expect(bytes / count).toBeLessThanOrEqual(limit);
+});

@@ -1,0 +1,101 @@
+import { describe, expect, test } from 'vitest';
+import { campaignKeys } from '../../src/redis/keys.js';
+import { scripts } from '../../src/redis/scripts.js';
+import { readArguments, readBody, readNames, scriptFiles } from './read-script.js';
+
+const READS = [
+  'TIME',
+  'HMGET',
+  'HLEN',
+  'ZCARD',
+  'LLEN',
+  'SCARD',
+  'LRANGE',
+  'ZRANGEBYSCORE',
+  'LINDEX',
+  'SISMEMBER',
+  'SSCAN',
+  'EXISTS',
+];
+const EXPIRES = 'PEXPIREAT';
+/** Looking ids up, judging the window and taking units is one act; so is refusing one unit and taking the next. */
+const LONGER: Record<string, number> = { reserve: 115, reassign: 64 };
+
+const files = scriptFiles();
+const registry = new Map(Object.values(scripts).map((script) => [script.name, script]));
+
+test('every script is in the registry, and every entry of the registry has its script', () => {
+  expect([...registry.keys()].sort()).toEqual(files.map((file) => file.name).sort());
+});
+
+test('all keys of a campaign carry one and the same hash tag', () => {
+  const keys = Object.values(campaignKeys('prefix', 'launch'));
+  for (const key of keys) expect(key).toMatch(/^\{prefix:launch\}:[a-z]+$/);
+  expect(new Set(keys).size).toBe(keys.length);
+});
+
+describe.each(files)('$name', (file) => {
+  const { name, header, source, text } = file;
+  const script = registry.get(name)!;
+  const body = readBody(source);
+  const keyOf = new Map([...body.keys].map(([index, bound]) => [bound, script.keys[index - 1]]));
+
+  test('the header says what it is for, and names keys and arguments as the registry does', () => {
+    expect(Object.keys(header)).toEqual(['PURPOSE', 'KEYS', 'ARGV', 'RETURNS', 'WRITES', 'COST']);
+    expect(header.PURPOSE).toMatch(/^[A-Z].*\.$/);
+    expect(readNames(header.KEYS!)).toEqual(script.keys);
+    expect(readArguments(header.ARGV!)).toEqual({ args: script.args, each: script.each });
+    expect(header.COST).toMatch(/^O\(.+\)/);
+  });
+
+  test('every key it uses is bound to its name on the first lines', () => {
+    for (const [index, bound] of body.keys) expect(bound).toBe(`${script.keys[index - 1]}Key`);
+    const unbound = script.keys.filter((_, i) => !body.keys.has(i + 1));
+    if (!body.touchesAll) expect(unbound).toEqual([]);
+  });
+
+  test('every single argument is bound to its name, and the repeated ones begin and stride as registered', () => {
+    for (const [index, bound] of body.args) expect(bound).toBe(script.args[index - 1]);
+    expect(body.args.size).toBe(script.args.length);
+    const { constants } = body;
+    if (constants.has('FIRST')) expect(constants.get('FIRST')).toBe(script.args.length + 1);
+    if (constants.has('STRIDE')) expect(constants.get('STRIDE')).toBe(script.each.length);
+    if (script.each.length > 1 && name !== 'open-campaign') expect(constants.has('STRIDE')).toBe(true);
+  });
+
+  test('every key it touches is one of its KEYS', () => {
+    for (const { name: command, keys } of body.reached) {
+      if (command === EXPIRES) {
+        expect(body.touchesAll).toBe(true);
+        continue;
+      }
+      for (const key of keys) expect(keyOf.get(key), `${command} ${key}`).toBeDefined();
+    }
+  });
+
+  test('it writes the keys its header says, and no others', () => {
+    const writes = body.reached.filter(({ name: command }) => !READS.includes(command) && command !== EXPIRES);
+    const written = new Set(writes.flatMap(({ keys }) => keys.map((key) => keyOf.get(key))));
+    expect([...written].sort()).toEqual(readNames(header.WRITES!).sort());
+  });
+
+  test('every word it replies is in its header', () => {
+    const words = new Set(body.replies);
+    if (source.includes('return { refusal }')) for (const word of ['missing', 'stale_epoch']) words.add(word);
+    for (const word of words) expect(header.RETURNS!.split(/[^a-z_]+/)).toContain(word);
+  });
+
+  test('it keeps to what Redis and ioredis-mock agree on', () => {
+    expect(source).not.toMatch(/\b(cjson|cmsgpack|struct|bit)\b/);
+    expect(source).not.toMatch(/redis\.(?!call\b)/);
+    expect(source).not.toMatch(/\{\s*(ok|err)\s*=/);
+    expect(source).not.toMatch(/\/\//);
+    expect(text).not.toMatch(/^\s*\/\//m);
+    expect(source).not.toMatch(/\b(DEL|KEYS|SMEMBERS|HGETALL|EVAL)'/);
+    expect(source).not.toMatch(/math\.random/);
+  });
+
+  test('it fits on a screen below its header', () => {
+    expect(file.length).toBeLessThanOrEqual(LONGER[name] ?? 60);
+  });
+});

@@ -1,0 +1,116 @@
+import type { Redis } from 'ioredis';
+import { campaignKeys, registryKey } from '../../src/redis/keys.js';
+import { type Reply, type Script, ScriptRunner } from '../../src/redis/runner.js';
+import { scripts } from '../../src/redis/scripts.js';
+
+export const EPOCH = '1-abc';
+const ID = 'launch';
+const keys = { ...campaignKeys('coupon', ID), campaigns: registryKey('coupon') };
+
+type Values = Readonly<Record<string, string>>;
+export interface Call {
+  readonly script: Script;
+  readonly args: Values;
+  readonly items?: readonly Values[];
+}
+
+/** What a script is called with in the tests, in a campaign where u1, u2 and u3 hold units and one unit came back. */
+export interface World {
+  readonly redis: Redis;
+  readonly run: (call: Call) => Promise<Reply>;
+  readonly calls: Readonly<Record<string, Call>>;
+  readonly key: (name: string) => string;
+}
+
+export const idOf = (user: string) => `id-${user}`.padEnd(22, '0');
+
+export async function openWorld(redis: Redis, kind: 'counted' | 'codes'): Promise<World> {
+  await redis.flushall();
+  const runner = new ScriptRunner(redis);
+  const run = ({ script, args, items }: Call) =>
+    runner.run(script, items ? { keys, args, items } : { keys, args }, 10_000);
+  const call = (script: unknown, args: Values, items?: readonly Values[]): Call =>
+    items ? { script: script as Script, args, items } : { script: script as Script, args };
+  const epoch = EPOCH;
+  const campaignId = ID;
+
+  const rules: Record<string, string> = { kind, perUser: '1', leaseMs: '30000', needs: 'persistence' };
+  if (kind === 'counted') rules.total = '10';
+  const open = call(
+    scripts.openCampaign,
+    { epoch },
+    Object.entries(rules).map(([name, value]) => ({ name, value })),
+  );
+  await run(call(scripts.registerCampaign, { campaignId }));
+  await run(open);
+  await run(call(scripts.activateCampaign, { epoch }));
+  const codes = ['AAA', 'BBB', 'CCC', 'DDD', 'EEE', 'FFF', 'GGG', 'HHH', 'JJJ', 'KKK'].map((code) => ({ code }));
+  if (kind === 'codes') await run(call(scripts.loadCodes, { epoch, loadId: 'first', offset: '0' }, codes));
+  const reserve = (n: string, users: string[]) =>
+    call(
+      scripts.reserve,
+      { epoch, fence: '0', sender: 'tests', call: n },
+      users.map((userId) => ({ id: idOf(userId), userId, code: '' })),
+    );
+  await run(reserve('1', ['gone', 'u1', 'u2', 'u3']));
+
+  const held = async (userId: string) => {
+    const record = await redis.hget(keys.grants, `1:${userId}`);
+    return { field: `1:${userId}`, id: idOf(userId), stamp: record!.split(':')[1]! };
+  };
+  await run(call(scripts.release, { epoch }, [await held('gone')]));
+  await redis.zadd(keys.leases, 0, '1:u3');
+  const u1 = await held('u1');
+  const serial = (await redis.hget(keys.grants, '1:u1'))!.split(':')[2]!;
+  const row = { rowField: '1:u1', rowId: 'the-row'.padEnd(22, '0'), rowSerial: '9', rowIssuedAt: '1', rowCode: '' };
+
+  return {
+    redis,
+    run,
+    key: (name) => keys[name as keyof typeof keys],
+    calls: {
+      'open-campaign': open,
+      'activate-campaign': call(scripts.activateCampaign, { epoch }),
+      'register-campaign': call(scripts.registerCampaign, { campaignId: 'another' }),
+      'know-campaign': call(scripts.knowCampaign, { campaignId }),
+      'list-campaigns': call(scripts.listCampaigns, { cursor: '0' }),
+      inspect: call(scripts.inspect, {}),
+      'find-user': call(scripts.findUser, { userId: 'u1' }),
+      'set-paused': call(scripts.setPaused, { epoch, sender: 'tests', call: '2', paused: '1' }),
+      'close-campaign': call(scripts.closeCampaign, { epoch, retainMs: '60000' }),
+      'load-codes': call(scripts.loadCodes, { epoch, loadId: 'second', offset: '0' }, [
+        { code: 'new' },
+        { code: 'AAA' },
+      ]),
+      'find-in-pool': call(scripts.findInPool, { epoch, code: 'FFF', fromTail: '1', limit: '500' }),
+      'replace-code': call(scripts.replaceCode, { epoch, fromTail: '1', unit: '10:KKK', code: 'XXX' }),
+      reserve: reserve('2', ['u4', 'u1', 'u5']),
+      confirm: call(scripts.confirm, { epoch }, [u1]),
+      release: call(scripts.release, { epoch }, [u1]),
+      withdraw: call(scripts.withdraw, { epoch }, [u1]),
+      reassign: call(scripts.reassign, { epoch }, [{ ...u1, serial, keep: '0', code: '' }]),
+      'adopt-row': call(scripts.adoptRow, { epoch }, [{ ...u1, delivered: '0', ...row }]),
+      'claim-due': call(scripts.claimDue, { epoch, fence: '0', limit: '10' }),
+    },
+  };
+}
+
+/** Every key with its content and its expiry. Hashes and sets keep no order, so they are compared without one. */
+export async function snapshot(redis: Redis): Promise<Record<string, string>> {
+  const all: Record<string, string> = {};
+  for (const key of (await redis.keys('*')).sort()) {
+    all[key] = `${await contentOf(redis, key)} until ${await redis.call('PEXPIRETIME', key)}`;
+  }
+  return all;
+}
+
+async function contentOf(redis: Redis, key: string): Promise<string> {
+  switch (await redis.type(key)) {
+    case 'hash':
+      return JSON.stringify(Object.entries(await redis.hgetall(key)).sort());
+    case 'set':
+      return JSON.stringify((await redis.smembers(key)).sort());
+    default:
+      return (await redis.dumpBuffer(key)).toString('base64');
+  }
+}

@@ -1,0 +1,119 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { posix } from 'node:path';
+import { expect, test } from 'vitest';
+
+const ROOT = new URL('../../', import.meta.url).pathname;
+
+/** From top to bottom: a file imports from its own floor or from one below. */
+const FLOORS: readonly (readonly RegExp[])[] = [
+  [/^index$/],
+  [/^coupon-issuer$/],
+  [/^(issue|settle|load|flight)$/],
+  [/^(options|deliver|save)$/, /^testing\//],
+  [/^redis\//, /^persistence\//],
+  [/^(batch|campaign|codes|deadline|errors|events|in-flight|issuance|limits|result)$/],
+];
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+  readonly typeOnly: boolean;
+}
+
+const texts = new Map(
+  readdirSync(`${ROOT}src`, { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.ts') && !path.endsWith('.d.ts'))
+    .map((path) => [path.slice(0, -3), readFileSync(`${ROOT}src/${path}`, 'utf8')]),
+);
+
+const imports: Import[] = [...texts].flatMap(([from, text]) =>
+  [...text.matchAll(/^(?:import|export)\s(?:([^;'"]*?)\sfrom\s)?'([^']+)';$/gms)].map(([, clause = '', target]) => ({
+    from,
+    to: target!.startsWith('.') ? posix.join(posix.dirname(from), target!).replace(/\.js$/, '') : target!,
+    typeOnly: clause.startsWith('type ') || onlyTypes(clause),
+  })),
+);
+
+/** `{ type A, type B }` */
+function onlyTypes(clause: string): boolean {
+  const names = /^\{(.*)\}$/s
+    .exec(clause)?.[1]
+    ?.split(',')
+    .map((name) => name.trim())
+    .filter(Boolean);
+  return names?.every((name) => name.startsWith('type ')) ?? false;
+}
+
+const floorOf = (file: string) => FLOORS.findIndex((floor) => floor.some((pattern) => pattern.test(file)));
+const inSource = imports.filter(({ to }) => texts.has(to));
+const arrows = (list: readonly Import[]) => list.map(({ from, to }) => `${from} → ${to}`);
+
+test('the import lines were read', () => {
+  expect(inSource.length).toBeGreaterThan(80);
+  expect(arrows(imports)).toContain('coupon-issuer → redis/campaigns');
+  expect(imports.find(({ from, to }) => from === 'flight' && to === 'issue')?.typeOnly).toBe(true);
+  expect(imports.find(({ from, to }) => from === 'load' && to === 'redis/admin')?.typeOnly).toBe(false);
+});
+
+test('every file of src has its floor', () => {
+  expect([...texts.keys()].filter((file) => floorOf(file) === -1)).toEqual([]);
+});
+
+test('imports point down', () => {
+  expect(arrows(inSource.filter(({ from, to }) => floorOf(from) > floorOf(to)))).toEqual([]);
+});
+
+test('no file needs itself in order to load', () => {
+  const needs = (file: string) =>
+    inSource.filter(({ from, typeOnly }) => from === file && !typeOnly).map(({ to }) => to);
+  const circles: string[] = [];
+  const follow = (path: string[]) => {
+    for (const next of needs(path.at(-1)!)) {
+      if (path.includes(next)) circles.push([...path, next].join(' → '));
+      else follow([...path, next]);
+    }
+  };
+  for (const file of texts.keys()) follow([file]);
+  expect(circles).toEqual([]);
+});
+
+test('redis and persistence do not know each other, and no adapter knows Redis', () => {
+  const across = inSource.filter(
+    ({ from, to }) =>
+      (from.startsWith('redis/') && to.startsWith('persistence/')) ||
+      (from.startsWith('persistence/') && to.startsWith('redis/')) ||
+      (from.startsWith('testing/') && to.startsWith('redis/')),
+  );
+  expect(arrows(across)).toEqual([]);
+});
+
+test('nothing outside redis knows a key name or a script', () => {
+  const inside = ['redis/keys', 'redis/scripts', 'redis/record'];
+  expect(arrows(inSource.filter(({ from, to }) => inside.includes(to) && !from.startsWith('redis/')))).toEqual([]);
+  const lua = imports.filter(({ to }) => to.endsWith('.lua'));
+  expect(lua.length).toBeGreaterThan(10);
+  expect(new Set(lua.map(({ from }) => from))).toEqual(new Set(['redis/scripts']));
+});
+
+test('only Node itself is imported from outside, ioredis as a type at most', () => {
+  const foreign = imports.filter(({ to }) => !texts.has(to) && !to.endsWith('.lua') && !to.startsWith('node:'));
+  expect(arrows(foreign.filter(({ to, typeOnly }) => to !== 'ioredis' || !typeOnly))).toEqual([]);
+  for (const [file, text] of texts) expect(/\bimport\(|\brequire\(/.test(text), file).toBe(false);
+});
+
+test('the package depends on nothing', () => {
+  const manifest = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8'));
+  expect(manifest.dependencies ?? {}).toEqual({});
+  expect(manifest.optionalDependencies ?? {}).toEqual({});
+  expect(Object.keys(manifest.peerDependencies)).toContain('ioredis');
+  expect(manifest.scripts).not.toHaveProperty('postinstall');
+});
+
+test('the front door only re-exports', () => {
+  expect(texts.get('index')).not.toMatch(/^(?!export|\s|\}|\/\/|$)/m);
+});
+
+test('no file is too long to be read at once, its docstrings not counted', () => {
+  const codeLines = (text: string) => text.split('\n').filter((line) => !/^\s*(\/?\*|\/\/|$)/.test(line)).length;
+  expect([...texts].filter(([, text]) => codeLines(text) > 300).map(([file]) => file)).toEqual([]);
+});

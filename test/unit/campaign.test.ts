@@ -1,0 +1,88 @@
+import { expect, test } from 'vitest';
+import { type CampaignDefinition, differences, firstEpoch, generationOf, toRules } from '../../src/campaign.js';
+import { InvalidArgumentError } from '../../src/errors.js';
+
+const stock = { kind: 'counted', total: 10 } as const;
+const rules = (change: Partial<CampaignDefinition> = {}) =>
+  toRules({ id: 'launch', stock, ...change }, ['persistence']);
+
+test('a definition gets its defaults', () => {
+  expect(rules()).toEqual({
+    kind: 'counted',
+    total: 10,
+    generateCodes: false,
+    perUser: 1,
+    opensAt: null,
+    closesAt: null,
+    needs: ['persistence'],
+  });
+});
+
+test('each kind of stock is taken with what belongs to it', () => {
+  expect(rules({ stock: { kind: 'counted', total: 0 } }).total).toBe(0);
+  expect(rules({ stock: { kind: 'counted', total: Number.MAX_SAFE_INTEGER } }).total).toBe(Number.MAX_SAFE_INTEGER);
+  expect(rules({ stock: { kind: 'counted', total: 1, generateCodes: true } }).generateCodes).toBe(true);
+  expect(rules({ stock: { kind: 'unlimited', generateCodes: true } })).toMatchObject({
+    total: null,
+    generateCodes: true,
+  });
+  expect(rules({ stock: { kind: 'codes' } })).toMatchObject({ total: null, generateCodes: false });
+});
+
+test.each<[string, unknown]>([
+  ['no definition', null],
+  ['no id', { stock }],
+  ['an id with a brace', { id: 'a}b', stock }],
+  ['no stock', { id: 'launch' }],
+  ['an unknown kind', { id: 'launch', stock: { kind: 'inventory' } }],
+  ['a counted stock without total', { id: 'launch', stock: { kind: 'counted' } }],
+  ['a negative total', { id: 'launch', stock: { kind: 'counted', total: -1 } }],
+  ['a fraction', { id: 'launch', stock: { kind: 'counted', total: 1.5 } }],
+  ['a total that is not exact any more', { id: 'launch', stock: { kind: 'counted', total: 2 ** 53 } }],
+  ['a total in words', { id: 'launch', stock: { kind: 'counted', total: '100' } }],
+  ['a total for codes', { id: 'launch', stock: { kind: 'codes', total: 10 } }],
+  ['generated codes for a pool', { id: 'launch', stock: { kind: 'codes', generateCodes: true } }],
+  ['a flag that is not one', { id: 'launch', stock: { kind: 'unlimited', generateCodes: 'yes' } }],
+  ['perUser 0', { id: 'launch', stock, perUser: 0 }],
+  ['perUser 101', { id: 'launch', stock, perUser: 101 }],
+  ['a window that ends before it opens', { id: 'launch', stock, opensAt: new Date(2), closesAt: new Date(1) }],
+  ['an empty window', { id: 'launch', stock, opensAt: new Date(1), closesAt: new Date(1) }],
+  ['an instant that is no Date', { id: 'launch', stock, opensAt: '2026-01-01' }],
+  ['a misspelt option', { id: 'launch', stock, perUsr: 2 }],
+])('%s is refused', (_, definition) => {
+  expect(() => toRules(definition as CampaignDefinition, [])).toThrow(InvalidArgumentError);
+});
+
+test('the same definition has no differences, whatever order its needs are in', () => {
+  expect(differences(rules(), rules())).toEqual([]);
+  const there = { ...rules(), needs: ['persistence', 'deliver'] as const };
+  expect(differences(there, { ...rules(), needs: ['deliver', 'persistence'] })).toEqual([]);
+});
+
+test('every rule that differs is named, with what is and what was asked', () => {
+  const asked = {
+    ...rules({
+      stock: { kind: 'unlimited', generateCodes: true },
+      perUser: 3,
+      opensAt: new Date(5),
+      closesAt: new Date(9),
+    }),
+    needs: [],
+  };
+  expect(differences(rules(), asked)).toEqual([
+    'kind is counted, not unlimited',
+    'total is 10, not none',
+    'generateCodes is false, not true',
+    'perUser is 1, not 3',
+    'opensAt is none, not 5',
+    'closesAt is none, not 9',
+    'needs is persistence, not none',
+  ]);
+});
+
+test('an epoch is of generation 1 and never the same', () => {
+  const epochs = Array.from({ length: 100 }, firstEpoch);
+  expect(new Set(epochs).size).toBe(100);
+  for (const epoch of epochs) expect(generationOf(epoch)).toBe(1);
+  expect(generationOf('12-abc')).toBe(12);
+});

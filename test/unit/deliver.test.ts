@@ -1,0 +1,136 @@
+import { expect, test } from 'vitest';
+import { monotonicMs } from '../../src/deadline.js';
+import { type Deliver, Deliveries } from '../../src/deliver.js';
+import { NotDeliveredError } from '../../src/errors.js';
+import type { CouponEvent } from '../../src/events.js';
+import { anIssuance, isPending, type Manual, manual, settled } from './support.js';
+
+const soon = () => ({ deadlineAt: monotonicMs() + 60_000, leaseEndsAt: monotonicMs() + 60_000 });
+
+/** Deliveries that the test ends by hand, by serial. */
+function byHand(max: number) {
+  const started: number[] = [];
+  const ends = new Map<number, Manual<void>>();
+  const deliver: Deliver = ({ serial }) => {
+    started.push(serial);
+    const end = manual();
+    ends.set(serial, end);
+    return end.promise;
+  };
+  const events: CouponEvent[] = [];
+  const deliveries = new Deliveries(deliver, max, (event) => events.push(event));
+  return { deliveries, started, ends, events, run: (serial: number) => deliveries.run(anIssuance(serial), soon()) };
+}
+
+const at = (deliver: Deliver, until: { deadlineAt: number; leaseEndsAt: number } = soon()) => {
+  const events: CouponEvent[] = [];
+  return { events, outcome: new Deliveries(deliver, 1, (event) => events.push(event)).run(anIssuance(), until) };
+};
+
+test('no more than the maximum are delivered at a time, first come, first served', async () => {
+  const { started, ends, run } = byHand(2);
+  const runs = [1, 2, 3, 4].map(run);
+  await settled();
+  expect(started).toEqual([1, 2]);
+  ends.get(2)!.resolve();
+  expect(await runs[1]).toBe('delivered');
+  await settled();
+  expect(started).toEqual([1, 2, 3]);
+  const fifth = run(5);
+  ends.get(1)!.resolve();
+  await settled();
+  expect(started).toEqual([1, 2, 3, 4]);
+  ends.get(3)!.resolve();
+  ends.get(4)!.resolve();
+  await settled();
+  ends.get(5)!.resolve();
+  expect(await Promise.all([...runs, fifth])).toEqual(Array(5).fill('delivered'));
+});
+
+test('one that fails leaves its place to the next', async () => {
+  const { started, ends, run } = byHand(1);
+  const runs = [run(1), run(2)];
+  await settled();
+  ends.get(1)!.reject(new Error('no answer'));
+  expect(await runs[0]).toBe('unknown');
+  await settled();
+  expect(started).toEqual([1, 2]);
+  ends.get(2)!.resolve();
+  expect(await runs[1]).toBe('delivered');
+});
+
+test('room is there while no more wait than are delivered at a time', async () => {
+  const { deliveries, ends, run } = byHand(1);
+  await deliveries.room();
+  const runs = [run(1), run(2)];
+  await deliveries.room();
+  runs.push(run(3));
+  const room = deliveries.room();
+  expect(await isPending(room)).toBe(true);
+  for (const serial of [1, 2, 3]) {
+    await settled();
+    ends.get(serial)!.resolve();
+  }
+  await room;
+  expect(await Promise.all(runs)).toEqual(Array(3).fill('delivered'));
+});
+
+test('only NotDeliveredError says that it was certainly not delivered', async () => {
+  const no = at(async () => {
+    throw new NotDeliveredError('the partner said no');
+  });
+  expect(await no.outcome).toBe('not_delivered');
+  const doubt = at(() => {
+    throw new Error('the partner did not answer');
+  });
+  expect(await doubt.outcome).toBe('unknown');
+});
+
+test('a NotDeliveredError of another copy of this package counts as well', async () => {
+  const other = Object.assign(new Error('no'), { name: 'NotDeliveredError' });
+  expect(await at(() => Promise.reject(other)).outcome).toBe('not_delivered');
+});
+
+test('one that hangs until the deadline is unknown, and its signal is aborted', async () => {
+  const signals: AbortSignal[] = [];
+  const hang: Deliver = (_, { signal }) => {
+    signals.push(signal);
+    return new Promise(() => {});
+  };
+  const { outcome } = at(hang, { deadlineAt: monotonicMs() + 10, leaseEndsAt: monotonicMs() + 60_000 });
+  expect(await outcome).toBe('unknown');
+  expect(signals.map(({ aborted }) => aborted)).toEqual([true]);
+});
+
+test('none starts after the lease or the deadline has ended: that is unknown, for settle to deliver', async () => {
+  let calls = 0;
+  const count = () => {
+    calls++;
+  };
+  const now = monotonicMs();
+  expect(await at(count, { deadlineAt: now + 60_000, leaseEndsAt: now }).outcome).toBe('unknown');
+  expect(await at(count, { deadlineAt: now, leaseEndsAt: now + 60_000 }).outcome).toBe('unknown');
+  expect(calls).toBe(0);
+});
+
+test('one whose lease ends while it waits in line does not start', async () => {
+  const { started, ends, deliveries, run } = byHand(1);
+  const first = run(1);
+  const second = deliveries.run(anIssuance(2), { deadlineAt: monotonicMs() + 60_000, leaseEndsAt: monotonicMs() + 1 });
+  await settled();
+  const wakeAt = monotonicMs() + 2;
+  while (monotonicMs() < wakeAt) await settled();
+  ends.get(1)!.resolve();
+  expect(await second).toBe('unknown');
+  expect(await first).toBe('delivered');
+  expect(started).toEqual([1]);
+});
+
+test('its fault is reported without the code', async () => {
+  const { events, outcome } = at(() =>
+    Promise.reject(new Error('SECRET-1 was refused by https://user:pass@partner/x')),
+  );
+  await outcome;
+  expect(events).toMatchObject([{ type: 'fault', during: 'deliver', campaignId: 'launch' }]);
+  expect((events[0] as { error: Error }).error.message).toBe('[redacted] was refused by [redacted]');
+});
