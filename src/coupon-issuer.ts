@@ -2,7 +2,8 @@ import { type Campaign, type CampaignDefinition, type Need, toRules } from './ca
 import { mintCode } from './codes.js';
 import { monotonicMs } from './deadline.js';
 import { Deliveries } from './deliver.js';
-import { CampaignConflictError, ClosedError, HookError, NotReadyError, redacted } from './errors.js';
+import { refusalOfRule } from './eligibility.js';
+import { CampaignConflictError, ClosedError, redacted } from './errors.js';
 import { type Emit, safeEmit } from './events.js';
 import { Flight } from './flight.js';
 import { InFlight } from './in-flight.js';
@@ -10,6 +11,7 @@ import { deriveId, type Issuance, mintId } from './issuance.js';
 import { type IssueCall, issue, type Steps } from './issue.js';
 import { assertFunction, assertInteger, assertName, assertObject, assertOnlyKeys, assertText } from './limits.js';
 import { assertCodes, type CodeSource, type LoadOptions, type LoadResult, loadInChunks } from './load.js';
+import { openCampaign } from './open.js';
 import { type CheckedOptions, type CouponIssuerOptions, checkedOptions } from './options.js';
 import * as admin from './redis/admin.js';
 import type { CampaignState, RedisContext } from './redis/campaign-state.js';
@@ -18,7 +20,7 @@ import { ScriptRunner } from './redis/runner.js';
 import type { Serving } from './redis/serving.js';
 import type { IssueResult } from './result.js';
 import { batchedSaves } from './save.js';
-import { type SettleResult, settle } from './settle.js';
+import { type SettleResult, settle, settleAll } from './settle.js';
 
 /** One attempt to get one user a coupon. */
 export interface IssueRequest {
@@ -105,18 +107,9 @@ export class CouponIssuer {
   async openCampaign(definition: CampaignDefinition): Promise<{ status: 'opened' | 'exists'; campaign: Campaign }> {
     this.#assertNotClosed();
     const rules = toRules(definition, this.#context.has);
+    const { leaseMs, persistence } = this.#options;
     return this.#inFlight.track(
-      (async () => {
-        const state = this.#campaigns.state(definition.id);
-        await admin.register(this.#context, definition.id);
-        const status = await admin.writeCampaign(state, rules, this.#options.leaseMs);
-        if (!state.verified) {
-          await this.#assertNoRows(definition.id);
-          await admin.activate(state);
-        }
-        this.#campaigns.keep(state);
-        return { status, campaign: await admin.readCampaign(state) };
-      })(),
+      openCampaign(this.#context, this.#campaigns, definition.id, rules, { leaseMs, persistence }),
     );
   }
 
@@ -265,7 +258,9 @@ export class CouponIssuer {
   async settle(id?: string): Promise<SettleResult> {
     if (id !== undefined) return this.#administer(id, (serving) => this.#settleOne(serving));
     this.#assertNotClosed();
-    return this.#inFlight.track(this.#settleAll());
+    return this.#inFlight.track(
+      settleAll(this.#context, this.#campaigns, (serving) => this.#settleOne(serving), this.#emit),
+    );
   }
 
   /**
@@ -347,33 +342,16 @@ export class CouponIssuer {
     const serving = await this.#campaigns.find(campaignId);
     if (typeof serving === 'string') return { status: 'not_ready', reason: serving };
     serving.state.assertEquipped();
-    const reason = await this.#refusalOfRule(serving, call, repeatable);
+    const { eligible } = this.#options;
+    const reason = eligible ? await refusalOfRule(eligible, serving.state, call, repeatable) : null;
     if (reason !== null) {
       this.#emit({ type: 'refused', campaignId, status: 'not_eligible', count: 1 });
       return { status: 'not_eligible', reason };
     }
     if (serving.state.rules.generateCodes) call.code = mintCode();
-    const { result, finished } = await issue(serving, call, this.#stepsFor(serving));
+    const { result, finished } = await issue(serving, call, this.#steps);
     if (finished) this.#finish(finished, campaignId);
     return result;
-  }
-
-  /** Asks the caller's own rule. It does not apply to a repeat that already holds its coupon: that was answered before. */
-  async #refusalOfRule({ state }: Serving, call: IssueCall, repeatable: boolean): Promise<string | null> {
-    const { eligible } = this.#options;
-    if (!eligible) return null;
-    const request = { campaignId: state.id, userId: call.userId };
-    let verdict: true | { reason: string };
-    try {
-      verdict = await eligible(request);
-    } catch (error) {
-      throw new HookError('eligible threw; nothing was reserved', { cause: redacted(error) });
-    }
-    if (verdict === true) return null;
-    if (typeof verdict?.reason !== 'string')
-      throw new HookError('eligible must return true or { reason }; nothing was reserved');
-    if (repeatable && (await admin.findUser(state, call.userId)).some(({ id }) => id === call.id)) return null;
-    return verdict.reason;
   }
 
   /** The answer is out; what ends the lease goes on behind it. If it fails, settle finishes the reservation. */
@@ -383,55 +361,10 @@ export class CouponIssuer {
     });
   }
 
-  #stepsFor({ state }: Serving): Steps {
-    return { ...this.#steps, deliveries: state.rules.needs.includes('deliver') ? this.#steps.deliveries : null };
-  }
-
-  async #assertNoRows(campaignId: string): Promise<void> {
-    const { persistence } = this.#options;
-    if (!persistence?.list) return;
-    let rows: readonly Issuance[];
-    try {
-      rows = await persistence.list(campaignId, { afterSerial: 0, limit: 1 });
-    } catch (error) {
-      throw new HookError(`the adapter's list threw; campaign ${campaignId} does not serve yet, open it again`, {
-        cause: redacted(error),
-      });
-    }
-    if (rows.length > 0) {
-      throw new CampaignConflictError(
-        `the database holds issuances of campaign ${campaignId}, Redis holds no state of it: it is not new and does not serve. Restore Redis from its own backup, or use another id`,
-      );
-    }
-  }
-
-  async #settleAll(): Promise<SettleResult> {
-    const sum = { settled: 0, pending: 0, failed: 0 };
-    let fault: unknown;
-    for await (const id of admin.registered(this.#context)) {
-      try {
-        const serving = await this.#campaigns.find(id);
-        if (typeof serving === 'string') continue;
-        const { settled, pending, failed } = await this.#settleOne(serving);
-        sum.settled += settled;
-        sum.pending += pending;
-        sum.failed += failed;
-      } catch (error) {
-        // Its keys expired after the close, or Redis lost them: there is nothing to settle.
-        if (error instanceof NotReadyError && error.reason === 'missing') continue;
-        fault ??= error;
-        this.#emit({ type: 'fault', during: 'settle', campaignId: id, error: redacted(error) });
-      }
-    }
-    if (fault) throw fault;
-    return sum;
-  }
-
   #settleOne(serving: Serving): Promise<SettleResult> {
-    const steps = this.#stepsFor(serving);
     const { timeoutMs, maxBatch, maxDeliveries, persistence } = this.#options;
-    const batchSize = steps.deliveries ? Math.min(maxDeliveries, maxBatch) : maxBatch;
-    return settle(serving, steps, { timeoutMs, batchSize, find: persistence?.find?.bind(persistence) });
+    const batchSize = this.#steps.deliveries ? Math.min(maxDeliveries, maxBatch) : maxBatch;
+    return settle(serving, this.#steps, { timeoutMs, batchSize, find: persistence?.find?.bind(persistence) });
   }
 
   async #administer<T>(id: string, act: (serving: Serving) => Promise<T>): Promise<T> {

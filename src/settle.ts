@@ -1,9 +1,12 @@
 import { monotonicMs } from './deadline.js';
-import { redacted } from './errors.js';
+import { NotReadyError, redacted } from './errors.js';
+import type { Emit } from './events.js';
 import type { Issuance } from './issuance.js';
 import { type Carried, carryThrough, refOf, type Steps } from './issue.js';
 import type { PersistenceAdapter } from './persistence/adapter.js';
-import { notReady } from './redis/campaign-state.js';
+import { registered } from './redis/admin.js';
+import { notReady, type RedisContext } from './redis/campaign-state.js';
+import type { Campaigns } from './redis/campaigns.js';
 import type { Reservation } from './redis/reservation.js';
 import type { Serving } from './redis/serving.js';
 
@@ -44,6 +47,34 @@ export async function settle(serving: Serving, steps: Steps, options: SettleOpti
   const campaign = await serving.state.refresh();
   const reserved = typeof campaign === 'string' ? 0 : campaign.reserved;
   return { settled, pending: Math.max(0, reserved - failed), failed };
+}
+
+/** Settles every campaign of the registry. One that fails does not stop the others; the first fault is thrown at the end. */
+export async function settleAll(
+  context: RedisContext,
+  campaigns: Campaigns,
+  settleOf: (serving: Serving) => Promise<SettleResult>,
+  emit: Emit,
+): Promise<SettleResult> {
+  const sum = { settled: 0, pending: 0, failed: 0 };
+  let fault: unknown;
+  for await (const id of registered(context)) {
+    try {
+      const serving = await campaigns.find(id);
+      if (typeof serving === 'string') continue;
+      const { settled, pending, failed } = await settleOf(serving);
+      sum.settled += settled;
+      sum.pending += pending;
+      sum.failed += failed;
+    } catch (error) {
+      // Its keys expired after the close, or Redis lost them: there is nothing to settle.
+      if (error instanceof NotReadyError && error.reason === 'missing') continue;
+      fault ??= error;
+      emit({ type: 'fault', during: 'settle', campaignId: id, error: redacted(error) });
+    }
+  }
+  if (fault) throw fault;
+  return sum;
 }
 
 async function settleOne(

@@ -55,7 +55,7 @@ export class RedisServer {
 
   async stop(): Promise<void> {
     for (const client of this.#clients) client.disconnect();
-    if (this.#process.exitCode === null) {
+    if (this.#process.exitCode === null && this.#process.signalCode === null) {
       const exited = new Promise((resolve) => this.#process.once('exit', resolve));
       this.#process.kill('SIGKILL');
       await exited;

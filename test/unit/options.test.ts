@@ -75,7 +75,12 @@ test('a client with keyPrefix is refused, whether single, Cluster or mock; one w
     new Cluster(nodes, { ...lazy, redisOptions: { keyPrefix: 'app:' } }),
     new RedisMock({ ...lazy, keyPrefix: 'app:' }),
   ];
-  for (const client of prefixed) expect(() => new CouponIssuer({ redis: client })).toThrow('use the option prefix');
+  const shapes = [
+    { ...redis, options: { keyPrefix: 'app:' } },
+    { ...redis, options: { redisOptions: { keyPrefix: 'app:' } } },
+  ];
+  for (const client of [...prefixed, ...shapes])
+    expect(() => new CouponIssuer({ redis: client })).toThrow('use the option prefix');
   const plain = [new Redis(lazy), new Cluster(nodes, lazy), new RedisMock(lazy)];
   for (const client of plain) expect(() => new CouponIssuer({ redis: client })).not.toThrow();
   for (const client of [...prefixed, ...plain]) client.disconnect();

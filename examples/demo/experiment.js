@@ -1,0 +1,111 @@
+import { randomBytes } from 'node:crypto';
+import { open } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import { CouponIssuer, generateCodes } from 'coupon-issuer';
+import { PostgresPersistence } from 'coupon-issuer/postgres';
+import { Buyers } from './buyers.js';
+import { ExternalApi } from './external-api.js';
+import { Problem } from './problem.js';
+
+export const PREFIX = 'coupon-demo';
+export const TABLE = 'coupon_demo';
+const LEASE_MS = 3_000;
+const KEEP_MS = 3_600_000;
+
+/**
+ * Opens a campaign of its own, lets all buyers in at once, repairs the API and settles what was left, and lets every winner ask again. Returns
+ * the evidence: where the state is, what people were told and what the partner delivered. It judges nothing.
+ */
+export async function experiment({ redis, sql, codesFile, total, buyers, failureRate, seed, screen }) {
+  const persistence = new PostgresPersistence(sql, { table: TABLE });
+  await persistence.createTable();
+  const api = new ExternalApi({ failureRate, seed });
+  const issuer = new CouponIssuer({
+    redis,
+    persistence,
+    deliver: (issuance) => api.deliver(issuance),
+    prefix: PREFIX,
+    leaseMs: LEASE_MS,
+    timeoutMs: LEASE_MS - 500,
+    maxDeliveries: 2_000,
+    maxQueued: 1_000_000,
+  });
+
+  const campaignId = `demo-${randomBytes(6).toString('hex')}`;
+  await issuer.openCampaign({ id: campaignId, stock: { kind: 'codes' } });
+  screen.step('loading codes');
+  const load = await issuer.loadCodes(campaignId, codesFile ? linesOf(codesFile) : generateCodes({ count: total }));
+  if (load.total === 0) throw new Problem(`${codesFile} holds no codes`);
+
+  const crowd = new Buyers({ issuer, campaignId, seed, count: buyers ?? Math.ceil(load.total * 1.5) });
+  const samples = [];
+  const look = async () => {
+    samples.push(await issuer.inspect(campaignId));
+    screen.sale(samples.at(-1), crowd);
+  };
+  const startedAt = performance.now();
+  await watching(look, () => crowd.buy());
+  const saleMs = performance.now() - startedAt;
+
+  api.healthy = true;
+  const settled = await settleAll(issuer, campaignId, screen);
+  screen.step('every winner asks again');
+  await crowd.askAgain();
+  await issuer.idle();
+
+  return {
+    ...{ redis, sql, campaignId, prefix: PREFIX, table: TABLE, perUser: 1, samples, load, settled, saleMs },
+    campaign: await issuer.inspect(campaignId),
+    told: crowd.told,
+    repeats: crowd.repeats,
+    counts: crowd.counts,
+    deliveries: [...api.deliveries.values()],
+    /** Leaves the rows for whoever wants to look at them, and nothing in Redis after an hour. */
+    finish: async () => {
+      await issuer.closeCampaign({ id: campaignId, retainMs: KEEP_MS });
+      await issuer.close();
+    },
+  };
+}
+
+/** One code a line; blank lines, line ends of either kind and a byte order mark are not part of a code. */
+async function* linesOf(file) {
+  const handle = await open(file);
+  try {
+    for await (const line of handle.readLines({ encoding: 'utf8' })) {
+      const code = line.replace(/^\uFEFF/, '').trim();
+      if (code) yield code;
+    }
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Looks again and again while something goes on. */
+async function watching(look, act) {
+  let over = false;
+  const acting = act().finally(() => {
+    over = true;
+  });
+  const looking = (async () => {
+    while (!over) {
+      await look();
+      await Promise.race([acting, delay(100)]);
+    }
+  })();
+  await Promise.all([acting, looking]);
+}
+
+/** What was left behind is finished once its lease has run out. */
+async function settleAll(issuer, campaignId, screen) {
+  let settled = 0;
+  const giveUpAt = performance.now() + 5 * LEASE_MS;
+  for (;;) {
+    const pass = await issuer.settle(campaignId);
+    settled += pass.settled;
+    const left = pass.pending + pass.failed;
+    if (left === 0 || performance.now() > giveUpAt) return settled;
+    screen.step(`the API is well again; left for settle: ${left}`);
+    await delay(100);
+  }
+}

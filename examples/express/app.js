@@ -1,0 +1,106 @@
+import { httpStatus } from 'coupon-issuer';
+import express from 'express';
+import { linesOf } from './lines.js';
+import { answerProblem, describeProblem, explainProblem, HttpProblem, sendProblem } from './problems.js';
+
+/** The routes. Those of the operator (everything but issuing and looking) belong behind your own authentication. */
+export function createApp({ issuer, log = console.error }) {
+  const app = express();
+  app.disable('x-powered-by');
+  // A list of any length: text is loaded while it arrives. Sent again under its Idempotency-Key, a load that was cut off goes on where it stopped.
+  app.post('/campaigns/:id/codes', express.json({ limit: '32mb' }), async (req, res) => {
+    const loadId = req.get('Idempotency-Key');
+    res.json(await issuer.loadCodes(req.params.id, codesOf(req), loadId === undefined ? {} : { loadId }));
+  });
+
+  app.use(express.json());
+
+  app.post('/campaigns', async (req, res) => {
+    const { opensAt, closesAt, ...rest } = bodyOf(req);
+    const { status, campaign } = await issuer.openCampaign({
+      ...rest,
+      ...(opensAt !== undefined && { opensAt: instantOf(opensAt) }),
+      ...(closesAt !== undefined && { closesAt: instantOf(closesAt) }),
+    });
+    res
+      .status(status === 'opened' ? 201 : 200)
+      .location(`/campaigns/${campaign.id}`)
+      .json({ status, campaign });
+  });
+
+  app.get('/campaigns/:id', async (req, res) => {
+    res.json(await issuer.inspect(req.params.id));
+  });
+
+  app.post('/campaigns/:id/coupons', async (req, res) => {
+    const { userId } = bodyOf(req);
+    const requestId = req.get('Idempotency-Key');
+    const campaignId = req.params.id;
+    const result = await issuer.issue({ campaignId, userId, ...(requestId !== undefined && { requestId }) });
+    const status = httpStatus(result);
+    switch (result.status) {
+      case 'issued':
+      case 'accepted':
+        res.location(`/campaigns/${campaignId}/users/${encodeURIComponent(userId)}`);
+        return res.status(status).json({ status: result.status, coupon: couponOf(result.issuance) });
+      case 'already_issued':
+        return res.status(status).json({ status: result.status, coupons: result.issuances.map(couponOf) });
+      default:
+        return sendProblem(res, describeProblem(result.status, { ...result, httpStatus: status }));
+    }
+  });
+
+  app.get('/campaigns/:id/users/:userId', async (req, res) => {
+    const { id: campaignId, userId } = req.params;
+    const { status, issuances } = await issuer.status({ campaignId, userId });
+    res.json({ status, coupons: issuances.map(couponOf) });
+  });
+
+  app.post('/campaigns/:id/pause', async (req, res) => {
+    await issuer.pause(req.params.id);
+    res.status(204).end();
+  });
+
+  app.post('/campaigns/:id/resume', async (req, res) => {
+    await issuer.resume(req.params.id);
+    res.status(204).end();
+  });
+
+  app.post('/campaigns/:id/close', async (req, res) => {
+    await issuer.closeCampaign({ ...bodyOf(req), id: req.params.id });
+    res.status(204).end();
+  });
+
+  app.get('/problems/:name', (req, res) => {
+    const problem = explainProblem(req.params.name);
+    if (!problem) throw new HttpProblem(404, 'there is no such problem');
+    res.json(problem);
+  });
+
+  app.use((req) => {
+    throw new HttpProblem(404, `there is nothing at ${req.method} ${req.path}`);
+  });
+  app.use(answerProblem(log));
+  return app;
+}
+
+function bodyOf(req) {
+  const { body = {} } = req;
+  if (typeof body !== 'object' || Array.isArray(body)) throw new HttpProblem(400, 'the body must be a JSON object');
+  return body;
+}
+
+function codesOf(req) {
+  if (req.is('text/plain')) return linesOf(req);
+  if (Array.isArray(req.body)) return req.body;
+  throw new HttpProblem(415, 'send the codes as text/plain, one a line, or as a JSON array of strings');
+}
+
+/** JSON has no dates. What is not a string is left to the library, which refuses it. */
+function instantOf(value) {
+  return typeof value === 'string' ? new Date(value) : value;
+}
+
+function couponOf({ serial, grant, code, issuedAt, state }) {
+  return { serial, grant, code, issuedAt, state };
+}

@@ -1,0 +1,45 @@
+import type { Campaign, CampaignRules } from './campaign.js';
+import { CampaignConflictError, HookError, redacted } from './errors.js';
+import type { Issuance } from './issuance.js';
+import type { PersistenceAdapter } from './persistence/adapter.js';
+import { activate, readCampaign, register, writeCampaign } from './redis/admin.js';
+import type { RedisContext } from './redis/campaign-state.js';
+import type { Campaigns } from './redis/campaigns.js';
+
+/**
+ * Writes the campaign in a state that never serves, and lets it serve only after the database was found empty: state that is missing in Redis
+ * must not be taken for a campaign that is new.
+ */
+export async function openCampaign(
+  context: RedisContext,
+  campaigns: Campaigns,
+  id: string,
+  rules: CampaignRules,
+  options: { leaseMs: number; persistence: PersistenceAdapter | undefined },
+): Promise<{ status: 'opened' | 'exists'; campaign: Campaign }> {
+  const state = campaigns.state(id);
+  await register(context, id);
+  const status = await writeCampaign(state, rules, options.leaseMs);
+  if (!state.verified) {
+    await assertNoRows(id, options.persistence);
+    await activate(state);
+  }
+  campaigns.keep(state);
+  return { status, campaign: await readCampaign(state) };
+}
+
+async function assertNoRows(campaignId: string, persistence: PersistenceAdapter | undefined): Promise<void> {
+  if (!persistence?.list) return;
+  let rows: readonly Issuance[];
+  try {
+    rows = await persistence.list(campaignId, { afterSerial: 0, limit: 1 });
+  } catch (error) {
+    throw new HookError(`the adapter's list threw; campaign ${campaignId} does not serve yet, open it again`, {
+      cause: redacted(error),
+    });
+  }
+  if (rows.length === 0) return;
+  throw new CampaignConflictError(
+    `the database holds issuances of campaign ${campaignId}, Redis holds no state of it: it is not new and does not serve. Restore Redis from its own backup, or use another id`,
+  );
+}

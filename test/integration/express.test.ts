@@ -1,0 +1,381 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { Agent, request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { generateCodes } from '../../src/codes.js';
+import { Database } from '../support/database.js';
+import { freePort, RedisServer } from '../support/redis-server.js';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+let dir: string;
+let server: RedisServer;
+let database: Database;
+beforeAll(async () => {
+  dir = installExample();
+  [server, database] = await Promise.all([RedisServer.start(), Database.create()]);
+});
+afterAll(async () => {
+  await Promise.all([server.stop(), database.stop()]);
+  rmSync(dir, { recursive: true, force: true });
+});
+
+/** The example outside of the repository, beside exactly the packages that its package.json names: what npm install would make of it. */
+function installExample(): string {
+  const target = mkdtempSync(join(tmpdir(), 'coupon-express-'));
+  const source = join(ROOT, 'examples/express');
+  cpSync(source, target, { recursive: true, filter: (path) => !path.includes('node_modules') });
+  const { dependencies } = JSON.parse(readFileSync(join(source, 'package.json'), 'utf8'));
+  for (const name of Object.keys(dependencies)) {
+    const link = join(target, 'node_modules', name);
+    mkdirSync(dirname(link), { recursive: true });
+    symlinkSync(name === 'coupon-issuer' ? ROOT : join(ROOT, 'node_modules', name), link);
+  }
+  return target;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly headers: Record<string, string | string[] | undefined>;
+  // biome-ignore lint/suspicious/noExplicitAny: whatever the server says
+  readonly body: any;
+}
+
+interface Call {
+  readonly headers?: Record<string, string>;
+  /** Text and bytes are sent as they are, anything else as JSON. */
+  readonly body?: unknown;
+}
+
+class Example {
+  readonly #child: ChildProcess;
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 256 });
+  readonly exited: Promise<number | null>;
+  port = 0;
+  output = '';
+
+  constructor(env: Record<string, string>) {
+    const { PATH = '' } = process.env;
+    this.#child = spawn(process.execPath, ['server.js'], { cwd: dir, env: { PATH, PORT: '0', ...env } });
+    for (const stream of [this.#child.stdout!, this.#child.stderr!]) {
+      stream.on('data', (data: Buffer) => {
+        this.output += data;
+      });
+    }
+    this.exited = new Promise((resolve) => this.#child.once('close', resolve));
+  }
+
+  static async start(redis = server): Promise<Example> {
+    const example = new Example({ REDIS_URL: `redis://127.0.0.1:${redis.port}`, DATABASE_URL: database.url });
+    example.port = await new Promise<number>((resolve, reject) => {
+      example.#child.stdout!.on('data', () => {
+        const port = /listening on port (\d+)/.exec(example.output)?.[1];
+        if (port) resolve(Number(port));
+      });
+      example.exited.then(() => reject(new Error(`the example ended: ${example.output}`)));
+    });
+    return example;
+  }
+
+  call(method: string, path: string, { headers = {}, body }: Call = {}): Promise<Answer> {
+    const raw = body === undefined || typeof body === 'string' || body instanceof Buffer;
+    return new Promise((resolve, reject) => {
+      const req = request(
+        {
+          ...{ agent: this.#agent, host: '127.0.0.1', port: this.port, method, path },
+          headers: { ...(!raw && { 'content-type': 'application/json' }), ...headers },
+        },
+        (res) => {
+          let text = '';
+          res.on('data', (data: Buffer) => {
+            text += data;
+          });
+          res.once('error', reject);
+          res.once('end', () =>
+            resolve({ status: res.statusCode!, headers: res.headers, body: text === '' ? null : JSON.parse(text) }),
+          );
+        },
+      );
+      req.once('error', reject);
+      req.end(raw ? body : JSON.stringify(body));
+    });
+  }
+
+  get(path: string): Promise<Answer> {
+    return this.call('GET', path);
+  }
+
+  post(path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer> {
+    return this.call('POST', path, { body, ...(headers && { headers }) });
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.#child.kill(name);
+  }
+
+  async stop(): Promise<void> {
+    this.#agent.destroy();
+    if (this.#child.exitCode === null && this.#child.signalCode === null) this.signal('SIGKILL');
+    await this.exited;
+  }
+}
+
+let campaigns = 0;
+const nextId = () => `c${++campaigns}`;
+
+function expectProblem(answer: Answer, status: number, type: string): void {
+  expect(answer.status).toBe(status);
+  expect(answer.headers['content-type']).toMatch(/^application\/problem\+json/);
+  expect(answer.body).toMatchObject({
+    type,
+    status,
+    title: expect.any(String),
+    detail: expect.any(String),
+    instance: expect.stringMatching(/^urn:uuid:/),
+  });
+}
+
+describe('the Express example', () => {
+  let example: Example;
+  beforeAll(async () => {
+    example = await Example.start();
+  });
+  afterAll(async () => {
+    await example.stop();
+  });
+
+  async function open(definition: Record<string, unknown> = {}): Promise<string> {
+    const id = nextId();
+    const answer = await example.post('/campaigns', { id, stock: { kind: 'counted', total: 10 }, ...definition });
+    expect(answer.status).toBe(201);
+    return id;
+  }
+
+  test('gives 1,000 codes to the first 1,000 of 1,500 buyers', async () => {
+    const id = await open({ stock: { kind: 'codes' } });
+    const codes = generateCodes({ count: 1000 });
+    const loaded = await example.post(`/campaigns/${id}/codes`, codes.join('\r\n'), { 'content-type': 'text/plain' });
+    expect(loaded).toMatchObject({ status: 200, body: { loaded: 1000, duplicates: 0, total: 1000 } });
+
+    const answers = await Promise.all(
+      Array.from({ length: 1500 }, (_, i) => example.post(`/campaigns/${id}/coupons`, { userId: `u${i}` })),
+    );
+    const issued = answers.filter(({ status }) => status === 201);
+    expect(issued).toHaveLength(1000);
+    expect(answers.filter(({ status }) => status === 409)).toHaveLength(500);
+    expect(new Set(issued.map(({ body }) => body.coupon.code))).toEqual(new Set(codes));
+    const { rows } = await database.pool.query(
+      'SELECT count(*)::int AS rows, count(DISTINCT code)::int AS codes, count(DISTINCT user_id)::int AS users FROM coupon_issuances WHERE campaign_id = $1',
+      [id],
+    );
+    expect(rows[0]).toEqual({ rows: 1000, codes: 1000, users: 1000 });
+    expectProblem(answers.find(({ status }) => status === 409)!, 409, '/problems/sold_out');
+    const campaign = await example.get(`/campaigns/${id}`);
+    expect(campaign.body).toMatchObject({ total: 1000, available: 0 });
+  });
+
+  test('a repeat under the same Idempotency-Key gets the same coupon, under another one nothing more', async () => {
+    const id = await open({ stock: { kind: 'counted', total: 5, generateCodes: true } });
+    const ask = (key: string) =>
+      example.post(`/campaigns/${id}/coupons`, { userId: 'ann/1' }, { 'idempotency-key': key });
+    const first = await ask('a');
+    expect(first.status).toBe(201);
+    expect(first.body.coupon.code).toEqual(expect.any(String));
+    const again = await ask('a');
+    expect(again).toMatchObject({ status: 201, body: first.body });
+    const other = await ask('b');
+    expect(other).toMatchObject({ status: 200, body: { status: 'already_issued' } });
+    const held = await example.get(first.headers.location as string);
+    expect(held.body).toMatchObject({ status: 'issued', coupons: [{ code: first.body.coupon.code }] });
+    expect((await example.get(`/campaigns/${id}/users/nobody`)).body).toEqual({ status: 'none', coupons: [] });
+  });
+
+  test('a load under the same Idempotency-Key loads nothing twice', async () => {
+    const id = await open({ stock: { kind: 'codes' } });
+    const load = (body: unknown, key: string) =>
+      example.post(`/campaigns/${id}/codes`, body, {
+        'content-type': typeof body === 'string' ? 'text/plain' : 'application/json',
+        'idempotency-key': key,
+      });
+    const list = '\nA\n B \r\n\nC';
+    expect((await load(list, 'monday')).body).toEqual({ loaded: 3, duplicates: 0, total: 3 });
+    expect((await load(list, 'monday')).body).toEqual({ loaded: 3, duplicates: 0, total: 3 });
+    expect((await load(['C', 'D'], 'tuesday')).body).toEqual({ loaded: 1, duplicates: 1, total: 4 });
+  });
+
+  test('opening again with the same definition is no fault, with another one it is', async () => {
+    const definition = { id: nextId(), stock: { kind: 'counted', total: 1 }, closesAt: '2100-01-01T00:00:00Z' };
+    expect(await example.post('/campaigns', definition)).toMatchObject({ status: 201, body: { status: 'opened' } });
+    const again = await example.post('/campaigns', definition);
+    expect(again).toMatchObject({ status: 200, body: { campaign: { closesAt: '2100-01-01T00:00:00.000Z' } } });
+    const other = await example.post('/campaigns', { ...definition, perUser: 2 });
+    expectProblem(other, 409, '/problems/campaign_conflict');
+  });
+
+  test('outside of its window a campaign says when to come back, or that it is over', async () => {
+    const opensAt = new Date(Date.now() + 3_600_000);
+    const early = await open({ opensAt: opensAt.toISOString() });
+    const notOpen = await example.post(`/campaigns/${early}/coupons`, { userId: 'u' });
+    expectProblem(notOpen, 403, '/problems/not_open');
+    expect(Number(notOpen.headers['retry-after'])).toBeGreaterThan(3_500);
+    expect(Number(notOpen.headers['retry-after'])).toBeLessThanOrEqual(3_600);
+    expect(notOpen.body.opensAt).toBe(opensAt.toISOString());
+
+    const id = await open();
+    expect((await example.post(`/campaigns/${id}/pause`)).status).toBe(204);
+    const paused = await example.post(`/campaigns/${id}/coupons`, { userId: 'u' });
+    expectProblem(paused, 503, '/problems/paused');
+    expect(paused.headers['retry-after']).toBe('5');
+    expect((await example.post(`/campaigns/${id}/resume`)).status).toBe(204);
+    expect((await example.post(`/campaigns/${id}/coupons`, { userId: 'u' })).status).toBe(201);
+    expect((await example.post(`/campaigns/${id}/close`)).status).toBe(204);
+    const closed = await example.post(`/campaigns/${id}/coupons`, { userId: 'late' });
+    expectProblem(closed, 410, '/problems/closed');
+    expect(closed.body.closedAt).toEqual(expect.any(String));
+    expect(closed.headers['retry-after']).toBeUndefined();
+  });
+
+  test('bad input is answered with a problem, and nothing is taken', async () => {
+    const id = await open();
+    const coupons = `/campaigns/${id}/coupons`;
+    for (const userId of [7, ['u'], { a: 1 }, null, '', 'x'.repeat(129), 'a\0b', '\ud800']) {
+      expectProblem(await example.post(coupons, { userId }), 400, '/problems/invalid_argument');
+    }
+    expectProblem(await example.post(coupons), 400, '/problems/invalid_argument');
+    expectProblem(await example.post(coupons, []), 400, 'about:blank');
+    const malformed = await example.post(coupons, '{"userId": secret', { 'content-type': 'application/json' });
+    expectProblem(malformed, 400, 'about:blank');
+    expect(JSON.stringify(malformed.body)).not.toContain('secret');
+    expectProblem(
+      await example.post(coupons, { userId: 'u' }, { 'idempotency-key': 'x'.repeat(129) }),
+      400,
+      '/problems/invalid_argument',
+    );
+    expectProblem(
+      await example.post('/campaigns', { id: 'a b', stock: { kind: 'unlimited' } }),
+      400,
+      '/problems/invalid_argument',
+    );
+    expectProblem(
+      await example.post('/campaigns', { id: nextId(), stock: { kind: 'unlimited' }, opensAt: 'soon' }),
+      400,
+      '/problems/invalid_argument',
+    );
+    expectProblem(
+      await example.post('/campaigns', { id: nextId(), stock: { kind: 'unlimited' }, prUser: 1 }),
+      400,
+      '/problems/invalid_argument',
+    );
+    expectProblem(await example.post(`/campaigns/${id}/codes`, ['A']), 409, '/problems/campaign_conflict');
+    expectProblem(await example.post(`/campaigns/${id}/codes`, { codes: ['A'] }), 415, 'about:blank');
+    const pool = await open({ stock: { kind: 'codes' } });
+    expectProblem(await example.post(`/campaigns/${pool}/codes`, ['A', 1]), 400, '/problems/invalid_argument');
+    const latin1 = Buffer.from('caf\xe9\n', 'latin1');
+    expectProblem(
+      await example.post(`/campaigns/${pool}/codes`, latin1, { 'content-type': 'text/plain' }),
+      400,
+      'about:blank',
+    );
+    expect((await example.get(`/campaigns/${pool}`)).body).toMatchObject({ total: 0 });
+    expect((await example.get(`/campaigns/${id}`)).body).toMatchObject({ available: 10, reserved: 0, issued: 0 });
+  });
+
+  test('what does not exist is answered with a problem', async () => {
+    expectProblem(await example.get('/nowhere'), 404, 'about:blank');
+    expectProblem(await example.get('/campaigns/never'), 404, '/problems/unknown_campaign');
+    expectProblem(await example.post('/campaigns/never/coupons', { userId: 'u' }), 404, '/problems/unknown_campaign');
+    expectProblem(await example.get('/campaigns/%ff'), 400, 'about:blank');
+    expect((await example.get('/problems/sold_out')).body).toMatchObject({ title: 'Sold out' });
+    expectProblem(await example.get('/problems/none'), 404, 'about:blank');
+  });
+});
+
+describe('a shutdown of the Express example', () => {
+  let example: Example;
+  beforeEach(async () => {
+    example = await Example.start();
+  });
+  afterEach(async () => {
+    await example.stop();
+  });
+
+  test.each(['SIGTERM', 'SIGINT'] as const)(
+    'on %s answers what is in flight and ends with exit code 0',
+    async (signal) => {
+      const id = nextId();
+      await example.post('/campaigns', { id, stock: { kind: 'counted', total: 100 } });
+      const lock = await database.pool.connect();
+      try {
+        // The saves of all of them wait for this lock, so all of them are in flight when the signal comes.
+        await lock.query('BEGIN; LOCK TABLE coupon_issuances IN EXCLUSIVE MODE');
+        const answers = Promise.all(
+          Array.from({ length: 50 }, (_, i) => example.post(`/campaigns/${id}/coupons`, { userId: `u${i}` })),
+        );
+        await expect.poll(async () => (await example.get(`/campaigns/${id}`)).body.reserved).toBe(50);
+        example.signal(signal);
+        await expect
+          .poll(() => fetch(`http://127.0.0.1:${example.port}/campaigns/${id}`).catch(({ cause }) => cause.code))
+          .toBe('ECONNREFUSED');
+        await lock.query('COMMIT');
+        expect((await answers).map(({ status }) => status)).toEqual(Array.from({ length: 50 }, () => 201));
+        expect(await example.exited).toBe(0);
+        // The leases are ended too: close() waited for the confirms.
+        const client = server.client();
+        expect(await client.hmget(`{coupon:${id}}:campaign`, 'reserved', 'issued')).toEqual(['0', '50']);
+      } finally {
+        await lock.query('ROLLBACK');
+        lock.release();
+      }
+    },
+  );
+});
+
+test('while Redis is away the Express example answers 503 with Retry-After, and still ends cleanly', async () => {
+  const redis = await RedisServer.start();
+  const example = await Example.start(redis);
+  try {
+    const id = nextId();
+    await example.post('/campaigns', { id, stock: { kind: 'counted', total: 1 } });
+    await redis.stop();
+    const answer = await example.post(`/campaigns/${id}/coupons`, { userId: 'u' });
+    expectProblem(answer, 503, '/problems/redis');
+    expect(answer.headers['retry-after']).toBe('1');
+    expect(example.output).toContain(answer.body.instance);
+    example.signal('SIGTERM');
+    expect(await example.exited).toBe(0);
+  } finally {
+    await example.stop();
+  }
+});
+
+describe('a server that the Express example cannot reach', () => {
+  const PASSWORD = 'hunter2secret';
+
+  test('is named in one line without its password, and ends it with exit code 1', async () => {
+    const closed = await freePort();
+    const redisUrl = `redis://127.0.0.1:${server.port}`;
+    const cases: [Record<string, string>, RegExp][] = [
+      [
+        { REDIS_URL: `redis://:${PASSWORD}@127.0.0.1:${closed}`, DATABASE_URL: database.url },
+        /Redis at .*ECONNREFUSED/,
+      ],
+      [
+        { REDIS_URL: redisUrl, DATABASE_URL: `postgres://u:${PASSWORD}@127.0.0.1:${closed}/x` },
+        /PostgreSQL at .*ECONNREFUSED/,
+      ],
+      [{ REDIS_URL: `http://:${PASSWORD}@h`, DATABASE_URL: database.url }, /REDIS_URL must be/],
+      [{ REDIS_URL: redisUrl }, /DATABASE_URL is not set/],
+      [{ REDIS_URL: redisUrl, DATABASE_URL: database.url, PORT: String(server.port) }, /EADDRINUSE/],
+    ];
+    for (const [env, line] of cases) {
+      const example = new Example(env);
+      expect(await example.exited).toBe(1);
+      expect(example.output).toMatch(/^[^\n]+\n$/);
+      expect(example.output).toMatch(line);
+      expect(example.output).not.toContain(PASSWORD);
+    }
+  });
+});

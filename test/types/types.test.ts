@@ -1,0 +1,179 @@
+import { PGlite } from '@electric-sql/pglite';
+import { Cluster, Redis } from 'ioredis';
+import RedisMock from 'ioredis-mock';
+import { Cluster as Cluster6, Redis as Redis6 } from 'ioredis-v6';
+import pg from 'pg';
+import { describe, expectTypeOf, test } from 'vitest';
+import type {
+  CouponEvent,
+  CouponIssuer,
+  CouponIssuerErrorCode,
+  CouponIssuerOptions,
+  Issuance,
+  IssueRequest,
+  IssueResult,
+  IssueStatus,
+  PersistenceAdapter,
+  RedisClient,
+  RefusalStatus,
+  SaveVerdict,
+  Stock,
+} from '../../src/index.js';
+import { MemoryPersistence } from '../../src/persistence/memory.js';
+import { type PostgresLike, PostgresPersistence } from '../../src/persistence/postgres.js';
+
+// Held by tsc: these are statements about types, and running them only shows that the file loads.
+
+describe('clients that fit as they are', () => {
+  test('Redis and Cluster of ioredis 5 and 6, and ioredis-mock', () => {
+    expectTypeOf<Redis>().toExtend<RedisClient>();
+    expectTypeOf<Cluster>().toExtend<RedisClient>();
+    expectTypeOf<Redis6>().toExtend<RedisClient>();
+    expectTypeOf<Cluster6>().toExtend<RedisClient>();
+    expectTypeOf<InstanceType<typeof RedisMock>>().toExtend<RedisClient>();
+    expectTypeOf<InstanceType<typeof RedisMock.Cluster>>().toExtend<RedisClient>();
+    const classes = [Redis, Cluster, Redis6, Cluster6, RedisMock];
+    expectTypeOf(classes).toBeArray();
+  });
+
+  test('Pool and Client of pg, and PGlite', () => {
+    expectTypeOf<pg.Pool>().toExtend<PostgresLike>();
+    expectTypeOf<pg.Client>().toExtend<PostgresLike>();
+    expectTypeOf<pg.PoolClient>().toExtend<PostgresLike>();
+    expectTypeOf<PGlite>().toExtend<PostgresLike>();
+    expectTypeOf([pg.Pool, PGlite]).toBeArray();
+  });
+
+  test('the adapters of this package are adapters', () => {
+    expectTypeOf(MemoryPersistence.prototype).toExtend<PersistenceAdapter>();
+    expectTypeOf(PostgresPersistence.prototype).toExtend<PersistenceAdapter>();
+  });
+
+  test('a client that cannot run scripts does not', () => {
+    expectTypeOf<{ get(key: string): Promise<string> }>().not.toExtend<RedisClient>();
+  });
+});
+
+/** Compiles only while every status has its case, and every case reads only what its member carries. */
+function told(result: IssueResult): string {
+  switch (result.status) {
+    case 'issued':
+    case 'accepted':
+      return String(result.issuance.serial satisfies number);
+    case 'already_issued':
+      return result.issuances.map(({ code }) => code satisfies string | null).join();
+    case 'sold_out':
+    case 'paused':
+      return result.status;
+    case 'not_open':
+      return (result.opensAt satisfies Date).toISOString();
+    case 'closed':
+      return (result.closedAt satisfies Date).toISOString();
+    case 'not_eligible':
+      return result.reason satisfies string;
+    case 'not_ready':
+      return result.reason satisfies 'missing' | 'rolled_back' | 'rebuilding';
+    default:
+      return result satisfies never;
+  }
+}
+
+function noted(event: CouponEvent): string {
+  switch (event.type) {
+    case 'issued':
+    case 'accepted':
+    case 'released':
+    case 'withdrawn':
+    case 'settled':
+      // @ts-expect-error events carry no code
+      return String(event.code);
+    case 'refused':
+      return `${event.status} ${event.count satisfies number}`;
+    case 'exhausted':
+      return event.campaignId;
+    case 'fault':
+      return `${event.during} ${event.error.message}`;
+    default:
+      return event satisfies never;
+  }
+}
+
+function judged(verdict: SaveVerdict): string {
+  switch (verdict.verdict) {
+    case 'saved':
+    case 'serial_conflict':
+    case 'code_conflict':
+      return verdict.verdict;
+    case 'user_conflict':
+      return (verdict.existing satisfies Issuance).id;
+    default:
+      return verdict satisfies never;
+  }
+}
+
+describe('what is told', () => {
+  test('can be switched over to the last case', () => {
+    expectTypeOf(told).returns.toBeString();
+    expectTypeOf(noted).returns.toBeString();
+    expectTypeOf(judged).returns.toBeString();
+  });
+
+  test('is one of nine statuses, seven of which take nothing', () => {
+    expectTypeOf<IssueStatus>().toEqualTypeOf<
+      | 'issued'
+      | 'accepted'
+      | 'already_issued'
+      | 'sold_out'
+      | 'not_open'
+      | 'closed'
+      | 'paused'
+      | 'not_eligible'
+      | 'not_ready'
+    >();
+    expectTypeOf<RefusalStatus>().toEqualTypeOf<Exclude<IssueStatus, 'issued' | 'accepted'>>();
+  });
+
+  test('a refusal carries no issuance', () => {
+    expectTypeOf<Extract<IssueResult, { status: 'sold_out' }>>().toEqualTypeOf<{ readonly status: 'sold_out' }>();
+    expectTypeOf<Extract<IssueResult, { issuance: unknown }>['status']>().toEqualTypeOf<'issued' | 'accepted'>();
+  });
+
+  test('a fault has one of ten codes', () => {
+    expectTypeOf<CouponIssuerErrorCode>().toEqualTypeOf<
+      | 'INVALID_ARGUMENT'
+      | 'UNKNOWN_CAMPAIGN'
+      | 'CAMPAIGN_CONFLICT'
+      | 'MISCONFIGURED'
+      | 'OVERLOADED'
+      | 'REDIS'
+      | 'NOT_ISSUED'
+      | 'NOT_READY'
+      | 'HOOK'
+      | 'CLOSED'
+    >();
+  });
+});
+
+describe('what is asked', () => {
+  test('a user id is a string, never a number', () => {
+    expectTypeOf<IssueRequest['userId']>().toBeString();
+    expectTypeOf<CouponIssuer['issue']>().parameter(0).toEqualTypeOf<IssueRequest>();
+  });
+
+  test('a total belongs to counted stock alone', () => {
+    expectTypeOf<{ kind: 'counted'; total: number }>().toExtend<Stock>();
+    expectTypeOf<{ kind: 'counted' }>().not.toExtend<Stock>();
+    // @ts-expect-error codes are counted by loading them
+    const withTotal: Stock = { kind: 'codes', total: 5 };
+    expectTypeOf(withTotal).toExtend<Stock>();
+  });
+
+  test('only the client has to be given', () => {
+    expectTypeOf<{ redis: RedisClient }>().toExtend<CouponIssuerOptions>();
+    expectTypeOf<Record<never, never>>().not.toExtend<CouponIssuerOptions>();
+  });
+
+  test('an adapter needs nothing but save', () => {
+    expectTypeOf<Pick<PersistenceAdapter, 'save'>>().toExtend<PersistenceAdapter>();
+  });
+});
