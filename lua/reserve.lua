@@ -23,7 +23,7 @@ local refusal = unready(epoch, fence)
 if refusal then return { refusal } end
 
 -- A call number that was seen before only looks up: a copy of this call may run at any later time, and must not take
--- a second unit. `lapsed` proves that nothing was or will be taken by this very call.
+-- a second unit. `lapsed` proves that this call takes nothing from now on: it may be sent again under a fresh number.
 local seen = redis.call('HMGET', sendersKey, sender)[1]
 local seenCall, seenStamp = 0, '0'
 if type(seen) == 'string' then
@@ -84,8 +84,10 @@ local function serve(id, code, before)
     if record and record.id == id then
       if record.state == 'i' then return answer('issued', { grant, encodeRecord(record) }) end
       if repeated then
+        -- Under any other stamp somebody holds it who does not know of this call: it must be sent again and take over.
         local mine = call == seenCall and record.stamp == seenStamp
-        return answer(mine and 'new' or 'existing', { grant, encodeRecord(record) })
+        if mine then return answer('new', { grant, encodeRecord(record) }) end
+        return answer('lapsed', {})
       end
       return answer('existing', { grant, write(field, record, takeover) })
     elseif record then

@@ -113,7 +113,7 @@ export class Serving {
     let open = requests.flatMap((request, i) => (request.abandoned || request.deadlineAt <= now ? [] : [i]));
     const deadlineAt = requests.reduce((latest, request) => Math.max(latest, request.deadlineAt), 0);
     for (let send = 0; open.length > 0; send++) {
-      if (send === MAX_SENDS) throw new RedisError('reserve found no stable epoch', { outcome: 'not_applied' });
+      if (send === MAX_SENDS) throw new RedisError('reserve found no stable epoch', { outcome: 'unknown' });
       const reply = await this.#sendReserve(requests, open, deadlineAt, answers);
       if (reply.refused) for (const i of open) answers[i] = { word: 'not_ready', reason: reply.refused };
       open = reply.refused ? [] : reply.open;
@@ -125,7 +125,7 @@ export class Serving {
     return answers;
   }
 
-  /** Sends the open requests under a fresh call number; those that came back `lapsed` stay open, proved to have taken nothing. */
+  /** Sends the open requests under a fresh call number; those that came back `lapsed` stay open: that call takes nothing any more. */
   async #sendReserve(
     requests: ReserveRequest[],
     open: number[],

@@ -101,7 +101,7 @@ test('a copy of the reserve that runs in a new epoch takes nothing', async () =>
   expect(await dump(redis)).toEqual(before);
 });
 
-test('a copy of a call whose number was overtaken is answered existing: safe, without the right to release', async () => {
+test('a copy of a call whose number was overtaken is answered lapsed: it has to take over under a fresh number', async () => {
   await open(5);
   const end = persistence.hold();
   const saving = persistence.reached();
@@ -112,7 +112,7 @@ test('a copy of a call whose number was overtaken is answered existing: safe, wi
   await new CouponIssuer({ redis, persistence }).issue({ campaignId: ID, userId: 'cyd' });
   expect(((await annsCall.replay()) as unknown[])[4]).toBe('new');
   await issuer.issue({ campaignId: ID, userId: 'bob' });
-  expect(((await annsCall.replay()) as unknown[])[4]).toBe('existing');
+  expect(((await annsCall.replay()) as unknown[])[4]).toBe('lapsed');
   end(new NotSavedError('no'));
   expect(await ann).toBeInstanceOf(NotIssuedError);
 });

@@ -1,7 +1,8 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { CouponIssuer, NotSavedError } from '../../src/index.js';
-import { fails, ScriptedPersistence } from '../support/campaigns.js';
+import { scripts } from '../../src/redis/scripts.js';
+import { fails, loadScripts, ScriptedPersistence } from '../support/campaigns.js';
 import { checkInvariants, expireLeases } from '../support/invariants.js';
 import { RedisServer } from '../support/redis-server.js';
 
@@ -70,6 +71,34 @@ test('who was overtaken by settle and then fails is told issued, with the unit t
   expect(await second.settle(ID)).toEqual({ settled: 1, pending: 0, failed: 0 });
   one.end(new NotSavedError('no'));
   expect(await one.told).toMatchObject({ status: 'issued', issuance: { serial: 1, state: 'issued' } });
+  await audit();
+});
+
+test("a call that Redis sees late, after a later one of its sender, shares nobody's stamp: it takes over", async () => {
+  const one = await held(first);
+  const calls: (() => Promise<unknown>)[] = [];
+  const late = new CouponIssuer({
+    redis: {
+      // The first reserve is overtaken by the second one on its way.
+      evalsha: async (sha1, count, ...args) => {
+        if (sha1 !== scripts.reserve.sha1 || calls.length > 0) return redis.evalsha(sha1, count, ...args);
+        calls.push(() => redis.evalsha(sha1, count, ...args));
+        await late.issue({ campaignId: ID, userId: 'bob' });
+        return calls[0]!();
+      },
+      eval: (source, count, ...args) => redis.eval(source, count, ...args),
+    },
+    persistence,
+  });
+  await loadScripts(redis);
+  persistence.next((issuances, memory) => memory.save(issuances));
+  persistence.next(fails(new Error('lost')), fails(new Error('lost')));
+  expect(await late.issue(REQUEST)).toMatchObject({ status: 'accepted' });
+  one.end(new NotSavedError('no'));
+  expect(await one.told).toMatchObject({ status: 'accepted' });
+  await expireLeases(redis, ID);
+  expect(await second.settle(ID)).toMatchObject({ settled: 1 });
+  expect(await persistence.rows(ID)).toHaveLength(2);
   await audit();
 });
 
