@@ -1,3 +1,5 @@
+import { Redis as Redis5 } from 'ioredis';
+import { Redis as Redis6 } from 'ioredis-v6';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { CouponIssuer, generateCodes, type IssueResult, NotDeliveredError, NotIssuedError } from '../../src/index.js';
 import { PostgresPersistence } from '../../src/persistence/postgres.js';
@@ -23,25 +25,41 @@ afterAll(async () => {
   await Promise.all([server.stop(), database.stop()]);
 });
 
-test('1,500 buyers of 1,000 codes: exactly 1,000 are issued and 500 are told sold_out', async () => {
-  const redis = server.client();
-  const exhausted: string[] = [];
-  const issuer = new CouponIssuer({
-    redis,
-    persistence,
-    onEvent: (event) => {
-      if (event.type === 'exhausted') exhausted.push(event.campaignId);
-    },
-  });
-  await issuer.openCampaign({ id: 'plain', stock: { kind: 'codes' } });
-  await issuer.loadCodes('plain', generateCodes({ count: TOTAL }));
-  const results = await Promise.all(users().map((userId) => issuer.issue({ campaignId: 'plain', userId })));
-  await issuer.idle();
-  expect(countByStatus(results)).toEqual({ issued: TOTAL, sold_out: BUYERS - TOTAL });
-  expect(exhausted).toEqual(['plain']);
-  expect(await issuer.inspect('plain')).toMatchObject({ available: 0, reserved: 0, issued: TOTAL });
-  await checkInvariants({ redis, campaignId: 'plain', rows: await rowsOf(database, 'plain'), settled: true });
-});
+const clients = {
+  'ioredis 5': () => new Redis5(server.port, '127.0.0.1'),
+  'ioredis 6': () => new Redis6(server.port, '127.0.0.1'),
+  'ioredis 6 with replies mapped as RESP3': () => new Redis6(server.port, '127.0.0.1', { replyMapping: 'resp3' }),
+};
+
+test.each(Object.entries(clients))(
+  '1,500 buyers of 1,000 codes on %s: exactly 1,000 are issued and 500 are told sold_out',
+  async (name, connect) => {
+    const redis = connect();
+    const campaignId = name.replaceAll(' ', '-');
+    const exhausted: string[] = [];
+    const issuer = new CouponIssuer({
+      redis,
+      persistence,
+      onEvent: (event) => {
+        if (event.type === 'exhausted') exhausted.push(event.campaignId);
+      },
+    });
+    await issuer.openCampaign({ id: campaignId, stock: { kind: 'codes' } });
+    await issuer.loadCodes(campaignId, generateCodes({ count: TOTAL }));
+    const results = await Promise.all(users().map((userId) => issuer.issue({ campaignId, userId })));
+    await issuer.idle();
+    expect(countByStatus(results)).toEqual({ issued: TOTAL, sold_out: BUYERS - TOTAL });
+    expect(exhausted).toEqual([campaignId]);
+    expect(await issuer.inspect(campaignId)).toMatchObject({ available: 0, reserved: 0, issued: TOTAL });
+    expect(await issuer.settle()).toEqual({ settled: 0, pending: 0, failed: 0 });
+    const rows = await rowsOf(database, campaignId);
+    expect(await issuer.status({ campaignId, userId: rows[0]!.userId })).toMatchObject({
+      issuances: [{ code: rows[0]!.code }],
+    });
+    await checkInvariants({ redis: server.client(), campaignId, rows, settled: true });
+    redis.disconnect();
+  },
+);
 
 test(`with an external API that fails one time in ten, ${RUNS} seeded runs each issue exactly 1,000`, async () => {
   const redis = server.client();
