@@ -3,7 +3,7 @@
 --
 -- KEYS     campaign grants senders leases returned pool codes
 -- ARGV     epoch, then for each reservation: field id stamp delivered rowField rowId rowSerial rowIssuedAt rowCode
--- RETURNS  missing | stale_epoch, alone; or ok, ended, then for each: adopted | issued | taken_over | gone
+-- RETURNS  missing | stale_epoch, alone; or ok, ended, then for each: adopted | issued | taken_over | retaken | gone
 -- WRITES   leases grants returned pool campaign
 -- COST     O(reservations * log leases)
 local campaignKey, grantsKey, leasesKey, returnedKey, poolKey = KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6]

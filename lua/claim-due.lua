@@ -24,7 +24,8 @@ local lease = integer(nowMs + campaign.leaseMs)
 local reply, grantWrites, leaseWrites = { 'ok', '' }, {}, {}
 for _, field in ipairs(due) do
   local record = records[field]
-  if record and record.state == 'r' then
+  if record and record.state ~= 'i' then
+    record.state = 't'
     record.stamp = stamp
     local text = encodeRecord(record)
     grantWrites[#grantWrites + 1] = field

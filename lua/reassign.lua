@@ -5,7 +5,7 @@
 -- ARGV     epoch, then for each reservation: field id stamp serial keep code; serial is the refused one, keep is 1 to
 --          change the code alone, code is a newly generated one, or empty
 -- RETURNS  missing | stale_epoch, alone; or ok, ended, then for each: word, record. Words: reassigned sold_out issued
---          taken_over gone; the record is '' with sold_out and gone
+--          taken_over retaken gone; the record is '' with sold_out and gone
 -- WRITES   leases grants returned pool campaign
 -- COST     O(reservations * log leases)
 local campaignKey, grantsKey, leasesKey, returnedKey, poolKey = KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6]
@@ -40,7 +40,7 @@ local function moveOn(field, record, keep, code)
     if fromPool then record.code = pooled end
   end
   if not fromPool then record.code = code end
-  record.stamp = stamp
+  record.state, record.stamp = 't', stamp
   grantWrites[#grantWrites + 1] = field
   grantWrites[#grantWrites + 1] = encodeRecord(record)
   leaseWrites[#leaseWrites + 1] = lease

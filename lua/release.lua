@@ -2,7 +2,7 @@
 --
 -- KEYS     campaign grants senders leases returned pool codes
 -- ARGV     epoch, then for each reservation: field id stamp
--- RETURNS  missing | stale_epoch, alone; or ok, then for each: word, record. Words: released issued taken_over gone;
+-- RETURNS  missing | stale_epoch, alone; or ok, then for each: word, record. Words: released issued taken_over retaken gone;
 --          the record is '' with gone
 -- WRITES   leases grants returned pool campaign
 -- COST     O(reservations * log leases)

@@ -89,6 +89,7 @@ local function serve(id, code, before)
         if mine then return answer('new', { grant, encodeRecord(record) }) end
         return answer('lapsed', {})
       end
+      record.state = 't'
       return answer('existing', { grant, write(field, record, takeover) })
     elseif record then
       held[#held + 1] = grant

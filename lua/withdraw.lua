@@ -2,7 +2,7 @@
 --
 -- KEYS     campaign grants senders leases returned pool codes
 -- ARGV     epoch, then for each reservation: field id stamp
--- RETURNS  missing | stale_epoch, alone; or ok, ended, then for each: withdrawn | issued | taken_over | gone
+-- RETURNS  missing | stale_epoch, alone; or ok, ended, then for each: withdrawn | issued | taken_over | retaken | gone
 -- WRITES   leases grants campaign
 -- COST     O(reservations * log leases)
 local campaignKey, grantsKey, leasesKey, returnedKey, poolKey = KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6]

@@ -73,7 +73,7 @@ export class CouponIssuer {
     const emit = this.#emit;
     const saves = persistence ? batchedSaves(persistence, { maxBatch, maxInFlight, emit }) : null;
     const deliveries = deliver ? new Deliveries(deliver, this.#options.maxDeliveries, emit) : null;
-    this.#steps = { saves, deliveries, recall: this.#options.recall, emit };
+    this.#steps = { saves, deliveries, recall: this.#options.recall, timeoutMs, emit };
     const has: Need[] = [
       ...(deliver ? (['deliver'] as const) : []),
       ...(persistence ? (['persistence'] as const) : []),
@@ -107,9 +107,9 @@ export class CouponIssuer {
   async openCampaign(definition: CampaignDefinition): Promise<{ status: 'opened' | 'exists'; campaign: Campaign }> {
     this.#assertNotClosed();
     const rules = toRules(definition, this.#context.has);
-    const { leaseMs, persistence } = this.#options;
+    const { leaseMs, timeoutMs, persistence } = this.#options;
     return this.#inFlight.track(
-      openCampaign(this.#context, this.#campaigns, definition.id, rules, { leaseMs, persistence }),
+      openCampaign(this.#context, this.#campaigns, definition.id, rules, { leaseMs, timeoutMs, persistence }),
     );
   }
 
@@ -342,8 +342,8 @@ export class CouponIssuer {
     const serving = await this.#campaigns.find(campaignId);
     if (typeof serving === 'string') return { status: 'not_ready', reason: serving };
     serving.state.assertEquipped();
-    const { eligible } = this.#options;
-    const reason = eligible ? await refusalOfRule(eligible, serving.state, call, repeatable) : null;
+    const { eligible, timeoutMs } = this.#options;
+    const reason = eligible ? await refusalOfRule(eligible, serving.state, call, { repeatable, timeoutMs }) : null;
     if (reason !== null) {
       this.#emit({ type: 'refused', campaignId, status: 'not_eligible', count: 1 });
       return { status: 'not_eligible', reason };

@@ -1,3 +1,4 @@
+import { withDeadline } from './deadline.js';
 import { HookError, redacted } from './errors.js';
 import type { IssueCall } from './issue.js';
 import type { Eligible } from './options.js';
@@ -12,18 +13,19 @@ export async function refusalOfRule(
   eligible: Eligible,
   state: CampaignState,
   call: IssueCall,
-  repeatable: boolean,
+  options: { repeatable: boolean; timeoutMs: number },
 ): Promise<string | null> {
   let verdict: true | { reason: string };
   try {
-    verdict = await eligible({ campaignId: state.id, userId: call.userId });
+    const asked = (async () => eligible({ campaignId: state.id, userId: call.userId }))();
+    verdict = await withDeadline(asked, options.timeoutMs, () => new Error('no answer in time'));
   } catch (error) {
-    throw new HookError('eligible threw; nothing was reserved', { cause: redacted(error) });
+    throw new HookError('eligible failed; nothing was reserved', { cause: redacted(error) });
   }
   if (verdict === true) return null;
   if (typeof verdict?.reason !== 'string') {
     throw new HookError('eligible must return true or { reason }; nothing was reserved');
   }
-  if (repeatable && (await findUser(state, call.userId)).some(({ id }) => id === call.id)) return null;
+  if (options.repeatable && (await findUser(state, call.userId)).some(({ id }) => id === call.id)) return null;
   return verdict.reason;
 }

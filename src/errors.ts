@@ -79,6 +79,13 @@ export class RedisError extends CouponIssuerError {
   }
 }
 
+/** The same fault, of a call that may already hold a unit: that one script changed nothing does not mean that nothing changed. */
+export function inDoubt(error: unknown): unknown {
+  return error instanceof RedisError
+    ? new RedisError(error.message, { outcome: 'unknown', cause: error.cause })
+    : error;
+}
+
 /** The save or the delivery failed for certain and the unit is back in the stock. Asking again may succeed. */
 export class NotIssuedError extends CouponIssuerError {
   readonly code = 'NOT_ISSUED';
@@ -95,7 +102,7 @@ export class NotReadyError extends CouponIssuerError {
   }
 }
 
-/** A function you gave (`eligible`, or the adapter's `list`) threw where nothing had been reserved yet. Nothing was written. */
+/** A function you gave (`eligible`, or the adapter's `list`) threw, or did not answer in time, where nothing had been reserved yet. */
 export class HookError extends CouponIssuerError {
   readonly code = 'HOOK';
 }

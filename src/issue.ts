@@ -1,10 +1,11 @@
 import { mintCode } from './codes.js';
+import { withDeadline } from './deadline.js';
 import type { Deliveries, Delivery } from './deliver.js';
-import { NotIssuedError, OverloadedError, RedisError, redacted } from './errors.js';
+import { inDoubt, NotIssuedError, OverloadedError, RedisError, redacted } from './errors.js';
 import type { Emit, IssuanceRef } from './events.js';
 import { type Issuance, withoutCode } from './issuance.js';
 import type { Reservation } from './redis/reservation.js';
-import type { ReserveRequest, Serving } from './redis/serving.js';
+import type { ReserveAnswer, ReserveRequest, Serving } from './redis/serving.js';
 import type { IssueResult } from './result.js';
 import type { Saves } from './save.js';
 
@@ -12,6 +13,8 @@ import type { Saves } from './save.js';
 export interface Steps {
   readonly saves: Saves | null;
   readonly deliveries: Deliveries | null;
+  /** Deadline of `recall`, ms. */
+  readonly timeoutMs: number;
   readonly recall: ((issuance: Issuance) => Promise<void> | void) | undefined;
   readonly emit: Emit;
 }
@@ -52,10 +55,8 @@ export async function issue(
 ): Promise<{ result: IssueResult; finished?: () => Promise<unknown> }> {
   const maxRounds = serving.state.rules.perUser + 2;
   for (let round = 0; round < maxRounds; round++) {
-    const answer = await serving.reserve(call);
+    const answer = await reserve(serving, call, round);
     switch (answer.word) {
-      case 'expired':
-        throw new OverloadedError('the time of this call ran out in the queue; nothing was reserved', 1000);
       case 'issued':
         steps.emit({ type: 'issued', ...refOf(answer.issuance) });
         return { result: { status: 'issued', issuance: answer.issuance } };
@@ -88,9 +89,28 @@ export async function issue(
         return { result: { status: 'not_ready', reason: 'rolled_back' } };
       case 'forgotten':
         call.reserved = null;
+        // The old code may have been delivered, and recalled.
+        if (serving.state.rules.generateCodes) call.code = mintCode();
     }
   }
   throw new RedisError('the user kept meeting rows that Redis had forgotten', { outcome: 'unknown' });
+}
+
+/** In a later round an earlier one has left its traces, so a failure no longer means that nothing was reserved. */
+async function reserve(
+  serving: Serving,
+  call: IssueCall,
+  round: number,
+): Promise<Exclude<ReserveAnswer, { word: 'expired' }>> {
+  try {
+    const answer = await serving.reserve(call);
+    if (answer.word !== 'expired') return answer;
+    throw round === 0
+      ? new OverloadedError('the time of this call ran out in the queue; nothing was reserved', 1000)
+      : new RedisError('the time of this call ran out', { outcome: 'unknown' });
+  } catch (error) {
+    throw round === 0 ? error : inDoubt(error);
+  }
 }
 
 /** Deliver, save, confirm; or give back with proof that nothing happened. Never gives back on an unknown outcome. */
@@ -215,7 +235,8 @@ async function withdraw(
 async function reportWithdrawn(issuance: Issuance, steps: Steps): Promise<void> {
   steps.emit({ type: 'withdrawn', delivered: true, ...refOf(issuance) });
   try {
-    await steps.recall?.(issuance);
+    const recalled = (async () => steps.recall?.(issuance))();
+    await withDeadline(recalled, steps.timeoutMs, () => new Error('recall did not answer in time'));
   } catch (error) {
     const { campaignId, code } = issuance;
     steps.emit({ type: 'fault', during: 'recall', campaignId, error: redacted(error, [code]) });
@@ -229,8 +250,11 @@ function overtaken(answer: { word: string; issuance?: Issuance }, reservation: R
       return { outcome: 'issued', issuance: answer.issuance!, finished: async () => {} };
     case 'taken_over':
       return { outcome: 'accepted', issuance: answer.issuance ?? reservation.issuance, failed: true };
+    // Gone, given back and taken anew by another call, or of another epoch.
     default:
-      throw new RedisError('the reservation is gone; whether it was issued is not known', { outcome: 'unknown' });
+      throw new RedisError('the reservation is another one by now; whether it was issued is not known', {
+        outcome: 'unknown',
+      });
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Campaign, CampaignRules } from './campaign.js';
+import { withDeadline } from './deadline.js';
 import { CampaignConflictError, HookError, redacted } from './errors.js';
 import type { Issuance } from './issuance.js';
 import type { PersistenceAdapter } from './persistence/adapter.js';
@@ -15,26 +16,31 @@ export async function openCampaign(
   campaigns: Campaigns,
   id: string,
   rules: CampaignRules,
-  options: { leaseMs: number; persistence: PersistenceAdapter | undefined },
+  options: { leaseMs: number; timeoutMs: number; persistence: PersistenceAdapter | undefined },
 ): Promise<{ status: 'opened' | 'exists'; campaign: Campaign }> {
   const state = campaigns.state(id);
   await register(context, id);
   const status = await writeCampaign(state, rules, options.leaseMs);
   if (!state.verified) {
-    await assertNoRows(id, options.persistence);
+    await assertNoRows(id, options.persistence, options.timeoutMs);
     await activate(state);
   }
   campaigns.keep(state);
   return { status, campaign: await readCampaign(state) };
 }
 
-async function assertNoRows(campaignId: string, persistence: PersistenceAdapter | undefined): Promise<void> {
+async function assertNoRows(
+  campaignId: string,
+  persistence: PersistenceAdapter | undefined,
+  timeoutMs: number,
+): Promise<void> {
   if (!persistence?.list) return;
   let rows: readonly Issuance[];
   try {
-    rows = await persistence.list(campaignId, { afterSerial: 0, limit: 1 });
+    const listing = (async () => persistence.list!(campaignId, { afterSerial: 0, limit: 1 }))();
+    rows = await withDeadline(listing, timeoutMs, () => new Error('no answer in time'));
   } catch (error) {
-    throw new HookError(`the adapter's list threw; campaign ${campaignId} does not serve yet, open it again`, {
+    throw new HookError(`the adapter's list failed; campaign ${campaignId} does not serve yet, open it again`, {
       cause: redacted(error),
     });
   }

@@ -91,8 +91,18 @@ async function saveOnce(
 const VERDICTS = ['saved', 'user_conflict', 'serial_conflict', 'code_conflict'];
 
 function isVerdict(value: SaveVerdict): boolean {
+  if (value?.verdict !== 'user_conflict') return VERDICTS.includes(value?.verdict);
+  // This row is written to Redis: one that cannot be read back there would stand in the way of every batch of its user.
+  const { id, userId, serial, grant, issuedAt, code } = value.existing ?? {};
   return (
-    VERDICTS.includes(value?.verdict) && (value.verdict !== 'user_conflict' || typeof value.existing?.id === 'string')
+    typeof id === 'string' &&
+    !id.includes(':') &&
+    typeof userId === 'string' &&
+    Number.isSafeInteger(serial) &&
+    Number.isSafeInteger(grant) &&
+    (typeof code === 'string' || code === null) &&
+    issuedAt instanceof Date &&
+    !Number.isNaN(issuedAt.getTime())
   );
 }
 

@@ -1,4 +1,4 @@
-import { monotonicMs } from './deadline.js';
+import { monotonicMs, withDeadline } from './deadline.js';
 import { NotReadyError, redacted } from './errors.js';
 import type { Emit } from './events.js';
 import type { Issuance } from './issuance.js';
@@ -9,6 +9,7 @@ import { notReady, type RedisContext } from './redis/campaign-state.js';
 import type { Campaigns } from './redis/campaigns.js';
 import type { Reservation } from './redis/reservation.js';
 import type { Serving } from './redis/serving.js';
+import type { NotReadyReason } from './result.js';
 
 export interface SettleResult {
   /** Reservations that came to their end: the row is committed, or the user already had one. */
@@ -33,16 +34,19 @@ export async function settle(serving: Serving, steps: Steps, options: SettleOpti
   serving.state.assertEquipped();
   let settled = 0;
   let failed = 0;
+  const tried = new Set<string>();
   for (;;) {
     const claimed = await serving.claimDue(options.batchSize);
     if (typeof claimed === 'string') throw notReady(serving.state.id, claimed);
-    const saved = steps.deliveries ? await findSaved(claimed, steps, options.find) : claimed.map(() => false);
+    const saved = steps.deliveries ? await findSaved(claimed, steps, options) : claimed.map(() => false);
     const ends = await Promise.all(
       claimed.map((reservation, i) => settleOne(serving, reservation, steps, options, saved[i]!)),
     );
     settled += ends.filter((end) => end === 'settled').length;
     failed += ends.filter((end) => end === 'failed').length;
-    if (claimed.length < options.batchSize) break;
+    // One pass tries each reservation once: with a database that hangs, leases run out again faster than they can be settled.
+    if (claimed.length < options.batchSize || claimed.some(({ id }) => tried.has(id))) break;
+    for (const { id } of claimed) tried.add(id);
   }
   const campaign = await serving.state.refresh();
   const reserved = typeof campaign === 'string' ? 0 : campaign.reserved;
@@ -59,22 +63,27 @@ export async function settleAll(
   const sum = { settled: 0, pending: 0, failed: 0 };
   let fault: unknown;
   for await (const id of registered(context)) {
+    let serving: Serving | NotReadyReason = 'missing';
     try {
-      const serving = await campaigns.find(id);
+      serving = await campaigns.find(id);
       if (typeof serving === 'string') continue;
       const { settled, pending, failed } = await settleOf(serving);
       sum.settled += settled;
       sum.pending += pending;
       sum.failed += failed;
     } catch (error) {
-      // Its keys expired after the close, or Redis lost them: there is nothing to settle.
-      if (error instanceof NotReadyError && error.reason === 'missing') continue;
+      // All its keys are gone, expired after the close: there is nothing to settle. A part of them is a fault.
+      if (error instanceof NotReadyError && typeof serving !== 'string' && (await isGone(serving))) continue;
       fault ??= error;
       emit({ type: 'fault', during: 'settle', campaignId: id, error: redacted(error) });
     }
   }
   if (fault) throw fault;
   return sum;
+}
+
+async function isGone({ state }: Serving): Promise<boolean> {
+  return (await state.refresh().catch(() => null)) === 'missing';
 }
 
 async function settleOne(
@@ -112,11 +121,13 @@ function endOf(carried: Carried, issuance: Issuance, steps: Steps): 'settled' | 
 }
 
 /** Which reservations the database already has, so that nothing is delivered a second time. Where it cannot say, they are delivered again. */
-async function findSaved(claimed: Reservation[], steps: Steps, find: PersistenceAdapter['find']): Promise<boolean[]> {
+async function findSaved(claimed: Reservation[], steps: Steps, options: SettleOptions): Promise<boolean[]> {
+  const { find, timeoutMs } = options;
   const none = claimed.map(() => false);
   if (!find || claimed.length === 0) return none;
   try {
-    const rows = await find(claimed.map(({ issuance }) => issuance));
+    const finding = (async () => find(claimed.map(({ issuance }) => issuance)))();
+    const rows = await withDeadline(finding, timeoutMs, () => new Error('find did not answer in time'));
     return claimed.map(({ issuance }, i) => {
       const row = rows[i];
       return row?.id === issuance.id && row.serial === issuance.serial && row.code === issuance.code;

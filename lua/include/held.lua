@@ -1,9 +1,10 @@
 -- For scripts that act on reservations somebody holds. Each names field, id and stamp; only an exact match is held:
--- the stamp is the fence that keeps a late or repeated call from undoing what a later one was promised.
+-- the stamp is the fence that keeps a late or repeated call from undoing what a later one was promised. `taken_over`: by
+-- somebody who never gives it back. `retaken`: it was given back, and another call took a unit anew, which it may give back.
 local function lookAt(record, id, stamp)
   if not record or record.id ~= id then return 'gone' end
   if record.state == 'i' then return 'issued' end
-  if record.stamp ~= stamp then return 'taken_over' end
+  if record.stamp ~= stamp then return record.state == 't' and 'taken_over' or 'retaken' end
   return 'held'
 end
 

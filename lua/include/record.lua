@@ -1,4 +1,5 @@
--- A grant's record: <r|i>:<stamp>:<serial>:<issuedAt>:<id>:<code>, r for reserved, i for issued (its stamp is 0).
+-- A grant's record: <r|t|i>:<stamp>:<serial>:<issuedAt>:<id>:<code>. r: reserved, and the call that took the unit may
+-- still give it back. t: reserved, taken over or reassigned since; nobody gives it back. i: issued, its stamp is 0.
 -- The code comes last because it may hold any character; it is empty where there is none.
 local function decodeRecord(text)
   local state, stamp, serial, issuedAt, id, code = string.match(text, '^(%a):(%d+):(%d+):(%d+):([^:]*):(.*)$')

@@ -1,5 +1,6 @@
 import { Batcher } from '../batch.js';
 import { monotonicMs } from '../deadline.js';
+import { inDoubt } from '../errors.js';
 import type { Emit } from '../events.js';
 import type { Issuance } from '../issuance.js';
 import type { CampaignState } from './campaign-state.js';
@@ -10,16 +11,16 @@ import type { Reply, Script } from './runner.js';
 import { scripts } from './scripts.js';
 
 /** `stale`: the epoch is another one by now, or the state is gone; nothing was changed. */
-export type Word<W extends string> = W | 'issued' | 'taken_over' | 'gone' | 'stale';
+export type Word<W extends string> = W | 'issued' | 'taken_over' | 'retaken' | 'gone' | 'stale';
 export type ConfirmWord = Word<'confirmed'>;
 export type WithdrawWord = Word<'withdrawn'>;
 export type AdoptWord = Word<'adopted'>;
 export type ReleaseAnswer =
-  | { readonly word: 'released' | 'gone' | 'stale' }
+  | { readonly word: 'released' | 'retaken' | 'gone' | 'stale' }
   | { readonly word: 'issued' | 'taken_over'; readonly issuance: Issuance };
 export type ReassignAnswer =
   | { readonly word: 'reassigned'; readonly reservation: Reservation }
-  | { readonly word: 'sold_out' | 'gone' | 'stale' }
+  | { readonly word: 'sold_out' | 'retaken' | 'gone' | 'stale' }
   | { readonly word: 'issued' | 'taken_over'; readonly issuance: Issuance };
 
 interface Reassignment {
@@ -106,11 +107,11 @@ export class Holding {
     this.#noteEnd(reply[1]);
     return items.map(({ reservation }, i) => {
       const word = this.#wordAt(reply, 2 + 2 * i) as ReassignAnswer['word'];
-      if (word === 'sold_out' || word === 'gone' || word === 'stale') return { word };
+      if (word === 'sold_out' || word === 'retaken' || word === 'gone' || word === 'stale') return { word };
       if (word !== 'reassigned') return { word, issuance: this.#recordAt(reply, 3 + 2 * i, reservation) };
       const { grant, userId, epoch } = reservation.issuance;
       const named = { grant: String(grant), userId, record: String(reply[3 + 2 * i]), epoch, sentAt };
-      return { word, reservation: toReservation(this.#state, { ...named, mayRelease: reservation.mayRelease }) };
+      return { word, reservation: toReservation(this.#state, { ...named, mayRelease: false }) };
     });
   }
 
@@ -146,11 +147,16 @@ export class Holding {
     return decodeIssuance(String(grant), String(reply[index]), { campaignId, userId, epoch });
   }
 
-  #send<E extends string>(
+  /** Whoever gets here holds a unit: a script that failed proves nothing about the call it belongs to. */
+  async #send<E extends string>(
     script: Script<keyof CampaignKeys, 'epoch', E>,
     items: readonly Readonly<Record<E, string>>[],
   ): Promise<Reply> {
-    return this.#state.run(script, { epoch: this.epoch }, items);
+    try {
+      return await this.#state.run(script, { epoch: this.epoch }, items);
+    } catch (error) {
+      throw inDoubt(error);
+    }
   }
 
   #noteEnd(ended: string | number | undefined): void {

@@ -1,6 +1,6 @@
 import type { Issuance } from '../issuance.js';
 
-/** A grant's record as Redis keeps it: `<r|i>:<stamp>:<serial>:<issuedAt>:<id>:<code>`, written by `lua/include/record.lua`. */
+/** A grant's record as Redis keeps it: `<r|t|i>:<stamp>:<serial>:<issuedAt>:<id>:<code>`, written by `lua/include/record.lua`. */
 export function decodeIssuance(
   grant: string,
   record: string,

@@ -27,7 +27,9 @@ export type ReserveAnswer =
   | { readonly word: 'new' | 'existing'; readonly reservation: Reservation }
   | { readonly word: 'issued'; readonly issuance: Issuance }
   | { readonly word: 'already_issued'; readonly issuances: readonly Issuance[] }
-  | { readonly word: 'sold_out' | 'paused' | 'expired' }
+  | { readonly word: 'sold_out' | 'paused' }
+  /** It was not sent: its time ran out in the queue, or nobody waits for it any more. */
+  | { readonly word: 'expired' }
   | { readonly word: 'not_open'; readonly opensAt: Date }
   | { readonly word: 'closed'; readonly closedAt: Date }
   | { readonly word: 'not_ready'; readonly reason: NotReadyReason };
@@ -45,6 +47,10 @@ export interface ServingOptions {
 const MAX_GRANTS_PER_BATCH = 1_500;
 const MAX_SENDS = 5;
 
+function usersPerCall(perUser: number): number {
+  return Math.max(1, Math.floor(MAX_GRANTS_PER_BATCH / perUser));
+}
+
 /** What one campaign answers to this process: units reserved or taken over, and by `held` the verbs for what it holds. */
 export class Serving {
   readonly state: CampaignState;
@@ -58,7 +64,7 @@ export class Serving {
     this.#holding = new Holding(state, state.epoch, options);
     this.#reserves = new Batcher<ReserveRequest, ReserveAnswer>({
       run: (requests) => this.#reserve(requests),
-      maxBatch: Math.max(1, Math.min(options.maxBatch, Math.floor(MAX_GRANTS_PER_BATCH / state.rules.perUser))),
+      maxBatch: Math.min(options.maxBatch, usersPerCall(state.rules.perUser)),
       maxInFlight: options.maxInFlight,
       maxQueued: options.maxQueued,
     });
@@ -114,9 +120,13 @@ export class Serving {
     const deadlineAt = requests.reduce((latest, request) => Math.max(latest, request.deadlineAt), 0);
     for (let send = 0; open.length > 0; send++) {
       if (send === MAX_SENDS) throw new RedisError('reserve found no stable epoch', { outcome: 'unknown' });
-      const reply = await this.#sendReserve(requests, open, deadlineAt, answers);
+      // The rules may be others than when this batch was gathered: another epoch may allow each user more grants.
+      const limit = usersPerCall(this.state.rules.perUser);
+      const sent = open.slice(0, limit);
+      const reply = await this.#sendReserve(requests, sent, deadlineAt, answers);
       if (reply.refused) for (const i of open) answers[i] = { word: 'not_ready', reason: reply.refused };
-      open = reply.refused ? [] : reply.open;
+      if (reply.open.length < sent.length) send = -1;
+      open = reply.refused ? [] : reply.open.concat(open.slice(limit));
     }
     const refused = answers.flatMap(({ word }) =>
       word === 'new' || word === 'existing' || word === 'issued' || word === 'expired' ? [] : [word],

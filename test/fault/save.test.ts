@@ -126,6 +126,42 @@ test('a save that stored the row before it threw is found by the second attempt'
   await audit();
 });
 
+test('a release that Redis refuses says nothing of the call: the unit is still held, and settle issues it', async () => {
+  const issuer = await openWithCodes();
+  persistence.next(async () => {
+    await redis.config('SET', 'min-replicas-to-write', '1');
+    throw new NotSavedError('no');
+  });
+  const error = await issuer.issue({ campaignId, userId: 'ann' }).catch((thrown: unknown) => thrown);
+  await redis.config('SET', 'min-replicas-to-write', '0');
+  expect(error).toMatchObject({ code: 'REDIS', outcome: 'unknown', message: expect.stringContaining('NOREPLICAS') });
+  await expireLeases(redis, campaignId);
+  expect(await issuer.settle(campaignId)).toEqual({ settled: 1, pending: 0, failed: 0 });
+  await audit();
+});
+
+test('a settle pass ends, though the database hangs and leases run out faster than they can be settled', async () => {
+  const issuer = await openWithCodes();
+  for (const userId of ['ann', 'bob', 'cyd']) {
+    persistence.next(fails(new Error('lost')), fails(new Error('lost')));
+    await issuer.issue({ campaignId, userId });
+  }
+  await expireLeases(redis, campaignId);
+  let saves = 0;
+  const hanging: PersistenceAdapter = {
+    save: async () => {
+      saves++;
+      await expireLeases(redis, campaignId);
+      throw new Error('lost');
+    },
+  };
+  const settler = new CouponIssuer({ redis, persistence: hanging, maxBatch: 1 });
+  expect(await settler.settle(campaignId)).toEqual({ settled: 0, pending: 3, failed: 0 });
+  expect(saves).toBeLessThanOrEqual(8);
+  expect(await issuer.settle(campaignId)).toEqual({ settled: 3, pending: 0, failed: 0 });
+  await audit();
+});
+
 test('one poison row in a batch of 500: 499 are issued, one is told NOT_ISSUED', async () => {
   const poisoned: PersistenceAdapter = {
     save: async (issuances: readonly Issuance[]) => {

@@ -136,6 +136,15 @@ describe('the window and the operator', () => {
     await expect(issuer.resume(id)).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
   });
 
+  test('a campaign that lost a part of its keys is a fault of settle, not a campaign with nothing to do', async () => {
+    const issuer = issuerWith({ prefix: 'partial' });
+    await issuer.openCampaign(counted(2));
+    persistence.next(fails(new Error('lost')), fails(new Error('lost')));
+    await issuer.issue({ campaignId: id, userId: 'ann' });
+    await redis.unlink(`{partial:${id}}:leases`);
+    await expect(issuer.settle()).rejects.toMatchObject({ code: 'NOT_READY', reason: 'missing' });
+  });
+
   test('a campaign whose keys expired is not_ready, and does not stop the settling of others', async () => {
     const issuer = issuerWith();
     await issuer.openCampaign(counted(1));
@@ -350,6 +359,70 @@ describe('limits of a call', () => {
     await issuer.idle();
     expect(await issuer.status({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'reserved' });
     expect(await issuer.inspect(id)).toMatchObject({ available: 1, reserved: 1 });
+  });
+
+  test('hooks that never answer cost a call its time-out, not its end', async () => {
+    const never = () => new Promise<never>(() => {});
+    const timeoutMs = 30;
+    const asking = issuerWith({ timeoutMs, eligible: never });
+    await asking.openCampaign(counted(2));
+    await expect(asking.issue({ campaignId: id, userId: 'ann' })).rejects.toMatchObject({ code: 'HOOK' });
+
+    id = `${id}-listing`;
+    const listing = issuerWith({ timeoutMs, persistence: { save: (all) => persistence.save(all), list: never } });
+    await expect(listing.openCampaign(counted(2))).rejects.toMatchObject({ code: 'HOOK' });
+
+    id = `${id}-recalling`;
+    const recalling = issuerWith({ timeoutMs, deliver: () => {}, recall: never });
+    await recalling.openCampaign(counted(2));
+    persistence.next(answers({ verdict: 'serial_conflict' }));
+    expect(await recalling.issue({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'not_ready' });
+
+    id = `${id}-finding`;
+    let delivers = false;
+    const finding = issuerWith({
+      timeoutMs,
+      persistence: { save: (all) => persistence.save(all), find: never },
+      deliver: () => {
+        if (!delivers) throw new Error('down');
+      },
+    });
+    await finding.openCampaign(counted(2));
+    expect(await finding.issue({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'accepted' });
+    delivers = true;
+    await expireLeases(redis, id);
+    expect(await finding.settle(id)).toEqual({ settled: 1, pending: 0, failed: 0 });
+    await Promise.all([asking, listing, recalling, finding].map((issuer) => issuer.close()));
+  });
+
+  test('a code that was recalled is not given to the same user in the next round', async () => {
+    const recalled: (string | null)[] = [];
+    const issuer = issuerWith({ deliver: () => {}, recall: ({ code }) => void recalled.push(code) });
+    await issuer.openCampaign({ id, stock: { kind: 'counted', total: 5, generateCodes: true }, perUser: 2 });
+    const row = { id: 'a'.repeat(22), campaignId: id, userId: 'ann', grant: 1, serial: 5, code: 'OLD', epoch: '1-old' };
+    await persistence.memory.save([{ ...row, issuedAt: new Date(), state: 'reserved' }]);
+    const told = await issuer.issue({ campaignId: id, userId: 'ann' });
+    expect(told).toMatchObject({ status: 'issued', issuance: { grant: 2 } });
+    expect(recalled).toHaveLength(1);
+    expect(told.status === 'issued' && told.issuance.code).not.toBe(recalled[0]);
+  });
+
+  test('a batch that was gathered under other rules is sent in pieces that the new ones allow', async () => {
+    const old = new CouponIssuer({ redis });
+    await old.openCampaign({ id, stock: { kind: 'unlimited' } });
+    await redis.unlink(...(await redis.keys(`{coupon:${id}}:*`)));
+    const other = new CouponIssuer({ redis });
+    await other.openCampaign({ id, stock: { kind: 'unlimited' }, perUser: 100 });
+    const users = Array.from({ length: 60 }, (_, i) => `user-${i}`);
+    for (let grant = 1; grant <= 100; grant++) {
+      await Promise.all(users.map((userId) => other.issue({ campaignId: id, userId })));
+    }
+    const told = await Promise.all([...users, 'newcomer'].map((userId) => old.issue({ campaignId: id, userId })));
+    expect(
+      told.slice(0, -1).every((result) => result.status === 'already_issued' && result.issuances.length === 100),
+    ).toBe(true);
+    expect(told.at(-1)).toMatchObject({ status: 'issued' });
+    expect(await other.inspect(id)).toMatchObject({ issued: 6001, reserved: 0 });
   });
 
   test('a full queue refuses at once and reserves nothing', async () => {

@@ -102,6 +102,40 @@ test("a call that Redis sees late, after a later one of its sender, shares nobod
   await audit();
 });
 
+test('a repeated release that meets another call, which took the unit anew, promises nothing', async () => {
+  await loadScripts(redis);
+  let repeat = () => {};
+  const released = new Promise<void>((released) => {
+    first = new CouponIssuer({
+      redis: {
+        evalsha: async (sha1, count, ...args) => {
+          if (sha1 !== scripts.release.sha1) return redis.evalsha(sha1, count, ...args);
+          // The reply of the first copy is lost; the second one runs when the test says so.
+          await redis.evalsha(sha1, count, ...args);
+          const repeated = new Promise<void>((resolve) => {
+            repeat = resolve;
+          });
+          released();
+          await repeated;
+          return redis.evalsha(sha1, count, ...args);
+        },
+        eval: (source, count, ...args) => redis.eval(source, count, ...args),
+      },
+      persistence,
+    });
+  });
+  persistence.next(fails(new NotSavedError('no')));
+  const one = first.issue(REQUEST).catch((error: unknown) => error);
+  await released;
+  const two = await held(second);
+  repeat();
+  expect(await one).toMatchObject({ code: 'REDIS', outcome: 'unknown' });
+  two.end(new NotSavedError('no'));
+  expect(await two.told).toMatchObject({ code: 'NOT_ISSUED' });
+  expect(await second.inspect(ID)).toMatchObject({ available: 2, reserved: 0 });
+  await audit();
+});
+
 test('two settlers at once finish each reservation once', async () => {
   for (const userId of ['ann', 'bob']) {
     persistence.next(fails(new Error('lost')), fails(new Error('lost')));
