@@ -12,7 +12,8 @@ export default defineConfig({
   dts: { compilerOptions: { ignoreDeprecations: '6.0' } },
   target: 'node20',
   removeNodeProtocol: false,
-  sourcemap: true,
+  // Source maps of the CommonJS build would carry the path of the machine that built it.
+  sourcemap: false,
   clean: true,
   splitting: true,
   esbuildPlugins: [luaEsbuildPlugin()],

@@ -19,7 +19,7 @@ if not campaign.closedAt then
   campaign.closedAt = nowMs
   redis.call('HSET', campaignKey, 'closedAt', integer(nowMs))
 end
-if retainMs ~= '' then
+if retainMs ~= '' and not campaign.retainMs then
   campaign.retainMs = tonumber(retainMs)
   redis.call('HSET', campaignKey, 'retainMs', retainMs)
 end

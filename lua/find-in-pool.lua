@@ -11,6 +11,7 @@ local epoch, code, fromTail, limit = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumb
 
 if not campaign.epoch or campaign.verified ~= '1' then return { 'missing' } end
 if campaign.epoch ~= epoch then return { 'stale_epoch' } end
+if redis.call('LLEN', poolKey) ~= campaign.pool then return { 'missing' } end
 local units = redis.call('LRANGE', poolKey, integer(-fromTail - limit + 1), integer(-fromTail))
 for i = #units, 1, -1 do
   if string.match(units[i], '^%d+:(.*)$') == code then

@@ -11,6 +11,7 @@ local epoch, fromTail, unit, code = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 
 if not campaign.epoch or campaign.verified ~= '1' then return { 'missing' } end
 if campaign.epoch ~= epoch then return { 'stale_epoch' } end
+if redis.call('SCARD', codesKey) ~= campaign.codes then return { 'missing' } end
 local index = integer(-fromTail)
 local replacement = string.match(unit, '^(%d+):') .. ':' .. code
 local there = redis.call('LINDEX', poolKey, index)

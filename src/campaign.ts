@@ -44,7 +44,7 @@ export type CampaignState = 'scheduled' | 'open' | 'paused' | 'closed';
 export interface Campaign {
   readonly id: string;
   readonly state: CampaignState;
-  /** `false`: a part of its state in Redis is missing, nothing is issued until it is rebuilt. */
+  /** `false`: a part of its state in Redis is missing, nothing is issued. */
   readonly ready: boolean;
   readonly stock: Stock['kind'];
   readonly generateCodes: boolean;

@@ -9,7 +9,15 @@ import { Flight } from './flight.js';
 import { InFlight } from './in-flight.js';
 import { deriveId, type Issuance, mintId } from './issuance.js';
 import { type IssueCall, issue, type Steps } from './issue.js';
-import { assertFunction, assertInteger, assertName, assertObject, assertOnlyKeys, assertText } from './limits.js';
+import {
+  assertFunction,
+  assertInteger,
+  assertName,
+  assertObject,
+  assertOnlyKeys,
+  assertSignal,
+  assertText,
+} from './limits.js';
 import { assertCodes, type CodeSource, type LoadOptions, type LoadResult, loadInChunks } from './load.js';
 import { openCampaign } from './open.js';
 import { type CheckedOptions, type CouponIssuerOptions, checkedOptions } from './options.js';
@@ -132,6 +140,7 @@ export class CouponIssuer {
     assertOnlyKeys('options', options, ['loadId', 'onProgress', 'signal']);
     if (options.loadId !== undefined) assertText('loadId', options.loadId);
     assertFunction('onProgress', options.onProgress);
+    assertSignal(options.signal);
     return this.#administer(id, async (serving) => {
       assertPool(serving);
       return loadInChunks(serving.state, codes, options);
@@ -340,7 +349,10 @@ export class CouponIssuer {
 
   async #fly(campaignId: string, call: IssueCall, repeatable: boolean): Promise<IssueResult> {
     const serving = await this.#campaigns.find(campaignId);
-    if (typeof serving === 'string') return { status: 'not_ready', reason: serving };
+    if (typeof serving === 'string') {
+      this.#emit({ type: 'refused', campaignId, status: 'not_ready', count: 1 });
+      return { status: 'not_ready', reason: serving };
+    }
     serving.state.assertEquipped();
     const { eligible, timeoutMs } = this.#options;
     const reason = eligible ? await refusalOfRule(eligible, serving.state, call, { repeatable, timeoutMs }) : null;
@@ -379,6 +391,7 @@ export class CouponIssuer {
     assertName('campaignId', request.campaignId);
     assertText('userId', request.userId);
     if (request.requestId !== undefined) assertText('requestId', request.requestId);
+    assertSignal(request.signal);
     if (request.timeoutMs !== undefined) assertInteger('timeoutMs', request.timeoutMs, 1, this.#options.timeoutMs);
   }
 

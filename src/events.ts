@@ -15,7 +15,7 @@ export type CouponEvent =
   | ({ readonly type: 'issued' } & IssuanceRef)
   /** `issue()` answered `accepted`: settle will finish it. */
   | ({ readonly type: 'accepted' } & IssuanceRef)
-  /** Refusals of one batch, counted by status. */
+  /** Refusals, counted by status: one event for all of one batch. */
   | { readonly type: 'refused'; readonly campaignId: string; readonly status: RefusalStatus; readonly count: number }
   /** The unit went back to the stock. */
   | ({ readonly type: 'released' } & IssuanceRef)

@@ -39,11 +39,23 @@ export type Carried =
   /** It stays reserved, and settle rolls it forward. `failed`: this attempt failed for certain. */
   | { readonly outcome: 'accepted'; readonly issuance: Issuance; readonly failed: boolean }
   /** Nothing was delivered or saved and the unit is back. */
-  | { readonly outcome: 'released' }
+  | { readonly outcome: 'released'; readonly why: Failure }
   /** Redis had forgotten this user, and the unit with it: reserve once more. */
   | { readonly outcome: 'forgotten' }
   /** The database gave this unit to somebody else, and no other could be taken instead. */
   | { readonly outcome: 'sold_out' | 'rolled_back' };
+
+/** Why nothing was issued, for whoever mends it. */
+interface Failure {
+  readonly message: string;
+  readonly options?: { cause: Error };
+}
+
+const DELIVERY_FAILED: Failure = { message: 'the delivery failed for certain' };
+
+function saveFailed(error: Error): Failure {
+  return { message: `the save failed for certain (${error.message})`, options: { cause: error } };
+}
 
 const MAX_REASSIGNMENTS = 8;
 
@@ -82,10 +94,12 @@ export async function issue(
         steps.emit({ type: 'accepted', ...refOf(carried.issuance) });
         return { result: { status: 'accepted', issuance: withoutCode(carried.issuance) } };
       case 'released':
-        throw new NotIssuedError('the save or the delivery failed for certain; the unit is back in the stock');
+        throw new NotIssuedError(`${carried.why.message}; the unit is back in the stock`, carried.why.options);
       case 'sold_out':
+        steps.emit({ type: 'refused', campaignId: serving.state.id, status: 'sold_out', count: 1 });
         return { result: { status: 'sold_out' } };
       case 'rolled_back':
+        steps.emit({ type: 'refused', campaignId: serving.state.id, status: 'not_ready', count: 1 });
         return { result: { status: 'not_ready', reason: 'rolled_back' } };
       case 'forgotten':
         call.reserved = null;
@@ -136,7 +150,7 @@ export async function carryThrough(
 
     const delivery = await deliver(reservation, deadlineAt, steps);
     if (delivery === 'unknown') return { outcome: 'accepted', issuance, failed: false };
-    if (delivery === 'not_delivered') return giveBack(serving, reservation, attempt, steps);
+    if (delivery === 'not_delivered') return giveBack(serving, reservation, attempt, steps, DELIVERY_FAILED);
     const delivered = steps.deliveries !== null;
 
     if (!steps.saves) return issued();
@@ -149,7 +163,7 @@ export async function carryThrough(
       case 'not_saved':
         return delivered
           ? { outcome: 'accepted', issuance, failed: true }
-          : giveBack(serving, reservation, attempt, steps);
+          : giveBack(serving, reservation, attempt, steps, saveFailed(save.error));
       case 'user_conflict':
         return meetRow(serving, reservation, save.existing, delivered, steps);
     }
@@ -185,13 +199,19 @@ async function deliver(reservation: Reservation, deadlineAt: number, steps: Step
  * Compensation. Only the call that took the unit may, and only Redis' own word makes it a `NotIssuedError`: `released`, or `gone`, which is what
  * the second copy of the same release finds. If somebody took the reservation over, it stays; if the answer is lost, nobody knows.
  */
-async function giveBack(serving: Serving, reservation: Reservation, attempt: Attempt, steps: Steps): Promise<Carried> {
+async function giveBack(
+  serving: Serving,
+  reservation: Reservation,
+  attempt: Attempt,
+  steps: Steps,
+  why: Failure,
+): Promise<Carried> {
   const { issuance } = reservation;
   if (!reservation.mayRelease || attempt.promised) return { outcome: 'accepted', issuance, failed: true };
   attempt.reserved = null;
   const answer = await serving.held(reservation).release(reservation);
   if (answer.word === 'released') steps.emit({ type: 'released', ...refOf(issuance) });
-  if (answer.word === 'released' || answer.word === 'gone') return { outcome: 'released' };
+  if (answer.word === 'released' || answer.word === 'gone') return { outcome: 'released', why };
   return overtaken(answer, reservation);
 }
 

@@ -57,6 +57,12 @@ export function assertOnlyKeys(name: string, value: object, allowed: readonly st
   }
 }
 
+export function assertSignal(value: unknown): void {
+  if (value !== undefined && !(value instanceof AbortSignal)) {
+    throw new InvalidArgumentError('signal must be an AbortSignal');
+  }
+}
+
 export function assertFunction(name: string, value: unknown): void {
   if (value !== undefined && typeof value !== 'function') throw new InvalidArgumentError(`${name} must be a function`);
 }

@@ -40,9 +40,11 @@ async function assertNoRows(
     const listing = (async () => persistence.list!(campaignId, { afterSerial: 0, limit: 1 }))();
     rows = await withDeadline(listing, timeoutMs, () => new Error('no answer in time'));
   } catch (error) {
-    throw new HookError(`the adapter's list failed; campaign ${campaignId} does not serve yet, open it again`, {
-      cause: redacted(error),
-    });
+    const cause = redacted(error);
+    throw new HookError(
+      `the adapter's list failed (${cause.message}); campaign ${campaignId} does not serve until it was opened again`,
+      { cause },
+    );
   }
   if (rows.length === 0) return;
   throw new CampaignConflictError(

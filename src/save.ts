@@ -5,7 +5,7 @@ import type { Emit } from './events.js';
 import type { Issuance } from './issuance.js';
 import type { PersistenceAdapter, SaveVerdict } from './persistence/adapter.js';
 
-export interface SaveRequest {
+interface SaveRequest {
   readonly issuance: Issuance;
   readonly deadlineAt: number;
 }
@@ -14,7 +14,10 @@ export interface SaveRequest {
  * What is known of a save once all its attempts are over. `not_saved`: every attempt proved that it stored nothing.
  * `unknown`: at least one attempt may yet store the row.
  */
-export type SaveOutcome = SaveVerdict | { readonly verdict: 'not_saved' | 'unknown' };
+export type SaveOutcome =
+  | SaveVerdict
+  | { readonly verdict: 'not_saved'; readonly error: Error }
+  | { readonly verdict: 'unknown' };
 
 export type Saves = Batcher<SaveRequest, SaveOutcome>;
 
@@ -52,7 +55,7 @@ async function saveAll(
   try {
     return await saveOnce(adapter, issuances, attempt.deadlineAt);
   } catch (error) {
-    reportFault(error, issuances, attempt.emit);
+    const safe = reportFault(error, issuances, attempt.emit);
     const outOfTime = attempt.deadlineAt - monotonicMs() < 1;
     if (!isNotSaved(error)) {
       // The same ids once more: an adapter that stored them the first time says so.
@@ -60,7 +63,7 @@ async function saveAll(
       return saveAll(adapter, issuances, { ...attempt, doubt: true });
     }
     if (issuances.length === 1 || error.wholeBatch || outOfTime) {
-      return issuances.map(() => ({ verdict: attempt.doubt ? 'unknown' : 'not_saved' }));
+      return issuances.map(() => (attempt.doubt ? { verdict: 'unknown' } : { verdict: 'not_saved', error: safe }));
     }
     // In halves, so that one poison row does not take its neighbours along.
     const middle = issuances.length >> 1;
@@ -106,15 +109,12 @@ function isVerdict(value: SaveVerdict): boolean {
   );
 }
 
-function reportFault(error: unknown, issuances: readonly Issuance[], emit: Emit): void {
+function reportFault(error: unknown, issuances: readonly Issuance[], emit: Emit): Error {
   const campaignId = issuances[0]!.campaignId;
-  emit({
-    type: 'fault',
-    during: 'save',
-    campaignId,
-    error: redacted(
-      error,
-      issuances.map((one) => one.code),
-    ),
-  });
+  const safe = redacted(
+    error,
+    issuances.map((one) => one.code),
+  );
+  emit({ type: 'fault', during: 'save', campaignId, error: safe });
+  return safe;
 }

@@ -1,5 +1,5 @@
 import { type Campaign, type CampaignRules, differences, firstEpoch } from '../campaign.js';
-import { CampaignConflictError, RedisError } from '../errors.js';
+import { CampaignConflictError, inDoubt, RedisError } from '../errors.js';
 import { type Issuance, withoutCode } from '../issuance.js';
 import { type CampaignState, notReady, type RedisContext, rulesOf, rulesToFields } from './campaign-state.js';
 import { registryKey } from './keys.js';
@@ -69,16 +69,18 @@ export async function readCampaign(state: CampaignState): Promise<Campaign> {
   return campaign;
 }
 
-/** Sends under the epoch this process knows, and again once it read a newer one. */
+/** Sends under the epoch this process knows, and again once it read a newer one. After the first send a failure proves nothing of the whole. */
 async function underEpoch(state: CampaignState, send: () => Promise<Reply>): Promise<Reply> {
   for (let attempt = 0; attempt < MAX_SENDS; attempt++) {
-    const reply = await send();
+    const reply = await send().catch((error: unknown) => {
+      throw attempt === 0 ? error : inDoubt(error);
+    });
     if (reply[0] === 'missing' || reply[0] === 'rolled_back') throw notReady(state.id, reply[0]);
     if (reply[0] === 'closed') throw new CampaignConflictError(`campaign ${state.id} is closed`);
     if (reply[0] === 'stale_epoch') await readCampaign(state);
     else if (reply[0] !== 'lapsed') return reply;
   }
-  throw new RedisError(`campaign ${state.id} had no stable epoch`, { outcome: 'not_applied' });
+  throw new RedisError(`campaign ${state.id} had no stable epoch`, { outcome: 'unknown' });
 }
 
 export async function setPaused(state: CampaignState, paused: boolean): Promise<void> {

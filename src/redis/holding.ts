@@ -11,7 +11,7 @@ import type { Reply, Script } from './runner.js';
 import { scripts } from './scripts.js';
 
 /** `stale`: the epoch is another one by now, or the state is gone; nothing was changed. */
-export type Word<W extends string> = W | 'issued' | 'taken_over' | 'retaken' | 'gone' | 'stale';
+type Word<W extends string> = W | 'issued' | 'taken_over' | 'retaken' | 'gone' | 'stale';
 export type ConfirmWord = Word<'confirmed'>;
 export type WithdrawWord = Word<'withdrawn'>;
 export type AdoptWord = Word<'adopted'>;

@@ -51,7 +51,9 @@ export class ScriptRunner {
     try {
       const deadline = monotonicMs() + timeoutMs;
       const expired = () =>
-        new RedisError(`no answer to ${script.name} within ${Math.round(timeoutMs)} ms`, { outcome: 'unknown' });
+        new RedisError(`no answer to ${script.name} within ${Math.round(timeoutMs)} ms${stateOf(this.#client)}`, {
+          outcome: 'unknown',
+        });
       const reply = this.#client.evalsha(script.sha1, script.keys.length, ...args).catch((error: unknown) => {
         if (!isNoScript(error) || monotonicMs() >= deadline) throw error;
         return this.#client.eval(script.source, script.keys.length, ...args);
@@ -101,6 +103,12 @@ function isNoScript(error: unknown): boolean {
 /** What the client says, before it sends anything, when it is not connected and may not wait for it. */
 function neverSent(error: Error): boolean {
   return error.message.startsWith("Stream isn't writeable");
+}
+
+/** What ioredis says of its connection, for an error message. */
+function stateOf(client: RedisClient): string {
+  const { status } = client as { status?: unknown };
+  return typeof status === 'string' && /^[a-z]{1,20}$/.test(status) ? ` (the client is ${status})` : '';
 }
 
 function connectionOf(client: RedisClient): unknown {

@@ -1,6 +1,6 @@
 import { Batcher } from '../batch.js';
 import { monotonicMs } from '../deadline.js';
-import { RedisError } from '../errors.js';
+import { inDoubt, RedisError } from '../errors.js';
 import { countRefusals, type Emit } from '../events.js';
 import { type Issuance, withoutCode } from '../issuance.js';
 import type { NotReadyReason } from '../result.js';
@@ -118,12 +118,18 @@ export class Serving {
     const now = monotonicMs();
     let open = requests.flatMap((request, i) => (request.abandoned || request.deadlineAt <= now ? [] : [i]));
     const deadlineAt = requests.reduce((latest, request) => Math.max(latest, request.deadlineAt), 0);
+    let sentBefore = false;
     for (let send = 0; open.length > 0; send++) {
-      if (send === MAX_SENDS) throw new RedisError('reserve found no stable epoch', { outcome: 'unknown' });
+      if (send === MAX_SENDS || (sentBefore && monotonicMs() >= deadlineAt)) {
+        throw new RedisError('reserve was sent several times without an answer for all', { outcome: 'unknown' });
+      }
       // The rules may be others than when this batch was gathered: another epoch may allow each user more grants.
       const limit = usersPerCall(this.state.rules.perUser);
       const sent = open.slice(0, limit);
-      const reply = await this.#sendReserve(requests, sent, deadlineAt, answers);
+      const reply = await this.#sendReserve(requests, sent, deadlineAt, answers).catch((error: unknown) => {
+        throw sentBefore ? inDoubt(error) : error;
+      });
+      sentBefore = true;
       if (reply.refused) for (const i of open) answers[i] = { word: 'not_ready', reason: reply.refused };
       if (reply.open.length < sent.length) send = -1;
       open = reply.refused ? [] : reply.open.concat(open.slice(limit));

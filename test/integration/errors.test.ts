@@ -110,6 +110,13 @@ describe('bad input is refused before any I/O', () => {
     expect(await caught(issuer.openCampaign(definition))).toMatchObject({ code: 'INVALID_ARGUMENT' });
   });
 
+  test.each(['no', {}, 7, null])('the signal %j', async (signal) => {
+    const bad = signal as unknown as AbortSignal;
+    const call = issuer.issue({ campaignId: ID, userId: 'ann', signal: bad });
+    expect(await caught(call)).toMatchObject({ code: 'INVALID_ARGUMENT' });
+    expect(await caught(issuer.loadCodes(ID, [], { signal: bad }))).toMatchObject({ code: 'INVALID_ARGUMENT' });
+  });
+
   test('a client with a keyPrefix', () => {
     const prefixed = server.client({ keyPrefix: 'app:', lazyConnect: true });
     expect(() => new CouponIssuer({ redis: prefixed })).toThrow(/keyPrefix/);

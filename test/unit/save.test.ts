@@ -47,7 +47,7 @@ test('one poison row of 500 takes no neighbour along: 499 are saved, it alone is
     return saved(issuances);
   });
   expect(verdicts).toEqual({ saved: 499, not_saved: 1 });
-  expect(outcomes[136]).toEqual({ verdict: 'not_saved' });
+  expect(outcomes[136]).toMatchObject({ verdict: 'not_saved' });
   expect(stored.size).toBe(499);
   expect(sizes.length).toBeLessThan(20);
 });
