@@ -71,6 +71,7 @@ test.each([
   child.say({ issue: { campaignId, userId: 'ann' } });
   await child.reaches('before save');
   child.signal('SIGSTOP');
+  await expect.poll(() => child.stopped).toBe(true);
 
   await expireLeases(redis, campaignId);
   expect(await issuer.settle(campaignId)).toEqual({ settled: 1, pending: 0, failed: 0 });
@@ -87,22 +88,33 @@ test.each([
   await drain(2);
 });
 
-test('64 calls of one user and one request id from 4 processes share one unit and one row', async () => {
-  const children = await Promise.all(Array.from({ length: 4 }, () => Child.start(config)));
+test('64 calls of one user and one request id from 4 processes share one unit, one row and one delivery id', async () => {
+  campaignId = `${campaignId}-codes`;
+  const delivering = new CouponIssuer({
+    redis,
+    persistence: new PostgresPersistence(database.pool),
+    deliver: () => {},
+  });
+  await delivering.openCampaign({ id: campaignId, stock: { kind: 'codes' } });
+  await delivering.loadCodes(campaignId, ['A', 'B', 'C']);
+  const children = await Promise.all(Array.from({ length: 4 }, () => Child.start({ ...config, delivers: true })));
   for (const child of children) child.say({ issue: { campaignId, userId: 'ann', requestId: 'one' }, times: 16 });
-  const told = (await Promise.all(children.map((child) => child.reaches('done')))).flatMap(({ results }) => results!);
+  const ended = await Promise.all(children.map((child) => child.reaches('done')));
+  const told = ended.flatMap(({ results }) => results!);
   expect(told).toHaveLength(64);
-  const statuses = new Set(told.map(({ status }) => status));
-  expect([...statuses].filter((status) => status !== 'issued' && status !== 'accepted')).toEqual([]);
+  expect(told.filter(({ status }) => status !== 'issued' && status !== 'accepted')).toEqual([]);
   await expireLeases(redis, campaignId);
-  await issuer.settle(campaignId);
+  await delivering.settle(campaignId);
   const rows = await rowsOf(database, campaignId);
-  expect(rows).toHaveLength(1);
+  expect(rows).toMatchObject([{ userId: 'ann', serial: 1, code: 'A' }]);
+  const [{ id, serial, code }] = rows as [(typeof rows)[number]];
   for (const result of told) {
-    if (result.status === 'issued') expect(result.issuance).toMatchObject({ id: rows[0]!.id, serial: rows[0]!.serial });
+    if (result.status === 'issued') expect(result.issuance).toMatchObject({ id, serial, code });
   }
+  const deliveries = ended.flatMap(({ deliveries }) => deliveries!);
+  expect(deliveries.length).toBeGreaterThan(0);
+  expect(new Set(deliveries.map((delivery) => `${delivery.id} ${delivery.code}`))).toEqual(new Set([`${id} ${code}`]));
   await audit();
-  await drain(2);
 });
 
 test('the first of two processes cannot release what the second was promised', async () => {

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { CouponIssuer, NotSavedError } from '../../src/index.js';
+import { CouponIssuer, NotSavedError, type RedisClient } from '../../src/index.js';
 import { scripts } from '../../src/redis/scripts.js';
 import { fails, loadScripts, ScriptedPersistence } from '../support/campaigns.js';
 import { checkInvariants, expireLeases } from '../support/invariants.js';
@@ -134,6 +134,32 @@ test('a repeated release that meets another call, which took the unit anew, prom
   expect(await two.told).toMatchObject({ code: 'NOT_ISSUED' });
   expect(await second.inspect(ID)).toMatchObject({ available: 2, reserved: 0 });
   await audit();
+});
+
+test('a call that was sent again and then refused by Redis is not told that nothing changed', async () => {
+  await loadScripts(redis);
+  const reserves: string[][] = [];
+  const unlucky = new CouponIssuer({
+    redis: {
+      stream: {},
+      evalsha: async (sha1: string, count: number, ...args: string[]) => {
+        if (sha1 !== scripts.reserve.sha1) return redis.evalsha(sha1, count, ...args);
+        reserves.push(args);
+        // The first copy knew only of ann; its reply was lost, and the second copy brings bob along.
+        if (reserves.length === 1) await redis.evalsha(sha1, count, ...args.slice(0, -3));
+        if (reserves.length > 1) throw Object.assign(new Error('OOM command not allowed'), { name: 'ReplyError' });
+        return redis.evalsha(sha1, count, ...args);
+      },
+      eval: (source: string, count: number, ...args: string[]) => redis.eval(source, count, ...args),
+    } as RedisClient,
+    persistence,
+  });
+  const told = await Promise.all(
+    ['ann', 'bob'].map((userId) => unlucky.issue({ campaignId: ID, userId }).catch((error: unknown) => error)),
+  );
+  expect(reserves).toHaveLength(2);
+  for (const error of told) expect(error).toMatchObject({ code: 'REDIS', outcome: 'unknown' });
+  expect(await first.inspect(ID)).toMatchObject({ reserved: 1 });
 });
 
 test('two settlers at once finish each reservation once', async () => {

@@ -5,7 +5,7 @@ import { PostgresPersistence } from 'coupon-issuer/postgres';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 
-const { redisPort, postgresUrl, holdAt } = JSON.parse(process.argv[2]);
+const { redisPort, postgresUrl, holdAt, delivers } = JSON.parse(process.argv[2]);
 const say = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
 const words = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const hear = async () => JSON.parse((await words.next()).value);
@@ -27,7 +27,10 @@ const persistence = {
   },
   list: (...args) => postgres.list(...args),
 };
-const issuer = new CouponIssuer({ redis: new Redis(redisPort, '127.0.0.1'), persistence });
+const deliveries = [];
+const deliver = ({ id, code }) => void deliveries.push({ id, code });
+const redis = new Redis(redisPort, '127.0.0.1');
+const issuer = new CouponIssuer({ redis, persistence, ...(delivers ? { deliver } : {}) });
 say({ at: 'ready' });
 const { issue, times = 1 } = await hear();
 const results = await Promise.all(
@@ -36,5 +39,5 @@ const results = await Promise.all(
   ),
 );
 await issuer.idle();
-say({ at: 'done', results });
+say({ at: 'done', results, deliveries });
 process.exit(0);

@@ -1,16 +1,20 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { IssueRequest, IssueResult } from '../../src/index.js';
 
 export interface ChildMessage {
   readonly at: 'ready' | 'before save' | 'after save' | 'done';
+  readonly deliveries?: { readonly id: string; readonly code: string }[];
   readonly results?: (IssueResult | { status: 'error'; code: string; outcome?: string })[];
 }
 
 export interface ChildConfig {
   readonly redisPort: number;
   readonly postgresUrl: string;
+  /** Whether it has a `deliver`, which keeps what it was given. */
+  readonly delivers?: boolean;
   /** Where the process waits for the test. */
   readonly holdAt?: 'before save' | 'after save';
 }
@@ -45,6 +49,12 @@ export class Child {
 
   say(word: { issue: IssueRequest; times?: number } | { fail: boolean }): void {
     this.#process.stdin?.write(`${JSON.stringify(word)}\n`);
+  }
+
+  /** Whether the kernel holds it stopped. */
+  get stopped(): boolean {
+    const stat = readFileSync(`/proc/${this.#process.pid}/stat`, 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3) === 'T';
   }
 
   signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
