@@ -100,7 +100,8 @@ export class CouponIssuer {
    * Opens a campaign, or finds it open with the same definition (`exists`); live stock is never reset. On a campaign without state in Redis the
    * adapter's `list` is asked first: rows there mean that Redis lost it, and it does not serve.
    *
-   * Throws `CampaignConflictError` (another definition, or rows without state), `InvalidArgumentError`, `HookError`, `RedisError`, `ClosedError`.
+   * Throws `CampaignConflictError` (another definition, or rows without state), `InvalidArgumentError`, `HookError`, `NotReadyError`, `RedisError`,
+   * `ClosedError`.
    * Four round trips; for a new campaign five, and one to the database.
    *
    * @example

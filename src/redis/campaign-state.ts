@@ -83,13 +83,14 @@ export class CampaignState {
   async refresh(): Promise<Campaign | NotReadyReason> {
     const reply = await this.run(scripts.inspect, {});
     if (reply[0] === 'missing') return 'missing';
-    const campaign = decodeCampaign(this.id, reply);
+    const fields = fieldsOf(reply);
+    const campaign = decodeCampaign(this.id, reply, fields);
     if (this.#epoch !== '' && generationOf(campaign.epoch) < generationOf(this.#epoch)) return 'rolled_back';
     if (campaign.epoch !== this.#epoch) this.#fence = 0;
     this.#epoch = campaign.epoch;
     this.#leaseMs = campaign.leaseMs;
     this.#rules = rulesOf(campaign);
-    this.#verified = reply.some((value, i) => i % 2 === 1 && value === 'verified' && reply[i + 1] === '1');
+    this.#verified = fields.get('verified') === '1';
     return campaign;
   }
 
@@ -109,9 +110,13 @@ export function notReady(id: string, reason: NotReadyReason): NotReadyError {
   return new NotReadyError(`the state of campaign ${id} in Redis is ${reason}`, reason);
 }
 
-function decodeCampaign(id: string, reply: Reply): Campaign {
+function fieldsOf(reply: Reply): Map<string, string> {
   const fields = new Map<string, string>();
   for (let i = 3; i < reply.length; i += 2) fields.set(String(reply[i]), String(reply[i + 1]));
+  return fields;
+}
+
+function decodeCampaign(id: string, reply: Reply, fields: Map<string, string>): Campaign {
   const count = (name: string) => Number(fields.get(name) ?? 0);
   const instant = (name: string) => (fields.has(name) ? new Date(count(name)) : null);
   const kind = fields.get('kind') as CampaignRules['kind'];
