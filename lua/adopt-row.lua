@@ -43,7 +43,7 @@ for i = FIRST, #ARGV, STRIDE do
   local word = lookAt(record, id, stamp)
   if word == 'held' then
     word = 'adopted'
-    local row = { state = 'i', stamp = '0', serial = rowSerial, issuedAt = rowIssuedAt, id = rowId, code = rowCode }
+    local row = { state = 'i', tries = '', stamp = '0', serial = rowSerial, issuedAt = rowIssuedAt, id = rowId, code = rowCode }
     adopt(field, record, delivered == '1', rowField, row)
   end
   reply[#reply + 1] = word

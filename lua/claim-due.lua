@@ -1,13 +1,15 @@
--- Takes over reservations whose lease ran out: a new stamp fences their former owner off, a new lease begins.
+-- Takes over reservations whose lease ran out, or that wait in line: a new stamp fences their former owner off, a new lease
+-- begins. With a rate no more are claimed per second, whoever asks: what it saved up is at most a tenth of a second's worth.
 --
 -- KEYS     campaign grants senders leases returned pool
--- ARGV     epoch fence limit
--- RETURNS  missing | stale_epoch | rolled_back, alone; or ok, the campaign's stamp, then for each: field, record
+-- ARGV     epoch fence limit perSecond; perSecond is empty for no cap
+-- RETURNS  missing | rebuilding | stale_epoch | rolled_back, alone; or ok, the campaign's stamp, ms until the cap lets the
+--          next one through, then for each: field, record
 -- WRITES   grants leases campaign
 -- COST     O(limit * log leases)
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local epoch, fence, limit = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local epoch, fence, limit, perSecond = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 --- @include "include/now"
 --- @include "include/campaign"
 --- @include "include/ready"
@@ -17,11 +19,22 @@ local epoch, fence, limit = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local refusal = unready(epoch, fence)
 if refusal then return { refusal } end
 
-local due = redis.call('ZRANGEBYSCORE', leasesKey, '-inf', integer(nowMs), 'LIMIT', 0, limit)
+-- savesAt is the instant, in µs, up to which the cap is used up. It is never ahead of the clock, unless that was set back.
+local every, usedUpTo, allowed = 0, 0, limit
+if perSecond then
+  every = 1000000 / perSecond
+  usedUpTo = math.min(nowMicros, math.max(campaign.savesAt or 0, nowMicros - math.max(every, 100000)))
+  allowed = math.min(limit, math.floor((nowMicros - usedUpTo) / every))
+end
+
+local due = {}
+if allowed > 0 then
+  due = redis.call('ZRANGEBYSCORE', leasesKey, '-inf', integer(nowMs), 'LIMIT', 0, integer(allowed))
+end
 local records = readRecords(due)
 local stamp = integer(math.max(nowMicros, campaign.stamp + 1))
 local lease = integer(nowMs + campaign.leaseMs)
-local reply, grantWrites, leaseWrites = { 'ok', '' }, {}, {}
+local reply, grantWrites, leaseWrites = { 'ok', '', '' }, {}, {}
 for _, field in ipairs(due) do
   local record = records[field]
   if record and record.state ~= 'i' then
@@ -41,7 +54,10 @@ if #grantWrites > 0 then
   writeAll('HSET', grantsKey, grantWrites)
   writeAll('ZADD', leasesKey, leaseWrites)
   campaign.stamp = tonumber(stamp)
+  usedUpTo = usedUpTo + #grantWrites / 2 * every
+  if perSecond then redis.call('HSET', campaignKey, 'savesAt', integer(math.ceil(usedUpTo))) end
   saveCounters()
 end
 reply[2] = integer(campaign.stamp)
+reply[3] = integer(math.max(0, math.ceil((usedUpTo + every - nowMicros) / 1000)))
 return { unpack(reply) }

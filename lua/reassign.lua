@@ -40,7 +40,7 @@ local function moveOn(field, record, keep, code)
     if fromPool then record.code = pooled end
   end
   if not fromPool then record.code = code end
-  record.state, record.stamp = 't', stamp
+  record.state, record.tries, record.stamp = 't', '', stamp
   grantWrites[#grantWrites + 1] = field
   grantWrites[#grantWrites + 1] = encodeRecord(record)
   leaseWrites[#leaseWrites + 1] = lease

@@ -2,7 +2,7 @@
 --
 -- KEYS     campaign grants senders leases returned pool
 -- ARGV     epoch fence sender call, then for each user: id userId code
--- RETURNS  missing | stale_epoch | rolled_back, alone; or ok, the campaign's stamp, ended, closedAt (or empty), then
+-- RETURNS  missing | rebuilding | stale_epoch | rolled_back, alone; or ok, the campaign's stamp, ended, closedAt (or empty), then
 --          for each user: word, count, count times (grant, record). Words: new existing issued already_issued sold_out not_open
 --          closed paused lapsed
 -- WRITES   senders campaign grants leases returned pool; on a refusal nothing but the call number of the sender
@@ -17,6 +17,7 @@ local FIRST, STRIDE = 5, 3
 --- @include "include/record"
 --- @include "include/write"
 --- @include "include/stock"
+--- @include "include/due"
 --- @include "include/finish"
 
 local refusal = unready(epoch, fence)
@@ -50,7 +51,8 @@ if not shut and not repeated then takeUnits((#ARGV - FIRST + 1) / STRIDE) end
 local first, issuedAt = math.max(nowMicros, campaign.stamp + 1), integer(nowMs)
 local stamp, takeover = integer(first), integer(first + 1)
 local lease = campaign.needs and integer(nowMs + campaign.leaseMs)
-local state, counter = lease and 'r' or 'i', lease and 'reserved' or 'issued'
+local behind = campaign.saveMode == 'write-behind'
+local state, counter = lease and (behind and 't' or 'r') or 'i', lease and 'reserved' or 'issued'
 local grantWrites, leaseWrites, stamped = {}, {}, false
 local closedAt = campaign.closedAt or campaign.closesAt
 local reply = { 'ok', '', '0', closedAt and integer(closedAt) or '' }
@@ -62,7 +64,7 @@ local function write(field, record, mark)
   grantWrites[#grantWrites + 1] = field
   grantWrites[#grantWrites + 1] = text
   if lease then
-    leaseWrites[#leaseWrites + 1] = lease
+    leaseWrites[#leaseWrites + 1] = behind and inLine(first + #leaseWrites / 2) or lease
     leaseWrites[#leaseWrites + 1] = field
   end
   stamped = true
@@ -83,6 +85,8 @@ local function serve(id, code, before)
     local record = records[field]
     if record and record.id == id then
       if record.state == 'i' then return answer('issued', { grant, encodeRecord(record) }) end
+      -- Nobody waits for it and nobody releases it: it keeps its place in the line, and whoever saves it now its stamp.
+      if behind then return answer('existing', { grant, encodeRecord(record) }) end
       if repeated then
         -- Under any other stamp somebody holds it who does not know of this call: it must be sent again and take over.
         local mine = call == seenCall and record.stamp == seenStamp
@@ -103,7 +107,7 @@ local function serve(id, code, before)
   if repeated then return answer('lapsed', {}) end
   local serial, pooled = takeUnit()
   if not serial then return answer('sold_out', {}) end
-  local record = { state = state, serial = serial, issuedAt = issuedAt, id = id, code = fromPool and pooled or code }
+  local record = { state = state, tries = '', serial = serial, issuedAt = issuedAt, id = id, code = fromPool and pooled or code }
   campaign[counter] = campaign[counter] + 1
   answer('new', { grants[vacant], write(fields[before + vacant], record, stamp) })
 end
@@ -118,7 +122,7 @@ if stamped then
   writeAll('HSET', grantsKey, grantWrites)
   writeAll('ZADD', leasesKey, leaseWrites)
   writeTaken()
-  campaign.stamp = first + 1
+  campaign.stamp = first + (behind and #leaseWrites / 2 or 1)
   reply[3] = finish()
 end
 reply[2] = integer(campaign.stamp)

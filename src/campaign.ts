@@ -21,7 +21,14 @@ export interface CampaignDefinition {
   readonly opensAt?: Date;
   /** From this instant of Redis' clock on `issue()` answers `closed`; default: until `closeCampaign`. */
   readonly closesAt?: Date;
+  /**
+   * `write-through` (default): `issue()` saves before it answers. `write-behind`: it answers `accepted` after Redis alone, and a worker delivers
+   * and saves, first come, first served; needs `persistence`.
+   */
+  readonly saveMode?: SaveMode;
 }
+
+export type SaveMode = 'write-through' | 'write-behind';
 
 /** What a process must bring along to issue from a campaign. */
 export type Need = 'persistence' | 'deliver';
@@ -35,6 +42,7 @@ export interface CampaignRules {
   readonly perUser: number;
   readonly opensAt: number | null;
   readonly closesAt: number | null;
+  readonly saveMode: SaveMode;
   readonly needs: readonly Need[];
 }
 
@@ -59,6 +67,7 @@ export interface Campaign {
   readonly closesAt: Date | null;
   /** When `closeCampaign` closed it. */
   readonly closedAt: Date | null;
+  readonly saveMode: SaveMode;
   readonly leaseMs: number;
   readonly needs: readonly Need[];
   readonly epoch: string;
@@ -67,14 +76,20 @@ export interface Campaign {
 /** Checks a definition and fills in the defaults; throws `InvalidArgumentError`. */
 export function toRules(definition: CampaignDefinition, needs: readonly Need[]): CampaignRules {
   assertObject('the campaign', definition);
-  assertOnlyKeys('the campaign', definition, ['id', 'stock', 'perUser', 'opensAt', 'closesAt']);
-  const { id, perUser = 1, opensAt, closesAt } = definition;
+  assertOnlyKeys('the campaign', definition, ['id', 'stock', 'perUser', 'opensAt', 'closesAt', 'saveMode']);
+  const { id, perUser = 1, opensAt, closesAt, saveMode = 'write-through' } = definition;
   assertName('id', id);
   const stock = checkedStock(definition.stock);
   assertInteger('perUser', perUser, 1, 100);
   if (opensAt !== undefined) assertDate('opensAt', opensAt);
   if (closesAt !== undefined) assertDate('closesAt', closesAt);
   if (opensAt && closesAt && opensAt >= closesAt) throw new InvalidArgumentError('closesAt must be after opensAt');
+  if (saveMode !== 'write-through' && saveMode !== 'write-behind') {
+    throw new InvalidArgumentError("saveMode must be 'write-through' or 'write-behind'");
+  }
+  if (saveMode === 'write-behind' && !needs.includes('persistence')) {
+    throw new InvalidArgumentError('write-behind needs persistence: without it there is nothing to save');
+  }
   return {
     kind: stock.kind,
     total: stock.kind === 'counted' ? stock.total : null,
@@ -82,6 +97,7 @@ export function toRules(definition: CampaignDefinition, needs: readonly Need[]):
     perUser,
     opensAt: opensAt?.getTime() ?? null,
     closesAt: closesAt?.getTime() ?? null,
+    saveMode,
     needs,
   };
 }
@@ -112,7 +128,7 @@ function assertFlag(name: string, value: unknown): void {
 
 /** Which rules differ, in words; empty when they are the same. */
 export function differences(there: CampaignRules, asked: CampaignRules): string[] {
-  const names = ['kind', 'total', 'generateCodes', 'perUser', 'opensAt', 'closesAt', 'needs'] as const;
+  const names = ['kind', 'total', 'generateCodes', 'perUser', 'opensAt', 'closesAt', 'saveMode', 'needs'] as const;
   return names.flatMap((name) => {
     const [is, wanted] = [describe(there[name]), describe(asked[name])];
     return is === wanted ? [] : [`${name} is ${is}, not ${wanted}`];

@@ -20,7 +20,21 @@ import {
 } from './limits.js';
 import { assertCodes, type CodeSource, type LoadOptions, type LoadResult, loadInChunks } from './load.js';
 import { openCampaign } from './open.js';
-import { type CheckedOptions, type CouponIssuerOptions, checkedOptions } from './options.js';
+import {
+  type CheckedOptions,
+  type CouponIssuerOptions,
+  checkedOptions,
+  checkedWorkerOptions,
+  type WorkerOptions,
+} from './options.js';
+import {
+  assertChoice,
+  type QuarantineChoice,
+  type QuarantinedIssuance,
+  quarantined,
+  retry,
+  withdrawChosen,
+} from './quarantine.js';
 import * as admin from './redis/admin.js';
 import type { CampaignState, RedisContext } from './redis/campaign-state.js';
 import { Campaigns } from './redis/campaigns.js';
@@ -28,7 +42,8 @@ import { ScriptRunner } from './redis/runner.js';
 import type { Serving } from './redis/serving.js';
 import type { IssueResult } from './result.js';
 import { batchedSaves } from './save.js';
-import { type SettleResult, settle, settleAll } from './settle.js';
+import { type SettleOptions, type SettleResult, settle, settleAll, settleBatch } from './settle.js';
+import { type SettleWorker, Worker } from './worker.js';
 
 /** One attempt to get one user a coupon. */
 export interface IssueRequest {
@@ -54,7 +69,7 @@ export interface UserStatus {
 /**
  * Gives out a limited number of coupons to many people who ask at once. `issued` means: the row is committed in your database.
  *
- * One instance per process and Redis. It has no timers and no hidden life; many instances may share campaigns.
+ * One instance per process and Redis. It has no timers and no hidden life before you start a worker; many instances may share campaigns.
  *
  * @example
  * ```ts
@@ -71,13 +86,18 @@ export class CouponIssuer {
   readonly #steps: Steps;
   readonly #inFlight = new InFlight();
   readonly #flights = new Map<string, Flight>();
+  readonly #workers = new Set<Worker>();
   #closed = false;
 
   /** Does no I/O. Throws `InvalidArgumentError` for an option outside its range. */
   constructor(options: CouponIssuerOptions) {
     this.#options = checkedOptions(options);
     const { redis, prefix, timeoutMs, persistence, deliver, maxBatch, maxInFlight, maxQueued } = this.#options;
-    this.#emit = safeEmit(this.#options.onEvent);
+    const observed = safeEmit(this.#options.onEvent);
+    this.#emit = (event) => {
+      if (event.type === 'fault') for (const worker of this.#workers) worker.noteFault(event.campaignId, event.error);
+      observed(event);
+    };
     const emit = this.#emit;
     const saves = persistence ? batchedSaves(persistence, { maxBatch, maxInFlight, emit }) : null;
     const deliveries = deliver ? new Deliveries(deliver, this.#options.maxDeliveries, emit) : null;
@@ -274,6 +294,84 @@ export class CouponIssuer {
   }
 
   /**
+   * Starts a worker that settles what is due, at once and then every `intervalMs`: the line of write-behind campaigns, first come, first served, and
+   * leases that ran out; of open campaigns, and of closed ones with something left. Any number may run, in any number of processes.
+   *
+   * While the database fails it tries one reservation at a time and waits longer each time, up to 30 s; each failure is a `fault` event. What
+   * is refused `maxTries` times goes into quarantine. Per campaign and interval one or two round trips, and per batch two more and a save.
+   * Throws `InvalidArgumentError`, `ClosedError`. `close()` stops it.
+   *
+   * @example
+   * ```ts
+   * const worker = issuer.startWorker({ maxSavesPerSecond: 100 / 60 });
+   * process.once('SIGTERM', () => worker.stop());
+   * ```
+   */
+  startWorker(options: WorkerOptions = {}): SettleWorker {
+    this.#assertNotClosed();
+    const checked = checkedWorkerOptions(options, this.#batchSize);
+    const perSecond = checked.maxSavesPerSecond ?? null;
+    const worker = new Worker(
+      {
+        context: this.#context,
+        campaigns: this.#campaigns,
+        settleBatch: (serving, size, healthy) =>
+          settleBatch(serving, this.#steps, this.#settling(size, perSecond), healthy),
+        track: (work) => this.#inFlight.track(work),
+        emit: this.#emit,
+      },
+      checked,
+    );
+    this.#workers.add(worker);
+    worker.stopped.then(() => this.#workers.delete(worker));
+    return worker;
+  }
+
+  /**
+   * What settle failed on for the last time: each keeps its unit until you retry or withdraw it. One round trip per 500. Throws
+   * `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`, `RedisError`.
+   *
+   * @example
+   * ```ts
+   * for (const { issuance, tries } of await issuer.listQuarantined('launch')) console.log(issuance.userId, tries);
+   * ```
+   */
+  async listQuarantined(campaignId: string): Promise<readonly QuarantinedIssuance[]> {
+    return this.#administer(campaignId, quarantined);
+  }
+
+  /**
+   * Lets settle try them again, as if they had never failed. Two round trips per 500; throws what `listQuarantined` throws.
+   *
+   * @example
+   * ```ts
+   * const { retried } = await issuer.retryQuarantined({ campaignId: 'launch' });
+   * ```
+   */
+  async retryQuarantined(choice: QuarantineChoice): Promise<{ retried: number }> {
+    assertChoice(choice);
+    return this.#administer(choice.campaignId, async (serving) => ({ retried: await retry(serving, choice) }));
+  }
+
+  /**
+   * Takes the units out of the stock for good, and frees the users to ask again. Make sure that their rows will not appear: an attempt whose
+   * outcome is unknown may still be under way. If the campaign delivers, `recall` is called for each. Two round trips per 500; throws what
+   * `listQuarantined` throws.
+   *
+   * @example
+   * ```ts
+   * const ids = (await issuer.listQuarantined('launch')).map(({ issuance }) => issuance.id);
+   * const { withdrawn } = await issuer.withdrawQuarantined({ campaignId: 'launch', ids });
+   * ```
+   */
+  async withdrawQuarantined(choice: QuarantineChoice): Promise<{ withdrawn: number }> {
+    assertChoice(choice);
+    return this.#administer(choice.campaignId, async (serving) => ({
+      withdrawn: await withdrawChosen(serving, choice, this.#steps),
+    }));
+  }
+
+  /**
    * `issue()` answers `paused` from now on; repeats of what was reserved still find their answer. One round trip. Throws
    * `CampaignConflictError` (closed), `UnknownCampaignError`, `NotReadyError`, `RedisError`.
    *
@@ -331,7 +429,7 @@ export class CouponIssuer {
   }
 
   /**
-   * Refuses new calls with `ClosedError` and finishes what is in flight. The client stays open: it is yours. Also as `await using`.
+   * Refuses new calls with `ClosedError`, stops the workers and finishes what is in flight. The client stays open: it is yours. Also as `await using`.
    *
    * @example
    * ```ts
@@ -341,6 +439,7 @@ export class CouponIssuer {
    */
   async close(): Promise<void> {
     this.#closed = true;
+    await Promise.all([...this.#workers].map((worker) => worker.stop()));
     await this.#inFlight.idle();
   }
 
@@ -375,9 +474,18 @@ export class CouponIssuer {
   }
 
   #settleOne(serving: Serving): Promise<SettleResult> {
-    const { timeoutMs, maxBatch, maxDeliveries, persistence } = this.#options;
-    const batchSize = this.#steps.deliveries ? Math.min(maxDeliveries, maxBatch) : maxBatch;
-    return settle(serving, this.#steps, { timeoutMs, batchSize, find: persistence?.find?.bind(persistence) });
+    return settle(serving, this.#steps, this.#settling(this.#batchSize, null));
+  }
+
+  /** What is claimed is delivered at once, so no more of it than deliveries may run. */
+  get #batchSize(): number {
+    const { maxBatch, maxDeliveries } = this.#options;
+    return this.#steps.deliveries ? Math.min(maxDeliveries, maxBatch) : maxBatch;
+  }
+
+  #settling(batchSize: number, perSecond: number | null): SettleOptions {
+    const { timeoutMs, maxTries, persistence } = this.#options;
+    return { timeoutMs, batchSize, perSecond, maxTries, find: persistence?.find?.bind(persistence) };
   }
 
   async #administer<T>(id: string, act: (serving: Serving) => Promise<T>): Promise<T> {

@@ -114,15 +114,18 @@ export class ClosedError extends CouponIssuerError {
 
 /**
  * Thrown by an adapter's `save`: nothing of this batch is stored, nor ever will be by this attempt. Any other error means "unknown".
- * `wholeBatch` says that the reason lies outside the rows (no connection, a time-out), so that saving in halves is of no use.
+ * `wholeBatch` says that the reason lies outside the rows (no connection, a time-out), so that saving in halves is of no use. `permanent` says that
+ * a row of the batch will never be accepted: alone, it goes into quarantine at once instead of being tried again.
  */
 export class NotSavedError extends Error {
   readonly wholeBatch: boolean;
+  readonly permanent: boolean;
 
-  constructor(message: string, options: { cause?: unknown; wholeBatch?: boolean } = {}) {
+  constructor(message: string, options: { cause?: unknown; wholeBatch?: boolean; permanent?: boolean } = {}) {
     super(message, 'cause' in options ? { cause: options.cause } : undefined);
     this.name = 'NotSavedError';
     this.wholeBatch = options.wholeBatch ?? false;
+    this.permanent = options.permanent ?? false;
   }
 }
 

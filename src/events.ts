@@ -21,6 +21,8 @@ export type CouponEvent =
   | ({ readonly type: 'released' } & IssuanceRef)
   /** The unit left the stock for good. `delivered` says that a user may hold its code: recall it. */
   | ({ readonly type: 'withdrawn'; readonly delivered: boolean } & IssuanceRef)
+  /** Settle failed on it for the last time: it keeps its unit until an operator retries or withdraws it. */
+  | ({ readonly type: 'quarantined'; readonly tries: number } & IssuanceRef)
   /** Settle finished a reservation. */
   | ({ readonly type: 'settled' } & IssuanceRef)
   /** The last unit is out and nothing is reserved. Once per campaign, by the process that confirmed it; lost with a lost reply. */

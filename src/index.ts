@@ -1,4 +1,4 @@
-export type { Campaign, CampaignDefinition, CampaignState, Need, Stock } from './campaign.js';
+export type { Campaign, CampaignDefinition, CampaignState, Need, SaveMode, Stock } from './campaign.js';
 export { generateCodes, isValidCode } from './codes.js';
 export { CouponIssuer, type IssueRequest, type UserStatus } from './coupon-issuer.js';
 export type { Deliver } from './deliver.js';
@@ -22,9 +22,11 @@ export {
 export type { CouponEvent, FaultSource, IssuanceRef } from './events.js';
 export type { Issuance } from './issuance.js';
 export type { CodeSource, LoadOptions, LoadResult } from './load.js';
-export type { CouponIssuerOptions, Eligible } from './options.js';
+export type { CouponIssuerOptions, Eligible, WorkerOptions } from './options.js';
 export type { PersistenceAdapter, SaveVerdict } from './persistence/adapter.js';
 export { MemoryPersistence } from './persistence/memory.js';
+export type { QuarantineChoice, QuarantinedIssuance } from './quarantine.js';
 export type { RedisClient } from './redis/client.js';
 export { httpStatus, type IssueResult, type IssueStatus, type NotReadyReason, type RefusalStatus } from './result.js';
 export type { SettleResult } from './settle.js';
+export type { CampaignHealth, SettleWorker, WorkerHealth } from './worker.js';

@@ -4,10 +4,11 @@ import type { Deliveries, Delivery } from './deliver.js';
 import { inDoubt, NotIssuedError, OverloadedError, RedisError, redacted } from './errors.js';
 import type { Emit, IssuanceRef } from './events.js';
 import { type Issuance, withoutCode } from './issuance.js';
+import type { WithdrawWord } from './redis/holding.js';
 import type { Reservation } from './redis/reservation.js';
 import type { ReserveAnswer, ReserveRequest, Serving } from './redis/serving.js';
 import type { IssueResult } from './result.js';
-import type { Saves } from './save.js';
+import type { Refusal, Saves } from './save.js';
 
 /** What the steps work with. `saves` and `deliveries` are there exactly when the campaign needs them. */
 export interface Steps {
@@ -36,8 +37,8 @@ export interface Attempt {
 export type Carried =
   /** The row is committed (or nothing is to be saved). `finished` ends the lease; if it is lost, settle saves again. */
   | { readonly outcome: 'issued'; readonly issuance: Issuance; readonly finished: () => Promise<unknown> }
-  /** It stays reserved, and settle rolls it forward. `failed`: this attempt failed for certain. */
-  | { readonly outcome: 'accepted'; readonly issuance: Issuance; readonly failed: boolean }
+  /** It stays reserved, and settle rolls it forward. */
+  | { readonly outcome: 'accepted'; readonly issuance: Issuance; readonly trouble: Trouble }
   /** Nothing was delivered or saved and the unit is back. */
   | { readonly outcome: 'released'; readonly why: Failure }
   /** Redis had forgotten this user, and the unit with it: reserve once more. */
@@ -45,16 +46,26 @@ export type Carried =
   /** The database gave this unit to somebody else, and no other could be taken instead. */
   | { readonly outcome: 'sold_out' | 'rolled_back' };
 
+/**
+ * Why an attempt left a reservation as it was. `unknown`: it may yet come through, or somebody else acts on it; `failed`: it did not, for a reason
+ * that lies outside; `refused`: the reason is this one; `refused_for_good`: and will not go away.
+ */
+export type Trouble = 'unknown' | 'failed' | 'refused' | 'refused_for_good';
+
 /** Why nothing was issued, for whoever mends it. */
 interface Failure {
+  readonly trouble: Trouble;
   readonly message: string;
   readonly options?: { cause: Error };
 }
 
-const DELIVERY_FAILED: Failure = { message: 'the delivery failed for certain' };
+const DELIVERY_FAILED: Failure = { trouble: 'refused', message: 'the delivery failed for certain' };
 
-function saveFailed(error: Error): Failure {
-  return { message: `the save failed for certain (${error.message})`, options: { cause: error } };
+const TROUBLES = { no: 'failed', yes: 'refused', for_good: 'refused_for_good' } as const;
+
+function saveFailed(error: Error, refusal: Refusal): Failure {
+  const message = `the save failed for certain (${error.message})`;
+  return { trouble: TROUBLES[refusal], message, options: { cause: error } };
 }
 
 const MAX_REASSIGNMENTS = 8;
@@ -85,14 +96,14 @@ export async function issue(
         return { result: { status: answer.word } };
     }
     const { reservation } = answer;
+    if (serving.state.rules.saveMode === 'write-behind') return { result: acceptedNow(reservation.issuance, steps) };
     const carried = await carryThrough(serving, reservation, call, steps);
     switch (carried.outcome) {
       case 'issued':
         steps.emit({ type: 'issued', ...refOf(carried.issuance) });
         return { result: { status: 'issued', issuance: carried.issuance }, finished: carried.finished };
       case 'accepted':
-        steps.emit({ type: 'accepted', ...refOf(carried.issuance) });
-        return { result: { status: 'accepted', issuance: withoutCode(carried.issuance) } };
+        return { result: acceptedNow(carried.issuance, steps) };
       case 'released':
         throw new NotIssuedError(`${carried.why.message}; the unit is back in the stock`, carried.why.options);
       case 'sold_out':
@@ -108,6 +119,11 @@ export async function issue(
     }
   }
   throw new RedisError('the user kept meeting rows that Redis had forgotten', { outcome: 'unknown' });
+}
+
+function acceptedNow(issuance: Issuance, steps: Steps): IssueResult {
+  steps.emit({ type: 'accepted', ...refOf(issuance) });
+  return { status: 'accepted', issuance: withoutCode(issuance) };
 }
 
 /** In a later round an earlier one has left its traces, so a failure no longer means that nothing was reserved. */
@@ -149,7 +165,7 @@ export async function carryThrough(
     if (alreadySaved) return issued();
 
     const delivery = await deliver(reservation, deadlineAt, steps);
-    if (delivery === 'unknown') return { outcome: 'accepted', issuance, failed: false };
+    if (delivery === 'unknown') return { outcome: 'accepted', issuance, trouble: 'unknown' };
     if (delivery === 'not_delivered') return giveBack(serving, reservation, attempt, steps, DELIVERY_FAILED);
     const delivered = steps.deliveries !== null;
 
@@ -159,11 +175,12 @@ export async function carryThrough(
       case 'saved':
         return issued();
       case 'unknown':
-        return { outcome: 'accepted', issuance, failed: false };
-      case 'not_saved':
-        return delivered
-          ? { outcome: 'accepted', issuance, failed: true }
-          : giveBack(serving, reservation, attempt, steps, saveFailed(save.error));
+        return { outcome: 'accepted', issuance, trouble: 'unknown' };
+      case 'not_saved': {
+        const why = saveFailed(save.error, save.refusal);
+        if (delivered) return { outcome: 'accepted', issuance, trouble: why.trouble };
+        return giveBack(serving, reservation, attempt, steps, why);
+      }
       case 'user_conflict':
         return meetRow(serving, reservation, save.existing, delivered, steps);
     }
@@ -207,7 +224,7 @@ async function giveBack(
   why: Failure,
 ): Promise<Carried> {
   const { issuance } = reservation;
-  if (!reservation.mayRelease || attempt.promised) return { outcome: 'accepted', issuance, failed: true };
+  if (!reservation.mayRelease || attempt.promised) return { outcome: 'accepted', issuance, trouble: why.trouble };
   attempt.reserved = null;
   const answer = await serving.held(reservation).release(reservation);
   if (answer.word === 'released') steps.emit({ type: 'released', ...refOf(issuance) });
@@ -241,14 +258,25 @@ async function withdraw(
   delivered: boolean,
   steps: Steps,
 ): Promise<Carried> {
-  const word = await serving.held(reservation).withdraw(reservation);
+  const word = await takeOut(serving, reservation, delivered, steps);
   if (word === 'taken_over' || word === 'issued')
-    return { outcome: 'accepted', issuance: reservation.issuance, failed: true };
+    return { outcome: 'accepted', issuance: reservation.issuance, trouble: 'unknown' };
+  return { outcome: 'rolled_back' };
+}
+
+/** Withdraws the unit of a reservation and reports it. `delivered`: a user may know its code. */
+export async function takeOut(
+  serving: Serving,
+  reservation: Reservation,
+  delivered: boolean,
+  steps: Steps,
+): Promise<WithdrawWord> {
+  const word = await serving.held(reservation).withdraw(reservation);
   if (word === 'withdrawn') {
     if (delivered) await reportWithdrawn(reservation.issuance, steps);
     else steps.emit({ type: 'withdrawn', delivered, ...refOf(reservation.issuance) });
   }
-  return { outcome: 'rolled_back' };
+  return word;
 }
 
 /** A user may hold the code of a unit that is not theirs: tell whoever can take it back. */
@@ -269,7 +297,7 @@ function overtaken(answer: { word: string; issuance?: Issuance }, reservation: R
     case 'issued':
       return { outcome: 'issued', issuance: answer.issuance!, finished: async () => {} };
     case 'taken_over':
-      return { outcome: 'accepted', issuance: answer.issuance ?? reservation.issuance, failed: true };
+      return { outcome: 'accepted', issuance: answer.issuance ?? reservation.issuance, trouble: 'unknown' };
     // Gone, given back and taken anew by another call, or of another epoch.
     default:
       throw new RedisError('the reservation is another one by now; whether it was issued is not known', {

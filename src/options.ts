@@ -2,7 +2,7 @@ import type { Deliver } from './deliver.js';
 import { InvalidArgumentError } from './errors.js';
 import type { CouponEvent } from './events.js';
 import type { Issuance } from './issuance.js';
-import { assertFunction, assertInteger, assertName, assertObject, assertOnlyKeys } from './limits.js';
+import { assertFunction, assertInteger, assertName, assertObject, assertOnlyKeys, assertSignal } from './limits.js';
 import type { PersistenceAdapter } from './persistence/adapter.js';
 import type { RedisClient } from './redis/client.js';
 
@@ -40,13 +40,55 @@ export interface CouponIssuerOptions {
   readonly maxQueued?: number;
   /** Deliveries at a time: 1–10,000; default 32. */
   readonly maxDeliveries?: number;
+  /** What settle failed on this often goes into quarantine: 1–1,000; default 10. Failures of the database as a whole do not count. */
+  readonly maxTries?: number;
+}
+
+/** What `startWorker` is told. */
+export interface WorkerOptions {
+  /** Which campaigns; default: all of the registry, looked up once an interval. */
+  readonly campaigns?: readonly string[];
+  /** How often it looks for what is due: 1–3,600,000 ms; default 1,000. */
+  readonly intervalMs?: number;
+  /**
+   * At most this many reservations of one campaign are claimed per second, over all workers that are given the same number: more than 0, up to
+   * 1,000,000; 100 a minute is `100 / 60`. Over any T seconds at most T + 0.1 times as many, and at least one. Default: no cap.
+   */
+  readonly maxSavesPerSecond?: number;
+  /** Reservations per claim and save: 1–1,000; default `maxBatch`, or `maxDeliveries` if that is less and there is a `deliver`. */
+  readonly batchSize?: number;
+  /** Stops the worker, as `stop()` does. */
+  readonly signal?: AbortSignal;
+}
+
+export type CheckedWorkerOptions = WorkerOptions & { readonly intervalMs: number; readonly batchSize: number };
+
+export function checkedWorkerOptions(options: WorkerOptions, batchSize: number): CheckedWorkerOptions {
+  assertObject('the options', options as unknown);
+  const names = ['campaigns', 'intervalMs', 'maxSavesPerSecond', 'batchSize', 'signal'];
+  assertOnlyKeys('the options', options, names);
+  const { campaigns, maxSavesPerSecond, signal } = options;
+  const checked = { ...options, intervalMs: options.intervalMs ?? 1_000, batchSize: options.batchSize ?? batchSize };
+  if (campaigns !== undefined) {
+    if (!Array.isArray(campaigns)) throw new InvalidArgumentError('campaigns must be an array of campaign ids');
+    campaigns.forEach((id, i) => {
+      assertName(`campaigns[${i}]`, id);
+    });
+  }
+  assertInteger('intervalMs', checked.intervalMs, 1, 3_600_000);
+  assertInteger('batchSize', checked.batchSize, 1, 1_000);
+  assertSignal(signal);
+  if (maxSavesPerSecond !== undefined && !(maxSavesPerSecond > 0 && maxSavesPerSecond <= 1_000_000)) {
+    throw new InvalidArgumentError('maxSavesPerSecond must be a number above 0, at most 1000000');
+  }
+  return checked;
 }
 
 export type CheckedOptions = CouponIssuerOptions &
   Required<
     Pick<
       CouponIssuerOptions,
-      'prefix' | 'leaseMs' | 'timeoutMs' | 'maxBatch' | 'maxInFlight' | 'maxQueued' | 'maxDeliveries'
+      'prefix' | 'leaseMs' | 'timeoutMs' | 'maxBatch' | 'maxInFlight' | 'maxQueued' | 'maxDeliveries' | 'maxTries'
     >
   >;
 
@@ -58,6 +100,7 @@ const DEFAULTS = {
   maxInFlight: 2,
   maxQueued: 10_000,
   maxDeliveries: 32,
+  maxTries: 10,
 };
 
 const HOOKS = ['deliver', 'recall', 'eligible', 'onEvent'] as const;
@@ -77,6 +120,7 @@ export function checkedOptions(options: CouponIssuerOptions): CheckedOptions {
   assertInteger('maxInFlight', checked.maxInFlight, 1, 64);
   assertInteger('maxQueued', checked.maxQueued, 1, 1_000_000);
   assertInteger('maxDeliveries', checked.maxDeliveries, 1, 10_000);
+  assertInteger('maxTries', checked.maxTries, 1, 1_000);
   if (checked.leaseMs <= checked.timeoutMs) throw new InvalidArgumentError('leaseMs must be more than timeoutMs');
   return checked;
 }

@@ -1,7 +1,7 @@
 import type { CouponIssuerError } from './errors.js';
 import type { Issuance } from './issuance.js';
 
-/** Why a campaign's state in Redis must not be acted on. `rebuilding` is reserved: this version does not rebuild. */
+/** Why a campaign's state in Redis must not be acted on. `missing`: all or a part of it; `rebuild()` makes it again. */
 export type NotReadyReason = 'missing' | 'rolled_back' | 'rebuilding';
 
 /** What `issue()` answers. A member carries only what is true of it. */

@@ -16,8 +16,11 @@ interface SaveRequest {
  */
 export type SaveOutcome =
   | SaveVerdict
-  | { readonly verdict: 'not_saved'; readonly error: Error }
+  | { readonly verdict: 'not_saved'; readonly error: Error; readonly refusal: Refusal }
   | { readonly verdict: 'unknown' };
+
+/** Whether the database refused this very row: `no`: the whole batch; `yes`: this one alone; `for_good`: and always will. */
+export type Refusal = 'no' | 'yes' | 'for_good';
 
 export type Saves = Batcher<SaveRequest, SaveOutcome>;
 
@@ -63,7 +66,9 @@ async function saveAll(
       return saveAll(adapter, issuances, { ...attempt, doubt: true });
     }
     if (issuances.length === 1 || error.wholeBatch || outOfTime) {
-      return issuances.map(() => (attempt.doubt ? { verdict: 'unknown' } : { verdict: 'not_saved', error: safe }));
+      if (attempt.doubt) return issuances.map(() => ({ verdict: 'unknown' }));
+      const refusal = error.wholeBatch || issuances.length > 1 ? 'no' : error.permanent ? 'for_good' : 'yes';
+      return issuances.map(() => ({ verdict: 'not_saved', error: safe, refusal }));
     }
     // In halves, so that one poison row does not take its neighbours along.
     const middle = issuances.length >> 1;

@@ -2,7 +2,7 @@ import { monotonicMs, withDeadline } from './deadline.js';
 import { NotReadyError, redacted } from './errors.js';
 import type { Emit } from './events.js';
 import type { Issuance } from './issuance.js';
-import { type Carried, carryThrough, refOf, type Steps } from './issue.js';
+import { type Carried, carryThrough, refOf, type Steps, type Trouble } from './issue.js';
 import type { PersistenceAdapter } from './persistence/adapter.js';
 import { registered } from './redis/admin.js';
 import { notReady, type RedisContext } from './redis/campaign-state.js';
@@ -14,7 +14,7 @@ import type { NotReadyReason } from './result.js';
 export interface SettleResult {
   /** Reservations that came to their end: the row is committed, or the user already had one. */
   readonly settled: number;
-  /** Reservations that remain because their lease still runs or because the outcome is unknown. */
+  /** Reservations that remain because their lease still runs or because the outcome is unknown. Those in quarantine are among them. */
   readonly pending: number;
   /** Reservations that remain because the delivery or the save failed for certain. */
   readonly failed: number;
@@ -23,11 +23,30 @@ export interface SettleResult {
 export interface SettleOptions {
   readonly timeoutMs: number;
   readonly batchSize: number;
+  /** At most this many a second for the campaign, over all processes that pass it; `null` for no cap. */
+  readonly perSecond: number | null;
+  /** What was refused this often goes into quarantine. */
+  readonly maxTries: number;
   readonly find: PersistenceAdapter['find'];
 }
 
+/** What one batch of settling did. */
+export interface SettledBatch {
+  readonly claimed: readonly Reservation[];
+  readonly settled: number;
+  readonly failed: number;
+  readonly pending: number;
+  /** Until the rate cap lets the next one through; 0 without a cap. */
+  readonly waitMs: number;
+}
+
+type End = 'settled' | Trouble | 'untried';
+
+const FIRST_DELAY_MS = 1_000;
+const LONGEST_DELAY_MS = 60_000;
+
 /**
- * Finishes every reservation of a campaign whose lease ran out. It rolls forward and never releases: reserved means it will be issued,
+ * Finishes every reservation of a campaign that is due. It rolls forward and never releases: reserved means it will be issued,
  * unless the one who took it proved that nothing happened.
  */
 export async function settle(serving: Serving, steps: Steps, options: SettleOptions): Promise<SettleResult> {
@@ -36,21 +55,77 @@ export async function settle(serving: Serving, steps: Steps, options: SettleOpti
   let failed = 0;
   const tried = new Set<string>();
   for (;;) {
-    const claimed = await serving.claimDue(options.batchSize);
-    if (typeof claimed === 'string') throw notReady(serving.state.id, claimed);
-    const saved = steps.deliveries ? await findSaved(claimed, steps, options) : claimed.map(() => false);
-    const ends = await Promise.all(
-      claimed.map((reservation, i) => settleOne(serving, reservation, steps, options, saved[i]!)),
-    );
-    settled += ends.filter((end) => end === 'settled').length;
-    failed += ends.filter((end) => end === 'failed').length;
+    const batch = await settleBatch(serving, steps, options, settled > 0);
+    settled += batch.settled;
+    failed += batch.failed;
     // One pass tries each reservation once: with a database that hangs, leases run out again faster than they can be settled.
-    if (claimed.length < options.batchSize || claimed.some(({ id }) => tried.has(id))) break;
-    for (const { id } of claimed) tried.add(id);
+    if (batch.claimed.length < options.batchSize || batch.claimed.some(({ id }) => tried.has(id))) break;
+    for (const { id } of batch.claimed) tried.add(id);
   }
   const campaign = await serving.state.refresh();
   const reserved = typeof campaign === 'string' ? 0 : campaign.reserved;
   return { settled, pending: Math.max(0, reserved - failed), failed };
+}
+
+/**
+ * Claims one batch and carries each reservation to its end, or leaves it for later. `healthy`: the database was seen to work just now, so what still
+ * comes to nothing is the fault of the reservation.
+ */
+export async function settleBatch(
+  serving: Serving,
+  steps: Steps,
+  options: SettleOptions,
+  healthy: boolean,
+): Promise<SettledBatch> {
+  const claim = await serving.claimDue(options.batchSize, options.perSecond);
+  if (typeof claim === 'string') throw notReady(serving.state.id, claim);
+  const { claimed, waitMs } = claim;
+  const saved = steps.deliveries ? await findSaved(claimed, steps, options) : claimed.map(() => false);
+  const settleAt = (i: number) => settleOne(serving, claimed[i]!, steps, options, saved[i]!);
+  const ends: End[] = claimed.map(() => 'untried');
+  const fresh = claimed.flatMap(({ tries }, i) => (tries === 0 ? [i] : []));
+  const first = await Promise.all(fresh.map(settleAt));
+  fresh.forEach((i, at) => {
+    ends[i] = first[at]!;
+  });
+  // What failed before goes alone, so that it takes no neighbours along; if nobody can say how it ended, the rest waits.
+  for (const i of claimed.flatMap(({ tries }, at) => (tries > 0 ? [at] : []))) {
+    ends[i] = await settleAt(i);
+    if (ends[i] === 'unknown') break;
+  }
+  const count = (...of: End[]) => ends.filter((end) => of.includes(end)).length;
+  const settled = count('settled');
+  await leaveForLater(serving, claimed, ends, steps, { maxTries: options.maxTries, healthy: healthy || settled > 0 });
+  const failed = count('failed', 'refused', 'refused_for_good');
+  return { claimed, settled, failed, pending: ends.length - settled - failed, waitMs };
+}
+
+/** Gives what did not come through a later lease, longer each time, or puts it into quarantine. If this is lost, the lease runs out as it would have. */
+async function leaveForLater(
+  serving: Serving,
+  claimed: readonly Reservation[],
+  ends: readonly End[],
+  steps: Steps,
+  limits: { maxTries: number; healthy: boolean },
+): Promise<void> {
+  const one = async (reservation: Reservation, end: End) => {
+    const tries = reservation.tries + (end === 'untried' ? 0 : 1);
+    const lastTry = tries >= limits.maxTries && (end === 'refused' || (end === 'unknown' && limits.healthy));
+    const backOff =
+      Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.max(0, tries - 1)) * (0.5 + Math.random() / 2);
+    // A delivery in doubt may still be under way: the next one waits as long as another process would.
+    const later = steps.deliveries && end === 'unknown' ? Math.max(backOff, serving.state.leaseMs) : backOff;
+    const delayMs = end === 'refused_for_good' || lastTry ? null : later;
+    const word = await serving.held(reservation).postpone(reservation, { tries, delayMs });
+    if (word === 'quarantined') steps.emit({ type: 'quarantined', tries, ...refOf(reservation.issuance) });
+  };
+  try {
+    await Promise.all(
+      claimed.map((reservation, i) => (ends[i] === 'settled' ? undefined : one(reservation, ends[i]!))),
+    );
+  } catch (error) {
+    steps.emit({ type: 'fault', during: 'settle', campaignId: serving.state.id, error: redacted(error) });
+  }
 }
 
 /** Settles every campaign of the registry. One that fails does not stop the others; the first fault is thrown at the end. */
@@ -82,7 +157,7 @@ export async function settleAll(
   return sum;
 }
 
-async function isGone({ state }: Serving): Promise<boolean> {
+export async function isGone({ state }: Serving): Promise<boolean> {
   return (await state.refresh().catch(() => null)) === 'missing';
 }
 
@@ -92,7 +167,7 @@ async function settleOne(
   steps: Steps,
   options: SettleOptions,
   alreadySaved: boolean,
-): Promise<'settled' | 'failed' | 'pending'> {
+): Promise<End> {
   try {
     const attempt = { deadlineAt: monotonicMs() + options.timeoutMs, reserved: null, promised: true };
     const carried = await carryThrough(serving, reservation, attempt, steps, alreadySaved);
@@ -100,17 +175,17 @@ async function settleOne(
     return endOf(carried, reservation.issuance, steps);
   } catch (error) {
     steps.emit({ type: 'fault', during: 'settle', campaignId: serving.state.id, error: redacted(error) });
-    return 'pending';
+    return 'unknown';
   }
 }
 
-function endOf(carried: Carried, issuance: Issuance, steps: Steps): 'settled' | 'failed' | 'pending' {
+function endOf(carried: Carried, issuance: Issuance, steps: Steps): End {
   switch (carried.outcome) {
     case 'issued':
       steps.emit({ type: 'settled', ...refOf(carried.issuance) });
       return 'settled';
     case 'accepted':
-      return carried.failed ? 'failed' : 'pending';
+      return carried.trouble;
     case 'forgotten':
     case 'released':
     case 'sold_out':
@@ -121,7 +196,7 @@ function endOf(carried: Carried, issuance: Issuance, steps: Steps): 'settled' | 
 }
 
 /** Which reservations the database already has, so that nothing is delivered a second time. Where it cannot say, they are delivered again. */
-async function findSaved(claimed: Reservation[], steps: Steps, options: SettleOptions): Promise<boolean[]> {
+async function findSaved(claimed: readonly Reservation[], steps: Steps, options: SettleOptions): Promise<boolean[]> {
   const { find, timeoutMs } = options;
   const none = claimed.map(() => false);
   if (!find || claimed.length === 0) return none;

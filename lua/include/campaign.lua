@@ -3,9 +3,10 @@
 local unpack = unpack or table.unpack
 local function integer(number) return string.format('%.0f', number) end
 
-local TEXTS = { 'epoch', 'verified', 'kind', 'generate', 'needs', 'paused', 'exhausted' }
+local TEXTS = { 'epoch', 'verified', 'kind', 'generate', 'needs', 'saveMode', 'paused', 'exhausted', 'building' }
 local COUNTERS = { 'stamp', 'lastSerial', 'reserved', 'issued', 'withdrawn', 'returned', 'pool' }
-local FIELDS = { 'total', 'perUser', 'opensAt', 'closesAt', 'closedAt', 'retainMs', 'leaseMs', 'codes', 'senders' }
+local FIELDS = { 'total', 'opened', 'removed', 'perUser', 'opensAt', 'closesAt', 'closedAt', 'retainMs', 'leaseMs' }
+for _, name in ipairs({ 'codes', 'senders', 'savesAt' }) do FIELDS[#FIELDS + 1] = name end
 local FIRST_TEXT = #FIELDS + #COUNTERS + 1
 for _, name in ipairs(COUNTERS) do FIELDS[#FIELDS + 1] = name end
 for _, name in ipairs(TEXTS) do FIELDS[#FIELDS + 1] = name end

@@ -1,13 +1,16 @@
--- A grant's record: <r|t|i>:<stamp>:<serial>:<issuedAt>:<id>:<code>. r: reserved, and the call that took the unit may
--- still give it back. t: reserved, taken over or reassigned since; nobody gives it back. i: issued, its stamp is 0.
--- The code comes last because it may hold any character; it is empty where there is none.
+-- A grant's record: <r|t|i><tries>:<stamp>:<serial>:<issuedAt>:<id>:<code>. r: reserved, and the call that took the unit
+-- may still give it back. t: reserved, and nobody gives it back: taken over, reassigned, or promised at once. i: issued, its
+-- stamp is 0. tries: how often settle failed on it, empty for never. The code comes last because it may hold any
+-- character; it is empty where there is none.
 local function decodeRecord(text)
-  local state, stamp, serial, issuedAt, id, code = string.match(text, '^(%a):(%d+):(%d+):(%d+):([^:]*):(.*)$')
-  return { state = state, stamp = stamp, serial = serial, issuedAt = issuedAt, id = id, code = code }
+  local state, tries, stamp, serial, issuedAt, id, code =
+    string.match(text, '^(%a)(%d*):(%d+):(%d+):(%d+):([^:]*):(.*)$')
+  return { state = state, tries = tries, stamp = stamp, serial = serial, issuedAt = issuedAt, id = id, code = code }
 end
 
 local function encodeRecord(record)
-  local state, stamp, serial, issuedAt = record.state, record.stamp, record.serial, record.issuedAt
+  local stamp, serial, issuedAt = record.stamp, record.serial, record.issuedAt
+  local state = record.state .. (record.state ~= 'i' and record.tries or '')
   return state .. ':' .. stamp .. ':' .. serial .. ':' .. issuedAt .. ':' .. record.id .. ':' .. record.code
 end
 

@@ -191,6 +191,7 @@ function certainlyNotStored(error: unknown): NotSavedError | null {
   return new NotSavedError(`the database refused the batch (${code})`, {
     cause: error,
     wholeBatch: CERTAIN_CODES.includes(code) || !ROW_CLASSES.includes(family),
+    permanent: family === '22',
   });
 }
 

@@ -70,12 +70,14 @@ export async function readCampaign(state: CampaignState): Promise<Campaign> {
 }
 
 /** Sends under the epoch this process knows, and again once it read a newer one. After the first send a failure proves nothing of the whole. */
-async function underEpoch(state: CampaignState, send: () => Promise<Reply>): Promise<Reply> {
+export async function underEpoch(state: CampaignState, send: () => Promise<Reply>): Promise<Reply> {
   for (let attempt = 0; attempt < MAX_SENDS; attempt++) {
     const reply = await send().catch((error: unknown) => {
       throw attempt === 0 ? error : inDoubt(error);
     });
-    if (reply[0] === 'missing' || reply[0] === 'rolled_back') throw notReady(state.id, reply[0]);
+    if (reply[0] === 'missing' || reply[0] === 'rolled_back' || reply[0] === 'rebuilding') {
+      throw notReady(state.id, reply[0]);
+    }
     if (reply[0] === 'closed') throw new CampaignConflictError(`campaign ${state.id} is closed`);
     if (reply[0] === 'stale_epoch') await readCampaign(state);
     else if (reply[0] !== 'lapsed') return reply;

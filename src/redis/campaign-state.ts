@@ -146,6 +146,7 @@ function decodeCampaign(id: string, reply: Reply, fields: Map<string, string>): 
     opensAt,
     closesAt,
     closedAt,
+    saveMode: fields.get('saveMode') === 'write-behind' ? 'write-behind' : 'write-through',
     leaseMs: count('leaseMs'),
     needs: (fields.get('needs')?.split('+') ?? []) as Need[],
     epoch: fields.get('epoch')!,
@@ -160,6 +161,7 @@ export function rulesOf(campaign: Campaign): CampaignRules {
     perUser: campaign.perUser,
     opensAt: campaign.opensAt?.getTime() ?? null,
     closesAt: campaign.closesAt?.getTime() ?? null,
+    saveMode: campaign.saveMode,
     needs: campaign.needs,
   };
 }
@@ -178,6 +180,7 @@ export function rulesToFields(rules: CampaignRules, leaseMs: number): { name: st
   add('generate', rules.generateCodes ? '1' : null);
   add('opensAt', rules.opensAt);
   add('closesAt', rules.closesAt);
+  add('saveMode', rules.saveMode === 'write-behind' ? rules.saveMode : null);
   add('needs', [...rules.needs].sort().join('+'));
   return fields;
 }

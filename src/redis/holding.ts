@@ -15,6 +15,7 @@ type Word<W extends string> = W | 'issued' | 'taken_over' | 'retaken' | 'gone' |
 export type ConfirmWord = Word<'confirmed'>;
 export type WithdrawWord = Word<'withdrawn'>;
 export type AdoptWord = Word<'adopted'>;
+export type PostponeWord = Word<'postponed' | 'quarantined'>;
 export type ReleaseAnswer =
   | { readonly word: 'released' | 'retaken' | 'gone' | 'stale' }
   | { readonly word: 'issued' | 'taken_over'; readonly issuance: Issuance };
@@ -27,6 +28,14 @@ interface Reassignment {
   readonly reservation: Reservation;
   readonly keepSerial: boolean;
   readonly code: string;
+}
+
+interface Postponement {
+  readonly reservation: Reservation;
+  /** How often settle failed on it by now. */
+  readonly tries: number;
+  /** `null`: into quarantine. */
+  readonly delayMs: number | null;
 }
 
 interface Adoption {
@@ -45,6 +54,7 @@ export class Holding {
   readonly #withdrawals: Batcher<Reservation, WithdrawWord>;
   readonly #reassignments: Batcher<Reassignment, ReassignAnswer>;
   readonly #adoptions: Batcher<Adoption, AdoptWord>;
+  readonly #postponements: Batcher<Postponement, PostponeWord>;
 
   constructor(state: CampaignState, epoch: string, options: { maxBatch: number; maxInFlight: number; emit: Emit }) {
     const { maxBatch, maxInFlight, emit } = options;
@@ -57,6 +67,7 @@ export class Holding {
     this.#releases = batched((items) => this.#release(items));
     this.#reassignments = batched((items) => this.#reassign(items));
     this.#adoptions = batched((items) => this.#adopt(items));
+    this.#postponements = batched((items) => this.#postpone(items));
   }
 
   /** Ends the lease of a reservation whose row is committed. */
@@ -82,6 +93,23 @@ export class Holding {
   /** Writes a row that Redis had forgotten back, and gives the unit reserved in its place back. */
   adopt(reservation: Reservation, row: Issuance, delivered: boolean): Promise<AdoptWord> {
     return this.#adoptions.add({ reservation, row, delivered });
+  }
+
+  /** Leaves it for a later try, or puts it into quarantine, where settle does not find it. */
+  postpone(reservation: Reservation, to: { tries: number; delayMs: number | null }): Promise<PostponeWord> {
+    return this.#postponements.add({ reservation, ...to });
+  }
+
+  async #postpone(items: Postponement[]): Promise<PostponeWord[]> {
+    const named = items.map(({ reservation: { field, id, stamp }, tries, delayMs }) => ({
+      field,
+      id,
+      stamp,
+      tries: String(tries),
+      delayMs: delayMs === null ? '' : String(Math.round(delayMs)),
+    }));
+    const reply = await this.#send(scripts.postpone, named);
+    return items.map((_, i) => this.#wordAt(reply, 1 + i) as PostponeWord);
   }
 
   async #release(items: Reservation[]): Promise<ReleaseAnswer[]> {

@@ -1,6 +1,6 @@
 import type { Issuance } from '../issuance.js';
 
-/** A grant's record as Redis keeps it: `<r|t|i>:<stamp>:<serial>:<issuedAt>:<id>:<code>`, written by `lua/include/record.lua`. */
+/** A grant's record as Redis keeps it: `<r|t|i><tries>:<stamp>:<serial>:<issuedAt>:<id>:<code>`, written by `lua/include/record.lua`. */
 export function decodeIssuance(
   grant: string,
   record: string,
@@ -22,7 +22,12 @@ export function decodeIssuance(
 }
 
 export function stampOf(record: string): string {
-  return record.slice(2, record.indexOf(':', 2));
+  return record.split(':', 2)[1]!;
+}
+
+/** How often settle failed on it. */
+export function triesOf(record: string): number {
+  return Number(record.slice(1, record.indexOf(':')));
 }
 
 /** The field of a grant: the grant first, because a user id may hold any character. */

@@ -1,6 +1,6 @@
 import type { Issuance } from '../issuance.js';
 import type { CampaignState } from './campaign-state.js';
-import { decodeIssuance, fieldOf, stampOf } from './record.js';
+import { decodeIssuance, fieldOf, stampOf, triesOf } from './record.js';
 
 /** A unit in the hands of this process: everything that acts on it names its field, id and stamp. */
 export interface Reservation {
@@ -11,6 +11,8 @@ export interface Reservation {
   readonly issuance: Issuance;
   /** Only the call that took the unit may give it back: whoever took it over may have promised it to somebody. */
   readonly mayRelease: boolean;
+  /** How often settle failed on it. */
+  readonly tries: number;
   /** Until when nobody else acts on it; monotonic ms, reckoned from before the call was sent. */
   readonly leaseEndsAt: number;
 }
@@ -29,6 +31,7 @@ export function toReservation(
     stamp,
     issuance,
     mayRelease: of.mayRelease,
+    tries: triesOf(record),
     leaseEndsAt: of.sentAt + state.leaseMs,
   };
 }

@@ -1,5 +1,6 @@
 import activateCampaign from '../../lua/activate-campaign.lua';
 import adoptRow from '../../lua/adopt-row.lua';
+import backlog from '../../lua/backlog.lua';
 import claimDue from '../../lua/claim-due.lua';
 import closeCampaign from '../../lua/close-campaign.lua';
 import confirm from '../../lua/confirm.lua';
@@ -8,18 +9,22 @@ import findUser from '../../lua/find-user.lua';
 import inspect from '../../lua/inspect.lua';
 import knowCampaign from '../../lua/know-campaign.lua';
 import listCampaigns from '../../lua/list-campaigns.lua';
+import listQuarantined from '../../lua/list-quarantined.lua';
 import loadCodes from '../../lua/load-codes.lua';
 import openCampaign from '../../lua/open-campaign.lua';
+import postpone from '../../lua/postpone.lua';
 import reassign from '../../lua/reassign.lua';
 import registerCampaign from '../../lua/register-campaign.lua';
 import release from '../../lua/release.lua';
 import replaceCode from '../../lua/replace-code.lua';
 import reserve from '../../lua/reserve.lua';
+import retryQuarantined from '../../lua/retry-quarantined.lua';
 import setPaused from '../../lua/set-paused.lua';
 import withdraw from '../../lua/withdraw.lua';
 import { defineScript } from './runner.js';
 
 const SERVING = ['campaign', 'grants', 'senders', 'leases', 'returned', 'pool'] as const;
+const HELD = ['campaign', 'grants', 'leases'] as const;
 const ALL = [...SERVING, 'codes'] as const;
 
 /** Every script with its KEYS and ARGV by name, in the order of its header; a test compares the two. */
@@ -63,5 +68,17 @@ export const scripts = {
     args: ['epoch'],
     each: ['field', 'id', 'stamp', 'delivered', 'rowField', 'rowId', 'rowSerial', 'rowIssuedAt', 'rowCode'],
   }),
-  claimDue: defineScript('claim-due', claimDue, { keys: SERVING, args: ['epoch', 'fence', 'limit'] }),
+  claimDue: defineScript('claim-due', claimDue, { keys: SERVING, args: ['epoch', 'fence', 'limit', 'perSecond'] }),
+  postpone: defineScript('postpone', postpone, {
+    keys: HELD,
+    args: ['epoch'],
+    each: ['field', 'id', 'stamp', 'tries', 'delayMs'],
+  }),
+  listQuarantined: defineScript('list-quarantined', listQuarantined, { keys: HELD, args: ['offset', 'limit'] }),
+  retryQuarantined: defineScript('retry-quarantined', retryQuarantined, {
+    keys: HELD,
+    args: ['epoch'],
+    each: ['field', 'id'],
+  }),
+  backlog: defineScript('backlog', backlog, { keys: HELD }),
 };

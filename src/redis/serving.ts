@@ -34,6 +34,12 @@ export type ReserveAnswer =
   | { readonly word: 'closed'; readonly closedAt: Date }
   | { readonly word: 'not_ready'; readonly reason: NotReadyReason };
 
+export interface Claim {
+  readonly claimed: readonly Reservation[];
+  /** Until the cap lets the next one through; 0 without a cap. */
+  readonly waitMs: number;
+}
+
 export interface ServingOptions {
   readonly maxBatch: number;
   readonly maxInFlight: number;
@@ -82,16 +88,21 @@ export class Serving {
     return this.#holding;
   }
 
-  /** Takes over up to `limit` reservations whose lease ran out. One round trip. */
-  async claimDue(limit: number): Promise<Reservation[] | NotReadyReason> {
+  /** Takes over up to `limit` reservations that are due, no more per second than the cap allows. One round trip. */
+  async claimDue(limit: number, perSecond: number | null): Promise<Claim | NotReadyReason> {
     for (let send = 0; send < MAX_SENDS; send++) {
       const sentAt = monotonicMs();
       const { epoch, fence } = this.state;
-      const reply = await this.state.run(scripts.claimDue, { epoch, fence, limit: String(limit) });
+      const reply = await this.state.run(scripts.claimDue, {
+        epoch,
+        fence,
+        limit: String(limit),
+        perSecond: perSecond === null ? '' : String(perSecond),
+      });
       if (reply[0] === 'ok') {
         this.state.sawStamp(Number(reply[1]));
         const claimed: Reservation[] = [];
-        for (let i = 2; i < reply.length; i += 2) {
+        for (let i = 3; i < reply.length; i += 2) {
           const { grant, userId } = splitField(String(reply[i]));
           claimed.push(
             toReservation(this.state, {
@@ -104,7 +115,7 @@ export class Serving {
             }),
           );
         }
-        return claimed;
+        return { claimed, waitMs: perSecond === null ? 0 : Number(reply[2]) };
       }
       const refusal = await this.#refusal(reply);
       if (refusal) return refusal;
@@ -113,7 +124,8 @@ export class Serving {
   }
 
   async #reserve(requests: ReserveRequest[]): Promise<ReserveAnswer[]> {
-    await this.#options.room();
+    // What waits in line is saved by a worker, at its own pace.
+    if (this.state.rules.saveMode === 'write-through') await this.#options.room();
     const answers: ReserveAnswer[] = requests.map(() => ({ word: 'expired' }));
     const now = monotonicMs();
     let open = requests.flatMap((request, i) => (request.abandoned || request.deadlineAt <= now ? [] : [i]));
@@ -210,7 +222,7 @@ export class Serving {
 
   /** What a refused script means: a reason to stop, or `null` after another epoch was read. */
   async #refusal(reply: Reply): Promise<NotReadyReason | null> {
-    if (reply[0] === 'rolled_back' || reply[0] === 'missing') return reply[0];
+    if (reply[0] === 'rolled_back' || reply[0] === 'missing' || reply[0] === 'rebuilding') return reply[0];
     const campaign = await this.state.refresh();
     if (typeof campaign === 'string') return campaign;
     this.state.assertEquipped();

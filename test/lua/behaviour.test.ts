@@ -6,7 +6,15 @@ import { RedisServer } from '../support/redis-server.js';
 import { idOf, openWorld, snapshot } from './world.js';
 
 const names = Object.values(scripts).map(({ name }) => name);
-const READERS = ['know-campaign', 'list-campaigns', 'inspect', 'find-user', 'find-in-pool'];
+const READERS = [
+  'know-campaign',
+  'list-campaigns',
+  'inspect',
+  'find-user',
+  'find-in-pool',
+  'list-quarantined',
+  'backlog',
+];
 /** They find in the world what they would write. */
 const DONE_BEFORE = ['open-campaign', 'activate-campaign'];
 const POOL_ONLY = ['load-codes', 'find-in-pool', 'replace-code'];

@@ -4,6 +4,8 @@ import { type Reply, type Script, ScriptRunner } from '../../src/redis/runner.js
 import { scripts } from '../../src/redis/scripts.js';
 
 export const EPOCH = '1-abc';
+/** The score of what is in quarantine. */
+const NEVER = '9007199254740991';
 const ID = 'launch';
 const keys = { ...campaignKeys('coupon', ID), campaigns: registryKey('coupon') };
 
@@ -14,7 +16,7 @@ export interface Call {
   readonly items?: readonly Values[];
 }
 
-/** What a script is called with in the tests, in a campaign where u1, u2 and u3 hold units and one unit came back. */
+/** What a script is called with in the tests, in a campaign where u1, u2 (in quarantine) and u3 (due) hold units and one unit came back. */
 export interface World {
   readonly redis: Redis;
   readonly run: (call: Call) => Promise<Reply>;
@@ -59,7 +61,7 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes'): Promis
     return { field: `1:${userId}`, id: idOf(userId), stamp: record!.split(':')[1]! };
   };
   await run(call(scripts.release, { epoch }, [await held('gone')]));
-  await redis.zadd(keys.leases, 0, '1:u3');
+  await redis.zadd(keys.leases, 0, '1:u3', NEVER, '1:u2');
   const u1 = await held('u1');
   const serial = (await redis.hget(keys.grants, '1:u1'))!.split(':')[2]!;
   const row = { rowField: '1:u1', rowId: 'the-row'.padEnd(22, '0'), rowSerial: '9', rowIssuedAt: '1', rowCode: '' };
@@ -90,7 +92,11 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes'): Promis
       withdraw: call(scripts.withdraw, { epoch }, [u1]),
       reassign: call(scripts.reassign, { epoch }, [{ ...u1, serial, keep: '0', code: '' }]),
       'adopt-row': call(scripts.adoptRow, { epoch }, [{ ...u1, delivered: '0', ...row }]),
-      'claim-due': call(scripts.claimDue, { epoch, fence: '0', limit: '10' }),
+      'claim-due': call(scripts.claimDue, { epoch, fence: '0', limit: '10', perSecond: '100' }),
+      postpone: call(scripts.postpone, { epoch }, [{ ...u1, tries: '3', delayMs: '' }]),
+      'list-quarantined': call(scripts.listQuarantined, { offset: '0', limit: '10' }),
+      'retry-quarantined': call(scripts.retryQuarantined, { epoch }, [{ field: '1:u2', id: idOf('u2') }]),
+      backlog: call(scripts.backlog, {}),
     },
   };
 }

@@ -84,6 +84,7 @@ function noted(event: CouponEvent): string {
     case 'accepted':
     case 'released':
     case 'withdrawn':
+    case 'quarantined':
     case 'settled':
       // @ts-expect-error events carry no code
       return String(event.code);

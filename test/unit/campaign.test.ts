@@ -14,6 +14,7 @@ test('a definition gets its defaults', () => {
     perUser: 1,
     opensAt: null,
     closesAt: null,
+    saveMode: 'write-through',
     needs: ['persistence'],
   });
 });

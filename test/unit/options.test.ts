@@ -15,6 +15,7 @@ test('what is left out has its default, also where undefined is given', () => {
     maxInFlight: 2,
     maxQueued: 10_000,
     maxDeliveries: 32,
+    maxTries: 10,
   };
   expect(checkedOptions({ redis })).toEqual({ redis, ...defaults });
   const undefineds = { prefix: undefined, leaseMs: undefined, deliver: undefined, persistence: undefined };

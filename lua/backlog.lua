@@ -1,0 +1,22 @@
+-- Reads how much waits to be settled, and since when.
+--
+-- KEYS     campaign grants leases
+-- ARGV     none
+-- RETURNS  missing, alone; or ok, due, quarantined, nowMs, issuedAt of the oldest that is due (or empty), closed (1 or 0),
+--          reserved
+-- WRITES   nothing
+-- COST     O(log leases)
+local campaignKey, grantsKey, leasesKey = KEYS[1], KEYS[2], KEYS[3]
+--- @include "include/now"
+--- @include "include/campaign"
+--- @include "include/record"
+--- @include "include/due"
+
+if not campaign.epoch or campaign.verified ~= '1' then return { 'missing' } end
+local due = redis.call('ZCOUNT', leasesKey, '-inf', integer(nowMs))
+local quarantined = redis.call('ZCOUNT', leasesKey, NEVER, '+inf')
+local head = redis.call('ZRANGEBYSCORE', leasesKey, '-inf', integer(nowMs), 'LIMIT', 0, 1)
+local oldest = head[1] and readRecords(head)[head[1]]
+local closed = campaign.closedAt or (campaign.closesAt and nowMs >= campaign.closesAt)
+local issuedAt = oldest and oldest.issuedAt or ''
+return { 'ok', due, quarantined, integer(nowMs), issuedAt, closed and '1' or '0', integer(campaign.reserved) }

@@ -1,0 +1,23 @@
+-- Reads a page of the reservations in quarantine, in the order of their fields.
+--
+-- KEYS     campaign grants leases
+-- ARGV     offset limit
+-- RETURNS  missing, alone; or ok, then for each: field, record
+-- WRITES   nothing
+-- COST     O(limit + log leases + offset)
+local campaignKey, grantsKey, leasesKey = KEYS[1], KEYS[2], KEYS[3]
+local offset, limit = ARGV[1], ARGV[2]
+--- @include "include/campaign"
+--- @include "include/record"
+--- @include "include/due"
+
+if not campaign.epoch or campaign.verified ~= '1' then return { 'missing' } end
+local fields = redis.call('ZRANGEBYSCORE', leasesKey, NEVER, NEVER, 'LIMIT', offset, limit)
+local records, reply = readRecords(fields), { 'ok' }
+for _, field in ipairs(fields) do
+  if records[field] then
+    reply[#reply + 1] = field
+    reply[#reply + 1] = encodeRecord(records[field])
+  end
+end
+return { unpack(reply) }

@@ -1,0 +1,40 @@
+-- Lets settle try reservations again that are in quarantine; their failed tries are forgotten.
+--
+-- KEYS     campaign grants leases
+-- ARGV     epoch, then for each reservation: field id
+-- RETURNS  missing | stale_epoch, alone; or ok, then for each: retried | not_quarantined
+-- WRITES   leases grants
+-- COST     O(reservations * log leases)
+local campaignKey, grantsKey, leasesKey = KEYS[1], KEYS[2], KEYS[3]
+local epoch = ARGV[1]
+local FIRST, STRIDE = 2, 2
+--- @include "include/now"
+--- @include "include/campaign"
+--- @include "include/record"
+--- @include "include/write"
+--- @include "include/held"
+--- @include "include/due"
+
+if not campaign.epoch or campaign.verified ~= '1' then return { 'missing' } end
+if campaign.epoch ~= epoch then return { 'stale_epoch' } end
+
+local records = readRecords(namedFields(FIRST, STRIDE))
+local reply, grantWrites, leaseWrites = { 'ok' }, {}, {}
+for i = FIRST, #ARGV, STRIDE do
+  local field, id = ARGV[i], ARGV[i + 1]
+  local record = records[field]
+  local due = record and record.id == id and redis.call('ZSCORE', leasesKey, field)
+  if type(due) == 'string' and tonumber(due) == tonumber(NEVER) then
+    record.tries = ''
+    grantWrites[#grantWrites + 1] = field
+    grantWrites[#grantWrites + 1] = encodeRecord(record)
+    leaseWrites[#leaseWrites + 1] = integer(nowMs)
+    leaseWrites[#leaseWrites + 1] = field
+    reply[#reply + 1] = 'retried'
+  else
+    reply[#reply + 1] = 'not_quarantined'
+  end
+end
+writeAll('HSET', grantsKey, grantWrites)
+writeAll('ZADD', leasesKey, leaseWrites)
+return { unpack(reply) }

@@ -1,0 +1,53 @@
+import { InvalidArgumentError } from './errors.js';
+import { type Issuance, withoutCode } from './issuance.js';
+import { type Steps, takeOut } from './issue.js';
+import { assertName, assertObject, assertOnlyKeys, assertText } from './limits.js';
+import { listQuarantined, retryQuarantined } from './redis/quarantine.js';
+import type { Reservation } from './redis/reservation.js';
+import type { Serving } from './redis/serving.js';
+
+/** A reservation that settle failed on for the last time. It keeps its unit until an operator decides. */
+export interface QuarantinedIssuance {
+  /** Without its code. */
+  readonly issuance: Issuance;
+  /** How often settle failed on it. */
+  readonly tries: number;
+}
+
+/** Which reservations of the quarantine an operator means. */
+export interface QuarantineChoice {
+  readonly campaignId: string;
+  /** Ids of issuances; default: all that are in quarantine. */
+  readonly ids?: readonly string[];
+}
+
+export function assertChoice(choice: QuarantineChoice): void {
+  assertObject('the choice', choice);
+  assertOnlyKeys('the choice', choice, ['campaignId', 'ids']);
+  assertName('campaignId', choice.campaignId);
+  if (choice.ids === undefined) return;
+  if (!Array.isArray(choice.ids)) throw new InvalidArgumentError('ids must be an array of issuance ids');
+  choice.ids.forEach((id, i) => {
+    assertText(`ids[${i}]`, id);
+  });
+}
+
+export async function quarantined({ state }: Serving): Promise<QuarantinedIssuance[]> {
+  return (await listQuarantined(state)).map(({ issuance, tries }) => ({ issuance: withoutCode(issuance), tries }));
+}
+
+export async function retry({ state }: Serving, choice: QuarantineChoice): Promise<number> {
+  return retryQuarantined(state, chosen(await listQuarantined(state), choice));
+}
+
+/** Each names the stamp under which it was found, so that what settle has taken up again meanwhile stays. */
+export async function withdrawChosen(serving: Serving, choice: QuarantineChoice, steps: Steps): Promise<number> {
+  const found = chosen(await listQuarantined(serving.state), choice);
+  const delivered = serving.state.rules.needs.includes('deliver');
+  const words = await Promise.all(found.map((reservation) => takeOut(serving, reservation, delivered, steps)));
+  return words.filter((word) => word === 'withdrawn').length;
+}
+
+function chosen(found: readonly Reservation[], { ids }: QuarantineChoice): Reservation[] {
+  return found.filter(({ id }) => ids === undefined || ids.includes(id));
+}

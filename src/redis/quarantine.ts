@@ -1,0 +1,57 @@
+import { underEpoch } from './admin.js';
+import { type CampaignState, notReady } from './campaign-state.js';
+import { splitField } from './record.js';
+import { type Reservation, toReservation } from './reservation.js';
+import { scripts } from './scripts.js';
+
+const PAGE = 500;
+
+export interface Backlog {
+  readonly due: number;
+  readonly quarantined: number;
+  readonly oldestMs: number | null;
+  readonly closed: boolean;
+  readonly reserved: number;
+}
+
+/** How much waits to be settled, and since when; `null` where the campaign is gone. One round trip. */
+export async function readBacklog(state: CampaignState): Promise<Backlog | null> {
+  const [word, due, quarantined, nowMs, issuedAt, closed, reserved] = await state.run(scripts.backlog, {});
+  if (word !== 'ok') return null;
+  return {
+    due: Number(due),
+    quarantined: Number(quarantined),
+    oldestMs: issuedAt === '' ? null : Math.max(0, Number(nowMs) - Number(issuedAt)),
+    closed: closed === '1',
+    reserved: Number(reserved),
+  };
+}
+
+/** Every reservation in quarantine, with the stamp that withdrawing it names. One round trip per 500. */
+export async function listQuarantined(state: CampaignState): Promise<Reservation[]> {
+  const found: Reservation[] = [];
+  for (let offset = 0; ; offset += PAGE) {
+    const reply = await state.run(scripts.listQuarantined, { offset: String(offset), limit: String(PAGE) });
+    if (reply[0] !== 'ok') throw notReady(state.id, 'missing');
+    for (let i = 1; i < reply.length; i += 2) {
+      const { grant, userId } = splitField(String(reply[i]));
+      const record = String(reply[i + 1]);
+      found.push(toReservation(state, { grant, userId, record, epoch: state.epoch, sentAt: 0, mayRelease: false }));
+    }
+    if (reply.length < 2 * PAGE) return found;
+  }
+}
+
+/** Lets settle try them again; answers how many were still in quarantine. One round trip per 500. */
+export async function retryQuarantined(
+  state: CampaignState,
+  reservations: readonly Pick<Reservation, 'field' | 'id'>[],
+): Promise<number> {
+  let retried = 0;
+  for (let first = 0; first < reservations.length; first += PAGE) {
+    const items = reservations.slice(first, first + PAGE).map(({ field, id }) => ({ field, id }));
+    const reply = await underEpoch(state, () => state.run(scripts.retryQuarantined, { epoch: state.epoch }, items));
+    retried += reply.filter((word) => word === 'retried').length;
+  }
+  return retried;
+}

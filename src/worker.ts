@@ -1,0 +1,215 @@
+import { monotonicMs } from './deadline.js';
+import { redacted } from './errors.js';
+import type { Emit } from './events.js';
+import type { CheckedWorkerOptions } from './options.js';
+import { registered } from './redis/admin.js';
+import { notReady, type RedisContext } from './redis/campaign-state.js';
+import type { Campaigns } from './redis/campaigns.js';
+import { readBacklog } from './redis/quarantine.js';
+import type { Serving } from './redis/serving.js';
+import { isGone, type SettledBatch } from './settle.js';
+
+/** What waits in one campaign. */
+export interface CampaignHealth {
+  readonly campaignId: string;
+  /** Reservations that wait to be settled now: the line of write-behind, and leases that ran out. */
+  readonly backlog: number;
+  /** For how long the oldest of them has been reserved, ms; `null` if none waits. */
+  readonly oldestMs: number | null;
+  /** Reservations that only an operator acts on. */
+  readonly quarantined: number;
+  /** The last fault that this worker saw in this campaign, redacted. It stays until the next one. */
+  readonly lastError: { readonly error: Error; readonly at: Date } | null;
+}
+
+/** What `health()` answers. */
+export interface WorkerHealth {
+  /** `false` once it was stopped. */
+  readonly running: boolean;
+  /** The campaigns this worker looks after and has seen so far. */
+  readonly campaigns: readonly CampaignHealth[];
+}
+
+/** A worker of `startWorker`. Stop it, or use `await using`. */
+export interface SettleWorker extends AsyncDisposable {
+  /** What waits, and what went wrong last. One round trip per campaign. Throws `RedisError`. */
+  health(): Promise<WorkerHealth>;
+  /** Claims nothing more, and resolves once what it holds is finished. */
+  stop(): Promise<void>;
+}
+
+/** What a worker works with. */
+export interface WorkerParts {
+  readonly context: RedisContext;
+  readonly campaigns: Campaigns;
+  readonly settleBatch: (serving: Serving, batchSize: number, healthy: boolean) => Promise<SettledBatch>;
+  readonly track: <T>(work: Promise<T>) => Promise<T>;
+  readonly emit: Emit;
+}
+
+/** One campaign in the care of a worker. */
+interface Care {
+  readonly id: string;
+  /** How many it claims next: one while the database fails, then twice as many each time. */
+  size: number;
+  failures: number;
+  /** The last batch came through, so the database works. */
+  healthy: boolean;
+  /** Monotonic ms. */
+  dueAt: number;
+  lastError: { error: Error; at: Date } | null;
+}
+
+const LONGEST_BACK_OFF_MS = 30_000;
+/** A closed campaign with nothing left, or one that is gone, is looked at once in so many intervals. */
+const RARELY = 60;
+const CAMPAIGNS_AT_A_TIME = 8;
+
+/** Settles campaigns again and again. Any number may run, in any number of processes; none of them leads. */
+export class Worker implements SettleWorker {
+  readonly #parts: WorkerParts;
+  readonly #options: CheckedWorkerOptions;
+  readonly #cares = new Map<string, Care>();
+  /** Resolves once it has stopped. */
+  readonly stopped: Promise<void>;
+  #listedAt = Number.NEGATIVE_INFINITY;
+  #stopped = false;
+  #wake: () => void = () => {};
+
+  constructor(parts: WorkerParts, options: CheckedWorkerOptions) {
+    this.#parts = parts;
+    this.#options = options;
+    const { signal } = options;
+    const abort = () => void this.stop();
+    if (signal?.aborted) this.#stopped = true;
+    else signal?.addEventListener('abort', abort, { once: true });
+    this.stopped = this.#run().finally(() => signal?.removeEventListener('abort', abort));
+  }
+
+  async health(): Promise<WorkerHealth> {
+    const campaigns: CampaignHealth[] = [];
+    for (const { id, lastError } of this.#cares.values()) {
+      const serving = await this.#parts.campaigns.find(id);
+      const backlog = typeof serving === 'string' ? null : await readBacklog(serving.state);
+      const { due, oldestMs, quarantined } = backlog ?? { due: 0, oldestMs: null, quarantined: 0 };
+      campaigns.push({ campaignId: id, backlog: due, oldestMs, quarantined, lastError });
+    }
+    return { running: !this.#stopped, campaigns };
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#wake();
+    await this.stopped;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  /** Told of every fault of the issuer. */
+  noteFault(campaignId: string | null, error: Error): void {
+    const care = campaignId === null ? undefined : this.#cares.get(campaignId);
+    if (care) care.lastError = { error, at: new Date() };
+  }
+
+  async #run(): Promise<void> {
+    // What was started in this tick is not waited for, and a constructor that does no I/O is easier to reason about.
+    await Promise.resolve();
+    while (!this.#stopped) {
+      await this.#list();
+      const due = [...this.#cares.values()].filter(({ dueAt }) => dueAt <= monotonicMs());
+      const next = async () => {
+        for (let care = due.shift(); care && !this.#stopped; care = due.shift()) {
+          await this.#parts.track(this.#attend(care));
+        }
+      };
+      await Promise.all(Array.from({ length: CAMPAIGNS_AT_A_TIME }, next));
+      await this.#sleep();
+    }
+  }
+
+  /** Looks which campaigns there are, once an interval. */
+  async #list(): Promise<void> {
+    const { intervalMs, campaigns } = this.#options;
+    if (monotonicMs() - this.#listedAt < intervalMs) return;
+    this.#listedAt = monotonicMs();
+    const care = (id: string) => {
+      if (!this.#cares.has(id)) this.#cares.set(id, newCare(id, this.#options.batchSize));
+    };
+    if (campaigns) return campaigns.forEach(care);
+    try {
+      for await (const id of registered(this.#parts.context)) care(id);
+    } catch (error) {
+      this.#parts.emit({ type: 'fault', during: 'settle', campaignId: null, error: redacted(error) });
+    }
+  }
+
+  async #attend(care: Care): Promise<void> {
+    const { intervalMs } = this.#options;
+    let serving: Awaited<ReturnType<Campaigns['find']>> = 'missing';
+    try {
+      serving = await this.#parts.campaigns.find(care.id);
+      if (typeof serving === 'string') throw notReady(care.id, serving);
+      serving.state.assertEquipped();
+      await this.#settle(serving, care);
+    } catch (error) {
+      const gone = typeof serving !== 'string' && (await isGone(serving));
+      if (gone) care.dueAt = monotonicMs() + RARELY * intervalMs;
+      else {
+        this.#backOff(care);
+        this.#parts.emit({ type: 'fault', during: 'settle', campaignId: care.id, error: redacted(error) });
+      }
+    }
+  }
+
+  /** Batch after batch until nothing is due, the cap is used up, or nothing comes through. */
+  async #settle(serving: Serving, care: Care): Promise<void> {
+    const { intervalMs, batchSize } = this.#options;
+    while (!this.#stopped) {
+      const asked = care.size;
+      const { claimed, settled, waitMs } = await this.#parts.settleBatch(serving, asked, care.healthy);
+      care.healthy = settled > 0 || (claimed.length === 0 && care.healthy);
+      if (claimed.length > 0 && settled === 0) return this.#backOff(care);
+      if (settled > 0) care.failures = 0;
+      if (settled === claimed.length) care.size = Math.min(batchSize, 2 * care.size);
+      if (claimed.length < asked) {
+        const rest = claimed.length === 0 && (await this.#restsFor(serving));
+        care.dueAt = monotonicMs() + (rest || (waitMs > 0 ? Math.min(waitMs, intervalMs) : intervalMs));
+        return;
+      }
+    }
+  }
+
+  async #restsFor({ state }: Serving): Promise<number> {
+    const backlog = await readBacklog(state);
+    return backlog?.closed && backlog.reserved === backlog.quarantined ? RARELY * this.#options.intervalMs : 0;
+  }
+
+  #backOff(care: Care): void {
+    const longest = Math.max(LONGEST_BACK_OFF_MS, this.#options.intervalMs);
+    const backOff = Math.min(longest, this.#options.intervalMs * 2 ** care.failures);
+    care.failures = Math.min(care.failures + 1, 30);
+    care.size = 1;
+    // Jitter: the workers of all processes must not come back to a struggling database in one step.
+    care.dueAt = monotonicMs() + backOff * (0.5 + Math.random() / 2);
+  }
+
+  async #sleep(): Promise<void> {
+    if (this.#stopped) return;
+    const { intervalMs } = this.#options;
+    const now = monotonicMs();
+    const earliest = Math.min(this.#listedAt + intervalMs, ...[...this.#cares.values()].map(({ dueAt }) => dueAt));
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, Math.max(1, earliest - now));
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
+
+function newCare(id: string, size: number): Care {
+  return { id, size, failures: 0, healthy: false, dueAt: 0, lastError: null };
+}
