@@ -48,7 +48,7 @@ if count > 0 and offset + count > done then
   writeAll('SADD', codesKey, fresh)
   writeAll('RPUSH', poolKey, units)
   campaign.pool, campaign.codes = campaign.pool + #fresh, campaign.codes + #fresh
-  campaign.total = campaign.lastSerial
+  campaign.total = (campaign.total or 0) + #fresh
   redis.call('HSET', campaignKey, 'total', integer(campaign.total), 'codes', integer(campaign.codes))
   saveCounters()
 end

@@ -1,14 +1,11 @@
+import { Attempts, type IssueRequest } from './attempts.js';
 import { type Campaign, type CampaignDefinition, type Need, toRules } from './campaign.js';
-import { mintCode } from './codes.js';
-import { monotonicMs } from './deadline.js';
 import { Deliveries } from './deliver.js';
-import { refusalOfRule } from './eligibility.js';
-import { CampaignConflictError, ClosedError, redacted } from './errors.js';
+import { CampaignConflictError, ClosedError } from './errors.js';
 import { type Emit, safeEmit } from './events.js';
-import { Flight } from './flight.js';
 import { InFlight } from './in-flight.js';
-import { deriveId, type Issuance, mintId } from './issuance.js';
-import { type IssueCall, issue, type Steps } from './issue.js';
+import { type Issuance, mintId } from './issuance.js';
+import type { Steps } from './issue.js';
 import {
   assertFunction,
   assertInteger,
@@ -17,6 +14,7 @@ import {
   assertOnlyKeys,
   assertSignal,
   assertText,
+  MAX_TOTAL,
 } from './limits.js';
 import { assertCodes, type CodeSource, type LoadOptions, type LoadResult, loadInChunks } from './load.js';
 import { openCampaign } from './open.js';
@@ -45,19 +43,6 @@ import { batchedSaves } from './save.js';
 import { type SettleOptions, type SettleResult, settle, settleAll, settleBatch } from './settle.js';
 import { type SettleWorker, Worker } from './worker.js';
 
-/** One attempt to get one user a coupon. */
-export interface IssueRequest {
-  readonly campaignId: string;
-  /** 1–128 bytes of well-formed UTF-8 without U+0000. A number is refused: use `String(user.id)`. */
-  readonly userId: string;
-  /** Names this attempt, within this campaign and user: a repeat under it finds its own answer. */
-  readonly requestId?: string;
-  /** Stops waiting, not issuing: once sent, the attempt goes on and `status()` tells how it ended. */
-  readonly signal?: AbortSignal;
-  /** Less than the issuer's `timeoutMs` for this call: whole ms from 1 on. */
-  readonly timeoutMs?: number;
-}
-
 /** What `status()` answers. */
 export interface UserStatus {
   /** `none`: nothing; `reserved`: nothing committed yet; `issued`: at least one is. */
@@ -85,7 +70,7 @@ export class CouponIssuer {
   readonly #emit: Emit;
   readonly #steps: Steps;
   readonly #inFlight = new InFlight();
-  readonly #flights = new Map<string, Flight>();
+  readonly #attempts: Attempts;
   readonly #workers = new Set<Worker>();
   #closed = false;
 
@@ -93,6 +78,7 @@ export class CouponIssuer {
   constructor(options: CouponIssuerOptions) {
     this.#options = checkedOptions(options);
     const { redis, prefix, timeoutMs, persistence, deliver, maxBatch, maxInFlight, maxQueued } = this.#options;
+    const replicas = this.#options.replicas ?? null;
     const observed = safeEmit(this.#options.onEvent);
     this.#emit = (event) => {
       if (event.type === 'fault') for (const worker of this.#workers) worker.noteFault(event.campaignId, event.error);
@@ -113,16 +99,20 @@ export class CouponIssuer {
       await deliveries?.room();
       await saves?.room();
     };
-    this.#campaigns = new Campaigns(this.#context, { maxBatch, maxInFlight, maxQueued, room, emit });
+    this.#campaigns = new Campaigns(this.#context, { maxBatch, maxInFlight, maxQueued, room, emit, replicas });
+    const { eligible } = this.#options;
+    const { steps, inFlight } = { steps: this.#steps, inFlight: this.#inFlight };
+    this.#attempts = new Attempts({ campaigns: this.#campaigns, steps, inFlight, eligible, timeoutMs });
   }
 
   /**
    * Opens a campaign, or finds it open with the same definition (`exists`); live stock is never reset. On a campaign without state in Redis the
-   * adapter's `list` is asked first: rows there mean that Redis lost it, and it does not serve.
+   * adapter's `list` is asked first: rows there mean that Redis lost it, it does not serve, and `rebuild()` is what makes it again. `isNew` says
+   * that the rows do not matter, and does not ask.
    *
    * Throws `CampaignConflictError` (another definition, or rows without state), `InvalidArgumentError`, `HookError`, `NotReadyError`, `RedisError`,
    * `ClosedError`.
-   * Four round trips; for a new campaign five, and one to the database.
+   * `MisconfiguredError` (a Redis that may evict keys, or a replica). Five round trips; for a new campaign six, and one to the database.
    *
    * @example
    * ```ts
@@ -133,13 +123,18 @@ export class CouponIssuer {
    * });
    * ```
    */
-  async openCampaign(definition: CampaignDefinition): Promise<{ status: 'opened' | 'exists'; campaign: Campaign }> {
+  async openCampaign(
+    definition: CampaignDefinition,
+    options: { isNew?: boolean } = {},
+  ): Promise<{ status: 'opened' | 'exists'; campaign: Campaign }> {
     this.#assertNotClosed();
     const rules = toRules(definition, this.#context.has);
+    assertObject('options', options);
+    assertOnlyKeys('options', options, ['isNew']);
     const { leaseMs, timeoutMs, persistence } = this.#options;
-    return this.#inFlight.track(
-      openCampaign(this.#context, this.#campaigns, definition.id, rules, { leaseMs, timeoutMs, persistence }),
-    );
+    const unsafeRedis = this.#options.unsafeRedis === 'allow';
+    const checks = { leaseMs, timeoutMs, persistence, unsafeRedis, isNew: options.isNew === true };
+    return this.#inFlight.track(openCampaign(this.#context, this.#campaigns, definition.id, rules, checks));
   }
 
   /**
@@ -215,30 +210,7 @@ export class CouponIssuer {
    */
   async issue(request: IssueRequest): Promise<IssueResult> {
     this.#assertNotClosed();
-    this.#assertRequest(request);
-    const { campaignId, userId, requestId, signal, timeoutMs } = request;
-    signal?.throwIfAborted();
-    const id = requestId === undefined ? mintId() : deriveId(campaignId, userId, requestId);
-    const call = {
-      id,
-      userId,
-      code: '',
-      deadlineAt: monotonicMs() + this.#options.timeoutMs,
-      abandoned: false,
-      sent: false,
-      reserved: null,
-      promised: false,
-    };
-    const limited = signal !== undefined || timeoutMs !== undefined;
-    if (requestId === undefined && !limited) return this.#inFlight.track(this.#fly(campaignId, call, false));
-    const shared = this.#flights.get(id);
-    if (shared) return shared.wait({ timeoutMs, signal });
-    const result = this.#inFlight
-      .track(this.#fly(campaignId, call, requestId !== undefined))
-      .finally(() => this.#flights.delete(id));
-    const flight = new Flight(call, result);
-    this.#flights.set(id, flight);
-    return flight.wait({ timeoutMs, signal });
+    return this.#attempts.issue(request);
   }
 
   /**
@@ -416,6 +388,46 @@ export class CouponIssuer {
   }
 
   /**
+   * Adds units to a counted campaign, or takes away (`add` below 0) such as nobody has; seen by the next call. Done once per `requestId`, 1–128 bytes,
+   * whatever happens to the reply. A pool gets more codes by `loadCodes`.
+   *
+   * One round trip. Throws `CampaignConflictError` (not counted, closed, fewer free units than that, or another change under this request id: nothing
+   * was changed), `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`, `RedisError`.
+   *
+   * @example
+   * ```ts
+   * const { total, available } = await issuer.restock({ id: 'launch', add: 500, requestId: 'second-batch' });
+   * ```
+   */
+  async restock(change: { id: string; add: number; requestId: string }): Promise<admin.Restocked> {
+    assertObject('the change', change);
+    assertOnlyKeys('the change', change, ['id', 'add', 'requestId']);
+    const { id, add, requestId } = change;
+    assertInteger('add', add, -MAX_TOTAL, MAX_TOTAL);
+    assertText('requestId', requestId);
+    return this.#administer(id, (serving) => admin.restock(serving.state, requestId, add));
+  }
+
+  /**
+   * Removes a campaign that is over from Redis: all its keys at once, and its entry in the registry. The rows in your database stay. For campaigns that
+   * were closed without `retainMs`, and for entries whose keys have expired.
+   *
+   * Three round trips. Throws `CampaignConflictError` (not closed, or something is reserved: nothing was removed), `InvalidArgumentError`,
+   * `UnknownCampaignError`, `RedisError`.
+   *
+   * @example
+   * ```ts
+   * await issuer.purge('launch');
+   * ```
+   */
+  async purge(id: string): Promise<void> {
+    this.#assertNotClosed();
+    assertName('campaignId', id);
+    await this.#inFlight.track(admin.purge(this.#campaigns.state(id)));
+    this.#campaigns.forget(id);
+  }
+
+  /**
    * Resolves when nothing that this issuer started is in flight, confirms included.
    *
    * @example
@@ -447,32 +459,6 @@ export class CouponIssuer {
     return this.close();
   }
 
-  async #fly(campaignId: string, call: IssueCall, repeatable: boolean): Promise<IssueResult> {
-    const serving = await this.#campaigns.find(campaignId);
-    if (typeof serving === 'string') {
-      this.#emit({ type: 'refused', campaignId, status: 'not_ready', count: 1 });
-      return { status: 'not_ready', reason: serving };
-    }
-    serving.state.assertEquipped();
-    const { eligible, timeoutMs } = this.#options;
-    const reason = eligible ? await refusalOfRule(eligible, serving.state, call, { repeatable, timeoutMs }) : null;
-    if (reason !== null) {
-      this.#emit({ type: 'refused', campaignId, status: 'not_eligible', count: 1 });
-      return { status: 'not_eligible', reason };
-    }
-    if (serving.state.rules.generateCodes) call.code = mintCode();
-    const { result, finished } = await issue(serving, call, this.#steps);
-    if (finished) this.#finish(finished, campaignId);
-    return result;
-  }
-
-  /** The answer is out; what ends the lease goes on behind it. If it fails, settle finishes the reservation. */
-  #finish(finished: () => Promise<unknown>, campaignId: string): void {
-    this.#inFlight.track(finished()).catch((error: unknown) => {
-      this.#emit({ type: 'fault', during: 'confirm', campaignId, error: redacted(error) });
-    });
-  }
-
   #settleOne(serving: Serving): Promise<SettleResult> {
     return settle(serving, this.#steps, this.#settling(this.#batchSize, null));
   }
@@ -492,16 +478,6 @@ export class CouponIssuer {
     this.#assertNotClosed();
     assertName('campaignId', id);
     return this.#inFlight.track((async () => act(await this.#campaigns.get(id)))());
-  }
-
-  #assertRequest(request: IssueRequest): void {
-    assertObject('the request', request);
-    assertOnlyKeys('the request', request, ['campaignId', 'userId', 'requestId', 'signal', 'timeoutMs']);
-    assertName('campaignId', request.campaignId);
-    assertText('userId', request.userId);
-    if (request.requestId !== undefined) assertText('requestId', request.requestId);
-    assertSignal(request.signal);
-    if (request.timeoutMs !== undefined) assertInteger('timeoutMs', request.timeoutMs, 1, this.#options.timeoutMs);
   }
 
   #assertNotClosed(): void {

@@ -1,6 +1,7 @@
+export type { IssueRequest } from './attempts.js';
 export type { Campaign, CampaignDefinition, CampaignState, Need, SaveMode, Stock } from './campaign.js';
 export { generateCodes, isValidCode } from './codes.js';
-export { CouponIssuer, type IssueRequest, type UserStatus } from './coupon-issuer.js';
+export { CouponIssuer, type UserStatus } from './coupon-issuer.js';
 export type { Deliver } from './deliver.js';
 export {
   CampaignConflictError,
@@ -26,6 +27,7 @@ export type { CouponIssuerOptions, Eligible, WorkerOptions } from './options.js'
 export type { PersistenceAdapter, SaveVerdict } from './persistence/adapter.js';
 export { MemoryPersistence } from './persistence/memory.js';
 export type { QuarantineChoice, QuarantinedIssuance } from './quarantine.js';
+export type { Restocked } from './redis/admin.js';
 export type { RedisClient } from './redis/client.js';
 export { httpStatus, type IssueResult, type IssueStatus, type NotReadyReason, type RefusalStatus } from './result.js';
 export type { SettleResult } from './settle.js';

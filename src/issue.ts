@@ -81,6 +81,7 @@ export async function issue(
     const answer = await reserve(serving, call, round);
     switch (answer.word) {
       case 'issued':
+        if (answer.unsafe) return { result: acceptedNow(answer.issuance, steps) };
         steps.emit({ type: 'issued', ...refOf(answer.issuance) });
         return { result: { status: 'issued', issuance: answer.issuance } };
       case 'already_issued':

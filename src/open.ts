@@ -3,9 +3,17 @@ import { withDeadline } from './deadline.js';
 import { CampaignConflictError, HookError, redacted } from './errors.js';
 import type { Issuance } from './issuance.js';
 import type { PersistenceAdapter } from './persistence/adapter.js';
-import { activate, readCampaign, register, writeCampaign } from './redis/admin.js';
+import { activate, assertSafeServer, readCampaign, register, writeCampaign } from './redis/admin.js';
 import type { RedisContext } from './redis/campaign-state.js';
 import type { Campaigns } from './redis/campaigns.js';
+
+export interface OpenOptions {
+  readonly leaseMs: number;
+  readonly timeoutMs: number;
+  readonly persistence: PersistenceAdapter | undefined;
+  readonly unsafeRedis: boolean;
+  readonly isNew: boolean;
+}
 
 /**
  * Writes the campaign in a state that never serves, and lets it serve only after the database was found empty: state that is missing in Redis
@@ -16,13 +24,14 @@ export async function openCampaign(
   campaigns: Campaigns,
   id: string,
   rules: CampaignRules,
-  options: { leaseMs: number; timeoutMs: number; persistence: PersistenceAdapter | undefined },
+  options: OpenOptions,
 ): Promise<{ status: 'opened' | 'exists'; campaign: Campaign }> {
   const state = campaigns.state(id);
+  if (!options.unsafeRedis) await assertSafeServer(state);
   await register(context, id);
   const status = await writeCampaign(state, rules, options.leaseMs);
   if (!state.verified) {
-    await assertNoRows(id, options.persistence, options.timeoutMs);
+    if (!options.isNew) await assertNoRows(id, options.persistence, options.timeoutMs);
     await activate(state);
   }
   campaigns.keep(state);
@@ -48,6 +57,6 @@ async function assertNoRows(
   }
   if (rows.length === 0) return;
   throw new CampaignConflictError(
-    `the database holds issuances of campaign ${campaignId}, Redis holds no state of it: it is not new and does not serve. Restore Redis from its own backup, or use another id`,
+    `the database holds issuances of campaign ${campaignId}, Redis holds no state of it: it is not new and does not serve. Make its state again with rebuild()`,
   );
 }

@@ -26,6 +26,17 @@ export interface CouponIssuerOptions {
   readonly eligible?: Eligible;
   /** Told what happened; what it throws is ignored. */
   readonly onEvent?: (event: CouponEvent) => void;
+  /**
+   * Where Redis alone keeps what was promised (without `persistence`, or with write-behind), wait until this many replicas have it before answering.
+   * Too few within `timeoutMs` (1–60,000 ms): the answer is `accepted`, never an error. `count` is 1–10. One more command per batch, and nothing else
+   * passes on the connection meanwhile. Not on a Cluster.
+   */
+  readonly replicas?: { readonly count: number; readonly timeoutMs: number };
+  /**
+   * What `openCampaign` and `rebuild` do on a Redis that may evict keys (`maxmemory-policy` other than `noeviction`) or is a replica: `refuse`
+   * (default, `MisconfiguredError`) or `allow`.
+   */
+  readonly unsafeRedis?: 'refuse' | 'allow';
   /** `[A-Za-z0-9._-]{1,64}`; default `coupon`. */
   readonly prefix?: string;
   /** How long a reservation is left to its caller before settle may take it over: 1,000–3,600,000 ms, more than `timeoutMs`; default 30,000. A campaign keeps the one it was opened with. */
@@ -107,13 +118,23 @@ const HOOKS = ['deliver', 'recall', 'eligible', 'onEvent'] as const;
 
 export function checkedOptions(options: CouponIssuerOptions): CheckedOptions {
   assertObject('options', options);
-  assertOnlyKeys('options', options, ['redis', 'persistence', ...HOOKS, ...Object.keys(DEFAULTS)]);
+  assertOnlyKeys('options', options, [
+    'redis',
+    'persistence',
+    'unsafeRedis',
+    'replicas',
+    ...HOOKS,
+    ...Object.keys(DEFAULTS),
+  ]);
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const checked = { ...DEFAULTS, ...given } as CheckedOptions;
   assertClient(checked.redis);
   if (checked.persistence !== undefined) assertFunction('persistence.save', checked.persistence?.save ?? null);
   for (const hook of HOOKS) assertFunction(hook, checked[hook]);
   assertName('prefix', checked.prefix);
+  if (!['refuse', 'allow', undefined].includes(checked.unsafeRedis)) {
+    throw new InvalidArgumentError("unsafeRedis must be 'refuse' or 'allow'");
+  }
   assertInteger('timeoutMs', checked.timeoutMs, 1, 600_000);
   assertInteger('leaseMs', checked.leaseMs, 1_000, 3_600_000);
   assertInteger('maxBatch', checked.maxBatch, 1, 1_000);
@@ -122,7 +143,22 @@ export function checkedOptions(options: CouponIssuerOptions): CheckedOptions {
   assertInteger('maxDeliveries', checked.maxDeliveries, 1, 10_000);
   assertInteger('maxTries', checked.maxTries, 1, 1_000);
   if (checked.leaseMs <= checked.timeoutMs) throw new InvalidArgumentError('leaseMs must be more than timeoutMs');
+  assertReplicas(checked);
   return checked;
+}
+
+function assertReplicas({ replicas, redis }: CheckedOptions): void {
+  if (replicas === undefined) return;
+  assertObject('replicas', replicas as unknown);
+  assertOnlyKeys('replicas', replicas, ['count', 'timeoutMs']);
+  assertInteger('replicas.count', replicas.count, 1, 10);
+  assertInteger('replicas.timeoutMs', replicas.timeoutMs, 1, 60_000);
+  // WAIT has no key, so a Cluster client would ask any node.
+  if (typeof redis.wait !== 'function' || (redis as { isCluster?: boolean }).isCluster) {
+    throw new InvalidArgumentError(
+      'replicas needs a client of one server: WAIT cannot be sent to the right node of a Cluster',
+    );
+  }
 }
 
 function assertClient(redis: RedisClient): void {

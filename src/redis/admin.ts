@@ -1,7 +1,7 @@
 import { type Campaign, type CampaignRules, differences, firstEpoch } from '../campaign.js';
-import { CampaignConflictError, inDoubt, RedisError } from '../errors.js';
+import { CampaignConflictError, inDoubt, MisconfiguredError, RedisError, UnknownCampaignError } from '../errors.js';
 import { type Issuance, withoutCode } from '../issuance.js';
-import { type CampaignState, notReady, type RedisContext, rulesOf, rulesToFields } from './campaign-state.js';
+import { type CampaignState, notReady, type RedisContext, rulesToFields } from './campaign-state.js';
 import { registryKey } from './keys.js';
 import { decodeIssuance } from './record.js';
 import type { Reply } from './runner.js';
@@ -46,11 +46,11 @@ export async function writeCampaign(
   const reply = await state.run(scripts.openCampaign, { epoch: firstEpoch() }, rulesToFields(rules, leaseMs));
   if (reply[0] === 'partial') {
     throw new CampaignConflictError(
-      `campaign ${state.id} lost a part of its state in Redis; its other keys are still there. Nothing was written: restore Redis from its own backup, or use another id`,
+      `campaign ${state.id} lost a part of its state in Redis; its other keys are still there. Nothing was written: make it again with rebuild()`,
     );
   }
-  const campaign = await readCampaign(state);
-  const different = differences(rulesOf(campaign), rules);
+  await readCampaign(state);
+  const different = differences(state.rules, rules);
   if (different.length > 0) {
     throw new CampaignConflictError(`campaign ${state.id} is open with another definition: ${different.join('; ')}`);
   }
@@ -95,6 +95,64 @@ export async function setPaused(state: CampaignState, paused: boolean): Promise<
 export async function closeCampaign(state: CampaignState, retainMs: number | null): Promise<void> {
   const args = () => ({ epoch: state.epoch, retainMs: retainMs === null ? '' : String(retainMs) });
   await underEpoch(state, () => state.run(scripts.closeCampaign, args()));
+}
+
+export interface Restocked {
+  readonly total: number;
+  readonly available: number;
+}
+
+/** Changes the number of units, once per request id. */
+export async function restock(state: CampaignState, requestId: string, add: number): Promise<Restocked> {
+  const args = () => ({ epoch: state.epoch, requestId, add: String(add) });
+  const reply = await underEpoch(state, () => state.run(scripts.restock, args()));
+  const refused: Record<string, string> = {
+    not_counted:
+      'has no number of units to change; load more codes with loadCodes, or nothing at all if it is unlimited',
+    another_change: 'made another change under this request id',
+    too_many: 'would have more units than can be counted',
+    too_few: `has only ${reply[1]} units that nobody has`,
+  };
+  const why = refused[String(reply[0])];
+  if (why) throw new CampaignConflictError(`campaign ${state.id} ${why}; nothing was changed`);
+  return { total: Number(reply[1]), available: Number(reply[2]) };
+}
+
+/** Removes the keys of a campaign that is over, then its entry in the registry; one that is gone has only the entry. */
+export async function purge(state: CampaignState): Promise<void> {
+  const { runner, prefix, timeoutMs } = state.context;
+  const { id } = state;
+  if (typeof (await state.refresh()) === 'string' && !(await isRegistered(state.context, id))) {
+    throw new UnknownCampaignError(`no campaign ${id} was opened under the prefix ${prefix}`);
+  }
+  const [word] = await state.run(scripts.purgeCampaign, { epoch: state.epoch });
+  const refused: Record<string, string> = {
+    partial: 'lost a part of its state; make it again with rebuild() and close it first',
+    rebuilding: 'is being rebuilt',
+    stale_epoch: 'was rebuilt at this moment',
+    not_closed: 'is not closed',
+    reserved: 'has reservations that are not settled yet',
+  };
+  const why = refused[String(word)];
+  if (why) throw new CampaignConflictError(`campaign ${id} ${why}; nothing was removed`);
+  const keys = { campaigns: registryKey(prefix) };
+  await runner.run(scripts.forgetCampaign, { keys, args: { campaignId: id } }, timeoutMs);
+}
+
+/** Refuses a server that may drop a campaign's keys, or that is only the copy of another. What the server does not say is let pass. */
+export async function assertSafeServer(state: CampaignState): Promise<void> {
+  // Where INFO is forbidden nothing can be said; a connection that is lost will show in the next call.
+  const silent = (): Reply => ['ok', '', ''];
+  const [, policy, role] = await state.run(scripts.inspectServer, {}).catch(silent);
+  const advice = "or pass unsafeRedis: 'allow' if you know better";
+  if (policy !== '' && policy !== 'noeviction') {
+    throw new MisconfiguredError(
+      `this Redis may evict keys (maxmemory-policy ${policy}): marks of who has a coupon, and stock. Set noeviction, ${advice}`,
+    );
+  }
+  if (role !== '' && role !== 'master') {
+    throw new MisconfiguredError(`this Redis is a replica (role ${role}): connect to its master, ${advice}`);
+  }
 }
 
 export interface LoadProgress {

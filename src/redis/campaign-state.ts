@@ -89,7 +89,7 @@ export class CampaignState {
     if (campaign.epoch !== this.#epoch) this.#fence = 0;
     this.#epoch = campaign.epoch;
     this.#leaseMs = campaign.leaseMs;
-    this.#rules = rulesOf(campaign);
+    this.#rules = rulesOf(campaign, fields);
     this.#verified = fields.get('verified') === '1';
     return campaign;
   }
@@ -120,7 +120,7 @@ function decodeCampaign(id: string, reply: Reply, fields: Map<string, string>): 
   const count = (name: string) => Number(fields.get(name) ?? 0);
   const instant = (name: string) => (fields.has(name) ? new Date(count(name)) : null);
   const kind = fields.get('kind') as CampaignRules['kind'];
-  const total = kind === 'unlimited' ? null : count('total');
+  const ceiling = kind === 'unlimited' ? null : count('total');
   const opensAt = instant('opensAt');
   const closesAt = instant('closesAt');
   const closedAt = instant('closedAt');
@@ -136,9 +136,9 @@ function decodeCampaign(id: string, reply: Reply, fields: Map<string, string>): 
     ready: reply[2] === '1',
     stock: kind,
     generateCodes: fields.get('generate') === '1',
-    total,
+    total: ceiling === null ? null : ceiling - count('removed'),
     available:
-      kind === 'codes' ? count('pool') : total === null ? null : total - count('lastSerial') + count('returned'),
+      kind === 'codes' ? count('pool') : ceiling === null ? null : ceiling - count('lastSerial') + count('returned'),
     reserved: count('reserved'),
     issued: count('issued'),
     withdrawn: count('withdrawn'),
@@ -153,10 +153,11 @@ function decodeCampaign(id: string, reply: Reply, fields: Map<string, string>): 
   };
 }
 
-export function rulesOf(campaign: Campaign): CampaignRules {
+/** The rules it was opened with: restocking changes the total, and must not look like another definition. */
+function rulesOf(campaign: Campaign, fields: Map<string, string>): CampaignRules {
   return {
     kind: campaign.stock,
-    total: campaign.stock === 'counted' ? campaign.total : null,
+    total: campaign.stock === 'counted' ? Number(fields.get('opened')) : null,
     generateCodes: campaign.generateCodes,
     perUser: campaign.perUser,
     opensAt: campaign.opensAt?.getTime() ?? null,
@@ -177,6 +178,7 @@ export function rulesToFields(rules: CampaignRules, leaseMs: number): { name: st
     if (value !== null && value !== '') fields.push({ name, value: String(value) });
   };
   add('total', rules.total);
+  add('opened', rules.total);
   add('generate', rules.generateCodes ? '1' : null);
   add('opensAt', rules.opensAt);
   add('closesAt', rules.closesAt);

@@ -41,6 +41,11 @@ export class Campaigns {
     if (!this.#known.has(state.id)) this.#known.set(state.id, new Serving(state, this.#options));
   }
 
+  /** Its keys are gone for good: the next call for it reads anew. */
+  forget(id: string): void {
+    this.#known.delete(id);
+  }
+
   async #read(id: string): Promise<Serving | NotReadyReason> {
     const state = new CampaignState(this.#context, id);
     const campaign = await state.refresh();

@@ -20,6 +20,11 @@ export interface ScriptCall<K extends KeyName, A extends string, E extends strin
   readonly items?: readonly Readonly<Record<E, string>>[];
 }
 
+export interface Replicas {
+  readonly count: number;
+  readonly timeoutMs: number;
+}
+
 export type Reply = readonly (string | number)[];
 
 export function defineScript<const K extends KeyName, const A extends string = never, const E extends string = never>(
@@ -63,6 +68,25 @@ export class ScriptRunner {
       if (error instanceof RedisError) throw error;
       throw this.#fault(script.name, redacted(error, args.slice(script.keys.length).filter(isTelling)), connection);
     }
+  }
+
+  /**
+   * Whether so many replicas have what this connection wrote so far. Never an error: without an answer, or after the connection changed, it is `false`.
+   */
+  async replicated({ count, timeoutMs }: Replicas, connection: unknown): Promise<boolean> {
+    try {
+      const waiting = Promise.resolve(this.#client.wait?.(count, timeoutMs));
+      const late = () => new Error('no answer in time');
+      const have = await withDeadline(waiting, timeoutMs + 1_000, late);
+      return connection === connectionOf(this.#client) && Number(have) >= count;
+    } catch {
+      return false;
+    }
+  }
+
+  /** The connection of this moment, to compare with a later one. */
+  get connection(): unknown {
+    return connectionOf(this.#client);
   }
 
   /**

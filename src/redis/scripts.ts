@@ -6,18 +6,22 @@ import closeCampaign from '../../lua/close-campaign.lua';
 import confirm from '../../lua/confirm.lua';
 import findInPool from '../../lua/find-in-pool.lua';
 import findUser from '../../lua/find-user.lua';
+import forgetCampaign from '../../lua/forget-campaign.lua';
 import inspect from '../../lua/inspect.lua';
+import inspectServer from '../../lua/inspect-server.lua';
 import knowCampaign from '../../lua/know-campaign.lua';
 import listCampaigns from '../../lua/list-campaigns.lua';
 import listQuarantined from '../../lua/list-quarantined.lua';
 import loadCodes from '../../lua/load-codes.lua';
 import openCampaign from '../../lua/open-campaign.lua';
 import postpone from '../../lua/postpone.lua';
+import purgeCampaign from '../../lua/purge-campaign.lua';
 import reassign from '../../lua/reassign.lua';
 import registerCampaign from '../../lua/register-campaign.lua';
 import release from '../../lua/release.lua';
 import replaceCode from '../../lua/replace-code.lua';
 import reserve from '../../lua/reserve.lua';
+import restock from '../../lua/restock.lua';
 import retryQuarantined from '../../lua/retry-quarantined.lua';
 import setPaused from '../../lua/set-paused.lua';
 import withdraw from '../../lua/withdraw.lua';
@@ -34,6 +38,10 @@ export const scripts = {
   registerCampaign: defineScript('register-campaign', registerCampaign, { keys: ['campaigns'], args: ['campaignId'] }),
   knowCampaign: defineScript('know-campaign', knowCampaign, { keys: ['campaigns'], args: ['campaignId'] }),
   listCampaigns: defineScript('list-campaigns', listCampaigns, { keys: ['campaigns'], args: ['cursor'] }),
+  forgetCampaign: defineScript('forget-campaign', forgetCampaign, { keys: ['campaigns'], args: ['campaignId'] }),
+  inspectServer: defineScript('inspect-server', inspectServer, { keys: ['campaign'] }),
+  restock: defineScript('restock', restock, { keys: SERVING, args: ['epoch', 'requestId', 'add'] }),
+  purgeCampaign: defineScript('purge-campaign', purgeCampaign, { keys: ALL, args: ['epoch'] }),
   inspect: defineScript('inspect', inspect, { keys: SERVING }),
   findUser: defineScript('find-user', findUser, { keys: ['campaign', 'grants'], args: ['userId'] }),
   setPaused: defineScript('set-paused', setPaused, {

@@ -8,7 +8,7 @@ import type { CampaignState } from './campaign-state.js';
 import { Holding } from './holding.js';
 import { decodeIssuance, splitField } from './record.js';
 import { type Reservation, toReservation } from './reservation.js';
-import type { Reply } from './runner.js';
+import type { Replicas, Reply } from './runner.js';
 import { scripts } from './scripts.js';
 
 export interface ReserveRequest {
@@ -25,7 +25,8 @@ export interface ReserveRequest {
 
 export type ReserveAnswer =
   | { readonly word: 'new' | 'existing'; readonly reservation: Reservation }
-  | { readonly word: 'issued'; readonly issuance: Issuance }
+  /** `unsafe`: not known to be on as many replicas as asked for. */
+  | { readonly word: 'issued'; readonly issuance: Issuance; readonly unsafe?: boolean }
   | { readonly word: 'already_issued'; readonly issuances: readonly Issuance[] }
   | { readonly word: 'sold_out' | 'paused' }
   /** It was not sent: its time ran out in the queue, or nobody waits for it any more. */
@@ -46,6 +47,7 @@ export interface ServingOptions {
   readonly maxQueued: number;
   /** Resolves when the steps after reserve have room: what cannot be saved or delivered soon is not reserved yet. */
   readonly room: () => Promise<void>;
+  readonly replicas: Replicas | null;
   readonly emit: Emit;
 }
 
@@ -164,6 +166,7 @@ export class Serving {
     const { sender, nextCall } = state.context;
     const { epoch } = state;
     const sentAt = monotonicMs();
+    const { connection } = state.context.runner;
     const args = { epoch, fence: state.fence, sender, call: String(nextCall()) };
     const items = open.map((i) => requests[i]!);
     for (const request of items) request.sent = true;
@@ -183,7 +186,20 @@ export class Serving {
       else answers[i] = this.#answer(word, reply.slice(at + 2, end), requests[i]!.userId, { reply, sentAt, epoch });
       at = end;
     }
+    if (!(await this.#isSafe(reply, connection))) {
+      for (const i of open)
+        if (answers[i]!.word === 'issued') answers[i] = { ...answers[i], unsafe: true } as ReserveAnswer;
+    }
     return { open: lapsed };
+  }
+
+  /** Where Redis alone keeps what was promised, its replicas may be asked to have it too. */
+  async #isSafe(reply: Reply, connection: unknown): Promise<boolean> {
+    const { needs, saveMode } = this.state.rules;
+    const { replicas } = this.#options;
+    const redisAlone = saveMode === 'write-behind' || !needs.includes('persistence');
+    if (!replicas || !redisAlone || !reply.includes('new')) return true;
+    return this.state.context.runner.replicated(replicas, connection);
   }
 
   #answer(

@@ -14,12 +14,13 @@ const READERS = [
   'find-in-pool',
   'list-quarantined',
   'backlog',
+  'inspect-server',
 ];
 /** They find in the world what they would write. */
 const DONE_BEFORE = ['open-campaign', 'activate-campaign'];
 const POOL_ONLY = ['load-codes', 'find-in-pool', 'replace-code'];
 /** What ends a reservation has to work while memory is full, or full memory would never empty. */
-const FREEING = ['confirm', 'release', 'withdraw', 'adopt-row'];
+const FREEING = ['confirm', 'release', 'withdraw', 'adopt-row', 'purge-campaign', 'forget-campaign'];
 /** What a script is given for the common expiry, or for the other kind of stock, and does not look at. */
 function notLookedAt(name: string, kind: 'counted' | 'codes'): string[] {
   const otherStock = kind === 'codes' ? 'returned' : 'pool';
@@ -31,11 +32,15 @@ function notLookedAt(name: string, kind: 'counted' | 'codes'): string[] {
     'adopt-row': ['senders', 'codes', otherStock],
   };
   const siblings = ['grants', 'senders', 'leases', 'returned', 'pool', 'codes'];
-  return held[name] ?? (['open-campaign', 'close-campaign'].includes(name) ? siblings : []);
+  if (name === 'inspect-server') return ['campaign'];
+  return held[name] ?? (['open-campaign', 'close-campaign', 'purge-campaign'].includes(name) ? siblings : []);
 }
 
 const kindFor = (name: string) =>
-  (POOL_ONLY.includes(name) ? ['codes'] : ['counted', 'codes']) as ('counted' | 'codes')[];
+  (POOL_ONLY.includes(name) ? ['codes'] : name === 'restock' ? ['counted'] : ['counted', 'codes']) as (
+    | 'counted'
+    | 'codes'
+  )[];
 const cases = names.flatMap((name) => kindFor(name).map((kind) => ({ name, kind })));
 
 let server: RedisServer;
@@ -66,7 +71,7 @@ function expectNotApplied(fault: unknown): void {
 
 describe.each(cases)('$name on $kind stock', ({ name, kind }) => {
   test('a second run with the same arguments changes nothing', async () => {
-    const { run, calls } = await openWorld(redis, kind);
+    const { run, calls } = await openWorld(redis, kind, name);
     const before = await snapshot(redis);
     await run(calls[name]!);
     const after = await snapshot(redis);
@@ -78,7 +83,7 @@ describe.each(cases)('$name on $kind stock', ({ name, kind }) => {
 
   test('a key of the wrong type is an error, and nothing is written', async () => {
     for (const keyName of Object.values(scripts).find((script) => script.name === name)!.keys) {
-      const { run, calls, key } = await openWorld(redis, kind);
+      const { run, calls, key } = await openWorld(redis, kind, name);
       await redis.del(key(keyName));
       await redis.set(key(keyName), 'not what it should be');
       const before = await snapshot(redis);
@@ -93,9 +98,9 @@ describe.each(cases)('$name on $kind stock', ({ name, kind }) => {
   });
 
   test('when memory is full it refuses having written nothing, or does all its work', async () => {
-    const { run, calls } = await openWorld(redis, kind);
+    const { run, calls } = await openWorld(redis, kind, name);
     const expected = await run(calls[name]!);
-    const world = await openWorld(redis, kind);
+    const world = await openWorld(redis, kind, name);
     const before = await snapshot(redis);
     await redis.config('SET', 'maxmemory', '1');
     const outcome = await world.run(world.calls[name]!).then(
@@ -116,7 +121,7 @@ describe.each(cases)('$name on $kind stock', ({ name, kind }) => {
   });
 
   test('on a replica it writes nothing and says so', async () => {
-    const { run, calls } = await openWorld(redis, kind);
+    const { run, calls } = await openWorld(redis, kind, name);
     const before = await snapshot(redis);
     await redis.replicaof('127.0.0.1', 1);
     const fault = await faultOf(run(calls[name]!));
@@ -139,7 +144,8 @@ test.each(epochal.map(({ name }) => name))('%s under another epoch changes nothi
 });
 
 const ofState = Object.values(scripts).filter(
-  ({ name, keys }) => (keys as readonly string[]).includes('campaign') && name !== 'open-campaign',
+  ({ name, keys }) =>
+    (keys as readonly string[]).includes('campaign') && !['open-campaign', 'inspect-server'].includes(name),
 );
 
 test.each(ofState.map(({ name }) => name))('%s on an empty Redis says missing, and makes nothing', async (name) => {
@@ -158,7 +164,7 @@ test.each(WHOLE)('%s refuses while any key of the campaign is lost', async (name
       kind === 'codes' ? ['grants', 'senders', 'leases', 'pool'] : ['grants', 'senders', 'leases', 'returned'];
     if (name === 'load-codes') inUse.push('codes');
     for (const lost of inUse) {
-      const { run, calls, key } = await openWorld(redis, kind);
+      const { run, calls, key } = await openWorld(redis, kind, name);
       expect(await redis.del(key(lost)), `${lost} is in use`).toBe(1);
       const before = await snapshot(redis);
       expect(await run(calls[name]!), lost).toEqual(['missing']);

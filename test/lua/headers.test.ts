@@ -18,6 +18,7 @@ const READS = [
   'SISMEMBER',
   'SSCAN',
   'EXISTS',
+  'INFO',
 ];
 const EXPIRES = 'PEXPIREAT';
 /** Looking ids up, judging the window and taking units is one act; so is refusing one unit and taking the next. */

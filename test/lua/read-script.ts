@@ -184,7 +184,7 @@ function commandOf(node: Node, aliases: ReadonlyMap<string, string[]>): Command 
   // Within writeAll the command is its parameter; its callers say which.
   if (command?.type !== 'StringLiteral') return null;
   const name = textOf(command);
-  if (name === 'TIME') return { name, keys: [] };
-  const keys = name === 'EXISTS' ? rest.map(nameOf) : [nameOf(rest[0])];
+  if (name === 'TIME' || name === 'INFO') return { name, keys: [] };
+  const keys = ['EXISTS', 'UNLINK'].includes(name) ? rest.map(nameOf) : [nameOf(rest[0])];
   return { name, keys: keys.flatMap((key) => aliases.get(key) ?? [key]) };
 }

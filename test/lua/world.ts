@@ -26,7 +26,7 @@ export interface World {
 
 export const idOf = (user: string) => `id-${user}`.padEnd(22, '0');
 
-export async function openWorld(redis: Redis, kind: 'counted' | 'codes'): Promise<World> {
+export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = ''): Promise<World> {
   await redis.flushall();
   const runner = new ScriptRunner(redis);
   const run = ({ script, args, items }: Call) =>
@@ -66,6 +66,8 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes'): Promis
   const serial = (await redis.hget(keys.grants, '1:u1'))!.split(':')[2]!;
   const row = { rowField: '1:u1', rowId: 'the-row'.padEnd(22, '0'), rowSerial: '9', rowIssuedAt: '1', rowCode: '' };
 
+  if (name === 'purge-campaign') await redis.hset(keys.campaign, { closedAt: '1', reserved: '0' });
+
   return {
     redis,
     run,
@@ -96,6 +98,10 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes'): Promis
       postpone: call(scripts.postpone, { epoch }, [{ ...u1, tries: '3', delayMs: '' }]),
       'list-quarantined': call(scripts.listQuarantined, { offset: '0', limit: '10' }),
       'retry-quarantined': call(scripts.retryQuarantined, { epoch }, [{ field: '1:u2', id: idOf('u2') }]),
+      'forget-campaign': call(scripts.forgetCampaign, { campaignId }),
+      'inspect-server': call(scripts.inspectServer, {}),
+      restock: call(scripts.restock, { epoch, requestId: 'more', add: '5' }),
+      'purge-campaign': call(scripts.purgeCampaign, { epoch }),
       backlog: call(scripts.backlog, {}),
     },
   };

@@ -1,13 +1,31 @@
 import { createServer, type Server, Socket } from 'node:net';
 
-/** A TCP proxy in front of a redis-server that can let a script run and lose its reply with the connection. */
+/** What a proxy did to the traffic, counted: a test that injects a fault asserts that it was injected. */
+export interface Injected {
+  /** Replies lost with their connection. */
+  lost: number;
+  /** Replies of which only the first bytes arrived. */
+  cut: number;
+  /** Connections reset. */
+  reset: number;
+  /** Pieces of traffic held back by a black hole. */
+  swallowed: number;
+  /** Replies delayed. */
+  delayed: number;
+  /** Connections of a severed kind that were cut or refused. */
+  severed: number;
+}
+
+/** A TCP proxy in front of a server. It passes everything on until it is told to do harm. */
 export class LossyProxy {
   readonly port: number;
-  /** How many replies were lost: a test that loses one asserts that it did. */
-  lost = 0;
-  #marker: string | null = null;
+  readonly injected: Injected = { lost: 0, cut: 0, reset: 0, swallowed: 0, delayed: 0, severed: 0 };
   readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
+  readonly #links = new Set<Link>();
+  #trap: { readonly marker: string; readonly bytes: number } | null = null;
+  #severed: string | null = null;
+  #delayMs = 0;
+  #holding = false;
 
   private constructor(server: Server) {
     this.#server = server;
@@ -22,43 +40,139 @@ export class LossyProxy {
     return proxy;
   }
 
-  /** The next command that contains `marker` runs, and its reply is lost. */
+  /** How many replies were lost. */
+  get lost(): number {
+    return this.injected.lost;
+  }
+
+  /** The next command that contains `marker` runs, and its reply is lost with the connection. */
   loseReplyTo(marker: string): void {
-    this.#marker = marker;
+    this.#trap = { marker, bytes: 0 };
+  }
+
+  /** The next command that contains `marker` runs; of what comes back only the first bytes arrive, then the connection ends. */
+  cutReplyTo(marker: string, bytes: number): void {
+    this.#trap = { marker, bytes };
+  }
+
+  /** Resets every connection. New ones are served. */
+  reset(): void {
+    for (const link of this.#links) {
+      this.injected.reset++;
+      link.client.resetAndDestroy();
+    }
+  }
+
+  /** Half open: connections stay, new ones are accepted, and nothing passes in either direction. */
+  hold(): void {
+    this.#holding = true;
+  }
+
+  /** The network is back: what was held back arrives now, as TCP would send it again, or its connections are dead. */
+  release(held: 'arrives' | 'is dead'): void {
+    this.#holding = false;
+    for (const link of this.#links) {
+      if (held === 'is dead') link.client.resetAndDestroy();
+      else for (const pass of link.held.splice(0)) pass();
+    }
+  }
+
+  /** Every reply takes so much longer. */
+  delay(ms: number): void {
+    this.#delayMs = ms;
+  }
+
+  /** Cuts each connection on which the client said `marker` when it opened, and each new one that says it, until `mend`. */
+  sever(marker: string): void {
+    this.#severed = marker;
+    for (const link of this.#links) this.#cutIfSevered(link);
+  }
+
+  mend(): void {
+    this.#severed = null;
   }
 
   async stop(): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
+    for (const link of this.#links) link.client.destroy();
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
   #connect(client: Socket, targetPort: number): void {
     const upstream = new Socket();
     upstream.connect(targetPort, '127.0.0.1');
-    let losing = false;
+    const link: Link = { client, upstream, opening: '', left: null, held: [] };
+    this.#links.add(link);
     for (const socket of [client, upstream]) {
-      this.#sockets.add(socket);
       socket.on('error', () => {});
       socket.on('close', () => {
         client.destroy();
         upstream.destroy();
-        this.#sockets.delete(socket);
+        this.#links.delete(link);
       });
     }
-    client.on('data', (data) => {
-      if (this.#marker && data.includes(this.#marker)) {
-        losing = true;
-        this.#marker = null;
-      }
-      upstream.write(data);
-    });
-    upstream.on('data', (data) => {
-      if (!losing) {
-        client.write(data);
-        return;
-      }
-      this.lost++;
-      client.destroy();
-    });
+    client.on('data', (data) => this.#pass(link, () => this.#forward(link, data)));
+    upstream.on('data', (data) => this.#pass(link, () => this.#answer(link, data)));
+  }
+
+  /** In order, now or when the black hole ends. */
+  #pass(link: Link, pass: () => void): void {
+    if (!this.#holding) {
+      pass();
+      return;
+    }
+    this.injected.swallowed++;
+    link.held.push(pass);
+  }
+
+  #forward(link: Link, data: Buffer): void {
+    if (link.opening.length < OPENING) link.opening += data.toString('latin1', 0, OPENING);
+    if (this.#cutIfSevered(link)) return;
+    if (this.#trap && data.includes(this.#trap.marker)) {
+      link.left = this.#trap.bytes;
+      this.#trap = null;
+    }
+    link.upstream.write(data);
+  }
+
+  #answer(link: Link, data: Buffer): void {
+    if (link.left !== null) this.#end(link, data, link.left);
+    else if (this.#delayMs === 0) link.client.write(data);
+    else {
+      this.injected.delayed++;
+      setTimeout(() => link.client.write(data), this.#delayMs);
+    }
+  }
+
+  #end(link: Link, data: Buffer, left: number): void {
+    if (data.length < left) {
+      link.client.write(data);
+      link.left = left - data.length;
+      return;
+    }
+    if (left === 0) this.injected.lost++;
+    else this.injected.cut++;
+    link.upstream.destroy();
+    if (left > 0) link.client.end(data.subarray(0, left));
+    else link.client.destroy();
+  }
+
+  #cutIfSevered(link: Link): boolean {
+    if (this.#severed === null || !link.opening.includes(this.#severed)) return false;
+    this.injected.severed++;
+    link.client.destroy();
+    return true;
   }
 }
+
+interface Link {
+  readonly client: Socket;
+  readonly upstream: Socket;
+  /** The first that its client said. */
+  opening: string;
+  /** How many bytes of the reply still pass before the connection ends. */
+  left: number | null;
+  /** What a black hole keeps. */
+  readonly held: (() => void)[];
+}
+
+const OPENING = 4096;

@@ -13,37 +13,93 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
+/** A free port below those that the kernel gives to connections, so that a server which died finds its own port free again. */
+export async function lastingPort(): Promise<number> {
+  for (let attempt = 0; attempt < 200; attempt++) {
+    const port = 11_000 + Math.floor(Math.random() * 20_000);
+    const server = createServer();
+    const free = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false));
+      server.listen(port, '127.0.0.1', () => resolve(true));
+    });
+    if (!free) continue;
+    await new Promise((resolve) => server.close(resolve));
+    return port;
+  }
+  throw new Error('no free port was found');
+}
+
+export interface ServerOptions {
+  /** Words after `redis-server`: the path of a configuration, where there is one, and options. */
+  readonly args?: readonly string[];
+  readonly port?: number;
+  readonly dir?: string;
+  /** What it says once it can be asked. */
+  readonly ready?: string;
+}
+
+/** Whatever way a test run ends, no server outlives it. */
+const running = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 /** A redis-server of this test's own, on a free port, stopped by its pid. */
 export class RedisServer {
   readonly port: number;
-  readonly #dir: string;
-  readonly #process: ChildProcess;
+  readonly dir: string;
+  #args: readonly string[];
+  #process: ChildProcess | null = null;
+  readonly #ready: string;
   readonly #clients: { disconnect(): void }[] = [];
 
-  private constructor(port: number, dir: string, child: ChildProcess) {
+  private constructor(port: number, dir: string, { args = [], ready = 'Ready to accept connections' }: ServerOptions) {
     this.port = port;
-    this.#dir = dir;
-    this.#process = child;
+    this.dir = dir;
+    this.#args = args;
+    this.#ready = ready;
   }
 
-  static async start(args: string[] = []): Promise<RedisServer> {
-    const port = await freePort();
-    const dir = mkdtempSync(join(tmpdir(), 'coupon-redis-'));
-    const child = spawn(
-      'redis-server',
-      ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--save', '', '--appendonly', 'no', ...args],
-      { stdio: ['ignore', 'pipe', 'pipe'] },
-    );
+  static async start(args: readonly string[] = []): Promise<RedisServer> {
+    const nothingKept = ['--save', '', '--appendonly', 'no'];
+    return RedisServer.with({ args: [...nothingKept, ...args] });
+  }
+
+  /** The same with every choice left to the caller. */
+  static async with(options: ServerOptions): Promise<RedisServer> {
+    const dir = options.dir ?? newDataDir();
+    const server = new RedisServer(options.port ?? (await lastingPort()), dir, options);
+    await server.restart();
+    return server;
+  }
+
+  /** Starts it on its old port and directory after it was killed, with the same options or others. */
+  async restart(args = this.#args): Promise<void> {
+    this.#args = args;
+    const own = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.dir];
+    const child = spawn('redis-server', [...args, ...own], { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#process = child;
+    running.add(child);
+    child.once('exit', () => running.delete(child));
     await new Promise<void>((resolve, reject) => {
       let log = '';
       child.stdout?.on('data', (data: Buffer) => {
-        log += data;
-        if (log.includes('Ready to accept connections')) resolve();
+        if (log.length < 10_000) log += data;
+        if (log.includes(this.#ready)) resolve();
       });
       child.once('error', reject);
       child.once('exit', (code) => reject(new Error(`redis-server exited with ${code}: ${log}`)));
     });
-    return new RedisServer(port, dir, child);
+  }
+
+  /** Kills it as a crash would, and says by which signal it ended, so that a test can assert that it was killed. */
+  async kill(): Promise<NodeJS.Signals | null> {
+    const child = this.#process;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return null;
+    const exited = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGKILL');
+    await exited;
+    return child.signalCode;
   }
 
   client(options: RedisOptions = {}): Redis {
@@ -55,11 +111,11 @@ export class RedisServer {
 
   async stop(): Promise<void> {
     for (const client of this.#clients) client.disconnect();
-    if (this.#process.exitCode === null && this.#process.signalCode === null) {
-      const exited = new Promise((resolve) => this.#process.once('exit', resolve));
-      this.#process.kill('SIGKILL');
-      await exited;
-    }
-    rmSync(this.#dir, { recursive: true, force: true });
+    await this.kill();
+    rmSync(this.dir, { recursive: true, force: true });
   }
+}
+
+export function newDataDir(): string {
+  return mkdtempSync(join(tmpdir(), 'coupon-redis-'));
 }

@@ -1,0 +1,40 @@
+-- Changes how many units a counted campaign has. Fewer only over units nobody has: those never taken first, then those that
+-- came back. A change is made once, whatever becomes of its reply: its request id is kept.
+--
+-- KEYS     campaign grants senders leases returned pool
+-- ARGV     epoch requestId add
+-- RETURNS  missing | rebuilding | stale_epoch | closed | not_counted | another_change | too_many, alone; or too_few,
+--          available; or done, total, available
+-- WRITES   campaign returned
+-- COST     O(units taken away)
+local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local epoch, requestId, add = ARGV[1], ARGV[2], tonumber(ARGV[3])
+--- @include "include/campaign"
+--- @include "include/ready"
+--- @include "include/write"
+--- @include "include/stock"
+
+local refusal = unready(epoch, 0)
+if refusal then return { refusal } end
+if campaign.kind ~= 'counted' then return { 'not_counted' } end
+
+local changeField = 'restock:' .. requestId
+local before = redis.call('HMGET', campaignKey, changeField)[1]
+if type(before) == 'string' then
+  if tonumber(before) ~= add then return { 'another_change' } end
+elseif campaign.closedAt then
+  return { 'closed' }
+else
+  if available() + add < 0 then return { 'too_few', integer(available()) } end
+  if campaign.total + add > 9007199254740991 then return { 'too_many' } end
+  local old = math.max(0, -add - (campaign.total - campaign.lastSerial))
+  campaign.total = campaign.total + add + old
+  campaign.removed = (campaign.removed or 0) + old
+  campaign.returned = campaign.returned - old
+  local changed = { changeField, integer(add), 'total', integer(campaign.total), 'removed', integer(campaign.removed) }
+  redis.call('HSET', campaignKey, unpack(changed))
+  if old > 0 then redis.call('LTRIM', returnedKey, 0, integer(-old - 1)) end
+  saveCounters()
+end
+return { 'done', integer(campaign.total - (campaign.removed or 0)), integer(available()) }

@@ -1,0 +1,108 @@
+import { mintCode } from './codes.js';
+import { monotonicMs } from './deadline.js';
+import { refusalOfRule } from './eligibility.js';
+import { redacted } from './errors.js';
+import { Flight } from './flight.js';
+import type { InFlight } from './in-flight.js';
+import { deriveId, mintId } from './issuance.js';
+import { type IssueCall, issue, type Steps } from './issue.js';
+import { assertInteger, assertName, assertObject, assertOnlyKeys, assertSignal, assertText } from './limits.js';
+import type { Eligible } from './options.js';
+import type { Campaigns } from './redis/campaigns.js';
+import type { IssueResult } from './result.js';
+
+/** One attempt to get one user a coupon. */
+export interface IssueRequest {
+  readonly campaignId: string;
+  /** 1–128 bytes of well-formed UTF-8 without U+0000. A number is refused: use `String(user.id)`. */
+  readonly userId: string;
+  /** Names this attempt, within this campaign and user: a repeat under it finds its own answer. */
+  readonly requestId?: string;
+  /** Stops waiting, not issuing: once sent, the attempt goes on and `status()` tells how it ended. */
+  readonly signal?: AbortSignal;
+  /** Less than the issuer's `timeoutMs` for this call: whole ms from 1 on. */
+  readonly timeoutMs?: number;
+}
+
+export interface AttemptParts {
+  readonly campaigns: Campaigns;
+  readonly steps: Steps;
+  readonly inFlight: InFlight;
+  readonly eligible: Eligible | undefined;
+  readonly timeoutMs: number;
+}
+
+/** The attempts under way in this process; calls with one request id share one. */
+export class Attempts {
+  readonly #parts: AttemptParts;
+  readonly #flights = new Map<string, Flight>();
+
+  constructor(parts: AttemptParts) {
+    this.#parts = parts;
+  }
+
+  async issue(request: IssueRequest): Promise<IssueResult> {
+    const { inFlight, timeoutMs: longest } = this.#parts;
+    assertRequest(request, longest);
+    const { campaignId, userId, requestId, signal, timeoutMs } = request;
+    signal?.throwIfAborted();
+    const id = requestId === undefined ? mintId() : deriveId(campaignId, userId, requestId);
+    const call = {
+      id,
+      userId,
+      code: '',
+      deadlineAt: monotonicMs() + longest,
+      abandoned: false,
+      sent: false,
+      reserved: null,
+      promised: false,
+    };
+    const limited = signal !== undefined || timeoutMs !== undefined;
+    if (requestId === undefined && !limited) return inFlight.track(this.#fly(campaignId, call, false));
+    const shared = this.#flights.get(id);
+    if (shared) return shared.wait({ timeoutMs, signal });
+    const result = inFlight
+      .track(this.#fly(campaignId, call, requestId !== undefined))
+      .finally(() => this.#flights.delete(id));
+    const flight = new Flight(call, result);
+    this.#flights.set(id, flight);
+    return flight.wait({ timeoutMs, signal });
+  }
+
+  async #fly(campaignId: string, call: IssueCall, repeatable: boolean): Promise<IssueResult> {
+    const { campaigns, steps, eligible, timeoutMs } = this.#parts;
+    const serving = await campaigns.find(campaignId);
+    if (typeof serving === 'string') {
+      steps.emit({ type: 'refused', campaignId, status: 'not_ready', count: 1 });
+      return { status: 'not_ready', reason: serving };
+    }
+    serving.state.assertEquipped();
+    const reason = eligible ? await refusalOfRule(eligible, serving.state, call, { repeatable, timeoutMs }) : null;
+    if (reason !== null) {
+      steps.emit({ type: 'refused', campaignId, status: 'not_eligible', count: 1 });
+      return { status: 'not_eligible', reason };
+    }
+    if (serving.state.rules.generateCodes) call.code = mintCode();
+    const { result, finished } = await issue(serving, call, steps);
+    if (finished) this.#finish(finished, campaignId);
+    return result;
+  }
+
+  /** The answer is out; what ends the lease goes on behind it. If it fails, settle finishes the reservation. */
+  #finish(finished: () => Promise<unknown>, campaignId: string): void {
+    const { inFlight, steps } = this.#parts;
+    inFlight.track(finished()).catch((error: unknown) => {
+      steps.emit({ type: 'fault', during: 'confirm', campaignId, error: redacted(error) });
+    });
+  }
+}
+
+function assertRequest(request: IssueRequest, longest: number): void {
+  assertObject('the request', request as unknown);
+  assertOnlyKeys('the request', request, ['campaignId', 'userId', 'requestId', 'signal', 'timeoutMs']);
+  assertName('campaignId', request.campaignId);
+  assertText('userId', request.userId);
+  if (request.requestId !== undefined) assertText('requestId', request.requestId);
+  assertSignal(request.signal);
+  if (request.timeoutMs !== undefined) assertInteger('timeoutMs', request.timeoutMs, 1, longest);
+}

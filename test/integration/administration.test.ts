@@ -1,0 +1,218 @@
+import type { Redis } from 'ioredis';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { CouponIssuer, MemoryPersistence } from '../../src/index.js';
+import { dump, ScriptedPersistence } from '../support/campaigns.js';
+import { checkInvariants } from '../support/invariants.js';
+import { RedisServer } from '../support/redis-server.js';
+import { until } from '../support/until.js';
+
+let server: RedisServer;
+let redis: Redis;
+let persistence: ScriptedPersistence;
+let issuer: CouponIssuer;
+let campaigns = 0;
+let id: string;
+
+beforeAll(async () => {
+  server = await RedisServer.start();
+  redis = server.client();
+});
+afterAll(() => server.stop());
+beforeEach(async () => {
+  await redis.flushall();
+  persistence = new ScriptedPersistence();
+  id = `administered-${++campaigns}`;
+  issuer = new CouponIssuer({ redis, persistence });
+});
+
+const open = (total: number) => issuer.openCampaign({ id, stock: { kind: 'counted', total } });
+const issueTo = async (userId: string) => (await issuer.issue({ campaignId: id, userId })).status;
+const issueAll = (names: string[]) => Promise.all(names.map(issueTo));
+const audit = async () => {
+  await issuer.idle();
+  await checkInvariants({ redis, campaignId: id, rows: await persistence.rows(id), settled: true });
+};
+
+describe('restock', () => {
+  test('units that are added are seen by the next call, in every process', async () => {
+    const other = new CouponIssuer({ redis, persistence });
+    await open(1);
+    expect(await issueAll(['ann', 'bob'])).toEqual(['issued', 'sold_out']);
+    expect(await other.restock({ id, add: 2, requestId: 'more' })).toEqual({ total: 3, available: 2 });
+    expect(await issueAll(['bob', 'cho', 'dee'])).toEqual(['issued', 'issued', 'sold_out']);
+    await audit();
+  });
+
+  test('a repeat under the same request id adds nothing, another change under it is refused', async () => {
+    await open(1);
+    const change = { id, add: 5, requestId: 'more' };
+    await issuer.restock(change);
+    expect(await issuer.restock(change)).toEqual({ total: 6, available: 6 });
+    await expect(issuer.restock({ ...change, add: 6 })).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
+    expect(await issuer.inspect(id)).toMatchObject({ total: 6, available: 6 });
+  });
+
+  test('only units that nobody has can be taken away, those that came back too', async () => {
+    await open(10);
+    await issueAll(['ann', 'bob', 'cho', 'dee']);
+    await issuer.idle();
+    // Two come back: their database refuses them for certain.
+    persistence.next(() => Promise.reject(Object.assign(new Error('no'), { name: 'NotSavedError', wholeBatch: true })));
+    await Promise.allSettled(['eve', 'fay'].map(issueTo));
+    await issuer.idle();
+    expect(await issuer.inspect(id)).toMatchObject({ issued: 4, available: 6 });
+    await expect(issuer.restock({ id, add: -7, requestId: 'too-many' })).rejects.toThrow('only 6 units');
+    expect(await issuer.restock({ id, add: -5, requestId: 'less' })).toEqual({ total: 5, available: 1 });
+    expect(await issueAll(['gus', 'hal'])).toEqual(['issued', 'sold_out']);
+    expect(await issuer.inspect(id)).toMatchObject({ total: 5, issued: 5, available: 0 });
+    await audit();
+    expect(await issuer.restock({ id, add: 1, requestId: 'one-more' })).toEqual({ total: 6, available: 1 });
+    expect(await issueAll(['hal', 'ida'])).toEqual(['issued', 'sold_out']);
+    await audit();
+  });
+
+  test('a process that opens the campaign again after a restock finds it open', async () => {
+    await open(1);
+    await issuer.restock({ id, add: 4, requestId: 'more' });
+    expect(
+      await new CouponIssuer({ redis, persistence }).openCampaign({ id, stock: { kind: 'counted', total: 1 } }),
+    ).toMatchObject({
+      status: 'exists',
+      campaign: { total: 5 },
+    });
+  });
+
+  test('pools, unlimited and closed campaigns are refused', async () => {
+    await issuer.openCampaign({ id, stock: { kind: 'codes' } });
+    const change = { id, add: 1, requestId: 'more' };
+    await expect(issuer.restock(change)).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
+    id = `${id}-counted`;
+    await open(1);
+    await issuer.closeCampaign({ id });
+    await expect(issuer.restock({ ...change, id })).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
+  });
+});
+
+describe('purge', () => {
+  test('removes every key of a closed campaign and its entry in the registry', async () => {
+    await open(2);
+    await issueTo('ann');
+    await issuer.idle();
+    await expect(issuer.purge(id)).rejects.toThrow('is not closed');
+    await issuer.closeCampaign({ id });
+    await issuer.purge(id);
+    expect(await dump(redis)).toEqual({});
+    await expect(issuer.issue({ campaignId: id, userId: 'bob' })).rejects.toMatchObject({ code: 'UNKNOWN_CAMPAIGN' });
+    await expect(issuer.purge(id)).rejects.toMatchObject({ code: 'UNKNOWN_CAMPAIGN' });
+    // The rows stay, so it cannot be mistaken for a new one.
+    await expect(open(2)).rejects.toThrow('rebuild()');
+  });
+
+  test('refuses a campaign with something reserved', async () => {
+    await open(2);
+    const end = persistence.hold();
+    const asked = issueTo('ann');
+    await until(async () => (await issuer.inspect(id)).reserved === 1);
+    await issuer.closeCampaign({ id });
+    const before = await dump(redis);
+    await expect(issuer.purge(id)).rejects.toThrow('not settled yet');
+    expect(await dump(redis)).toEqual(before);
+    end();
+    expect(await asked).toBe('issued');
+    await issuer.idle();
+    await issuer.purge(id);
+  });
+
+  test('strikes the entry of a campaign whose keys have expired', async () => {
+    await open(2);
+    await issuer.closeCampaign({ id, retainMs: 0 });
+    await until(async () => (await redis.exists(`{coupon:${id}}:campaign`)) === 0);
+    await issuer.purge(id);
+    expect(await redis.smembers('coupon:campaigns')).toEqual([]);
+  });
+});
+
+describe('the server behind a campaign', () => {
+  test('one that may evict keys is refused, unless told otherwise', async () => {
+    await redis.config('SET', 'maxmemory-policy', 'allkeys-lru');
+    try {
+      const refused = open(1);
+      await expect(refused).rejects.toMatchObject({ code: 'MISCONFIGURED' });
+      await expect(refused).rejects.toThrow('allkeys-lru');
+      expect(await dump(redis)).toEqual({});
+      issuer = new CouponIssuer({ redis, persistence, unsafeRedis: 'allow' });
+      expect(await open(1)).toMatchObject({ status: 'opened' });
+    } finally {
+      await redis.config('SET', 'maxmemory-policy', 'noeviction');
+    }
+  });
+
+  test('a replica is refused', async () => {
+    const replica = await RedisServer.start();
+    const client = replica.client();
+    await client.replicaof('127.0.0.1', server.port);
+    const wrong = new CouponIssuer({ redis: client, persistence });
+    const refused = wrong.openCampaign({ id, stock: { kind: 'unlimited' } });
+    await expect(refused).rejects.toMatchObject({ code: 'MISCONFIGURED' });
+    await expect(refused).rejects.toThrow('replica');
+    await replica.stop();
+  });
+
+  test('one that does not say is let pass', async () => {
+    await redis.acl('SETUSER', 'quiet', 'on', '>secret', '~*', '+@all', '-info');
+    const client = server.client({ username: 'quiet', password: 'secret', enableReadyCheck: false });
+    const quiet = new CouponIssuer({ redis: client, persistence });
+    expect(await quiet.openCampaign({ id, stock: { kind: 'unlimited' } })).toMatchObject({ status: 'opened' });
+  });
+});
+
+describe('replicas', () => {
+  test('without persistence issued means: on so many replicas, and with fewer it is accepted', async () => {
+    const replica = await RedisServer.start();
+    await replica.client().replicaof('127.0.0.1', server.port);
+    await until(async () => (await redis.info('replication')).includes('state=online'));
+    const one = new CouponIssuer({ redis, replicas: { count: 1, timeoutMs: 5_000 } });
+    await one.openCampaign({ id, stock: { kind: 'unlimited' } });
+    expect(await one.issue({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'issued' });
+    expect(await replica.client().hlen(`{coupon:${id}}:grants`)).toBe(1);
+    const two = new CouponIssuer({ redis, replicas: { count: 2, timeoutMs: 20 } });
+    expect(await two.issue({ campaignId: id, userId: 'bob' })).toMatchObject({
+      status: 'accepted',
+      issuance: { code: null },
+    });
+    await replica.stop();
+  });
+
+  test('what the database has committed is issued, replicas or not', async () => {
+    issuer = new CouponIssuer({ redis, persistence, replicas: { count: 3, timeoutMs: 10 } });
+    await open(1);
+    expect(await issueTo('ann')).toBe('issued');
+    await audit();
+  });
+});
+
+test('isNew opens a campaign though the database holds rows of that id', async () => {
+  await open(5);
+  await issueTo('ann');
+  await issuer.idle();
+  await redis.flushall();
+  await expect(open(5)).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
+  const again = new CouponIssuer({ redis, persistence: new MemoryPersistence() });
+  await redis.flushall();
+  expect(await again.openCampaign({ id, stock: { kind: 'counted', total: 5 } }, { isNew: true })).toMatchObject({
+    status: 'opened',
+  });
+});
+
+test.each([
+  ['restock without a request id', () => issuer.restock({ id, add: 1 } as never)],
+  ['restock by a fraction', () => issuer.restock({ id, add: 0.5, requestId: 'a' })],
+  ['purge of a bad id', () => issuer.purge('no spaces')],
+  [
+    'an unknown option of openCampaign',
+    () => issuer.openCampaign({ id, stock: { kind: 'unlimited' } }, { force: true } as never),
+  ],
+])('%s is refused before any I/O', async (_, call) => {
+  await expect(call()).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+  expect(await dump(redis)).toEqual({});
+});
