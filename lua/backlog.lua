@@ -2,7 +2,7 @@
 --
 -- KEYS     campaign grants leases
 -- ARGV     none
--- RETURNS  missing, alone; or ok, due, quarantined, nowMs, issuedAt of the oldest that is due (or empty), closed (1 or 0),
+-- RETURNS  missing | rebuilding, alone; or ok, due, quarantined, nowMs, issuedAt of the oldest that is due (or empty), closed (1 or 0),
 --          reserved
 -- WRITES   nothing
 -- COST     O(log leases)
@@ -12,7 +12,7 @@ local campaignKey, grantsKey, leasesKey = KEYS[1], KEYS[2], KEYS[3]
 --- @include "include/record"
 --- @include "include/due"
 
-if not campaign.epoch or campaign.verified ~= '1' then return { 'missing' } end
+if not campaign.epoch or campaign.verified ~= '1' then return { campaign.building and 'rebuilding' or 'missing' } end
 local due = redis.call('ZCOUNT', leasesKey, '-inf', integer(nowMs))
 local quarantined = redis.call('ZCOUNT', leasesKey, NEVER, '+inf')
 local head = redis.call('ZRANGEBYSCORE', leasesKey, '-inf', integer(nowMs), 'LIMIT', 0, 1)

@@ -2,7 +2,7 @@
 --
 -- KEYS     campaign grants senders leases returned pool codes
 -- ARGV     epoch retainMs; retainMs is empty to keep the keys
--- RETURNS  missing | stale_epoch | done, alone
+-- RETURNS  missing | rebuilding | stale_epoch | done, alone
 -- WRITES   campaign; and the expiry of all keys
 -- COST     O(1)
 local campaignKey, grantsKey, leasesKey, returnedKey, poolKey = KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6]
@@ -13,7 +13,7 @@ local epoch, retainMs = ARGV[1], ARGV[2]
 --- @include "include/stock"
 --- @include "include/finish"
 
-if not campaign.epoch or campaign.verified ~= '1' then return { 'missing' } end
+if not campaign.epoch or campaign.verified ~= '1' then return { campaign.building and 'rebuilding' or 'missing' } end
 if campaign.epoch ~= epoch then return { 'stale_epoch' } end
 if not campaign.closedAt then
   campaign.closedAt = nowMs

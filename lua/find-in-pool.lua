@@ -2,14 +2,14 @@
 --
 -- KEYS     campaign pool
 -- ARGV     epoch code fromTail limit
--- RETURNS  missing | stale_epoch | end, alone; or more, next fromTail; or found, fromTail, unit
+-- RETURNS  missing | rebuilding | stale_epoch | end, alone; or more, next fromTail; or found, fromTail, unit
 -- WRITES   nothing
 -- COST     O(limit)
 local campaignKey, poolKey = KEYS[1], KEYS[2]
 local epoch, code, fromTail, limit = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 --- @include "include/campaign"
 
-if not campaign.epoch or campaign.verified ~= '1' then return { 'missing' } end
+if not campaign.epoch or campaign.verified ~= '1' then return { campaign.building and 'rebuilding' or 'missing' } end
 if campaign.epoch ~= epoch then return { 'stale_epoch' } end
 if redis.call('LLEN', poolKey) ~= campaign.pool then return { 'missing' } end
 local units = redis.call('LRANGE', poolKey, integer(-fromTail - limit + 1), integer(-fromTail))

@@ -2,7 +2,7 @@
 --
 -- KEYS     campaign grants
 -- ARGV     userId
--- RETURNS  missing, alone; or ok, then for each: grant record
+-- RETURNS  missing | rebuilding, alone; or ok, then for each: grant record
 -- WRITES   nothing
 -- COST     O(perUser)
 local campaignKey, grantsKey = KEYS[1], KEYS[2]
@@ -10,7 +10,7 @@ local userId = ARGV[1]
 --- @include "include/campaign"
 --- @include "include/record"
 
-if not campaign.epoch or campaign.verified ~= '1' then return { 'missing' } end
+if not campaign.epoch or campaign.verified ~= '1' then return { campaign.building and 'rebuilding' or 'missing' } end
 if redis.call('HLEN', grantsKey) ~= campaign.reserved + campaign.issued then return { 'missing' } end
 local fields, reply = {}, { 'ok' }
 for grant = 1, campaign.perUser do fields[grant] = integer(grant) .. ':' .. userId end

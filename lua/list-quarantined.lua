@@ -2,7 +2,7 @@
 --
 -- KEYS     campaign grants leases
 -- ARGV     offset limit
--- RETURNS  missing, alone; or ok, then for each: field, record
+-- RETURNS  missing | rebuilding, alone; or ok, then for each: field, record
 -- WRITES   nothing
 -- COST     O(limit + log leases + offset)
 local campaignKey, grantsKey, leasesKey = KEYS[1], KEYS[2], KEYS[3]
@@ -11,7 +11,7 @@ local offset, limit = ARGV[1], ARGV[2]
 --- @include "include/record"
 --- @include "include/due"
 
-if not campaign.epoch or campaign.verified ~= '1' then return { 'missing' } end
+if not campaign.epoch or campaign.verified ~= '1' then return { campaign.building and 'rebuilding' or 'missing' } end
 local fields = redis.call('ZRANGEBYSCORE', leasesKey, NEVER, NEVER, 'LIMIT', offset, limit)
 local records, reply = readRecords(fields), { 'ok' }
 for _, field in ipairs(fields) do

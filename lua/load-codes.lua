@@ -1,10 +1,10 @@
 -- Loads one chunk of a code pool. The offset of the load is kept, so a repeated or resumed chunk loads nothing twice;
--- codes that were ever loaded are skipped.
+-- codes that were ever loaded are skipped. A rebuild loads under an empty id, first into the serials that nobody has.
 --
 -- KEYS     campaign grants senders leases returned pool codes
 -- ARGV     epoch loadId offset, then for each code: code
--- RETURNS  missing | stale_epoch | closed | gap, alone; or ok, offset, loaded, duplicates, total: of the whole load so far
--- WRITES   campaign codes pool
+-- RETURNS  missing | rebuilding | stale_epoch | closed | gap, alone; or ok, offset, loaded, duplicates, total: of the whole load so far
+-- WRITES   campaign codes pool returned
 -- COST     O(codes)
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
@@ -14,10 +14,15 @@ local FIRST = 4
 --- @include "include/ready"
 --- @include "include/write"
 
-local refusal = unready(epoch, 0)
-if refusal then return { refusal } end
+local rebuilt = loadId == ''
+if rebuilt then
+  if not campaign.building or campaign.epoch ~= epoch then return { campaign.epoch and 'stale_epoch' or 'missing' } end
+else
+  local refusal = unready(epoch, 0)
+  if refusal then return { refusal } end
+end
 if redis.call('SCARD', codesKey) ~= campaign.codes then return { 'missing' } end
-if campaign.closedAt then return { 'closed' } end
+if campaign.closedAt and not rebuilt then return { 'closed' } end
 
 local progressField = 'load:' .. loadId
 local done, loaded, duplicates = 0, 0, 0
@@ -29,6 +34,8 @@ end
 local count = #ARGV - FIRST + 1
 if count > 0 and offset > done then return { 'gap' } end
 
+local vacant = {}
+if rebuilt then vacant = redis.call('LRANGE', returnedKey, 0, integer(count)) end
 local fresh, units, known = {}, {}, {}
 for i = FIRST + done - offset, #ARGV do
   local code = ARGV[i]
@@ -37,8 +44,12 @@ for i = FIRST + done - offset, #ARGV do
   else
     known[code] = true
     fresh[#fresh + 1] = code
-    campaign.lastSerial = campaign.lastSerial + 1
-    units[#units + 1] = integer(campaign.lastSerial) .. ':' .. code
+    local serial = vacant[#fresh]
+    if not serial then
+      campaign.lastSerial = campaign.lastSerial + 1
+      serial = integer(campaign.lastSerial)
+    end
+    units[#units + 1] = serial .. ':' .. code
   end
 end
 
@@ -47,6 +58,12 @@ if count > 0 and offset + count > done then
   redis.call('HSET', campaignKey, progressField, integer(done) .. ':' .. integer(loaded) .. ':' .. integer(duplicates))
   writeAll('SADD', codesKey, fresh)
   writeAll('RPUSH', poolKey, units)
+  if rebuilt then
+    local filled = math.min(#fresh, #vacant)
+    campaign.returned = campaign.returned - filled
+    redis.call('LTRIM', returnedKey, filled, -1)
+    redis.call('HSET', campaignKey, 'phase', 'codes')
+  end
   campaign.pool, campaign.codes = campaign.pool + #fresh, campaign.codes + #fresh
   campaign.total = (campaign.total or 0) + #fresh
   redis.call('HSET', campaignKey, 'total', integer(campaign.total), 'codes', integer(campaign.codes))

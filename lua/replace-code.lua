@@ -2,14 +2,14 @@
 --
 -- KEYS     campaign pool codes
 -- ARGV     epoch fromTail unit code
--- RETURNS  missing | stale_epoch | moved (look again) | duplicate | replaced, alone
+-- RETURNS  missing | rebuilding | stale_epoch | moved (look again) | duplicate | replaced, alone
 -- WRITES   codes campaign pool
 -- COST     O(distance from the nearer end of the pool)
 local campaignKey, poolKey, codesKey = KEYS[1], KEYS[2], KEYS[3]
 local epoch, fromTail, unit, code = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 --- @include "include/campaign"
 
-if not campaign.epoch or campaign.verified ~= '1' then return { 'missing' } end
+if not campaign.epoch or campaign.verified ~= '1' then return { campaign.building and 'rebuilding' or 'missing' } end
 if campaign.epoch ~= epoch then return { 'stale_epoch' } end
 if redis.call('SCARD', codesKey) ~= campaign.codes then return { 'missing' } end
 local index = integer(-fromTail)

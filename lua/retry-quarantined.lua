@@ -2,7 +2,7 @@
 --
 -- KEYS     campaign grants leases
 -- ARGV     epoch, then for each reservation: field id
--- RETURNS  missing | stale_epoch, alone; or ok, then for each: retried | not_quarantined
+-- RETURNS  missing | rebuilding | stale_epoch, alone; or ok, then for each: retried | not_quarantined
 -- WRITES   leases grants
 -- COST     O(reservations * log leases)
 local campaignKey, grantsKey, leasesKey = KEYS[1], KEYS[2], KEYS[3]
@@ -15,7 +15,7 @@ local FIRST, STRIDE = 2, 2
 --- @include "include/held"
 --- @include "include/due"
 
-if not campaign.epoch or campaign.verified ~= '1' then return { 'missing' } end
+if not campaign.epoch or campaign.verified ~= '1' then return { campaign.building and 'rebuilding' or 'missing' } end
 if campaign.epoch ~= epoch then return { 'stale_epoch' } end
 
 local records = readRecords(namedFields(FIRST, STRIDE))

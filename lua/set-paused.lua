@@ -2,14 +2,14 @@
 --
 -- KEYS     campaign senders
 -- ARGV     epoch sender call paused
--- RETURNS  missing | stale_epoch | closed | lapsed | done, alone
+-- RETURNS  missing | rebuilding | stale_epoch | closed | lapsed | done, alone
 -- WRITES   senders campaign
 -- COST     O(1)
 local campaignKey, sendersKey = KEYS[1], KEYS[2]
 local epoch, sender, call, paused = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 --- @include "include/campaign"
 
-if not campaign.epoch or campaign.verified ~= '1' then return { 'missing' } end
+if not campaign.epoch or campaign.verified ~= '1' then return { campaign.building and 'rebuilding' or 'missing' } end
 if campaign.epoch ~= epoch then return { 'stale_epoch' } end
 if campaign.closedAt then return { 'closed' } end
 local seen = redis.call('HMGET', sendersKey, sender)[1]

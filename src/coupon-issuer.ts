@@ -33,6 +33,7 @@ import {
   retry,
   withdrawChosen,
 } from './quarantine.js';
+import { assertRebuildOptions, type RebuildOptions, type RebuildResult, rebuild } from './rebuild.js';
 import * as admin from './redis/admin.js';
 import type { CampaignState, RedisContext } from './redis/campaign-state.js';
 import { Campaigns } from './redis/campaigns.js';
@@ -406,6 +407,33 @@ export class CouponIssuer {
     assertInteger('add', add, -MAX_TOTAL, MAX_TOTAL);
     assertText('requestId', requestId);
     return this.#administer(id, (serving) => admin.restock(serving.state, requestId, add));
+  }
+
+  /**
+   * Makes a campaign's state in Redis again after Redis lost or rolled back data, from the rows of the database (the adapter's `list`), for a pool also
+   * from the codes, given again. What Redis still knows of promises is kept and settled afterwards. Until it is done the campaign answers `not_ready`
+   * (`rebuilding`); reservations of before end with an unknown outcome, and their rows, should they appear, are met by the database's unique keys.
+   *
+   * Run again after it failed, it goes on where it stopped, under the same definition; of two runs at once the later goes on and the other ends with
+   * `CampaignConflictError`. Withdrawn units return to the stock. One round trip per 500 rows, reservations or codes, one page of `list` per 500 rows, and
+   * seven more. Throws `InvalidArgumentError`, `MisconfiguredError` (no `list`), `HookError` (`list` failed), `CampaignConflictError`, `RedisError`,
+   * and the reason of an aborted signal.
+   *
+   * @example
+   * ```ts
+   * const definition = { id: 'launch', stock: { kind: 'counted', total: 1000 } } as const;
+   * const { campaign, rows } = await issuer.rebuild(definition, { onProgress: ({ phase, done }) => console.log(phase, done) });
+   * ```
+   */
+  async rebuild(definition: CampaignDefinition, options: RebuildOptions = {}): Promise<RebuildResult> {
+    this.#assertNotClosed();
+    const rules = toRules(definition, this.#context.has);
+    assertRebuildOptions(options, rules.kind);
+    const { leaseMs, timeoutMs, persistence } = this.#options;
+    const unsafeRedis = this.#options.unsafeRedis === 'allow';
+    const { context, campaigns, emit } = { context: this.#context, campaigns: this.#campaigns, emit: this.#emit };
+    const parts = { context, campaigns, persistence, leaseMs, timeoutMs, unsafeRedis, emit };
+    return this.#inFlight.track(rebuild(definition.id, rules, options, parts));
   }
 
   /**

@@ -1,3 +1,4 @@
+import type { Issuance } from './issuance.js';
 import type { IssueStatus, RefusalStatus } from './result.js';
 
 /** An issuance as events name it: without its code, because events go to logs. */
@@ -7,6 +8,10 @@ export interface IssuanceRef {
   readonly userId: string;
   readonly grant: number;
   readonly serial: number;
+}
+
+export function refOf({ campaignId, id, userId, grant, serial }: Issuance): IssuanceRef {
+  return { campaignId, id, userId, grant, serial };
 }
 
 /** What happened, for logs and metrics. Told after the fact: an observer that throws changes nothing. */

@@ -27,6 +27,7 @@ export type { CouponIssuerOptions, Eligible, WorkerOptions } from './options.js'
 export type { PersistenceAdapter, SaveVerdict } from './persistence/adapter.js';
 export { MemoryPersistence } from './persistence/memory.js';
 export type { QuarantineChoice, QuarantinedIssuance } from './quarantine.js';
+export type { RebuildOptions, RebuildProgress, RebuildResult } from './rebuild.js';
 export type { Restocked } from './redis/admin.js';
 export type { RedisClient } from './redis/client.js';
 export { httpStatus, type IssueResult, type IssueStatus, type NotReadyReason, type RefusalStatus } from './result.js';

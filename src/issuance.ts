@@ -43,3 +43,18 @@ export function deriveId(campaignId: string, userId: string, requestId: string):
 export function withoutCode(issuance: Issuance): Issuance {
   return issuance.code === null ? issuance : { ...issuance, code: null };
 }
+
+/** Whether a row of the database can be written to Redis: one that cannot be read back there would stand in the way of every batch of its user. */
+export function isIssuance(value: Issuance | null | undefined): boolean {
+  const { id, userId, serial, grant, issuedAt, code } = value ?? {};
+  return (
+    typeof id === 'string' &&
+    !id.includes(':') &&
+    typeof userId === 'string' &&
+    Number.isSafeInteger(serial) &&
+    Number.isSafeInteger(grant) &&
+    (typeof code === 'string' || code === null) &&
+    issuedAt instanceof Date &&
+    !Number.isNaN(issuedAt.getTime())
+  );
+}

@@ -2,7 +2,7 @@ import { mintCode } from './codes.js';
 import { withDeadline } from './deadline.js';
 import type { Deliveries, Delivery } from './deliver.js';
 import { inDoubt, NotIssuedError, OverloadedError, RedisError, redacted } from './errors.js';
-import type { Emit, IssuanceRef } from './events.js';
+import { type Emit, refOf } from './events.js';
 import { type Issuance, withoutCode } from './issuance.js';
 import type { WithdrawWord } from './redis/holding.js';
 import type { Reservation } from './redis/reservation.js';
@@ -305,8 +305,4 @@ function overtaken(answer: { word: string; issuance?: Issuance }, reservation: R
         outcome: 'unknown',
       });
   }
-}
-
-export function refOf({ campaignId, id, userId, grant, serial }: Issuance): IssuanceRef {
-  return { campaignId, id, userId, grant, serial };
 }

@@ -43,22 +43,27 @@ function assertCode(code: unknown, index: number): void {
 export async function loadInChunks(state: CampaignState, codes: CodeSource, options: LoadOptions): Promise<LoadResult> {
   const loadId = options.loadId ?? randomBytes(16).toString('base64url');
   let progress = await loadChunk(state, loadId, 0, []);
-  let offset = 0;
-  let chunk: string[] = [];
-  const flush = async () => {
+  for await (const { offset, chunk } of chunksOf(codes)) {
     options.signal?.throwIfAborted();
     if (offset + chunk.length > progress.offset) progress = await loadChunk(state, loadId, offset, chunk);
-    offset += chunk.length;
-    chunk = [];
     options.onProgress?.(toResult(progress));
-  };
+  }
+  return toResult(progress);
+}
+
+/** The codes, checked, 500 at a time, and where in the source each chunk begins. */
+export async function* chunksOf(codes: CodeSource): AsyncGenerator<{ offset: number; chunk: readonly string[] }> {
+  let offset = 0;
+  let chunk: string[] = [];
   for await (const code of codes) {
     assertCode(code, offset + chunk.length);
     chunk.push(code);
-    if (chunk.length === CHUNK) await flush();
+    if (chunk.length < CHUNK) continue;
+    yield { offset, chunk };
+    offset += chunk.length;
+    chunk = [];
   }
-  if (chunk.length > 0) await flush();
-  return toResult(progress);
+  if (chunk.length > 0) yield { offset, chunk };
 }
 
 function toResult({ loaded, duplicates, total }: LoadProgress): LoadResult {

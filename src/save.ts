@@ -2,7 +2,7 @@ import { Batcher } from './batch.js';
 import { monotonicMs, withDeadline } from './deadline.js';
 import { isNotSaved, redacted } from './errors.js';
 import type { Emit } from './events.js';
-import type { Issuance } from './issuance.js';
+import { type Issuance, isIssuance } from './issuance.js';
 import type { PersistenceAdapter, SaveVerdict } from './persistence/adapter.js';
 
 interface SaveRequest {
@@ -100,18 +100,7 @@ const VERDICTS = ['saved', 'user_conflict', 'serial_conflict', 'code_conflict'];
 
 function isVerdict(value: SaveVerdict): boolean {
   if (value?.verdict !== 'user_conflict') return VERDICTS.includes(value?.verdict);
-  // This row is written to Redis: one that cannot be read back there would stand in the way of every batch of its user.
-  const { id, userId, serial, grant, issuedAt, code } = value.existing ?? {};
-  return (
-    typeof id === 'string' &&
-    !id.includes(':') &&
-    typeof userId === 'string' &&
-    Number.isSafeInteger(serial) &&
-    Number.isSafeInteger(grant) &&
-    (typeof code === 'string' || code === null) &&
-    issuedAt instanceof Date &&
-    !Number.isNaN(issuedAt.getTime())
-  );
+  return isIssuance(value.existing);
 }
 
 function reportFault(error: unknown, issuances: readonly Issuance[], emit: Emit): Error {

@@ -1,8 +1,8 @@
 import { monotonicMs, withDeadline } from './deadline.js';
 import { NotReadyError, redacted } from './errors.js';
-import type { Emit } from './events.js';
+import { type Emit, refOf } from './events.js';
 import type { Issuance } from './issuance.js';
-import { type Carried, carryThrough, refOf, type Steps, type Trouble } from './issue.js';
+import { type Carried, carryThrough, type Steps, type Trouble } from './issue.js';
 import type { PersistenceAdapter } from './persistence/adapter.js';
 import { registered } from './redis/admin.js';
 import { notReady, type RedisContext } from './redis/campaign-state.js';

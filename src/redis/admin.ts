@@ -1,6 +1,7 @@
 import { type Campaign, type CampaignRules, differences, firstEpoch } from '../campaign.js';
 import { CampaignConflictError, inDoubt, MisconfiguredError, RedisError, UnknownCampaignError } from '../errors.js';
 import { type Issuance, withoutCode } from '../issuance.js';
+import type { NotReadyReason } from '../result.js';
 import { type CampaignState, notReady, type RedisContext, rulesToFields } from './campaign-state.js';
 import { registryKey } from './keys.js';
 import { decodeIssuance } from './record.js';
@@ -60,7 +61,7 @@ export async function writeCampaign(
 /** Lets the campaign serve. Repeats do nothing. */
 export async function activate(state: CampaignState): Promise<void> {
   const [word] = await state.run(scripts.activateCampaign, { epoch: state.epoch });
-  if (word !== 'active') throw notReady(state.id, 'missing');
+  if (word !== 'active') throw notReady(state.id, word === 'rebuilding' ? word : 'missing');
 }
 
 export async function readCampaign(state: CampaignState): Promise<Campaign> {
@@ -205,7 +206,7 @@ export async function replaceInPool(
 /** What a user holds; the code of a reservation is not shown. One round trip. */
 export async function findUser(state: CampaignState, userId: string): Promise<Issuance[]> {
   const reply = await state.run(scripts.findUser, { userId });
-  if (reply[0] !== 'ok') throw notReady(state.id, 'missing');
+  if (reply[0] !== 'ok') throw notReady(state.id, reply[0] as NotReadyReason);
   const of = { campaignId: state.id, userId, epoch: state.epoch };
   const issuances: Issuance[] = [];
   for (let i = 1; i < reply.length; i += 2) {

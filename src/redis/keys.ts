@@ -7,6 +7,10 @@ export interface CampaignKeys {
   readonly returned: string;
   readonly pool: string;
   readonly codes: string;
+  /** Only while it is rebuilt: the grants of before. */
+  readonly old: string;
+  /** Only while it is rebuilt: which grants of before still hold a unit, by serial. */
+  readonly kept: string;
 }
 
 export type KeyName = keyof CampaignKeys | 'campaigns';
@@ -21,6 +25,8 @@ export function campaignKeys(prefix: string, campaignId: string): CampaignKeys {
     returned: `${tag}:returned`,
     pool: `${tag}:pool`,
     codes: `${tag}:codes`,
+    old: `${tag}:old`,
+    kept: `${tag}:kept`,
   };
 }
 

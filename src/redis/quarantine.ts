@@ -1,3 +1,4 @@
+import type { NotReadyReason } from '../result.js';
 import { underEpoch } from './admin.js';
 import { type CampaignState, notReady } from './campaign-state.js';
 import { splitField } from './record.js';
@@ -32,7 +33,7 @@ export async function listQuarantined(state: CampaignState): Promise<Reservation
   const found: Reservation[] = [];
   for (let offset = 0; ; offset += PAGE) {
     const reply = await state.run(scripts.listQuarantined, { offset: String(offset), limit: String(PAGE) });
-    if (reply[0] !== 'ok') throw notReady(state.id, 'missing');
+    if (reply[0] !== 'ok') throw notReady(state.id, reply[0] as NotReadyReason);
     for (let i = 1; i < reply.length; i += 2) {
       const { grant, userId } = splitField(String(reply[i]));
       const record = String(reply[i + 1]);

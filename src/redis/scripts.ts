@@ -1,14 +1,17 @@
 import activateCampaign from '../../lua/activate-campaign.lua';
 import adoptRow from '../../lua/adopt-row.lua';
 import backlog from '../../lua/backlog.lua';
+import beginRebuild from '../../lua/begin-rebuild.lua';
 import claimDue from '../../lua/claim-due.lua';
 import closeCampaign from '../../lua/close-campaign.lua';
 import confirm from '../../lua/confirm.lua';
 import findInPool from '../../lua/find-in-pool.lua';
 import findUser from '../../lua/find-user.lua';
+import finishRebuild from '../../lua/finish-rebuild.lua';
 import forgetCampaign from '../../lua/forget-campaign.lua';
 import inspect from '../../lua/inspect.lua';
 import inspectServer from '../../lua/inspect-server.lua';
+import keepPromised from '../../lua/keep-promised.lua';
 import knowCampaign from '../../lua/know-campaign.lua';
 import listCampaigns from '../../lua/list-campaigns.lua';
 import listQuarantined from '../../lua/list-quarantined.lua';
@@ -17,6 +20,7 @@ import openCampaign from '../../lua/open-campaign.lua';
 import postpone from '../../lua/postpone.lua';
 import purgeCampaign from '../../lua/purge-campaign.lua';
 import reassign from '../../lua/reassign.lua';
+import rebuildRows from '../../lua/rebuild-rows.lua';
 import registerCampaign from '../../lua/register-campaign.lua';
 import release from '../../lua/release.lua';
 import replaceCode from '../../lua/replace-code.lua';
@@ -30,6 +34,7 @@ import { defineScript } from './runner.js';
 const SERVING = ['campaign', 'grants', 'senders', 'leases', 'returned', 'pool'] as const;
 const HELD = ['campaign', 'grants', 'leases'] as const;
 const ALL = [...SERVING, 'codes'] as const;
+const REBUILDING = [...ALL, 'old', 'kept'] as const;
 
 /** Every script with its KEYS and ARGV by name, in the order of its header; a test compares the two. */
 export const scripts = {
@@ -88,5 +93,20 @@ export const scripts = {
     args: ['epoch'],
     each: ['field', 'id'],
   }),
+  beginRebuild: defineScript('begin-rebuild', beginRebuild, {
+    keys: REBUILDING,
+    args: ['from', 'random', 'generation', 'definition'],
+    each: ['name', 'value'],
+  }),
+  keepPromised: defineScript('keep-promised', keepPromised, {
+    keys: ['campaign', 'grants', 'leases', 'codes', 'old', 'kept'],
+    args: ['epoch', 'limit'],
+  }),
+  rebuildRows: defineScript('rebuild-rows', rebuildRows, {
+    keys: ['campaign', 'grants', 'leases', 'returned', 'codes', 'kept'],
+    args: ['epoch', 'after', 'upTo'],
+    each: ['field', 'id', 'serial', 'issuedAt', 'code'],
+  }),
+  finishRebuild: defineScript('finish-rebuild', finishRebuild, { keys: REBUILDING, args: ['epoch', 'limit'] }),
   backlog: defineScript('backlog', backlog, { keys: HELD }),
 };

@@ -19,10 +19,19 @@ const READS = [
   'SSCAN',
   'EXISTS',
   'INFO',
+  'TYPE',
+  'HSCAN',
+  'ZREVRANGE',
 ];
 const EXPIRES = 'PEXPIREAT';
-/** Looking ids up, judging the window and taking units is one act; so is refusing one unit and taking the next. */
-const LONGER: Record<string, number> = { reserve: 120, reassign: 64 };
+/** Looking ids up, judging the window and taking units is one act; so is refusing one unit and taking the next, or judging a stretch of serials. */
+const LONGER: Record<string, number> = {
+  reserve: 120,
+  reassign: 64,
+  'load-codes': 64,
+  'rebuild-rows': 100,
+  'finish-rebuild': 63,
+};
 
 const files = scriptFiles();
 const registry = new Map(Object.values(scripts).map((script) => [script.name, script]));

@@ -185,6 +185,6 @@ function commandOf(node: Node, aliases: ReadonlyMap<string, string[]>): Command 
   if (command?.type !== 'StringLiteral') return null;
   const name = textOf(command);
   if (name === 'TIME' || name === 'INFO') return { name, keys: [] };
-  const keys = ['EXISTS', 'UNLINK'].includes(name) ? rest.map(nameOf) : [nameOf(rest[0])];
+  const keys = ['EXISTS', 'UNLINK', 'RENAME'].includes(name) ? rest.map(nameOf) : [nameOf(rest[0])];
   return { name, keys: keys.flatMap((key) => aliases.get(key) ?? [key]) };
 }

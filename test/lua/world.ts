@@ -66,6 +66,22 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
   const serial = (await redis.hget(keys.grants, '1:u1'))!.split(':')[2]!;
   const row = { rowField: '1:u1', rowId: 'the-row'.padEnd(22, '0'), rowSerial: '9', rowIssuedAt: '1', rowCode: '' };
 
+  const begin = call(
+    scripts.beginRebuild,
+    { from: epoch, random: 'rebuilt', generation: '1', definition: 'the rules' },
+    Object.entries(rules).map(([name, value]) => ({ name, value })),
+  );
+  const keep = call(scripts.keepPromised, { epoch, limit: '500' });
+  const rebuildRows = call(scripts.rebuildRows, { epoch, after: '0', upTo: '5' }, [
+    { field: '1:u1', id: idOf('u1'), serial: '2', issuedAt: '1', code: kind === 'codes' ? 'BBB' : '' },
+    { field: '1:u9', id: idOf('u9'), serial: '3', issuedAt: '1', code: kind === 'codes' ? 'CCC' : '' },
+  ]);
+  const before = { 'keep-promised': [], 'rebuild-rows': [keep], 'finish-rebuild': [keep, rebuildRows] }[name];
+  if (before) {
+    await run(begin);
+    await redis.hset(keys.campaign, 'epoch', epoch);
+    for (const step of before) await run(step);
+  }
   if (name === 'purge-campaign') await redis.hset(keys.campaign, { closedAt: '1', reserved: '0' });
 
   return {
@@ -102,6 +118,10 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
       'inspect-server': call(scripts.inspectServer, {}),
       restock: call(scripts.restock, { epoch, requestId: 'more', add: '5' }),
       'purge-campaign': call(scripts.purgeCampaign, { epoch }),
+      'begin-rebuild': begin,
+      'keep-promised': keep,
+      'rebuild-rows': rebuildRows,
+      'finish-rebuild': call(scripts.finishRebuild, { epoch, limit: '500' }),
       backlog: call(scripts.backlog, {}),
     },
   };

@@ -1,0 +1,58 @@
+-- Begins to make a campaign's state again, or takes over from a run that stopped. From here on nothing serves, and whoever
+-- holds a reservation of the old epoch can do nothing with it. The old grants are put aside: they hold what was promised.
+--
+-- KEYS     campaign grants senders leases returned pool codes old kept
+-- ARGV     from random generation definition, then for each field: name value; from is the epoch that is known, or empty
+-- RETURNS  stale_epoch, the epoch that is there; or building, epoch, phase, cursor; or done, epoch
+-- WRITES   campaign grants senders leases returned pool codes old kept
+-- COST     O(1)
+local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey, oldKey, keptKey =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local from, random, generation, definition = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
+local FIRST, STRIDE = 5, 2
+--- @include "include/now"
+--- @include "include/campaign"
+
+local known = campaign.epoch or ''
+local number, suffix = string.match(known, '^(%d+)-(.*)$')
+if suffix == random and not campaign.building then return { 'done', known } end
+if suffix ~= random and known ~= from then return { 'stale_epoch', known } end
+local progress = redis.call('HMGET', campaignKey, 'phase', 'cursor')
+if suffix == random then return { 'building', known, progress[1], progress[2] } end
+
+-- Later than any that was, whatever this process knows of it: nobody ever goes back to a lower generation.
+local epoch = integer(math.max(generation, (tonumber(number) or 0) + 1, nowMs)) .. '-' .. random
+if campaign.building == definition then
+  redis.call('HSET', campaignKey, 'epoch', epoch)
+  return { 'building', epoch, progress[1], progress[2] }
+end
+
+local opened = campaign.kind == 'counted' and campaign.opened
+local fields = { 'epoch', epoch, 'verified', '0', 'building', definition, 'phase', 'old', 'cursor', '0', 'scan', '0' }
+for _, name in ipairs({ 'lastSerial', 'reserved', 'issued', 'withdrawn', 'returned', 'pool', 'codes', 'senders' }) do
+  fields[#fields + 1] = name
+  fields[#fields + 1] = '0'
+end
+fields[#fields + 1] = 'stamp'
+fields[#fields + 1] = integer(math.max(nowMicros, (campaign.stamp or 0) + 1))
+local rules = {}
+for i = FIRST, #ARGV, STRIDE do rules[ARGV[i]] = ARGV[i + 1] end
+for name, value in pairs(rules) do
+  -- What was restocked since is part of the total, as long as the campaign itself is remembered.
+  if name ~= 'total' or not opened or opened ~= tonumber(rules.opened) then
+    fields[#fields + 1] = name
+    fields[#fields + 1] = value
+  end
+end
+redis.call('HSET', campaignKey, unpack(fields))
+for _, name in ipairs({ 'opensAt', 'closesAt', 'needs', 'saveMode', 'generate', 'opened' }) do
+  if not rules[name] then redis.call('HDEL', campaignKey, name) end
+end
+redis.call('HDEL', campaignKey, 'savesAt', 'load:')
+if not opened or opened ~= tonumber(rules.opened) then redis.call('HDEL', campaignKey, 'removed') end
+
+local kind = redis.call('TYPE', grantsKey)
+if type(kind) == 'table' then kind = kind.ok end
+if kind == 'hash' and redis.call('EXISTS', oldKey) == 0 then redis.call('RENAME', grantsKey, oldKey) end
+redis.call('UNLINK', grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey, keptKey)
+return { 'building', epoch, 'old', '0' }

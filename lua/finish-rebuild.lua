@@ -1,0 +1,69 @@
+-- Gives those whose unit the database gave to somebody else another one, stretch by stretch, and then lets the campaign serve.
+--
+-- KEYS     campaign grants senders leases returned pool codes old kept
+-- ARGV     epoch limit
+-- RETURNS  missing | stale_epoch, alone; or more | done, ended, then for each whom no unit was left for: field, record
+-- WRITES   campaign grants leases returned pool old kept
+-- COST     O(limit * log leases)
+local campaignKey, grantsKey, leasesKey, returnedKey, poolKey, oldKey, keptKey =
+  KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6], KEYS[8], KEYS[9]
+local epoch, limit = ARGV[1], ARGV[2]
+--- @include "include/campaign"
+--- @include "include/record"
+--- @include "include/write"
+--- @include "include/stock"
+--- @include "include/finish"
+
+if campaign.epoch ~= epoch then return { campaign.epoch and 'stale_epoch' or 'missing' } end
+if not campaign.building then return { 'done', '0' } end
+
+local losers = redis.call('ZRANGEBYSCORE', keptKey, '0', '0', 'LIMIT', 0, limit)
+local records = readRecords(losers)
+takeUnits(#losers)
+local reply, grantWrites, lost = { 'more', '0' }, {}, {}
+for _, field in ipairs(losers) do
+  local record = records[field]
+  local serial, pooled = takeUnit()
+  if serial then
+    record.serial = serial
+    if fromPool then record.code = pooled end
+    grantWrites[#grantWrites + 1] = field
+    grantWrites[#grantWrites + 1] = encodeRecord(record)
+  else
+    lost[#lost + 1] = field
+    reply[#reply + 1] = field
+    reply[#reply + 1] = encodeRecord(record)
+  end
+end
+-- What was taken away by a restock is not offered again because its serial is free.
+local done = #losers < tonumber(limit)
+local away = done and math.min(campaign.removed or 0, campaign.returned) or 0
+
+-- A key of the wrong type refuses here, before the first write; full memory at the first one, which changes nothing.
+redis.call('HLEN', grantsKey)
+redis.call('ZCARD', leasesKey)
+redis.call('LLEN', returnedKey)
+redis.call('LLEN', poolKey)
+redis.call('HSET', campaignKey, 'verified', '0')
+writeAll('HSET', grantsKey, grantWrites)
+writeTaken()
+writeAll('HDEL', grantsKey, lost)
+writeAll('ZREM', leasesKey, lost)
+writeAll('ZREM', keptKey, losers)
+campaign.reserved = campaign.reserved - #lost
+if not done then
+  saveCounters()
+  return { unpack(reply) }
+end
+if fromPool then
+  away = campaign.returned
+  campaign.total = campaign.pool + campaign.reserved + campaign.issued + campaign.withdrawn
+  redis.call('HSET', campaignKey, 'total', integer(campaign.total))
+end
+if away > 0 then redis.call('LTRIM', returnedKey, 0, integer(-away - 1)) end
+campaign.returned = campaign.returned - away
+redis.call('UNLINK', oldKey, keptKey)
+redis.call('HSET', campaignKey, 'verified', '1')
+redis.call('HDEL', campaignKey, 'building', 'phase', 'cursor', 'scan', 'load:')
+reply[1], reply[2] = 'done', finish()
+return { unpack(reply) }

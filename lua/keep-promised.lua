@@ -1,0 +1,61 @@
+-- Carries one stretch of the old grants over to the state that is being made: each keeps its unit as a reservation that nobody
+-- gives back, until the rows of the database say what became of it.
+--
+-- KEYS     campaign grants leases codes old kept
+-- ARGV     epoch limit
+-- RETURNS  missing | stale_epoch, alone; or more | done, alone
+-- WRITES   campaign grants leases codes old kept
+-- COST     O(limit * log grants)
+local campaignKey, grantsKey, leasesKey, codesKey, oldKey, keptKey =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local epoch, limit = ARGV[1], ARGV[2]
+--- @include "include/campaign"
+--- @include "include/record"
+--- @include "include/write"
+--- @include "include/due"
+
+if campaign.epoch ~= epoch then return { campaign.epoch and 'stale_epoch' or 'missing' } end
+local progress = redis.call('HMGET', campaignKey, 'phase', 'scan')
+if not campaign.building or progress[1] ~= 'old' then return { 'done' } end
+
+local page = redis.call('HSCAN', oldKey, progress[2], 'COUNT', limit)
+local old, fields = {}, {}
+-- A list within a reply starts at 0 on ioredis-mock.
+for i = 0, #page[2] do
+  if type(page[2][i]) == 'string' then old[#old + 1] = page[2][i] end
+end
+for i = 1, #old, 2 do fields[#fields + 1] = old[i] end
+
+local there = readRecords(fields)
+local grantWrites, leaseWrites, keptWrites, codes = {}, {}, {}, {}
+for i = 1, #old, 2 do
+  local field, record = old[i], decodeRecord(old[i + 1])
+  if record.serial and not there[field] then
+    there[field] = record
+    leaseWrites[#leaseWrites + 1] = inLine(tonumber(record.stamp))
+    leaseWrites[#leaseWrites + 1] = field
+    record.state = 't'
+    grantWrites[#grantWrites + 1] = field
+    grantWrites[#grantWrites + 1] = encodeRecord(record)
+    keptWrites[#keptWrites + 1] = record.serial
+    keptWrites[#keptWrites + 1] = field
+    if campaign.kind == 'codes' then codes[#codes + 1] = record.code end
+  end
+end
+
+-- A key of the wrong type refuses here, before the first write.
+redis.call('ZCARD', leasesKey)
+redis.call('ZCARD', keptKey)
+local known = redis.call('SCARD', codesKey)
+writeAll('HSET', grantsKey, grantWrites)
+writeAll('ZADD', leasesKey, leaseWrites)
+writeAll('ZADD', keptKey, keptWrites)
+writeAll('SADD', codesKey, codes)
+known = redis.call('SCARD', codesKey) - known
+campaign.reserved = campaign.reserved + #grantWrites / 2
+local finished = page[1] == '0'
+local phase = finished and 'rows' or 'old'
+redis.call('HSET', campaignKey, 'phase', phase, 'scan', page[1], 'codes', integer(campaign.codes + known))
+saveCounters()
+if finished then redis.call('UNLINK', oldKey) end
+return { finished and 'done' or 'more' }

@@ -1,0 +1,98 @@
+-- Writes one stretch of the database's rows, (after, upTo], into the state that is being made. A row always wins: over what was
+-- promised to the same user, and over who held its unit. Serials that nobody has are free again.
+--
+-- KEYS     campaign grants leases returned codes kept
+-- ARGV     epoch after upTo, then for each row: field id serial issuedAt code
+-- RETURNS  missing | stale_epoch | beyond (a serial above the total), alone; or ok, cursor, the highest serial promised beyond it
+-- WRITES   campaign grants leases returned codes kept
+-- COST     O((upTo - after) * log grants)
+local campaignKey, grantsKey, leasesKey, returnedKey, codesKey, keptKey =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local epoch, after, upTo = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local FIRST, STRIDE = 4, 5
+--- @include "include/campaign"
+--- @include "include/record"
+--- @include "include/write"
+--- @include "include/held"
+
+if campaign.epoch ~= epoch then return { campaign.epoch and 'stale_epoch' or 'missing' } end
+local progress = redis.call('HMGET', campaignKey, 'phase', 'cursor')
+local function answer(cursor)
+  local last = redis.call('ZREVRANGE', keptKey, 0, 0, 'WITHSCORES')
+  return { 'ok', integer(cursor), last[2] and integer(tonumber(last[2])) or '0' }
+end
+if not campaign.building or progress[1] ~= 'rows' then return { 'stale_epoch' } end
+if after ~= tonumber(progress[2]) then return answer(tonumber(progress[2])) end
+if campaign.kind == 'counted' and upTo > campaign.total then return { 'beyond' } end
+
+local holders, fields = {}, namedFields(FIRST, STRIDE)
+local kept = redis.call('ZRANGEBYSCORE', keptKey, '(' .. integer(after), integer(upTo), 'WITHSCORES')
+for i = 1, #kept, 2 do
+  holders[integer(tonumber(kept[i + 1]))] = kept[i]
+  fields[#fields + 1] = kept[i]
+end
+local records = readRecords(fields)
+local grantWrites, codes, ended, losers, freed = {}, {}, {}, {}, {}
+local fromPool = campaign.kind == 'codes'
+
+-- The user has this row, so what was promised to them ends here. Its unit is free, unless its code may be known.
+local function forget(field, row)
+  local promised = records[field]
+  ended[#ended + 1] = field
+  campaign.reserved = campaign.reserved - 1
+  if promised.serial == row.serial then
+    if holders[row.serial] == field then holders[row.serial] = nil end
+    return
+  end
+  if holders[promised.serial] == field then holders[promised.serial] = nil
+  elseif promised.serial ~= '0' and tonumber(promised.serial) <= after then freed[#freed + 1] = promised.serial end
+  if fromPool and promised.code ~= '' and promised.code ~= row.code then campaign.withdrawn = campaign.withdrawn + 1 end
+end
+
+local rows = {}
+for i = FIRST, #ARGV, STRIDE do
+  local field, id, serial, issuedAt, code = unpack(ARGV, i, i + STRIDE - 1)
+  local row = { state = 'i', tries = '', stamp = '0', serial = serial, issuedAt = issuedAt, id = id, code = code }
+  if records[field] and records[field].state ~= 'i' then forget(field, row) end
+  records[field] = row
+  rows[serial] = row
+  grantWrites[#grantWrites + 1] = field
+  grantWrites[#grantWrites + 1] = encodeRecord(row)
+  if fromPool and code ~= '' then codes[#codes + 1] = code end
+  campaign.issued = campaign.issued + 1
+end
+
+for serial = after + 1, upTo do
+  local name = integer(serial)
+  local field = holders[name]
+  if rows[name] and field then
+    -- Somebody else has the unit that this user was promised: they get another one in the end.
+    local loser = records[field]
+    if fromPool and loser.code ~= rows[name].code then campaign.withdrawn = campaign.withdrawn + 1 end
+    loser.serial = '0'
+    if fromPool then loser.code = '' end
+    losers[#losers + 1] = '0'
+    losers[#losers + 1] = field
+    grantWrites[#grantWrites + 1] = field
+    grantWrites[#grantWrites + 1] = encodeRecord(loser)
+  elseif not rows[name] and not field then
+    freed[#freed + 1] = name
+  end
+end
+
+-- A key of the wrong type refuses here, before the first write.
+redis.call('LLEN', returnedKey)
+redis.call('ZCARD', leasesKey)
+local known = redis.call('SCARD', codesKey)
+writeAll('HSET', grantsKey, grantWrites)
+writeAll('ZREM', leasesKey, ended)
+writeAll('ZREM', keptKey, ended)
+writeAll('ZADD', keptKey, losers)
+writeAll('RPUSH', returnedKey, freed)
+writeAll('SADD', codesKey, codes)
+known = redis.call('SCARD', codesKey) - known
+campaign.returned = campaign.returned + #freed
+campaign.lastSerial = upTo
+redis.call('HSET', campaignKey, 'cursor', integer(upTo), 'codes', integer(campaign.codes + known))
+saveCounters()
+return answer(upTo)

@@ -1,0 +1,154 @@
+import type { Campaign, CampaignRules } from './campaign.js';
+import { withDeadline } from './deadline.js';
+import { HookError, InvalidArgumentError, MisconfiguredError, redacted } from './errors.js';
+import { type Emit, type IssuanceRef, refOf } from './events.js';
+import { type Issuance, isIssuance } from './issuance.js';
+import { assertFunction, assertObject, assertOnlyKeys, assertSignal } from './limits.js';
+import { assertCodes, type CodeSource, chunksOf } from './load.js';
+import type { PersistenceAdapter } from './persistence/adapter.js';
+import { assertSafeServer, readCampaign, register } from './redis/admin.js';
+import type { RedisContext } from './redis/campaign-state.js';
+import type { Campaigns } from './redis/campaigns.js';
+import {
+  beginRebuild,
+  finishRebuild,
+  highestPromised,
+  keepPromised,
+  loadRebuilt,
+  type Run,
+  writeRows,
+} from './redis/rebuilding.js';
+
+export interface RebuildOptions {
+  /** For a pool: the codes that may be given out. Those that the database or a reservation has are skipped; leave out what you withdrew. */
+  readonly codes?: CodeSource;
+  /** Called after each chunk. */
+  readonly onProgress?: (progress: RebuildProgress) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface RebuildProgress {
+  /** Which part is under way: what Redis still had, the rows of the database, the codes of the pool. */
+  readonly phase: 'reservations' | 'rows' | 'codes';
+  /** Rows, or codes, that this run has looked at. */
+  readonly done: number;
+}
+
+export interface RebuildResult {
+  readonly campaign: Campaign;
+  /** Rows that this run wrote to Redis. */
+  readonly rows: number;
+  /** Reservations that Redis still had and no unit was left for: their users were told `accepted`. */
+  readonly lost: readonly IssuanceRef[];
+}
+
+export interface RebuildParts {
+  readonly context: RedisContext;
+  readonly campaigns: Campaigns;
+  readonly persistence: PersistenceAdapter | undefined;
+  readonly leaseMs: number;
+  readonly timeoutMs: number;
+  readonly unsafeRedis: boolean;
+  readonly emit: Emit;
+}
+
+const PAGE = 500;
+
+export function assertRebuildOptions(options: RebuildOptions, kind: CampaignRules['kind']): void {
+  assertObject('options', options as unknown);
+  assertOnlyKeys('options', options, ['codes', 'onProgress', 'signal']);
+  assertFunction('onProgress', options.onProgress);
+  assertSignal(options.signal);
+  if (options.codes === undefined) return;
+  if (kind !== 'codes') throw new InvalidArgumentError('codes are for a campaign whose stock is a pool');
+  assertCodes(options.codes);
+}
+
+/**
+ * Makes a campaign's state in Redis again: what Redis still knows of promises, then the rows of the database, then the codes of a pool. Nothing serves
+ * before all of it is there, and no step of the old epoch counts any more.
+ */
+export async function rebuild(
+  id: string,
+  rules: CampaignRules,
+  options: RebuildOptions,
+  parts: RebuildParts,
+): Promise<RebuildResult> {
+  const { context, campaigns, persistence, emit } = parts;
+  if (!persistence?.list) {
+    throw new MisconfiguredError(
+      'rebuild needs a persistence adapter with list: without it nobody knows what was issued',
+    );
+  }
+  const state = campaigns.state(id);
+  if (!parts.unsafeRedis) await assertSafeServer(state);
+  await register(context, id);
+  const run = await beginRebuild(state, rules, parts.leaseMs);
+  const step = (phase: RebuildProgress['phase'], done: number) => {
+    options.onProgress?.({ phase, done });
+    options.signal?.throwIfAborted();
+  };
+  options.signal?.throwIfAborted();
+  if (run.phase === 'old') while (await keepPromised(state, run)) step('reservations', 0);
+  const rows = run.phase === 'codes' ? 0 : await copyRows(id, run, parts, step);
+  if (rules.kind === 'codes') await copyCodes(run, options.codes ?? [], parts, id, step);
+  const { lost, exhausted } = await finishRebuild(state, run);
+  if (exhausted) emit({ type: 'exhausted', campaignId: id });
+  const campaign = await readCampaign(state);
+  campaigns.keep(state);
+  return { campaign, rows, lost: lost.map(refOf) };
+}
+
+type Step = (phase: RebuildProgress['phase'], done: number) => void;
+
+async function copyRows(id: string, run: Run, parts: RebuildParts, step: Step): Promise<number> {
+  const state = parts.campaigns.state(id);
+  let cursor = run.cursor;
+  let done = 0;
+  for (;;) {
+    const page = await list(id, cursor, parts);
+    if (page.length === 0) break;
+    await writeRows(state, run, cursor, page.at(-1)!.serial, page);
+    cursor = page.at(-1)!.serial;
+    done += page.length;
+    step('rows', done);
+  }
+  // Beyond the last row there may be units that are only promised.
+  const promised = await highestPromised(state, run, cursor);
+  if (promised > cursor) await writeRows(state, run, cursor, promised, []);
+  return done;
+}
+
+async function copyCodes(run: Run, codes: CodeSource, parts: RebuildParts, id: string, step: Step): Promise<void> {
+  const state = parts.campaigns.state(id);
+  let progress = await loadRebuilt(state, run, 0, []);
+  for await (const { offset, chunk } of chunksOf(codes)) {
+    if (offset + chunk.length > progress.offset) progress = await loadRebuilt(state, run, offset, chunk);
+    step('codes', offset + chunk.length);
+  }
+}
+
+/** One page of rows, checked: a list that skips, repeats or makes up rows would be sold again. */
+async function list(
+  campaignId: string,
+  afterSerial: number,
+  { persistence, timeoutMs }: RebuildParts,
+): Promise<readonly Issuance[]> {
+  try {
+    const listing = (async () => persistence!.list!(campaignId, { afterSerial, limit: PAGE }))();
+    const rows = await withDeadline(listing, timeoutMs, () => new Error('no answer in time'));
+    let last = afterSerial;
+    for (const row of rows) {
+      if (!isIssuance(row) || row.serial <= last)
+        throw new TypeError('rows must be issuances in ascending order of serial');
+      last = row.serial;
+    }
+    return rows;
+  } catch (error) {
+    const cause = redacted(error);
+    throw new HookError(
+      `the adapter's list failed (${cause.message}); campaign ${campaignId} does not serve until rebuild was run again, which goes on where it stopped`,
+      { cause },
+    );
+  }
+}

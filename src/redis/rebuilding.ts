@@ -1,0 +1,126 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { type CampaignRules, generationOf } from '../campaign.js';
+import { CampaignConflictError, RedisError } from '../errors.js';
+import type { Issuance } from '../issuance.js';
+import { type CampaignState, rulesToFields } from './campaign-state.js';
+import { decodeIssuance, fieldOf, splitField } from './record.js';
+import type { Reply } from './runner.js';
+import { scripts } from './scripts.js';
+
+const MAX_SENDS = 5;
+const CHUNK = 500;
+
+/** A run of a rebuild: whoever began last has the epoch, and every other run is fenced off by it. */
+export interface Run {
+  readonly epoch: string;
+  /** Which part it has to go on with. */
+  readonly phase: 'old' | 'rows' | 'codes';
+  /** Rows up to this serial are written. */
+  readonly cursor: number;
+}
+
+/** Puts the old state aside and names a new epoch, or takes over from a run that stopped. Two round trips. */
+export async function beginRebuild(state: CampaignState, rules: CampaignRules, leaseMs: number): Promise<Run> {
+  const fields = rulesToFields(rules, leaseMs);
+  const definition = createHash('sha256').update(JSON.stringify(fields)).digest('base64url');
+  const random = randomBytes(9).toString('base64url');
+  // It names the epoch it found, so that a late copy of this call does not stop a campaign that serves again.
+  let from = state.epoch;
+  for (let send = 0; send < MAX_SENDS; send++) {
+    const generation = String(state.epoch === '' ? 1 : generationOf(state.epoch) + 1);
+    const args = { from, random, generation, definition };
+    const reply = await state.run(scripts.beginRebuild, args, fields);
+    if (reply[0] === 'stale_epoch') from = String(reply[1]);
+    else return { epoch: String(reply[1]), phase: reply[2] as Run['phase'], cursor: Number(reply[3]) };
+  }
+  throw new RedisError(`the rebuild of campaign ${state.id} could not begin: its epoch kept changing`, {
+    outcome: 'unknown',
+  });
+}
+
+/** Carries the next stretch of what was promised over. `false` once all of it is. One round trip. */
+export async function keepPromised(state: CampaignState, { epoch }: Run): Promise<boolean> {
+  const [word] = running(state, await state.run(scripts.keepPromised, { epoch, limit: String(CHUNK) }));
+  return word === 'more';
+}
+
+/** Writes the rows of one page, in stretches of at most 500 serials, one round trip each. What nobody has in between is free again. */
+export async function writeRows(
+  state: CampaignState,
+  run: Run,
+  from: number,
+  upTo: number,
+  rows: readonly Issuance[],
+): Promise<void> {
+  let cursor = from;
+  let next = 0;
+  while (cursor < upTo) {
+    const end = Math.min(upTo, cursor + CHUNK);
+    const first = next;
+    while (next < rows.length && rows[next]!.serial <= end) next++;
+    const items = rows.slice(first, next).map((row) => ({
+      field: fieldOf(row.grant, row.userId),
+      id: row.id,
+      serial: String(row.serial),
+      issuedAt: String(row.issuedAt.getTime()),
+      code: row.code ?? '',
+    }));
+    const args = { epoch: run.epoch, after: String(cursor), upTo: String(end) };
+    const reply = running(state, await state.run(scripts.rebuildRows, args, items));
+    if (reply[0] === 'beyond') {
+      throw new CampaignConflictError(
+        `campaign ${state.id} has issuances up to serial ${upTo}, more than the total of this definition; it stays without state until a rebuild with a larger one`,
+      );
+    }
+    if (Number(reply[1]) !== end) throw overtaken(state);
+    cursor = end;
+  }
+}
+
+/** The highest serial that is still promised. One round trip. */
+export async function highestPromised(state: CampaignState, { epoch }: Run, cursor: number): Promise<number> {
+  const args = { epoch, after: String(cursor), upTo: String(cursor) };
+  return Number(running(state, await state.run(scripts.rebuildRows, args, []))[2]);
+}
+
+/** Loads codes that may be given out into what the rows left free. */
+export async function loadRebuilt(
+  state: CampaignState,
+  { epoch }: Run,
+  offset: number,
+  codes: readonly string[],
+): Promise<{ offset: number }> {
+  const items = codes.map((code) => ({ code }));
+  const reply = running(
+    state,
+    await state.run(scripts.loadCodes, { epoch, loadId: '', offset: String(offset) }, items),
+  );
+  return { offset: Number(reply[1]) };
+}
+
+/** Gives who lost their unit another one, and lets the campaign serve. Answers those whom no unit was left for. */
+export async function finishRebuild(
+  state: CampaignState,
+  { epoch }: Run,
+): Promise<{ lost: Issuance[]; exhausted: boolean }> {
+  const lost: Issuance[] = [];
+  for (;;) {
+    const reply = running(state, await state.run(scripts.finishRebuild, { epoch, limit: String(CHUNK) }));
+    for (let i = 2; i < reply.length; i += 2) {
+      const { grant, userId } = splitField(String(reply[i]));
+      lost.push(decodeIssuance(grant, String(reply[i + 1]), { campaignId: state.id, userId, epoch }));
+    }
+    if (reply[0] === 'done') return { lost, exhausted: reply[1] === '1' };
+  }
+}
+
+function running(state: CampaignState, reply: Reply): Reply {
+  if (reply[0] === 'stale_epoch' || reply[0] === 'missing') throw overtaken(state);
+  return reply;
+}
+
+function overtaken({ id }: CampaignState): CampaignConflictError {
+  return new CampaignConflictError(
+    `another rebuild of campaign ${id} has taken over, or Redis lost what this one had made`,
+  );
+}
