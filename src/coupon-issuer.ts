@@ -3,6 +3,7 @@ import { type Campaign, type CampaignDefinition, type Need, toRules } from './ca
 import { Deliveries } from './deliver.js';
 import { CampaignConflictError, ClosedError } from './errors.js';
 import { type Emit, safeEmit } from './events.js';
+import type { ReconcileReport } from './findings.js';
 import { InFlight } from './in-flight.js';
 import { type Issuance, mintId } from './issuance.js';
 import type { Steps } from './issue.js';
@@ -34,6 +35,7 @@ import {
   withdrawChosen,
 } from './quarantine.js';
 import { assertRebuildOptions, type RebuildOptions, type RebuildResult, rebuild } from './rebuild.js';
+import { assertReconcileOptions, type ReconcileOptions, reconcile } from './reconcile.js';
 import * as admin from './redis/admin.js';
 import type { CampaignState, RedisContext } from './redis/campaign-state.js';
 import { Campaigns } from './redis/campaigns.js';
@@ -434,6 +436,30 @@ export class CouponIssuer {
     const { context, campaigns, emit } = { context: this.#context, campaigns: this.#campaigns, emit: this.#emit };
     const parts = { context, campaigns, persistence, leaseMs, timeoutMs, unsafeRedis, emit };
     return this.#inFlight.track(rebuild(definition.id, rules, options, parts));
+  }
+
+  /**
+   * Compares a campaign in Redis with the rows of the database, and the units in Redis with each other. It only looks, unless `repair: 'safe'` is
+   * given: then it settles what is due, writes rows back that Redis has not, and lets settle save again what the database has not. Each finding
+   * says what mends it; `String(report)` is for people.
+   *
+   * May run while coupons are issued; counters and units are compared only if nothing moved meanwhile (`quiet`). Keeps about 200 bytes per issuance in
+   * memory. One round trip per 500 rows, 500 grants and 500 free units, one page of `list` per 500 rows, and three more. Throws `HookError` (`list`
+   * failed), `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`, `RedisError`, and the reason of an aborted signal.
+   *
+   * @example
+   * ```ts
+   * const report = await issuer.reconcile('launch');
+   * if (report.findings.length > 0) console.error(String(report));
+   * ```
+   */
+  async reconcile(id: string, options: ReconcileOptions = {}): Promise<ReconcileReport> {
+    assertReconcileOptions(options);
+    const { persistence, timeoutMs } = this.#options;
+    return this.#administer(id, async (serving) => {
+      await admin.readCampaign(serving.state);
+      return reconcile(serving, options, { persistence, timeoutMs, settle: () => this.#settleOne(serving) });
+    });
   }
 
   /**

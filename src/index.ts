@@ -21,6 +21,7 @@ export {
   UnknownCampaignError,
 } from './errors.js';
 export type { CouponEvent, FaultSource, IssuanceRef } from './events.js';
+export { type Cure, type Finding, type FindingKind, ReconcileReport } from './findings.js';
 export type { Issuance } from './issuance.js';
 export type { CodeSource, LoadOptions, LoadResult } from './load.js';
 export type { CouponIssuerOptions, Eligible, WorkerOptions } from './options.js';
@@ -28,6 +29,7 @@ export type { PersistenceAdapter, SaveVerdict } from './persistence/adapter.js';
 export { MemoryPersistence } from './persistence/memory.js';
 export type { QuarantineChoice, QuarantinedIssuance } from './quarantine.js';
 export type { RebuildOptions, RebuildProgress, RebuildResult } from './rebuild.js';
+export type { ReconcileOptions } from './reconcile.js';
 export type { Restocked } from './redis/admin.js';
 export type { RedisClient } from './redis/client.js';
 export { httpStatus, type IssueResult, type IssueStatus, type NotReadyReason, type RefusalStatus } from './result.js';

@@ -16,17 +16,22 @@ import knowCampaign from '../../lua/know-campaign.lua';
 import listCampaigns from '../../lua/list-campaigns.lua';
 import listQuarantined from '../../lua/list-quarantined.lua';
 import loadCodes from '../../lua/load-codes.lua';
+import mendRow from '../../lua/mend-row.lua';
 import openCampaign from '../../lua/open-campaign.lua';
 import postpone from '../../lua/postpone.lua';
 import purgeCampaign from '../../lua/purge-campaign.lua';
+import readGrants from '../../lua/read-grants.lua';
 import reassign from '../../lua/reassign.lua';
 import rebuildRows from '../../lua/rebuild-rows.lua';
 import registerCampaign from '../../lua/register-campaign.lua';
 import release from '../../lua/release.lua';
+import reopenGrant from '../../lua/reopen-grant.lua';
 import replaceCode from '../../lua/replace-code.lua';
 import reserve from '../../lua/reserve.lua';
 import restock from '../../lua/restock.lua';
 import retryQuarantined from '../../lua/retry-quarantined.lua';
+import scanFree from '../../lua/scan-free.lua';
+import scanGrants from '../../lua/scan-grants.lua';
 import setPaused from '../../lua/set-paused.lua';
 import withdraw from '../../lua/withdraw.lua';
 import { defineScript } from './runner.js';
@@ -108,5 +113,20 @@ export const scripts = {
     each: ['field', 'id', 'serial', 'issuedAt', 'code'],
   }),
   finishRebuild: defineScript('finish-rebuild', finishRebuild, { keys: REBUILDING, args: ['epoch', 'limit'] }),
+  scanGrants: defineScript('scan-grants', scanGrants, { keys: HELD, args: ['epoch', 'cursor', 'limit'] }),
+  readGrants: defineScript('read-grants', readGrants, {
+    keys: ['campaign', 'grants'],
+    args: ['epoch'],
+    each: ['field'],
+  }),
+  scanFree: defineScript('scan-free', scanFree, {
+    keys: ['campaign', 'returned', 'pool'],
+    args: ['epoch', 'offset', 'limit'],
+  }),
+  mendRow: defineScript('mend-row', mendRow, {
+    keys: ALL,
+    args: ['epoch', 'field', 'id', 'serial', 'issuedAt', 'code', 'place'],
+  }),
+  reopenGrant: defineScript('reopen-grant', reopenGrant, { keys: SERVING, args: ['epoch', 'field', 'id'] }),
   backlog: defineScript('backlog', backlog, { keys: HELD }),
 };

@@ -15,12 +15,15 @@ const READERS = [
   'list-quarantined',
   'backlog',
   'inspect-server',
+  'scan-grants',
+  'read-grants',
+  'scan-free',
 ];
 /** They find in the world what they would write. */
 const DONE_BEFORE = ['open-campaign', 'activate-campaign'];
 const POOL_ONLY = ['load-codes', 'find-in-pool', 'replace-code'];
 /** What ends a reservation has to work while memory is full, or full memory would never empty. */
-const FREEING = ['confirm', 'release', 'withdraw', 'adopt-row', 'purge-campaign', 'forget-campaign'];
+const FREEING = ['confirm', 'release', 'withdraw', 'adopt-row', 'purge-campaign', 'forget-campaign', 'mend-row'];
 /** What a script is given for the common expiry, or for the other kind of stock, and does not look at. */
 function notLookedAt(name: string, kind: 'counted' | 'codes'): string[] {
   const otherStock = kind === 'codes' ? 'returned' : 'pool';
@@ -33,6 +36,7 @@ function notLookedAt(name: string, kind: 'counted' | 'codes'): string[] {
   };
   const siblings = ['grants', 'senders', 'leases', 'returned', 'pool', 'codes'];
   if (name === 'inspect-server') return ['campaign'];
+  if (name === 'scan-free') return [kind === 'codes' ? 'returned' : 'pool'];
   if (name === 'begin-rebuild') return [...siblings, 'old', 'kept'];
   if (name === 'finish-rebuild') return ['senders', 'codes', 'old'];
   return held[name] ?? (['open-campaign', 'close-campaign', 'purge-campaign'].includes(name) ? siblings : []);

@@ -82,6 +82,7 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
     await redis.hset(keys.campaign, 'epoch', epoch);
     for (const step of before) await run(step);
   }
+  if (name === 'reopen-grant') await run(call(scripts.confirm, { epoch }, [u1]));
   if (name === 'purge-campaign') await redis.hset(keys.campaign, { closedAt: '1', reserved: '0' });
 
   return {
@@ -122,6 +123,19 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
       'keep-promised': keep,
       'rebuild-rows': rebuildRows,
       'finish-rebuild': call(scripts.finishRebuild, { epoch, limit: '500' }),
+      'scan-grants': call(scripts.scanGrants, { epoch, cursor: '0', limit: '500' }),
+      'read-grants': call(scripts.readGrants, { epoch }, [{ field: '1:u1' }, { field: '1:nobody' }]),
+      'scan-free': call(scripts.scanFree, { epoch, offset: '0', limit: '500' }),
+      'mend-row': call(scripts.mendRow, {
+        epoch,
+        field: '1:u8',
+        id: idOf('u8'),
+        serial: '1',
+        issuedAt: '1',
+        code: kind === 'codes' ? 'AAA' : '',
+        place: 'free',
+      }),
+      'reopen-grant': call(scripts.reopenGrant, { epoch, field: '1:u1', id: idOf('u1') }),
       backlog: call(scripts.backlog, {}),
     },
   };

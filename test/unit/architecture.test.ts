@@ -8,10 +8,10 @@ const ROOT = new URL('../../', import.meta.url).pathname;
 const FLOORS: readonly (readonly RegExp[])[] = [
   [/^index$/],
   [/^coupon-issuer$/],
-  [/^(attempts|open|rebuild|eligibility|issue|settle|worker|quarantine|load|flight)$/],
+  [/^(attempts|open|rebuild|reconcile|eligibility|issue|settle|worker|quarantine|load|flight)$/],
   [/^(options|deliver|save)$/, /^testing\//],
   [/^redis\//, /^persistence\//],
-  [/^(batch|campaign|codes|deadline|errors|events|in-flight|issuance|limits|result)$/],
+  [/^(batch|campaign|codes|deadline|errors|events|findings|in-flight|issuance|limits|result)$/],
 ];
 
 interface Import {

@@ -1,0 +1,28 @@
+-- Makes a grant that is marked issued a reservation again, due at once: the database has no row of it, and settle will save it.
+--
+-- KEYS     campaign grants senders leases returned pool
+-- ARGV     epoch field id
+-- RETURNS  missing | rebuilding | stale_epoch | rolled_back, alone; or reopened | moved, alone
+-- WRITES   campaign grants leases
+-- COST     O(log leases)
+local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local epoch, field, id = ARGV[1], ARGV[2], ARGV[3]
+--- @include "include/now"
+--- @include "include/campaign"
+--- @include "include/ready"
+--- @include "include/record"
+
+local refusal = unready(epoch, 0)
+if refusal then return { refusal } end
+local record = readRecords({ field })[field]
+if not record or record.id ~= id or record.state ~= 'i' then return { 'moved' } end
+local stamp = integer(math.max(nowMicros, campaign.stamp + 1))
+record.state, record.tries, record.stamp = 't', '', stamp
+redis.call('HSET', grantsKey, field, encodeRecord(record))
+redis.call('ZADD', leasesKey, integer(nowMs), field)
+campaign.issued = campaign.issued - 1
+campaign.reserved = campaign.reserved + 1
+campaign.stamp = tonumber(stamp)
+saveCounters()
+return { 'reopened' }

@@ -1,0 +1,122 @@
+import type { Issuance } from '../issuance.js';
+import type { NotReadyReason } from '../result.js';
+import { type CampaignState, notReady } from './campaign-state.js';
+import { decodeIssuance, fieldOf, splitField } from './record.js';
+import type { Reply } from './runner.js';
+import { scripts } from './scripts.js';
+
+const PAGE = 500;
+
+/** The numbers of a campaign as Redis has them. */
+export interface Books {
+  readonly epoch: string;
+  /** Everything that changes when a unit moves: equal before and after a comparison, nothing moved meanwhile. */
+  readonly mark: string;
+  readonly whole: boolean;
+  readonly nowMs: number;
+  readonly number: (name: string) => number;
+}
+
+/** One round trip. */
+export async function readBooks(state: CampaignState): Promise<Books> {
+  const reply = await state.run(scripts.inspect, {});
+  if (reply[0] === 'missing') throw notReady(state.id, 'missing');
+  const fields = new Map<string, string>();
+  for (let i = 3; i < reply.length; i += 2) fields.set(String(reply[i]), String(reply[i + 1]));
+  if (fields.has('building')) throw notReady(state.id, 'rebuilding');
+  const number = (name: string) => Number(fields.get(name) ?? 0);
+  const moving = ['epoch', 'stamp', 'total', 'lastSerial', 'reserved', 'issued', 'withdrawn', 'returned', 'pool'];
+  return {
+    epoch: fields.get('epoch')!,
+    mark: moving.map((name) => fields.get(name)).join(' '),
+    whole: reply[2] === '1',
+    nowMs: Number(reply[1]),
+    number,
+  };
+}
+
+export interface GrantSeen {
+  readonly issuance: Issuance;
+  /** When its lease ends, ms; `null` where it has none. */
+  readonly due: number | null;
+}
+
+/** Every grant, a page at a time; one may come twice. One round trip per 500. */
+export async function* scanGrants(state: CampaignState, epoch: string): AsyncGenerator<GrantSeen[]> {
+  let cursor = '0';
+  do {
+    const reply = answered(state, await state.run(scripts.scanGrants, { epoch, cursor, limit: String(PAGE) }));
+    cursor = String(reply[1]);
+    const page: GrantSeen[] = [];
+    for (let i = 2; i < reply.length; i += 3) {
+      const due = String(reply[i + 2]);
+      page.push({
+        issuance: issuanceAt(state, epoch, String(reply[i]), String(reply[i + 1])),
+        due: due === '' ? null : Number(due),
+      });
+    }
+    yield page;
+  } while (cursor !== '0');
+}
+
+/** The grants of the same users and numbers, or `null`, in order. One round trip; at most 500. */
+export async function readGrants(
+  state: CampaignState,
+  epoch: string,
+  of: readonly Pick<Issuance, 'grant' | 'userId'>[],
+): Promise<(Issuance | null)[]> {
+  if (of.length === 0) return [];
+  const items = of.map(({ grant, userId }) => ({ field: fieldOf(grant, userId) }));
+  const reply = answered(state, await state.run(scripts.readGrants, { epoch }, items));
+  return items.map(({ field }, i) => {
+    const record = String(reply[i + 1]);
+    return record === '' ? null : issuanceAt(state, epoch, field, record);
+  });
+}
+
+/** The serials of the units that are offered again, or that wait in the pool. One round trip per 500. */
+export async function* scanFree(state: CampaignState, epoch: string): AsyncGenerator<number[]> {
+  for (let offset = 0; ; offset += PAGE) {
+    const args = { epoch, offset: String(offset), limit: String(PAGE) };
+    const reply = answered(state, await state.run(scripts.scanFree, args));
+    yield reply.slice(1).map(Number);
+    if (reply.length < PAGE + 1) return;
+  }
+}
+
+/** Where the unit of a row without a grant was found. */
+export type Place = 'free' | 'beyond' | 'nobody';
+
+/** Writes the row back, if its unit is still where it was found. One round trip. */
+export async function mendRow(state: CampaignState, epoch: string, row: Issuance, place: Place): Promise<boolean> {
+  const args = {
+    epoch,
+    field: fieldOf(row.grant, row.userId),
+    id: row.id,
+    serial: String(row.serial),
+    issuedAt: String(row.issuedAt.getTime()),
+    code: row.code ?? '',
+    place,
+  };
+  return answered(state, await state.run(scripts.mendRow, args))[0] === 'mended';
+}
+
+/** Lets settle save it again. One round trip. */
+export async function reopenGrant(state: CampaignState, epoch: string, issuance: Issuance): Promise<boolean> {
+  const args = { epoch, field: fieldOf(issuance.grant, issuance.userId), id: issuance.id };
+  return answered(state, await state.run(scripts.reopenGrant, args))[0] === 'reopened';
+}
+
+function issuanceAt(state: CampaignState, epoch: string, field: string, record: string): Issuance {
+  const { grant, userId } = splitField(field);
+  return decodeIssuance(grant, record, { campaignId: state.id, userId, epoch });
+}
+
+function answered(state: CampaignState, reply: Reply): Reply {
+  const [word] = reply;
+  if (word === 'missing' || word === 'rebuilding' || word === 'rolled_back')
+    throw notReady(state.id, word as NotReadyReason);
+  // Rebuilt in the middle of the comparison.
+  if (word === 'stale_epoch') throw notReady(state.id, 'rebuilding');
+  return reply;
+}
