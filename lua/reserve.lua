@@ -64,7 +64,7 @@ local function write(field, record, mark)
   grantWrites[#grantWrites + 1] = field
   grantWrites[#grantWrites + 1] = text
   if lease then
-    leaseWrites[#leaseWrites + 1] = behind and inLine(first + #leaseWrites / 2) or lease
+    leaseWrites[#leaseWrites + 1] = behind and inLine(tonumber(mark)) or lease
     leaseWrites[#leaseWrites + 1] = field
   end
   stamped = true
@@ -109,7 +109,8 @@ local function serve(id, code, before)
   if not serial then return answer('sold_out', {}) end
   local record = { state = state, tries = '', serial = serial, issuedAt = issuedAt, id = id, code = fromPool and pooled or code }
   campaign[counter] = campaign[counter] + 1
-  answer('new', { grants[vacant], write(fields[before + vacant], record, stamp) })
+  local mark = behind and integer(first + #leaseWrites / 2) or stamp
+  answer('new', { grants[vacant], write(fields[before + vacant], record, mark) })
 end
 for i = FIRST, #ARGV, STRIDE do serve(ARGV[i], ARGV[i + 2], (i - FIRST) / STRIDE * #grants) end
 

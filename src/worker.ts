@@ -3,21 +3,22 @@ import { redacted } from './errors.js';
 import type { Emit } from './events.js';
 import type { CheckedWorkerOptions } from './options.js';
 import { registered } from './redis/admin.js';
-import { notReady, type RedisContext } from './redis/campaign-state.js';
+import type { RedisContext } from './redis/campaign-state.js';
 import type { Campaigns } from './redis/campaigns.js';
 import { readBacklog } from './redis/quarantine.js';
 import type { Serving } from './redis/serving.js';
+import type { NotReadyReason } from './result.js';
 import { isGone, type SettledBatch } from './settle.js';
 
 /** What waits in one campaign. */
 export interface CampaignHealth {
   readonly campaignId: string;
-  /** Reservations that wait to be settled now: the line of write-behind, and leases that ran out. */
-  readonly backlog: number;
+  /** Reservations that wait to be settled now: the line of write-behind, and leases that ran out. `null`: the campaign has no state to read. */
+  readonly backlog: number | null;
   /** For how long the oldest of them has been reserved, ms; `null` if none waits. */
   readonly oldestMs: number | null;
-  /** Reservations that only an operator acts on. */
-  readonly quarantined: number;
+  /** Reservations that only an operator acts on. `null`: the campaign has no state to read. */
+  readonly quarantined: number | null;
   /** The last fault that this worker saw in this campaign, redacted. It stays until the next one. */
   readonly lastError: { readonly error: Error; readonly at: Date } | null;
 }
@@ -91,7 +92,7 @@ export class Worker implements SettleWorker {
     for (const { id, lastError } of this.#cares.values()) {
       const serving = await this.#parts.campaigns.find(id);
       const backlog = typeof serving === 'string' ? null : await readBacklog(serving.state);
-      const { due, oldestMs, quarantined } = backlog ?? { due: 0, oldestMs: null, quarantined: 0 };
+      const { due, oldestMs, quarantined } = backlog ?? { due: null, oldestMs: null, quarantined: null };
       campaigns.push({ campaignId: id, backlog: due, oldestMs, quarantined, lastError });
     }
     return { running: !this.#stopped, campaigns };
@@ -146,21 +147,21 @@ export class Worker implements SettleWorker {
   }
 
   async #attend(care: Care): Promise<void> {
-    const { intervalMs } = this.#options;
-    let serving: Awaited<ReturnType<Campaigns['find']>> = 'missing';
+    let serving: Serving | NotReadyReason = 'rebuilding';
     try {
       serving = await this.#parts.campaigns.find(care.id);
-      if (typeof serving === 'string') throw notReady(care.id, serving);
+      if (typeof serving === 'string') return this.#rest(care, serving === 'missing' ? RARELY : 1);
       serving.state.assertEquipped();
       await this.#settle(serving, care);
     } catch (error) {
-      const gone = typeof serving !== 'string' && (await isGone(serving));
-      if (gone) care.dueAt = monotonicMs() + RARELY * intervalMs;
-      else {
-        this.#backOff(care);
-        this.#parts.emit({ type: 'fault', during: 'settle', campaignId: care.id, error: redacted(error) });
-      }
+      if (typeof serving !== 'string' && (await isGone(serving))) return this.#rest(care, RARELY);
+      this.#backOff(care);
+      this.#parts.emit({ type: 'fault', during: 'settle', campaignId: care.id, error: redacted(error) });
     }
+  }
+
+  #rest(care: Care, intervals: number): void {
+    care.dueAt = monotonicMs() + intervals * this.#options.intervalMs;
   }
 
   /** Batch after batch until nothing is due, the cap is used up, or nothing comes through. */

@@ -205,7 +205,7 @@ export async function replaceInPool(
 
 /** What a user holds; the code of a reservation is not shown. One round trip. */
 export async function findUser(state: CampaignState, userId: string): Promise<Issuance[]> {
-  const reply = await state.run(scripts.findUser, { userId });
+  const reply = await state.run(scripts.findUser, { epoch: state.epoch, fence: state.fence, userId });
   if (reply[0] !== 'ok') throw notReady(state.id, reply[0] as NotReadyReason);
   const of = { campaignId: state.id, userId, epoch: state.epoch };
   const issuances: Issuance[] = [];

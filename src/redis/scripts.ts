@@ -53,7 +53,7 @@ export const scripts = {
   restock: defineScript('restock', restock, { keys: SERVING, args: ['epoch', 'requestId', 'add'] }),
   purgeCampaign: defineScript('purge-campaign', purgeCampaign, { keys: ALL, args: ['epoch'] }),
   inspect: defineScript('inspect', inspect, { keys: SERVING }),
-  findUser: defineScript('find-user', findUser, { keys: ['campaign', 'grants'], args: ['userId'] }),
+  findUser: defineScript('find-user', findUser, { keys: ['campaign', 'grants'], args: ['epoch', 'fence', 'userId'] }),
   setPaused: defineScript('set-paused', setPaused, {
     keys: ['campaign', 'senders'],
     args: ['epoch', 'sender', 'call', 'paused'],

@@ -309,6 +309,8 @@ test('after a rollback the rebuild puts back what the database gave out, and the
   await redis.flushall();
   for (const [name, value] of old) await redis.restore(name, 0, value);
   expect(await issueTo('late')).toEqual({ status: 'not_ready', reason: 'rolled_back' });
+  const status = issuer.status({ campaignId: id, userId: 'user-60' });
+  await expect(status).rejects.toMatchObject({ code: 'NOT_READY', reason: 'rolled_back' });
   const operator = new CouponIssuer({ redis, persistence });
   await operator.rebuild(counted(100));
   expect(count(await issueAll(users(60)), 'already_issued')).toBe(60);

@@ -26,7 +26,7 @@ const READS = [
 const EXPIRES = 'PEXPIREAT';
 /** Looking ids up, judging the window and taking units is one act; so is refusing one unit and taking the next, or judging a stretch of serials. */
 const LONGER: Record<string, number> = {
-  reserve: 120,
+  reserve: 121,
   reassign: 64,
   'load-codes': 64,
   'rebuild-rows': 100,

@@ -96,7 +96,7 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
       'know-campaign': call(scripts.knowCampaign, { campaignId }),
       'list-campaigns': call(scripts.listCampaigns, { cursor: '0' }),
       inspect: call(scripts.inspect, {}),
-      'find-user': call(scripts.findUser, { userId: 'u1' }),
+      'find-user': call(scripts.findUser, { epoch, fence: '0', userId: 'u1' }),
       'set-paused': call(scripts.setPaused, { epoch, sender: 'tests', call: '2', paused: '1' }),
       'close-campaign': call(scripts.closeCampaign, { epoch, retainMs: '60000' }),
       'load-codes': call(scripts.loadCodes, { epoch, loadId: 'second', offset: '0' }, [
