@@ -76,10 +76,11 @@ export class PostgresPersistence implements PersistenceAdapter {
     this.#table = checkedTable(options.table);
     // NOT EXISTS compares ids, which have no index of their own, among the few rows of the same user. OFFSET 0 keeps it a look-up by index for
     // each row of the batch: planned as a join, every batch would read the whole table, up to some 100,000 rows of it.
+    // The rows of two batches meet in one order, whatever the order of the batches: they wait for each other instead of locking each other out.
     this.#insert = `INSERT INTO ${this.#table} (${COLUMNS})
       SELECT n.campaign_id, n.serial, n.user_id, n.grant_no, n.id, n.code, to_timestamp(n.issued_ms / 1000.0), n.epoch FROM ${INPUT}
       WHERE NOT EXISTS (SELECT FROM ${this.#table} t WHERE t.campaign_id = n.campaign_id AND t.user_id = n.user_id AND t.id = n.id OFFSET 0)
-      ORDER BY n.ord ON CONFLICT DO NOTHING RETURNING campaign_id, serial, id, code`;
+      ORDER BY n.campaign_id, n.serial, n.ord ON CONFLICT DO NOTHING RETURNING campaign_id, serial, id, code`;
     this.#lookUp = [
       't.serial = n.serial',
       't.user_id = n.user_id AND (t.grant_no = n.grant_no OR t.id = n.id)',
@@ -127,10 +128,12 @@ export class PostgresPersistence implements PersistenceAdapter {
     return issuances.map(({ id, campaignId }) => byId.get(`${id}:${campaignId}`) ?? null);
   }
 
-  async #insertAll(issuances: readonly Issuance[]): Promise<unknown[]> {
+  /** A dead-lock or a serialization failure proves that nothing was stored, and may not come again. */
+  async #insertAll(issuances: readonly Issuance[], tries = 3): Promise<unknown[]> {
     try {
       return (await this.#client.query(this.#insert, columnsOf(issuances))).rows;
     } catch (error) {
+      if (tries > 1 && MOMENTARY.includes(codeOf(error))) return this.#insertAll(issuances, tries - 1);
       throw certainlyNotStored(error) ?? error;
     }
   }
@@ -180,12 +183,14 @@ function explainOne(issuance: Issuance, rows: Issuance[]): SaveVerdict {
  */
 const CERTAIN_CLASSES = ['0A', '22', '23', '25', '28', '3D', '3F', '40', '42', '44', '53', '54', '55', 'P0'];
 const CERTAIN_CODES = ['57014', 'ECONNREFUSED', 'ENOTFOUND'];
+/** The other side of these is over once they are told. */
+const MOMENTARY = ['40P01', '40001'];
 /** Those whose reason may be one row of the batch. */
 const ROW_CLASSES = ['22', '23', '44', 'P0'];
 
 function certainlyNotStored(error: unknown): NotSavedError | null {
-  const code = (error as { code?: unknown } | null)?.code;
-  if (typeof code !== 'string' || code === '40003') return null;
+  const code = codeOf(error);
+  if (code === '' || code === '40003') return null;
   const family = code.slice(0, 2);
   if (!CERTAIN_CODES.includes(code) && !(code.length === 5 && CERTAIN_CLASSES.includes(family))) return null;
   return new NotSavedError(`the database refused the batch (${code})`, {
@@ -193,6 +198,11 @@ function certainlyNotStored(error: unknown): NotSavedError | null {
     wholeBatch: CERTAIN_CODES.includes(code) || !ROW_CLASSES.includes(family),
     permanent: family === '22',
   });
+}
+
+function codeOf(error: unknown): string {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === 'string' ? code : '';
 }
 
 function columnsOf(issuances: readonly Issuance[]): unknown[] {

@@ -1,4 +1,6 @@
-import { assertUserConflict, type Case } from './stage.js';
+import type { Issuance } from '../issuance.js';
+import { assertUserConflict } from './assertions.js';
+import type { Case } from './stage.js';
 
 /** What stands in the way of an issuance, what does not, and which word says so. */
 export const conflictCases: Case[] = [
@@ -91,6 +93,36 @@ export const conflictCases: Case[] = [
     },
   },
   {
+    name: 'an issuance whose serial and code are both taken is a serial_conflict',
+    check: async (stage) => {
+      const [one, other] = [stage.issuance(), stage.issuance()];
+      await stage.given(one, other);
+      const refused = [stage.issuance({ serial: one.serial, code: other.code }), stage.issuance(unitOf(one))];
+      await stage.expectSave(refused, ['serial_conflict', 'serial_conflict']);
+      await stage.expectStored(one, other);
+    },
+  },
+  {
+    name: 'a grant that the user holds is a user_conflict, also when serial and code are taken by others',
+    check: async (stage) => {
+      const [own, other] = [stage.issuance(), stage.issuance()];
+      await stage.given(own, other);
+      await stage.expectUserConflict(stage.issuance({ userId: own.userId, ...unitOf(other) }), own);
+      await stage.expectStored(own, other);
+    },
+  },
+  {
+    name: 'where the id and the grant are stored in two rows, the user_conflict carries the row of the id',
+    check: async (stage) => {
+      const first = stage.issuance({ grant: 1 });
+      const second = stage.issuance({ userId: first.userId, grant: 2 });
+      await stage.given(first, second);
+      await stage.expectUserConflict(stage.issuance({ ...first, grant: 2, serial: 3, code: 'ANOTHER-CODE' }), first);
+      await stage.expectUserConflict(stage.issuance({ ...second, grant: 1, serial: 3, code: 'ANOTHER-CODE' }), second);
+      await stage.expectStored(first, second);
+    },
+  },
+  {
     name: 'issuances without a code are never in conflict over it',
     check: async (stage) => {
       const batch = [stage.issuance({ code: null }), stage.issuance({ code: null })];
@@ -123,3 +155,7 @@ export const conflictCases: Case[] = [
     },
   },
 ];
+
+function unitOf({ serial, code }: Issuance): Pick<Issuance, 'serial' | 'code'> {
+  return { serial, code };
+}

@@ -1,19 +1,23 @@
 import type { PersistenceAdapter } from '../persistence/adapter.js';
 import { conflictCases } from './conflict-cases.js';
 import { fidelityCases } from './fidelity-cases.js';
+import { largeCases } from './large-cases.js';
 import { readingCases } from './reading-cases.js';
+import { rivalCases } from './rival-cases.js';
 import { savingCases } from './saving-cases.js';
-import { type Case, type Oracle, Stage } from './stage.js';
-
-export type { Oracle, StoredRow } from './stage.js';
+import { signalCases } from './signal-cases.js';
+import { type Case, type Need, type Oracle, Stage } from './stage.js';
+import { FaultyWire, type Wire } from './wire.js';
+import { wireCases } from './wire-cases.js';
 
 /** What `persistenceContract` needs to know of your adapter. */
 export interface PersistenceContractOptions {
   /**
    * Called once for each case. Every case has campaigns of its own, so all of them may share one table, and the adapter may be the same.
+   * An adapter whose calls go over the wire is also judged by what it does when they fail; such an adapter is made anew for each case.
    * An adapter with `Symbol.asyncDispose` is disposed of when its case is over, passed or failed.
    */
-  readonly createAdapter: () => Promise<PersistenceAdapter & { [Symbol.asyncDispose]?(): PromiseLike<void> }>;
+  readonly createAdapter: (wire: Wire) => Promise<PersistenceAdapter & { [Symbol.asyncDispose]?(): PromiseLike<void> }>;
   /**
    * The rows of a campaign by a query of your own, on another connection than the adapter's: it sees only what is committed. Without it the
    * adapter is judged by its own `list`, or by its verdicts alone.
@@ -21,17 +25,27 @@ export interface PersistenceContractOptions {
   readonly oracle?: Oracle;
 }
 
+/** What a test runner gives its tests to skip themselves with: in Vitest and `node:test` the first argument, in others `this`. */
+export interface SkipContext {
+  skip(reason?: string): unknown;
+}
+
 /** One rule of the contract, ready for any test runner. */
 export interface ContractCase {
   /** The rule, as a sentence. */
   readonly name: string;
-  /** Resolves when the adapter keeps the rule; rejects with an `AssertionError`, or with whatever the adapter threw. */
-  readonly run: () => Promise<void>;
+  /** What it is about beyond `save`. */
+  readonly needs: readonly Need[];
+  /**
+   * Resolves when the adapter keeps the rule; rejects with an `AssertionError`, or with whatever the adapter threw. Where the adapter lacks what
+   * the case needs, the case is skipped by means of the context, and rejects if there is none: what was not tried has not passed.
+   */
+  readonly run: (context?: SkipContext) => Promise<void>;
 }
 
 /**
  * The rules that a persistence adapter must keep, as cases for the test runner you use. They are independent of each other and may run at
- * the same time. A case about an optional method ends with "(if it lists)" or "(if it finds)" and passes where the adapter has no such method.
+ * the same time. A case that needs more than `save` says so: "(if it lists)", "(if it finds)", "(if it is wired)".
  *
  * @example
  * ```ts
@@ -49,15 +63,53 @@ export interface ContractCase {
  * ```
  */
 export function persistenceContract(options: PersistenceContractOptions): ContractCase[] {
-  const cases = [...savingCases, ...conflictCases, ...fidelityCases, ...readingCases];
-  return cases.map((one) => ({ name: one.name, run: () => runCase(one, options) }));
+  return CASES.map((one) => ({
+    name: one.needs ? `${one.name} (if it ${one.needs.map((need) => ABLE[need]).join(' and ')})` : one.name,
+    needs: one.needs ?? [],
+    // Of no declared parameter: runners take a second one, or the first, for a callback to wait for.
+    run: (...[context]: [SkipContext?]) => runCase(one, options, context),
+  }));
 }
 
-async function runCase({ check }: Case, { createAdapter, oracle }: PersistenceContractOptions): Promise<void> {
-  const adapter = await createAdapter();
+const CASES: readonly Case[] = [
+  ...savingCases,
+  ...rivalCases,
+  ...conflictCases,
+  ...fidelityCases,
+  ...largeCases,
+  ...signalCases,
+  ...readingCases,
+  ...wireCases,
+];
+
+const ABLE: Record<Need, string> = { list: 'lists', find: 'finds', wire: 'is wired' };
+
+async function runCase(one: Case, options: PersistenceContractOptions, context?: SkipContext): Promise<void> {
+  const wire = new FaultyWire();
+  const adapter = await options.createAdapter(wire);
   try {
-    await check(new Stage(adapter, oracle));
+    for (const need of one.needs ?? []) {
+      const lack = await lackOf(need, adapter, wire);
+      if (lack) return skip(lack, need, context);
+    }
+    await one.check(new Stage(adapter, wire, options.oracle));
   } finally {
     await adapter[Symbol.asyncDispose]?.();
   }
+}
+
+/** Why a case cannot be tried, or `null`. */
+async function lackOf(need: Need, adapter: PersistenceAdapter, wire: FaultyWire): Promise<string | null> {
+  if (need !== 'wire') return adapter[need] ? null : `the adapter has no ${need}`;
+  const probe = new Stage(adapter, wire);
+  await probe.given(probe.issuance());
+  return wire.used ? null : 'createAdapter does not send the calls of the adapter over the wire';
+}
+
+function skip(lack: string, need: Need, context: SkipContext | undefined): void {
+  if (context) context.skip(lack);
+  else
+    throw new Error(
+      `not tried: ${lack}. Skip the cases whose needs include '${need}', or give run the context of the test`,
+    );
 }

@@ -11,7 +11,18 @@ const LOOKALIKES: [what: string, one: string, other: string][] = [
   ['full-width letters', 'kim', '\uff4b\uff49\uff4d'],
   ['an emoji', 'kim \u{1f381}', 'kim \u{1f382}'],
   ['a character without width', 'kim', 'k\u200bim'],
+  ['a control character', 'kim', 'kim\u0001'],
+  ['a letter that is spelt out', 'stra\u00dfe', 'strasse'],
+  ['the number of spaces', ' ', '  '],
+  ['leading zeros', '7', '007'],
+  ['the way a number is written', '1000', '1e3'],
+  ['the last digit of a long number', '9007199254740992', '9007199254740993'],
+  ['a wildcard of LIKE', 'kim', 'k%m'],
+  ['a wildcard of a pattern', 'kim', 'k.m'],
 ];
+
+/** All but U+0000, which no id may have. */
+const CONTROL = String.fromCharCode(...Array.from({ length: 31 }, (_, i) => i + 1));
 
 /** Strings that quoting, escaping or a narrow column would harm. */
 const AWKWARD: [what: string, text: string][] = [
@@ -21,7 +32,18 @@ const AWKWARD: [what: string, text: string][] = [
   ['line breaks and tabs', '\n one \r\n two \t'],
   ['emoji and Hangul', '\u{1f469}\u{200d}\u{1f469}\u{200d}\u{1f467} \uc120\ucc29\uc21c'],
   ['placeholders', '$1 ? :name @name %s %'],
+  ['right-to-left text and combining marks', '\u202e\u05e9\u05dc\u05d5\u05dd \u0633\u0644\u0627\u0645 a\u0323\u0301'],
+  ['a byte order mark and text', '\ufeffkim'],
+  ['control characters', `${CONTROL}\u007f\u0085\u2028`],
+  ['spaces alone', '   '],
+  ['spaces around', '  kim  '],
+  ['the word __proto__', '__proto__'],
+  ['the word constructor', 'constructor'],
+  ['JSON', '{"a":["\\u0000",null,1e3]}'],
+  ['markup', '<b title="x">&amp; &#39;</b>'],
+  ['a number', '007.50'],
   ['128 bytes of text', '\u{1f381}'.repeat(32)],
+  ['128 letters', 'k'.repeat(128)],
 ];
 
 /** What is stored is what was given, to the byte and to the millisecond. */
@@ -66,6 +88,26 @@ export const fidelityCases: Case[] = [
       await stage.expectStored(...batch);
     },
   },
+  {
+    name: 'a campaign and a user that read the same when written one after the other are kept apart',
+    check: async (stage) => {
+      const pairs = ['', '-', '.', '_'].flatMap((between): [string, string][] => [
+        [stage.campaignId, `x${between}1`],
+        [`${stage.campaignId}${between}x`, '1'],
+      ]);
+      const batch = pairs.map(([campaignId, text]) => stage.issuance({ campaignId, userId: text, code: text }));
+      for (const one of batch) await stage.given(one);
+      await stage.expectStored(...batch);
+    },
+  },
+  {
+    name: 'a user and a grant that read the same when written one after the other are kept apart',
+    check: async (stage) => {
+      const batch = [stage.issuance({ userId: 'kim', grant: 11 }), stage.issuance({ userId: 'kim1', grant: 1 })];
+      for (const one of batch) await stage.given(one);
+      await stage.expectStored(...batch);
+    },
+  },
   ...AWKWARD.map(
     ([what, text]): Case => ({
       name: `a user id and a code of ${what} come back as they went in`,
@@ -85,6 +127,8 @@ export const fidelityCases: Case[] = [
     name: 'issuedAt comes back to the millisecond',
     check: comesBack({ issuedAt: new Date('2026-03-29T01:30:00.001Z') }),
   },
+  { name: 'issuedAt after 2038 comes back', check: comesBack({ issuedAt: new Date('2040-02-29T12:00:00.000Z') }) },
+  { name: 'grant 100 comes back as a number', check: comesBack({ grant: 100 }) },
   { name: 'a code that is null comes back as null', check: comesBack({ code: null }) },
   { name: 'the epoch comes back as it went in', check: comesBack({ epoch: '12-Ab_cd-EF' }) },
 ];

@@ -1,7 +1,9 @@
+export type { StoredRow } from './assertions.js';
 export {
   type ContractCase,
-  type Oracle,
   type PersistenceContractOptions,
   persistenceContract,
-  type StoredRow,
+  type SkipContext,
 } from './contract.js';
+export type { Need, Oracle } from './stage.js';
+export type { Wire } from './wire.js';

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { assertUserConflict, type Case, wordsOf } from './stage.js';
+import { assertUserConflict, wordsOf } from './assertions.js';
+import type { Case } from './stage.js';
 
-/** Batches, repeats and rivals. */
+/** Batches and repeats, one after the other. */
 export const savingCases: Case[] = [
   {
     name: 'a batch is saved: every issuance is told so and stored',
@@ -38,11 +39,13 @@ export const savingCases: Case[] = [
     },
   },
   {
-    name: 'two simultaneous saves of the same batch store each issuance once, and both say saved',
+    name: 'an issuance that is stored is saved again under another epoch and time, and keeps its first',
     check: async (stage) => {
-      const batch = stage.issuances(20);
-      await Promise.all([stage.given(...batch), stage.given(...batch)]);
-      await stage.expectStored(...batch);
+      const stored = stage.issuance();
+      await stage.given(stored);
+      await stage.given({ ...stored, epoch: '2-contract', issuedAt: new Date(stored.issuedAt.getTime() + 1) });
+      const { userId, grant } = stored;
+      await stage.expectUserConflict(stage.issuance({ userId, grant }), stored);
     },
   },
   {
@@ -65,6 +68,20 @@ export const savingCases: Case[] = [
       ];
       await stage.given(...batch);
       await stage.expectStored(...batch);
+    },
+  },
+  {
+    name: 'in a batch that mixes campaigns a conflict in one is none in the other',
+    check: async (stage) => {
+      const other = { campaignId: `${stage.campaignId}-other` };
+      const [stored, inOther] = [stage.issuance(), stage.issuance(other)];
+      await stage.given(stored, inOther);
+      const { serial, code } = stored;
+      const fresh = [stage.issuance({ ...other, serial }), stage.issuance({ ...other, code })];
+      const refused = [stage.issuance({ serial }), stage.issuance({ code })];
+      const batch = [fresh[0]!, refused[0]!, inOther, refused[1]!, fresh[1]!];
+      await stage.expectSave(batch, ['saved', 'serial_conflict', 'saved', 'code_conflict', 'saved']);
+      await stage.expectStored(stored, inOther, ...fresh);
     },
   },
   {
@@ -121,25 +138,21 @@ export const savingCases: Case[] = [
     },
   },
   {
-    name: 'of two simultaneous saves that want one serial exactly one is told saved',
+    name: 'of two issuances in one batch that want one code exactly one is stored',
     check: async (stage) => {
-      const rivals = stage.issuances(10);
-      const others = rivals.map(({ serial }) => stage.issuance({ serial }));
-      const [verdicts, otherVerdicts] = await Promise.all([stage.save(...rivals), stage.save(...others)]);
-      const stored = rivals.map((rival, i) => {
-        const pair = wordsOf([verdicts[i]!, otherVerdicts[i]!]);
-        assert.deepEqual(pair.toSorted(), ['saved', 'serial_conflict']);
-        return pair[0] === 'saved' ? rival : others[i]!;
-      });
-      await stage.expectStored(...stored);
+      const first = stage.issuance();
+      const second = stage.issuance({ code: first.code });
+      const words = wordsOf(await stage.save(first, second));
+      assert.deepEqual(words.toSorted(), ['code_conflict', 'saved']);
+      await stage.expectStored(words[0] === 'saved' ? first : second);
     },
   },
   {
-    name: 'of two simultaneous saves of one grant exactly one is told saved, and the other gets its row',
+    name: 'of two issuances of one grant in one batch exactly one is stored, and the other gets its row',
     check: async (stage) => {
       const first = stage.issuance();
       const second = stage.issuance({ userId: first.userId });
-      const [[verdict], [otherVerdict]] = await Promise.all([stage.save(first), stage.save(second)]);
+      const [verdict, otherVerdict] = await stage.save(first, second);
       const firstWon = verdict?.verdict === 'saved';
       assert.equal((firstWon ? verdict : otherVerdict)?.verdict, 'saved');
       assertUserConflict(firstWon ? otherVerdict : verdict, firstWon ? first : second);

@@ -1,39 +1,52 @@
 import assert from 'node:assert/strict';
+import { isNotSaved } from '../errors.js';
 import { type Issuance, mintId } from '../issuance.js';
 import type { PersistenceAdapter, SaveVerdict } from '../persistence/adapter.js';
-
-/** What an oracle tells of one stored issuance. Numbers may be strings, as some drivers return them for 64-bit columns. */
-export interface StoredRow {
-  readonly serial: number | string | bigint;
-  readonly userId: string;
-  readonly grant: number | string | bigint;
-  readonly id: string;
-  readonly code: string | null;
-}
+import { assertSame, assertUserConflict, rowsOf, type StoredRow, wordsOf } from './assertions.js';
+import type { FaultyWire } from './wire.js';
 
 /** Every committed row of a campaign, in any order. */
 export type Oracle = (campaignId: string) => Promise<readonly StoredRow[]>;
 
+/** What a case may need beyond `save`: an optional method of the adapter, or that its calls go over the kit's wire. */
+export type Need = 'list' | 'find' | 'wire';
+
 /** One rule, before it knows the adapter. */
 export interface Case {
   readonly name: string;
+  readonly needs?: readonly Need[];
   readonly check: (stage: Stage) => Promise<void>;
 }
 
+/** How a save ended that may fail. */
+export type Attempt =
+  | { readonly verdicts: readonly SaveVerdict[]; readonly denied: false }
+  /** `denied`: by a `NotSavedError`, which says that nothing is or will be stored. */
+  | { readonly verdicts: null; readonly denied: boolean };
+
+/** What is so after a save that stored its batch, or did not. */
+export interface Truth {
+  readonly words: readonly string[];
+  readonly storedBefore: readonly Issuance[];
+  readonly storedAfter: readonly Issuance[];
+}
+
 /** More than any case stores. */
-const ALL = 1000;
+const ALL = 100_000;
 /** A last millisecond, which a column of whole seconds would round away. */
 const ISSUED_AT = Date.UTC(2026, 0, 31, 23, 59, 59, 999);
 
 /** What one case works with: the adapter, a campaign that no other case has, and a judge of what is stored. */
 export class Stage {
   readonly adapter: PersistenceAdapter;
+  readonly wire: FaultyWire;
   readonly campaignId = `contract-${mintId()}`;
   readonly #oracle: Oracle | undefined;
   #serial = 0;
 
-  constructor(adapter: PersistenceAdapter, oracle?: Oracle) {
+  constructor(adapter: PersistenceAdapter, wire: FaultyWire, oracle?: Oracle) {
     this.adapter = adapter;
+    this.wire = wire;
     this.#oracle = oracle;
   }
 
@@ -60,14 +73,33 @@ export class Stage {
   }
 
   async save(...issuances: Issuance[]): Promise<readonly SaveVerdict[]> {
-    const verdicts = await this.adapter.save(Object.freeze(issuances), { signal: new AbortController().signal });
-    assert.equal(verdicts.length, issuances.length, 'save resolves to one verdict for each issuance');
-    return verdicts;
+    return this.saveUnder(new AbortController().signal, issuances);
+  }
+
+  async saveUnder(signal: AbortSignal, issuances: Issuance[]): Promise<readonly SaveVerdict[]> {
+    return oneEach(await this.adapter.save(Object.freeze(issuances), { signal }), issuances);
+  }
+
+  /** A save that may throw. What it resolves to is held to the contract all the same. */
+  async attempt(issuances: Issuance[], signal: AbortSignal = new AbortController().signal): Promise<Attempt> {
+    let verdicts: readonly SaveVerdict[];
+    try {
+      verdicts = await this.adapter.save(Object.freeze(issuances), { signal });
+    } catch (error) {
+      return { verdicts: null, denied: isNotSaved(error) };
+    }
+    return { verdicts: oneEach(verdicts, issuances), denied: false };
+  }
+
+  /** A save of which one attempt may fail, as of two that lock each other out: `issue()` would send the same ids once more as well. */
+  async saveInTwo(...issuances: Issuance[]): Promise<readonly SaveVerdict[]> {
+    const { verdicts } = await this.attempt(issuances);
+    return verdicts ?? this.save(...issuances);
   }
 
   /** Saves one batch, and its verdicts must be these words, in order. */
-  async expectSave(issuances: Issuance[], words: SaveVerdict['verdict'][]): Promise<void> {
-    assert.deepEqual(wordsOf(await this.save(...issuances)), words);
+  async expectSave(issuances: Issuance[], words: readonly SaveVerdict['verdict'][]): Promise<void> {
+    assertSame('verdicts', wordsOf(await this.save(...issuances)), words);
   }
 
   /** Saves issuances that nothing stands in the way of. */
@@ -88,43 +120,26 @@ export class Stage {
   async expectStored(...expected: Issuance[]): Promise<void> {
     for (const campaignId of new Set([this.campaignId, ...expected.map((one) => one.campaignId)])) {
       const rows = rowsOf(expected.filter((one) => one.campaignId === campaignId));
-      if (this.#oracle) {
-        assert.deepEqual({ seenByOracle: rowsOf(await this.#oracle(campaignId)) }, { seenByOracle: rows });
-      }
+      if (this.#oracle) assertSame('seenByOracle', rowsOf(await this.#oracle(campaignId)), rows);
       if (this.adapter.list) {
         const listed = await this.adapter.list(campaignId, { afterSerial: 0, limit: ALL });
-        assert.deepEqual({ listed: rowsOf(listed) }, { listed: rows });
+        assertSame('listed', rowsOf(listed), rows);
       }
     }
     // Even an adapter that can only save knows its own rows again.
     if (expected.length > 0) await this.given(...expected);
   }
+
+  /** What a disturbed save claims is so: its verdicts, if it resolved; that it stored nothing, if it threw `NotSavedError`. */
+  async expectTruth({ verdicts, denied }: Attempt, truth: Truth): Promise<void> {
+    if (verdicts) {
+      assertSame('verdicts', wordsOf(verdicts), truth.words);
+      await this.expectStored(...truth.storedAfter);
+    } else if (denied) await this.expectStored(...truth.storedBefore);
+  }
 }
 
-export function wordsOf(verdicts: readonly SaveVerdict[]): string[] {
-  return verdicts.map(({ verdict }) => verdict);
-}
-
-/** The verdict is `user_conflict` and carries that row. */
-export function assertUserConflict(verdict: SaveVerdict | undefined, row: Issuance): void {
-  assert.equal(verdict?.verdict, 'user_conflict');
-  assertIssuance((verdict as { existing?: Issuance }).existing, row);
-}
-
-/** Every field of the stored issuance came back as it went in, and its state is `issued`. */
-export function assertIssuance(actual: Issuance | null | undefined, expected: Issuance): void {
-  assert.ok(actual, 'the stored issuance is given');
-  assert.ok(actual.issuedAt instanceof Date, 'issuedAt is a Date');
-  const { id, campaignId, userId, grant, serial, code, issuedAt, epoch, state } = actual;
-  assert.deepEqual(
-    { id, campaignId, userId, grant, serial, code, issuedAt: issuedAt.getTime(), epoch, state },
-    { ...expected, issuedAt: expected.issuedAt.getTime(), state: 'issued' },
-  );
-}
-
-/** In one shape and order, whoever tells them. */
-function rowsOf(rows: readonly StoredRow[]) {
-  return rows
-    .map(({ serial, userId, grant, id, code }) => ({ serial: Number(serial), userId, grant: Number(grant), id, code }))
-    .sort((a, b) => a.serial - b.serial);
+function oneEach(verdicts: readonly SaveVerdict[], issuances: readonly Issuance[]): readonly SaveVerdict[] {
+  assert.equal(verdicts.length, issuances.length, 'save resolves to one verdict for each issuance');
+  return verdicts;
 }

@@ -1,5 +1,6 @@
-import type { Issuance } from '../../src/index.js';
-import type { Broken } from './broken-verdicts.js';
+import { setImmediate } from 'node:timers/promises';
+import type { Issuance, SaveVerdict } from '../../src/index.js';
+import type { Broken } from './broken.js';
 import { Sheet } from './sheet.js';
 
 interface Page {
@@ -58,7 +59,7 @@ export const WRONG_READING: Broken[] = [
     ),
     caughtBy: [
       'list begins after afterSerial (if it lists)',
-      'list page by page meets every issuance once (if it lists)',
+      'list page by page meets every issuance once, whatever the size of a page (if it lists)',
     ],
   },
   {
@@ -67,6 +68,49 @@ export const WRONG_READING: Broken[] = [
       ofCampaign(rows, campaignId).slice(afterSerial, afterSerial + limit),
     ),
     caughtBy: ['list begins after afterSerial (if it lists)'],
+  },
+  {
+    how: 'skips as many as it gave out',
+    Adapter: class extends Sheet {
+      #given = 0;
+
+      override async list(campaignId: string, { afterSerial, limit }: Page): Promise<readonly Issuance[]> {
+        if (afterSerial === 0) this.#given = 0;
+        const page = ofCampaign(this.rows, campaignId).slice(this.#given, this.#given + limit);
+        this.#given += page.length;
+        return page;
+      }
+    },
+    caughtBy: ['list page by page misses nothing while issuances are saved before and behind (if it lists)'],
+  },
+  {
+    how: 'lists only up to the first row that is still being saved',
+    Adapter: class extends Sheet {
+      readonly #saving = new Set<number>();
+
+      override async save(issuances: readonly Issuance[]): Promise<readonly SaveVerdict[]> {
+        for (const { serial } of issuances) this.#saving.add(serial);
+        await setImmediate();
+        for (const { serial } of issuances) this.#saving.delete(serial);
+        return super.save(issuances);
+      }
+
+      override async list(campaignId: string, page: Page): Promise<readonly Issuance[]> {
+        const first = Math.min(...this.#saving);
+        return (await super.list(campaignId, page)).filter(({ serial }) => serial < first);
+      }
+    },
+    caughtBy: ['list while saves go on gives everything that was committed before (if it lists)'],
+  },
+  {
+    how: 'takes the campaign id for a pattern',
+    Adapter: listing((rows, campaignId, { afterSerial, limit }) =>
+      rows
+        .filter((row) => new RegExp(`^${campaignId.replaceAll('_', '.')}$`).test(row.campaignId))
+        .filter(({ serial }) => serial > afterSerial)
+        .slice(0, limit),
+    ),
+    caughtBy: ['list takes the campaign id for a name, not for a pattern (if it lists)'],
   },
   {
     how: 'lists without a limit',
@@ -101,6 +145,17 @@ export const WRONG_READING: Broken[] = [
       'find answers in the order asked, with null for what is not stored (if it finds)',
       'find may be asked of several campaigns at once (if it finds)',
     ],
+  },
+  {
+    how: 'finds each row once',
+    Adapter: finding((rows, asked) => {
+      const left = [...rows];
+      return asked.map(({ id }) => {
+        const at = left.findIndex((row) => row.id === id);
+        return at < 0 ? null : left.splice(at, 1)[0]!;
+      });
+    }),
+    caughtBy: ['find answers an id that is asked twice both times (if it finds)'],
   },
   {
     how: 'finds by the serial',

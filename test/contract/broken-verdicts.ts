@@ -1,14 +1,6 @@
-import type { Issuance, PersistenceAdapter, SaveVerdict } from '../../src/index.js';
+import type { Issuance, SaveVerdict } from '../../src/index.js';
+import { type Broken, checkedBefore } from './broken.js';
 import { Sheet } from './sheet.js';
-
-/** An adapter that breaks one rule. */
-export interface Broken {
-  /** What is wrong with it. */
-  readonly how: string;
-  readonly Adapter: new () => PersistenceAdapter;
-  /** Cases that must catch it. */
-  readonly caughtBy: string[];
-}
 
 export const WRONG_VERDICTS: Broken[] = [
   {
@@ -61,24 +53,60 @@ export const WRONG_VERDICTS: Broken[] = [
     ],
   },
   {
-    how: 'looks first and stores a moment later',
+    how: 'sorts the batch that it was given',
     Adapter: class extends Sheet {
       override async save(issuances: readonly Issuance[]): Promise<readonly SaveVerdict[]> {
-        const verdicts = issuances.map((issuance) => this.judge(issuance));
-        await Promise.resolve();
-        return issuances.map((issuance, i): SaveVerdict => {
-          if (verdicts[i]) return verdicts[i];
-          this.rows.push(this.stored(issuance));
-          return { verdict: 'saved' };
-        });
+        return super.save((issuances as Issuance[]).sort((a, b) => a.serial - b.serial));
       }
     },
-    caughtBy: [
-      'two simultaneous saves of the same batch store each issuance once, and both say saved',
-      'of two simultaneous saves that want one serial exactly one is told saved',
-      'of two simultaneous saves of one grant exactly one is told saved, and the other gets its row',
-      'of two issuances in one batch that want one serial exactly one is stored',
-    ],
+    caughtBy: ['a batch is saved: every issuance is told so and stored'],
+  },
+  {
+    how: 'writes the newest epoch and time over those that are stored',
+    Adapter: class extends Sheet {
+      protected override saveOne(issuance: Issuance): SaveVerdict {
+        this.rows = this.rows.map((row) => (this.isSaved(row, issuance) ? this.stored(issuance) : row));
+        return super.saveOne(issuance);
+      }
+    },
+    caughtBy: ['an issuance that is stored is saved again under another epoch and time, and keeps its first'],
+  },
+  {
+    how: 'takes an issuance of another epoch for another one',
+    Adapter: class extends Sheet {
+      protected override isSaved(row: Issuance, issuance: Issuance): boolean {
+        return super.isSaved(row, issuance) && row.epoch === issuance.epoch;
+      }
+    },
+    caughtBy: ['an issuance that is stored is saved again under another epoch and time, and keeps its first'],
+  },
+  {
+    how: 'does not compare the serials within a batch',
+    Adapter: checkedBefore('sameSerial', async () => {}),
+    caughtBy: ['of two issuances in one batch that want one serial exactly one is stored'],
+  },
+  {
+    how: 'does not compare the codes within a batch',
+    Adapter: checkedBefore('sameCode', async () => {}),
+    caughtBy: ['of two issuances in one batch that want one code exactly one is stored'],
+  },
+  {
+    how: 'does not compare the grants within a batch',
+    Adapter: checkedBefore('sameGrant', async () => {}),
+    caughtBy: ['of two issuances of one grant in one batch exactly one is stored, and the other gets its row'],
+  },
+  {
+    how: 'notes refused serials without their campaign',
+    Adapter: class extends Sheet {
+      override async save(issuances: readonly Issuance[]): Promise<readonly SaveVerdict[]> {
+        const verdicts = await super.save(issuances);
+        const refused = verdicts.map(({ verdict }, i) => (verdict === 'serial_conflict' ? issuances[i]!.serial : 0));
+        return verdicts.map((one, i) =>
+          refused.includes(issuances[i]!.serial) ? { verdict: 'serial_conflict' } : one,
+        );
+      }
+    },
+    caughtBy: ['in a batch that mixes campaigns a conflict in one is none in the other'],
   },
   {
     how: 'takes the campaign of the first issuance for that of the whole batch',
@@ -135,113 +163,5 @@ export const WRONG_VERDICTS: Broken[] = [
       }
     },
     caughtBy: ['a refused issuance is not told saved because a neighbour in its batch got that serial'],
-  },
-  {
-    how: 'has no unique index on the serial',
-    Adapter: class extends Sheet {
-      protected override sameSerial(): boolean {
-        return false;
-      }
-    },
-    caughtBy: [
-      'a serial that another user holds is a serial_conflict',
-      'of two issuances in one batch that want one serial exactly one is stored',
-    ],
-  },
-  {
-    how: 'has no unique index on the code',
-    Adapter: class extends Sheet {
-      protected override sameCode(): boolean {
-        return false;
-      }
-    },
-    caughtBy: ['a code that another user holds is a code_conflict'],
-  },
-  {
-    how: 'has no unique index on the user and grant',
-    Adapter: class extends Sheet {
-      protected override sameGrant(): boolean {
-        return false;
-      }
-    },
-    caughtBy: [
-      'a grant that the user holds under another id is a user_conflict with that row',
-      "a serial that is the user's own under another id is a user_conflict, not somebody else's",
-    ],
-  },
-  {
-    how: 'lets a user have one grant only',
-    Adapter: class extends Sheet {
-      protected override sameGrant(row: Issuance, issuance: Issuance): boolean {
-        return row.userId === issuance.userId;
-      }
-    },
-    caughtBy: ['another grant of the same user is no conflict'],
-  },
-  {
-    how: 'has unique indexes that forget the campaign',
-    Adapter: class extends Sheet {
-      protected override sameCampaign(): boolean {
-        return true;
-      }
-    },
-    caughtBy: ['the same user, serial and code in another campaign are no conflict'],
-  },
-  {
-    how: 'says saved to an id that is stored on another serial',
-    Adapter: class extends Sheet {
-      protected override isSaved(row: Issuance, issuance: Issuance): boolean {
-        return row.id === issuance.id && row.code === issuance.code;
-      }
-    },
-    caughtBy: ['an id that is stored on another serial is a user_conflict with that row, not saved'],
-  },
-  {
-    how: 'forgets to compare the codes',
-    Adapter: class extends Sheet {
-      protected override isSaved(row: Issuance, issuance: Issuance): boolean {
-        return row.id === issuance.id && row.serial === issuance.serial;
-      }
-    },
-    caughtBy: [
-      'an id that is stored on this serial with another code is a user_conflict with that row, not saved',
-      'an id that is stored on this serial without a code is a user_conflict when it comes with one',
-    ],
-  },
-  {
-    how: 'compares ids only within a grant',
-    Adapter: class extends Sheet {
-      protected override sameId(row: Issuance, issuance: Issuance): boolean {
-        return row.id === issuance.id && this.sameGrant(row, issuance);
-      }
-    },
-    caughtBy: ['an id that is stored under another grant of the user is a user_conflict with that row'],
-  },
-  {
-    how: 'says user_conflict without the row',
-    Adapter: class extends Sheet {
-      protected override userConflict(): SaveVerdict {
-        return { verdict: 'user_conflict' } as unknown as SaveVerdict;
-      }
-    },
-    caughtBy: ['a grant that the user holds under another id is a user_conflict with that row'],
-  },
-  {
-    how: 'gives the first row of the user, whichever grant it is',
-    Adapter: class extends Sheet {
-      protected override userConflict(existing: Issuance): SaveVerdict {
-        return { verdict: 'user_conflict', existing: this.rows.find((row) => row.campaignId === existing.campaignId)! };
-      }
-    },
-    caughtBy: ['of several user_conflicts in one batch each carries its own row'],
-  },
-  {
-    how: 'takes two missing codes for the same one',
-    Adapter: class extends Sheet {
-      protected override sameCode(row: Issuance, issuance: Issuance): boolean {
-        return row.code === issuance.code;
-      }
-    },
-    caughtBy: ['issuances without a code are never in conflict over it'],
   },
 ];

@@ -3,7 +3,16 @@ import { MemoryPersistence } from '../../src/index.js';
 import { persistenceContract } from '../../src/testing/index.js';
 
 describe('MemoryPersistence keeps the contract', () => {
-  for (const { name, run } of persistenceContract({ createAdapter: async () => new MemoryPersistence() })) {
-    test.concurrent(name, run);
-  }
+  // Its calls are its units of work: a fault strikes before one, or after it.
+  const contract = persistenceContract({
+    createAdapter: async ({ send }) => {
+      const memory = new MemoryPersistence();
+      return {
+        save: (issuances) => send(() => memory.save(issuances)),
+        list: (campaignId, page) => send(() => memory.list(campaignId, page)),
+        find: (issuances) => send(() => memory.find(issuances)),
+      };
+    },
+  });
+  for (const { name, run } of contract) test.concurrent(name, run);
 });

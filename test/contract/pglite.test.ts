@@ -1,7 +1,7 @@
 import { PGlite } from '@electric-sql/pglite';
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { PostgresPersistence } from '../../src/persistence/postgres.js';
-import { persistenceContract } from '../../src/testing/index.js';
+import { persistenceContract, type Wire } from '../../src/testing/index.js';
 
 let pglite: PGlite;
 beforeAll(async () => {
@@ -11,9 +11,10 @@ afterAll(() => pglite.close());
 
 describe('PostgresPersistence on PGlite keeps the contract', () => {
   let tables = 0;
-  async function createAdapter() {
+  async function createAdapter({ send }: Wire) {
     const table = `issuances_${++tables}`;
-    const persistence = new PostgresPersistence(pglite, { table });
+    const query = (text: string, values?: unknown[]) => send(() => pglite.query(text, values));
+    const persistence = new PostgresPersistence({ query }, { table });
     await persistence.createTable();
     return Object.assign(persistence, {
       async [Symbol.asyncDispose]() {
@@ -21,5 +22,9 @@ describe('PostgresPersistence on PGlite keeps the contract', () => {
       },
     });
   }
-  for (const { name, run } of persistenceContract({ createAdapter })) test(name, run);
+  for (const { name, run } of persistenceContract({ createAdapter })) {
+    // PGlite decodes text without the byte order mark at its start; the row itself has it.
+    const droppedByClient = name.includes('a byte order mark');
+    (droppedByClient ? test.fails : test)(name, run);
+  }
 });

@@ -1,21 +1,46 @@
-import { afterAll, beforeAll, describe, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { mintId } from '../../src/issuance.js';
 import { PostgresPersistence } from '../../src/persistence/postgres.js';
 import { persistenceContract } from '../../src/testing/index.js';
 import { Database, rowsOf } from '../support/database.js';
 
 let database: Database;
-let persistence: PostgresPersistence;
 beforeAll(async () => {
   database = await Database.create();
-  persistence = new PostgresPersistence(database.pool);
-  await persistence.createTable();
+  await new PostgresPersistence(database.pool).createTable();
 });
 afterAll(() => database.stop());
 
 describe('PostgresPersistence on a pool of connections keeps the contract', () => {
   const contract = persistenceContract({
-    createAdapter: async () => persistence,
+    createAdapter: async ({ send }) => {
+      const { pool } = database;
+      const query = (text: string, values?: unknown[]) => send(() => pool.query(text, values));
+      return new PostgresPersistence(Object.assign(Object.create(pool) as typeof pool, { query }));
+    },
     oracle: (campaignId) => rowsOf(database, campaignId),
   });
   for (const { name, run } of contract) test(name, run);
+});
+
+test('saves of the same batch in opposite orders wait for each other instead of locking each other out', async () => {
+  const persistence = new PostgresPersistence(database.pool);
+  for (let round = 0; round < 5; round++) {
+    const campaignId = mintId();
+    const batch = Array.from({ length: 500 }, (_, i) => ({
+      id: mintId(),
+      campaignId,
+      userId: `user-${i}`,
+      grant: 1,
+      serial: i + 1,
+      code: null,
+      issuedAt: new Date(),
+      epoch: '1-a',
+      state: 'reserved' as const,
+    }));
+    const saves = [batch, batch.toReversed()].map((one) => persistence.save(one));
+    for (const verdicts of await Promise.all(saves)) {
+      expect(new Set(verdicts.map(({ verdict }) => verdict))).toEqual(new Set(['saved']));
+    }
+  }
 });

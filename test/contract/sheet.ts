@@ -4,7 +4,7 @@ import type { Issuance, PersistenceAdapter, SaveVerdict } from '../../src/index.
 export class Sheet implements PersistenceAdapter {
   rows: Issuance[] = [];
 
-  async save(issuances: readonly Issuance[]): Promise<readonly SaveVerdict[]> {
+  async save(issuances: readonly Issuance[], _?: { signal: AbortSignal }): Promise<readonly SaveVerdict[]> {
     return issuances.map((issuance) => this.saveOne(issuance));
   }
 

@@ -32,6 +32,11 @@ export function blocksOf(page: string, text = read(page)): Block[] {
   }));
 }
 
+/** The name of a block that is a file of its own, from its first line: `// rows.ts`. Other blocks of the page may import it. */
+export function fileOf({ text }: Block): string | null {
+  return text.match(/^\/\/ ([\w.-]+\.ts)\n/)?.[1] ?? null;
+}
+
 /** The `@example` blocks of a source file, without the stars of the comment. */
 export function examplesOf(path: string): Block[] {
   const comments = [...read(path).matchAll(/\/\*\*[\s\S]*?\*\//g)].map(([comment]) => comment);

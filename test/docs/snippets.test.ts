@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Database } from '../support/database.js';
 import { RedisServer } from '../support/redis-server.js';
-import { type Block, blocksOf, examplesOf, PAGES, sources } from './markdown.js';
+import { type Block, blocksOf, examplesOf, fileOf, PAGES, sources } from './markdown.js';
 import { faultsOf, Project } from './snippets.js';
 
 const isCode = ({ language }: Block) => language === 'ts' || language === 'js';
@@ -23,7 +23,8 @@ describe('the code in the docs compiles', () => {
 
 describe('what stands by itself runs as printed', () => {
   const faults = faultsOf(inPages, { given: false });
-  const whole = inPages.filter((_, i) => faults[i]!.length === 0);
+  // Those that are files belong together: the test of their page runs them.
+  const whole = inPages.filter((block, i) => faults[i]!.length === 0 && !fileOf(block));
   let project: Project;
   let server: RedisServer;
   let database: Database;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import ts from 'typescript';
-import { type Block, ROOT } from './markdown.js';
+import { type Block, blocksOf, fileOf, ROOT } from './markdown.js';
 
 /** What a fragment may take as given: a reader knows it from the page around it. */
 const GIVEN = `
@@ -18,7 +18,8 @@ declare global {
   const MemoryPersistence: typeof main.MemoryPersistence;
   const PostgresPersistence: typeof postgres.PostgresPersistence;
   const persistenceContract: typeof testing.persistenceContract;
-  const test: (name: string, run: () => Promise<void>) => void;
+  const test: { (name: string, run: () => Promise<void>): void; skip: (name: string, run: () => Promise<void>) => void };
+  const afterAll: (run: () => Promise<void>) => void;
   const createTableSql: typeof postgres.createTableSql;
   const generateCodes: typeof main.generateCodes;
   const isValidCode: typeof main.isValidCode;
@@ -51,7 +52,8 @@ export function faultsOf(blocks: readonly Block[], options: { given: boolean }):
       'coupon-issuer/testing': [join(ROOT, 'src/testing/index.ts')],
     },
   };
-  const files = new Map(blocks.map(({ text }, i) => [join(ROOT, `test/docs/block-${i}.ts`), `${text}\nexport {};\n`]));
+  const pathOf = (block: Block, i: number) => join(ROOT, 'test/docs', fileOf(block) ?? `block-${i}.ts`);
+  const files = new Map(blocks.map((block, i) => [pathOf(block, i), `${block.text}\nexport {};\n`]));
   if (options.given) files.set(join(ROOT, 'test/docs/given.ts'), GIVEN);
   const host = ts.createCompilerHost(compilerOptions);
   const { fileExists, readFile } = host;
@@ -83,7 +85,7 @@ export function toJavaScript(block: Block): string {
   }).outputText;
 }
 
-const PACKAGES = ['ioredis', 'ioredis-mock', 'pg'];
+const PACKAGES = ['ioredis', 'ioredis-mock', 'pg', 'vitest'];
 
 /** A project of a user's own: a folder with the built package and its peers installed. */
 export class Project {
@@ -101,6 +103,18 @@ export class Project {
     const file = join(this.#dir, `${block.name.replace(/\W+/g, '-')}.mjs`);
     writeFileSync(file, toJavaScript(block));
     return file;
+  }
+
+  /** Writes those blocks of a page that are files, side by side, and answers their folder. */
+  writeFiles(page: string): string {
+    const dir = join(this.#dir, page.replace(/\W+/g, '-'));
+    mkdirSync(dir);
+    writeFileSync(join(dir, 'package.json'), '{ "type": "module" }');
+    for (const block of blocksOf(page)) {
+      const file = fileOf(block);
+      if (file) writeFileSync(join(dir, file.replace(/\.ts$/, '.js')), toJavaScript(block));
+    }
+    return dir;
   }
 
   /** Runs the block in a process of its own and answers what it printed. Rejects unless it ends with 0. */

@@ -126,6 +126,23 @@ test.each(['40001', '40P01', '23514', '53300', '25006'])('SQLSTATE %s proves tha
   expect(await errorOf(new PostgresPersistence(failing(code)).save([issuance()]))).toBeInstanceOf(NotSavedError);
 });
 
+test.each([
+  ['40P01', 2, 'saved'],
+  ['40001', 2, 'saved'],
+  ['40P01', 3, 'refused'],
+  ['53300', 1, 'refused'],
+])('after SQLSTATE %s, %i times, the batch is %s: what is momentary is tried again', async (code, times, end) => {
+  let failures = 0;
+  const client = {
+    totalCount: 1,
+    query: (text: string, values?: unknown[]) =>
+      failures++ < times ? Promise.reject(Object.assign(new Error('no'), { code })) : database.pool.query(text, values),
+  };
+  const saving = new PostgresPersistence(client).save([issuance()]);
+  if (end === 'saved') expect(await saving).toEqual([{ verdict: 'saved' }]);
+  else await expect(saving).rejects.toMatchObject({ name: 'NotSavedError', wholeBatch: true });
+});
+
 test.each(['40003', '08006', '08003', '57P01', '57P02', '58030', 'XX000', 'ECONNRESET', 'EPIPE', undefined])(
   'an error of code %s leaves the outcome unknown',
   async (code) => {
