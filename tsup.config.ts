@@ -5,6 +5,7 @@ export default defineConfig({
   entry: {
     index: 'src/index.ts',
     postgres: 'src/persistence/postgres.ts',
+    mysql: 'src/persistence/mysql.ts',
     testing: 'src/testing/index.ts',
   },
   format: ['esm', 'cjs'],

@@ -1,6 +1,7 @@
 import { NotSavedError } from '../errors.js';
 import type { Issuance } from '../issuance.js';
 import type { PersistenceAdapter, SaveVerdict } from './adapter.js';
+import { explain } from './explain.js';
 
 /** What is asked of a PostgreSQL client. `pg`'s Pool and Client and PGlite fit. */
 export interface PostgresLike {
@@ -146,7 +147,7 @@ export class PostgresPersistence implements PersistenceAdapter {
       const ord = Number(row.ord) - 1;
       found.set(ord, [...(found.get(ord) ?? []), toIssuance(row)]);
     }
-    return skipped.map((issuance, i) => explainOne(issuance, found.get(i) ?? []));
+    return skipped.map((issuance, i) => explain(issuance, found.get(i) ?? []));
   }
 
   /** A setting that is local to the transaction is gone in the next statement, unless both are in the same one. */
@@ -164,17 +165,6 @@ export class PostgresPersistence implements PersistenceAdapter {
       wholeBatch: true,
     });
   }
-}
-
-function explainOne(issuance: Issuance, rows: Issuance[]): SaveVerdict {
-  const { id, serial, code, userId, grant } = issuance;
-  if (rows.some((row) => row.id === id && row.serial === serial && row.code === code)) return { verdict: 'saved' };
-  const existing =
-    rows.find((row) => row.id === id) ?? rows.find((row) => row.userId === userId && row.grant === grant);
-  if (existing) return { verdict: 'user_conflict', existing };
-  if (rows.some((row) => row.serial === serial)) return { verdict: 'serial_conflict' };
-  if (code !== null && rows.some((row) => row.code === code)) return { verdict: 'code_conflict' };
-  throw new Error('a row was skipped, yet nothing stands in its way: rows of a live campaign must not be deleted');
 }
 
 /**

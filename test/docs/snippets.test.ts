@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Database } from '../support/database.js';
+import { Mariadb } from '../support/mariadb.js';
 import { RedisServer } from '../support/redis-server.js';
 import { type Block, blocksOf, examplesOf, fileOf, PAGES, sources } from './markdown.js';
 import { faultsOf, Project } from './snippets.js';
@@ -28,15 +29,16 @@ describe('what stands by itself runs as printed', () => {
   let project: Project;
   let server: RedisServer;
   let database: Database;
+  let mariadb: Mariadb;
   let env: Record<string, string>;
   beforeAll(async () => {
     project = new Project();
-    [server, database] = await Promise.all([RedisServer.start(), Database.create()]);
-    env = { REDIS_URL: `redis://127.0.0.1:${server.port}`, DATABASE_URL: database.url };
+    [server, database, mariadb] = await Promise.all([RedisServer.start(), Database.create(), Mariadb.start()]);
+    env = { REDIS_URL: `redis://127.0.0.1:${server.port}`, DATABASE_URL: database.url, MYSQL_URL: mariadb.url };
   });
   afterAll(async () => {
     project.remove();
-    await Promise.all([server.stop(), database.stop()]);
+    await Promise.all([server.stop(), database.stop(), mariadb.stop()]);
   });
 
   test('which are, in the README, the first example, the adapter and the unit test', () => {

@@ -9,14 +9,18 @@ import { type Block, blocksOf, fileOf, ROOT } from './markdown.js';
 /** What a fragment may take as given: a reader knows it from the page around it. */
 const GIVEN = `
 import type * as main from 'coupon-issuer';
+import type * as mysql from 'coupon-issuer/mysql';
 import type * as postgres from 'coupon-issuer/postgres';
 import type * as testing from 'coupon-issuer/testing';
 import type * as ioredis from 'ioredis';
+import type * as mysql2 from 'mysql2/promise';
 import type * as pg from 'pg';
 declare global {
   const CouponIssuer: typeof main.CouponIssuer;
   const MemoryPersistence: typeof main.MemoryPersistence;
   const PostgresPersistence: typeof postgres.PostgresPersistence;
+  const MysqlPersistence: typeof mysql.MysqlPersistence;
+  const createPool: typeof mysql2.createPool;
   const persistenceContract: typeof testing.persistenceContract;
   const test: { (name: string, run: () => Promise<void>): void; skip: (name: string, run: () => Promise<void>) => void };
   const afterAll: (run: () => Promise<void>) => void;
@@ -48,6 +52,7 @@ export function faultsOf(blocks: readonly Block[], options: { given: boolean }):
     noUnusedLocals: false,
     paths: {
       'coupon-issuer': [join(ROOT, 'src/index.ts')],
+      'coupon-issuer/mysql': [join(ROOT, 'src/persistence/mysql.ts')],
       'coupon-issuer/postgres': [join(ROOT, 'src/persistence/postgres.ts')],
       'coupon-issuer/testing': [join(ROOT, 'src/testing/index.ts')],
     },
@@ -85,7 +90,7 @@ export function toJavaScript(block: Block): string {
   }).outputText;
 }
 
-const PACKAGES = ['ioredis', 'ioredis-mock', 'pg', 'vitest'];
+const PACKAGES = ['ioredis', 'ioredis-mock', 'mysql2', 'pg', 'vitest'];
 
 /** A project of a user's own: a folder with the built package and its peers installed. */
 export class Project {

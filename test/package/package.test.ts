@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 
 const run = promisify(execFile);
 const ROOT = new URL('../../', import.meta.url).pathname;
-const ENTRIES = ['index', 'postgres', 'testing'];
+const ENTRIES = ['index', 'postgres', 'mysql', 'testing'];
 
 let dir: string;
 let tarball: string;
@@ -24,7 +24,7 @@ beforeAll(async () => {
   const modules = join(dir, 'node_modules');
   mkdirSync(join(modules, 'coupon-issuer'), { recursive: true });
   await run('tar', ['-xzf', tarball, '-C', join(modules, 'coupon-issuer'), '--strip-components=1']);
-  for (const name of ['ioredis', 'ioredis-mock', '@types/node', '@types/ioredis-mock', '@types/pg', 'pg']) {
+  for (const name of ['ioredis', 'ioredis-mock', '@types/node', '@types/ioredis-mock', '@types/pg', 'pg', 'mysql2']) {
     mkdirSync(join(modules, name, '..'), { recursive: true });
     symlinkSync(join(ROOT, 'node_modules', name), join(modules, name));
   }
@@ -71,7 +71,7 @@ async function main() {
   for (const userId of ['kim', 'lee']) results.push(await issuer.issue({ campaignId: 'launch', userId }));
   await issuer.close();
   const code = results[0].issuance.code;
-  if (typeof PostgresPersistence !== 'function') throw new Error('no PostgresPersistence');
+  for (const one of [PostgresPersistence, MysqlPersistence]) if (typeof one !== 'function') throw new Error('no adapter');
   console.log(JSON.stringify({ statuses: results.map((result) => result.status), http: results.map(httpStatus), valid: isValidCode(code) }));
 }
 main();
@@ -83,6 +83,7 @@ test.each([
     file: 'use.mjs',
     imports: `import Redis from 'ioredis-mock';
 import { CouponIssuer, MemoryPersistence, httpStatus, isValidCode } from 'coupon-issuer';
+import { MysqlPersistence } from 'coupon-issuer/mysql';
 import { PostgresPersistence } from 'coupon-issuer/postgres';
 import 'coupon-issuer/testing';`,
   },
@@ -91,6 +92,7 @@ import 'coupon-issuer/testing';`,
     file: 'use.cjs',
     imports: `const Redis = require('ioredis-mock');
 const { CouponIssuer, MemoryPersistence, httpStatus, isValidCode } = require('coupon-issuer');
+const { MysqlPersistence } = require('coupon-issuer/mysql');
 const { PostgresPersistence } = require('coupon-issuer/postgres');
 require('coupon-issuer/testing');`,
   },
@@ -101,11 +103,17 @@ require('coupon-issuer/testing');`,
 });
 
 const TYPED_USE = `import { CouponIssuer, type IssueResult, MemoryPersistence, type PersistenceAdapter } from 'coupon-issuer';
+import { MysqlPersistence } from 'coupon-issuer/mysql';
 import { PostgresPersistence } from 'coupon-issuer/postgres';
 import { Redis } from 'ioredis';
+import { createPool } from 'mysql2/promise';
 import { Pool } from 'pg';
 
-const adapters: PersistenceAdapter[] = [new MemoryPersistence(), new PostgresPersistence(new Pool())];
+const adapters: PersistenceAdapter[] = [
+  new MemoryPersistence(),
+  new PostgresPersistence(new Pool()),
+  new MysqlPersistence(createPool('mysql://127.0.0.1')),
+];
 export const issuer = new CouponIssuer({ redis: new Redis(), persistence: adapters[0]! });
 export async function serialOf(userId: string): Promise<number | null> {
   const result: IssueResult = await issuer.issue({ campaignId: 'launch', userId });

@@ -2,6 +2,8 @@ import { PGlite } from '@electric-sql/pglite';
 import { Cluster, Redis } from 'ioredis';
 import RedisMock from 'ioredis-mock';
 import { Cluster as Cluster6, Redis as Redis6 } from 'ioredis-v6';
+import type { Pool as CallbackPool } from 'mysql2';
+import mysql from 'mysql2/promise';
 import pg from 'pg';
 import { describe, expectTypeOf, test } from 'vitest';
 import type {
@@ -20,6 +22,7 @@ import type {
   Stock,
 } from '../../src/index.js';
 import { MemoryPersistence } from '../../src/persistence/memory.js';
+import { type MysqlLike, MysqlPersistence } from '../../src/persistence/mysql.js';
 import { type PostgresLike, PostgresPersistence } from '../../src/persistence/postgres.js';
 
 // Held by tsc: these are statements about types, and running them only shows that the file loads.
@@ -44,9 +47,19 @@ describe('clients that fit as they are', () => {
     expectTypeOf([pg.Pool, PGlite]).toBeArray();
   });
 
+  test('Pool, PoolConnection and Connection of mysql2, and a pool of a cluster', () => {
+    expectTypeOf<mysql.Pool>().toExtend<MysqlLike>();
+    expectTypeOf<mysql.PoolConnection>().toExtend<MysqlLike>();
+    expectTypeOf<mysql.Connection>().toExtend<MysqlLike>();
+    expectTypeOf<mysql.PoolNamespace>().toExtend<MysqlLike>();
+    expectTypeOf<CallbackPool>().not.toExtend<MysqlLike>();
+    expectTypeOf(mysql.createPool).toBeFunction();
+  });
+
   test('the adapters of this package are adapters', () => {
     expectTypeOf(MemoryPersistence.prototype).toExtend<PersistenceAdapter>();
     expectTypeOf(PostgresPersistence.prototype).toExtend<PersistenceAdapter>();
+    expectTypeOf(MysqlPersistence.prototype).toExtend<PersistenceAdapter>();
   });
 
   test('a client that cannot run scripts does not', () => {
