@@ -15,8 +15,13 @@ local campaignKey, grantsKey, leasesKey = KEYS[1], KEYS[2], KEYS[3]
 if not campaign.epoch or campaign.verified ~= '1' then return { campaign.building and 'rebuilding' or 'missing' } end
 local due = redis.call('ZCOUNT', leasesKey, '-inf', integer(nowMs))
 local quarantined = redis.call('ZCOUNT', leasesKey, NEVER, '+inf')
-local head = redis.call('ZRANGEBYSCORE', leasesKey, '-inf', integer(nowMs), 'LIMIT', 0, 1)
-local oldest = head[1] and readRecords(head)[head[1]]
+-- The head of the line, and the head of those that were claimed before.
+local heads = redis.call('ZRANGEBYSCORE', leasesKey, '-inf', LINE_END, 'LIMIT', 0, 1)
+heads[#heads + 1] = redis.call('ZRANGEBYSCORE', leasesKey, LINE_END, integer(nowMs), 'LIMIT', 0, 1)[1]
+local records, issuedAt = readRecords(heads), ''
+for _, field in ipairs(heads) do
+  local record = records[field]
+  if record and (issuedAt == '' or tonumber(record.issuedAt) < tonumber(issuedAt)) then issuedAt = record.issuedAt end
+end
 local closed = campaign.closedAt or (campaign.closesAt and nowMs >= campaign.closesAt)
-local issuedAt = oldest and oldest.issuedAt or ''
 return { 'ok', due, quarantined, integer(nowMs), issuedAt, closed and '1' or '0', integer(campaign.reserved) }

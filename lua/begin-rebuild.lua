@@ -1,13 +1,14 @@
 -- Begins to make a campaign's state again, or takes over from a run that stopped. From here on nothing serves, and whoever
--- holds a reservation of the old epoch can do nothing with it. The old grants are put aside: they hold what was promised.
+-- holds a reservation of the old epoch can do nothing with it. The old grants are put aside: they hold what was promised; and
+-- so are the codes that were known.
 --
--- KEYS     campaign grants senders leases returned pool codes old kept
+-- KEYS     campaign grants senders leases returned pool codes old kept known
 -- ARGV     from random generation definition, then for each field: name value; from is the epoch that is known, or empty
 -- RETURNS  stale_epoch, the epoch that is there; or building, epoch, phase, cursor; or done, epoch
--- WRITES   campaign grants senders leases returned pool codes old kept
--- COST     O(1)
-local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey, oldKey, keptKey =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+-- WRITES   campaign grants senders leases returned pool codes old kept known
+-- COST     O(loads of the pool)
+local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey, oldKey, keptKey, knownKey =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local from, random, generation, definition = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local FIRST, STRIDE = 5, 2
 --- @include "include/now"
@@ -48,11 +49,18 @@ redis.call('HSET', campaignKey, unpack(fields))
 for _, name in ipairs({ 'opensAt', 'closesAt', 'needs', 'saveMode', 'generate', 'opened' }) do
   if not rules[name] then redis.call('HDEL', campaignKey, name) end
 end
-redis.call('HDEL', campaignKey, 'savesAt', 'load:')
+redis.call('HDEL', campaignKey, 'savesAt')
+-- How far each load came says nothing of the pool that is made now. An expiry that a close had set is set again by settling.
+for _, name in ipairs(redis.call('HKEYS', campaignKey)) do
+  if string.sub(name, 1, 5) == 'load:' then redis.call('HDEL', campaignKey, name) end
+end
+redis.call('PERSIST', campaignKey)
 if not opened or opened ~= tonumber(rules.opened) then redis.call('HDEL', campaignKey, 'removed') end
 
-local kind = redis.call('TYPE', grantsKey)
-if type(kind) == 'table' then kind = kind.ok end
-if kind == 'hash' and redis.call('EXISTS', oldKey) == 0 then redis.call('RENAME', grantsKey, oldKey) end
+local function isOf(found, kind) return (type(found) == 'table' and found.ok or found) == kind end
+local aside = isOf(redis.call('TYPE', grantsKey), 'hash') and redis.call('EXISTS', oldKey) == 0
+if aside then redis.call('RENAME', grantsKey, oldKey) end
+aside = isOf(redis.call('TYPE', codesKey), 'set') and redis.call('EXISTS', knownKey) == 0
+if aside then redis.call('RENAME', codesKey, knownKey) end
 redis.call('UNLINK', grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey, keptKey)
 return { 'building', epoch, 'old', '0' }

@@ -1,4 +1,4 @@
--- Takes over reservations whose lease ran out, or that wait in line: a new stamp fences their former owner off, a new lease
+-- Takes over reservations whose lease ran out, then those that wait in line: a new stamp fences their former owner off, a new lease
 -- begins. With a rate no more are claimed per second, whoever asks: what it saved up is at most a tenth of a second's worth.
 --
 -- KEYS     campaign grants senders leases returned pool
@@ -15,26 +15,36 @@ local epoch, fence, limit, perSecond = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV
 --- @include "include/ready"
 --- @include "include/record"
 --- @include "include/write"
+--- @include "include/due"
 
 local refusal = unready(epoch, fence)
 if refusal then return { refusal } end
 
--- savesAt is the instant, in µs, up to which the cap is used up. It is never ahead of the clock, unless that was set back.
+-- savesAt is the instant, in µs, up to which the cap is used up. It is ahead of the clock only if that was set back. Whole µs:
+-- numbers of this size have no smaller fractions to count with.
 local every, usedUpTo, allowed = 0, 0, limit
 if perSecond then
-  every = 1000000 / perSecond
-  usedUpTo = math.min(nowMicros, math.max(campaign.savesAt or 0, nowMicros - math.max(every, 100000)))
+  every = math.ceil(1000000 / perSecond)
+  usedUpTo = math.max(campaign.savesAt or 0, nowMicros - math.max(every, 100000))
+  if usedUpTo > nowMicros then
+    usedUpTo = nowMicros
+    redis.call('HSET', campaignKey, 'savesAt', integer(nowMicros))
+  end
   allowed = math.min(limit, math.floor((nowMicros - usedUpTo) / every))
 end
 
+-- What was claimed before goes first, or the line would never let it through.
 local due = {}
-if allowed > 0 then
-  due = redis.call('ZRANGEBYSCORE', leasesKey, '-inf', integer(nowMs), 'LIMIT', 0, integer(allowed))
+for _, range in ipairs({ { LINE_END, integer(nowMs) }, { '-inf', LINE_END } }) do
+  if #due < allowed then
+    local more = redis.call('ZRANGEBYSCORE', leasesKey, range[1], range[2], 'LIMIT', 0, integer(allowed - #due))
+    for _, field in ipairs(more) do due[#due + 1] = field end
+  end
 end
 local records = readRecords(due)
 local stamp = integer(math.max(nowMicros, campaign.stamp + 1))
 local lease = integer(nowMs + campaign.leaseMs)
-local reply, grantWrites, leaseWrites = { 'ok', '', '' }, {}, {}
+local reply, grantWrites, leaseWrites, claimed = { 'ok', '', '' }, {}, {}, {}
 for _, field in ipairs(due) do
   local record = records[field]
   if record and record.state ~= 'i' then
@@ -45,17 +55,20 @@ for _, field in ipairs(due) do
     grantWrites[#grantWrites + 1] = text
     leaseWrites[#leaseWrites + 1] = lease
     leaseWrites[#leaseWrites + 1] = field
+    claimed[#claimed + 1] = field
     reply[#reply + 1] = field
     reply[#reply + 1] = text
   end
 end
 
-if #grantWrites > 0 then
+-- ZREM first: it is allowed when memory is full, and once a script wrote something, all its writes are.
+if #claimed > 0 then
+  writeAll('ZREM', leasesKey, claimed)
   writeAll('HSET', grantsKey, grantWrites)
   writeAll('ZADD', leasesKey, leaseWrites)
   campaign.stamp = tonumber(stamp)
-  usedUpTo = usedUpTo + #grantWrites / 2 * every
-  if perSecond then redis.call('HSET', campaignKey, 'savesAt', integer(math.ceil(usedUpTo))) end
+  usedUpTo = usedUpTo + #claimed * every
+  if perSecond then redis.call('HSET', campaignKey, 'savesAt', integer(usedUpTo)) end
   saveCounters()
 end
 reply[2] = integer(campaign.stamp)

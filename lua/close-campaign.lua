@@ -15,6 +15,8 @@ local epoch, retainMs = ARGV[1], ARGV[2]
 
 if not campaign.epoch or campaign.verified ~= '1' then return { campaign.building and 'rebuilding' or 'missing' } end
 if campaign.epoch ~= epoch then return { 'stale_epoch' } end
+-- A write that is allowed when memory is full lets the others through; the expiry is set again below.
+redis.call('PERSIST', campaignKey)
 if not campaign.closedAt then
   campaign.closedAt = nowMs
   redis.call('HSET', campaignKey, 'closedAt', integer(nowMs))

@@ -17,6 +17,15 @@ local epoch, limit = ARGV[1], ARGV[2]
 if campaign.epoch ~= epoch then return { campaign.epoch and 'stale_epoch' or 'missing' } end
 if not campaign.building then return { 'done', '0' } end
 
+local first = redis.call('HMGET', campaignKey, 'phase')[1] ~= 'losers'
+-- What was taken away by a restock is not offered again because its serial is free: it leaves the units that came back, and
+-- what is not among them lies beyond the last serial.
+local away, removed = 0, campaign.removed or 0
+if first and removed > 0 then
+  away = math.min(removed, campaign.returned)
+  campaign.total = campaign.total - math.min(removed - away, campaign.total - campaign.lastSerial)
+  campaign.returned, campaign.removed = campaign.returned - away, away
+end
 local losers = redis.call('ZRANGEBYSCORE', keptKey, '0', '0', 'LIMIT', 0, limit)
 local records = readRecords(losers)
 takeUnits(#losers)
@@ -35,16 +44,18 @@ for _, field in ipairs(losers) do
     reply[#reply + 1] = encodeRecord(record)
   end
 end
--- What was taken away by a restock is not offered again because its serial is free.
 local done = #losers < tonumber(limit)
-local away = done and math.min(campaign.removed or 0, campaign.returned) or 0
 
 -- A key of the wrong type refuses here, before the first write; full memory at the first one, which changes nothing.
 redis.call('HLEN', grantsKey)
 redis.call('ZCARD', leasesKey)
 redis.call('LLEN', returnedKey)
 redis.call('LLEN', poolKey)
-redis.call('HSET', campaignKey, 'verified', '0')
+redis.call('HSET', campaignKey, 'phase', 'losers')
+if away > 0 then redis.call('LTRIM', returnedKey, 0, integer(-away - 1)) end
+if first and removed > 0 then
+  redis.call('HSET', campaignKey, 'total', integer(campaign.total), 'removed', integer(away))
+end
 writeAll('HSET', grantsKey, grantWrites)
 writeTaken()
 writeAll('HDEL', grantsKey, lost)
@@ -56,14 +67,13 @@ if not done then
   return { unpack(reply) }
 end
 if fromPool then
-  away = campaign.returned
+  redis.call('UNLINK', returnedKey)
+  campaign.returned = 0
   campaign.total = campaign.pool + campaign.reserved + campaign.issued + campaign.withdrawn
   redis.call('HSET', campaignKey, 'total', integer(campaign.total))
 end
-if away > 0 then redis.call('LTRIM', returnedKey, 0, integer(-away - 1)) end
-campaign.returned = campaign.returned - away
 redis.call('UNLINK', oldKey, keptKey)
 redis.call('HSET', campaignKey, 'verified', '1')
-redis.call('HDEL', campaignKey, 'building', 'phase', 'cursor', 'scan', 'load:')
+redis.call('HDEL', campaignKey, 'building', 'phase', 'cursor', 'scan')
 reply[1], reply[2] = 'done', finish()
 return { unpack(reply) }

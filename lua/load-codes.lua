@@ -1,5 +1,6 @@
 -- Loads one chunk of a code pool. The offset of the load is kept, so a repeated or resumed chunk loads nothing twice;
--- codes that were ever loaded are skipped. A rebuild loads under an empty id, first into the serials that nobody has.
+-- codes that were ever loaded are skipped. A rebuild loads under an empty id, first into the serials that nobody has, and
+-- keeps no offset: what it loaded is known.
 --
 -- KEYS     campaign grants senders leases returned pool codes
 -- ARGV     epoch loadId offset, then for each code: code
@@ -27,7 +28,9 @@ if campaign.closedAt and not rebuilt then return { 'closed' } end
 local progressField = 'load:' .. loadId
 local done, loaded, duplicates = 0, 0, 0
 local progress = redis.call('HMGET', campaignKey, progressField)[1]
-if type(progress) == 'string' then
+if rebuilt then
+  done = offset
+elseif type(progress) == 'string' then
   done, loaded, duplicates = string.match(progress, '^(%d+):(%d+):(%d+)$')
   done, loaded, duplicates = tonumber(done), tonumber(loaded), tonumber(duplicates)
 end
@@ -55,14 +58,15 @@ end
 
 if count > 0 and offset + count > done then
   done, loaded = offset + count, loaded + #fresh
-  redis.call('HSET', campaignKey, progressField, integer(done) .. ':' .. integer(loaded) .. ':' .. integer(duplicates))
+  local now = integer(done) .. ':' .. integer(loaded) .. ':' .. integer(duplicates)
+  local phase = { 'phase', 'codes' }
+  redis.call('HSET', campaignKey, unpack(rebuilt and phase or { progressField, now }))
   writeAll('SADD', codesKey, fresh)
   writeAll('RPUSH', poolKey, units)
   if rebuilt then
     local filled = math.min(#fresh, #vacant)
     campaign.returned = campaign.returned - filled
     redis.call('LTRIM', returnedKey, filled, -1)
-    redis.call('HSET', campaignKey, 'phase', 'codes')
   end
   campaign.pool, campaign.codes = campaign.pool + #fresh, campaign.codes + #fresh
   campaign.total = (campaign.total or 0) + #fresh

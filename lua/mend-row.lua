@@ -15,6 +15,7 @@ local MOST_SKIPPED = 1000
 --- @include "include/record"
 --- @include "include/write"
 --- @include "include/stock"
+--- @include "include/finish"
 
 local refusal = unready(epoch, 0)
 if refusal then return { refusal } end
@@ -49,5 +50,5 @@ if fromPool and code ~= '' then
   redis.call('SADD', codesKey, code)
   redis.call('HSET', campaignKey, 'codes', integer(campaign.codes + redis.call('SCARD', codesKey) - known))
 end
-saveCounters()
+finish()
 return { 'mended' }

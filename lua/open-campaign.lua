@@ -2,19 +2,21 @@
 -- that is there is never touched, so a late copy of this call, even after Redis lost everything, sells nothing.
 --
 -- KEYS     campaign grants senders leases returned pool codes
--- ARGV     epoch, then for each field: name value
+-- ARGV     random, then for each field: name value
 -- RETURNS  opened | exists | partial (keys of a lost campaign are there), alone
 -- WRITES   campaign
 -- COST     O(1)
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
-local epoch = ARGV[1]
+local random = ARGV[1]
+--- @include "include/now"
 
 local known = redis.call('HMGET', campaignKey, 'epoch')[1]
-if known == epoch then return { 'opened' } end
-if type(known) == 'string' then return { 'exists' } end
+if type(known) == 'string' then return { string.match(known, '^%d+-(.*)$') == random and 'opened' or 'exists' } end
 if redis.call('EXISTS', grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey) > 0 then return { 'partial' } end
 
+-- A generation by the clock: higher than that of a campaign of this id that was purged.
+local epoch = string.format('%.0f', nowMs) .. '-' .. random
 local fields = { 'epoch', epoch, 'verified', '0', 'stamp', '0', 'lastSerial', '0', 'reserved', '0', 'issued', '0' }
 for _, name in ipairs({ 'withdrawn', 'returned', 'pool', 'codes', 'senders' }) do
   fields[#fields + 1] = name

@@ -22,30 +22,36 @@ local function answer(cursor)
   return { 'ok', integer(cursor), last[2] and integer(tonumber(last[2])) or '0' }
 end
 if not campaign.building or progress[1] ~= 'rows' then return { 'stale_epoch' } end
-if after ~= tonumber(progress[2]) then return answer(tonumber(progress[2])) end
+if after == upTo or after ~= tonumber(progress[2]) then return answer(tonumber(progress[2])) end
 if campaign.kind == 'counted' and upTo > campaign.total then return { 'beyond' } end
 
 local holders, fields = {}, namedFields(FIRST, STRIDE)
 local kept = redis.call('ZRANGEBYSCORE', keptKey, '(' .. integer(after), integer(upTo), 'WITHSCORES')
 for i = 1, #kept, 2 do
-  holders[integer(tonumber(kept[i + 1]))] = kept[i]
+  local name = integer(tonumber(kept[i + 1]))
+  holders[name] = holders[name] or {}
+  table.insert(holders[name], kept[i])
   fields[#fields + 1] = kept[i]
 end
 local records = readRecords(fields)
 local grantWrites, codes, ended, losers, freed = {}, {}, {}, {}, {}
 local fromPool = campaign.kind == 'codes'
 
+local function leave(serial, field)
+  for i, holder in ipairs(holders[serial] or {}) do
+    if holder == field then return table.remove(holders[serial], i) end
+  end
+end
+
 -- The user has this row, so what was promised to them ends here. Its unit is free, unless its code may be known.
 local function forget(field, row)
   local promised = records[field]
   ended[#ended + 1] = field
   campaign.reserved = campaign.reserved - 1
-  if promised.serial == row.serial then
-    if holders[row.serial] == field then holders[row.serial] = nil end
-    return
-  end
-  if holders[promised.serial] == field then holders[promised.serial] = nil
-  elseif promised.serial ~= '0' and tonumber(promised.serial) <= after then freed[#freed + 1] = promised.serial end
+  local ahead = leave(promised.serial, field)
+  if promised.serial == row.serial then return end
+  local passed = promised.serial ~= '0' and tonumber(promised.serial) <= after
+  if not ahead and passed then freed[#freed + 1] = promised.serial end
   if fromPool and promised.code ~= '' and promised.code ~= row.code then campaign.withdrawn = campaign.withdrawn + 1 end
 end
 
@@ -64,19 +70,19 @@ end
 
 for serial = after + 1, upTo do
   local name = integer(serial)
-  local field = holders[name]
-  if rows[name] and field then
-    -- Somebody else has the unit that this user was promised: they get another one in the end.
+  local row, left = rows[name], holders[name] or {}
+  if not row and #left == 0 then freed[#freed + 1] = name end
+  -- Somebody else has the unit that these users were promised: they get another one in the end.
+  for i = row and 1 or 2, #left do
+    local field = left[i]
     local loser = records[field]
-    if fromPool and loser.code ~= rows[name].code then campaign.withdrawn = campaign.withdrawn + 1 end
+    if row and fromPool and loser.code ~= row.code then campaign.withdrawn = campaign.withdrawn + 1 end
     loser.serial = '0'
     if fromPool then loser.code = '' end
     losers[#losers + 1] = '0'
     losers[#losers + 1] = field
     grantWrites[#grantWrites + 1] = field
     grantWrites[#grantWrites + 1] = encodeRecord(loser)
-  elseif not rows[name] and not field then
-    freed[#freed + 1] = name
   end
 end
 

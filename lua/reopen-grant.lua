@@ -1,6 +1,6 @@
 -- Makes a grant that is marked issued a reservation again, due at once: the database has no row of it, and settle will save it.
 --
--- KEYS     campaign grants senders leases returned pool
+-- KEYS     campaign grants senders leases returned pool codes
 -- ARGV     epoch field id
 -- RETURNS  missing | rebuilding | stale_epoch | rolled_back, alone; or reopened | moved, alone
 -- WRITES   campaign grants leases
@@ -25,4 +25,6 @@ campaign.issued = campaign.issued - 1
 campaign.reserved = campaign.reserved + 1
 campaign.stamp = tonumber(stamp)
 saveCounters()
+-- The expiry that a close has set must not end a reservation; whatever ends the last one sets it again.
+for _, key in ipairs(KEYS) do redis.call('PERSIST', key) end
 return { 'reopened' }

@@ -3,8 +3,8 @@
 -- KEYS     campaign grants senders leases returned pool
 -- ARGV     epoch fence sender call, then for each user: id userId code
 -- RETURNS  missing | rebuilding | stale_epoch | rolled_back, alone; or ok, the campaign's stamp, ended, closedAt (or empty), then
---          for each user: word, count, count times (grant, record). Words: new existing issued already_issued sold_out not_open
---          closed paused lapsed
+--          for each user: word, count, count times (grant, record). Words: new existing waiting issued already_issued sold_out
+--          not_open closed paused lapsed
 -- WRITES   senders campaign grants leases returned pool; on a refusal nothing but the call number of the sender
 -- COST     O(users * perUser), one variadic command per key
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey =
@@ -85,8 +85,11 @@ local function serve(id, code, before)
     local record = records[field]
     if record and record.id == id then
       if record.state == 'i' then return answer('issued', { grant, encodeRecord(record) }) end
-      -- Nobody waits for it and nobody releases it: it keeps its place in the line, and whoever saves it now its stamp.
-      if behind then return answer('existing', { grant, encodeRecord(record) }) end
+      -- Nobody acts on it here: it keeps its place in the line, or in quarantine, and whoever saves it now its stamp.
+      local due = not behind and record.tries ~= '' and redis.call('ZSCORE', leasesKey, field)
+      if behind or (type(due) == 'string' and tonumber(due) == tonumber(NEVER)) then
+        return answer('waiting', { grant, encodeRecord(record) })
+      end
       if repeated then
         -- Under any other stamp somebody holds it who does not know of this call: it must be sent again and take over.
         local mine = call == seenCall and record.stamp == seenStamp

@@ -3,7 +3,7 @@
 -- KEYS     campaign grants leases
 -- ARGV     epoch, then for each reservation: field id
 -- RETURNS  missing | rebuilding | stale_epoch, alone; or ok, then for each: retried | not_quarantined
--- WRITES   leases grants
+-- WRITES   leases grants campaign
 -- COST     O(reservations * log leases)
 local campaignKey, grantsKey, leasesKey = KEYS[1], KEYS[2], KEYS[3]
 local epoch = ARGV[1]
@@ -20,12 +20,14 @@ if campaign.epoch ~= epoch then return { 'stale_epoch' } end
 
 local records = readRecords(namedFields(FIRST, STRIDE))
 local reply, grantWrites, leaseWrites = { 'ok' }, {}, {}
+-- A new stamp: a late copy of what put it into quarantine must not do so again.
+local stamp = integer(math.max(nowMicros, campaign.stamp + 1))
 for i = FIRST, #ARGV, STRIDE do
   local field, id = ARGV[i], ARGV[i + 1]
   local record = records[field]
   local due = record and record.id == id and redis.call('ZSCORE', leasesKey, field)
   if type(due) == 'string' and tonumber(due) == tonumber(NEVER) then
-    record.tries = ''
+    record.tries, record.stamp = '', stamp
     grantWrites[#grantWrites + 1] = field
     grantWrites[#grantWrites + 1] = encodeRecord(record)
     leaseWrites[#leaseWrites + 1] = integer(nowMs)
@@ -37,4 +39,5 @@ for i = FIRST, #ARGV, STRIDE do
 end
 writeAll('HSET', grantsKey, grantWrites)
 writeAll('ZADD', leasesKey, leaseWrites)
+if #grantWrites > 0 then redis.call('HSET', campaignKey, 'stamp', stamp) end
 return { unpack(reply) }

@@ -140,9 +140,9 @@ function describe(value: CampaignRules[keyof CampaignRules]): string {
   return value === null ? 'none' : String(value);
 }
 
-/** `<generation>-<random>`: which making of a campaign's Redis state this is. */
-export function firstEpoch(): string {
-  return `1-${randomBytes(9).toString('base64url')}`;
+/** The second half of an epoch, `<generation>-<random>`: which making of a campaign's Redis state it is. The clock of Redis gives the first. */
+export function epochSuffix(): string {
+  return randomBytes(9).toString('base64url');
 }
 
 /** A process never follows a lower generation: that would be a state from before a rebuild. */

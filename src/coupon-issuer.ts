@@ -440,10 +440,11 @@ export class CouponIssuer {
 
   /**
    * Compares a campaign in Redis with the rows of the database, and the units in Redis with each other. It only looks, unless `repair: 'safe'` is
-   * given: then it settles what is due, writes rows back that Redis has not, and lets settle save again what the database has not. Each finding
+   * given: then it settles what is due (not the line of write-behind, which workers save at their own rate), writes rows back that Redis has not, and lets
+   * settle save again what the database has not. Each finding
    * says what mends it; `String(report)` is for people.
    *
-   * May run while coupons are issued; counters and units are compared only if nothing moved meanwhile (`quiet`). Keeps about 200 bytes per issuance in
+   * May run while coupons are issued; counters and units are compared only if nothing moved meanwhile (`quiet`). Keeps about 500 bytes per issuance in
    * memory. One round trip per 500 rows, 500 grants and 500 free units, one page of `list` per 500 rows, and three more. Throws `HookError` (`list`
    * failed), `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`, `RedisError`, and the reason of an aborted signal.
    *
@@ -525,7 +526,8 @@ export class CouponIssuer {
 
   #settling(batchSize: number, perSecond: number | null): SettleOptions {
     const { timeoutMs, maxTries, persistence } = this.#options;
-    return { timeoutMs, batchSize, perSecond, maxTries, find: persistence?.find?.bind(persistence) };
+    const find = persistence?.find?.bind(persistence);
+    return { timeoutMs, batchSize, perSecond, maxTries, closing: () => this.#closed, find };
   }
 
   async #administer<T>(id: string, act: (serving: Serving) => Promise<T>): Promise<T> {

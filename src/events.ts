@@ -28,6 +28,8 @@ export type CouponEvent =
   | ({ readonly type: 'withdrawn'; readonly delivered: boolean } & IssuanceRef)
   /** Settle failed on it for the last time: it keeps its unit until an operator retries or withdraws it. */
   | ({ readonly type: 'quarantined'; readonly tries: number } & IssuanceRef)
+  /** Settle cannot give somebody what they were told `accepted` for: Redis had lost data, and no unit or no open window is left. */
+  | ({ readonly type: 'lost' } & IssuanceRef)
   /** Settle finished a reservation. */
   | ({ readonly type: 'settled' } & IssuanceRef)
   /** The last unit is out and nothing is reserved. Once per campaign, by the process that confirmed it; lost with a lost reply. */

@@ -48,9 +48,9 @@ export type Carried =
 
 /**
  * Why an attempt left a reservation as it was. `unknown`: it may yet come through, or somebody else acts on it; `failed`: it did not, for a reason
- * that lies outside; `refused`: the reason is this one; `refused_for_good`: and will not go away.
+ * that lies outside; `not_delivered`: it may lie on either side; `refused`: the reason is this one; `refused_for_good`: and will not go away.
  */
-export type Trouble = 'unknown' | 'failed' | 'refused' | 'refused_for_good';
+export type Trouble = 'unknown' | 'failed' | 'not_delivered' | 'refused' | 'refused_for_good';
 
 /** Why nothing was issued, for whoever mends it. */
 interface Failure {
@@ -59,7 +59,7 @@ interface Failure {
   readonly options?: { cause: Error };
 }
 
-const DELIVERY_FAILED: Failure = { trouble: 'refused', message: 'the delivery failed for certain' };
+const DELIVERY_FAILED: Failure = { trouble: 'not_delivered', message: 'the delivery failed for certain' };
 
 const TROUBLES = { no: 'failed', yes: 'refused', for_good: 'refused_for_good' } as const;
 
@@ -84,6 +84,8 @@ export async function issue(
         if (answer.unsafe) return { result: acceptedNow(answer.issuance, steps) };
         steps.emit({ type: 'issued', ...refOf(answer.issuance) });
         return { result: { status: 'issued', issuance: answer.issuance } };
+      case 'waiting':
+        return { result: acceptedNow(answer.issuance, steps) };
       case 'already_issued':
         return { result: { status: 'already_issued', issuances: answer.issuances } };
       case 'not_open':

@@ -33,6 +33,8 @@ export async function openCampaign(
   if (!state.verified) {
     if (!options.isNew) await assertNoRows(id, options.persistence, options.timeoutMs);
     await activate(state);
+    // A purge of the campaign that had this id before may have struck it off meanwhile.
+    await register(context, id);
   }
   campaigns.keep(state);
   return { status, campaign: await readCampaign(state) };

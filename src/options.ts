@@ -89,7 +89,8 @@ export function checkedWorkerOptions(options: WorkerOptions, batchSize: number):
   assertInteger('intervalMs', checked.intervalMs, 1, 3_600_000);
   assertInteger('batchSize', checked.batchSize, 1, 1_000);
   assertSignal(signal);
-  if (maxSavesPerSecond !== undefined && !(maxSavesPerSecond > 0 && maxSavesPerSecond <= 1_000_000)) {
+  const isRate = typeof maxSavesPerSecond === 'number' && maxSavesPerSecond > 0 && maxSavesPerSecond <= 1_000_000;
+  if (maxSavesPerSecond !== undefined && !isRate) {
     throw new InvalidArgumentError('maxSavesPerSecond must be a number above 0, at most 1000000');
   }
   return checked;

@@ -10,7 +10,7 @@ import type { Serving } from './redis/serving.js';
 export interface QuarantinedIssuance {
   /** Without its code. */
   readonly issuance: Issuance;
-  /** How often settle failed on it. */
+  /** How often the reservation itself was the reason of a failure. */
   readonly tries: number;
 }
 
@@ -33,7 +33,10 @@ export function assertChoice(choice: QuarantineChoice): void {
 }
 
 export async function quarantined({ state }: Serving): Promise<QuarantinedIssuance[]> {
-  return (await listQuarantined(state)).map(({ issuance, tries }) => ({ issuance: withoutCode(issuance), tries }));
+  return (await listQuarantined(state)).map(({ issuance, tries }) => ({
+    issuance: withoutCode(issuance),
+    tries: tries.counted,
+  }));
 }
 
 export async function retry({ state }: Serving, choice: QuarantineChoice): Promise<number> {

@@ -13,6 +13,7 @@ import {
   beginRebuild,
   finishRebuild,
   highestPromised,
+  keepKnown,
   keepPromised,
   loadRebuilt,
   type Run,
@@ -20,7 +21,7 @@ import {
 } from './redis/rebuilding.js';
 
 export interface RebuildOptions {
-  /** For a pool: the codes that may be given out. Those that the database or a reservation has are skipped; leave out what you withdrew. */
+  /** For a pool, and needed there: the codes that may be given out. Those that the database or a reservation has are skipped; leave out what was withdrawn. */
   readonly codes?: CodeSource;
   /** Called after each chunk. */
   readonly onProgress?: (progress: RebuildProgress) => void;
@@ -59,7 +60,10 @@ export function assertRebuildOptions(options: RebuildOptions, kind: CampaignRule
   assertOnlyKeys('options', options, ['codes', 'onProgress', 'signal']);
   assertFunction('onProgress', options.onProgress);
   assertSignal(options.signal);
-  if (options.codes === undefined) return;
+  if (options.codes === undefined) {
+    if (kind !== 'codes') return;
+    throw new InvalidArgumentError('a pool is rebuilt from its codes: give all that may be given out, or []');
+  }
   if (kind !== 'codes') throw new InvalidArgumentError('codes are for a campaign whose stock is a pool');
   assertCodes(options.codes);
 }
@@ -90,7 +94,7 @@ export async function rebuild(
   };
   options.signal?.throwIfAborted();
   if (run.phase === 'old') while (await keepPromised(state, run)) step('reservations', 0);
-  const rows = run.phase === 'codes' ? 0 : await copyRows(id, run, parts, step);
+  const rows = ['old', 'rows'].includes(run.phase) ? await copyRows(id, run, parts, step) : 0;
   if (rules.kind === 'codes') await copyCodes(run, options.codes ?? [], parts, id, step);
   const { lost, exhausted } = await finishRebuild(state, run);
   if (exhausted) emit({ type: 'exhausted', campaignId: id });
@@ -121,11 +125,12 @@ async function copyRows(id: string, run: Run, parts: RebuildParts, step: Step): 
 
 async function copyCodes(run: Run, codes: CodeSource, parts: RebuildParts, id: string, step: Step): Promise<void> {
   const state = parts.campaigns.state(id);
-  let progress = await loadRebuilt(state, run, 0, []);
-  for await (const { offset, chunk } of chunksOf(codes)) {
-    if (offset + chunk.length > progress.offset) progress = await loadRebuilt(state, run, offset, chunk);
+  const loaded = ['known', 'end', 'losers'].includes(run.phase);
+  for await (const { offset, chunk } of loaded ? [] : chunksOf(codes)) {
+    await loadRebuilt(state, run, chunk);
     step('codes', offset + chunk.length);
   }
+  while (await keepKnown(state, run)) step('codes', 0);
 }
 
 /** One page of rows, checked: a list that skips, repeats or makes up rows would be sold again. */

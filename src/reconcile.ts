@@ -25,6 +25,8 @@ export interface ReconcileParts {
 }
 
 const PAGE = 500;
+/** What `mend-row.lua` skips at most. */
+const MOST_SKIPPED = 1_000;
 
 /** What was seen of one campaign, from the first page to the last. */
 interface Seen {
@@ -32,7 +34,7 @@ interface Seen {
   readonly books: audit.Books;
   readonly options: ReconcileOptions;
   readonly parts: ReconcileParts;
-  readonly findings: Finding[];
+  findings: Finding[];
   /** Ids of all rows, or `null` where there is no list. */
   readonly rowIds: Set<string> | null;
   /** Who holds each serial in Redis; `null`: it is free. */
@@ -56,7 +58,8 @@ export async function reconcile(
   options: ReconcileOptions,
   parts: ReconcileParts,
 ): Promise<ReconcileReport> {
-  if (options.repair) await parts.settle();
+  const settle = state.rules.saveMode === 'write-behind' ? null : parts.settle;
+  if (options.repair) await settle?.();
   const books = await audit.readBooks(state);
   const list = parts.persistence?.list;
   const seen: Seen = {
@@ -79,7 +82,7 @@ export async function reconcile(
   if (quiet) compareCounters(seen);
   else dropWhatMoved(seen);
   await mendRows(seen, quiet);
-  if (options.repair && seen.findings.some(({ repaired }) => repaired)) await parts.settle();
+  if (options.repair && seen.findings.some(({ repaired }) => repaired)) await settle?.();
   return report(seen, seen.findings, quiet);
 }
 
@@ -161,10 +164,9 @@ function compareLease(seen: Seen, issuance: Issuance, due: number | null): void 
     seen.findings.push(found('rebuild', { kind: 'lease_missing', grant: refOf(issuance) }));
     return;
   }
-  // What waits in line has no lease that could run out; its place is how long it has waited.
-  const waiting = due < issuance.issuedAt.getTime() / 2;
-  const overdueMs = books.nowMs - (waiting ? issuance.issuedAt.getTime() : due);
-  if (overdueMs > state.leaseMs) {
+  // What waits in line has no lease that could run out: it waits for its turn.
+  const overdueMs = books.nowMs - due;
+  if (overdueMs > state.leaseMs && !audit.isInLine(due)) {
     seen.findings.push(found('settle', { kind: 'lease_overdue', grant: refOf(issuance), overdueMs }));
   }
 }
@@ -209,7 +211,7 @@ function compareCounters(seen: Seen): void {
 /** A unit that was given back and taken anew while it was compared was seen in two places, and is in one. */
 function dropWhatMoved(seen: Seen): void {
   const moving = ['serial_twice', 'code_twice', 'lease_missing'];
-  seen.findings.splice(0, seen.findings.length, ...seen.findings.filter(({ kind }) => !moving.includes(kind)));
+  seen.findings = seen.findings.filter(({ kind }) => !moving.includes(kind));
 }
 
 /** Rows that Redis has no grant for; looked at once more, because their reservation may have been on its way. */
@@ -223,7 +225,8 @@ async function mendRows(seen: Seen, quiet: boolean): Promise<void> {
       const place = placeOf(row, hands, books, quiet);
       const repaired =
         options.repair === 'safe' && place !== null && (await audit.mendRow(state, books.epoch, row, place));
-      const cure: Cure = place !== null ? 'repair' : hands.get(row.serial) ? 'settle' : 'rebuild';
+      const mendable = place !== null && (place !== 'beyond' || repaired || isNear(row, books));
+      const cure: Cure = mendable ? 'repair' : hands.get(row.serial) ? 'settle' : 'rebuild';
       seen.findings.push(found(cure, { kind: 'row_without_grant', row: refOf(row) }, repaired));
     }
   }
@@ -235,6 +238,12 @@ function placeOf(row: Issuance, hands: Seen['hands'], books: audit.Books, quiet:
   if (hands.has(row.serial)) return null;
   if (row.serial > books.number('lastSerial')) return 'beyond';
   return quiet && books.number('withdrawn') > 0 ? 'nobody' : null;
+}
+
+/** Beyond this the units in between would be too many for one step, or there are no such units. */
+function isNear({ serial }: Issuance, books: audit.Books): boolean {
+  const total = books.number('total');
+  return serial <= books.number('lastSerial') + MOST_SKIPPED && (total === 0 || serial <= total);
 }
 
 async function listRows(

@@ -1,3 +1,4 @@
+import { mintCode } from './codes.js';
 import { monotonicMs, withDeadline } from './deadline.js';
 import { NotReadyError, redacted } from './errors.js';
 import { type Emit, refOf } from './events.js';
@@ -7,7 +8,7 @@ import type { PersistenceAdapter } from './persistence/adapter.js';
 import { registered } from './redis/admin.js';
 import { notReady, type RedisContext } from './redis/campaign-state.js';
 import type { Campaigns } from './redis/campaigns.js';
-import type { Reservation } from './redis/reservation.js';
+import type { Reservation, Tries } from './redis/reservation.js';
 import type { Serving } from './redis/serving.js';
 import type { NotReadyReason } from './result.js';
 
@@ -27,6 +28,8 @@ export interface SettleOptions {
   readonly perSecond: number | null;
   /** What was refused this often goes into quarantine. */
   readonly maxTries: number;
+  /** Whether to claim nothing more. */
+  readonly closing: () => boolean;
   readonly find: PersistenceAdapter['find'];
 }
 
@@ -44,6 +47,8 @@ type End = 'settled' | Trouble | 'untried';
 
 const FIRST_DELAY_MS = 1_000;
 const LONGEST_DELAY_MS = 60_000;
+/** What is never delivered while nothing else is either goes into quarantine after so many times more tries. */
+const HOPELESS = 5;
 
 /**
  * Finishes every reservation of a campaign that is due. It rolls forward and never releases: reserved means it will be issued,
@@ -54,13 +59,17 @@ export async function settle(serving: Serving, steps: Steps, options: SettleOpti
   let settled = 0;
   let failed = 0;
   const tried = new Set<string>();
-  for (;;) {
+  let startedMs = Number.POSITIVE_INFINITY;
+  while (!options.closing()) {
     const batch = await settleBatch(serving, steps, options, settled > 0);
     settled += batch.settled;
     failed += batch.failed;
     // One pass tries each reservation once: with a database that hangs, leases run out again faster than they can be settled.
     if (batch.claimed.length < options.batchSize || batch.claimed.some(({ id }) => tried.has(id))) break;
     for (const { id } of batch.claimed) tried.add(id);
+    // Nor does it run after what came since it began.
+    startedMs = Math.min(startedMs, Number(batch.claimed[0]!.stamp) / 1000);
+    if (batch.claimed.every(({ issuance }) => issuance.issuedAt.getTime() > startedMs)) break;
   }
   const campaign = await serving.state.refresh();
   const reserved = typeof campaign === 'string' ? 0 : campaign.reserved;
@@ -83,20 +92,20 @@ export async function settleBatch(
   const saved = steps.deliveries ? await findSaved(claimed, steps, options) : claimed.map(() => false);
   const settleAt = (i: number) => settleOne(serving, claimed[i]!, steps, options, saved[i]!);
   const ends: End[] = claimed.map(() => 'untried');
-  const fresh = claimed.flatMap(({ tries }, i) => (tries === 0 ? [i] : []));
+  const fresh = claimed.flatMap(({ tries }, i) => (tries.failures === 0 ? [i] : []));
   const first = await Promise.all(fresh.map(settleAt));
   fresh.forEach((i, at) => {
     ends[i] = first[at]!;
   });
   // What failed before goes alone, so that it takes no neighbours along; if nobody can say how it ended, the rest waits.
-  for (const i of claimed.flatMap(({ tries }, at) => (tries > 0 ? [at] : []))) {
+  for (const i of claimed.flatMap(({ tries }, at) => (tries.failures > 0 ? [at] : []))) {
     ends[i] = await settleAt(i);
     if (ends[i] === 'unknown') break;
   }
   const count = (...of: End[]) => ends.filter((end) => of.includes(end)).length;
   const settled = count('settled');
   await leaveForLater(serving, claimed, ends, steps, { maxTries: options.maxTries, healthy: healthy || settled > 0 });
-  const failed = count('failed', 'refused', 'refused_for_good');
+  const failed = count('failed', 'not_delivered', 'refused', 'refused_for_good');
   return { claimed, settled, failed, pending: ends.length - settled - failed, waitMs };
 }
 
@@ -109,15 +118,17 @@ async function leaveForLater(
   limits: { maxTries: number; healthy: boolean },
 ): Promise<void> {
   const one = async (reservation: Reservation, end: End) => {
-    const tries = reservation.tries + (end === 'untried' ? 0 : 1);
-    const lastTry = tries >= limits.maxTries && (end === 'refused' || (end === 'unknown' && limits.healthy));
+    const tries = after(reservation.tries, end, limits.healthy);
+    const hopeless = end === 'not_delivered' && tries.failures >= HOPELESS * limits.maxTries;
+    const lastTry = tries.counted > reservation.tries.counted && tries.counted >= limits.maxTries;
     const backOff =
-      Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.max(0, tries - 1)) * (0.5 + Math.random() / 2);
+      Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.max(0, tries.failures - 1)) * (0.5 + Math.random() / 2);
     // A delivery in doubt may still be under way: the next one waits as long as another process would.
     const later = steps.deliveries && end === 'unknown' ? Math.max(backOff, serving.state.leaseMs) : backOff;
-    const delayMs = end === 'refused_for_good' || lastTry ? null : later;
+    const delayMs = end === 'refused_for_good' || lastTry || hopeless ? null : later;
     const word = await serving.held(reservation).postpone(reservation, { tries, delayMs });
-    if (word === 'quarantined') steps.emit({ type: 'quarantined', tries, ...refOf(reservation.issuance) });
+    if (word === 'quarantined')
+      steps.emit({ type: 'quarantined', tries: tries.counted, ...refOf(reservation.issuance) });
   };
   try {
     await Promise.all(
@@ -126,6 +137,14 @@ async function leaveForLater(
   } catch (error) {
     steps.emit({ type: 'fault', during: 'settle', campaignId: serving.state.id, error: redacted(error) });
   }
+}
+
+/** A row that was refused alone is to blame for it; what may lie outside counts only while others come through. */
+function after({ failures, counted }: Tries, end: End, healthy: boolean): Tries {
+  if (end === 'untried') return { failures, counted };
+  const outside = end === 'unknown' || end === 'not_delivered';
+  const itself = end === 'refused' || end === 'refused_for_good' || (outside && healthy);
+  return { failures: failures + 1, counted: counted + (itself ? 1 : 0) };
 }
 
 /** Settles every campaign of the registry. One that fails does not stop the others; the first fault is thrown at the end. */
@@ -172,6 +191,7 @@ async function settleOne(
     const attempt = { deadlineAt: monotonicMs() + options.timeoutMs, reserved: null, promised: true };
     const carried = await carryThrough(serving, reservation, attempt, steps, alreadySaved);
     if (carried.outcome === 'issued') await carried.finished();
+    if (carried.outcome === 'forgotten') return await reserveAnew(serving, reservation, steps, attempt.deadlineAt);
     return endOf(carried, reservation.issuance, steps);
   } catch (error) {
     steps.emit({ type: 'fault', during: 'settle', campaignId: serving.state.id, error: redacted(error) });
@@ -179,18 +199,32 @@ async function settleOne(
   }
 }
 
-function endOf(carried: Carried, issuance: Issuance, steps: Steps): End {
+/** Redis had forgotten another coupon of this user. What they were promised besides is their next one, if they may have it. */
+async function reserveAnew(
+  serving: Serving,
+  { id, issuance }: Reservation,
+  steps: Steps,
+  deadlineAt: number,
+): Promise<End> {
+  const code = serving.state.rules.generateCodes ? mintCode() : '';
+  const { userId } = issuance;
+  const { word } = await serving.reserve({ id, userId, code, deadlineAt, abandoned: false, sent: false });
+  if (word === 'new' || word === 'existing' || word === 'waiting') return 'unknown';
+  steps.emit({ type: word === 'issued' || word === 'already_issued' ? 'settled' : 'lost', ...refOf(issuance) });
+  return 'settled';
+}
+
+function endOf(carried: Exclude<Carried, { outcome: 'forgotten' }>, issuance: Issuance, steps: Steps): End {
   switch (carried.outcome) {
     case 'issued':
       steps.emit({ type: 'settled', ...refOf(carried.issuance) });
       return 'settled';
     case 'accepted':
       return carried.trouble;
-    case 'forgotten':
     case 'released':
     case 'sold_out':
     case 'rolled_back':
-      steps.emit({ type: 'settled', ...refOf(issuance) });
+      steps.emit({ type: 'lost', ...refOf(issuance) });
       return 'settled';
   }
 }

@@ -1,5 +1,5 @@
 import { monotonicMs } from './deadline.js';
-import { redacted } from './errors.js';
+import { redacted, UnknownCampaignError } from './errors.js';
 import type { Emit } from './events.js';
 import type { CheckedWorkerOptions } from './options.js';
 import { registered } from './redis/admin.js';
@@ -90,7 +90,7 @@ export class Worker implements SettleWorker {
   async health(): Promise<WorkerHealth> {
     const campaigns: CampaignHealth[] = [];
     for (const { id, lastError } of this.#cares.values()) {
-      const serving = await this.#parts.campaigns.find(id);
+      const serving = await this.#find(id);
       const backlog = typeof serving === 'string' ? null : await readBacklog(serving.state);
       const { due, oldestMs, quarantined } = backlog ?? { due: null, oldestMs: null, quarantined: null };
       campaigns.push({ campaignId: id, backlog: due, oldestMs, quarantined, lastError });
@@ -147,10 +147,11 @@ export class Worker implements SettleWorker {
   }
 
   async #attend(care: Care): Promise<void> {
-    let serving: Serving | NotReadyReason = 'rebuilding';
+    let serving: Serving | NotReadyReason | 'unknown' = 'rebuilding';
     try {
-      serving = await this.#parts.campaigns.find(care.id);
-      if (typeof serving === 'string') return this.#rest(care, serving === 'missing' ? RARELY : 1);
+      serving = await this.#find(care.id);
+      if (serving === 'unknown' && !this.#options.campaigns) this.#cares.delete(care.id);
+      if (typeof serving === 'string') return this.#rest(care, serving === 'rebuilding' ? 1 : RARELY);
       serving.state.assertEquipped();
       await this.#settle(serving, care);
     } catch (error) {
@@ -160,14 +161,24 @@ export class Worker implements SettleWorker {
     }
   }
 
+  /** `unknown`: not opened yet, or purged. */
+  async #find(id: string): Promise<Serving | NotReadyReason | 'unknown'> {
+    try {
+      return await this.#parts.campaigns.find(id);
+    } catch (error) {
+      if (error instanceof UnknownCampaignError) return 'unknown';
+      throw error;
+    }
+  }
+
   #rest(care: Care, intervals: number): void {
     care.dueAt = monotonicMs() + intervals * this.#options.intervalMs;
   }
 
-  /** Batch after batch until nothing is due, the cap is used up, or nothing comes through. */
+  /** Batch after batch until nothing is due, the cap is used up, nothing comes through, or others have waited for an interval. */
   async #settle(serving: Serving, care: Care): Promise<void> {
     const { intervalMs, batchSize } = this.#options;
-    while (!this.#stopped) {
+    for (const until = monotonicMs() + intervalMs; !this.#stopped && monotonicMs() < until; ) {
       const asked = care.size;
       const { claimed, settled, waitMs } = await this.#parts.settleBatch(serving, asked, care.healthy);
       care.healthy = settled > 0 || (claimed.length === 0 && care.healthy);

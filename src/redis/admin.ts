@@ -1,4 +1,4 @@
-import { type Campaign, type CampaignRules, differences, firstEpoch } from '../campaign.js';
+import { type Campaign, type CampaignRules, differences, epochSuffix } from '../campaign.js';
 import { CampaignConflictError, inDoubt, MisconfiguredError, RedisError, UnknownCampaignError } from '../errors.js';
 import { type Issuance, withoutCode } from '../issuance.js';
 import type { NotReadyReason } from '../result.js';
@@ -44,7 +44,7 @@ export async function writeCampaign(
   rules: CampaignRules,
   leaseMs: number,
 ): Promise<'opened' | 'exists'> {
-  const reply = await state.run(scripts.openCampaign, { epoch: firstEpoch() }, rulesToFields(rules, leaseMs));
+  const reply = await state.run(scripts.openCampaign, { random: epochSuffix() }, rulesToFields(rules, leaseMs));
   if (reply[0] === 'partial') {
     throw new CampaignConflictError(
       `campaign ${state.id} lost a part of its state in Redis; its other keys are still there. Nothing was written: make it again with rebuild()`,

@@ -84,6 +84,11 @@ export async function* scanFree(state: CampaignState, epoch: string): AsyncGener
   }
 }
 
+/** A place in the line of write-behind is a stamp in seconds, and lies below every instant in ms. */
+export function isInLine(due: number): boolean {
+  return due < 100_000_000_000;
+}
+
 /** Where the unit of a row without a grant was found. */
 export type Place = 'free' | 'beyond' | 'nobody';
 

@@ -5,7 +5,7 @@ import type { Emit } from '../events.js';
 import type { Issuance } from '../issuance.js';
 import type { CampaignState } from './campaign-state.js';
 import type { CampaignKeys } from './keys.js';
-import { decodeIssuance, fieldOf } from './record.js';
+import { decodeIssuance, encodeTries, fieldOf, type Tries } from './record.js';
 import { type Reservation, toReservation } from './reservation.js';
 import type { Reply, Script } from './runner.js';
 import { scripts } from './scripts.js';
@@ -32,8 +32,7 @@ interface Reassignment {
 
 interface Postponement {
   readonly reservation: Reservation;
-  /** How often settle failed on it by now. */
-  readonly tries: number;
+  readonly tries: Tries;
   /** `null`: into quarantine. */
   readonly delayMs: number | null;
 }
@@ -96,7 +95,7 @@ export class Holding {
   }
 
   /** Leaves it for a later try, or puts it into quarantine, where settle does not find it. */
-  postpone(reservation: Reservation, to: { tries: number; delayMs: number | null }): Promise<PostponeWord> {
+  postpone(reservation: Reservation, to: { tries: Tries; delayMs: number | null }): Promise<PostponeWord> {
     return this.#postponements.add({ reservation, ...to });
   }
 
@@ -105,7 +104,7 @@ export class Holding {
       field,
       id,
       stamp,
-      tries: String(tries),
+      tries: encodeTries(tries),
       delayMs: delayMs === null ? '' : String(Math.round(delayMs)),
     }));
     const reply = await this.#send(scripts.postpone, named);

@@ -11,6 +11,8 @@ export interface CampaignKeys {
   readonly old: string;
   /** Only while it is rebuilt: which grants of before still hold a unit, by serial. */
   readonly kept: string;
+  /** Only while it is rebuilt: the codes that were known before. */
+  readonly known: string;
 }
 
 export type KeyName = keyof CampaignKeys | 'campaigns';
@@ -27,6 +29,7 @@ export function campaignKeys(prefix: string, campaignId: string): CampaignKeys {
     codes: `${tag}:codes`,
     old: `${tag}:old`,
     kept: `${tag}:kept`,
+    known: `${tag}:known`,
   };
 }
 

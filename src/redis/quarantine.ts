@@ -1,6 +1,5 @@
-import type { NotReadyReason } from '../result.js';
 import { underEpoch } from './admin.js';
-import { type CampaignState, notReady } from './campaign-state.js';
+import type { CampaignState } from './campaign-state.js';
 import { splitField } from './record.js';
 import { type Reservation, toReservation } from './reservation.js';
 import { scripts } from './scripts.js';
@@ -32,8 +31,8 @@ export async function readBacklog(state: CampaignState): Promise<Backlog | null>
 export async function listQuarantined(state: CampaignState): Promise<Reservation[]> {
   const found: Reservation[] = [];
   for (let offset = 0; ; offset += PAGE) {
-    const reply = await state.run(scripts.listQuarantined, { offset: String(offset), limit: String(PAGE) });
-    if (reply[0] !== 'ok') throw notReady(state.id, reply[0] as NotReadyReason);
+    const page = { offset: String(offset), limit: String(PAGE) };
+    const reply = await underEpoch(state, () => state.run(scripts.listQuarantined, { epoch: state.epoch, ...page }));
     for (let i = 1; i < reply.length; i += 2) {
       const { grant, userId } = splitField(String(reply[i]));
       const record = String(reply[i + 1]);

@@ -1,5 +1,5 @@
-import { createHash, randomBytes } from 'node:crypto';
-import { type CampaignRules, generationOf } from '../campaign.js';
+import { createHash } from 'node:crypto';
+import { type CampaignRules, epochSuffix, generationOf } from '../campaign.js';
 import { CampaignConflictError, RedisError } from '../errors.js';
 import type { Issuance } from '../issuance.js';
 import { type CampaignState, rulesToFields } from './campaign-state.js';
@@ -14,7 +14,7 @@ const CHUNK = 500;
 export interface Run {
   readonly epoch: string;
   /** Which part it has to go on with. */
-  readonly phase: 'old' | 'rows' | 'codes';
+  readonly phase: 'old' | 'rows' | 'codes' | 'known' | 'end' | 'losers';
   /** Rows up to this serial are written. */
   readonly cursor: number;
 }
@@ -23,7 +23,7 @@ export interface Run {
 export async function beginRebuild(state: CampaignState, rules: CampaignRules, leaseMs: number): Promise<Run> {
   const fields = rulesToFields(rules, leaseMs);
   const definition = createHash('sha256').update(JSON.stringify(fields)).digest('base64url');
-  const random = randomBytes(9).toString('base64url');
+  const random = epochSuffix();
   // It names the epoch it found, so that a late copy of this call does not stop a campaign that serves again.
   let from = state.epoch;
   for (let send = 0; send < MAX_SENDS; send++) {
@@ -83,19 +83,16 @@ export async function highestPromised(state: CampaignState, { epoch }: Run, curs
   return Number(running(state, await state.run(scripts.rebuildRows, args, []))[2]);
 }
 
-/** Loads codes that may be given out into what the rows left free. */
-export async function loadRebuilt(
-  state: CampaignState,
-  { epoch }: Run,
-  offset: number,
-  codes: readonly string[],
-): Promise<{ offset: number }> {
+/** Loads codes that may be given out into what the rows left free. One round trip; at most 500. */
+export async function loadRebuilt(state: CampaignState, { epoch }: Run, codes: readonly string[]): Promise<void> {
   const items = codes.map((code) => ({ code }));
-  const reply = running(
-    state,
-    await state.run(scripts.loadCodes, { epoch, loadId: '', offset: String(offset) }, items),
-  );
-  return { offset: Number(reply[1]) };
+  running(state, await state.run(scripts.loadCodes, { epoch, loadId: '', offset: '0' }, items));
+}
+
+/** Keeps the next stretch of the codes that were known before from being loaded again. `false` once all of it is. One round trip. */
+export async function keepKnown(state: CampaignState, { epoch }: Run): Promise<boolean> {
+  const [word] = running(state, await state.run(scripts.keepKnown, { epoch, limit: String(CHUNK) }));
+  return word === 'more';
 }
 
 /** Gives who lost their unit another one, and lets the campaign serve. Answers those whom no unit was left for. */

@@ -25,9 +25,24 @@ export function stampOf(record: string): string {
   return record.split(':', 2)[1]!;
 }
 
-/** How often settle failed on it. */
-export function triesOf(record: string): number {
-  return Number(record.slice(1, record.indexOf(':')));
+/** How settle fared with a reservation so far. */
+export interface Tries {
+  /** How often it came to nothing, for whatever reason. */
+  readonly failures: number;
+  /** How often the reservation itself was the reason: after `maxTries` of these it goes into quarantine. */
+  readonly counted: number;
+}
+
+/** One number in a record, so that scripts need not look into it. */
+const COUNTED = 10_000;
+
+export function triesOf(record: string): Tries {
+  const tries = Number(record.slice(1, record.indexOf(':')));
+  return { failures: tries % COUNTED, counted: Math.floor(tries / COUNTED) };
+}
+
+export function encodeTries({ failures, counted }: Tries): string {
+  return String(counted * COUNTED + Math.min(failures, COUNTED - 1));
 }
 
 /** The field of a grant: the grant first, because a user id may hold any character. */

@@ -1,6 +1,8 @@
 import type { Issuance } from '../issuance.js';
 import type { CampaignState } from './campaign-state.js';
-import { decodeIssuance, fieldOf, stampOf, triesOf } from './record.js';
+import { decodeIssuance, fieldOf, stampOf, type Tries, triesOf } from './record.js';
+
+export type { Tries };
 
 /** A unit in the hands of this process: everything that acts on it names its field, id and stamp. */
 export interface Reservation {
@@ -11,8 +13,7 @@ export interface Reservation {
   readonly issuance: Issuance;
   /** Only the call that took the unit may give it back: whoever took it over may have promised it to somebody. */
   readonly mayRelease: boolean;
-  /** How often settle failed on it. */
-  readonly tries: number;
+  readonly tries: Tries;
   /** Until when nobody else acts on it; monotonic ms, reckoned from before the call was sent. */
   readonly leaseEndsAt: number;
 }

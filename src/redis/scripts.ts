@@ -11,6 +11,7 @@ import finishRebuild from '../../lua/finish-rebuild.lua';
 import forgetCampaign from '../../lua/forget-campaign.lua';
 import inspect from '../../lua/inspect.lua';
 import inspectServer from '../../lua/inspect-server.lua';
+import keepKnown from '../../lua/keep-known.lua';
 import keepPromised from '../../lua/keep-promised.lua';
 import knowCampaign from '../../lua/know-campaign.lua';
 import listCampaigns from '../../lua/list-campaigns.lua';
@@ -39,11 +40,11 @@ import { defineScript } from './runner.js';
 const SERVING = ['campaign', 'grants', 'senders', 'leases', 'returned', 'pool'] as const;
 const HELD = ['campaign', 'grants', 'leases'] as const;
 const ALL = [...SERVING, 'codes'] as const;
-const REBUILDING = [...ALL, 'old', 'kept'] as const;
+const REBUILDING = [...ALL, 'old', 'kept', 'known'] as const;
 
 /** Every script with its KEYS and ARGV by name, in the order of its header; a test compares the two. */
 export const scripts = {
-  openCampaign: defineScript('open-campaign', openCampaign, { keys: ALL, args: ['epoch'], each: ['name', 'value'] }),
+  openCampaign: defineScript('open-campaign', openCampaign, { keys: ALL, args: ['random'], each: ['name', 'value'] }),
   activateCampaign: defineScript('activate-campaign', activateCampaign, { keys: ['campaign'], args: ['epoch'] }),
   registerCampaign: defineScript('register-campaign', registerCampaign, { keys: ['campaigns'], args: ['campaignId'] }),
   knowCampaign: defineScript('know-campaign', knowCampaign, { keys: ['campaigns'], args: ['campaignId'] }),
@@ -92,7 +93,10 @@ export const scripts = {
     args: ['epoch'],
     each: ['field', 'id', 'stamp', 'tries', 'delayMs'],
   }),
-  listQuarantined: defineScript('list-quarantined', listQuarantined, { keys: HELD, args: ['offset', 'limit'] }),
+  listQuarantined: defineScript('list-quarantined', listQuarantined, {
+    keys: HELD,
+    args: ['epoch', 'offset', 'limit'],
+  }),
   retryQuarantined: defineScript('retry-quarantined', retryQuarantined, {
     keys: HELD,
     args: ['epoch'],
@@ -107,12 +111,19 @@ export const scripts = {
     keys: ['campaign', 'grants', 'leases', 'codes', 'old', 'kept'],
     args: ['epoch', 'limit'],
   }),
+  keepKnown: defineScript('keep-known', keepKnown, {
+    keys: ['campaign', 'codes', 'known'],
+    args: ['epoch', 'limit'],
+  }),
   rebuildRows: defineScript('rebuild-rows', rebuildRows, {
     keys: ['campaign', 'grants', 'leases', 'returned', 'codes', 'kept'],
     args: ['epoch', 'after', 'upTo'],
     each: ['field', 'id', 'serial', 'issuedAt', 'code'],
   }),
-  finishRebuild: defineScript('finish-rebuild', finishRebuild, { keys: REBUILDING, args: ['epoch', 'limit'] }),
+  finishRebuild: defineScript('finish-rebuild', finishRebuild, {
+    keys: [...ALL, 'old', 'kept'],
+    args: ['epoch', 'limit'],
+  }),
   scanGrants: defineScript('scan-grants', scanGrants, { keys: HELD, args: ['epoch', 'cursor', 'limit'] }),
   readGrants: defineScript('read-grants', readGrants, {
     keys: ['campaign', 'grants'],
@@ -127,6 +138,6 @@ export const scripts = {
     keys: ALL,
     args: ['epoch', 'field', 'id', 'serial', 'issuedAt', 'code', 'place'],
   }),
-  reopenGrant: defineScript('reopen-grant', reopenGrant, { keys: SERVING, args: ['epoch', 'field', 'id'] }),
+  reopenGrant: defineScript('reopen-grant', reopenGrant, { keys: ALL, args: ['epoch', 'field', 'id'] }),
   backlog: defineScript('backlog', backlog, { keys: HELD }),
 };

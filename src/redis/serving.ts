@@ -3,7 +3,7 @@ import { monotonicMs } from '../deadline.js';
 import { inDoubt, RedisError } from '../errors.js';
 import { countRefusals, type Emit } from '../events.js';
 import { type Issuance, withoutCode } from '../issuance.js';
-import type { NotReadyReason } from '../result.js';
+import type { NotReadyReason, RefusalStatus } from '../result.js';
 import type { CampaignState } from './campaign-state.js';
 import { Holding } from './holding.js';
 import { decodeIssuance, splitField } from './record.js';
@@ -25,6 +25,8 @@ export interface ReserveRequest {
 
 export type ReserveAnswer =
   | { readonly word: 'new' | 'existing'; readonly reservation: Reservation }
+  /** Reserved, and nobody acts on it here: it is in line, or in quarantine. */
+  | { readonly word: 'waiting'; readonly issuance: Issuance }
   /** `unsafe`: not known to be on as many replicas as asked for. */
   | { readonly word: 'issued'; readonly issuance: Issuance; readonly unsafe?: boolean }
   | { readonly word: 'already_issued'; readonly issuances: readonly Issuance[] }
@@ -54,6 +56,8 @@ export interface ServingOptions {
 /** A script's reply has a limit of values, and each user's grants are part of it. */
 const MAX_GRANTS_PER_BATCH = 1_500;
 const MAX_SENDS = 5;
+/** The words that are no refusals. */
+const TAKING: readonly string[] = ['new', 'existing', 'waiting', 'issued', 'expired'];
 
 function usersPerCall(perUser: number): number {
   return Math.max(1, Math.floor(MAX_GRANTS_PER_BATCH / perUser));
@@ -148,9 +152,7 @@ export class Serving {
       if (reply.open.length < sent.length) send = -1;
       open = reply.refused ? [] : reply.open.concat(open.slice(limit));
     }
-    const refused = answers.flatMap(({ word }) =>
-      word === 'new' || word === 'existing' || word === 'issued' || word === 'expired' ? [] : [word],
-    );
+    const refused = answers.flatMap(({ word }) => (TAKING.includes(word) ? [] : [word as RefusalStatus]));
     countRefusals(this.#options.emit, this.state.id, refused);
     return answers;
   }
@@ -221,6 +223,7 @@ export class Serving {
         return { word, reservation };
       }
       case 'issued':
+      case 'waiting':
         return { word, issuance: decode(0) };
       case 'already_issued': {
         const issuances = [];

@@ -23,7 +23,17 @@ const READERS = [
 const DONE_BEFORE = ['open-campaign', 'activate-campaign'];
 const POOL_ONLY = ['load-codes', 'find-in-pool', 'replace-code'];
 /** What ends a reservation has to work while memory is full, or full memory would never empty. */
-const FREEING = ['confirm', 'release', 'withdraw', 'adopt-row', 'purge-campaign', 'forget-campaign', 'mend-row'];
+const FREEING = [
+  'confirm',
+  'release',
+  'withdraw',
+  'adopt-row',
+  'purge-campaign',
+  'forget-campaign',
+  'mend-row',
+  'claim-due',
+  'close-campaign',
+];
 /** What a script is given for the common expiry, or for the other kind of stock, and does not look at. */
 function notLookedAt(name: string, kind: 'counted' | 'codes'): string[] {
   const otherStock = kind === 'codes' ? 'returned' : 'pool';
@@ -36,8 +46,9 @@ function notLookedAt(name: string, kind: 'counted' | 'codes'): string[] {
   };
   const siblings = ['grants', 'senders', 'leases', 'returned', 'pool', 'codes'];
   if (name === 'inspect-server') return ['campaign'];
+  if (name === 'reopen-grant') return ['codes'];
   if (name === 'scan-free') return [kind === 'codes' ? 'returned' : 'pool'];
-  if (name === 'begin-rebuild') return [...siblings, 'old', 'kept'];
+  if (name === 'begin-rebuild') return [...siblings, 'old', 'kept', 'known'];
   if (name === 'finish-rebuild') return ['senders', 'codes', 'old'];
   return held[name] ?? (['open-campaign', 'close-campaign', 'purge-campaign'].includes(name) ? siblings : []);
 }

@@ -40,11 +40,12 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
   if (kind === 'counted') rules.total = '10';
   const open = call(
     scripts.openCampaign,
-    { epoch },
+    { random: 'abc' },
     Object.entries(rules).map(([name, value]) => ({ name, value })),
   );
   await run(call(scripts.registerCampaign, { campaignId }));
   await run(open);
+  await redis.hset(keys.campaign, 'epoch', EPOCH);
   await run(call(scripts.activateCampaign, { epoch }));
   const codes = ['AAA', 'BBB', 'CCC', 'DDD', 'EEE', 'FFF', 'GGG', 'HHH', 'JJJ', 'KKK'].map((code) => ({ code }));
   if (kind === 'codes') await run(call(scripts.loadCodes, { epoch, loadId: 'first', offset: '0' }, codes));
@@ -76,7 +77,12 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
     { field: '1:u1', id: idOf('u1'), serial: '2', issuedAt: '1', code: kind === 'codes' ? 'BBB' : '' },
     { field: '1:u9', id: idOf('u9'), serial: '3', issuedAt: '1', code: kind === 'codes' ? 'CCC' : '' },
   ]);
-  const before = { 'keep-promised': [], 'rebuild-rows': [keep], 'finish-rebuild': [keep, rebuildRows] }[name];
+  const before = {
+    'keep-promised': [],
+    'rebuild-rows': [keep],
+    'keep-known': [keep, rebuildRows],
+    'finish-rebuild': [keep, rebuildRows],
+  }[name];
   if (before) {
     await run(begin);
     await redis.hset(keys.campaign, 'epoch', epoch);
@@ -113,7 +119,7 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
       'adopt-row': call(scripts.adoptRow, { epoch }, [{ ...u1, delivered: '0', ...row }]),
       'claim-due': call(scripts.claimDue, { epoch, fence: '0', limit: '10', perSecond: '100' }),
       postpone: call(scripts.postpone, { epoch }, [{ ...u1, tries: '3', delayMs: '' }]),
-      'list-quarantined': call(scripts.listQuarantined, { offset: '0', limit: '10' }),
+      'list-quarantined': call(scripts.listQuarantined, { epoch, offset: '0', limit: '10' }),
       'retry-quarantined': call(scripts.retryQuarantined, { epoch }, [{ field: '1:u2', id: idOf('u2') }]),
       'forget-campaign': call(scripts.forgetCampaign, { campaignId }),
       'inspect-server': call(scripts.inspectServer, {}),
@@ -122,6 +128,7 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
       'begin-rebuild': begin,
       'keep-promised': keep,
       'rebuild-rows': rebuildRows,
+      'keep-known': call(scripts.keepKnown, { epoch, limit: '500' }),
       'finish-rebuild': call(scripts.finishRebuild, { epoch, limit: '500' }),
       'scan-grants': call(scripts.scanGrants, { epoch, cursor: '0', limit: '500' }),
       'read-grants': call(scripts.readGrants, { epoch }, [{ field: '1:u1' }, { field: '1:nobody' }]),

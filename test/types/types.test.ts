@@ -97,6 +97,7 @@ function noted(event: CouponEvent): string {
     case 'accepted':
     case 'released':
     case 'withdrawn':
+    case 'lost':
     case 'quarantined':
     case 'settled':
       // @ts-expect-error events carry no code
