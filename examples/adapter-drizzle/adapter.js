@@ -1,0 +1,66 @@
+import { and, asc, eq, getTableColumns, gt, or, sql } from 'drizzle-orm';
+import { asNotSaved } from '../adapter-support/postgres-errors.js';
+import { foundAmong, verdictsOn } from '../adapter-support/verdicts.js';
+import { coupons } from './schema.js';
+
+const COLUMNS = sql.join(Object.values(getTableColumns(coupons)), sql`, `);
+
+/**
+ * Saves issuances with Drizzle. `db` is on a pool, never a transaction: what is saved must be committed.
+ * @param {import('drizzle-orm/node-postgres').NodePgDatabase} db
+ * @returns {import('coupon-issuer').PersistenceAdapter}
+ */
+export function drizzlePersistence(db) {
+  return {
+    async save(issuances) {
+      const inserted = await insertNew(db, issuances);
+      if (inserted === issuances.length) return issuances.map(() => ({ verdict: 'saved' }));
+      // A second statement, because the first cannot see what a concurrent transaction has just committed.
+      return verdictsOn(issuances, await rowsNear(db, issuances));
+    },
+
+    async list(campaignId, { afterSerial, limit }) {
+      const after = and(eq(coupons.campaignId, campaignId), gt(coupons.serial, afterSerial));
+      const rows = await run(db.select().from(coupons).where(after).orderBy(asc(coupons.serial)).limit(limit));
+      return rows.map(toIssuance);
+    },
+
+    async find(issuances) {
+      return foundAmong(await rowsNear(db, issuances), issuances);
+    },
+  };
+}
+
+/** How many were new. */
+async function insertNew(db, issuances) {
+  // The batch is one parameter: one for each column of each row would be too many for a large one.
+  const batch = sql`json_populate_recordset(null::${coupons}, ${JSON.stringify(issuances)}) as ${coupons}`;
+  // In one order, so that batches which share rows wait for each other instead of locking each other out.
+  const rows = sql`select ${COLUMNS} from ${batch} order by ${coupons.campaignId}, ${coupons.serial}`;
+  try {
+    return (await run(db.insert(coupons).select(rows).onConflictDoNothing())).rowCount;
+  } catch (error) {
+    throw asNotSaved(error);
+  }
+}
+
+/** Whatever may stand in the way of these: the rows that share an id, a serial, a user or a code with one of them. */
+async function rowsNear(db, issuances) {
+  const among = (field) => sql`${coupons[field]} = any(${sql.param(issuances.map((issuance) => issuance[field]))})`;
+  const near = and(among('campaignId'), or(...['id', 'serial', 'userId', 'code'].map(among)));
+  const rows = await run(db.select().from(coupons).where(near));
+  return rows.map(toIssuance);
+}
+
+/** Drizzle's own error has the parameters in its message, so the codes too; its cause is the error of the driver. */
+async function run(query) {
+  try {
+    return await query;
+  } catch (error) {
+    throw error.cause ?? error;
+  }
+}
+
+function toIssuance(row) {
+  return { ...row, state: 'issued' };
+}
