@@ -43,6 +43,14 @@ local function leave(serial, field)
   end
 end
 
+-- A code that may be known outside is withdrawn, any other may be loaded again.
+local delivers = string.find(campaign.needs or '', 'deliver')
+local unseen = {}
+local function drop(code)
+  if not fromPool or code == '' then return end
+  if delivers then campaign.withdrawn = campaign.withdrawn + 1 else unseen[#unseen + 1] = code end
+end
+
 -- The user has this row, so what was promised to them ends here. Its unit is free, unless its code may be known.
 local function forget(field, row)
   local promised = records[field]
@@ -52,7 +60,7 @@ local function forget(field, row)
   if promised.serial == row.serial then return end
   local passed = promised.serial ~= '0' and tonumber(promised.serial) <= after
   if not ahead and passed then freed[#freed + 1] = promised.serial end
-  if fromPool and promised.code ~= '' and promised.code ~= row.code then campaign.withdrawn = campaign.withdrawn + 1 end
+  if promised.code ~= row.code then drop(promised.code) end
 end
 
 local rows = {}
@@ -76,7 +84,7 @@ for serial = after + 1, upTo do
   for i = row and 1 or 2, #left do
     local field = left[i]
     local loser = records[field]
-    if row and fromPool and loser.code ~= row.code then campaign.withdrawn = campaign.withdrawn + 1 end
+    if row and loser.code ~= row.code then drop(loser.code) end
     loser.serial = '0'
     if fromPool then loser.code = '' end
     losers[#losers + 1] = '0'
@@ -95,6 +103,7 @@ writeAll('ZREM', leasesKey, ended)
 writeAll('ZREM', keptKey, ended)
 writeAll('ZADD', keptKey, losers)
 writeAll('RPUSH', returnedKey, freed)
+writeAll('SREM', codesKey, unseen)
 writeAll('SADD', codesKey, codes)
 known = redis.call('SCARD', codesKey) - known
 campaign.returned = campaign.returned + #freed

@@ -41,7 +41,7 @@ export interface CouponIssuerOptions {
   readonly prefix?: string;
   /** How long a reservation is left to its caller before settle may take it over: 1,000–3,600,000 ms, more than `timeoutMs`; default 30,000. A campaign keeps the one it was opened with. */
   readonly leaseMs?: number;
-  /** Deadline of one call, and of each delivery and save: 1–600,000 ms; default 10,000. */
+  /** Deadline of one call, and of each delivery and save: 1–600,000 ms; default 10,000. A call whose batch has younger ones may wait up to twice as long when Redis does not answer; its own `timeoutMs` is exact. */
   readonly timeoutMs?: number;
   /** Callers per script call and per save: 1–1,000; default 500. */
   readonly maxBatch?: number;

@@ -34,7 +34,7 @@ const LONGER: Record<string, number> = {
   reassign: 64,
   'claim-due': 67,
   'load-codes': 67,
-  'rebuild-rows': 100,
+  'rebuild-rows': 108,
   'finish-rebuild': 72,
 };
 

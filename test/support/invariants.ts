@@ -17,6 +17,8 @@ export interface Audit {
   readonly rows: readonly Row[];
   /** After this nothing may be left reserved. */
   readonly settled?: boolean;
+  /** Saves were under way while the state was made again: until their users or their units come up, Redis does not know of their rows. */
+  readonly strays?: boolean;
 }
 
 const distinct = (values: readonly unknown[]) => new Set(values).size;
@@ -29,6 +31,7 @@ export async function checkInvariants(audit: Audit): Promise<void> {
   const inRedis = new Map(grants.map((grant) => [grant.id, grant]));
   for (const row of rows) {
     const grant = inRedis.get(row.id);
+    if (audit.strays && !grant) continue;
     expect({ id: row.id, serial: grant?.serial, code: grant?.code }, 'each row has its grant').toEqual({
       id: row.id,
       serial: row.serial,
@@ -55,7 +58,7 @@ export function checkRows(rows: readonly Row[], limits: { total: number; perUser
 
 type Named = Pick<Audit, 'redis' | 'campaignId' | 'prefix'>;
 
-/** Checks a campaign in Redis alone: true after every script of a history of which Redis forgot nothing but its end. */
+/** Checks a campaign in Redis alone: true after every script of a history whose beginning Redis knows. */
 export async function checkState(of: Named) {
   const state = await checkCounters(of);
   const { kind, total, count, grants, returned, pool } = state;
@@ -74,7 +77,7 @@ export async function checkState(of: Named) {
   return state;
 }
 
-/** Checks that what a campaign in Redis holds is what it counts: true even while rows of the database are written back to it, whose units it forgot. */
+/** Checks that a campaign in Redis holds what it counts: true even while rows are written back to it whose units it had forgotten. */
 export async function checkCounters(of: Named) {
   const { redis, campaignId, prefix = 'coupon' } = of;
   const key = (name: string) => `{${prefix}:${campaignId}}:${name}`;
@@ -99,7 +102,7 @@ export async function checkCounters(of: Named) {
   return { kind: campaign.kind, total, perUser: count('perUser'), count, grants, returned, pool };
 }
 
-/** Makes every lease of a campaign run out, without waiting for it. */
+/** Makes every lease of a campaign run out, without waiting for it; those that end meanwhile stay ended. */
 export async function expireLeases(
   redis: Pick<Redis, 'zrange' | 'zadd'>,
   campaignId: string,
@@ -108,7 +111,7 @@ export async function expireLeases(
   const key = `{${prefix}:${campaignId}}:leases`;
   const fields = await redis.zrange(key, 0, -1);
   for (let first = 0; first < fields.length; first += 1000) {
-    await redis.zadd(key, ...fields.slice(first, first + 1000).flatMap((field) => [0, field]));
+    await redis.zadd(key, 'XX', ...fields.slice(first, first + 1000).flatMap((field) => [0, field]));
   }
   return fields.length;
 }

@@ -100,7 +100,7 @@ export class LossyProxy {
   #connect(client: Socket, targetPort: number): void {
     const upstream = new Socket();
     upstream.connect(targetPort, '127.0.0.1');
-    const link: Link = { client, upstream, opening: '', left: null, held: [] };
+    const link: Link = { client, upstream, opening: '', left: null, late: [], held: [] };
     this.#links.add(link);
     for (const socket of [client, upstream]) {
       socket.on('error', () => {});
@@ -136,10 +136,12 @@ export class LossyProxy {
 
   #answer(link: Link, data: Buffer): void {
     if (link.left !== null) this.#end(link, data, link.left);
-    else if (this.#delayMs === 0) link.client.write(data);
+    else if (this.#delayMs === 0 && link.late.length === 0) link.client.write(data);
     else {
       this.injected.delayed++;
-      setTimeout(() => link.client.write(data), this.#delayMs);
+      // In order: a reply that overtook another would be taken for the answer to another command.
+      link.late.push(data);
+      setTimeout(() => link.client.write(link.late.shift()!), this.#delayMs);
     }
   }
 
@@ -171,6 +173,8 @@ interface Link {
   opening: string;
   /** How many bytes of the reply still pass before the connection ends. */
   left: number | null;
+  /** Replies that are delayed. */
+  readonly late: Buffer[];
   /** What a black hole keeps. */
   readonly held: (() => void)[];
 }

@@ -1,0 +1,49 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { loaderKills } from '../support/kill-cases.js';
+import { Ground, Scene } from '../support/scene.js';
+import { Tally } from '../support/tally.js';
+
+const tally = new Tally('loader killed');
+let ground: Ground;
+
+beforeAll(async () => {
+  ground = await Ground.prepare();
+});
+afterAll(async () => {
+  tally.print();
+  await ground.stop();
+});
+
+const TOTAL = 1_200;
+const FIRST = 5;
+
+/** How many codes the pool has seen once the n-th call of the loader is through: the first one only asks. */
+const seenAfter = (nth: number) => Math.min(TOTAL, Math.max(FIRST, 500 * (nth - 1)));
+
+const titled = loaderKills.map((place) => [`${place.when} ${place.step} no. ${place.nth}`, place] as const);
+
+test.each(titled)('a loader killed %s: the next one goes on, and each code is there once', async (_, place) => {
+  const scene = new Scene(ground, { stock: 'codes', saveMode: 'write-through', delivers: false, total: TOTAL });
+  const { campaignId, codes, survivor } = scene;
+  await survivor.openCampaign(scene.definition);
+  await survivor.loadCodes(campaignId, codes.slice(0, FIRST));
+  await scene.issueTo('eve');
+
+  const point = `${place.when} ${place.step}` as const;
+  const actor = await scene.actor({ holdAt: { point, nth: place.nth } });
+  actor.order({ calls: [['loadCodes', campaignId, codes, { loadId: 'the list' }]] });
+  await actor.reaches(point);
+  expect(await actor.kill()).toBe('SIGKILL');
+  tally.harmed(scene);
+  const calls = place.when === 'after' ? place.nth : place.nth - 1;
+  expect((await survivor.inspect(campaignId)).total).toBe(seenAfter(calls));
+  await scene.checkNow();
+
+  expect(await scene.issueTo('ann')).toBe('issued');
+  tally.served(scene);
+  const loaded = { loaded: TOTAL - FIRST, duplicates: FIRST, total: TOTAL };
+  expect(await survivor.loadCodes(campaignId, codes, { loadId: 'the list' })).toEqual(loaded);
+  await scene.end();
+  expect((await scene.rows()).map(({ serial, code }) => code === codes[serial - 1])).not.toContain(false);
+  tally.ended(scene);
+});

@@ -1,0 +1,116 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { scripts } from '../../src/redis/scripts.js';
+import { type Book, postgresBook } from '../support/books.js';
+import { Database } from '../support/database.js';
+import { campaignsOf } from '../support/fault-campaigns.js';
+import { clientsOf } from '../support/fault-clients.js';
+import { FaultRun } from '../support/fault-run.js';
+import { LIMIT, length, SEED } from '../support/lengths.js';
+import { own } from '../support/own.js';
+import { LossyProxy } from '../support/proxy.js';
+import { seeded } from '../support/random.js';
+import { RedisServer } from '../support/redis-server.js';
+import { pause, until } from '../support/until.js';
+
+const TIMEOUT_MS = 1_000;
+/** How late a timer may be on a busy machine. */
+const LAG_MS = 500;
+let database: Database;
+let book: Book;
+beforeAll(async () => {
+  database = await Database.create();
+  book = await postgresBook(database);
+});
+afterAll(() => database.stop());
+
+/** Processes that reach a server through a proxy, users who ask, and a first part of the coupons issued. */
+async function underLoad(
+  fault: string,
+  name: string,
+  { total = 2_000, timeoutMs }: { total?: number; timeoutMs?: number | undefined } = {},
+) {
+  const server = await own(RedisServer.start());
+  const proxy = await own(LossyProxy.start(server.port));
+  const run = await FaultRun.open({
+    fault,
+    processes: clientsOf(proxy.port),
+    book,
+    campaigns: campaignsOf(name, total),
+    issuer: { timeoutMs: TIMEOUT_MS },
+  });
+  const load = run.load(timeoutMs ? { timeoutMs } : {});
+  await load.gets(200, ['issued']);
+  return { proxy, run, load, redis: server.client() };
+}
+
+test.each([
+  ['arrives', { name: 'late', timeoutMs: TIMEOUT_MS, mostMs: TIMEOUT_MS + LAG_MS }],
+  // Without a limit of its own a call has the deadline of its batch, which is that of the youngest call in it.
+  ['is dead', { name: 'dead', timeoutMs: undefined, mostMs: 2 * TIMEOUT_MS + LAG_MS }],
+] as const)(
+  'connections half open under load, and what was sent %s: each call ends in its time, service goes on, nothing is lost',
+  async (afterwards, { name, timeoutMs, mostMs }) => {
+    const fault = `Half-open, and what was sent ${afterwards}`;
+    const { proxy, run, load, redis } = await underLoad(fault, name, { timeoutMs });
+    proxy.hold();
+    await pause(length(3_000, 30_000));
+    proxy.release(afterwards);
+    await load.gets(300, ['issued']);
+    await load.stop();
+    expect(run.ledger.count('REDIS:unknown')).toBeGreaterThan(0);
+    expect(run.ledger.slowestMs).toBeGreaterThanOrEqual(TIMEOUT_MS - 1);
+    expect(run.ledger.slowestMs).toBeLessThan(mostMs);
+    await run.end({ injected: { 'pieces held back': proxy.injected.swallowed }, redis, kept: true });
+  },
+  LIMIT,
+);
+
+test(
+  'replies that come later than anybody waits: each call ends in its time, and what they took is found',
+  async () => {
+    const { proxy, run, load, redis } = await underLoad('Replies delayed', 'delayed');
+    proxy.delay(1.5 * TIMEOUT_MS);
+    await load.gets(length(50, 1_000), ['REDIS:unknown']);
+    proxy.delay(0);
+    await load.gets(300, ['issued']);
+    await load.stop();
+    expect(run.ledger.slowestMs).toBeLessThan(2 * TIMEOUT_MS + LAG_MS);
+    await run.end({ injected: { 'late replies': proxy.injected.delayed }, redis, kept: true });
+  },
+  LIMIT,
+);
+
+test(
+  'connections reset again and again under load: nothing is lost and nothing is taken twice',
+  async () => {
+    const { proxy, run, load, redis } = await underLoad('Connections reset', 'reset');
+    for (let time = 0; time < length(20, 500); time++) {
+      await load.gets(30, ['issued', 'already_issued', 'sold_out']);
+      proxy.reset();
+    }
+    await load.gets(100);
+    await load.stop();
+    await run.end({ injected: { resets: proxy.injected.reset }, redis, kept: true });
+  },
+  LIMIT,
+);
+
+test(
+  'replies cut at any byte under load: nothing is lost and nothing is taken twice',
+  async () => {
+    const random = seeded(SEED);
+    const { proxy, run, load, redis } = await underLoad('Replies cut', 'cut', { total: length(2_000, 20_000) });
+    const names = ['reserve', 'confirm', 'claimDue'] as const;
+    const harm = () => proxy.injected.cut + proxy.injected.lost;
+    for (let time = 0; time < length(45, 300); time++) {
+      const before = harm();
+      proxy.cutReplyTo(scripts[names[time % names.length]!].sha1, Math.floor(200 * random() ** 2));
+      await until(() => harm() > before);
+    }
+    await load.gets(100);
+    await load.stop();
+    const { cut, lost } = proxy.injected;
+    await run.end({ injected: { 'replies cut': cut, 'replies lost': lost }, redis, kept: true });
+  },
+  LIMIT,
+);

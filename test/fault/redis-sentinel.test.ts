@@ -1,0 +1,76 @@
+import { Redis } from 'ioredis';
+import { Redis as Redis6 } from 'ioredis-v6';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Book, postgresBook, unreliable } from '../support/books.js';
+import { Database } from '../support/database.js';
+import { campaignsOf } from '../support/fault-campaigns.js';
+import { CAREFUL, type Connect, client } from '../support/fault-clients.js';
+import { FaultRun } from '../support/fault-run.js';
+import { LIMIT, length, SEED } from '../support/lengths.js';
+import { own } from '../support/own.js';
+import { isMaster, type Node, REPLICA_SAYS } from '../support/redis-node.js';
+import { SentinelGroup } from '../support/redis-sentinel.js';
+
+let database: Database;
+let book: Book;
+beforeAll(async () => {
+  database = await Database.create();
+  book = await postgresBook(database);
+});
+afterAll(() => database.stop());
+
+/** Both clients, with their defaults and with the options that the README recommends. */
+function clientsOf(group: SentinelGroup): Connect[] {
+  const to = { sentinels: group.addresses, name: group.name };
+  return [
+    () => client(new Redis(to)),
+    () => client(new Redis({ ...to, ...CAREFUL, failoverDetector: true })),
+    () => client(new Redis6({ ...to, failoverDetector: true })),
+  ];
+}
+
+const kill = async (_: SentinelGroup, master: Node) => expect(await master.server.kill()).toBe('SIGKILL');
+const failOver = (group: SentinelGroup) => group.failover();
+
+test.each([
+  ['the master is killed', { name: 'killed', linkCut: false, promote: kill }],
+  ['a failover is planned', { name: 'planned', linkCut: false, promote: failOver }],
+  ['the replicas are cut off and then the master killed', { name: 'cut-killed', linkCut: true, promote: kill }],
+  ['the replicas are cut off and then a failover planned', { name: 'cut-planned', linkCut: true, promote: failOver }],
+])(
+  'behind Sentinel, %s: what Redis forgot is refused until it is rebuilt, and every unit is given out once',
+  async (fault, { name, linkCut, promote }) => {
+    const group = await own(SentinelGroup.start());
+    const flaky = unreliable(book, SEED);
+    const run = await FaultRun.open({
+      fault: `Sentinel: ${fault}`,
+      processes: clientsOf(group),
+      book: flaky,
+      campaigns: campaignsOf(name, length(4_000, 20_000)),
+    });
+    const load = run.load({ thinkMs: 30 });
+    await load.gets(length(300, 3_000), ['issued']);
+    const before = await group.master();
+    if (linkCut) {
+      before.proxy.sever(REPLICA_SAYS);
+      await load.gets(length(300, 3_000), ['issued']);
+      expect(before.proxy.injected.severed).toBeGreaterThanOrEqual(2);
+    }
+    await promote(group, before);
+    const master = await group.promoted(before);
+
+    await load.gets(100);
+    // Whoever is still served by the old master is so no more; and what it reserved comes to its end, because nobody else knows of it.
+    await before.server.kill();
+    if (linkCut) await run.refuses(load, 'rolled_back', 300);
+    else await run.quiet(load);
+    load.goOn();
+    await run.rebuild();
+    await load.gets(length(500, 3_000), ['issued']);
+    await load.stop();
+    const redis = master.server.client();
+    expect(await isMaster(master)).toBe(true);
+    await run.end({ injected: { promotions: 1, 'failed saves': flaky.failed }, redis, kept: false });
+  },
+  LIMIT,
+);

@@ -1,0 +1,46 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { rebuildStops } from '../support/kill-cases.js';
+import { RebuildScene } from '../support/rebuild-scene.js';
+import { Ground } from '../support/scene.js';
+import { Tally } from '../support/tally.js';
+
+const tally = new Tally('rebuild stopped while another one runs', 'stops');
+let ground: Ground;
+
+beforeAll(async () => {
+  ground = await Ground.prepare();
+});
+afterAll(async () => {
+  tally.print();
+  await ground.stop();
+});
+
+describe.each(['counted', 'codes'] as const)('a rebuild of a %s campaign', (stock) => {
+  let laid: RebuildScene;
+  beforeAll(async () => {
+    laid = await RebuildScene.lay(ground, stock);
+  });
+
+  const titled = rebuildStops[stock].map((place) => [`${place.when} ${place.step} no. ${place.nth}`, place] as const);
+  test.each(titled)('stopped %s, while another one comes to its end, changes nothing and says so', async (_, place) => {
+    const scene = await laid.again('kept');
+    const point = `${place.when} ${place.step}` as const;
+    const actor = await scene.actor({ holdAt: { point, nth: place.nth } });
+    actor.order({ calls: [['rebuild', scene.definition, laid.rebuildOptions]] });
+    await actor.reaches(point);
+    await actor.signal('SIGSTOP');
+    tally.harmed(scene);
+
+    await scene.survivor.rebuild(scene.definition, laid.rebuildOptions);
+    expect(await scene.issueTo('ann')).toBe('accepted');
+    tally.served(scene);
+    await scene.survivor.settle(scene.campaignId);
+    const before = await laid.state();
+    await actor.signal('SIGCONT');
+    actor.goOn();
+    expect(await actor.reaches('done')).toMatchObject([{ error: { code: 'CAMPAIGN_CONFLICT' } }]);
+    expect(await laid.state()).toEqual(before);
+    await scene.end();
+    tally.ended(scene);
+  });
+});
