@@ -6,7 +6,7 @@ import { Flight } from './flight.js';
 import type { InFlight } from './in-flight.js';
 import { deriveId, mintId } from './issuance.js';
 import { type IssueCall, issue, type Steps } from './issue.js';
-import { assertInteger, assertName, assertObject, assertOnlyKeys, assertSignal, assertText } from './limits.js';
+import { assertInteger, assertName, assertSignal, assertText, ownCopy } from './limits.js';
 import type { Eligible } from './options.js';
 import type { Campaigns } from './redis/campaigns.js';
 import type { IssueResult } from './result.js';
@@ -43,8 +43,7 @@ export class Attempts {
 
   async issue(request: IssueRequest): Promise<IssueResult> {
     const { inFlight, timeoutMs: longest } = this.#parts;
-    assertRequest(request, longest);
-    const { campaignId, userId, requestId, signal, timeoutMs } = request;
+    const { campaignId, userId, requestId, signal, timeoutMs } = checkedRequest(request, longest);
     signal?.throwIfAborted();
     const id = requestId === undefined ? mintId() : deriveId(campaignId, userId, requestId);
     const call = {
@@ -97,12 +96,12 @@ export class Attempts {
   }
 }
 
-function assertRequest(request: IssueRequest, longest: number): void {
-  assertObject('the request', request as unknown);
-  assertOnlyKeys('the request', request, ['campaignId', 'userId', 'requestId', 'signal', 'timeoutMs']);
+function checkedRequest(given: IssueRequest, longest: number): IssueRequest {
+  const request = ownCopy('the request', given, ['campaignId', 'userId', 'requestId', 'signal', 'timeoutMs']);
   assertName('campaignId', request.campaignId);
   assertText('userId', request.userId);
   if (request.requestId !== undefined) assertText('requestId', request.requestId);
   assertSignal(request.signal);
   if (request.timeoutMs !== undefined) assertInteger('timeoutMs', request.timeoutMs, 1, longest);
+  return request;
 }

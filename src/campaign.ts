@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { InvalidArgumentError } from './errors.js';
-import { assertDate, assertInteger, assertName, assertObject, assertOnlyKeys, MAX_TOTAL } from './limits.js';
+import { assertDate, assertInteger, assertName, assertObject, assertOnlyKeys, MAX_TOTAL, ownCopy } from './limits.js';
 
 /** What a campaign can give. */
 export type Stock =
@@ -74,12 +74,12 @@ export interface Campaign {
 }
 
 /** Checks a definition and fills in the defaults; throws `InvalidArgumentError`. */
-export function toRules(definition: CampaignDefinition, needs: readonly Need[]): CampaignRules {
-  assertObject('the campaign', definition);
-  assertOnlyKeys('the campaign', definition, ['id', 'stock', 'perUser', 'opensAt', 'closesAt', 'saveMode']);
-  const { id, perUser = 1, opensAt, closesAt, saveMode = 'write-through' } = definition;
+export function toRules(definition: CampaignDefinition, needs: readonly Need[]): { id: string; rules: CampaignRules } {
+  const keys = ['id', 'stock', 'perUser', 'opensAt', 'closesAt', 'saveMode'];
+  const own = ownCopy('the campaign', definition, keys);
+  const { id, perUser = 1, opensAt, closesAt, saveMode = 'write-through' } = own;
   assertName('id', id);
-  const stock = checkedStock(definition.stock);
+  const stock = checkedStock(own.stock);
   assertInteger('perUser', perUser, 1, 100);
   if (opensAt !== undefined) assertDate('opensAt', opensAt);
   if (closesAt !== undefined) assertDate('closesAt', closesAt);
@@ -90,7 +90,7 @@ export function toRules(definition: CampaignDefinition, needs: readonly Need[]):
   if (saveMode === 'write-behind' && !needs.includes('persistence')) {
     throw new InvalidArgumentError('write-behind needs persistence: without it there is nothing to save');
   }
-  return {
+  const rules: CampaignRules = {
     kind: stock.kind,
     total: stock.kind === 'counted' ? stock.total : null,
     generateCodes: stock.kind !== 'codes' && (stock.generateCodes ?? false),
@@ -100,10 +100,12 @@ export function toRules(definition: CampaignDefinition, needs: readonly Need[]):
     saveMode,
     needs,
   };
+  return { id, rules };
 }
 
-function checkedStock(stock: Stock): Stock {
-  assertObject('stock', stock);
+function checkedStock(given: Stock): Stock {
+  assertObject('stock', given as unknown);
+  const stock = { ...given };
   switch (stock.kind) {
     case 'counted':
       assertOnlyKeys('stock', stock, ['kind', 'total', 'generateCodes']);

@@ -16,6 +16,7 @@ import {
   assertSignal,
   assertText,
   MAX_TOTAL,
+  ownCopy,
 } from './limits.js';
 import { assertCodes, type CodeSource, type LoadOptions, type LoadResult, loadInChunks } from './load.js';
 import { openCampaign } from './open.js';
@@ -27,15 +28,15 @@ import {
   type WorkerOptions,
 } from './options.js';
 import {
-  assertChoice,
+  checkedChoice,
   type QuarantineChoice,
   type QuarantinedIssuance,
   quarantined,
   retry,
   withdrawChosen,
 } from './quarantine.js';
-import { assertRebuildOptions, type RebuildOptions, type RebuildResult, rebuild } from './rebuild.js';
-import { assertReconcileOptions, type ReconcileOptions, reconcile } from './reconcile.js';
+import { checkedRebuildOptions, type RebuildOptions, type RebuildResult, rebuild } from './rebuild.js';
+import { checkedReconcileOptions, type ReconcileOptions, reconcile } from './reconcile.js';
 import * as admin from './redis/admin.js';
 import type { CampaignState, RedisContext } from './redis/campaign-state.js';
 import { Campaigns } from './redis/campaigns.js';
@@ -131,13 +132,12 @@ export class CouponIssuer {
     options: { isNew?: boolean } = {},
   ): Promise<{ status: 'opened' | 'exists'; campaign: Campaign }> {
     this.#assertNotClosed();
-    const rules = toRules(definition, this.#context.has);
-    assertObject('options', options);
-    assertOnlyKeys('options', options, ['isNew']);
+    const { id, rules } = toRules(definition, this.#context.has);
+    const { isNew } = ownCopy('options', options, ['isNew']);
     const { leaseMs, timeoutMs, persistence } = this.#options;
     const unsafeRedis = this.#options.unsafeRedis === 'allow';
-    const checks = { leaseMs, timeoutMs, persistence, unsafeRedis, isNew: options.isNew === true };
-    return this.#inFlight.track(openCampaign(this.#context, this.#campaigns, definition.id, rules, checks));
+    const checks = { leaseMs, timeoutMs, persistence, unsafeRedis, isNew: isNew === true };
+    return this.#inFlight.track(openCampaign(this.#context, this.#campaigns, id, rules, checks));
   }
 
   /**
@@ -155,14 +155,13 @@ export class CouponIssuer {
    */
   async loadCodes(id: string, codes: CodeSource, options: LoadOptions = {}): Promise<LoadResult> {
     assertCodes(codes);
-    assertObject('options', options);
-    assertOnlyKeys('options', options, ['loadId', 'onProgress', 'signal']);
-    if (options.loadId !== undefined) assertText('loadId', options.loadId);
-    assertFunction('onProgress', options.onProgress);
-    assertSignal(options.signal);
+    const own = ownCopy('options', options, ['loadId', 'onProgress', 'signal']);
+    if (own.loadId !== undefined) assertText('loadId', own.loadId);
+    assertFunction('onProgress', own.onProgress);
+    assertSignal(own.signal);
     return this.#administer(id, async (serving) => {
       assertPool(serving);
-      return loadInChunks(serving.state, codes, options);
+      return loadInChunks(serving.state, codes, own);
     });
   }
 
@@ -324,8 +323,8 @@ export class CouponIssuer {
    * ```
    */
   async retryQuarantined(choice: QuarantineChoice): Promise<{ retried: number }> {
-    assertChoice(choice);
-    return this.#administer(choice.campaignId, async (serving) => ({ retried: await retry(serving, choice) }));
+    const own = checkedChoice(choice);
+    return this.#administer(own.campaignId, async (serving) => ({ retried: await retry(serving, own) }));
   }
 
   /**
@@ -340,9 +339,9 @@ export class CouponIssuer {
    * ```
    */
   async withdrawQuarantined(choice: QuarantineChoice): Promise<{ withdrawn: number }> {
-    assertChoice(choice);
-    return this.#administer(choice.campaignId, async (serving) => ({
-      withdrawn: await withdrawChosen(serving, choice, this.#steps),
+    const own = checkedChoice(choice);
+    return this.#administer(own.campaignId, async (serving) => ({
+      withdrawn: await withdrawChosen(serving, own, this.#steps),
     }));
   }
 
@@ -429,13 +428,13 @@ export class CouponIssuer {
    */
   async rebuild(definition: CampaignDefinition, options: RebuildOptions = {}): Promise<RebuildResult> {
     this.#assertNotClosed();
-    const rules = toRules(definition, this.#context.has);
-    assertRebuildOptions(options, rules.kind);
+    const { id, rules } = toRules(definition, this.#context.has);
+    const own = checkedRebuildOptions(options, rules.kind);
     const { leaseMs, timeoutMs, persistence } = this.#options;
     const unsafeRedis = this.#options.unsafeRedis === 'allow';
     const { context, campaigns, emit } = { context: this.#context, campaigns: this.#campaigns, emit: this.#emit };
     const parts = { context, campaigns, persistence, leaseMs, timeoutMs, unsafeRedis, emit };
-    return this.#inFlight.track(rebuild(definition.id, rules, options, parts));
+    return this.#inFlight.track(rebuild(id, rules, own, parts));
   }
 
   /**
@@ -455,11 +454,11 @@ export class CouponIssuer {
    * ```
    */
   async reconcile(id: string, options: ReconcileOptions = {}): Promise<ReconcileReport> {
-    assertReconcileOptions(options);
+    const own = checkedReconcileOptions(options);
     const { persistence, timeoutMs } = this.#options;
     return this.#administer(id, async (serving) => {
       await admin.readCampaign(serving.state);
-      return reconcile(serving, options, { persistence, timeoutMs, settle: () => this.#settleOne(serving) });
+      return reconcile(serving, own, { persistence, timeoutMs, settle: () => this.#settleOne(serving) });
     });
   }
 

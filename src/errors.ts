@@ -149,6 +149,28 @@ export function isNotDelivered(error: unknown): error is NotDeliveredError {
   return error instanceof Error && error.name === 'NotDeliveredError';
 }
 
+/** The same of a function that deals with many codes, of which any may be quoted: of its error only the kind is told. */
+export function kindOf(error: unknown): Error {
+  const source = error instanceof Error ? error : new Error();
+  const code = read(() => (source as { code?: unknown }).code);
+  const name = read(() => source.name);
+  const copy = new Error('its message may quote codes and is not told');
+  copy.name = typeof name === 'string' && /^[A-Z][a-z]+(?:[A-Z][a-z]+){0,4}$/.test(name) ? name : 'Error';
+  // What systems and databases call their faults; longer words with digits could be anything.
+  if (typeof code === 'string' && /^(?:E[A-Z_]{2,30}|[0-9][0-9A-Z]{4})$/.test(code)) Object.assign(copy, { code });
+  copy.stack = `${copy.name}: ${copy.message}`;
+  return copy;
+}
+
+/** Somebody else's property may be a getter that throws. */
+function read<T>(get: () => T): T | undefined {
+  try {
+    return get();
+  } catch {
+    return undefined;
+  }
+}
+
 const URL_LIKE = /\b[a-z][a-z0-9+.-]*:\/\/\S+/gi;
 const MAX_MESSAGE = 300;
 
@@ -158,15 +180,18 @@ const MAX_MESSAGE = 300;
  */
 export function redacted(error: unknown, secrets: Iterable<string | null> = []): Error {
   const source = error instanceof Error ? error : new Error('something that is not an Error was thrown');
-  let message = String(source.message);
+  let message = read(() => String(source.message)) ?? 'a message that cannot be read';
   // The longest first: a secret that begins with another one would leave its end behind.
   const known = [...secrets].filter((secret) => secret !== null && secret !== '') as string[];
   for (const secret of known.sort((a, b) => b.length - a.length)) message = message.replaceAll(secret, '[redacted]');
   message = message.replace(URL_LIKE, '[redacted]').slice(0, MAX_MESSAGE);
   const copy = new Error(message);
-  copy.name = /^\w{1,64}$/.test(source.name) ? source.name : 'Error';
-  const code = (source as { code?: unknown }).code;
-  if (typeof code === 'string' && /^[A-Z0-9_]{1,32}$/.test(code)) Object.assign(copy, { code });
+  const safe = (text: unknown, shape: RegExp): text is string =>
+    typeof text === 'string' && shape.test(text) && !known.some((secret) => text.includes(secret));
+  const name = read(() => source.name);
+  copy.name = safe(name, /^\w{1,64}$/) ? name : 'Error';
+  const code = read(() => (source as { code?: unknown }).code);
+  if (safe(code, /^[A-Z0-9_]{1,32}$/)) Object.assign(copy, { code });
   copy.stack = `${copy.name}: ${message}`;
   return copy;
 }

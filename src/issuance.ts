@@ -45,7 +45,7 @@ export function withoutCode(issuance: Issuance): Issuance {
 }
 
 /** Whether a row of the database can be written to Redis: one that cannot be read back there would stand in the way of every batch of its user. */
-export function isIssuance(value: Issuance | null | undefined): boolean {
+export function isIssuance(value: Issuance | null | undefined): value is Issuance {
   const { id, userId, serial, grant, issuedAt, code } = value ?? {};
   return (
     typeof id === 'string' &&

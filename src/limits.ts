@@ -57,6 +57,13 @@ export function assertOnlyKeys(name: string, value: object, allowed: readonly st
   }
 }
 
+/** A copy to check and then to use: a getter could say something else at the second look. */
+export function ownCopy<T extends object>(name: string, value: T, allowed: readonly string[]): T {
+  assertObject(name, value as unknown);
+  assertOnlyKeys(name, value, allowed);
+  return { ...value };
+}
+
 export function assertSignal(value: unknown): void {
   if (value !== undefined && !(value instanceof AbortSignal)) {
     throw new InvalidArgumentError('signal must be an AbortSignal');

@@ -30,7 +30,8 @@ export function assertCodes(codes: CodeSource): void {
   const source = codes as Partial<Iterable<string> & AsyncIterable<string>> | null | undefined;
   const iterable = typeof source === 'object' && (source?.[Symbol.iterator] ?? source?.[Symbol.asyncIterator]);
   if (!iterable) throw new InvalidArgumentError('codes must be an iterable of strings');
-  if (Array.isArray(codes)) codes.forEach(assertCode);
+  // A hole in an array is no code, and forEach would not see it.
+  if (Array.isArray(codes)) for (const [i, code] of codes.entries()) assertCode(code, i);
 }
 
 /** The fault names the place and never the code. */

@@ -1,7 +1,6 @@
 import type { Campaign, CampaignRules } from './campaign.js';
-import { withDeadline } from './deadline.js';
-import { CampaignConflictError, HookError, redacted } from './errors.js';
-import type { Issuance } from './issuance.js';
+import { CampaignConflictError } from './errors.js';
+import { listRows } from './list.js';
 import type { PersistenceAdapter } from './persistence/adapter.js';
 import { activate, assertSafeServer, readCampaign, register, writeCampaign } from './redis/admin.js';
 import type { RedisContext } from './redis/campaign-state.js';
@@ -46,17 +45,9 @@ async function assertNoRows(
   timeoutMs: number,
 ): Promise<void> {
   if (!persistence?.list) return;
-  let rows: readonly Issuance[];
-  try {
-    const listing = (async () => persistence.list!(campaignId, { afterSerial: 0, limit: 1 }))();
-    rows = await withDeadline(listing, timeoutMs, () => new Error('no answer in time'));
-  } catch (error) {
-    const cause = redacted(error);
-    throw new HookError(
-      `the adapter's list failed (${cause.message}); campaign ${campaignId} does not serve until it was opened again`,
-      { cause },
-    );
-  }
+  const otherwise = `campaign ${campaignId} does not serve until it was opened again`;
+  const list = persistence.list.bind(persistence);
+  const rows = await listRows(list, { campaignId, afterSerial: 0, limit: 1, timeoutMs, otherwise });
   if (rows.length === 0) return;
   throw new CampaignConflictError(
     `the database holds issuances of campaign ${campaignId}, Redis holds no state of it: it is not new and does not serve. Make its state again with rebuild()`,

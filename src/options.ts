@@ -2,7 +2,15 @@ import type { Deliver } from './deliver.js';
 import { InvalidArgumentError } from './errors.js';
 import type { CouponEvent } from './events.js';
 import type { Issuance } from './issuance.js';
-import { assertFunction, assertInteger, assertName, assertObject, assertOnlyKeys, assertSignal } from './limits.js';
+import {
+  assertFunction,
+  assertInteger,
+  assertName,
+  assertObject,
+  assertOnlyKeys,
+  assertSignal,
+  ownCopy,
+} from './limits.js';
 import type { PersistenceAdapter } from './persistence/adapter.js';
 import type { RedisClient } from './redis/client.js';
 
@@ -75,11 +83,10 @@ export interface WorkerOptions {
 export type CheckedWorkerOptions = WorkerOptions & { readonly intervalMs: number; readonly batchSize: number };
 
 export function checkedWorkerOptions(options: WorkerOptions, batchSize: number): CheckedWorkerOptions {
-  assertObject('the options', options as unknown);
   const names = ['campaigns', 'intervalMs', 'maxSavesPerSecond', 'batchSize', 'signal'];
-  assertOnlyKeys('the options', options, names);
-  const { campaigns, maxSavesPerSecond, signal } = options;
-  const checked = { ...options, intervalMs: options.intervalMs ?? 1_000, batchSize: options.batchSize ?? batchSize };
+  const own = ownCopy('the options', options, names);
+  const { campaigns, maxSavesPerSecond, signal } = own;
+  const checked = { ...own, intervalMs: own.intervalMs ?? 1_000, batchSize: own.batchSize ?? batchSize };
   if (campaigns !== undefined) {
     if (!Array.isArray(campaigns)) throw new InvalidArgumentError('campaigns must be an array of campaign ids');
     campaigns.forEach((id, i) => {

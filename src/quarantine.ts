@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from './errors.js';
 import { type Issuance, withoutCode } from './issuance.js';
 import { type Steps, takeOut } from './issue.js';
-import { assertName, assertObject, assertOnlyKeys, assertText } from './limits.js';
+import { assertName, assertText, ownCopy } from './limits.js';
 import { listQuarantined, retryQuarantined } from './redis/quarantine.js';
 import type { Reservation } from './redis/reservation.js';
 import type { Serving } from './redis/serving.js';
@@ -21,15 +21,16 @@ export interface QuarantineChoice {
   readonly ids?: readonly string[];
 }
 
-export function assertChoice(choice: QuarantineChoice): void {
-  assertObject('the choice', choice);
-  assertOnlyKeys('the choice', choice, ['campaignId', 'ids']);
+export function checkedChoice(given: QuarantineChoice): QuarantineChoice {
+  const choice = ownCopy('the choice', given, ['campaignId', 'ids']);
   assertName('campaignId', choice.campaignId);
-  if (choice.ids === undefined) return;
+  if (choice.ids === undefined) return choice;
   if (!Array.isArray(choice.ids)) throw new InvalidArgumentError('ids must be an array of issuance ids');
-  choice.ids.forEach((id, i) => {
+  const ids = [...choice.ids];
+  ids.forEach((id, i) => {
     assertText(`ids[${i}]`, id);
   });
+  return { ...choice, ids };
 }
 
 export async function quarantined({ state }: Serving): Promise<QuarantinedIssuance[]> {

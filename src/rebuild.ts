@@ -1,9 +1,8 @@
 import type { Campaign, CampaignRules } from './campaign.js';
-import { withDeadline } from './deadline.js';
-import { HookError, InvalidArgumentError, MisconfiguredError, redacted } from './errors.js';
+import { InvalidArgumentError, MisconfiguredError } from './errors.js';
 import { type Emit, type IssuanceRef, refOf } from './events.js';
-import { type Issuance, isIssuance } from './issuance.js';
-import { assertFunction, assertObject, assertOnlyKeys, assertSignal } from './limits.js';
+import { assertFunction, assertSignal, ownCopy } from './limits.js';
+import { listRows } from './list.js';
 import { assertCodes, type CodeSource, chunksOf } from './load.js';
 import type { PersistenceAdapter } from './persistence/adapter.js';
 import { assertSafeServer, readCampaign, register } from './redis/admin.js';
@@ -55,17 +54,17 @@ export interface RebuildParts {
 
 const PAGE = 500;
 
-export function assertRebuildOptions(options: RebuildOptions, kind: CampaignRules['kind']): void {
-  assertObject('options', options as unknown);
-  assertOnlyKeys('options', options, ['codes', 'onProgress', 'signal']);
+export function checkedRebuildOptions(given: RebuildOptions, kind: CampaignRules['kind']): RebuildOptions {
+  const options = ownCopy('options', given, ['codes', 'onProgress', 'signal']);
   assertFunction('onProgress', options.onProgress);
   assertSignal(options.signal);
   if (options.codes === undefined) {
-    if (kind !== 'codes') return;
+    if (kind !== 'codes') return options;
     throw new InvalidArgumentError('a pool is rebuilt from its codes: give all that may be given out, or []');
   }
   if (kind !== 'codes') throw new InvalidArgumentError('codes are for a campaign whose stock is a pool');
   assertCodes(options.codes);
+  return options;
 }
 
 /**
@@ -133,27 +132,8 @@ async function copyCodes(run: Run, codes: CodeSource, parts: RebuildParts, id: s
   while (await keepKnown(state, run)) step('codes', 0);
 }
 
-/** One page of rows, checked: a list that skips, repeats or makes up rows would be sold again. */
-async function list(
-  campaignId: string,
-  afterSerial: number,
-  { persistence, timeoutMs }: RebuildParts,
-): Promise<readonly Issuance[]> {
-  try {
-    const listing = (async () => persistence!.list!(campaignId, { afterSerial, limit: PAGE }))();
-    const rows = await withDeadline(listing, timeoutMs, () => new Error('no answer in time'));
-    let last = afterSerial;
-    for (const row of rows) {
-      if (!isIssuance(row) || row.serial <= last)
-        throw new TypeError('rows must be issuances in ascending order of serial');
-      last = row.serial;
-    }
-    return rows;
-  } catch (error) {
-    const cause = redacted(error);
-    throw new HookError(
-      `the adapter's list failed (${cause.message}); campaign ${campaignId} does not serve until rebuild was run again, which goes on where it stopped`,
-      { cause },
-    );
-  }
+function list(campaignId: string, afterSerial: number, { persistence, timeoutMs }: RebuildParts) {
+  const otherwise = `campaign ${campaignId} does not serve until rebuild was run again, which goes on where it stopped`;
+  const ask = persistence!.list!.bind(persistence);
+  return listRows(ask, { campaignId, afterSerial, limit: PAGE, timeoutMs, otherwise });
 }

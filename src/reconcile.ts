@@ -1,9 +1,9 @@
-import { withDeadline } from './deadline.js';
-import { HookError, InvalidArgumentError, redacted } from './errors.js';
+import { InvalidArgumentError } from './errors.js';
 import { refOf } from './events.js';
 import { type Cure, type Finding, ReconcileReport } from './findings.js';
-import { type Issuance, isIssuance } from './issuance.js';
-import { assertFunction, assertObject, assertOnlyKeys, assertSignal } from './limits.js';
+import type { Issuance } from './issuance.js';
+import { assertFunction, assertSignal, ownCopy } from './limits.js';
+import { listRows } from './list.js';
 import type { PersistenceAdapter } from './persistence/adapter.js';
 import * as audit from './redis/auditing.js';
 import type { CampaignState } from './redis/campaign-state.js';
@@ -43,13 +43,13 @@ interface Seen {
   grants: number;
 }
 
-export function assertReconcileOptions(options: ReconcileOptions): void {
-  assertObject('options', options as unknown);
-  assertOnlyKeys('options', options, ['repair', 'onProgress', 'signal']);
+export function checkedReconcileOptions(given: ReconcileOptions): ReconcileOptions {
+  const options = ownCopy('options', given, ['repair', 'onProgress', 'signal']);
   if (options.repair !== undefined && options.repair !== 'safe')
     throw new InvalidArgumentError("repair must be 'safe'");
   assertFunction('onProgress', options.onProgress);
   assertSignal(options.signal);
+  return options;
 }
 
 /** Compares Redis with the database, page by page, and mends what cannot hurt if it is told to. */
@@ -90,7 +90,7 @@ async function compareRows(seen: Seen, rowIds: Set<string>): Promise<void> {
   const { state, books } = seen;
   let after = 0;
   for (;;) {
-    const rows = await listRows(seen, after);
+    const rows = await page(seen, after);
     if (rows.length === 0) return;
     const grants = await audit.readGrants(state, books.epoch, rows);
     rows.forEach((row, i) => {
@@ -132,7 +132,7 @@ async function compareGrants(seen: Seen): Promise<void> {
 async function findUnsaved(seen: Seen, issued: readonly Issuance[], rowIds: Set<string>): Promise<void> {
   const { state, books, options } = seen;
   for (const issuance of issued.filter(({ id }) => !rowIds.has(id))) {
-    const [row] = await listRows(seen, issuance.serial - 1, 1);
+    const [row] = await page(seen, issuance.serial - 1, 1);
     if (row?.id === issuance.id) {
       rowIds.add(row.id);
       continue;
@@ -246,24 +246,12 @@ function isNear({ serial }: Issuance, books: audit.Books): boolean {
   return serial <= books.number('lastSerial') + MOST_SKIPPED && (total === 0 || serial <= total);
 }
 
-async function listRows(
-  { state, parts, options }: Seen,
-  afterSerial: number,
-  limit = PAGE,
-): Promise<readonly Issuance[]> {
+function page({ state, parts, options }: Seen, afterSerial: number, limit = PAGE): Promise<readonly Issuance[]> {
   options.signal?.throwIfAborted();
   const { persistence, timeoutMs } = parts;
-  try {
-    const listing = (async () => persistence!.list!(state.id, { afterSerial, limit }))();
-    const rows = await withDeadline(listing, timeoutMs, () => new Error('no answer in time'));
-    if (!rows.every((row) => isIssuance(row) && row.serial > afterSerial)) {
-      throw new TypeError('rows must be issuances after the serial that was asked for');
-    }
-    return rows;
-  } catch (error) {
-    const cause = redacted(error);
-    throw new HookError(`the adapter's list failed (${cause.message}); nothing was compared to the end`, { cause });
-  }
+  const otherwise = 'nothing was compared to the end';
+  const ask = persistence!.list!.bind(persistence);
+  return listRows(ask, { campaignId: state.id, afterSerial, limit, timeoutMs, otherwise });
 }
 
 function step({ options }: Seen, phase: 'rows' | 'grants' | 'units', done: number): void {

@@ -66,7 +66,11 @@ export class ScriptRunner {
       return (await withDeadline(reply, timeoutMs, expired)) as Reply;
     } catch (error) {
       if (error instanceof RedisError) throw error;
-      throw this.#fault(script.name, redacted(error, args.slice(script.keys.length).filter(isTelling)), connection);
+      throw this.#fault(
+        script.name,
+        withoutQuotes(redacted(error, args.slice(script.keys.length).filter(isTelling))),
+        connection,
+      );
     }
   }
 
@@ -112,6 +116,15 @@ function flatten<K extends KeyName, A extends string, E extends string>(
   for (const name of script.args) flat.push(args[name]);
   for (const item of items) for (const name of script.each) flat.push(item[name]);
   return flat;
+}
+
+/** A server that does not know a command repeats the beginning of its arguments, cut at any place, so that no search finds them. */
+function withoutQuotes(safe: Error): Error {
+  const message = safe.message.replace(/,? with args beginning with:[\s\S]*/, '');
+  if (message === safe.message) return safe;
+  const copy = Object.assign(new Error(message), { name: safe.name });
+  copy.stack = `${copy.name}: ${message}`;
+  return copy;
 }
 
 /** Servers quote arguments in some errors. Words this short are flags and counts, not codes. */

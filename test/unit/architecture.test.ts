@@ -9,7 +9,7 @@ const FLOORS: readonly (readonly RegExp[])[] = [
   [/^index$/],
   [/^coupon-issuer$/],
   [/^(attempts|open|rebuild|reconcile|eligibility|issue|settle|worker|quarantine|load|flight)$/],
-  [/^(options|deliver|save)$/, /^testing\//],
+  [/^(options|deliver|list|save)$/, /^testing\//],
   [/^redis\//, /^persistence\//],
   [/^(batch|campaign|codes|deadline|errors|events|findings|in-flight|issuance|limits|result)$/],
 ];

@@ -4,7 +4,7 @@ import { InvalidArgumentError } from '../../src/errors.js';
 
 const stock = { kind: 'counted', total: 10 } as const;
 const rules = (change: Partial<CampaignDefinition> = {}) =>
-  toRules({ id: 'launch', stock, ...change }, ['persistence']);
+  toRules({ id: 'launch', stock, ...change }, ['persistence']).rules;
 
 test('a definition gets its defaults', () => {
   expect(rules()).toEqual({
