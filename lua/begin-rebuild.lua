@@ -4,7 +4,8 @@
 --
 -- KEYS     campaign grants senders leases returned pool codes old kept known
 -- ARGV     from random generation definition, then for each field: name value; from is the epoch that is known, or empty
--- RETURNS  stale_epoch, the epoch that is there; or building, epoch, phase, cursor; or done, epoch
+-- RETURNS  stale_epoch, the epoch that is there; or building, epoch, phase, cursor, the campaign's stamp; or
+--          done, epoch
 -- WRITES   campaign grants senders leases returned pool codes old kept known
 -- COST     O(loads of the pool)
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey, oldKey, keptKey, knownKey =
@@ -19,13 +20,13 @@ local number, suffix = string.match(known, '^(%d+)-(.*)$')
 if suffix == random and not campaign.building then return { 'done', known } end
 if suffix ~= random and known ~= from then return { 'stale_epoch', known } end
 local progress = redis.call('HMGET', campaignKey, 'phase', 'cursor')
-if suffix == random then return { 'building', known, progress[1], progress[2] } end
+if suffix == random then return { 'building', known, progress[1], progress[2], integer(campaign.stamp) } end
 
 -- Later than any that was, whatever this process knows of it: nobody ever goes back to a lower generation.
 local epoch = integer(math.max(generation, (tonumber(number) or 0) + 1, nowMs)) .. '-' .. random
 if campaign.building == definition then
   redis.call('HSET', campaignKey, 'epoch', epoch)
-  return { 'building', epoch, progress[1], progress[2] }
+  return { 'building', epoch, progress[1], progress[2], integer(campaign.stamp) }
 end
 
 local opened = campaign.kind == 'counted' and campaign.opened
@@ -35,7 +36,8 @@ for _, name in ipairs({ 'lastSerial', 'reserved', 'issued', 'withdrawn', 'return
   fields[#fields + 1] = '0'
 end
 fields[#fields + 1] = 'stamp'
-fields[#fields + 1] = integer(math.max(nowMicros, (campaign.stamp or 0) + 1))
+local stamp = integer(math.max(nowMicros, (campaign.stamp or 0) + 1))
+fields[#fields + 1] = stamp
 local rules = {}
 for i = FIRST, #ARGV, STRIDE do rules[ARGV[i]] = ARGV[i + 1] end
 for name, value in pairs(rules) do
@@ -50,6 +52,7 @@ for _, name in ipairs({ 'opensAt', 'closesAt', 'needs', 'saveMode', 'generate', 
   if not rules[name] then redis.call('HDEL', campaignKey, name) end
 end
 redis.call('HDEL', campaignKey, 'savesAt')
+if rules.kind == 'unlimited' then redis.call('HDEL', campaignKey, 'total') end
 -- How far each load came says nothing of the pool that is made now. An expiry that a close had set is set again by settling.
 for _, name in ipairs(redis.call('HKEYS', campaignKey)) do
   if string.sub(name, 1, 5) == 'load:' then redis.call('HDEL', campaignKey, name) end
@@ -63,4 +66,4 @@ if aside then redis.call('RENAME', grantsKey, oldKey) end
 aside = isOf(redis.call('TYPE', codesKey), 'set') and redis.call('EXISTS', knownKey) == 0
 if aside then redis.call('RENAME', codesKey, knownKey) end
 redis.call('UNLINK', grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey, keptKey)
-return { 'building', epoch, 'old', '0' }
+return { 'building', epoch, 'old', '0', stamp }

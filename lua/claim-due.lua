@@ -33,14 +33,19 @@ if perSecond then
   allowed = math.min(limit, math.floor((nowMicros - usedUpTo) / every))
 end
 
--- What was claimed before goes first, or the line would never let it through.
+-- Half for what was claimed before and half for the line, and what one leaves to the other: neither keeps the other waiting,
+-- whatever fails again and again. A single place goes to either by chance.
 local due = {}
-for _, range in ipairs({ { LINE_END, integer(nowMs) }, { '-inf', LINE_END } }) do
-  if #due < allowed then
-    local more = redis.call('ZRANGEBYSCORE', leasesKey, range[1], range[2], 'LIMIT', 0, integer(allowed - #due))
-    for _, field in ipairs(more) do due[#due + 1] = field end
-  end
+local function take(low, high, skip, most)
+  if most <= 0 then return end
+  local more = redis.call('ZRANGEBYSCORE', leasesKey, low, high, 'LIMIT', integer(skip), integer(most))
+  for _, field in ipairs(more) do due[#due + 1] = field end
 end
+local half = allowed == 1 and nowMicros % 2 or math.floor(allowed / 2)
+take(LINE_END, integer(nowMs), 0, half)
+local before = #due
+take('-inf', LINE_END, 0, allowed - #due)
+take(LINE_END, integer(nowMs), before, allowed - #due)
 local records = readRecords(due)
 local stamp = integer(math.max(nowMicros, campaign.stamp + 1))
 local lease = integer(nowMs + campaign.leaseMs)

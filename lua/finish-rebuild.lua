@@ -1,13 +1,13 @@
 -- Gives those whose unit the database gave to somebody else another one, stretch by stretch, and then lets the campaign serve.
 --
 -- KEYS     campaign grants senders leases returned pool codes old kept
--- ARGV     epoch limit
--- RETURNS  missing | stale_epoch, alone; or more | done, ended, then for each whom no unit was left for: field, record
+-- ARGV     epoch fence limit
+-- RETURNS  missing | stale_epoch | rolled_back, alone; or more | done, ended, then for each whom no unit was left for: field, record
 -- WRITES   campaign grants leases returned pool old kept
 -- COST     O(limit * log leases)
 local campaignKey, grantsKey, leasesKey, returnedKey, poolKey, oldKey, keptKey =
   KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6], KEYS[8], KEYS[9]
-local epoch, limit = ARGV[1], ARGV[2]
+local epoch, fence, limit = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 --- @include "include/campaign"
 --- @include "include/record"
 --- @include "include/write"
@@ -15,6 +15,7 @@ local epoch, limit = ARGV[1], ARGV[2]
 --- @include "include/finish"
 
 if campaign.epoch ~= epoch then return { campaign.epoch and 'stale_epoch' or 'missing' } end
+if campaign.stamp < fence then return { 'rolled_back' } end
 if not campaign.building then return { 'done', '0' } end
 
 local first = redis.call('HMGET', campaignKey, 'phase')[1] ~= 'losers'

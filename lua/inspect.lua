@@ -1,18 +1,18 @@
 -- Reads a campaign: its definition, its counters, and whether its keys are whole.
 --
--- KEYS     campaign grants senders leases returned pool
+-- KEYS     campaign grants senders leases returned pool codes
 -- ARGV     none
 -- RETURNS  missing, alone; or ok, nowMs, whole (1 or 0), then pairs: name value
 -- WRITES   nothing
 -- COST     O(1)
-local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 --- @include "include/now"
 --- @include "include/campaign"
 --- @include "include/ready"
 
 if not campaign.epoch then return { 'missing' } end
-local whole = unready(campaign.epoch, 0) == nil
+local whole = unready(campaign.epoch, 0) == nil and redis.call('SCARD', codesKey) == campaign.codes
 local reply = { 'ok', integer(nowMs), whole and '1' or '0' }
 for name, value in pairs(campaign) do
   reply[#reply + 1] = name

@@ -2,21 +2,23 @@
 -- gives back, until the rows of the database say what became of it.
 --
 -- KEYS     campaign grants leases codes old kept
--- ARGV     epoch limit
--- RETURNS  missing | stale_epoch, alone; or more | done, alone
+-- ARGV     epoch fence limit
+-- RETURNS  missing | stale_epoch | rolled_back, alone; or more | done, the campaign's stamp
 -- WRITES   campaign grants leases codes old kept
 -- COST     O(limit * log grants)
 local campaignKey, grantsKey, leasesKey, codesKey, oldKey, keptKey =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local epoch, limit = ARGV[1], ARGV[2]
+local epoch, fence, limit = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+--- @include "include/now"
 --- @include "include/campaign"
 --- @include "include/record"
 --- @include "include/write"
 --- @include "include/due"
 
 if campaign.epoch ~= epoch then return { campaign.epoch and 'stale_epoch' or 'missing' } end
+if campaign.stamp < fence then return { 'rolled_back' } end
 local progress = redis.call('HMGET', campaignKey, 'phase', 'scan')
-if not campaign.building or progress[1] ~= 'old' then return { 'done' } end
+if not campaign.building or progress[1] ~= 'old' then return { 'done', integer(campaign.stamp) } end
 
 local page = redis.call('HSCAN', oldKey, progress[2], 'COUNT', limit)
 local old, fields = {}, {}
@@ -53,9 +55,10 @@ writeAll('ZADD', keptKey, keptWrites)
 writeAll('SADD', codesKey, codes)
 known = redis.call('SCARD', codesKey) - known
 campaign.reserved = campaign.reserved + #grantWrites / 2
+campaign.stamp = math.max(nowMicros, campaign.stamp + 1)
 local finished = page[1] == '0'
 local phase = finished and 'rows' or 'old'
 redis.call('HSET', campaignKey, 'phase', phase, 'scan', page[1], 'codes', integer(campaign.codes + known))
 saveCounters()
 if finished then redis.call('UNLINK', oldKey) end
-return { finished and 'done' or 'more' }
+return { finished and 'done' or 'more', integer(campaign.stamp) }

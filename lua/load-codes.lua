@@ -3,14 +3,16 @@
 -- keeps no offset: what it loaded is known.
 --
 -- KEYS     campaign grants senders leases returned pool codes
--- ARGV     epoch loadId offset, then for each code: code
--- RETURNS  missing | rebuilding | stale_epoch | closed | gap, alone; or ok, offset, loaded, duplicates, total: of the whole load so far
+-- ARGV     epoch fence loadId offset, then for each code: code
+-- RETURNS  missing | rebuilding | stale_epoch | rolled_back | closed | gap, alone; or ok, offset, loaded, duplicates, total: of the whole load so
+--          far; then the campaign's stamp
 -- WRITES   campaign codes pool returned
 -- COST     O(codes)
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
-local epoch, loadId, offset = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local FIRST = 4
+local epoch, fence, loadId, offset = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
+local FIRST = 5
+--- @include "include/now"
 --- @include "include/campaign"
 --- @include "include/ready"
 --- @include "include/write"
@@ -18,8 +20,9 @@ local FIRST = 4
 local rebuilt = loadId == ''
 if rebuilt then
   if not campaign.building or campaign.epoch ~= epoch then return { campaign.epoch and 'stale_epoch' or 'missing' } end
+  if campaign.stamp < fence then return { 'rolled_back' } end
 else
-  local refusal = unready(epoch, 0)
+  local refusal = unready(epoch, fence)
   if refusal then return { refusal } end
 end
 if redis.call('SCARD', codesKey) ~= campaign.codes then return { 'missing' } end
@@ -56,7 +59,7 @@ for i = FIRST + done - offset, #ARGV do
   end
 end
 
-if count > 0 and offset + count > done then
+if #fresh > 0 or (not rebuilt and offset + count > done) then
   done, loaded = offset + count, loaded + #fresh
   local now = integer(done) .. ':' .. integer(loaded) .. ':' .. integer(duplicates)
   local phase = { 'phase', 'codes' }
@@ -67,10 +70,11 @@ if count > 0 and offset + count > done then
     local filled = math.min(#fresh, #vacant)
     campaign.returned = campaign.returned - filled
     redis.call('LTRIM', returnedKey, filled, -1)
+    campaign.stamp = math.max(nowMicros, campaign.stamp + 1)
   end
   campaign.pool, campaign.codes = campaign.pool + #fresh, campaign.codes + #fresh
   campaign.total = (campaign.total or 0) + #fresh
   redis.call('HSET', campaignKey, 'total', integer(campaign.total), 'codes', integer(campaign.codes))
   saveCounters()
 end
-return { 'ok', integer(done), integer(loaded), integer(duplicates), integer(campaign.total or 0) }
+return { 'ok', integer(done), integer(loaded), integer(duplicates), integer(campaign.total or 0), integer(campaign.stamp) }

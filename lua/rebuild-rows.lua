@@ -2,24 +2,27 @@
 -- promised to the same user, and over who held its unit. Serials that nobody has are free again.
 --
 -- KEYS     campaign grants leases returned codes kept
--- ARGV     epoch after upTo, then for each row: field id serial issuedAt code
--- RETURNS  missing | stale_epoch | beyond (a serial above the total), alone; or ok, cursor, the highest serial promised beyond it
+-- ARGV     epoch fence after upTo, then for each row: field id serial issuedAt code
+-- RETURNS  missing | stale_epoch | rolled_back | beyond (a serial above the total), alone; or ok, cursor, the highest serial
+--          promised beyond it, the campaign's stamp
 -- WRITES   campaign grants leases returned codes kept
 -- COST     O((upTo - after) * log grants)
 local campaignKey, grantsKey, leasesKey, returnedKey, codesKey, keptKey =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local epoch, after, upTo = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local FIRST, STRIDE = 4, 5
+local epoch, fence, after, upTo = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local FIRST, STRIDE = 5, 5
+--- @include "include/now"
 --- @include "include/campaign"
 --- @include "include/record"
 --- @include "include/write"
 --- @include "include/held"
 
 if campaign.epoch ~= epoch then return { campaign.epoch and 'stale_epoch' or 'missing' } end
+if campaign.stamp < fence then return { 'rolled_back' } end
 local progress = redis.call('HMGET', campaignKey, 'phase', 'cursor')
 local function answer(cursor)
   local last = redis.call('ZREVRANGE', keptKey, 0, 0, 'WITHSCORES')
-  return { 'ok', integer(cursor), last[2] and integer(tonumber(last[2])) or '0' }
+  return { 'ok', integer(cursor), last[2] and integer(tonumber(last[2])) or '0', integer(campaign.stamp) }
 end
 if not campaign.building or progress[1] ~= 'rows' then return { 'stale_epoch' } end
 if after == upTo or after ~= tonumber(progress[2]) then return answer(tonumber(progress[2])) end
@@ -108,6 +111,7 @@ writeAll('SADD', codesKey, codes)
 known = redis.call('SCARD', codesKey) - known
 campaign.returned = campaign.returned + #freed
 campaign.lastSerial = upTo
+campaign.stamp = math.max(nowMicros, campaign.stamp + 1)
 redis.call('HSET', campaignKey, 'cursor', integer(upTo), 'codes', integer(campaign.codes + known))
 saveCounters()
 return answer(upTo)

@@ -271,7 +271,7 @@ export class CouponIssuer {
    * Starts a worker that settles what is due, at once and then every `intervalMs`: the line of write-behind campaigns, first come, first served, and
    * leases that ran out; of open campaigns, and of closed ones with something left. Any number may run, in any number of processes.
    *
-   * While the database fails it tries one reservation at a time and waits longer each time, up to 30 s; each failure is a `fault` event. What
+   * While the database fails it tries two reservations at a time and waits longer each time, up to 30 s; each failure is a `fault` event. What
    * is refused `maxTries` times goes into quarantine. Per campaign and interval one or two round trips, and per batch two more and a save.
    * Throws `InvalidArgumentError`, `ClosedError`. `close()` stops it.
    *

@@ -51,11 +51,11 @@ export interface WorkerParts {
 /** One campaign in the care of a worker. */
 interface Care {
   readonly id: string;
-  /** How many it claims next: one while the database fails, then twice as many each time. */
+  /** How many it claims next: two while the database fails, then twice as many each time. */
   size: number;
   failures: number;
-  /** The last batch came through, so the database works. */
-  healthy: boolean;
+  /** When something last came through; monotonic ms. For a moment after it the database is taken to work. */
+  settledAt: number;
   /** Monotonic ms. */
   dueAt: number;
   lastError: { error: Error; at: Date } | null;
@@ -65,6 +65,7 @@ const LONGEST_BACK_OFF_MS = 30_000;
 /** A closed campaign with nothing left, or one that is gone, is looked at once in so many intervals. */
 const RARELY = 60;
 const CAMPAIGNS_AT_A_TIME = 8;
+const HEALTHY_MS = 1_000;
 
 /** Settles campaigns again and again. Any number may run, in any number of processes; none of them leads. */
 export class Worker implements SettleWorker {
@@ -180,8 +181,9 @@ export class Worker implements SettleWorker {
     const { intervalMs, batchSize } = this.#options;
     for (const until = monotonicMs() + intervalMs; !this.#stopped && monotonicMs() < until; ) {
       const asked = care.size;
-      const { claimed, settled, waitMs } = await this.#parts.settleBatch(serving, asked, care.healthy);
-      care.healthy = settled > 0 || (claimed.length === 0 && care.healthy);
+      const healthy = monotonicMs() - care.settledAt < HEALTHY_MS;
+      const { claimed, settled, waitMs } = await this.#parts.settleBatch(serving, asked, healthy);
+      if (settled > 0) care.settledAt = monotonicMs();
       if (claimed.length > 0 && settled === 0) return this.#backOff(care);
       if (settled > 0) care.failures = 0;
       if (settled === claimed.length) care.size = Math.min(batchSize, 2 * care.size);
@@ -202,7 +204,8 @@ export class Worker implements SettleWorker {
     const longest = Math.max(LONGEST_BACK_OFF_MS, this.#options.intervalMs);
     const backOff = Math.min(longest, this.#options.intervalMs * 2 ** care.failures);
     care.failures = Math.min(care.failures + 1, 30);
-    care.size = 1;
+    // One from the line and one that was claimed before: what is at fault is told from what is not.
+    care.size = Math.min(2, this.#options.batchSize);
     // Jitter: the workers of all processes must not come back to a struggling database in one step.
     care.dueAt = monotonicMs() + backOff * (0.5 + Math.random() / 2);
   }
@@ -223,5 +226,5 @@ export class Worker implements SettleWorker {
 }
 
 function newCare(id: string, size: number): Care {
-  return { id, size, failures: 0, healthy: false, dueAt: 0, lastError: null };
+  return { id, size, failures: 0, settledAt: Number.NEGATIVE_INFINITY, dueAt: 0, lastError: null };
 }

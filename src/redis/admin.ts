@@ -174,7 +174,7 @@ export async function loadChunk(
 ): Promise<LoadProgress> {
   const items = codes.map((code) => ({ code }));
   const reply = await underEpoch(state, () =>
-    state.run(scripts.loadCodes, { epoch: state.epoch, loadId, offset: String(offset) }, items),
+    state.run(scripts.loadCodes, { epoch: state.epoch, fence: state.fence, loadId, offset: String(offset) }, items),
   );
   if (reply[0] === 'gap')
     throw new CampaignConflictError(`load ${loadId} lost its place; load again under a new loadId`);

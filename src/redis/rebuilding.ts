@@ -17,6 +17,8 @@ export interface Run {
   readonly phase: 'old' | 'rows' | 'codes' | 'known' | 'end' | 'losers';
   /** Rows up to this serial are written. */
   readonly cursor: number;
+  /** The highest stamp it saw: each step has one, and none is made on a Redis that is behind the step before. */
+  fence: number;
 }
 
 /** Puts the old state aside and names a new epoch, or takes over from a run that stopped. Two round trips. */
@@ -31,7 +33,10 @@ export async function beginRebuild(state: CampaignState, rules: CampaignRules, l
     const args = { from, random, generation, definition };
     const reply = await state.run(scripts.beginRebuild, args, fields);
     if (reply[0] === 'stale_epoch') from = String(reply[1]);
-    else return { epoch: String(reply[1]), phase: reply[2] as Run['phase'], cursor: Number(reply[3]) };
+    else {
+      const [, epoch, phase, cursor, stamp] = reply;
+      return { epoch: String(epoch), phase: phase as Run['phase'], cursor: Number(cursor), fence: Number(stamp ?? 0) };
+    }
   }
   throw new RedisError(`the rebuild of campaign ${state.id} could not begin: its epoch kept changing`, {
     outcome: 'unknown',
@@ -39,9 +44,9 @@ export async function beginRebuild(state: CampaignState, rules: CampaignRules, l
 }
 
 /** Carries the next stretch of what was promised over. `false` once all of it is. One round trip. */
-export async function keepPromised(state: CampaignState, { epoch }: Run): Promise<boolean> {
-  const [word] = running(state, await state.run(scripts.keepPromised, { epoch, limit: String(CHUNK) }));
-  return word === 'more';
+export async function keepPromised(state: CampaignState, run: Run): Promise<boolean> {
+  const reply = await state.run(scripts.keepPromised, { ...named(run), limit: String(CHUNK) });
+  return running(state, run, reply, 1)[0] === 'more';
 }
 
 /** Writes the rows of one page, in stretches of at most 500 serials, one round trip each. What nobody has in between is free again. */
@@ -65,8 +70,8 @@ export async function writeRows(
       issuedAt: String(row.issuedAt.getTime()),
       code: row.code ?? '',
     }));
-    const args = { epoch: run.epoch, after: String(cursor), upTo: String(end) };
-    const reply = running(state, await state.run(scripts.rebuildRows, args, items));
+    const args = { ...named(run), after: String(cursor), upTo: String(end) };
+    const reply = running(state, run, await state.run(scripts.rebuildRows, args, items), 3);
     if (reply[0] === 'beyond') {
       throw new CampaignConflictError(
         `campaign ${state.id} has issuances up to serial ${upTo}, more than the total of this definition; it stays without state until a rebuild with a larger one`,
@@ -78,41 +83,44 @@ export async function writeRows(
 }
 
 /** The highest serial that is still promised. One round trip. */
-export async function highestPromised(state: CampaignState, { epoch }: Run, cursor: number): Promise<number> {
-  const args = { epoch, after: String(cursor), upTo: String(cursor) };
-  return Number(running(state, await state.run(scripts.rebuildRows, args, []))[2]);
+export async function highestPromised(state: CampaignState, run: Run, cursor: number): Promise<number> {
+  const args = { ...named(run), after: String(cursor), upTo: String(cursor) };
+  return Number(running(state, run, await state.run(scripts.rebuildRows, args, []), 3)[2]);
 }
 
 /** Loads codes that may be given out into what the rows left free. One round trip; at most 500. */
-export async function loadRebuilt(state: CampaignState, { epoch }: Run, codes: readonly string[]): Promise<void> {
+export async function loadRebuilt(state: CampaignState, run: Run, codes: readonly string[]): Promise<void> {
   const items = codes.map((code) => ({ code }));
-  running(state, await state.run(scripts.loadCodes, { epoch, loadId: '', offset: '0' }, items));
+  running(state, run, await state.run(scripts.loadCodes, { ...named(run), loadId: '', offset: '0' }, items), 5);
 }
 
 /** Keeps the next stretch of the codes that were known before from being loaded again. `false` once all of it is. One round trip. */
-export async function keepKnown(state: CampaignState, { epoch }: Run): Promise<boolean> {
-  const [word] = running(state, await state.run(scripts.keepKnown, { epoch, limit: String(CHUNK) }));
-  return word === 'more';
+export async function keepKnown(state: CampaignState, run: Run): Promise<boolean> {
+  const reply = await state.run(scripts.keepKnown, { ...named(run), limit: String(CHUNK) });
+  return running(state, run, reply, 1)[0] === 'more';
 }
 
 /** Gives who lost their unit another one, and lets the campaign serve. Answers those whom no unit was left for. */
-export async function finishRebuild(
-  state: CampaignState,
-  { epoch }: Run,
-): Promise<{ lost: Issuance[]; exhausted: boolean }> {
+export async function finishRebuild(state: CampaignState, run: Run): Promise<{ lost: Issuance[]; exhausted: boolean }> {
   const lost: Issuance[] = [];
   for (;;) {
-    const reply = running(state, await state.run(scripts.finishRebuild, { epoch, limit: String(CHUNK) }));
+    const reply = running(state, run, await state.run(scripts.finishRebuild, { ...named(run), limit: String(CHUNK) }));
     for (let i = 2; i < reply.length; i += 2) {
       const { grant, userId } = splitField(String(reply[i]));
-      lost.push(decodeIssuance(grant, String(reply[i + 1]), { campaignId: state.id, userId, epoch }));
+      lost.push(decodeIssuance(grant, String(reply[i + 1]), { campaignId: state.id, userId, epoch: run.epoch }));
     }
     if (reply[0] === 'done') return { lost, exhausted: reply[1] === '1' };
   }
 }
 
-function running(state: CampaignState, reply: Reply): Reply {
-  if (reply[0] === 'stale_epoch' || reply[0] === 'missing') throw overtaken(state);
+function named({ epoch, fence }: Run): { epoch: string; fence: string } {
+  return { epoch, fence: String(fence) };
+}
+
+function running(state: CampaignState, run: Run, reply: Reply, stampAt?: number): Reply {
+  const [word] = reply;
+  if (word === 'stale_epoch' || word === 'missing' || word === 'rolled_back') throw overtaken(state);
+  if (stampAt !== undefined && word !== 'beyond') run.fence = Math.max(run.fence, Number(reply[stampAt]));
   return reply;
 }
 

@@ -53,14 +53,18 @@ export const scripts = {
   inspectServer: defineScript('inspect-server', inspectServer, { keys: ['campaign'] }),
   restock: defineScript('restock', restock, { keys: SERVING, args: ['epoch', 'requestId', 'add'] }),
   purgeCampaign: defineScript('purge-campaign', purgeCampaign, { keys: ALL, args: ['epoch'] }),
-  inspect: defineScript('inspect', inspect, { keys: SERVING }),
+  inspect: defineScript('inspect', inspect, { keys: ALL }),
   findUser: defineScript('find-user', findUser, { keys: ['campaign', 'grants'], args: ['epoch', 'fence', 'userId'] }),
   setPaused: defineScript('set-paused', setPaused, {
     keys: ['campaign', 'senders'],
     args: ['epoch', 'sender', 'call', 'paused'],
   }),
   closeCampaign: defineScript('close-campaign', closeCampaign, { keys: ALL, args: ['epoch', 'retainMs'] }),
-  loadCodes: defineScript('load-codes', loadCodes, { keys: ALL, args: ['epoch', 'loadId', 'offset'], each: ['code'] }),
+  loadCodes: defineScript('load-codes', loadCodes, {
+    keys: ALL,
+    args: ['epoch', 'fence', 'loadId', 'offset'],
+    each: ['code'],
+  }),
   findInPool: defineScript('find-in-pool', findInPool, {
     keys: ['campaign', 'pool'],
     args: ['epoch', 'code', 'fromTail', 'limit'],
@@ -109,20 +113,20 @@ export const scripts = {
   }),
   keepPromised: defineScript('keep-promised', keepPromised, {
     keys: ['campaign', 'grants', 'leases', 'codes', 'old', 'kept'],
-    args: ['epoch', 'limit'],
+    args: ['epoch', 'fence', 'limit'],
   }),
   keepKnown: defineScript('keep-known', keepKnown, {
     keys: ['campaign', 'codes', 'known'],
-    args: ['epoch', 'limit'],
+    args: ['epoch', 'fence', 'limit'],
   }),
   rebuildRows: defineScript('rebuild-rows', rebuildRows, {
     keys: ['campaign', 'grants', 'leases', 'returned', 'codes', 'kept'],
-    args: ['epoch', 'after', 'upTo'],
+    args: ['epoch', 'fence', 'after', 'upTo'],
     each: ['field', 'id', 'serial', 'issuedAt', 'code'],
   }),
   finishRebuild: defineScript('finish-rebuild', finishRebuild, {
     keys: [...ALL, 'old', 'kept'],
-    args: ['epoch', 'limit'],
+    args: ['epoch', 'fence', 'limit'],
   }),
   scanGrants: defineScript('scan-grants', scanGrants, { keys: HELD, args: ['epoch', 'cursor', 'limit'] }),
   readGrants: defineScript('read-grants', readGrants, {

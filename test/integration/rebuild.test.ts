@@ -245,6 +245,33 @@ describe('while it is under way', () => {
     await audit();
   });
 
+  test.each([1, 2, 3, 4])(
+    'a Redis that goes back under it, at its page %i, does not come to serve half of it',
+    async (back) => {
+      await issuer.openCampaign(counted(3_000));
+      await issueAll(users(2_000));
+      await redis.flushall();
+      const list = persistence.list.bind(persistence);
+      let pages = 0;
+      let saved: (readonly [string, Buffer])[] = [];
+      persistence.list = async (campaign, options) => {
+        pages++;
+        if (pages === back) {
+          const names = await redis.keys('*');
+          saved = await Promise.all(names.map(async (name) => [name, await redis.dumpBuffer(name)] as const));
+        }
+        if (pages === 5) for (const [name, value] of saved) await redis.restore(name, 0, value, 'REPLACE');
+        return list(campaign, options);
+      };
+      await expect(issuer.rebuild(counted(3_000))).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
+      expect(pages).toBe(5);
+      expect(await issueTo('late')).toEqual({ status: 'not_ready', reason: 'rebuilding' });
+      await issuer.rebuild(counted(3_000));
+      expect(count(await issueAll(users(1_100, 'late')), 'issued')).toBe(1_000);
+      await audit();
+    },
+  );
+
   test('a save of the old epoch that lands late takes nothing from anybody', async () => {
     await issuer.openCampaign(counted(3));
     const end = persistence.hold();

@@ -32,10 +32,10 @@ const ofAllKeys = ({ name, keys }: { name: string; keys: readonly (string | unde
 const LONGER: Record<string, number> = {
   reserve: 124,
   reassign: 64,
-  'claim-due': 67,
-  'load-codes': 67,
-  'rebuild-rows': 108,
-  'finish-rebuild': 72,
+  'claim-due': 74,
+  'load-codes': 70,
+  'rebuild-rows': 112,
+  'finish-rebuild': 73,
 };
 
 const files = scriptFiles();

@@ -48,7 +48,7 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
   await redis.hset(keys.campaign, 'epoch', EPOCH);
   await run(call(scripts.activateCampaign, { epoch }));
   const codes = ['AAA', 'BBB', 'CCC', 'DDD', 'EEE', 'FFF', 'GGG', 'HHH', 'JJJ', 'KKK'].map((code) => ({ code }));
-  if (kind === 'codes') await run(call(scripts.loadCodes, { epoch, loadId: 'first', offset: '0' }, codes));
+  if (kind === 'codes') await run(call(scripts.loadCodes, { epoch, fence: '0', loadId: 'first', offset: '0' }, codes));
   const reserve = (n: string, users: string[]) =>
     call(
       scripts.reserve,
@@ -72,8 +72,8 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
     { from: epoch, random: 'rebuilt', generation: '1', definition: 'the rules' },
     Object.entries(rules).map(([name, value]) => ({ name, value })),
   );
-  const keep = call(scripts.keepPromised, { epoch, limit: '500' });
-  const rebuildRows = call(scripts.rebuildRows, { epoch, after: '0', upTo: '5' }, [
+  const keep = call(scripts.keepPromised, { epoch, fence: '0', limit: '500' });
+  const rebuildRows = call(scripts.rebuildRows, { epoch, fence: '0', after: '0', upTo: '5' }, [
     { field: '1:u1', id: idOf('u1'), serial: '2', issuedAt: '1', code: kind === 'codes' ? 'BBB' : '' },
     { field: '1:u9', id: idOf('u9'), serial: '3', issuedAt: '1', code: kind === 'codes' ? 'CCC' : '' },
   ]);
@@ -105,7 +105,7 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
       'find-user': call(scripts.findUser, { epoch, fence: '0', userId: 'u1' }),
       'set-paused': call(scripts.setPaused, { epoch, sender: 'tests', call: '2', paused: '1' }),
       'close-campaign': call(scripts.closeCampaign, { epoch, retainMs: '60000' }),
-      'load-codes': call(scripts.loadCodes, { epoch, loadId: 'second', offset: '0' }, [
+      'load-codes': call(scripts.loadCodes, { epoch, fence: '0', loadId: 'second', offset: '0' }, [
         { code: 'new' },
         { code: 'AAA' },
       ]),
@@ -128,8 +128,8 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
       'begin-rebuild': begin,
       'keep-promised': keep,
       'rebuild-rows': rebuildRows,
-      'keep-known': call(scripts.keepKnown, { epoch, limit: '500' }),
-      'finish-rebuild': call(scripts.finishRebuild, { epoch, limit: '500' }),
+      'keep-known': call(scripts.keepKnown, { epoch, fence: '0', limit: '500' }),
+      'finish-rebuild': call(scripts.finishRebuild, { epoch, fence: '0', limit: '500' }),
       'scan-grants': call(scripts.scanGrants, { epoch, cursor: '0', limit: '500' }),
       'read-grants': call(scripts.readGrants, { epoch }, [{ field: '1:u1' }, { field: '1:nobody' }]),
       'scan-free': call(scripts.scanFree, { epoch, offset: '0', limit: '500' }),
