@@ -29,7 +29,7 @@ export interface Ground {
 }
 
 /** A call takes no longer than this, and what it leaves behind is settled while the users still ask. */
-const TIMES = { timeoutMs: 400, leaseMs: 1_000 };
+const TIMES = { timeoutMs: 800, leaseMs: 1_200 };
 const ENOUGH = length(20, 200);
 const MAX_ROUNDS = 500;
 let runs = 0;

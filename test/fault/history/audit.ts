@@ -1,0 +1,116 @@
+import type { Issuance } from '../../../src/index.js';
+import { checkCounters, checkInvariants, checkRows, checkState } from '../../support/invariants.js';
+import { emptyBelief } from './belief.js';
+import type { History } from './history.js';
+import { isCounted } from './setting.js';
+import type { Snapshot } from './snapshot.js';
+import { sameUnit } from './told.js';
+
+/** Follows what became of the campaign in the last command, and checks everything that must hold whenever nothing moves. */
+export async function audit(history: History): Promise<void> {
+  const books = await history.books();
+  const rows = await history.database.rows(history.id);
+  if (surprises(history, rows)) history.lose();
+  follow(history, books);
+  history.ceiling = Math.max(history.ceiling, history.belief.total);
+  if (history.belief.serving) await checkBooks(history, books, rows);
+  const { setting, told } = history;
+  checkRows(rows, { total: limitOf(history), perUser: setting.perUser });
+  for (const { code } of rows) {
+    if (setting.stock === 'codes' && !history.loaded.has(code!)) throw new Error(`nobody loaded ${code}`);
+  }
+  fail([...told.violations, ...told.untrue(rows)]);
+  history.before = { books, rows };
+  await history.copy();
+}
+
+function limitOf({ lost, ceiling, belief, setting, loaded }: History): number {
+  if (setting.stock === 'unlimited') return Number.POSITIVE_INFINITY;
+  if (setting.stock === 'codes') return loaded.size;
+  // After a loss nobody but the unique keys remembers what a restock took away.
+  return lost || !belief.serving ? ceiling : belief.total;
+}
+
+/** The campaign in Redis may be another making by now. */
+function follow(history: History, books: Snapshot): void {
+  const { state, epoch } = books;
+  if (state === 'none') return;
+  if (epoch !== history.belief.epoch) begin(history, books);
+  const { belief } = history;
+  if (state === 'building') belief.mustHave ??= history.before.rows;
+  if (state !== 'serving' || belief.serving) {
+    belief.serving = state === 'serving';
+    return;
+  }
+  const rows = belief.mustHave ?? history.before.rows;
+  if (isNew(history, epoch) && rows.length > 0) throw new Error('it was opened as new, though the database has rows');
+  const forgotten = rows.filter((row) => !isThere(books, row));
+  fail(forgotten.map((row) => `it serves without the row of ${row.userId}, serial ${row.serial}`));
+  const withdrawn = books.count('withdrawn');
+  if (!history.lost && withdrawn > 0) throw new Error(`${withdrawn} units are withdrawn in what was made anew`);
+  Object.assign(belief, { serving: true, mustHave: null, withdrawn: [withdrawn, withdrawn] });
+  history.trust = 'whole';
+}
+
+function begin(history: History, books: Snapshot): void {
+  const { epoch } = books;
+  const opened = books.count('opened');
+  history.epochs.add(epoch);
+  if (isNew(history, epoch)) history.givable.clear();
+  if (isNew(history, epoch) || history.belief.epoch === '') {
+    history.belief = { ...emptyBelief(), opened, total: opened };
+  }
+  const { belief } = history;
+  if (belief.opened !== opened) Object.assign(belief, { opened, total: opened });
+  Object.assign(belief, { epoch, serving: false, partial: [] });
+}
+
+function isNew({ makings }: History, epoch: string): boolean {
+  return makings.get(epoch.slice(epoch.indexOf('-') + 1)) === 'opened';
+}
+
+function isThere(books: Snapshot, row: Issuance): boolean {
+  return books.grants.some((grant) => grant.id === row.id && grant.grant === row.grant && sameUnit(grant, row));
+}
+
+/** A save of before a loss came through only now, and Redis does not know of it: it is behind once more. */
+function surprises(history: History, rows: readonly Issuance[]): boolean {
+  const { books, rows: known } = history.before;
+  const late = rows.filter(({ id, epoch }) => history.forgiven.has(epoch) && known.every((row) => row.id !== id));
+  return late.some((row) => !isThere(books, row));
+}
+
+async function checkBooks(history: History, books: Snapshot, rows: readonly Issuance[]): Promise<void> {
+  const { belief, forgiven, told, setting } = history;
+  // What had vanished may be as it should again, once the last that was in it has come to its end.
+  belief.partial = belief.partial.filter((name) => !books.hasAllOf(name));
+  if (belief.partial.length > 0) return;
+  const late = rows.some((row) => forgiven.has(row.epoch) && !isThere(books, row));
+  if (history.trust === 'whole' && late) history.lose();
+  const campaign = { redis: books.reader, campaignId: history.id };
+  if (history.trust === 'behind') {
+    await checkCounters(campaign);
+    return;
+  }
+  const held = new Set(books.grants.map(({ id }) => id));
+  // After a loss an attempt may have its row and, for another grant of the user, a reservation: its save will tell.
+  if (history.lost && held.size < books.grants.length) await checkState(campaign);
+  else await checkInvariants({ ...campaign, rows });
+  const stored = new Set(rows.map(({ id }) => id));
+  fail(told.broken((id) => held.has(id) || stored.has(id)));
+  const { paused, closed, withdrawn } = belief;
+  is('paused', books.campaign.paused === '1', paused);
+  is('closed', books.campaign.closedAt !== undefined, closed);
+  if (isCounted(setting)) is('the total', books.count('total') - books.count('removed'), belief.total);
+  const out = books.count('withdrawn');
+  if (out < withdrawn[0] || (out > withdrawn[1] && !history.lost))
+    throw new Error(`${out} units are withdrawn, not ${withdrawn}`);
+}
+
+function is(what: string, found: unknown, expected: unknown): void {
+  if (found !== expected) throw new Error(`${what}: ${found}, not ${expected}`);
+}
+
+export function fail(violations: readonly string[]): void {
+  if (violations.length > 0) throw new Error(violations.join('\n'));
+}

@@ -1,0 +1,28 @@
+import type { Issuance } from '../../../src/index.js';
+
+/** What the operators of a campaign believe that Redis keeps. It goes back with Redis when an older copy is put back. */
+export interface Belief {
+  /** The epoch that was seen last; empty where nothing is kept. */
+  epoch: string;
+  serving: boolean;
+  /** Keys that went missing: nothing may serve. */
+  partial: readonly string[];
+  paused: boolean;
+  closed: boolean;
+  /** The total of the definition, and of now. */
+  opened: number;
+  total: number;
+  /** Changes of the total that were made, by request id. */
+  restocks: ReadonlyMap<string, number>;
+  /** Rows that a rebuild under way has to bring back. */
+  mustHave: readonly Issuance[] | null;
+  /** How many units were withdrawn: at least, at most. */
+  withdrawn: readonly [number, number];
+}
+
+export function emptyBelief(): Belief {
+  return {
+    ...{ epoch: '', serving: false, partial: [], paused: false, closed: false, opened: 0, total: 0 },
+    ...{ restocks: new Map(), mustHave: null, withdrawn: [0, 0] as const },
+  };
+}

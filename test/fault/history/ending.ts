@@ -1,0 +1,82 @@
+import { audit, fail } from './audit.js';
+import type { History, Process } from './history.js';
+import { rebuild } from './rebuilding.js';
+import { letLeasesRunOut } from './settlers.js';
+
+/** All faults heal: what was promised is kept, and everything that nobody has can be given out. */
+export async function end(history: History): Promise<void> {
+  history.told.log.push('— all faults heal');
+  await heal(history);
+  if (history.epochs.size === 0) return;
+  const process = history.processes[0]!;
+  if (history.trust === 'behind' || !history.belief.serving) await makeAgain(history, process);
+  await settleAll(history, process);
+  await giveOutTheRest(history, process);
+}
+
+async function heal(history: History): Promise<void> {
+  const { database, partner, traffic, processes } = history;
+  database.moods = [];
+  database.poison = null;
+  partner.moods = [];
+  for (const { wire } of processes) wire.fates.splice(0);
+  while (traffic.held.length > 0) {
+    for (const { goOn } of traffic.held.splice(0)) goOn('done');
+    await traffic.quiet();
+  }
+  while (database.landing.length > 0) await database.land(0);
+  for (const index of processes.keys()) history.crash(index);
+  await audit(history);
+}
+
+async function makeAgain(history: History, process: Process): Promise<void> {
+  const there = () => history.belief.serving && history.trust === 'whole';
+  for (let run = 0; run < 3 && !there(); run++) await again(history, process);
+  if (!there()) throw new Error('no rebuild brought it back');
+}
+
+async function again(history: History, process: Process): Promise<void> {
+  await rebuild(history, process);
+  await history.traffic.quiet();
+  await audit(history);
+}
+
+/** One pass after the last lease ran out leaves nothing reserved but what is in quarantine. */
+async function settleAll(history: History, { issuer }: Process): Promise<void> {
+  if (history.belief.paused) {
+    if (!history.belief.closed) await issuer.resume(history.id);
+    history.belief.paused = history.belief.closed && history.belief.paused;
+  }
+  await letLeasesRunOut(history);
+  await issuer.settle(history.id);
+  const { quarantined, reserved } = await history.books();
+  if (reserved.length !== quarantined) throw new Error(`one pass left ${reserved.length} reserved`);
+  await issuer.retryQuarantined({ campaignId: history.id });
+  await issuer.settle(history.id);
+  const left = (await history.books()).reserved.length;
+  if (left > 0) throw new Error(`${left} reservations came to no end`);
+  await audit(history);
+}
+
+async function giveOutTheRest(history: History, process: Process): Promise<void> {
+  const { setting, belief } = history;
+  const { available } = history.before.books;
+  if (!belief.closed) {
+    const more = setting.stock === 'unlimited' ? 2 : available + 2;
+    const answers = Array.from({ length: more }, (_, i) =>
+      history.ask(process, { userId: `late-${i}`, requestId: 'late' }),
+    );
+    await history.traffic.quiet();
+    await process.issuer.settle(history.id);
+    await audit(history);
+    const served = answers.filter(({ attempt }) => attempt.words.has('issued') || attempt.words.has('accepted')).length;
+    if (setting.stock !== 'unlimited' && served !== available)
+      throw new Error(`${served} of ${available} units came out`);
+  }
+  const { books, rows } = history.before;
+  if (setting.stock === 'unlimited') return;
+  const units = setting.stock === 'codes' ? books.count('total') : belief.total;
+  const left = belief.closed ? books.available : 0;
+  const out = rows.length + left + books.count('withdrawn');
+  fail(out === units ? [] : [`${out} of ${units} units came out or are left`]);
+}

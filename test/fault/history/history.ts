@@ -1,0 +1,180 @@
+import {
+  CouponIssuer,
+  type CouponIssuerOptions,
+  type Issuance,
+  type IssueResult,
+  RedisError,
+} from '../../../src/index.js';
+import { type Belief, emptyBelief } from './belief.js';
+import { MoodyDatabase } from './database.js';
+import type { Ground } from './ground.js';
+import { Partner } from './partner.js';
+import type { Setting } from './setting.js';
+import { Snapshot } from './snapshot.js';
+import { type Ask, type Attempt, Told } from './told.js';
+import { NEVER, Traffic } from './traffic.js';
+import { type Making, Wire } from './wire.js';
+
+export interface Process {
+  readonly wire: Wire;
+  readonly issuer: CouponIssuer;
+}
+
+/** All that Redis kept at one time. */
+export interface Copy {
+  readonly keys: readonly (readonly [string, Buffer])[];
+  readonly belief: Belief;
+}
+
+/** What was asked in one command, and what came of it before the command ended. */
+export interface Answer {
+  readonly attempt: Attempt;
+  readonly process: Process;
+  outcome: IssueResult | Error | null;
+}
+
+let histories = 0;
+
+/** One campaign, its processes, its database, and a plain record of what its users and operators were told. */
+export class History {
+  readonly id = `history-${++histories}`;
+  readonly setting: Setting;
+  readonly ground: Ground;
+  readonly traffic = new Traffic();
+  readonly database = new MoodyDatabase(this.traffic);
+  readonly partner = new Partner(this.traffic);
+  readonly processes: Process[];
+  readonly told = new Told(this.id);
+  belief: Belief = emptyBelief();
+  /** `behind`: Redis lost something that no rebuild has brought back. */
+  trust: 'whole' | 'behind' = 'whole';
+  lost = false;
+  /** Epochs of before a loss: a save that was under way then may still land. */
+  readonly forgiven = new Set<string>();
+  readonly epochs = new Set<string>();
+  /** How each state came to be, by the random half of its epoch. */
+  readonly makings = new Map<string, Making>();
+  /** The most units that ever were. */
+  ceiling = 0;
+  /** A rebuild was refused because there are more units than its definition said. */
+  larger = false;
+  /** Codes that were ever loaded, those that an operator would give a rebuild, and those that went out and were withdrawn. */
+  readonly loaded = new Set<string>();
+  readonly givable = new Set<string>();
+  readonly recalled = new Set<string>();
+  readonly delivered = new Map<string, string>();
+  /** One for the end of each command. */
+  readonly copies: Copy[] = [];
+  /** As they were when the last command had ended. */
+  before!: { readonly books: Snapshot; readonly rows: readonly Issuance[] };
+  readonly #hands = new Map<string, string>();
+  readonly #underWay = new Set<Answer>();
+  readonly #pending = new Set<Promise<unknown>>();
+
+  private constructor(ground: Ground, setting: Setting) {
+    this.ground = ground;
+    this.setting = setting;
+    this.partner.onDelivery = (issuance) => {
+      this.delivered.set(issuance.id, issuance.code ?? '');
+      this.shown(issuance);
+    };
+    this.processes = ground.clients.map((_, i) => this.#start(i));
+  }
+
+  static async begin(ground: Ground, setting: Setting): Promise<History> {
+    await ground.redis.flushall();
+    const history = new History(ground, setting);
+    history.before = { books: await history.books(), rows: [] };
+    return history;
+  }
+
+  books(): Promise<Snapshot> {
+    return Snapshot.read(this.ground.redis, this.id);
+  }
+
+  async copy(): Promise<void> {
+    const { redis } = this.ground;
+    const names = (await redis.keys('*')).sort();
+    const values = await Promise.all(names.map((name) => redis.dumpBuffer(name)));
+    this.copies.push({ keys: names.map((name, i) => [name, values[i]!]), belief: { ...this.belief } });
+  }
+
+  /** Lets something go on by itself: it may wait for what is held. */
+  pursue<T>(work: Promise<T>): Promise<T> {
+    const pursued = work.catch(() => {}).finally(() => this.#pending.delete(pursued));
+    this.#pending.add(pursued);
+    return work;
+  }
+
+  async allDone(): Promise<void> {
+    while (this.#pending.size > 0) await Promise.all(this.#pending);
+  }
+
+  ask(process: Process, ask: Ask): Answer {
+    const attempt = this.told.asked(ask, this.trust === 'behind');
+    const answer: Answer = { attempt, process, outcome: null };
+    this.#underWay.add(answer);
+    const asked = process.issuer.issue({ campaignId: this.id, ...ask }).catch((error: Error) => error);
+    this.pursue(asked.then((outcome) => this.#answered(answer, outcome)));
+    return answer;
+  }
+
+  /** Somebody was shown a code, or it was delivered to them. */
+  shown({ code, userId, epoch }: Issuance): void {
+    if (code === null || this.trust === 'behind' || this.forgiven.has(epoch)) return;
+    const holder = this.#hands.get(code) ?? userId;
+    this.#hands.set(code, holder);
+    if (holder !== userId) this.told.violations.push(`code ${code} of ${holder} was given to ${userId}`);
+  }
+
+  /** The process dies: nobody hears of what it had under way. */
+  crash(index: number): void {
+    const process = this.processes[index]!;
+    process.wire.dead = true;
+    for (const answer of this.#underWay) {
+      if (answer.process === process) this.#answered(answer, new RedisError('it died', { outcome: 'unknown' }));
+    }
+    this.processes[index] = this.#start(index);
+  }
+
+  /** Redis lost something that was there. */
+  lose(): void {
+    this.lost = true;
+    this.trust = 'behind';
+    for (const epoch of this.epochs) this.forgiven.add(epoch);
+    this.told.exempt();
+    this.#hands.clear();
+  }
+
+  #answered(answer: Answer, outcome: IssueResult | Error): void {
+    if (!this.#underWay.delete(answer)) return;
+    answer.outcome = outcome;
+    this.told.answered(answer.attempt, outcome);
+    if (outcome instanceof Error) return;
+    if (outcome.status === 'issued') this.shown(outcome.issuance);
+    if (outcome.status === 'already_issued') for (const one of outcome.issuances) this.shown(one);
+    if (outcome.status === 'accepted' && outcome.issuance.code !== null) {
+      this.told.violations.push(`${outcome.issuance.userId} was shown a code before its row was there`);
+    }
+  }
+
+  #start(index: number): Process {
+    const wire = new Wire(this.ground.clients[index]!, this.traffic, (random, how) => this.makings.set(random, how));
+    const alive = <T>(work: () => Promise<T>) => (wire.dead ? NEVER : work());
+    const { database, partner, setting } = this;
+    const options: CouponIssuerOptions = {
+      redis: wire,
+      persistence: {
+        save: (issuances) => alive(() => database.save(issuances)),
+        list: (id, page) => alive(() => database.list(id, page)),
+        ...(setting.finds && { find: (issuances: readonly Issuance[]) => alive(() => database.find(issuances)) }),
+      },
+      ...(setting.delivers && {
+        deliver: (issuance: Issuance) => alive(() => partner.deliver(issuance)),
+        recall: (issuance: Issuance) => void this.recalled.add(issuance.code ?? ''),
+      }),
+      ...{ leaseMs: 600_000, timeoutMs: 300_000, maxInFlight: 8, maxTries: 2, maxBatch: setting.maxBatch },
+    };
+    return { wire, issuer: new CouponIssuer(options) };
+  }
+}

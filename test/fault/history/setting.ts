@@ -1,0 +1,38 @@
+import fc from 'fast-check';
+import type { CampaignDefinition } from '../../../src/index.js';
+
+/** The campaign of a history, and what its processes are told. */
+export interface Setting {
+  readonly stock: 'counted' | 'generated' | 'codes' | 'unlimited';
+  readonly units: number;
+  readonly perUser: number;
+  readonly saveMode: 'write-through' | 'write-behind';
+  readonly delivers: boolean;
+  readonly finds: boolean;
+  readonly maxBatch: number;
+}
+
+export const settings: fc.Arbitrary<Setting> = fc.record({
+  stock: fc.constantFrom('counted', 'codes', 'generated', 'codes', 'counted', 'unlimited'),
+  units: fc.integer({ min: 1, max: 12 }),
+  perUser: fc.constantFrom(1, 2),
+  saveMode: fc.constantFrom('write-through', 'write-behind'),
+  delivers: fc.boolean(),
+  finds: fc.boolean(),
+  maxBatch: fc.constantFrom(500, 2, 1),
+});
+
+export function definitionOf(setting: Setting, id: string, total: number): CampaignDefinition {
+  const { stock, perUser, saveMode } = setting;
+  const stocks = {
+    counted: { kind: 'counted', total },
+    generated: { kind: 'counted', total, generateCodes: true },
+    codes: { kind: 'codes' },
+    unlimited: { kind: 'unlimited' },
+  } as const;
+  return { id, perUser, saveMode, stock: stocks[stock] };
+}
+
+export function isCounted({ stock }: Setting): boolean {
+  return stock === 'counted' || stock === 'generated';
+}

@@ -1,0 +1,102 @@
+import fc from 'fast-check';
+import type { SettleResult } from '../../../src/index.js';
+import { campaignKeys } from '../../../src/redis/keys.js';
+import { until } from '../../support/until.js';
+import { inMood, type Moods, moods, moodsInWords } from './callers.js';
+import { command, type HistoryCommand, mustRefuse } from './command.js';
+import type { History, Process } from './history.js';
+import { IN_QUARANTINE } from './snapshot.js';
+
+const opened = ({ belief }: Readonly<History>) => belief.epoch !== '';
+
+/** Makes the leases of a campaign run out, but for what is in quarantine. */
+export async function letLeasesRunOut(history: History): Promise<void> {
+  const { leases } = await history.books();
+  const { leases: key } = campaignKeys('coupon', history.id);
+  for (const [field, due] of leases) {
+    if (due < IN_QUARANTINE) await history.ground.redis.zadd(key, 'XX', 0, field);
+  }
+}
+
+export const leasesRunningOut: fc.Arbitrary<HistoryCommand> = fc.constant(
+  command('leases run out', letLeasesRunOut, opened),
+);
+
+/** A pass over what is due. */
+export const settling: fc.Arbitrary<HistoryCommand> = fc
+  .record({ process: fc.nat(2), late: fc.constantFrom(true, true, false), mood: moods })
+  .map(({ process, late, mood }) => {
+    const words = `${process}: settle${late ? ' what is late' : ''}${moodsInWords(mood)}`;
+    return command(words, (history) => settle(history, history.processes[process]!, mood, late), opened);
+  });
+
+async function settle(history: History, process: Process, mood: Moods, late: boolean): Promise<void> {
+  if (late) await letLeasesRunOut(history);
+  inMood(history, mood);
+  const { wire, issuer } = process;
+  let result: SettleResult | null = null;
+  const refuses = mustRefuse(history, process);
+  const calm = history.traffic.held.length === 0 && mood.saves.length === 0 && wire.fates.length === 0;
+  const settling = history.pursue(issuer.settle(history.id));
+  settling.then(
+    (done) => {
+      result = done;
+    },
+    () => {},
+  );
+  await history.traffic.quiet();
+  if (!calm || !late || mood.deliveries.length > 0 || history.trust === 'behind') return;
+  if (refuses) return;
+  const books = await history.books();
+  const pending = books.reserved.length;
+  if (!result || books.quarantined !== pending) throw new Error(`a pass in peace left ${pending} reserved`);
+}
+
+/** A worker looks once at what is due. */
+export const working: fc.Arbitrary<HistoryCommand> = fc
+  .record({ process: fc.nat(2), batchSize: fc.integer({ min: 1, max: 3 }), mood: moods })
+  .map(({ process, batchSize, mood }) => {
+    const words = `${process}: a worker comes, ${batchSize} at a time${moodsInWords(mood)}`;
+    return command(words, (history) => work(history, history.processes[process]!, batchSize, mood), opened);
+  });
+
+async function work(history: History, { issuer, wire }: Process, batchSize: number, mood: Moods): Promise<void> {
+  inMood(history, mood);
+  const before = wire.calls.length;
+  const worker = issuer.startWorker({ campaigns: [history.id], intervalMs: 3_600_000, batchSize });
+  await until(() => wire.calls.length > before);
+  await history.traffic.quiet();
+  history.pursue(worker.stop());
+}
+
+/** An operator lets settle try again what is in quarantine. */
+export const retrying: fc.Arbitrary<HistoryCommand> = fc
+  .nat(2)
+  .map((process) =>
+    command(
+      `${process}: retry what is in quarantine`,
+      ({ processes, id }) =>
+        processes[process]!.issuer.retryQuarantined({ campaignId: id }).catch((error: Error) => error),
+      opened,
+    ),
+  );
+
+/** An operator gives up what is in quarantine, once no save of it can be under way. */
+export const withdrawing: fc.Arbitrary<HistoryCommand> = fc
+  .nat(2)
+  .map((process) =>
+    command(`${process}: withdraw what is in quarantine`, (history) => withdraw(history, process), opened),
+  );
+
+async function withdraw(history: History, index: number): Promise<void> {
+  const { traffic, database, id, told, belief, delivered, recalled } = history;
+  if (traffic.held.length + database.landing.length > 0) return;
+  const { issuer } = history.processes[index]!;
+  const found = await issuer.listQuarantined(id).catch(() => []);
+  const ids = found.map(({ issuance }) => issuance.id);
+  const [least, most] = belief.withdrawn;
+  told.withdrawn(ids);
+  for (const one of ids) recalled.add(delivered.get(one) ?? '');
+  const { withdrawn } = await issuer.withdrawQuarantined({ campaignId: id }).catch(() => ({ withdrawn: 0 }));
+  belief.withdrawn = [least + withdrawn, most + ids.length];
+}

@@ -1,0 +1,111 @@
+import type { Redis } from 'ioredis';
+import type { Issuance } from '../../../src/index.js';
+import { campaignKeys } from '../../../src/redis/keys.js';
+import { decodeIssuance, splitField } from '../../../src/redis/record.js';
+import type { StateReader } from '../../support/invariants.js';
+
+/** From here on a lease never ends by itself. */
+export const IN_QUARANTINE = 2 ** 53 - 1;
+
+/** What Redis holds of one campaign at one instant, read by the test itself. */
+export class Snapshot {
+  readonly campaign: Readonly<Record<string, string>>;
+  readonly grants: readonly Issuance[];
+  /** When the lease of each field ends. */
+  readonly leases: ReadonlyMap<string, number>;
+  readonly returned: readonly string[];
+  readonly pool: readonly string[];
+  readonly #records: Record<string, string>;
+
+  private constructor(id: string, replies: unknown[]) {
+    const [campaign, grants, leases, returned, pool] = replies as [
+      ...Record<string, string>[],
+      string[],
+      string[],
+      string[],
+    ];
+    this.campaign = campaign as Record<string, string>;
+    this.#records = grants as Record<string, string>;
+    this.grants = Object.entries(this.#records).map(([field, record]) => {
+      const { grant, userId } = splitField(field);
+      return decodeIssuance(grant, record, { campaignId: id, userId, epoch: this.epoch });
+    });
+    const scores = leases as string[];
+    this.leases = new Map(scores.flatMap((field, i) => (i % 2 === 0 ? [[field, Number(scores[i + 1])]] : [])));
+    this.returned = returned as string[];
+    this.pool = pool as string[];
+  }
+
+  static async read(redis: Redis, id: string): Promise<Snapshot> {
+    const keys = campaignKeys('coupon', id);
+    const replies = await redis
+      .multi()
+      .hgetall(keys.campaign)
+      .hgetall(keys.grants)
+      .zrange(keys.leases, 0, -1, 'WITHSCORES')
+      .lrange(keys.returned, 0, -1)
+      .lrange(keys.pool, 0, -1)
+      .exec();
+    return new Snapshot(
+      id,
+      replies!.map(([, reply]) => reply),
+    );
+  }
+
+  get epoch(): string {
+    return this.campaign.epoch ?? '';
+  }
+
+  get stamp(): number {
+    return Number(this.campaign.stamp ?? 0);
+  }
+
+  get state(): 'none' | 'opening' | 'building' | 'serving' {
+    if (this.epoch === '') return 'none';
+    if (this.campaign.building !== undefined) return 'building';
+    return this.campaign.verified === '1' ? 'serving' : 'opening';
+  }
+
+  count(name: string): number {
+    return Number(this.campaign[name] ?? 0);
+  }
+
+  /** Units that nobody has. */
+  get available(): number {
+    if (this.campaign.kind === 'unlimited') return Number.POSITIVE_INFINITY;
+    if (this.campaign.kind === 'codes') return this.pool.length;
+    return this.count('total') - this.count('lastSerial') + this.returned.length;
+  }
+
+  get reserved(): readonly Issuance[] {
+    return this.grants.filter(({ state }) => state === 'reserved');
+  }
+
+  /** Whether a key holds as much as the campaign counts. */
+  hasAllOf(name: string): boolean {
+    const reserved = this.count('reserved');
+    const sizes: Record<string, readonly [number, number]> = {
+      grants: [this.grants.length, reserved + this.count('issued')],
+      leases: [this.leases.size, reserved],
+      returned: [this.returned.length, this.count('returned')],
+      pool: [this.pool.length, this.count('pool')],
+    };
+    const [size, counted] = sizes[name] ?? [0, 1];
+    return size === counted;
+  }
+
+  get quarantined(): number {
+    return [...this.leases.values()].filter((due) => due >= IN_QUARANTINE).length;
+  }
+
+  /** For the checks that read Redis: all of them see this one instant. */
+  get reader(): StateReader {
+    const { campaign, leases, returned, pool } = this;
+    const records = this.#records;
+    return {
+      hgetall: async (key: string) => (key.endsWith(':campaign') ? campaign : records),
+      lrange: async (key: string) => (key.endsWith(':pool') ? pool : returned),
+      zrange: async () => [...leases.keys()],
+    } as unknown as StateReader;
+  }
+}

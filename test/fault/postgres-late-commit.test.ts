@@ -1,0 +1,156 @@
+import pg from 'pg';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { type CampaignDefinition, type CouponEvent, CouponIssuer } from '../../src/index.js';
+import { PostgresPersistence } from '../../src/persistence/postgres.js';
+import { Database } from '../support/database.js';
+import { client } from '../support/fault-clients.js';
+import { checkInvariants, expireLeases } from '../support/invariants.js';
+import { length, SEED } from '../support/lengths.js';
+import { own } from '../support/own.js';
+import { rowsIn, watched } from '../support/postgres-books.js';
+import { someWait } from '../support/postgres-run.js';
+import { seeded } from '../support/random.js';
+import { RedisServer } from '../support/redis-server.js';
+import { pause, until } from '../support/until.js';
+
+/** After so long a caller gives up; the commit comes once to five times as long after that. */
+const GIVES_UP_MS = length(100, 1_000);
+const random = seeded(SEED);
+
+let database: Database;
+let server: RedisServer;
+let campaigns = 0;
+let events: CouponEvent[];
+
+beforeAll(async () => {
+  [database, server] = await Promise.all([Database.create(), RedisServer.start()]);
+  await new PostgresPersistence(database.pool).createTable();
+  // The row is written at once, and its commit waits as long as the test holds the lock.
+  await database.pool.query(`
+    CREATE FUNCTION commit_late() RETURNS trigger LANGUAGE plpgsql SET lock_timeout = 0 AS $$ BEGIN
+      PERFORM pg_advisory_xact_lock_shared(1);
+      RETURN NULL;
+    END $$;
+    CREATE CONSTRAINT TRIGGER commit_late AFTER INSERT ON coupon_issuances DEFERRABLE INITIALLY DEFERRED
+      FOR EACH ROW EXECUTE FUNCTION commit_late();`);
+});
+afterAll(async () => {
+  await Promise.all([database?.stop(), server?.stop()]);
+});
+beforeEach(() => {
+  events = [];
+});
+
+/** From now on nothing is committed, until the lock is given back. */
+async function holdCommits(): Promise<() => Promise<void>> {
+  const holder = await database.pool.connect();
+  await holder.query('SELECT pg_advisory_lock(1)');
+  return async () => {
+    await holder.query('SELECT pg_advisory_unlock(1)');
+    holder.release();
+  };
+}
+
+/** Who gives up on the save, how many sessions of theirs wait then, and what the client says. */
+const GIVING_UP = {
+  'the issuer gave up': { waiting: 1, timeoutMs: GIVES_UP_MS, pool: {}, says: [] },
+  'the client of the database gave up, twice': {
+    waiting: 2,
+    timeoutMs: 10 * GIVES_UP_MS,
+    pool: { query_timeout: GIVES_UP_MS },
+    says: ['Query read timeout'],
+  },
+  'the client gave up, and the next attempt was refused for certain': {
+    waiting: 1,
+    timeoutMs: 10 * GIVES_UP_MS,
+    pool: { query_timeout: GIVES_UP_MS, options: `-c lock_timeout=${GIVES_UP_MS / 4}` },
+    says: ['Query read timeout', '55P03'],
+  },
+};
+
+const STOCKS = {
+  counted: { kind: 'counted', total: 3, generateCodes: true },
+  codes: { kind: 'codes' },
+} as const;
+
+const cases = Object.entries(GIVING_UP).flatMap(([who, how]) =>
+  (['before', 'after'] as const).flatMap((when) =>
+    (['counted', 'codes'] as const).map((kind) => [who, when, kind, how] as const),
+  ),
+);
+
+async function issuerWith(timeoutMs: number, pool: pg.PoolConfig, failures = new Map<string, number>()) {
+  const saving = new pg.Pool({ connectionString: database.url, max: 4, ...pool });
+  saving.on('error', () => {});
+  await own({ stop: () => saving.end() });
+  return new CouponIssuer({
+    redis: client(server.client()),
+    persistence: new PostgresPersistence(watched(saving, failures)),
+    leaseMs: 60_000,
+    timeoutMs,
+    onEvent: (event) => events.push(event),
+  });
+}
+
+test.each(cases)(
+  'the commit comes after %s, settle %s it: the unit is never given back and never issued twice (%s)',
+  async (_, when, kind, how) => {
+    const campaignId = `late-${++campaigns}`;
+    const definition: CampaignDefinition = { id: campaignId, stock: STOCKS[kind] };
+    const failures = new Map<string, number>();
+    const hasty = await issuerWith(how.timeoutMs, how.pool, failures);
+    const patient = await issuerWith(30_000, {});
+    await patient.openCampaign(definition);
+    if (kind === 'codes') await patient.loadCodes(campaignId, ['A', 'B', 'C']);
+    const commit = await holdCommits();
+    const request = { campaignId, userId: 'ann', requestId: 'one' };
+    const rows = () => rowsIn(database.pool, campaignId);
+
+    const told = await hasty.issue(request);
+    if (told.status !== 'accepted') throw new Error(`told ${told.status}`);
+    expect(await rows(), 'not committed when the caller was told').toEqual([]);
+    let settled = 0;
+    const settle = async () => {
+      await expireLeases(server.client(), campaignId);
+      settled += (await patient.settle(campaignId)).settled;
+    };
+    const settling = when === 'before' ? settle() : null;
+    const waiting = how.waiting + (settling ? 1 : 0);
+    expect(await someWait(database, 5_000, waiting), 'the save, and settle, wait for the commit').toBe(true);
+    await pause(GIVES_UP_MS * (1 + 4 * random()));
+    await commit();
+    await settling;
+    await until(async () => (await rows()).length === 1);
+    if (when === 'after') await settle();
+
+    expect(settled).toBe(1);
+    const [row] = await rows();
+    expect(row).toMatchObject({ id: told.issuance.id, serial: told.issuance.serial, userId: request.userId });
+    const issuance = { id: row!.id, serial: row!.serial, code: row!.code };
+    for (const issuer of [hasty, patient]) {
+      expect(await issuer.issue(request)).toMatchObject({ status: 'issued', issuance });
+      await issuer.idle();
+    }
+    expect(await patient.inspect(campaignId)).toMatchObject({ available: 2, reserved: 0, issued: 1, withdrawn: 0 });
+    expect(events.filter(({ type }) => type === 'released' || type === 'withdrawn')).toEqual([]);
+    expect([...failures.keys()], 'how the client gave up').toEqual(how.says);
+    await checkInvariants({ redis: server.client(), campaignId, rows: await rows(), settled: true });
+  },
+);
+
+test('while nobody knows how a save ends, a repeat is told accepted and keeps the unit', async () => {
+  const campaignId = `late-${++campaigns}`;
+  const hasty = await issuerWith(GIVES_UP_MS, {});
+  await hasty.openCampaign({ id: campaignId, stock: STOCKS.counted });
+  const request = { campaignId, userId: 'ann', requestId: 'one' };
+  const commit = await holdCommits();
+  const first = await hasty.issue(request);
+  const again = await hasty.issue(request);
+  expect([first.status, again.status]).toEqual(['accepted', 'accepted']);
+  expect(again).toEqual(first);
+  await commit();
+  await until(async () => (await rowsIn(database.pool, campaignId)).length === 1);
+  expect(await hasty.issue(request)).toMatchObject({ status: 'issued' });
+  await hasty.idle();
+  expect(await hasty.inspect(campaignId)).toMatchObject({ reserved: 0, issued: 1, available: 2 });
+});

@@ -1,0 +1,217 @@
+import { freshRedis } from './initial.js';
+import { goAstray } from './soundness.js';
+import type { Build, Grant, Message, Redis, Reply, Row, State } from './state.js';
+import { takeUnit, withdrawUnit } from './stock.js';
+import { codeOf, epochOf, generationOf, serialOf, unitOf } from './units.js';
+import type { World } from './world.js';
+
+const word = (text: string): Reply => ({ word: text, items: [] });
+
+/** begin-rebuild.lua. `epoch` is the one that was found, `n` what becomes the random part of the new one. */
+export function begin(world: World, state: State, { epoch: from, n, upTo: definition = 1 }: Message): Reply {
+  const { config, rules } = world;
+  const { redis } = state;
+  const { build } = redis;
+  const mine = redis.present && redis.epoch % 16 === n;
+  if (mine && rules.rebuildNewEpoch) return build ? building(redis.epoch, build) : word('done');
+  if (redis.epoch !== from && rules.rebuildNamesEpoch) return word('stale_epoch');
+  if (redis.verified && state.lost === 0 && state.finished & (1 << n))
+    state.broken = 'I4: a copy of a finished rebuild stops the campaign';
+  const generation = Math.max(generationOf(redis.epoch) + 1, config.clockStands ? 0 : n);
+  const epoch = rules.rebuildNewEpoch || !redis.present ? epochOf(generation, n) : redis.epoch;
+  if (build?.definition === definition) {
+    redis.epoch = epoch;
+    return building(epoch, build);
+  }
+  const fresh = freshRedis(config, epoch);
+  const { closed, paused, stamp } = redis;
+  state.redis = { ...fresh, verified: false, closed, paused, stamp: stampAfter(world, state, stamp) };
+  state.lastStamp = Math.max(state.lastStamp, state.redis.stamp);
+  const kept = fresh.grants.map(() => -1);
+  const old = putAside(world, redis);
+  const progress = { scan: 0, cursor: 0, kept, vacant: [], loaded: 0, listed: 0 };
+  state.redis.build = { definition, phase: 'old', old, losses: state.lost, ...progress };
+  return building(epoch, state.redis.build);
+}
+
+const building = (epoch: number, { phase, cursor }: Build): Reply => ({
+  ...word('building'),
+  epoch,
+  phase,
+  at: cursor,
+});
+
+function stampAfter({ config }: World, state: State, stamp: number): number {
+  return config.clockStands ? stamp + 1 : Math.max(stamp, state.lastStamp) + 1;
+}
+
+/** The grants are renamed, but never over others that still wait. */
+function putAside({ rules }: World, { grants, build }: Redis): readonly (Grant | null)[] {
+  if (!rules.rebuildKeepsPromised) return [];
+  return build?.old && rules.rebuildKeepsOld ? build.old : grants;
+}
+
+/** Another run has the epoch, or Redis lost what this one had made. */
+function isOvertaken({ rules }: World, { redis }: State, message: Message): boolean {
+  return !redis.present || (redis.epoch !== message.epoch && rules.rebuildFencesRivals);
+}
+
+/** keep-promised.lua, one field at a time. */
+export function keepPromised(world: World, state: State, message: Message): Reply {
+  const { redis } = state;
+  if (isOvertaken(world, state, message)) return word('stale_epoch');
+  if (redis.build?.phase !== 'old') return word('done');
+  const { build } = redis;
+  const old = build.old!;
+  const found = old[build.scan];
+  const over = build.scan + 1 >= old.length;
+  redis.build = { ...build, scan: build.scan + 1, old: over ? null : old, phase: over ? 'rows' : 'old' };
+  if (found && !redis.grants[build.scan]) {
+    redis.grants[build.scan] = { ...found, state: 't', quarantined: false };
+    promise(redis, build.scan, serialOf(found.unit));
+    redis.codes |= codeOf(found.unit) ? 1 << codeOf(found.unit) : 0;
+  }
+  return word(over ? 'done' : 'more');
+}
+
+function promise(redis: Redis, slot: number, serial: number): void {
+  const build = redis.build!;
+  redis.build = { ...build, kept: build.kept.with(slot, serial) };
+}
+
+/** rebuild-rows.lua: the rows of (n, upTo]. */
+export function writeRows(world: World, state: State, message: Message): Reply {
+  const { rules } = world;
+  const { redis } = state;
+  if (isOvertaken(world, state, message) || redis.build?.phase !== 'rows') return word('stale_epoch');
+  const after = message.n;
+  const upTo = message.upTo ?? after;
+  const { cursor } = redis.build;
+  if (after !== cursor && rules.rebuildCountsPages) return { ...word('ok'), at: cursor };
+  const rows = message.items.flatMap(({ row }) => (row ? [row] : []));
+  const holders = holdersOf(world, redis, after, upTo);
+  const freed: number[] = [];
+  for (const row of rows) {
+    const promised = redis.grants[row.slot];
+    if (promised?.state === 't' && !rules.rowsWin) continue;
+    if (promised && promised.state !== 'i') forget(world, state, row, holders, freed, after);
+    redis.grants[row.slot] = { state: 'i', id: row.id, unit: row.unit, stamp: 0, quarantined: false };
+    redis.codes |= codeOf(row.unit) ? 1 << codeOf(row.unit) : 0;
+  }
+  for (let serial = after + 1; serial <= upTo; serial++) {
+    const row = rows.find(({ unit }) => serialOf(unit) === serial);
+    const [first, ...others] = holders.get(serial) ?? [];
+    if (!row && first === undefined) freed.push(serial);
+    const losers = row && first !== undefined && rules.rebuildMovesLosers ? [first, ...others] : others;
+    for (const slot of losers) lose(world, state, slot, row);
+  }
+  if (rules.rebuildFreesGaps) free(world, redis, freed);
+  redis.lastSerial = upTo;
+  redis.build = { ...redis.build!, cursor: upTo };
+  return { ...word('ok'), at: upTo };
+}
+
+/** Who was promised the serials of a stretch. After a rollback it may be several. */
+function holdersOf({ rules }: World, { build }: Redis, after: number, upTo: number): Map<number, number[]> {
+  const holders = new Map<number, number[]>();
+  build!.kept.forEach((serial, slot) => {
+    if (serial <= after || serial > upTo) return;
+    holders.set(serial, rules.rebuildSeesEveryHolder ? [...(holders.get(serial) ?? []), slot] : [slot]);
+  });
+  return holders;
+}
+
+/** The user has this row, so what was promised to them ends here. */
+function forget(
+  world: World,
+  state: State,
+  row: Row,
+  holders: Map<number, number[]>,
+  freed: number[],
+  after: number,
+): void {
+  const { redis } = state;
+  const { unit } = redis.grants[row.slot]!;
+  const serial = serialOf(unit);
+  promise(redis, row.slot, -1);
+  const among = holders.get(serial) ?? [];
+  const holds = among.includes(row.slot);
+  if (holds)
+    holders.set(
+      serial,
+      among.filter((slot) => slot !== row.slot),
+    );
+  if (serial === serialOf(row.unit)) return;
+  if (!holds && serial > 0 && serial <= after && world.rules.rebuildFreesReplaced) freed.push(serial);
+  if (codeOf(unit) !== codeOf(row.unit)) drop(world, state, unit);
+}
+
+/** A code that may be known outside is withdrawn, any other may be loaded again. */
+function drop({ config }: World, state: State, unit: number): void {
+  if (codeOf(unit) === 0) return;
+  if (config.deliver) withdrawUnit(state, unit);
+  else state.redis.codes &= ~(1 << codeOf(unit));
+}
+
+/** Somebody else has the unit that was promised: another one follows in the end. */
+function lose(world: World, state: State, slot: number, row: Row | undefined): void {
+  const loser = state.redis.grants[slot]!;
+  if (row && codeOf(loser.unit) !== codeOf(row.unit)) drop(world, state, loser.unit);
+  state.redis.grants[slot] = { ...loser, unit: 0 };
+  promise(state.redis, slot, 0);
+}
+
+function free({ config }: World, redis: Redis, serials: readonly number[]): void {
+  if (config.loads.length === 0) redis.free.push(...serials.map((serial) => unitOf(serial)));
+  else redis.build = { ...redis.build!, vacant: [...redis.build!.vacant, ...serials] };
+}
+
+/** load-codes.lua under an empty load id: one code of those that are given again. */
+export function refill(world: World, state: State, message: Message): Reply {
+  const { redis } = state;
+  const { build } = redis;
+  if (isOvertaken(world, state, message) || !build) return word('stale_epoch');
+  if (message.n > build.loaded && world.rules.finishNamesProgress) return word('gap');
+  const code = message.items[0]!.unit;
+  redis.build = { ...build, loaded: Math.max(build.loaded, message.n + 1), phase: 'codes' };
+  if (redis.codes & (1 << code)) return word('ok');
+  redis.codes |= 1 << code;
+  redis.total++;
+  const [serial = ++redis.lastSerial, ...vacant] = build.vacant;
+  redis.build = { ...redis.build, vacant };
+  redis.free.push(unitOf(serial, code));
+  return word('ok');
+}
+
+/** finish-rebuild.lua */
+export function finish(world: World, state: State, message: Message): Reply {
+  const { redis } = state;
+  if (isOvertaken(world, state, message)) return word('stale_epoch');
+  if (!redis.build) return word('done');
+  const { phase, cursor, loaded, kept, listed, losses } = redis.build;
+  const asFar = phase !== 'old' && cursor === message.n && loaded >= (message.upTo ?? 0);
+  if (world.rules.finishNamesProgress && !asFar) return word('behind');
+  kept.forEach((serial, slot) => {
+    if (serial !== 0) return;
+    const unit = takeUnit(world, redis);
+    redis.grants[slot] = unit ? { ...redis.grants[slot]!, unit } : null;
+  });
+  if (world.config.loads.length > 0) {
+    const held = redis.grants.filter((grant) => grant !== null).length;
+    redis.total = redis.free.length + held + redis.withdrawn;
+  }
+  redis.build = null;
+  redis.verified = true;
+  state.rebuilt = losses === state.lost;
+  state.finished |= 1 << (redis.epoch % 16);
+  // What landed after the rebuild had read past it.
+  state.stray = false;
+  const late = state.rows.some((row, serial) => row && !(listed & (1 << serial)) && !hasGrant(redis, row));
+  if (late) goAstray(state);
+  return word('done');
+}
+
+function hasGrant(redis: Redis, { slot, id, unit }: Row): boolean {
+  const grant = redis.grants[slot];
+  return grant?.id === id && grant.unit === unit;
+}
