@@ -12,7 +12,11 @@ local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codes
 --- @include "include/ready"
 
 if not campaign.epoch then return { 'missing' } end
-local whole = unready(campaign.epoch, 0) == nil and redis.call('SCARD', codesKey) == campaign.codes
+-- Only loading needs the codes, so a key of another type in their place is said and nothing more.
+local kind = redis.call('TYPE', codesKey)
+if type(kind) == 'table' then kind = kind.ok end
+local known = kind == 'set' and redis.call('SCARD', codesKey) or (kind == 'none' and 0 or -1)
+local whole = unready(campaign.epoch, 0) == nil and known == campaign.codes
 local reply = { 'ok', integer(nowMs), whole and '1' or '0' }
 for name, value in pairs(campaign) do
   reply[#reply + 1] = name

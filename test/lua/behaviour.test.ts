@@ -46,6 +46,7 @@ function notLookedAt(name: string, kind: 'counted' | 'codes'): string[] {
   };
   const siblings = ['grants', 'senders', 'leases', 'returned', 'pool', 'codes'];
   if (name === 'inspect-server') return ['campaign'];
+  if (name === 'inspect') return ['codes'];
   if (name === 'reopen-grant') return ['codes'];
   if (name === 'scan-free') return [kind === 'codes' ? 'returned' : 'pool'];
   if (name === 'begin-rebuild') return [...siblings, 'old', 'kept', 'known'];
