@@ -71,15 +71,17 @@ describe('it is certain that nothing is stored', () => {
     expect(await save(lax, [kept])).toEqual([{ verdict: 'saved' }]);
   });
 
-  test('when the batch is larger than a packet may be, and then halves are stored and known again', async () => {
+  test('when the batch is larger than a packet may be, unless the connection ends before it says so; halves are stored and known again', async () => {
     await server.pool.query('SET GLOBAL max_allowed_packet = 1048576');
     const pool = server.createPool();
     try {
       const { campaignId } = issuance();
       const batch = Array.from({ length: 8000 }, (_, i) => issuance({ campaignId, serial: i + 1 }));
       const error = await errorOf(save(pool, batch));
-      expect(error).toBeInstanceOf(NotSavedError);
-      expect(error).toMatchObject({ wholeBatch: false, cause: { errno: 1153 } });
+      // The server closes the connection without reading on: a reset may overtake its words.
+      const told = error instanceof NotSavedError && { wholeBatch: error.wholeBatch, cause: error.cause };
+      if (told) expect(told).toMatchObject({ wholeBatch: false, cause: { errno: 1153 } });
+      else expect(['ECONNRESET', 'EPIPE', 'PROTOCOL_CONNECTION_LOST']).toContain((error as { code?: string }).code);
       expect(await rowsOf(server, campaignId)).toEqual([]);
       const half = batch.slice(0, 4000);
       const saved = half.map(() => ({ verdict: 'saved' }));
