@@ -43,7 +43,8 @@ export class Encoder {
     for (const call of state.calls) this.#caller(state, call);
     for (const worker of state.workers) this.#holder(worker);
     this.#holder(state.operator);
-    for (const list of [state.openers, state.loaders, state.rebuilders]) for (const one of list) this.#operation(one);
+    for (const list of [state.openers, state.loaders, state.rebuilders])
+      for (const one of list) this.#operation(state, one);
     this.#messages(state);
     const { faults, passes, acts, pauses, lost, makings, finished, abandoned } = state;
     for (const count of [faults, passes, acts, pauses, lost, makings, abandoned]) out.put(count);
@@ -88,8 +89,8 @@ export class Encoder {
     if (build) this.#build(build);
   }
 
-  #build({ definition, phase, old, scan, cursor, kept, vacant, loaded, listed, losses }: Build): void {
-    const counts = [losses, definition, PHASES[phase], scan, cursor, vacant.length, loaded, old ? 1 : 0];
+  #build({ definition, phase, old, scan, cursor, kept, vacant, listed, losses }: Build): void {
+    const counts = [losses, definition, PHASES[phase], scan, cursor, vacant.length, old ? 1 : 0];
     for (const count of [...counts, ...kept, ...vacant]) this.#out.put(count);
     this.#out.wide(listed);
     if (old) for (const grant of old) this.#grant(grant);
@@ -133,12 +134,13 @@ export class Encoder {
     this.#row(row);
   }
 
-  #operation({ step, epoch, at, row, loaded }: Operation): void {
+  #operation(state: State, { step, epoch, at, row, loaded, fence }: Operation): void {
     this.#out.put(OPERATIONS[step]);
     if (step === 'done') return;
     this.#out.put(epoch);
     this.#out.put(at);
     this.#out.put(loaded);
+    this.#fence(state, fence);
     this.#row(row);
   }
 
@@ -149,8 +151,8 @@ export class Encoder {
     if (op === 'reserve') {
       out.put(process);
       this.#call(n, process);
-      this.#fence(state, fence);
     } else out.put(n);
+    this.#fence(state, fence);
     if (upTo !== undefined) out.put(upTo);
     for (const item of items) {
       for (const value of [item.slot, item.id, item.unit, item.delivered ? 1 : 0]) out.put(value);

@@ -30,7 +30,7 @@ export function freshRedis(config: Configuration, epoch: Epoch): Redis {
 
 const NOBODY: Holder = { step: 'idle', slot: 0, id: 0, unit: 0, stamp: 0, epoch: 0, delivered: false, row: null };
 export const IDLE = NOBODY;
-export const READY: Operation = { step: 'ready', epoch: 0, at: 0, row: null, loaded: 0 };
+export const READY: Operation = { step: 'ready', epoch: 0, at: 0, row: null, loaded: 0, fence: 0 };
 export const OVER: Operation = { ...READY, step: 'done' };
 
 const NEW_CALL: Call = {

@@ -1,7 +1,7 @@
 import { freshRedis } from './initial.js';
 import { goAstray } from './soundness.js';
 import type { Build, Grant, Message, Redis, Reply, Row, State } from './state.js';
-import { takeUnit, withdrawUnit } from './stock.js';
+import { nextStamp, takeUnit, useStamp, withdrawUnit } from './stock.js';
 import { codeOf, epochOf, generationOf, serialOf, unitOf } from './units.js';
 import type { World } from './world.js';
 
@@ -13,36 +13,30 @@ export function begin(world: World, state: State, { epoch: from, n, upTo: defini
   const { redis } = state;
   const { build } = redis;
   const mine = redis.present && redis.epoch % 16 === n;
-  if (mine && rules.rebuildNewEpoch) return build ? building(redis.epoch, build) : word('done');
+  if (mine && rules.rebuildNewEpoch) return build ? building(redis, build) : word('done');
   if (redis.epoch !== from && rules.rebuildNamesEpoch) return word('stale_epoch');
   if (redis.verified && state.lost === 0 && state.finished & (1 << n))
     state.broken = 'I4: a copy of a finished rebuild stops the campaign';
-  const generation = Math.max(generationOf(redis.epoch) + 1, config.clockStands ? 0 : n);
+  // By the clock: a copy that runs later makes another epoch.
+  const generation = Math.max(generationOf(redis.epoch) + 1, config.clockStands ? 0 : ++state.makings);
   const epoch = rules.rebuildNewEpoch || !redis.present ? epochOf(generation, n) : redis.epoch;
   if (build?.definition === definition) {
     redis.epoch = epoch;
-    return building(epoch, build);
+    return building(redis, build);
   }
   const fresh = freshRedis(config, epoch);
   const { closed, paused, stamp } = redis;
-  state.redis = { ...fresh, verified: false, closed, paused, stamp: stampAfter(world, state, stamp) };
-  state.lastStamp = Math.max(state.lastStamp, state.redis.stamp);
+  state.redis = { ...fresh, verified: false, closed, paused, stamp };
   const kept = fresh.grants.map(() => -1);
   const old = putAside(world, redis);
-  const progress = { scan: 0, cursor: 0, kept, vacant: [], loaded: 0, listed: 0 };
+  const progress = { scan: 0, cursor: 0, kept, vacant: [], listed: 0 };
   state.redis.build = { definition, phase: 'old', old, losses: state.lost, ...progress };
-  return building(epoch, state.redis.build);
+  useStamp(state, nextStamp(world, state));
+  return building(state.redis, state.redis.build);
 }
 
-const building = (epoch: number, { phase, cursor }: Build): Reply => ({
-  ...word('building'),
-  epoch,
-  phase,
-  at: cursor,
-});
-
-function stampAfter({ config }: World, state: State, stamp: number): number {
-  return config.clockStands ? stamp + 1 : Math.max(stamp, state.lastStamp) + 1;
+function building({ epoch, stamp }: Redis, { phase, cursor }: Build): Reply {
+  return { ...word('building'), epoch, phase, at: cursor, stamp };
 }
 
 /** The grants are renamed, but never over others that still wait. */
@@ -51,16 +45,24 @@ function putAside({ rules }: World, { grants, build }: Redis): readonly (Grant |
   return build?.old && rules.rebuildKeepsOld ? build.old : grants;
 }
 
-/** Another run has the epoch, or Redis lost what this one had made. */
-function isOvertaken({ rules }: World, { redis }: State, message: Message): boolean {
-  return !redis.present || (redis.epoch !== message.epoch && rules.rebuildFencesRivals);
+/** Why a run goes no further: another one has the epoch, or Redis lost what this one had made. */
+function overtaken({ rules }: World, { redis }: State, message: Message): string | null {
+  if (!redis.present || (redis.epoch !== message.epoch && rules.rebuildFencesRivals)) return 'stale_epoch';
+  return redis.stamp < message.fence && rules.fenceOnRebuild ? 'rolled_back' : null;
+}
+
+/** Every step that changes something has a stamp of its own. */
+function stamped(world: World, state: State, reply: Reply): Reply {
+  useStamp(state, nextStamp(world, state));
+  return { ...reply, stamp: state.redis.stamp };
 }
 
 /** keep-promised.lua, one field at a time. */
 export function keepPromised(world: World, state: State, message: Message): Reply {
   const { redis } = state;
-  if (isOvertaken(world, state, message)) return word('stale_epoch');
-  if (redis.build?.phase !== 'old') return word('done');
+  const refusal = overtaken(world, state, message);
+  if (refusal) return word(refusal);
+  if (redis.build?.phase !== 'old') return { ...word('done'), stamp: redis.stamp };
   const { build } = redis;
   const old = build.old!;
   const found = old[build.scan];
@@ -71,7 +73,7 @@ export function keepPromised(world: World, state: State, message: Message): Repl
     promise(redis, build.scan, serialOf(found.unit));
     redis.codes |= codeOf(found.unit) ? 1 << codeOf(found.unit) : 0;
   }
-  return word(over ? 'done' : 'more');
+  return stamped(world, state, word(over ? 'done' : 'more'));
 }
 
 function promise(redis: Redis, slot: number, serial: number): void {
@@ -83,11 +85,12 @@ function promise(redis: Redis, slot: number, serial: number): void {
 export function writeRows(world: World, state: State, message: Message): Reply {
   const { rules } = world;
   const { redis } = state;
-  if (isOvertaken(world, state, message) || redis.build?.phase !== 'rows') return word('stale_epoch');
+  const refusal = overtaken(world, state, message);
+  if (refusal || redis.build?.phase !== 'rows') return word(refusal ?? 'stale_epoch');
   const after = message.n;
   const upTo = message.upTo ?? after;
   const { cursor } = redis.build;
-  if (after !== cursor && rules.rebuildCountsPages) return { ...word('ok'), at: cursor };
+  if (after !== cursor && rules.rebuildCountsPages) return { ...word('ok'), at: cursor, stamp: redis.stamp };
   const rows = message.items.flatMap(({ row }) => (row ? [row] : []));
   const holders = holdersOf(world, redis, after, upTo);
   const freed: number[] = [];
@@ -108,7 +111,7 @@ export function writeRows(world: World, state: State, message: Message): Reply {
   if (rules.rebuildFreesGaps) free(world, redis, freed);
   redis.lastSerial = upTo;
   redis.build = { ...redis.build!, cursor: upTo };
-  return { ...word('ok'), at: upTo };
+  return stamped(world, state, { ...word('ok'), at: upTo });
 }
 
 /** Who was promised the serials of a stretch. After a rollback it may be several. */
@@ -170,27 +173,25 @@ function free({ config }: World, redis: Redis, serials: readonly number[]): void
 export function refill(world: World, state: State, message: Message): Reply {
   const { redis } = state;
   const { build } = redis;
-  if (isOvertaken(world, state, message) || !build) return word('stale_epoch');
-  if (message.n > build.loaded && world.rules.finishNamesProgress) return word('gap');
+  const refusal = overtaken(world, state, message);
+  if (refusal || !build) return word(refusal ?? 'stale_epoch');
   const code = message.items[0]!.unit;
-  redis.build = { ...build, loaded: Math.max(build.loaded, message.n + 1), phase: 'codes' };
-  if (redis.codes & (1 << code)) return word('ok');
+  if (redis.codes & (1 << code)) return { ...word('ok'), stamp: redis.stamp };
   redis.codes |= 1 << code;
   redis.total++;
   const [serial = ++redis.lastSerial, ...vacant] = build.vacant;
-  redis.build = { ...redis.build, vacant };
+  redis.build = { ...build, vacant, phase: 'codes' };
   redis.free.push(unitOf(serial, code));
-  return word('ok');
+  return stamped(world, state, word('ok'));
 }
 
 /** finish-rebuild.lua */
 export function finish(world: World, state: State, message: Message): Reply {
   const { redis } = state;
-  if (isOvertaken(world, state, message)) return word('stale_epoch');
+  const refusal = overtaken(world, state, message);
+  if (refusal) return word(refusal);
   if (!redis.build) return word('done');
-  const { phase, cursor, loaded, kept, listed, losses } = redis.build;
-  const asFar = phase !== 'old' && cursor === message.n && loaded >= (message.upTo ?? 0);
-  if (world.rules.finishNamesProgress && !asFar) return word('behind');
+  const { kept, listed, losses } = redis.build;
   kept.forEach((serial, slot) => {
     if (serial !== 0) return;
     const unit = takeUnit(world, redis);

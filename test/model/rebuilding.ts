@@ -47,7 +47,8 @@ function begin(world: World, state: State, j: number, emit: Emit): void {
 
 export function started(reply: Reply | null): Operation {
   if (reply?.word !== 'building') return OVER;
-  return { step: reply.phase!, epoch: reply.epoch!, at: reply.at!, row: null, loaded: 0 };
+  const { phase, epoch, at, stamp } = reply;
+  return { step: phase!, epoch: epoch!, at: at!, row: null, loaded: 0, fence: stamp! };
 }
 
 function goOn(world: World, state: State, j: number, emit: Emit): void {
@@ -81,27 +82,28 @@ export function listed(state: State, run: Operation): Operation {
 
 /** What a run sends next; null: first it reads rows. */
 export function nextMessage({ config }: World, { redis }: State, run: Operation): Message | null {
-  const { epoch, at, row, loaded } = run;
-  const codes = codesAgain(config);
+  const { epoch, at, row, loaded, fence } = run;
+  const codes = [...new Set(config.loads.flat())];
   switch (run.step) {
     case 'old':
-      return adminMessage('keep', epoch);
+      return { ...adminMessage('keep', epoch), fence };
     case 'rows':
       return null;
     case 'page':
-      return { ...adminMessage('rows', epoch, at, { row }), upTo: serialOf(row!.unit) };
+      return { ...adminMessage('rows', epoch, at, { row }), fence, upTo: serialOf(row!.unit) };
     case 'tail': {
       // Beyond the last row there may be units that are only promised.
       const promised = Math.max(0, ...(redis.build?.kept ?? []));
-      if (promised > at) return { ...adminMessage('rows', epoch, at), upTo: promised };
+      if (promised > at) return { ...adminMessage('rows', epoch, at), fence, upTo: promised };
     }
   }
-  if (loaded < codes.length) return adminMessage('refill', epoch, loaded, { unit: codes[loaded]! });
-  return { ...adminMessage('finish', epoch, at), upTo: codes.length };
+  if (loaded < codes.length) return { ...adminMessage('refill', epoch, loaded, { unit: codes[loaded]! }), fence };
+  return { ...adminMessage('finish', epoch), fence };
 }
 
 /** Whoever gets no answer stops, and so does one who was overtaken: another run goes on. */
-export function afterReply(run: Operation, { op, upTo }: Message, reply: Reply | null): Operation {
+export function afterReply(before: Operation, { op, upTo }: Message, reply: Reply | null): Operation {
+  const run = { ...before, fence: Math.max(before.fence, reply?.stamp ?? 0) };
   switch (reply?.word) {
     case 'more':
       return run;
@@ -115,5 +117,3 @@ export function afterReply(run: Operation, { op, upTo }: Message, reply: Reply |
       return OVER;
   }
 }
-
-const codesAgain = (config: World['config']) => [...new Set(config.loads.flat())];

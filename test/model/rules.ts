@@ -53,7 +53,7 @@ export const RULES = {
   rebuildKeepsOld: 'grants that were put aside and still wait are not overwritten',
   rebuildFencesRivals: 'a rebuild that another one overtook does nothing any more',
   rebuildCountsPages: 'a page of rows is written once, in its turn',
-  finishNamesProgress: 'a rebuild ends only where Redis is as far as the one who ends it',
+  fenceOnRebuild: 'no step of a rebuild is taken on a state that is behind the step before',
   rowsWin: 'a row replaces what was promised to the same user',
   rebuildMovesLosers: 'whoever was promised a unit that is the row of somebody else gets another one',
   rebuildSeesEveryHolder: 'of several who were promised one unit at most one keeps it',

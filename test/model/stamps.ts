@@ -25,6 +25,7 @@ export class StampRanks {
     for (const { stamp } of state.workers) this.#mark(stamp);
     this.#mark(state.operator.stamp);
     for (const { fence } of state.processes) this.#mark(fence);
+    for (const { fence } of state.rebuilders) this.#mark(fence);
     for (const message of state.messages) this.#message(message);
     for (const { pending } of state.calls) if (pending) this.#message(pending);
     let rank = 0;

@@ -30,8 +30,6 @@ export interface Build {
   readonly kept: readonly number[];
   /** Of a pool: serials that codes may fill. */
   readonly vacant: readonly number[];
-  /** How many codes were given again. */
-  readonly loaded: number;
   /** Serials of the rows that were read for it, one bit each: what landed later it cannot know. */
   readonly listed: number;
   /** How many losses there were when it began. One that began before the last of them may have read too early. */
@@ -113,6 +111,7 @@ export interface Reply {
   readonly epoch?: Epoch;
   readonly phase?: Build['phase'];
   readonly at?: number;
+  readonly stamp?: number;
 }
 
 export type Told =
@@ -179,6 +178,8 @@ export interface Operation {
   readonly at: number;
   readonly row: Row | null;
   readonly loaded: number;
+  /** Of a rebuild: the stamp of its last step. */
+  readonly fence: number;
 }
 
 export interface State {
