@@ -8,6 +8,7 @@
 local campaignKey, grantsKey, leasesKey, returnedKey, poolKey, oldKey, keptKey =
   KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6], KEYS[8], KEYS[9]
 local epoch, fence, limit = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+--- @include "include/now"
 --- @include "include/campaign"
 --- @include "include/record"
 --- @include "include/write"

@@ -10,6 +10,7 @@ local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codes
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local epoch, field, id, serial, issuedAt, code, place = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 local MOST_SKIPPED = 1000
+--- @include "include/now"
 --- @include "include/campaign"
 --- @include "include/ready"
 --- @include "include/record"

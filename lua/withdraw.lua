@@ -8,6 +8,7 @@
 local campaignKey, grantsKey, leasesKey, returnedKey, poolKey = KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6]
 local epoch = ARGV[1]
 local FIRST, STRIDE = 2, 3
+--- @include "include/now"
 --- @include "include/campaign"
 --- @include "include/record"
 --- @include "include/write"

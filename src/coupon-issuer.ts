@@ -44,7 +44,7 @@ import { ScriptRunner } from './redis/runner.js';
 import type { Serving } from './redis/serving.js';
 import type { IssueResult } from './result.js';
 import { batchedSaves } from './save.js';
-import { type SettleOptions, type SettleResult, settle, settleAll, settleBatch } from './settle.js';
+import { type Finding, type SettleOptions, type SettleResult, settle, settleAll, settleBatch } from './settle.js';
 import { type SettleWorker, Worker } from './worker.js';
 
 /** What `status()` answers. */
@@ -328,9 +328,9 @@ export class CouponIssuer {
   }
 
   /**
-   * Takes the units out of the stock for good, and frees the users to ask again. Make sure that their rows will not appear: an attempt whose
-   * outcome is unknown may still be under way. If the campaign delivers, `recall` is called for each. Two round trips per 500; throws what
-   * `listQuarantined` throws.
+   * Takes the units out of the stock for good, and frees the users to ask again. What your adapter can `find` was saved after all: it stays, and is left to
+   * settle. Make sure that the other rows will not appear: an attempt whose outcome is unknown may still be under way. If the campaign delivers,
+   * `recall` is called for each; a `withdrawn` event names each unit. Two round trips per 500, and one `find`; throws what `listQuarantined` throws.
    *
    * @example
    * ```ts
@@ -341,7 +341,7 @@ export class CouponIssuer {
   async withdrawQuarantined(choice: QuarantineChoice): Promise<{ withdrawn: number }> {
     const own = checkedChoice(choice);
     return this.#administer(own.campaignId, async (serving) => ({
-      withdrawn: await withdrawChosen(serving, own, this.#steps),
+      withdrawn: await withdrawChosen(serving, own, this.#steps, this.#finding),
     }));
   }
 
@@ -524,9 +524,13 @@ export class CouponIssuer {
   }
 
   #settling(batchSize: number, perSecond: number | null): SettleOptions {
-    const { timeoutMs, maxTries, persistence } = this.#options;
-    const find = persistence?.find?.bind(persistence);
-    return { timeoutMs, batchSize, perSecond, maxTries, closing: () => this.#closed, find };
+    const { maxTries } = this.#options;
+    return { ...this.#finding, batchSize, perSecond, maxTries, closing: () => this.#closed };
+  }
+
+  get #finding(): Finding {
+    const { timeoutMs, persistence } = this.#options;
+    return { timeoutMs, find: persistence?.find?.bind(persistence) };
   }
 
   async #administer<T>(id: string, act: (serving: Serving) => Promise<T>): Promise<T> {

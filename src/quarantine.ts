@@ -5,6 +5,9 @@ import { assertName, assertText, ownCopy } from './limits.js';
 import { listQuarantined, retryQuarantined } from './redis/quarantine.js';
 import type { Reservation } from './redis/reservation.js';
 import type { Serving } from './redis/serving.js';
+import { type Finding, findSaved } from './settle.js';
+
+const PAGE = 500;
 
 /** A reservation that settle failed on for the last time. It keeps its unit until an operator decides. */
 export interface QuarantinedIssuance {
@@ -44,12 +47,31 @@ export async function retry({ state }: Serving, choice: QuarantineChoice): Promi
   return retryQuarantined(state, chosen(await listQuarantined(state), choice));
 }
 
-/** Each names the stamp under which it was found, so that what settle has taken up again meanwhile stays. */
-export async function withdrawChosen(serving: Serving, choice: QuarantineChoice, steps: Steps): Promise<number> {
+/**
+ * Each names the stamp under which it was found, so that what settle has taken up again meanwhile stays. What the database is found to have was saved after
+ * all, and goes back to settle instead.
+ */
+export async function withdrawChosen(
+  serving: Serving,
+  choice: QuarantineChoice,
+  steps: Steps,
+  finding: Finding,
+): Promise<number> {
   const found = chosen(await listQuarantined(serving.state), choice);
   const delivered = serving.state.rules.needs.includes('deliver');
-  const words = await Promise.all(found.map((reservation) => takeOut(serving, reservation, delivered, steps)));
-  return words.filter((word) => word === 'withdrawn').length;
+  let withdrawn = 0;
+  for (let first = 0; first < found.length; first += PAGE) {
+    const page = found.slice(first, first + PAGE);
+    const saved = await findSaved(page, steps, finding);
+    const absent = page.filter((_, i) => !saved[i]);
+    await retryQuarantined(
+      serving.state,
+      page.filter((_, i) => saved[i]),
+    );
+    const words = await Promise.all(absent.map((reservation) => takeOut(serving, reservation, delivered, steps)));
+    withdrawn += words.filter((word) => word === 'withdrawn').length;
+  }
+  return withdrawn;
 }
 
 function chosen(found: readonly Reservation[], { ids }: QuarantineChoice): Reservation[] {

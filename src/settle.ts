@@ -21,8 +21,13 @@ export interface SettleResult {
   readonly failed: number;
 }
 
-export interface SettleOptions {
+/** How to ask the database what it has. */
+export interface Finding {
   readonly timeoutMs: number;
+  readonly find: PersistenceAdapter['find'];
+}
+
+export interface SettleOptions extends Finding {
   readonly batchSize: number;
   /** At most this many a second for the campaign, over all processes that pass it; `null` for no cap. */
   readonly perSecond: number | null;
@@ -30,7 +35,6 @@ export interface SettleOptions {
   readonly maxTries: number;
   /** Whether to claim nothing more. */
   readonly closing: () => boolean;
-  readonly find: PersistenceAdapter['find'];
 }
 
 /** What one batch of settling did. */
@@ -44,6 +48,8 @@ export interface SettledBatch {
 }
 
 type End = 'settled' | Trouble | 'untried';
+/** How the others fared: of the same batch, or just before it. */
+type Others = 'came_through' | 'came_through_before' | 'failed_too';
 
 const FIRST_DELAY_MS = 1_000;
 const LONGEST_DELAY_MS = 60_000;
@@ -104,7 +110,8 @@ export async function settleBatch(
   }
   const count = (...of: End[]) => ends.filter((end) => of.includes(end)).length;
   const settled = count('settled');
-  await leaveForLater(serving, claimed, ends, steps, { maxTries: options.maxTries, healthy: healthy || settled > 0 });
+  const others = settled > 0 ? 'came_through' : healthy ? 'came_through_before' : 'failed_too';
+  await leaveForLater(serving, claimed, ends, steps, { maxTries: options.maxTries, others });
   const failed = count('failed', 'not_delivered', 'refused', 'refused_for_good');
   return { claimed, settled, failed, pending: ends.length - settled - failed, waitMs };
 }
@@ -115,10 +122,10 @@ async function leaveForLater(
   claimed: readonly Reservation[],
   ends: readonly End[],
   steps: Steps,
-  limits: { maxTries: number; healthy: boolean },
+  limits: { maxTries: number; others: Others },
 ): Promise<void> {
   const one = async (reservation: Reservation, end: End) => {
-    const tries = after(reservation.tries, end, limits.healthy);
+    const tries = after(reservation.tries, end, limits.others);
     const hopeless = end === 'not_delivered' && tries.failures >= HOPELESS * limits.maxTries;
     const lastTry = tries.counted > reservation.tries.counted && tries.counted >= limits.maxTries;
     const backOff =
@@ -139,11 +146,15 @@ async function leaveForLater(
   }
 }
 
-/** A row that was refused alone is to blame for it; what may lie outside counts only while others come through. */
-function after({ failures, counted }: Tries, end: End, healthy: boolean): Tries {
+/**
+ * A row that was refused alone is to blame for it; what may lie outside counts only while others come through: others of the same batch, or, once it is
+ * tried alone, those just before. A database that falls silent leaves a whole batch unknown, right after others came through.
+ */
+function after({ failures, counted }: Tries, end: End, others: Others): Tries {
   if (end === 'untried') return { failures, counted };
   const outside = end === 'unknown' || end === 'not_delivered';
-  const itself = end === 'refused' || end === 'refused_for_good' || (outside && healthy);
+  const alone = others === 'came_through' || (others === 'came_through_before' && failures > 0);
+  const itself = end === 'refused' || end === 'refused_for_good' || (outside && alone);
   return { failures: failures + 1, counted: counted + (itself ? 1 : 0) };
 }
 
@@ -230,13 +241,17 @@ function endOf(carried: Exclude<Carried, { outcome: 'forgotten' }>, issuance: Is
 }
 
 /** Which reservations the database already has, so that nothing is delivered a second time. Where it cannot say, they are delivered again. */
-async function findSaved(claimed: readonly Reservation[], steps: Steps, options: SettleOptions): Promise<boolean[]> {
-  const { find, timeoutMs } = options;
+export async function findSaved(
+  claimed: readonly Reservation[],
+  { emit }: Steps,
+  finding: Finding,
+): Promise<boolean[]> {
+  const { find, timeoutMs } = finding;
   const none = claimed.map(() => false);
   if (!find || claimed.length === 0) return none;
   try {
-    const finding = (async () => find(claimed.map(({ issuance }) => issuance)))();
-    const rows = await withDeadline(finding, timeoutMs, () => new Error('find did not answer in time'));
+    const asking = (async () => find(claimed.map(({ issuance }) => issuance)))();
+    const rows = await withDeadline(asking, timeoutMs, () => new Error('find did not answer in time'));
     return claimed.map(({ issuance }, i) => {
       const row = rows[i];
       return row?.id === issuance.id && row.serial === issuance.serial && row.code === issuance.code;
@@ -244,7 +259,7 @@ async function findSaved(claimed: readonly Reservation[], steps: Steps, options:
   } catch (error) {
     const { campaignId } = claimed[0]!.issuance;
     const codes = claimed.map(({ issuance }) => issuance.code);
-    steps.emit({ type: 'fault', during: 'find', campaignId, error: redacted(error, codes) });
+    emit({ type: 'fault', during: 'find', campaignId, error: redacted(error, codes) });
     return none;
   }
 }

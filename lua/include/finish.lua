@@ -1,4 +1,4 @@
--- finish: the end of every script that moves units. Writes the counters; answers '1' once in a campaign's life, when
+-- finish (after now): the end of every script that moves units. Writes the counters; answers '1' once in a campaign's life, when
 -- its last unit is out; and sets the one expiry of all keys as soon as a closed campaign has nothing reserved.
 local function finish()
   local ended = '0'
@@ -9,7 +9,11 @@ local function finish()
   end
   saveCounters()
   if campaign.closedAt and campaign.retainMs and campaign.reserved == 0 then
-    for _, key in ipairs(KEYS) do redis.call('PEXPIREAT', key, integer(campaign.closedAt + campaign.retainMs)) end
+    local endsAt = campaign.closedAt + campaign.retainMs
+    for _, key in ipairs(KEYS) do
+      -- An expiry in the past deletes at once, and stops the server for as long as that takes.
+      if endsAt <= nowMs then redis.call('UNLINK', key) else redis.call('PEXPIREAT', key, integer(endsAt)) end
+    end
   end
   return ended
 end

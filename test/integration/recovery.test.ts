@@ -320,6 +320,25 @@ describe('quarantine', () => {
   });
 });
 
+test('an operator who withdraws what was saved after all leaves it to settle', async () => {
+  const find = persistence.memory.find.bind(persistence.memory);
+  const asking = new CouponIssuer({ redis, persistence: Object.assign(persistence, { find }) });
+  await asking.openCampaign(behind(10));
+  await Promise.all(['ann', 'bob'].map((userId) => issueTo(userId, asking)));
+  persistence.next(...Array.from({ length: 3 }, () => fails(new NotSavedError('never', { permanent: true }))));
+  await asking.settle(id);
+  const held = await asking.listQuarantined(id);
+  expect(held).toHaveLength(2);
+  await persistence.memory.save(
+    held.filter(({ issuance }) => issuance.userId === 'ann').map(({ issuance }) => issuance),
+  );
+  expect(await asking.withdrawQuarantined({ campaignId: id })).toEqual({ withdrawn: 1 });
+  expect(await asking.status({ campaignId: id, userId: 'bob' })).toMatchObject({ status: 'none' });
+  expect(await asking.settle(id)).toEqual({ settled: 1, pending: 0, failed: 0 });
+  expect(await asking.status({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'issued' });
+  await audit();
+});
+
 test('an accepted coupon whose place a forgotten row takes is the next one of its user', async () => {
   const two = { ...behind(10), perUser: 2 };
   await issuer.openCampaign(two);

@@ -120,6 +120,19 @@ test('a database that is down quarantines nobody, and the line moves on when it 
   await audit();
 });
 
+test('a database that falls silent between two batches quarantines nobody, even if one try is all there is', async () => {
+  issuer = new CouponIssuer({ redis, persistence, maxTries: 1, maxBatch: 2, onEvent: (event) => events.push(event) });
+  await open(10);
+  await Promise.all(users(4).map((userId) => issueTo(userId)));
+  persistence.next(
+    (issuances, memory) => memory.save(issuances),
+    ...Array.from({ length: 2 }, () => fails(new Error('lost'))),
+  );
+  expect(await issuer.settle(campaignId)).toMatchObject({ settled: 2, pending: 2 });
+  expect(events.some(({ type }) => type === 'quarantined')).toBe(false);
+  expect(await issuer.listQuarantined(campaignId)).toEqual([]);
+});
+
 test('a reservation the database refuses for good is put into quarantine at once, keeps its unit, and can be retried', async () => {
   await open(10);
   await Promise.all(users(3).map((userId) => issueTo(userId)));

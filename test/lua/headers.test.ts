@@ -25,7 +25,7 @@ const READS = [
   'ZREVRANGE',
 ];
 /** In a loop over all keys; by name they are writes like any other. */
-const EXPIRES = ['PEXPIREAT', 'PERSIST'];
+const EXPIRES = ['PEXPIREAT', 'PERSIST', 'UNLINK'];
 const ofAllKeys = ({ name, keys }: { name: string; keys: readonly (string | undefined)[] }) =>
   EXPIRES.includes(name) && keys[0] === 'key';
 /** Looking ids up, judging the window and taking units is one act; so is refusing one unit and taking the next, or judging a stretch of serials. */
@@ -35,7 +35,7 @@ const LONGER: Record<string, number> = {
   'claim-due': 74,
   'load-codes': 70,
   'rebuild-rows': 112,
-  'finish-rebuild': 73,
+  'finish-rebuild': 74,
 };
 
 const files = scriptFiles();

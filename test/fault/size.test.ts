@@ -1,0 +1,144 @@
+import type { Redis } from 'ioredis';
+import { beforeEach, expect, test } from 'vitest';
+import { CouponIssuer, type CouponIssuerOptions, type Issuance, type PersistenceAdapter } from '../../src/index.js';
+import { client } from '../support/fault-clients.js';
+import { LIMIT, length } from '../support/lengths.js';
+import { MeteredClient } from '../support/metered-client.js';
+import { own } from '../support/own.js';
+import { RedisServer } from '../support/redis-server.js';
+
+const USERS = length(100_000, 1_000_000);
+const AT_ONCE = 10_000;
+const SLOW_MS = 10;
+
+let direct: Redis;
+let redis: MeteredClient;
+
+beforeEach(async () => {
+  // As the guide to operation says for large campaigns: what expires is freed in the background.
+  const server = await own(RedisServer.start(['--lazyfree-lazy-expire', 'yes']));
+  direct = client(server.client());
+  redis = new MeteredClient(direct);
+});
+
+/** Says that everything is saved, and keeps nothing. */
+const obliging: PersistenceAdapter = { save: async (issuances) => issuances.map(() => ({ verdict: 'saved' })) };
+
+const user = (i: number) => `user-${i}`;
+
+/** Rows as a database has them after everybody got a coupon. */
+const rows: Required<Pick<PersistenceAdapter, 'list'>> = {
+  list: async (campaignId, { afterSerial, limit }) =>
+    Array.from({ length: Math.max(0, Math.min(limit, USERS - afterSerial)) }, (_, i): Issuance => {
+      const serial = afterSerial + 1 + i;
+      const id = serial.toString(36).padStart(22, 'x');
+      const [issuedAt, epoch] = [new Date(1.8e12 + serial), '1-before'];
+      return { id, campaignId, userId: user(serial), grant: 1, serial, code: null, issuedAt, epoch, state: 'issued' };
+    }),
+};
+
+const issuerWith = (options: Partial<CouponIssuerOptions> = {}) =>
+  new CouponIssuer({ redis, maxQueued: 100_000, ...options });
+
+async function issueToAll(issuer: CouponIssuer, campaignId: string): Promise<void> {
+  for (let first = 1; first <= USERS; first += AT_ONCE) {
+    const asks = Array.from({ length: AT_ONCE }, (_, i) => issuer.issue({ campaignId, userId: user(first + i) }));
+    await Promise.all(asks);
+  }
+  await issuer.idle();
+}
+
+/** Bytes of all keys of a campaign per issuance that is settled. */
+async function bytesEach(id: string): Promise<number> {
+  const keys = await direct.keys(`{coupon:${id}}:*`);
+  const sizes = await Promise.all(keys.map((key) => direct.memory('USAGE', key, 'SAMPLES', 0)));
+  return sizes.reduce<number>((sum, size) => sum + Number(size), 0) / USERS;
+}
+
+/** Runs it from nothing, and prints and judges what it cost. */
+async function noneIsSlow(what: string, run: () => Promise<unknown>): Promise<void> {
+  await run();
+  const slowest = [...redis.slowestMs].sort(([, a], [, b]) => b - a).map(([name, ms]) => `${name} ${ms.toFixed(1)}`);
+  process.stdout.write(`${what}, ${USERS} users, ms of the slowest call of each script: ${slowest.join(', ')}\n`);
+  expect(slowest.length).toBeGreaterThan(3);
+  expect([...redis.slowestMs].filter(([, ms]) => ms > SLOW_MS)).toEqual([]);
+}
+
+function print(what: string, bytes: number): void {
+  process.stdout.write(`${what}: ${bytes.toFixed(1)} bytes for each of ${USERS} settled issuances\n`);
+}
+
+test(
+  'a counted campaign: at most 150 bytes an issuance, and no command above 10 ms from the first call to the purge',
+  async () => {
+    const id = 'counted';
+    const definition = { id, stock: { kind: 'counted', total: USERS }, saveMode: 'write-behind' } as const;
+    await noneIsSlow('counted', async () => {
+      const issuer = issuerWith({ persistence: { ...obliging, list: async () => [] } });
+      await issuer.openCampaign(definition);
+      await issueToAll(issuer, id);
+      await issuer.rebuild(definition);
+      expect(await issuer.settle(id)).toMatchObject({ settled: USERS });
+      const { findings, grants } = await issuerWith({ persistence: obliging }).reconcile(id);
+      expect({ findings, grants }).toEqual({ findings: [], grants: USERS });
+      const bytes = await bytesEach(id);
+      print(id, bytes);
+      expect(bytes).toBeLessThanOrEqual(150);
+      await issuer.closeCampaign({ id, retainMs: 86_400_000 });
+      await issuer.purge(id);
+      expect(await direct.dbsize()).toBe(0);
+    });
+  },
+  LIMIT,
+);
+
+test(
+  'a pool of codes: at most 220 bytes an issuance, and no command above 10 ms from the first code to the purge',
+  async () => {
+    const id = 'codes';
+    await noneIsSlow('codes', async () => {
+      const issuer = issuerWith();
+      await issuer.openCampaign({ id, stock: { kind: 'codes' } });
+      await issuer.loadCodes(
+        id,
+        (function* () {
+          for (let i = 0; i < USERS; i++) yield `CODE-${String(i).padStart(8, '0')}`;
+        })(),
+      );
+      const change = { campaignId: id, code: 'CODE-00000000', replacement: 'CODE-FIRST-00' };
+      expect(await issuer.replaceCode(change)).toEqual({ status: 'replaced' });
+      await issueToAll(issuer, id);
+      expect(await issuer.inspect(id)).toMatchObject({ issued: USERS, available: 0 });
+      const bytes = await bytesEach(id);
+      print(id, bytes);
+      expect(bytes).toBeLessThanOrEqual(220);
+      await issuer.closeCampaign({ id, retainMs: 86_400_000 });
+      await issuer.purge(id);
+      expect(await direct.dbsize()).toBe(0);
+    });
+  },
+  LIMIT,
+);
+
+test(
+  'a rebuild from the rows of the database: no command above 10 ms, and no byte more than before',
+  async () => {
+    const id = 'rebuilt';
+    const definition = { id, stock: { kind: 'counted', total: USERS } } as const;
+    await noneIsSlow('rebuilt', async () => {
+      const issuer = issuerWith({ persistence: { ...obliging, ...rows } });
+      expect(await issuer.rebuild(definition)).toMatchObject({
+        rows: USERS,
+        campaign: { issued: USERS, available: 0 },
+      });
+      const report = await issuer.reconcile(id);
+      expect(report.findings).toEqual([]);
+      const bytes = await bytesEach(id);
+      print(id, bytes);
+      expect(bytes).toBeLessThanOrEqual(150);
+      await issuer.closeCampaign({ id, retainMs: 0 });
+      expect(await direct.exists(`{coupon:${id}}:grants`)).toBe(0);
+    });
+  },
+  LIMIT,
+);
