@@ -74,7 +74,7 @@ export interface WorkerOptions {
    * 1,000,000; 100 a minute is `100 / 60`. Over any T seconds at most T + 0.1 times as many, and at least one. Default: no cap.
    */
   readonly maxSavesPerSecond?: number;
-  /** Reservations per claim and save: 1–1,000; default `maxBatch`, or `maxDeliveries` if that is less and there is a `deliver`. */
+  /** Reservations per claim and save: 1–1,000; default 250, or `maxBatch` if that is less, or `maxDeliveries` if that is less and there is a `deliver`. */
   readonly batchSize?: number;
   /** Stops the worker, as `stop()` does. */
   readonly signal?: AbortSignal;
