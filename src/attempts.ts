@@ -42,9 +42,14 @@ export class Attempts {
   }
 
   async issue(request: IssueRequest): Promise<IssueResult> {
-    const { inFlight, timeoutMs: longest } = this.#parts;
+    const { campaigns, steps, inFlight, timeoutMs: longest } = this.#parts;
     const { campaignId, userId, requestId, signal, timeoutMs } = checkedRequest(request, longest);
     signal?.throwIfAborted();
+    const refusal = campaigns.known(campaignId)?.recentRefusal(userId);
+    if (refusal) {
+      steps.emit({ type: 'refused', campaignId, status: refusal.status, count: 1 });
+      return refusal;
+    }
     const id = requestId === undefined ? mintId() : deriveId(campaignId, userId, requestId);
     const call = {
       id,

@@ -84,7 +84,8 @@ export class CouponIssuer {
   /** Does no I/O. Throws `InvalidArgumentError` for an option outside its range. */
   constructor(options: CouponIssuerOptions) {
     this.#options = checkedOptions(options);
-    const { redis, prefix, timeoutMs, persistence, deliver, maxBatch, maxInFlight, maxQueued } = this.#options;
+    const { redis, prefix, timeoutMs, persistence, deliver, maxBatch, maxInFlight, maxQueued, refusalCacheMs } =
+      this.#options;
     const replicas = this.#options.replicas ?? null;
     const observed = safeEmit(this.#options.onEvent);
     this.#emit = (event) => {
@@ -106,7 +107,15 @@ export class CouponIssuer {
       await deliveries?.room();
       await saves?.room();
     };
-    this.#campaigns = new Campaigns(this.#context, { maxBatch, maxInFlight, maxQueued, room, emit, replicas });
+    this.#campaigns = new Campaigns(this.#context, {
+      maxBatch,
+      maxInFlight,
+      maxQueued,
+      room,
+      replicas,
+      refusalCacheMs,
+      emit,
+    });
     const { eligible } = this.#options;
     const { steps, inFlight } = { steps: this.#steps, inFlight: this.#inFlight };
     this.#attempts = new Attempts({ campaigns: this.#campaigns, steps, inFlight, eligible, timeoutMs });

@@ -57,6 +57,12 @@ export interface CouponIssuerOptions {
   readonly maxInFlight?: number;
   /** Callers waiting per campaign before `OverloadedError`: 1–1,000,000; default 10,000. */
   readonly maxQueued?: number;
+  /**
+   * For how long this process may repeat a `sold_out`, `closed` or `paused` without asking Redis: 0–60,000 ms; default 0, every answer is exact. Within that
+   * time it does not see a unit that came back, a restock, a resumed pause, nor what other processes issued: their users are told the refusal
+   * instead of `already_issued`, and `eligible` is not asked. Users who hold something of this process are always asked after in Redis.
+   */
+  readonly refusalCacheMs?: number;
   /** Deliveries at a time: 1–10,000; default 32. */
   readonly maxDeliveries?: number;
   /** What settle failed on this often goes into quarantine: 1–1,000; default 10. Failures of the database as a whole do not count. */
@@ -107,7 +113,15 @@ export type CheckedOptions = CouponIssuerOptions &
   Required<
     Pick<
       CouponIssuerOptions,
-      'prefix' | 'leaseMs' | 'timeoutMs' | 'maxBatch' | 'maxInFlight' | 'maxQueued' | 'maxDeliveries' | 'maxTries'
+      | 'prefix'
+      | 'leaseMs'
+      | 'timeoutMs'
+      | 'maxBatch'
+      | 'maxInFlight'
+      | 'maxQueued'
+      | 'refusalCacheMs'
+      | 'maxDeliveries'
+      | 'maxTries'
     >
   >;
 
@@ -118,6 +132,7 @@ const DEFAULTS = {
   maxBatch: 500,
   maxInFlight: 2,
   maxQueued: 10_000,
+  refusalCacheMs: 0,
   maxDeliveries: 32,
   maxTries: 10,
 };
@@ -148,6 +163,7 @@ export function checkedOptions(options: CouponIssuerOptions): CheckedOptions {
   assertInteger('maxBatch', checked.maxBatch, 1, 1_000);
   assertInteger('maxInFlight', checked.maxInFlight, 1, 64);
   assertInteger('maxQueued', checked.maxQueued, 1, 1_000_000);
+  assertInteger('refusalCacheMs', checked.refusalCacheMs, 0, 60_000);
   assertInteger('maxDeliveries', checked.maxDeliveries, 1, 10_000);
   assertInteger('maxTries', checked.maxTries, 1, 1_000);
   if (checked.leaseMs <= checked.timeoutMs) throw new InvalidArgumentError('leaseMs must be more than timeoutMs');

@@ -25,6 +25,11 @@ export class Campaigns {
     return reading;
   }
 
+  /** The campaign, if this process has met it. No round trip. */
+  known(id: string): Serving | null {
+    return this.#known.get(id) ?? null;
+  }
+
   /** The same for calls that have no status for a state that is not ready. */
   async get(id: string): Promise<Serving> {
     const found = await this.find(id);

@@ -3,6 +3,7 @@ import { monotonicMs } from '../deadline.js';
 import { inDoubt, RedisError } from '../errors.js';
 import { countRefusals, type Emit } from '../events.js';
 import { type Issuance, withoutCode } from '../issuance.js';
+import { type CommonRefusal, Refusals } from '../refusals.js';
 import type { NotReadyReason, RefusalStatus } from '../result.js';
 import type { CampaignState } from './campaign-state.js';
 import { Holding } from './holding.js';
@@ -50,6 +51,8 @@ export interface ServingOptions {
   /** Resolves when the steps after reserve have room: what cannot be saved or delivered soon is not reserved yet. */
   readonly room: () => Promise<void>;
   readonly replicas: Replicas | null;
+  /** For how long a refusal is answered from memory; 0: never. */
+  readonly refusalCacheMs: number;
   readonly emit: Emit;
 }
 
@@ -63,19 +66,25 @@ function usersPerCall(perUser: number): number {
   return Math.max(1, Math.floor(MAX_GRANTS_PER_BATCH / perUser));
 }
 
+function mayHold(answer: ReserveAnswer | undefined): boolean {
+  return !answer || answer.word === 'already_issued' || TAKING.includes(answer.word);
+}
+
 /** What one campaign answers to this process: units reserved or taken over, and by `held` the verbs for what it holds. */
 export class Serving {
   readonly state: CampaignState;
   readonly #options: ServingOptions;
   readonly #reserves: Batcher<ReserveRequest, ReserveAnswer>;
+  readonly #refusals: Refusals | null;
   #holding: Holding;
 
   constructor(state: CampaignState, options: ServingOptions) {
     this.state = state;
     this.#options = options;
     this.#holding = new Holding(state, state.epoch, options);
+    this.#refusals = options.refusalCacheMs > 0 ? new Refusals(options.refusalCacheMs) : null;
     this.#reserves = new Batcher<ReserveRequest, ReserveAnswer>({
-      run: (requests) => this.#reserve(requests),
+      run: (requests) => this.#reserveAndRemember(requests),
       maxBatch: Math.min(options.maxBatch, usersPerCall(state.rules.perUser)),
       maxInFlight: options.maxInFlight,
       maxQueued: options.maxQueued,
@@ -85,6 +94,11 @@ export class Serving {
   /** Takes a unit, or says why not. One round trip per batch. */
   reserve(request: ReserveRequest): Promise<ReserveAnswer> {
     return this.#reserves.add(request);
+  }
+
+  /** What this user would be told, if the last refusal is recent enough to be told again. No round trip. */
+  recentRefusal(userId: string): CommonRefusal | null {
+    return this.#refusals?.of(userId) ?? null;
   }
 
   /** The verbs for a reservation, under the epoch in which it was made. */
@@ -127,6 +141,25 @@ export class Serving {
       if (refusal) return refusal;
     }
     return 'missing';
+  }
+
+  async #reserveAndRemember(requests: ReserveRequest[]): Promise<ReserveAnswer[]> {
+    const refusals = this.#refusals;
+    if (!refusals) return this.#reserve(requests);
+    const askedAt = monotonicMs();
+    let answers: ReserveAnswer[] = [];
+    try {
+      answers = await this.#reserve(requests);
+      return answers;
+    } finally {
+      // Where no answer came, each of them may hold something.
+      refusals.know(requests.flatMap(({ userId }, i) => (mayHold(answers[i]) ? [userId] : [])));
+      for (const answer of answers) {
+        if (answer.word === 'closed') refusals.note({ status: 'closed', closedAt: answer.closedAt }, askedAt);
+        else if (answer.word === 'sold_out' || answer.word === 'paused')
+          refusals.note({ status: answer.word }, askedAt);
+      }
+    }
   }
 
   async #reserve(requests: ReserveRequest[]): Promise<ReserveAnswer[]> {

@@ -11,7 +11,7 @@ const FLOORS: readonly (readonly RegExp[])[] = [
   [/^(attempts|open|rebuild|reconcile|eligibility|issue|settle|worker|quarantine|load|flight)$/],
   [/^(options|deliver|list|save)$/, /^testing\//],
   [/^redis\//, /^persistence\//],
-  [/^(batch|campaign|codes|deadline|errors|events|findings|in-flight|issuance|limits|result)$/],
+  [/^(batch|campaign|codes|deadline|errors|events|findings|in-flight|issuance|limits|refusals|result)$/],
 ];
 
 interface Import {

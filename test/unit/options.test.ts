@@ -14,6 +14,7 @@ test('what is left out has its default, also where undefined is given', () => {
     maxBatch: 500,
     maxInFlight: 2,
     maxQueued: 10_000,
+    refusalCacheMs: 0,
     maxDeliveries: 32,
     maxTries: 10,
   };
@@ -50,6 +51,8 @@ test.each<[string, Record<string, unknown>]>([
   ['maxInFlight above its range', { maxInFlight: 65 }],
   ['maxQueued 0', { maxQueued: 0 }],
   ['maxQueued without bound', { maxQueued: Number.POSITIVE_INFINITY }],
+  ['refusalCacheMs below 0', { refusalCacheMs: -1 }],
+  ['refusalCacheMs above its range', { refusalCacheMs: 60_001 }],
   ['maxDeliveries 0', { maxDeliveries: 0 }],
   ['maxDeliveries above its range', { maxDeliveries: 10_001 }],
 ])('%s is refused before any I/O', (_, change) => {
@@ -63,7 +66,13 @@ test.each([undefined, null, 'redis', []])('options that are %j are refused', (op
 
 test('the edges of every range are taken', () => {
   checkedOptions({ redis, timeoutMs: 1, leaseMs: 1_000, maxBatch: 1, maxInFlight: 1, maxQueued: 1, maxDeliveries: 1 });
-  const most = { maxBatch: 1_000, maxInFlight: 64, maxQueued: 1_000_000, maxDeliveries: 10_000 };
+  const most = {
+    maxBatch: 1_000,
+    maxInFlight: 64,
+    maxQueued: 1_000_000,
+    refusalCacheMs: 60_000,
+    maxDeliveries: 10_000,
+  };
   checkedOptions({ redis, timeoutMs: 600_000, leaseMs: 3_600_000, ...most });
 });
 
