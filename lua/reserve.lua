@@ -2,9 +2,10 @@
 --
 -- KEYS     campaign grants senders leases returned pool
 -- ARGV     epoch fence sender call, then for each user: id userId code
--- RETURNS  missing | rebuilding | stale_epoch | rolled_back, alone; or ok, the campaign's stamp, ended, closedAt (or empty), then
---          for each user: word, count, count times (grant, record). Words: new existing waiting issued already_issued sold_out
---          not_open closed paused lapsed
+-- RETURNS  missing | rebuilding | stale_epoch | rolled_back, alone; or ok, the campaign's stamp, ended, closedAt (or empty), the
+--          words of all users with spaces between: new existing waiting issued already_issued sold_out not_open closed paused
+--          lapsed; then in their order for new existing waiting issued: grant, record; for already_issued: count, count times
+--          (grant, record)
 -- WRITES   senders campaign grants leases returned pool; on a refusal nothing but the call number of the sender
 -- COST     O(users * perUser), one variadic command per key
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey =
@@ -53,81 +54,87 @@ local stamp, takeover = integer(first), integer(first + 1)
 local lease = campaign.needs and integer(nowMs + campaign.leaseMs)
 local behind = campaign.saveMode == 'write-behind'
 local state, counter = lease and (behind and 't' or 'r') or 'i', lease and 'reserved' or 'issued'
-local grantWrites, leaseWrites, stamped = {}, {}, false
+local grantWrites, leaseWrites, written = {}, {}, 0
 local closedAt = campaign.closedAt or campaign.closesAt
-local reply = { 'ok', '', '0', closedAt and integer(closedAt) or '' }
+local words, reply, size = {}, { 'ok', '', '0', closedAt and integer(closedAt) or '', '' }, 5
 
 local function write(field, record, mark)
   record.stamp = lease and mark or '0'
   records[field] = record
   local text = encodeRecord(record)
-  grantWrites[#grantWrites + 1] = field
-  grantWrites[#grantWrites + 1] = text
+  grantWrites[2 * written + 1], grantWrites[2 * written + 2] = field, text
   if lease then
-    leaseWrites[#leaseWrites + 1] = behind and inLine(tonumber(mark)) or lease
-    leaseWrites[#leaseWrites + 1] = field
+    leaseWrites[2 * written + 1] = behind and inLine(tonumber(mark)) or lease
+    leaseWrites[2 * written + 2] = field
   end
-  stamped = true
+  written = written + 1
   return text
 end
 
-local function answer(word, held)
-  reply[#reply + 1] = word
-  reply[#reply + 1] = #held / 2
-  for i = 1, #held do reply[#reply + 1] = held[i] end
+local function bring(grant, text)
+  reply[size + 1], reply[size + 2] = grant, text
+  size = size + 2
 end
 
 -- The id's own record comes before window, pause and stock: a repeat after the close still finds what it was given.
-local function serve(id, code, before)
-  local held, vacant = {}, nil
-  for i, grant in ipairs(grants) do
-    local field = fields[before + i]
-    local record = records[field]
-    if record and record.id == id then
-      if record.state == 'i' then return answer('issued', { grant, encodeRecord(record) }) end
-      -- Nobody acts on it here: it keeps its place in the line, or in quarantine, and whoever saves it now its stamp.
-      local due = not behind and record.tries ~= '' and redis.call('ZSCORE', leasesKey, field)
-      if behind or (type(due) == 'string' and tonumber(due) == tonumber(NEVER)) then
-        return answer('waiting', { grant, encodeRecord(record) })
-      end
-      if repeated then
-        -- Under any other stamp somebody holds it who does not know of this call: it must be sent again and take over.
-        local mine = call == seenCall and record.stamp == seenStamp
-        if mine then return answer('new', { grant, encodeRecord(record) }) end
-        return answer('lapsed', {})
-      end
-      record.state = 't'
-      return answer('existing', { grant, write(field, record, takeover) })
-    elseif record then
-      held[#held + 1] = grant
-      held[#held + 1] = encodeRecord(record)
-    else
-      vacant = vacant or i
-    end
+local function again(field, record)
+  if record.state == 'i' then return 'issued', encodeRecord(record) end
+  -- Nobody acts on it here: it keeps its place in the line, or in quarantine, and whoever saves it now its stamp.
+  local due = not behind and record.tries ~= '' and redis.call('ZSCORE', leasesKey, field)
+  if behind or (type(due) == 'string' and tonumber(due) == tonumber(NEVER)) then return 'waiting', encodeRecord(record) end
+  if not repeated then
+    record.state = 't'
+    return 'existing', write(field, record, takeover)
   end
-  if not vacant then return answer('already_issued', held) end
-  if shut then return answer(shut, {}) end
-  if repeated then return answer('lapsed', {}) end
+  if call == seenCall and record.stamp == seenStamp then return 'new', encodeRecord(record) end
+  -- Under any other stamp somebody holds it who does not know of this call: it must be sent again and take over.
+  return 'lapsed'
+end
+
+local function take(id, code, field)
   local serial, pooled = takeUnit()
-  if not serial then return answer('sold_out', {}) end
+  if not serial then return 'sold_out' end
   local record = { state = state, tries = '', serial = serial, issuedAt = issuedAt, id = id, code = fromPool and pooled or code }
   campaign[counter] = campaign[counter] + 1
-  local mark = behind and integer(first + #leaseWrites / 2) or stamp
-  answer('new', { grants[vacant], write(fields[before + vacant], record, mark) })
+  return 'new', write(field, record, behind and integer(first + written) or stamp)
 end
-for i = FIRST, #ARGV, STRIDE do serve(ARGV[i], ARGV[i + 2], (i - FIRST) / STRIDE * #grants) end
+
+local function serve(id, code, before)
+  local vacant
+  for i = 1, #grants do
+    local field = fields[before + i]
+    local record = records[field]
+    if not record then vacant = vacant or i
+    elseif record.id == id then return i, again(field, record) end
+  end
+  if not vacant then
+    size = size + 1
+    reply[size] = #grants
+    for i, grant in ipairs(grants) do bring(grant, encodeRecord(records[fields[before + i]])) end
+    return nil, 'already_issued'
+  end
+  if shut then return nil, shut end
+  if repeated then return nil, 'lapsed' end
+  return vacant, take(id, code, fields[before + vacant])
+end
+for i = FIRST, #ARGV, STRIDE do
+  local nth = (i - FIRST) / STRIDE
+  local grant, word, text = serve(ARGV[i], ARGV[i + 2], nth * #grants)
+  words[nth + 1] = word
+  if text then bring(grants[grant], text) end
+end
 
 -- closeCampaign is for good, so a late copy finds the campaign closed again: only what was written needs the call number.
-if not repeated and (stamped or not campaign.closedAt) then
-  redis.call('HSET', sendersKey, sender, integer(call) .. ':' .. (stamped and stamp or '0'))
+if not repeated and (written > 0 or not campaign.closedAt) then
+  redis.call('HSET', sendersKey, sender, integer(call) .. ':' .. (written > 0 and stamp or '0'))
   if seenCall == 0 then redis.call('HINCRBY', campaignKey, 'senders', 1) end
 end
-if stamped then
+if written > 0 then
   writeAll('HSET', grantsKey, grantWrites)
   writeAll('ZADD', leasesKey, leaseWrites)
   writeTaken()
-  campaign.stamp = first + (behind and #leaseWrites / 2 or 1)
+  campaign.stamp = first + (behind and written or 1)
   reply[3] = finish()
 end
-reply[2] = integer(campaign.stamp)
+reply[2], reply[5] = integer(campaign.stamp), table.concat(words, ' ')
 return { unpack(reply) }

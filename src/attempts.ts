@@ -9,6 +9,7 @@ import { type IssueCall, issue, type Steps } from './issue.js';
 import { assertInteger, assertName, assertSignal, assertText, ownCopy } from './limits.js';
 import type { Eligible } from './options.js';
 import type { Campaigns } from './redis/campaigns.js';
+import type { Serving } from './redis/serving.js';
 import type { IssueResult } from './result.js';
 
 /** One attempt to get one user a coupon. */
@@ -41,14 +42,23 @@ export class Attempts {
     this.#parts = parts;
   }
 
-  async issue(request: IssueRequest): Promise<IssueResult> {
-    const { campaigns, steps, inFlight, timeoutMs: longest } = this.#parts;
+  /** Rejects, and never throws. */
+  issue(request: IssueRequest): Promise<IssueResult> {
+    try {
+      return this.#begin(request);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #begin(request: IssueRequest): Promise<IssueResult> {
+    const { campaigns, steps, timeoutMs: longest } = this.#parts;
     const { campaignId, userId, requestId, signal, timeoutMs } = checkedRequest(request, longest);
     signal?.throwIfAborted();
     const refusal = campaigns.known(campaignId)?.recentRefusal(userId);
     if (refusal) {
       steps.emit({ type: 'refused', campaignId, status: refusal.status, count: 1 });
-      return refusal;
+      return Promise.resolve(refusal);
     }
     const id = requestId === undefined ? mintId() : deriveId(campaignId, userId, requestId);
     const call = {
@@ -62,42 +72,58 @@ export class Attempts {
       promised: false,
     };
     const limited = signal !== undefined || timeoutMs !== undefined;
-    if (requestId === undefined && !limited) return inFlight.track(this.#fly(campaignId, call, false));
+    if (requestId === undefined && !limited) return this.#fly(campaignId, call, false);
     const shared = this.#flights.get(id);
     if (shared) return shared.wait({ timeoutMs, signal });
-    const result = inFlight
-      .track(this.#fly(campaignId, call, requestId !== undefined))
-      .finally(() => this.#flights.delete(id));
+    const result = this.#fly(campaignId, call, requestId !== undefined).finally(() => this.#flights.delete(id));
     const flight = new Flight(call, result);
     this.#flights.set(id, flight);
     return flight.wait({ timeoutMs, signal });
   }
 
   async #fly(campaignId: string, call: IssueCall, repeatable: boolean): Promise<IssueResult> {
-    const { campaigns, steps, eligible, timeoutMs } = this.#parts;
-    const serving = await campaigns.find(campaignId);
-    if (typeof serving === 'string') {
-      steps.emit({ type: 'refused', campaignId, status: 'not_ready', count: 1 });
-      return { status: 'not_ready', reason: serving };
+    const { campaigns, steps, inFlight } = this.#parts;
+    inFlight.begin();
+    try {
+      const serving = campaigns.known(campaignId) ?? (await campaigns.find(campaignId));
+      if (typeof serving === 'string') return this.#refuse(campaignId, { status: 'not_ready', reason: serving });
+      const refusal = this.#refusalBefore(serving, call, repeatable);
+      if (refusal !== null) {
+        const reason = await refusal;
+        if (reason !== null) return this.#refuse(campaignId, { status: 'not_eligible', reason });
+      }
+      if (serving.state.rules.generateCodes) call.code = mintCode();
+      const { result, finished } = await issue(serving, call, steps);
+      if (finished) this.#finish(finished, campaignId);
+      return result;
+    } finally {
+      inFlight.end();
     }
-    serving.state.assertEquipped();
-    const reason = eligible ? await refusalOfRule(eligible, serving.state, call, { repeatable, timeoutMs }) : null;
-    if (reason !== null) {
-      steps.emit({ type: 'refused', campaignId, status: 'not_eligible', count: 1 });
-      return { status: 'not_eligible', reason };
-    }
-    if (serving.state.rules.generateCodes) call.code = mintCode();
-    const { result, finished } = await issue(serving, call, steps);
-    if (finished) this.#finish(finished, campaignId);
+  }
+
+  #refuse(campaignId: string, result: Extract<IssueResult, { reason: string }>): IssueResult {
+    this.#parts.steps.emit({ type: 'refused', campaignId, status: result.status, count: 1 });
     return result;
+  }
+
+  /** Whether this process may serve the campaign, and what the user's own rule says; `null` where there is none. */
+  #refusalBefore({ state }: Serving, call: IssueCall, repeatable: boolean): Promise<string | null> | null {
+    state.assertEquipped();
+    const { eligible, timeoutMs } = this.#parts;
+    return eligible ? refusalOfRule(eligible, state, call, { repeatable, timeoutMs }) : null;
   }
 
   /** The answer is out; what ends the lease goes on behind it. If it fails, settle finishes the reservation. */
   #finish(finished: () => Promise<unknown>, campaignId: string): void {
     const { inFlight, steps } = this.#parts;
-    inFlight.track(finished()).catch((error: unknown) => {
-      steps.emit({ type: 'fault', during: 'confirm', campaignId, error: redacted(error) });
-    });
+    inFlight.begin();
+    finished().then(
+      () => inFlight.end(),
+      (error: unknown) => {
+        inFlight.end();
+        steps.emit({ type: 'fault', during: 'confirm', campaignId, error: redacted(error) });
+      },
+    );
   }
 }
 

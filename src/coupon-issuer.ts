@@ -222,8 +222,8 @@ export class CouponIssuer {
    * }
    * ```
    */
-  async issue(request: IssueRequest): Promise<IssueResult> {
-    this.#assertNotClosed();
+  issue(request: IssueRequest): Promise<IssueResult> {
+    if (this.#closed) return Promise.reject(closed());
     return this.#attempts.issue(request);
   }
 
@@ -552,8 +552,12 @@ export class CouponIssuer {
   }
 
   #assertNotClosed(): void {
-    if (this.#closed) throw new ClosedError('this issuer was closed');
+    if (this.#closed) throw closed();
   }
+}
+
+function closed(): ClosedError {
+  return new ClosedError('this issuer was closed');
 }
 
 function assertPool({ state }: { state: CampaignState }): void {

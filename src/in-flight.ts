@@ -3,14 +3,22 @@ export class InFlight {
   #count = 0;
   #idle: (() => void)[] = [];
 
+  begin(): void {
+    this.#count++;
+  }
+
+  end(): void {
+    this.#count--;
+    if (this.#count === 0) for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
   /** Counts the work until it is over, whatever its outcome. */
   async track<T>(work: Promise<T>): Promise<T> {
-    this.#count++;
+    this.begin();
     try {
       return await work;
     } finally {
-      this.#count--;
-      if (this.#count === 0) for (const resolve of this.#idle.splice(0)) resolve();
+      this.end();
     }
   }
 

@@ -1,14 +1,14 @@
 import { mintCode } from './codes.js';
 import { withDeadline } from './deadline.js';
-import type { Deliveries, Delivery } from './deliver.js';
-import { inDoubt, NotIssuedError, OverloadedError, RedisError, redacted } from './errors.js';
+import type { Deliveries } from './deliver.js';
+import { inDoubt, OverloadedError, RedisError, redacted } from './errors.js';
 import { type Emit, refOf } from './events.js';
 import { type Issuance, withoutCode } from './issuance.js';
 import type { WithdrawWord } from './redis/holding.js';
 import type { Reservation } from './redis/reservation.js';
-import type { ReserveAnswer, ReserveRequest, Serving } from './redis/serving.js';
-import type { IssueResult } from './result.js';
-import type { Refusal, Saves } from './save.js';
+import type { ReserveRequest, Serving } from './redis/serving.js';
+import type { Refusal, SaveOutcome, Saves } from './save.js';
+import { acceptedNow, type Reserved, type Told, toldAtOnce, toldOf } from './told.js';
 
 /** What the steps work with. `saves` and `deliveries` are there exactly when the campaign needs them. */
 export interface Steps {
@@ -70,71 +70,28 @@ function saveFailed(error: Error, refusal: Refusal): Failure {
 
 const MAX_REASSIGNMENTS = 8;
 
-/** Reserve, then carry through: the whole act. Throws `NotIssuedError`, `OverloadedError`, `RedisError`. */
-export async function issue(
-  serving: Serving,
-  call: IssueCall,
-  steps: Steps,
-): Promise<{ result: IssueResult; finished?: () => Promise<unknown> }> {
+/**
+ * Reserve, then carry through: the whole act. Throws `NotIssuedError`, `OverloadedError`, `RedisError`. What suspends is kept small here and in
+ * `carryThrough`, and what does not stands beside it: a suspended function keeps a place for each of its variables, and every call has its own.
+ */
+export async function issue(serving: Serving, call: IssueCall, steps: Steps): Promise<Told> {
   const maxRounds = serving.state.rules.perUser + 2;
   for (let round = 0; round < maxRounds; round++) {
     const answer = await reserve(serving, call, round);
-    switch (answer.word) {
-      case 'issued':
-        if (answer.unsafe) return { result: acceptedNow(answer.issuance, steps) };
-        steps.emit({ type: 'issued', ...refOf(answer.issuance) });
-        return { result: { status: 'issued', issuance: answer.issuance } };
-      case 'waiting':
-        return { result: acceptedNow(answer.issuance, steps) };
-      case 'already_issued':
-        return { result: { status: 'already_issued', issuances: answer.issuances } };
-      case 'not_open':
-        return { result: { status: 'not_open', opensAt: answer.opensAt } };
-      case 'closed':
-        return { result: { status: 'closed', closedAt: answer.closedAt } };
-      case 'not_ready':
-        return { result: { status: 'not_ready', reason: answer.reason } };
-      case 'sold_out':
-      case 'paused':
-        return { result: { status: answer.word } };
-    }
+    if (!('reservation' in answer)) return toldAtOnce(answer, steps);
     const { reservation } = answer;
-    if (serving.state.rules.saveMode === 'write-behind') return { result: acceptedNow(reservation.issuance, steps) };
+    if (serving.state.rules.saveMode === 'write-behind') return acceptedNow(reservation.issuance, steps);
     const carried = await carryThrough(serving, reservation, call, steps);
-    switch (carried.outcome) {
-      case 'issued':
-        steps.emit({ type: 'issued', ...refOf(carried.issuance) });
-        return { result: { status: 'issued', issuance: carried.issuance }, finished: carried.finished };
-      case 'accepted':
-        return { result: acceptedNow(carried.issuance, steps) };
-      case 'released':
-        throw new NotIssuedError(`${carried.why.message}; the unit is back in the stock`, carried.why.options);
-      case 'sold_out':
-        steps.emit({ type: 'refused', campaignId: serving.state.id, status: 'sold_out', count: 1 });
-        return { result: { status: 'sold_out' } };
-      case 'rolled_back':
-        steps.emit({ type: 'refused', campaignId: serving.state.id, status: 'not_ready', count: 1 });
-        return { result: { status: 'not_ready', reason: 'rolled_back' } };
-      case 'forgotten':
-        call.reserved = null;
-        // The old code may have been delivered, and recalled.
-        if (serving.state.rules.generateCodes) call.code = mintCode();
-    }
+    if (carried.outcome !== 'forgotten') return toldOf(carried, serving.state.id, steps);
+    call.reserved = null;
+    // The old code may have been delivered, and recalled.
+    if (serving.state.rules.generateCodes) call.code = mintCode();
   }
   throw new RedisError('the user kept meeting rows that Redis had forgotten', { outcome: 'unknown' });
 }
 
-function acceptedNow(issuance: Issuance, steps: Steps): IssueResult {
-  steps.emit({ type: 'accepted', ...refOf(issuance) });
-  return { status: 'accepted', issuance: withoutCode(issuance) };
-}
-
 /** In a later round an earlier one has left its traces, so a failure no longer means that nothing was reserved. */
-async function reserve(
-  serving: Serving,
-  call: IssueCall,
-  round: number,
-): Promise<Exclude<ReserveAnswer, { word: 'expired' }>> {
+async function reserve(serving: Serving, call: IssueCall, round: number): Promise<Reserved> {
   try {
     const answer = await serving.reserve(call);
     if (answer.word !== 'expired') return answer;
@@ -154,65 +111,80 @@ export async function carryThrough(
   steps: Steps,
   alreadySaved = false,
 ): Promise<Carried> {
-  const { deadlineAt } = attempt;
   let reservation = first;
   for (let reassigned = 0; ; reassigned++) {
-    const { issuance } = reservation;
-    attempt.reserved = withoutCode(issuance);
-    const held = serving.held(reservation);
-    const issued = (): Carried => ({
-      outcome: 'issued',
-      issuance: { ...issuance, state: 'issued' },
-      finished: () => held.confirm(reservation),
-    });
-    if (alreadySaved) return issued();
-
-    const delivery = await deliver(reservation, deadlineAt, steps);
-    if (delivery === 'unknown') return { outcome: 'accepted', issuance, trouble: 'unknown' };
-    if (delivery === 'not_delivered') return giveBack(serving, reservation, attempt, steps, DELIVERY_FAILED);
-    const delivered = steps.deliveries !== null;
-
-    if (!steps.saves) return issued();
-    const save = await steps.saves.add({ issuance, deadlineAt });
-    switch (save.verdict) {
-      case 'saved':
-        return issued();
-      case 'unknown':
-        return { outcome: 'accepted', issuance, trouble: 'unknown' };
-      case 'not_saved': {
-        const why = saveFailed(save.error, save.refusal);
-        if (delivered) return { outcome: 'accepted', issuance, trouble: why.trouble };
-        return giveBack(serving, reservation, attempt, steps, why);
-      }
-      case 'user_conflict':
-        return meetRow(serving, reservation, save.existing, delivered, steps);
+    attempt.reserved = withoutCode(reservation.issuance);
+    if (alreadySaved) return issued(serving, reservation);
+    if (steps.deliveries) {
+      const undelivered = await deliver(serving, reservation, attempt, steps, steps.deliveries);
+      if (undelivered) return undelivered;
     }
-
-    // The unit is somebody else's: Redis is behind the database.
-    if (delivered || reassigned === MAX_REASSIGNMENTS) return withdraw(serving, reservation, delivered, steps);
-    const { generateCodes } = serving.state.rules;
-    const next = await held.reassign(reservation, {
-      keepSerial: generateCodes && save.verdict === 'code_conflict',
-      code: generateCodes ? mintCode() : '',
-    });
-    if (next.word === 'reassigned') {
-      if (next.reservation.issuance.serial !== issuance.serial) {
-        steps.emit({ type: 'withdrawn', delivered: false, ...refOf(issuance) });
-      }
-      reservation = next.reservation;
-      continue;
-    }
-    if (next.word === 'sold_out') {
-      steps.emit({ type: 'withdrawn', delivered: false, ...refOf(issuance) });
-      return { outcome: 'sold_out' };
-    }
-    return overtaken(next, reservation);
+    if (!steps.saves) return issued(serving, reservation);
+    const save = await steps.saves.add({ issuance: reservation.issuance, deadlineAt: attempt.deadlineAt });
+    if (save.verdict === 'saved') return issued(serving, reservation);
+    const next = await afterRefusal(serving, reservation, attempt, steps, { save, reassigned });
+    if ('outcome' in next) return next;
+    reservation = next;
   }
 }
 
-async function deliver(reservation: Reservation, deadlineAt: number, steps: Steps): Promise<Delivery> {
-  if (!steps.deliveries) return 'delivered';
-  return steps.deliveries.run(reservation.issuance, { deadlineAt, leaseEndsAt: reservation.leaseEndsAt });
+function issued(serving: Serving, reservation: Reservation): Carried {
+  return {
+    outcome: 'issued',
+    issuance: { ...reservation.issuance, state: 'issued' },
+    finished: () => serving.held(reservation).confirm(reservation),
+  };
+}
+
+/** `null`: it was delivered. */
+async function deliver(
+  serving: Serving,
+  reservation: Reservation,
+  attempt: Attempt,
+  steps: Steps,
+  deliveries: Deliveries,
+): Promise<Carried | null> {
+  const { issuance, leaseEndsAt } = reservation;
+  const delivery = await deliveries.run(issuance, { deadlineAt: attempt.deadlineAt, leaseEndsAt });
+  if (delivery === 'unknown') return { outcome: 'accepted', issuance, trouble: 'unknown' };
+  if (delivery === 'not_delivered') return giveBack(serving, reservation, attempt, steps, DELIVERY_FAILED);
+  return null;
+}
+
+/** What becomes of a reservation that was not saved: its end, or the one with another unit in its place. */
+async function afterRefusal(
+  serving: Serving,
+  reservation: Reservation,
+  attempt: Attempt,
+  steps: Steps,
+  { save, reassigned }: { save: Exclude<SaveOutcome, { verdict: 'saved' }>; reassigned: number },
+): Promise<Carried | Reservation> {
+  const { issuance } = reservation;
+  const delivered = steps.deliveries !== null;
+  switch (save.verdict) {
+    case 'unknown':
+      return { outcome: 'accepted', issuance, trouble: 'unknown' };
+    case 'not_saved': {
+      const why = saveFailed(save.error, save.refusal);
+      if (delivered) return { outcome: 'accepted', issuance, trouble: why.trouble };
+      return giveBack(serving, reservation, attempt, steps, why);
+    }
+    case 'user_conflict':
+      return meetRow(serving, reservation, save.existing, delivered, steps);
+  }
+  // The unit is somebody else's: Redis is behind the database.
+  if (delivered || reassigned === MAX_REASSIGNMENTS) return withdraw(serving, reservation, delivered, steps);
+  const { generateCodes } = serving.state.rules;
+  const next = await serving.held(reservation).reassign(reservation, {
+    keepSerial: generateCodes && save.verdict === 'code_conflict',
+    code: generateCodes ? mintCode() : '',
+  });
+  const taken = 'reservation' in next ? next.reservation : null;
+  if (!taken && next.word !== 'sold_out') return overtaken(next, reservation);
+  if (taken?.issuance.serial !== issuance.serial) {
+    steps.emit({ type: 'withdrawn', delivered: false, ...refOf(issuance) });
+  }
+  return taken ?? { outcome: 'sold_out' };
 }
 
 /**

@@ -9,20 +9,31 @@ local function decodeRecord(text)
 end
 
 local function encodeRecord(record)
-  local stamp, serial, issuedAt = record.stamp, record.serial, record.issuedAt
-  local state = record.state .. (record.state ~= 'i' and record.tries or '')
-  return state .. ':' .. stamp .. ':' .. serial .. ':' .. issuedAt .. ':' .. record.id .. ':' .. record.code
+  local state, stamp, serial, issuedAt = record.state, record.stamp, record.serial, record.issuedAt
+  local tries = state ~= 'i' and record.tries or ''
+  return state .. tries .. ':' .. stamp .. ':' .. serial .. ':' .. issuedAt .. ':' .. record.id .. ':' .. record.code
+end
+
+-- What ending a reservation needs of its record, at half the price: the fence, and as `rest` what never changes.
+local function decodeEnding(text)
+  local state, stamp, rest, id = string.match(text, '^(%a)%d*:(%d+):(%d+:%d+:([^:]*):.*)$')
+  return { state = state, stamp = stamp, rest = rest, id = id }
+end
+
+local function encodeIssued(ending)
+  return 'i:0:' .. ending.rest
 end
 
 -- Reads many fields of the grants, 500 a command; absent ones stay absent.
-local function readRecords(fields)
+local function readRecords(fields, decode)
+  decode = decode or decodeRecord
   local records = {}
   for first = 1, #fields, 500 do
     local last = math.min(first + 499, #fields)
     local values = redis.call('HMGET', grantsKey, unpack(fields, first, last))
     for i = first, last do
       local text = values[i - first + 1]
-      if type(text) == 'string' then records[fields[i]] = decodeRecord(text) end
+      if type(text) == 'string' then records[fields[i]] = decode(text) end
     end
   end
   return records

@@ -61,8 +61,8 @@ export class Holding {
     this.#state = state;
     this.epoch = epoch;
     this.#emit = emit;
-    this.#confirms = batched((items) => this.#act<ConfirmWord>(scripts.confirm, items));
-    this.#withdrawals = batched((items) => this.#act<WithdrawWord>(scripts.withdraw, items));
+    this.#confirms = batched((items) => this.#confirm(items));
+    this.#withdrawals = batched((items) => this.#withdraw(items));
     this.#releases = batched((items) => this.#release(items));
     this.#reassignments = batched((items) => this.#reassign(items));
     this.#adoptions = batched((items) => this.#adopt(items));
@@ -159,10 +159,17 @@ export class Holding {
     return items.map((_, i) => this.#wordAt(reply, 2 + i) as AdoptWord);
   }
 
-  async #act<W extends string>(script: typeof scripts.confirm, items: Reservation[]): Promise<W[]> {
-    const reply = await this.#send(script, items);
+  async #confirm(items: Reservation[]): Promise<ConfirmWord[]> {
+    const reply = await this.#send(scripts.confirm, items);
     this.#noteEnd(reply[1]);
-    return items.map((_, i) => this.#wordAt(reply, 2 + i) as W);
+    if (reply[0] !== 'ok') return items.map(() => 'stale');
+    return String(reply[2]).split(' ') as ConfirmWord[];
+  }
+
+  async #withdraw(items: Reservation[]): Promise<WithdrawWord[]> {
+    const reply = await this.#send(scripts.withdraw, items);
+    this.#noteEnd(reply[1]);
+    return items.map((_, i) => this.#wordAt(reply, 2 + i) as WithdrawWord);
   }
 
   #wordAt(reply: Reply, index: number): string {

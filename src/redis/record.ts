@@ -1,28 +1,10 @@
 import type { Issuance } from '../issuance.js';
 
-/** A grant's record as Redis keeps it: `<r|t|i><tries>:<stamp>:<serial>:<issuedAt>:<id>:<code>`, written by `lua/include/record.lua`. */
-export function decodeIssuance(
-  grant: string,
-  record: string,
-  of: { campaignId: string; userId: string; epoch: string },
-): Issuance {
-  const [state, , serial, issuedAt, id] = record.split(':', 5);
-  const code = record.slice(record.indexOf(id!, 2) + id!.length + 1);
-  return {
-    id: id!,
-    campaignId: of.campaignId,
-    userId: of.userId,
-    grant: Number(grant),
-    serial: Number(serial),
-    code: code === '' ? null : code,
-    issuedAt: new Date(Number(issuedAt)),
-    epoch: of.epoch,
-    state: state === 'i' ? 'issued' : 'reserved',
-  };
-}
-
-export function stampOf(record: string): string {
-  return record.split(':', 2)[1]!;
+/** Whose record it is. */
+export interface RecordOf {
+  readonly campaignId: string;
+  readonly userId: string;
+  readonly epoch: string;
 }
 
 /** How settle fared with a reservation so far. */
@@ -33,11 +15,43 @@ export interface Tries {
   readonly counted: number;
 }
 
-/** One number in a record, so that scripts need not look into it. */
-const COUNTED = 10_000;
+export interface Decoded {
+  readonly issuance: Issuance;
+  readonly stamp: string;
+  readonly tries: Tries;
+}
 
-export function triesOf(record: string): Tries {
-  const tries = Number(record.slice(1, record.indexOf(':')));
+/** Both tries are one number in a record, so that scripts need not look into it. */
+const COUNTED = 10_000;
+const NEVER_FAILED: Tries = Object.freeze({ failures: 0, counted: 0 });
+
+/** A grant's record as Redis keeps it: `<r|t|i><tries>:<stamp>:<serial>:<issuedAt>:<id>:<code>`, written by `lua/include/record.lua`. */
+export function decodeRecord(grant: string, record: string, of: RecordOf): Decoded {
+  const stampAt = record.indexOf(':') + 1;
+  const serialAt = record.indexOf(':', stampAt) + 1;
+  const issuedAt = record.indexOf(':', serialAt) + 1;
+  const idAt = record.indexOf(':', issuedAt) + 1;
+  const codeAt = record.indexOf(':', idAt) + 1;
+  const issuance: Issuance = {
+    id: record.slice(idAt, codeAt - 1),
+    campaignId: of.campaignId,
+    userId: of.userId,
+    grant: Number(grant),
+    serial: Number(record.slice(serialAt, issuedAt - 1)),
+    code: codeAt === record.length ? null : record.slice(codeAt),
+    issuedAt: new Date(Number(record.slice(issuedAt, idAt - 1))),
+    epoch: of.epoch,
+    state: record.startsWith('i') ? 'issued' : 'reserved',
+  };
+  const tries = stampAt === 2 ? NEVER_FAILED : decodeTries(Number(record.slice(1, stampAt - 1)));
+  return { issuance, stamp: record.slice(stampAt, serialAt - 1), tries };
+}
+
+export function decodeIssuance(grant: string, record: string, of: RecordOf): Issuance {
+  return decodeRecord(grant, record, of).issuance;
+}
+
+function decodeTries(tries: number): Tries {
   return { failures: tries % COUNTED, counted: Math.floor(tries / COUNTED) };
 }
 

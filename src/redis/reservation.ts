@@ -1,6 +1,6 @@
 import type { Issuance } from '../issuance.js';
 import type { CampaignState } from './campaign-state.js';
-import { decodeIssuance, fieldOf, stampOf, type Tries, triesOf } from './record.js';
+import { decodeRecord, fieldOf, type Tries } from './record.js';
 
 export type { Tries };
 
@@ -22,17 +22,9 @@ export function toReservation(
   state: CampaignState,
   of: { grant: string; userId: string; record: string; epoch: string; sentAt: number; mayRelease: boolean },
 ): Reservation {
-  const { userId, record, epoch } = of;
-  const issuance = decodeIssuance(of.grant, record, { campaignId: state.id, userId, epoch });
-  const stamp = stampOf(record);
+  const { userId, record, epoch, mayRelease } = of;
+  const { issuance, stamp, tries } = decodeRecord(of.grant, record, { campaignId: state.id, userId, epoch });
   state.sawStamp(Number(stamp));
-  return {
-    field: fieldOf(issuance.grant, userId),
-    id: issuance.id,
-    stamp,
-    issuance,
-    mayRelease: of.mayRelease,
-    tries: triesOf(record),
-    leaseEndsAt: of.sentAt + state.leaseMs,
-  };
+  const leaseEndsAt = of.sentAt + state.leaseMs;
+  return { field: fieldOf(issuance.grant, userId), id: issuance.id, stamp, issuance, mayRelease, tries, leaseEndsAt };
 }

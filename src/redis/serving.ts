@@ -59,6 +59,8 @@ export interface ServingOptions {
 /** A script's reply has a limit of values, and each user's grants are part of it. */
 const MAX_GRANTS_PER_BATCH = 1_500;
 const MAX_SENDS = 5;
+/** The words that bring a grant and its record. */
+const BRINGING: readonly string[] = ['new', 'existing', 'waiting', 'issued'];
 /** The words that are no refusals. */
 const TAKING: readonly string[] = ['new', 'existing', 'waiting', 'issued', 'expired'];
 
@@ -212,15 +214,17 @@ export class Serving {
     }
     state.sawStamp(Number(reply[1]));
     if (reply[2] === '1') this.#options.emit({ type: 'exhausted', campaignId: state.id });
+    const words = String(reply[4]).split(' ');
     const lapsed: number[] = [];
-    let at = 4;
-    for (const i of open) {
-      const word = String(reply[at]);
-      const end = at + 2 + 2 * Number(reply[at + 1]);
+    let at = 5;
+    open.forEach((i, nth) => {
+      const word = words[nth]!;
+      const first = at;
+      if (word === 'already_issued') at += 1 + 2 * Number(reply[at]);
+      else if (BRINGING.includes(word)) at += 2;
       if (word === 'lapsed') lapsed.push(i);
-      else answers[i] = this.#answer(word, reply.slice(at + 2, end), requests[i]!.userId, { reply, sentAt, epoch });
-      at = end;
-    }
+      else answers[i] = this.#answer(word, first, requests[i]!.userId, { reply, sentAt, epoch });
+    });
     if (!(await this.#isSafe(reply, connection))) {
       for (const i of open)
         if (answers[i]!.word === 'issued') answers[i] = { ...answers[i], unsafe: true } as ReserveAnswer;
@@ -233,40 +237,40 @@ export class Serving {
     const { needs, saveMode } = this.state.rules;
     const { replicas } = this.#options;
     const redisAlone = saveMode === 'write-behind' || !needs.includes('persistence');
-    if (!replicas || !redisAlone || !reply.includes('new')) return true;
+    if (!replicas || !redisAlone || !String(reply[4]).split(' ').includes('new')) return true;
     return this.state.context.runner.replicated(replicas, connection);
   }
 
+  /** What the word of one user means; what it brings stands in the reply from `first` on. */
   #answer(
     word: string,
-    held: Reply,
+    first: number,
     userId: string,
     of: { reply: Reply; sentAt: number; epoch: string },
   ): ReserveAnswer {
     const { state } = this;
-    const decode = (i: number) =>
-      decodeIssuance(String(held[i]), String(held[i + 1]), { campaignId: state.id, userId, epoch: of.epoch });
+    const { reply, epoch, sentAt } = of;
+    const decode = (at: number) =>
+      decodeIssuance(String(reply[at]), String(reply[at + 1]), { campaignId: state.id, userId, epoch });
     switch (word) {
       case 'new':
       case 'existing': {
-        const { epoch, sentAt } = of;
-        const named = { grant: String(held[0]), userId, record: String(held[1]), epoch, sentAt };
+        const named = { grant: String(reply[first]), userId, record: String(reply[first + 1]), epoch, sentAt };
         const reservation = toReservation(state, { ...named, mayRelease: word === 'new' });
         if (reservation.issuance.state === 'issued') return { word: 'issued', issuance: reservation.issuance };
         return { word, reservation };
       }
       case 'issued':
       case 'waiting':
-        return { word, issuance: decode(0) };
+        return { word, issuance: decode(first) };
       case 'already_issued': {
-        const issuances = [];
-        for (let i = 0; i < held.length; i += 2) issuances.push(decode(i));
+        const issuances = Array.from({ length: Number(reply[first]) }, (_, i) => decode(first + 1 + 2 * i));
         return { word, issuances: issuances.map((one) => (one.state === 'issued' ? one : withoutCode(one))) };
       }
       case 'not_open':
         return { word, opensAt: new Date(state.rules.opensAt!) };
       case 'closed':
-        return { word, closedAt: new Date(Number(of.reply[3])) };
+        return { word, closedAt: new Date(Number(reply[3])) };
       default:
         return { word: word as 'sold_out' | 'paused' };
     }

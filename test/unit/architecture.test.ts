@@ -8,7 +8,7 @@ const ROOT = new URL('../../', import.meta.url).pathname;
 const FLOORS: readonly (readonly RegExp[])[] = [
   [/^index$/],
   [/^coupon-issuer$/],
-  [/^(attempts|open|rebuild|reconcile|eligibility|issue|settle|worker|quarantine|load|flight)$/],
+  [/^(attempts|open|rebuild|reconcile|eligibility|issue|settle|told|worker|quarantine|load|flight)$/],
   [/^(options|deliver|list|save)$/, /^testing\//],
   [/^redis\//, /^persistence\//],
   [/^(batch|campaign|codes|deadline|errors|events|findings|in-flight|issuance|limits|refusals|result)$/],

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { deriveId, mintId } from '../../src/issuance.js';
 import { textFault } from '../../src/limits.js';
-import { decodeIssuance, fieldOf, splitField, stampOf } from '../../src/redis/record.js';
+import { decodeIssuance, decodeRecord, fieldOf, splitField } from '../../src/redis/record.js';
 import { SEED } from './support.js';
 
 const of = { campaignId: 'launch', userId: 'kim', epoch: '1-abc' };
@@ -30,7 +30,10 @@ test(`a record gives back what was written, whatever the code holds (seed ${SEED
           issuedAt: new Date(issuedAt),
           state: state === 'i' ? 'issued' : 'reserved',
         });
-        expect(stampOf(record)).toBe(String(stamp));
+        expect(decodeRecord('2', record, of)).toMatchObject({
+          stamp: String(stamp),
+          tries: { failures: 0, counted: 0 },
+        });
       },
     ),
     { seed: SEED },

@@ -1,0 +1,61 @@
+import { NotIssuedError } from './errors.js';
+import { refOf } from './events.js';
+import { type Issuance, withoutCode } from './issuance.js';
+import type { Carried, Steps } from './issue.js';
+import type { Reservation } from './redis/reservation.js';
+import type { ReserveAnswer } from './redis/serving.js';
+import type { IssueResult } from './result.js';
+
+export type Reserved = Exclude<ReserveAnswer, { word: 'expired' }>;
+
+/** What `issue()` tells, and what ends the lease behind the answer. */
+export interface Told {
+  readonly result: IssueResult;
+  readonly finished?: () => Promise<unknown>;
+}
+
+/** What reserve has answered for good. */
+export function toldAtOnce(answer: Exclude<Reserved, { reservation: Reservation }>, steps: Steps): Told {
+  switch (answer.word) {
+    case 'issued':
+      if (answer.unsafe) return acceptedNow(answer.issuance, steps);
+      steps.emit({ type: 'issued', ...refOf(answer.issuance) });
+      return { result: { status: 'issued', issuance: answer.issuance } };
+    case 'waiting':
+      return acceptedNow(answer.issuance, steps);
+    case 'already_issued':
+      return { result: { status: 'already_issued', issuances: answer.issuances } };
+    case 'not_open':
+      return { result: { status: 'not_open', opensAt: answer.opensAt } };
+    case 'closed':
+      return { result: { status: 'closed', closedAt: answer.closedAt } };
+    case 'not_ready':
+      return { result: { status: 'not_ready', reason: answer.reason } };
+    case 'sold_out':
+    case 'paused':
+      return { result: { status: answer.word } };
+  }
+}
+
+export function toldOf(carried: Exclude<Carried, { outcome: 'forgotten' }>, campaignId: string, steps: Steps): Told {
+  switch (carried.outcome) {
+    case 'issued':
+      steps.emit({ type: 'issued', ...refOf(carried.issuance) });
+      return { result: { status: 'issued', issuance: carried.issuance }, finished: carried.finished };
+    case 'accepted':
+      return acceptedNow(carried.issuance, steps);
+    case 'released':
+      throw new NotIssuedError(`${carried.why.message}; the unit is back in the stock`, carried.why.options);
+    case 'sold_out':
+      steps.emit({ type: 'refused', campaignId, status: 'sold_out', count: 1 });
+      return { result: { status: 'sold_out' } };
+    case 'rolled_back':
+      steps.emit({ type: 'refused', campaignId, status: 'not_ready', count: 1 });
+      return { result: { status: 'not_ready', reason: 'rolled_back' } };
+  }
+}
+
+export function acceptedNow(issuance: Issuance, steps: Steps): Told {
+  steps.emit({ type: 'accepted', ...refOf(issuance) });
+  return { result: { status: 'accepted', issuance: withoutCode(issuance) } };
+}
