@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { NotSavedError } from '../errors.js';
 import type { Issuance } from '../issuance.js';
 import type { PersistenceAdapter, SaveVerdict } from './adapter.js';
@@ -5,7 +6,31 @@ import { explain } from './explain.js';
 
 /** What is asked of a PostgreSQL client. `pg`'s Pool and Client and PGlite fit. */
 export interface PostgresLike {
-  query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>;
+  query(text: string, values?: unknown[]): Promise<PostgresResult>;
+}
+
+/** One that tells neither how many rows were written is asked once more for each batch. */
+export interface PostgresResult {
+  readonly rows: unknown[];
+  /** As `pg` tells it. */
+  readonly rowCount?: number | null;
+  /** As PGlite tells it. */
+  readonly affectedRows?: number;
+}
+
+export interface PostgresOptions {
+  /** `[schema.]name` in lower case; default `coupon_issuances`. */
+  readonly table?: string;
+  /**
+   * Names the statement of a save, so that each connection parses and plans it once: it saves most on small batches. Default `false`, because a
+   * pooler between your process and the server may hand the next statement to a connection that was never told of it. For `pg`.
+   */
+  readonly prepare?: boolean;
+}
+
+/** How `pg` takes a statement with a name. */
+interface Preparing {
+  query(statement: { name: string; text: string; values: unknown[] }): Promise<PostgresResult>;
 }
 
 interface Row {
@@ -19,6 +44,7 @@ interface Row {
   readonly epoch: string;
 }
 
+const SAVED: SaveVerdict = Object.freeze({ verdict: 'saved' });
 const TABLE = /^([a-z_][a-z0-9_]{0,62}\.)?[a-z_][a-z0-9_]{0,54}$/;
 const COLUMNS = 'campaign_id, serial, user_id, grant_no, id, code, issued_at, epoch';
 const SELECTED =
@@ -71,9 +97,12 @@ export class PostgresPersistence implements PersistenceAdapter {
   readonly #table: string;
   readonly #insert: string;
   readonly #lookUp: string;
+  readonly #prepare: boolean;
+  readonly #insertName: string;
 
-  constructor(client: PostgresLike, options: { table?: string } = {}) {
+  constructor(client: PostgresLike, options: PostgresOptions = {}) {
     this.#client = client;
+    this.#prepare = options.prepare ?? false;
     this.#table = checkedTable(options.table);
     // NOT EXISTS compares ids, which have no index of their own, among the few rows of the same user. OFFSET 0 keeps it a look-up by index for
     // each row of the batch: planned as a join, every batch would read the whole table, up to some 100,000 rows of it.
@@ -81,7 +110,8 @@ export class PostgresPersistence implements PersistenceAdapter {
     this.#insert = `INSERT INTO ${this.#table} (${COLUMNS})
       SELECT n.campaign_id, n.serial, n.user_id, n.grant_no, n.id, n.code, to_timestamp(n.issued_ms / 1000.0), n.epoch FROM ${INPUT}
       WHERE NOT EXISTS (SELECT FROM ${this.#table} t WHERE t.campaign_id = n.campaign_id AND t.user_id = n.user_id AND t.id = n.id OFFSET 0)
-      ORDER BY n.campaign_id, n.serial, n.ord ON CONFLICT DO NOTHING RETURNING campaign_id, serial, id, code`;
+      ORDER BY n.campaign_id, n.serial, n.ord ON CONFLICT DO NOTHING`;
+    this.#insertName = `coupon_issuer_${createHash('sha1').update(this.#insert).digest('hex').slice(0, 16)}`;
     this.#lookUp = [
       't.serial = n.serial',
       't.user_id = n.user_id AND (t.grant_no = n.grant_no OR t.id = n.id)',
@@ -103,16 +133,8 @@ export class PostgresPersistence implements PersistenceAdapter {
 
   async save(issuances: readonly Issuance[]): Promise<readonly SaveVerdict[]> {
     await this.#assertAutocommit();
-    const inserted = await this.#insertAll(issuances);
-    // By id and code too: a neighbour in the batch may have got the serial that was refused to this one.
-    const stored = new Set((inserted as Row[]).map((row) => `${row.serial}:${row.id}:${row.campaign_id}:${row.code}`));
-    const verdicts = issuances.map(({ serial, id, campaignId, code }): SaveVerdict | null =>
-      stored.delete(`${serial}:${id}:${campaignId}:${code}`) ? { verdict: 'saved' } : null,
-    );
-    const skipped = issuances.filter((_, i) => verdicts[i] === null);
-    if (skipped.length === 0) return verdicts as SaveVerdict[];
-    const explained = await this.#explain(skipped);
-    return verdicts.map((verdict) => verdict ?? explained.shift()!);
+    const written = await this.#insertAll(issuances);
+    return written === issuances.length ? issuances.map(() => SAVED) : this.#explain(issuances);
   }
 
   async list(campaignId: string, options: { afterSerial: number; limit: number }): Promise<readonly Issuance[]> {
@@ -130,24 +152,31 @@ export class PostgresPersistence implements PersistenceAdapter {
   }
 
   /** A dead-lock or a serialization failure proves that nothing was stored, and may not come again. */
-  async #insertAll(issuances: readonly Issuance[], tries = 3): Promise<unknown[]> {
+  async #insertAll(issuances: readonly Issuance[], tries = 3): Promise<number | null> {
     try {
-      return (await this.#client.query(this.#insert, columnsOf(issuances))).rows;
+      const { rowCount, affectedRows } = await this.#sendInsert(columnsOf(issuances));
+      return rowCount ?? affectedRows ?? null;
     } catch (error) {
       if (tries > 1 && MOMENTARY.includes(codeOf(error))) return this.#insertAll(issuances, tries - 1);
       throw certainlyNotStored(error) ?? error;
     }
   }
 
+  #sendInsert(values: string[]): Promise<PostgresResult> {
+    const text = this.#insert;
+    if (!this.#prepare) return this.#client.query(text, values);
+    return (this.#client as unknown as Preparing).query({ name: this.#insertName, text, values });
+  }
+
   /** A second statement, because the first cannot see what a concurrent transaction has just committed. */
-  async #explain(skipped: readonly Issuance[]): Promise<SaveVerdict[]> {
-    const { rows } = await this.#client.query(this.#lookUp, columnsOf(skipped));
+  async #explain(issuances: readonly Issuance[]): Promise<SaveVerdict[]> {
+    const { rows } = await this.#client.query(this.#lookUp, columnsOf(issuances));
     const found = new Map<number, Issuance[]>();
     for (const row of rows as (Row & { ord: number | string })[]) {
       const ord = Number(row.ord) - 1;
       found.set(ord, [...(found.get(ord) ?? []), toIssuance(row)]);
     }
-    return skipped.map((issuance, i) => explain(issuance, found.get(i) ?? []));
+    return issuances.map((issuance, i) => explain(issuance, found.get(i) ?? []));
   }
 
   /** A setting that is local to the transaction is gone in the next statement, unless both are in the same one. */
@@ -171,7 +200,7 @@ export class PostgresPersistence implements PersistenceAdapter {
  * SQLSTATEs after which an autocommitted statement has certainly stored nothing, by class or whole. Not among them: lost connections (08),
  * shutdowns (57P01, which may follow a commit), system and internal errors (58, XX), and 40003, "completion unknown".
  */
-const CERTAIN_CLASSES = ['0A', '22', '23', '25', '28', '3D', '3F', '40', '42', '44', '53', '54', '55', 'P0'];
+const CERTAIN_CLASSES = ['0A', '22', '23', '25', '26', '28', '3D', '3F', '40', '42', '44', '53', '54', '55', 'P0'];
 const CERTAIN_CODES = ['57014', 'ECONNREFUSED', 'ENOTFOUND'];
 /** The other side of these is over once they are told. */
 const MOMENTARY = ['40P01', '40001'];
@@ -195,17 +224,30 @@ function codeOf(error: unknown): string {
   return typeof code === 'string' ? code : '';
 }
 
-function columnsOf(issuances: readonly Issuance[]): unknown[] {
+function columnsOf(issuances: readonly Issuance[]): string[] {
   return [
-    issuances.map((one) => one.campaignId),
-    issuances.map((one) => one.serial),
-    issuances.map((one) => one.userId),
-    issuances.map((one) => one.grant),
-    issuances.map((one) => one.id),
-    issuances.map((one) => one.code),
-    issuances.map((one) => one.issuedAt.getTime()),
-    issuances.map((one) => one.epoch),
+    texts(issuances.map((one) => one.campaignId)),
+    numbers(issuances.map((one) => one.serial)),
+    texts(issuances.map((one) => one.userId)),
+    numbers(issuances.map((one) => one.grant)),
+    texts(issuances.map((one) => one.id)),
+    texts(issuances.map((one) => one.code)),
+    numbers(issuances.map((one) => one.issuedAt.getTime())),
+    texts(issuances.map((one) => one.epoch)),
   ];
+}
+
+/** An array as PostgreSQL reads it. The drivers write theirs for nested arrays of anything, at several times the price. */
+function numbers(values: readonly number[]): string {
+  return `{${values.join(',')}}`;
+}
+
+function texts(values: readonly (string | null)[]): string {
+  return `{${values.map((value) => (value === null ? 'NULL' : quoted(value))).join(',')}}`;
+}
+
+function quoted(value: string): string {
+  return /["\\]/.test(value) ? `"${value.replace(/["\\]/g, '\\$&')}"` : `"${value}"`;
 }
 
 function toIssuance(row: Row): Issuance {

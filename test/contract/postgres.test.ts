@@ -11,12 +11,15 @@ beforeAll(async () => {
 });
 afterAll(() => database.stop());
 
-describe('PostgresPersistence on a pool of connections keeps the contract', () => {
+describe.each([
+  { how: 'on a pool of connections', prepare: false },
+  { how: 'with prepared statements', prepare: true },
+])('PostgresPersistence $how keeps the contract', ({ prepare }) => {
   const contract = persistenceContract({
     createAdapter: async ({ send }) => {
       const { pool } = database;
-      const query = (text: string, values?: unknown[]) => send(() => pool.query(text, values));
-      return new PostgresPersistence(Object.assign(Object.create(pool) as typeof pool, { query }));
+      const query = (...args: Parameters<typeof pool.query>) => send(() => pool.query(...args));
+      return new PostgresPersistence(Object.assign(Object.create(pool) as typeof pool, { query }), { prepare });
     },
     oracle: (campaignId) => rowsOf(database, campaignId),
   });

@@ -108,6 +108,30 @@ test('a statement time-out behind a lock is a NotSavedError about the whole batc
   expect(await rowsOf(database, one.campaignId)).toEqual([]);
 });
 
+test('with prepare a connection parses the statement of a save once', async () => {
+  await withClient(async (client) => {
+    // Taken for a pool, it is not asked whether it is in a transaction.
+    const persistence = new PostgresPersistence(Object.assign(client, { totalCount: 1 }), { prepare: true });
+    for (const one of [issuance(), issuance()]) expect(await persistence.save([one])).toEqual([{ verdict: 'saved' }]);
+    const { rows } = await client.query(
+      'SELECT name, generic_plans + custom_plans AS runs FROM pg_prepared_statements',
+    );
+    expect(rows).toEqual([{ name: expect.stringMatching(/^coupon_issuer_[0-9a-f]{16}$/), runs: '2' }]);
+  });
+});
+
+test('a client that does not tell how many rows it wrote is asked what it has', async () => {
+  const silent = {
+    query: async (text: string, values?: unknown[]) => ({ rows: (await database.pool.query(text, values)).rows }),
+  };
+  const [one, two] = [issuance(), issuance()];
+  expect(await new PostgresPersistence({ ...silent, totalCount: 1 } as PostgresLike).save([one, two])).toEqual([
+    { verdict: 'saved' },
+    { verdict: 'saved' },
+  ]);
+  expect(await rowsOf(database, one.campaignId)).toHaveLength(1);
+});
+
 test('a missing table is a NotSavedError about the whole batch', async () => {
   const error = await errorOf(new PostgresPersistence(database.pool, { table: 'nowhere' }).save([issuance()]));
   expect(error).toBeInstanceOf(NotSavedError);
