@@ -1,14 +1,14 @@
 -- Ends the lease of reservations whose rows are committed.
 --
 -- KEYS     campaign grants senders leases returned pool codes
--- ARGV     epoch, then for each reservation: field id stamp
+-- ARGV     epoch, then for each reservation: field record
 -- RETURNS  missing | stale_epoch, alone; or ok, ended, the words of all with spaces between: confirmed issued taken_over
 --          retaken gone
 -- WRITES   leases grants campaign
 -- COST     O(reservations * log leases)
 local campaignKey, grantsKey, leasesKey, returnedKey, poolKey = KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6]
 local epoch = ARGV[1]
-local FIRST, STRIDE = 2, 3
+local FIRST, STRIDE = 2, 2
 --- @include "include/now"
 --- @include "include/campaign"
 --- @include "include/record"
@@ -19,16 +19,20 @@ local FIRST, STRIDE = 2, 3
 
 if campaign.epoch ~= epoch then return { campaign.epoch and 'stale_epoch' or 'missing' } end
 
-local records = readRecords(namedFields(FIRST, STRIDE), decodeEnding)
+local texts = readTexts(namedFields(FIRST, STRIDE))
 local words, grantWrites, endings, ended = {}, {}, {}, 0
 for i = FIRST, #ARGV, STRIDE do
-  local field, id, stamp = ARGV[i], ARGV[i + 1], ARGV[i + 2]
-  local record = records[field]
-  local word = lookAt(record, id, stamp)
+  local field, known = ARGV[i], ARGV[i + 1]
+  local text, word = texts[field], 'held'
+  -- The whole record is the same, as a rule; otherwise its id and its stamp decide.
+  if text ~= known then
+    local record = decodeRecord(known)
+    word = lookAt(text and decodeRecord(text), record.id, record.stamp)
+  end
   if word == 'held' then
     word = 'confirmed'
-    record.state = 'i'
-    grantWrites[2 * ended + 1], grantWrites[2 * ended + 2] = field, encodeIssued(record)
+    texts[field] = issuedText(text)
+    grantWrites[2 * ended + 1], grantWrites[2 * ended + 2] = field, texts[field]
     ended = ended + 1
     endings[ended] = field
   end

@@ -44,7 +44,7 @@ for grant = 1, campaign.perUser do grants[grant] = integer(grant) end
 for i = FIRST, #ARGV, STRIDE do
   for _, grant in ipairs(grants) do fields[#fields + 1] = grant .. ':' .. ARGV[i + 1] end
 end
-local records = readRecords(fields)
+local texts = readTexts(fields)
 if not shut and not repeated then takeUnits((#ARGV - FIRST + 1) / STRIDE) end
 
 -- What this call takes and what it takes over carry different stamps: a copy of the call must find only the former `new`,
@@ -58,10 +58,8 @@ local grantWrites, leaseWrites, written = {}, {}, 0
 local closedAt = campaign.closedAt or campaign.closesAt
 local words, reply, size = {}, { 'ok', '', '0', closedAt and integer(closedAt) or '', '' }, 5
 
-local function write(field, record, mark)
-  record.stamp = lease and mark or '0'
-  records[field] = record
-  local text = encodeRecord(record)
+local function write(field, text, mark)
+  texts[field] = text
   grantWrites[2 * written + 1], grantWrites[2 * written + 2] = field, text
   if lease then
     leaseWrites[2 * written + 1] = behind and inLine(tonumber(mark)) or lease
@@ -78,15 +76,15 @@ end
 
 -- The id's own record comes before window, pause and stock: a repeat after the close still finds what it was given.
 local function again(field, record)
-  if record.state == 'i' then return 'issued', encodeRecord(record) end
+  if record.state == 'i' then return 'issued', texts[field] end
   -- Nobody acts on it here: it keeps its place in the line, or in quarantine, and whoever saves it now its stamp.
   local due = not behind and record.tries ~= '' and redis.call('ZSCORE', leasesKey, field)
-  if behind or (type(due) == 'string' and tonumber(due) == tonumber(NEVER)) then return 'waiting', encodeRecord(record) end
+  if behind or (type(due) == 'string' and tonumber(due) == tonumber(NEVER)) then return 'waiting', texts[field] end
   if not repeated then
-    record.state = 't'
-    return 'existing', write(field, record, takeover)
+    record.state, record.stamp = 't', takeover
+    return 'existing', write(field, encodeRecord(record), takeover)
   end
-  if call == seenCall and record.stamp == seenStamp then return 'new', encodeRecord(record) end
+  if call == seenCall and record.stamp == seenStamp then return 'new', texts[field] end
   -- Under any other stamp somebody holds it who does not know of this call: it must be sent again and take over.
   return 'lapsed'
 end
@@ -94,23 +92,24 @@ end
 local function take(id, code, field)
   local serial, pooled = takeUnit()
   if not serial then return 'sold_out' end
-  local record = { state = state, tries = '', serial = serial, issuedAt = issuedAt, id = id, code = fromPool and pooled or code }
   campaign[counter] = campaign[counter] + 1
-  return 'new', write(field, record, behind and integer(first + written) or stamp)
+  local mark = behind and integer(first + written) or stamp
+  local head = state .. ':' .. (lease and mark or '0') .. ':'
+  return 'new', write(field, head .. serial .. ':' .. issuedAt .. ':' .. id .. ':' .. (fromPool and pooled or code), mark)
 end
 
 local function serve(id, code, before)
   local vacant
   for i = 1, #grants do
     local field = fields[before + i]
-    local record = records[field]
+    local record = texts[field] and decodeRecord(texts[field])
     if not record then vacant = vacant or i
     elseif record.id == id then return i, again(field, record) end
   end
   if not vacant then
     size = size + 1
     reply[size] = #grants
-    for i, grant in ipairs(grants) do bring(grant, encodeRecord(records[fields[before + i]])) end
+    for i, grant in ipairs(grants) do bring(grant, texts[fields[before + i]]) end
     return nil, 'already_issued'
   end
   if shut then return nil, shut end

@@ -14,27 +14,28 @@ local function encodeRecord(record)
   return state .. tries .. ':' .. stamp .. ':' .. serial .. ':' .. issuedAt .. ':' .. record.id .. ':' .. record.code
 end
 
--- What ending a reservation needs of its record, at half the price: the fence, and as `rest` what never changes.
-local function decodeEnding(text)
-  local state, stamp, rest, id = string.match(text, '^(%a)%d*:(%d+):(%d+:%d+:([^:]*):.*)$')
-  return { state = state, stamp = stamp, rest = rest, id = id }
+-- The record of the same grant once it is issued.
+local function issuedText(text)
+  local _, stampEnd = string.find(text, ':%d+:')
+  return 'i:0:' .. string.sub(text, stampEnd + 1)
 end
 
-local function encodeIssued(ending)
-  return 'i:0:' .. ending.rest
-end
-
--- Reads many fields of the grants, 500 a command; absent ones stay absent.
-local function readRecords(fields, decode)
-  decode = decode or decodeRecord
-  local records = {}
+-- Reads many fields of the grants as they are, 500 a command; absent ones stay absent.
+local function readTexts(fields)
+  local texts = {}
   for first = 1, #fields, 500 do
     local last = math.min(first + 499, #fields)
     local values = redis.call('HMGET', grantsKey, unpack(fields, first, last))
     for i = first, last do
       local text = values[i - first + 1]
-      if type(text) == 'string' then records[fields[i]] = decode(text) end
+      if type(text) == 'string' then texts[fields[i]] = text end
     end
   end
+  return texts
+end
+
+local function readRecords(fields)
+  local records = readTexts(fields)
+  for field, text in pairs(records) do records[field] = decodeRecord(text) end
   return records
 end

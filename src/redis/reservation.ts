@@ -9,6 +9,8 @@ export interface Reservation {
   readonly field: string;
   readonly id: string;
   readonly stamp: string;
+  /** As Redis keeps it. */
+  readonly record: string;
   /** With its code, which nobody may be shown before the row is committed. */
   readonly issuance: Issuance;
   /** Only the call that took the unit may give it back: whoever took it over may have promised it to somebody. */
@@ -26,5 +28,6 @@ export function toReservation(
   const { issuance, stamp, tries } = decodeRecord(of.grant, record, { campaignId: state.id, userId, epoch });
   state.sawStamp(Number(stamp));
   const leaseEndsAt = of.sentAt + state.leaseMs;
-  return { field: fieldOf(issuance.grant, userId), id: issuance.id, stamp, issuance, mayRelease, tries, leaseEndsAt };
+  const field = fieldOf(issuance.grant, userId);
+  return { field, id: issuance.id, stamp, record, issuance, mayRelease, tries, leaseEndsAt };
 }

@@ -78,7 +78,7 @@ export const scripts = {
     args: ['epoch', 'fence', 'sender', 'call'],
     each: ['id', 'userId', 'code'],
   }),
-  confirm: defineScript('confirm', confirm, { keys: ALL, args: ['epoch'], each: ['field', 'id', 'stamp'] }),
+  confirm: defineScript('confirm', confirm, { keys: ALL, args: ['epoch'], each: ['field', 'record'] }),
   release: defineScript('release', release, { keys: ALL, args: ['epoch'], each: ['field', 'id', 'stamp'] }),
   withdraw: defineScript('withdraw', withdraw, { keys: ALL, args: ['epoch'], each: ['field', 'id', 'stamp'] }),
   reassign: defineScript('reassign', reassign, {

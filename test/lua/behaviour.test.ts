@@ -202,6 +202,12 @@ test.each(['reserve', 'claim-due'])('%s refuses a state that is behind what its 
   expect((await run({ ...call, args: { ...call.args, fence: String(stamp) } }))[0]).toBe('ok');
 });
 
+/** The id and the stamp that name a reservation, wherever a script expects them. */
+function decoded({ id, stamp, record }: Record<string, string>): { id: string; stamp: string } {
+  const [, recordStamp, , , recordId] = record?.split(':') ?? [];
+  return { id: id ?? recordId!, stamp: stamp ?? recordStamp! };
+}
+
 const HELD = ['confirm', 'release', 'withdraw', 'reassign', 'adopt-row'];
 
 test.each(HELD)('%s with a stamp or an id of before changes nothing', async (name) => {
@@ -209,14 +215,26 @@ test.each(HELD)('%s with a stamp or an id of before changes nothing', async (nam
   const before = await snapshot(redis);
   const call = calls[name]!;
   const [item] = call.items!;
-  const word = async (change: Record<string, string>) => {
-    const reply = await run({ ...call, items: [{ ...item, ...change }] });
+  const { id, stamp } = decoded(item!);
+  const word = async (change: { id?: string; stamp?: string; field?: string }) => {
+    const named = { field: item!.field!, id, stamp, ...change };
+    const record = `r:${named.stamp}:2:1:${named.id}:`;
+    const reply = await run({ ...call, items: [{ ...item, ...named, ...(item!.record ? { record } : {}) }] });
     return reply[name === 'release' ? 1 : 2];
   };
-  expect(await word({ stamp: String(Number(item!.stamp) - 1) })).toBe('retaken');
+  expect(await word({ stamp: String(Number(stamp) - 1) })).toBe('retaken');
   expect(await word({ id: 'another' })).toBe('gone');
   expect(await word({ field: '1:nobody' })).toBe('gone');
   expect(await snapshot(redis)).toEqual(before);
+});
+
+test('confirm knows a reservation by its id and stamp, though a try was counted since its caller read it', async () => {
+  const { run, calls, key } = await openWorld(redis, 'counted');
+  const record = (await redis.hget(key('grants'), '1:u1'))!;
+  await redis.hset(key('grants'), '1:u1', record.replace('r:', 'r10001:'));
+  expect(await run(calls.confirm!)).toEqual(['ok', '0', 'confirmed']);
+  expect(await redis.hget(key('grants'), '1:u1')).toBe(record.replace(/^r:\d+:/, 'i:0:'));
+  expect(await run(calls.confirm!)).toEqual(['ok', '0', 'issued']);
 });
 
 test('a repeat under a new call number takes over: the same unit, a new stamp, and the old one opens nothing', async () => {

@@ -88,7 +88,8 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
     await redis.hset(keys.campaign, 'epoch', epoch);
     for (const step of before) await run(step);
   }
-  if (name === 'reopen-grant') await run(call(scripts.confirm, { epoch }, [u1]));
+  const ending = { field: u1.field, record: (await redis.hget(keys.grants, '1:u1'))! };
+  if (name === 'reopen-grant') await run(call(scripts.confirm, { epoch }, [ending]));
   if (name === 'purge-campaign') await redis.hset(keys.campaign, { closedAt: '1', reserved: '0' });
 
   return {
@@ -112,7 +113,7 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
       'find-in-pool': call(scripts.findInPool, { epoch, code: 'FFF', fromTail: '1', limit: '500' }),
       'replace-code': call(scripts.replaceCode, { epoch, fromTail: '1', unit: '10:KKK', code: 'XXX' }),
       reserve: reserve('2', ['u4', 'u1', 'u5']),
-      confirm: call(scripts.confirm, { epoch }, [u1]),
+      confirm: call(scripts.confirm, { epoch }, [ending]),
       release: call(scripts.release, { epoch }, [u1]),
       withdraw: call(scripts.withdraw, { epoch }, [u1]),
       reassign: call(scripts.reassign, { epoch }, [{ ...u1, serial, keep: '0', code: '' }]),
