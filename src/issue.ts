@@ -6,9 +6,9 @@ import { type Emit, refOf } from './events.js';
 import { type Issuance, withoutCode } from './issuance.js';
 import type { WithdrawWord } from './redis/holding.js';
 import type { Reservation } from './redis/reservation.js';
-import type { ReserveRequest, Serving } from './redis/serving.js';
+import type { ReserveAnswer, ReserveRequest, Serving } from './redis/serving.js';
 import type { Refusal, SaveOutcome, Saves } from './save.js';
-import { acceptedNow, type Reserved, type Told, toldAtOnce, toldOf } from './told.js';
+import { acceptedNow, type Told, toldAtOnce, toldOf } from './told.js';
 
 /** What the steps work with. `saves` and `deliveries` are there exactly when the campaign needs them. */
 export interface Steps {
@@ -77,7 +77,14 @@ const MAX_REASSIGNMENTS = 8;
 export async function issue(serving: Serving, call: IssueCall, steps: Steps): Promise<Told> {
   const maxRounds = serving.state.rules.perUser + 2;
   for (let round = 0; round < maxRounds; round++) {
-    const answer = await reserve(serving, call, round);
+    let answer: ReserveAnswer;
+    try {
+      answer = await serving.reserve(call);
+    } catch (error) {
+      // An earlier round has left its traces, so a failure no longer means that nothing was reserved.
+      throw round === 0 ? error : inDoubt(error);
+    }
+    if (answer.word === 'expired') throw outOfTime(round);
     if (!('reservation' in answer)) return toldAtOnce(answer, steps);
     const { reservation } = answer;
     if (serving.state.rules.saveMode === 'write-behind') return acceptedNow(reservation.issuance, steps);
@@ -90,17 +97,10 @@ export async function issue(serving: Serving, call: IssueCall, steps: Steps): Pr
   throw new RedisError('the user kept meeting rows that Redis had forgotten', { outcome: 'unknown' });
 }
 
-/** In a later round an earlier one has left its traces, so a failure no longer means that nothing was reserved. */
-async function reserve(serving: Serving, call: IssueCall, round: number): Promise<Reserved> {
-  try {
-    const answer = await serving.reserve(call);
-    if (answer.word !== 'expired') return answer;
-    throw round === 0
-      ? new OverloadedError('the time of this call ran out in the queue; nothing was reserved', 1000)
-      : new RedisError('the time of this call ran out', { outcome: 'unknown' });
-  } catch (error) {
-    throw round === 0 ? error : inDoubt(error);
-  }
+function outOfTime(round: number): OverloadedError | RedisError {
+  return round === 0
+    ? new OverloadedError('the time of this call ran out in the queue; nothing was reserved', 1000)
+    : new RedisError('the time of this call ran out', { outcome: 'unknown' });
 }
 
 /** Deliver, save, confirm; or give back with proof that nothing happened. Never gives back on an unknown outcome. */

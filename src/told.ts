@@ -6,7 +6,7 @@ import type { Reservation } from './redis/reservation.js';
 import type { ReserveAnswer } from './redis/serving.js';
 import type { IssueResult } from './result.js';
 
-export type Reserved = Exclude<ReserveAnswer, { word: 'expired' }>;
+type AtOnce = Exclude<ReserveAnswer, { word: 'expired' } | { reservation: Reservation }>;
 
 /** What `issue()` tells, and what ends the lease behind the answer. */
 export interface Told {
@@ -15,7 +15,7 @@ export interface Told {
 }
 
 /** What reserve has answered for good. */
-export function toldAtOnce(answer: Exclude<Reserved, { reservation: Reservation }>, steps: Steps): Told {
+export function toldAtOnce(answer: AtOnce, steps: Steps): Told {
   switch (answer.word) {
     case 'issued':
       if (answer.unsafe) return acceptedNow(answer.issuance, steps);
