@@ -55,11 +55,15 @@ export class Attempts {
     const { campaigns, steps, timeoutMs: longest } = this.#parts;
     const { campaignId, userId, requestId, signal, timeoutMs } = checkedRequest(request, longest);
     signal?.throwIfAborted();
-    const refusal = campaigns.known(campaignId)?.recentRefusal(userId);
+    const known = campaigns.known(campaignId);
+    const refusal = known?.recentRefusal(userId);
     if (refusal) {
       steps.emit({ type: 'refused', campaignId, status: refusal.status, count: 1 });
       return Promise.resolve(refusal);
     }
+    // Before anything else is made for it: where most calls end here, this is what they cost.
+    const overload = requestId === undefined ? known?.overload() : null;
+    if (overload) return Promise.reject(overload);
     const id = requestId === undefined ? mintId() : deriveId(campaignId, userId, requestId);
     const call = {
       id,

@@ -35,13 +35,17 @@ export class Batcher<T, R> {
     return this.#queue.length;
   }
 
-  add(item: T): Promise<R> {
+  /** Why one more has no place here, or `null`. */
+  overload(): OverloadedError | null {
     const { maxQueued = Number.POSITIVE_INFINITY } = this.#options;
-    if (this.#queue.length >= maxQueued) {
-      return Promise.reject(
-        new OverloadedError(`more than ${maxQueued} calls are waiting; nothing was reserved`, 1000),
-      );
-    }
+    if (this.#queue.length < maxQueued) return null;
+    return new OverloadedError(`more than ${maxQueued} calls are waiting; nothing was reserved`, 1000);
+  }
+
+  /** Rejects with `OverloadedError`. */
+  add(item: T): Promise<R> {
+    const overload = this.overload();
+    if (overload) return Promise.reject(overload);
     return new Promise<R>((resolve, reject) => {
       this.#queue.push({ item, resolve, reject });
       this.#schedule();

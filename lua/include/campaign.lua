@@ -3,24 +3,31 @@
 local unpack = unpack or table.unpack
 local function integer(number) return string.format('%.0f', number) end
 
-local TEXTS = { 'epoch', 'verified', 'kind', 'generate', 'needs', 'saveMode', 'paused', 'exhausted', 'building' }
-local COUNTERS = { 'stamp', 'lastSerial', 'reserved', 'issued', 'withdrawn', 'returned', 'pool' }
-local FIELDS = { 'total', 'opened', 'removed', 'perUser', 'opensAt', 'closesAt', 'closedAt', 'retainMs', 'leaseMs' }
-for _, name in ipairs({ 'codes', 'senders', 'savesAt' }) do FIELDS[#FIELDS + 1] = name end
-local FIRST_TEXT = #FIELDS + #COUNTERS + 1
-for _, name in ipairs(COUNTERS) do FIELDS[#FIELDS + 1] = name end
-for _, name in ipairs(TEXTS) do FIELDS[#FIELDS + 1] = name end
+-- The numbers first, the counters before the others; then the texts.
+local FIELDS = {
+  'stamp', 'lastSerial', 'reserved', 'issued', 'withdrawn', 'returned', 'pool',
+  'total', 'opened', 'removed', 'perUser', 'opensAt', 'closesAt', 'closedAt', 'retainMs', 'leaseMs', 'codes', 'senders', 'savesAt',
+  'epoch', 'verified', 'kind', 'generate', 'needs', 'saveMode', 'paused', 'exhausted', 'building',
+}
+local LAST_COUNTER, LAST_NUMBER = 7, 19
 
-local campaign = {}
+local campaign, found = {}, {}
 for i, value in ipairs(redis.call('HMGET', campaignKey, unpack(FIELDS))) do
-  if type(value) == 'string' then campaign[FIELDS[i]] = i < FIRST_TEXT and tonumber(value) + 0.0 or value end
+  if type(value) == 'string' then
+    campaign[FIELDS[i]] = i <= LAST_NUMBER and tonumber(value) + 0.0 or value
+    if i <= LAST_COUNTER then found[i] = campaign[FIELDS[i]] end
+  end
 end
 
 local function saveCounters()
   local values = {}
-  for _, name in ipairs(COUNTERS) do
-    values[#values + 1] = name
-    values[#values + 1] = integer(campaign[name])
+  for i = 1, LAST_COUNTER do
+    local count = campaign[FIELDS[i]]
+    if count ~= found[i] then
+      found[i] = count
+      values[#values + 1] = FIELDS[i]
+      values[#values + 1] = integer(count)
+    end
   end
-  redis.call('HSET', campaignKey, unpack(values))
+  if #values > 0 then redis.call('HSET', campaignKey, unpack(values)) end
 end

@@ -28,9 +28,14 @@ export interface PostgresOptions {
   readonly prepare?: boolean;
 }
 
+interface Statement {
+  readonly name: string;
+  readonly text: string;
+}
+
 /** How `pg` takes a statement with a name. */
 interface Preparing {
-  query(statement: { name: string; text: string; values: unknown[] }): Promise<PostgresResult>;
+  query(statement: Statement & { values: unknown[] }): Promise<PostgresResult>;
 }
 
 interface Row {
@@ -49,8 +54,10 @@ const TABLE = /^([a-z_][a-z0-9_]{0,62}\.)?[a-z_][a-z0-9_]{0,54}$/;
 const COLUMNS = 'campaign_id, serial, user_id, grant_no, id, code, issued_at, epoch';
 const SELECTED =
   't.id, t.campaign_id, t.user_id, t.grant_no, t.serial, t.code, t.epoch, round(extract(epoch from t.issued_at) * 1000)::bigint AS issued_at_ms';
-const INPUT =
-  'unnest($1::text[], $2::bigint[], $3::text[], $4::int[], $5::text[], $6::text[], $7::bigint[], $8::text[]) WITH ORDINALITY AS n(campaign_id, serial, user_id, grant_no, id, code, issued_ms, epoch, ord)';
+const FIELDS = 'campaign_id, serial, user_id, grant_no, id, code, issued_ms, epoch, ord';
+const INPUT = `unnest($1::text[], $2::bigint[], $3::text[], $4::int[], $5::text[], $6::text[], $7::bigint[], $8::text[]) WITH ORDINALITY AS n(${FIELDS})`;
+/** A lone row is planned and read in less time without arrays. */
+const LONE_INPUT = `(SELECT $1::text, $2::bigint, $3::text, $4::int, $5::text, $6::text, $7::bigint, $8::text, 1) AS n(${FIELDS})`;
 
 /**
  * The table and its unique indexes, for a migration of your own. They are what makes overselling impossible, whatever happens to Redis.
@@ -95,23 +102,17 @@ CREATE UNIQUE INDEX IF NOT EXISTS ${name}_code ON ${table} (campaign_id, code) W
 export class PostgresPersistence implements PersistenceAdapter {
   readonly #client: PostgresLike;
   readonly #table: string;
-  readonly #insert: string;
+  readonly #insert: Statement;
+  readonly #insertLone: Statement;
   readonly #lookUp: string;
   readonly #prepare: boolean;
-  readonly #insertName: string;
 
   constructor(client: PostgresLike, options: PostgresOptions = {}) {
     this.#client = client;
     this.#prepare = options.prepare ?? false;
     this.#table = checkedTable(options.table);
-    // NOT EXISTS compares ids, which have no index of their own, among the few rows of the same user. OFFSET 0 keeps it a look-up by index for
-    // each row of the batch: planned as a join, every batch would read the whole table, up to some 100,000 rows of it.
-    // The rows of two batches meet in one order, whatever the order of the batches: they wait for each other instead of locking each other out.
-    this.#insert = `INSERT INTO ${this.#table} (${COLUMNS})
-      SELECT n.campaign_id, n.serial, n.user_id, n.grant_no, n.id, n.code, to_timestamp(n.issued_ms / 1000.0), n.epoch FROM ${INPUT}
-      WHERE NOT EXISTS (SELECT FROM ${this.#table} t WHERE t.campaign_id = n.campaign_id AND t.user_id = n.user_id AND t.id = n.id OFFSET 0)
-      ORDER BY n.campaign_id, n.serial, n.ord ON CONFLICT DO NOTHING`;
-    this.#insertName = `coupon_issuer_${createHash('sha1').update(this.#insert).digest('hex').slice(0, 16)}`;
+    this.#insert = insertFrom(INPUT, this.#table);
+    this.#insertLone = insertFrom(LONE_INPUT, this.#table);
     this.#lookUp = [
       't.serial = n.serial',
       't.user_id = n.user_id AND (t.grant_no = n.grant_no OR t.id = n.id)',
@@ -154,7 +155,7 @@ export class PostgresPersistence implements PersistenceAdapter {
   /** A dead-lock or a serialization failure proves that nothing was stored, and may not come again. */
   async #insertAll(issuances: readonly Issuance[], tries = 3): Promise<number | null> {
     try {
-      const { rowCount, affectedRows } = await this.#sendInsert(columnsOf(issuances));
+      const { rowCount, affectedRows } = await this.#sendInsert(issuances);
       return rowCount ?? affectedRows ?? null;
     } catch (error) {
       if (tries > 1 && MOMENTARY.includes(codeOf(error))) return this.#insertAll(issuances, tries - 1);
@@ -162,10 +163,13 @@ export class PostgresPersistence implements PersistenceAdapter {
     }
   }
 
-  #sendInsert(values: string[]): Promise<PostgresResult> {
-    const text = this.#insert;
+  #sendInsert(issuances: readonly Issuance[]): Promise<PostgresResult> {
+    const [only] = issuances;
+    const lone = issuances.length === 1;
+    const { name, text } = lone ? this.#insertLone : this.#insert;
+    const values = lone ? valuesOf(only!) : columnsOf(issuances);
     if (!this.#prepare) return this.#client.query(text, values);
-    return (this.#client as unknown as Preparing).query({ name: this.#insertName, text, values });
+    return (this.#client as unknown as Preparing).query({ name, text, values });
   }
 
   /** A second statement, because the first cannot see what a concurrent transaction has just committed. */
@@ -222,6 +226,23 @@ function certainlyNotStored(error: unknown): NotSavedError | null {
 function codeOf(error: unknown): string {
   const code = (error as { code?: unknown } | null)?.code;
   return typeof code === 'string' ? code : '';
+}
+
+/**
+ * NOT EXISTS compares ids, which have no index of their own, among the few rows of the same user. OFFSET 0 keeps it a look-up by index for each row
+ * of the batch: planned as a join, every batch would read the whole table, up to some 100,000 rows of it. The rows of two batches meet in one
+ * order, whatever the order of the batches: they wait for each other instead of locking each other out.
+ */
+function insertFrom(input: string, table: string): Statement {
+  const text = `INSERT INTO ${table} (${COLUMNS})
+      SELECT n.campaign_id, n.serial, n.user_id, n.grant_no, n.id, n.code, to_timestamp(n.issued_ms / 1000.0), n.epoch FROM ${input}
+      WHERE NOT EXISTS (SELECT FROM ${table} t WHERE t.campaign_id = n.campaign_id AND t.user_id = n.user_id AND t.id = n.id OFFSET 0)
+      ORDER BY n.campaign_id, n.serial, n.ord ON CONFLICT DO NOTHING`;
+  return { name: `coupon_issuer_${createHash('sha1').update(text).digest('hex').slice(0, 16)}`, text };
+}
+
+function valuesOf({ campaignId, serial, userId, grant, id, code, issuedAt, epoch }: Issuance): unknown[] {
+  return [campaignId, serial, userId, grant, id, code, issuedAt.getTime(), epoch];
 }
 
 function columnsOf(issuances: readonly Issuance[]): string[] {

@@ -1,6 +1,6 @@
 import { Batcher } from '../batch.js';
 import { monotonicMs } from '../deadline.js';
-import { inDoubt, RedisError } from '../errors.js';
+import { inDoubt, type OverloadedError, RedisError } from '../errors.js';
 import { countRefusals, type Emit } from '../events.js';
 import { type Issuance, withoutCode } from '../issuance.js';
 import { type CommonRefusal, Refusals } from '../refusals.js';
@@ -56,6 +56,7 @@ export interface ServingOptions {
   readonly emit: Emit;
 }
 
+const EXPIRED: ReserveAnswer = { word: 'expired' };
 /** A script's reply has a limit of values, and each user's grants are part of it. */
 const MAX_GRANTS_PER_BATCH = 1_500;
 const MAX_SENDS = 5;
@@ -96,6 +97,11 @@ export class Serving {
   /** Takes a unit, or says why not. One round trip per batch. */
   reserve(request: ReserveRequest): Promise<ReserveAnswer> {
     return this.#reserves.add(request);
+  }
+
+  /** Why one more call has no place in the queue, or `null`. */
+  overload(): OverloadedError | null {
+    return this.#reserves.overload();
   }
 
   /** What this user would be told, if the last refusal is recent enough to be told again. No round trip. */
@@ -167,9 +173,9 @@ export class Serving {
   async #reserve(requests: ReserveRequest[]): Promise<ReserveAnswer[]> {
     // What waits in line is saved by a worker, at its own pace.
     if (this.state.rules.saveMode === 'write-through') await this.#options.room();
-    const answers: ReserveAnswer[] = requests.map(() => ({ word: 'expired' }));
+    const answers: ReserveAnswer[] = requests.map(() => EXPIRED);
     const now = monotonicMs();
-    let open = requests.flatMap((request, i) => (request.abandoned || request.deadlineAt <= now ? [] : [i]));
+    let open = [...requests.keys()].filter((i) => !requests[i]!.abandoned && requests[i]!.deadlineAt > now);
     const deadlineAt = requests.reduce((latest, request) => Math.max(latest, request.deadlineAt), 0);
     let sentBefore = false;
     for (let send = 0; open.length > 0; send++) {
@@ -187,8 +193,14 @@ export class Serving {
       if (reply.open.length < sent.length) send = -1;
       open = reply.refused ? [] : reply.open.concat(open.slice(limit));
     }
-    const refused = answers.flatMap(({ word }) => (TAKING.includes(word) ? [] : [word as RefusalStatus]));
-    countRefusals(this.#options.emit, this.state.id, refused);
+    const refused = answers.filter(({ word }) => !TAKING.includes(word));
+    if (refused.length > 0) {
+      countRefusals(
+        this.#options.emit,
+        this.state.id,
+        refused.map(({ word }) => word as RefusalStatus),
+      );
+    }
     return answers;
   }
 
@@ -255,8 +267,9 @@ export class Serving {
     switch (word) {
       case 'new':
       case 'existing': {
-        const named = { grant: String(reply[first]), userId, record: String(reply[first + 1]), epoch, sentAt };
-        const reservation = toReservation(state, { ...named, mayRelease: word === 'new' });
+        const grant = String(reply[first]);
+        const record = String(reply[first + 1]);
+        const reservation = toReservation(state, { grant, userId, record, epoch, sentAt, mayRelease: word === 'new' });
         if (reservation.issuance.state === 'issued') return { word: 'issued', issuance: reservation.issuance };
         return { word, reservation };
       }
