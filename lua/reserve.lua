@@ -1,15 +1,16 @@
 -- Takes a unit under a lease for each user of the batch, or says why not.
 --
--- KEYS     campaign grants senders leases returned pool
+-- KEYS     campaign grants senders leases returned pool old
 -- ARGV     epoch fence sender call, then for each user: id userId code
--- RETURNS  missing | rebuilding | stale_epoch | rolled_back, alone; or ok, the campaign's stamp, ended, closedAt (or empty), the
+-- RETURNS  missing | stale_epoch | rolled_back, alone; or rebuilding, then for each id that has something already: id, grant,
+--          record; or ok, the campaign's stamp, ended, closedAt (or empty), the
 --          words of all users with spaces between: new existing waiting issued already_issued sold_out not_open closed paused
 --          lapsed; then in their order for new existing waiting issued: grant, record; for already_issued: count, count times
 --          (grant, record)
 -- WRITES   senders campaign grants leases returned pool; on a refusal nothing but the call number of the sender
 -- COST     O(users * perUser), one variadic command per key
-local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, oldKey =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local epoch, fence, sender, call = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local FIRST, STRIDE = 5, 3
 --- @include "include/now"
@@ -21,8 +22,21 @@ local FIRST, STRIDE = 5, 3
 --- @include "include/due"
 --- @include "include/finish"
 
+-- While it is rebuilt nobody takes anything. But a copy of a call that took before must not be told so: what it took is in the state of
+-- before or in the new one, and will be issued.
 local refusal = unready(epoch, fence)
-if refusal then return { refusal } end
+local refused = { refusal }
+for i = FIRST, refusal == 'rebuilding' and #ARGV or 0, STRIDE do
+  for grant = 1, campaign.perUser do
+    local field = integer(grant) .. ':' .. ARGV[i + 1]
+    local text = redis.call('HMGET', grantsKey, field)[1]
+    if type(text) ~= 'string' then text = redis.call('HMGET', oldKey, field)[1] end
+    if type(text) == 'string' and decodeRecord(text).id == ARGV[i] then
+      for _, value in ipairs({ ARGV[i], integer(grant), text }) do refused[#refused + 1] = value end
+    end
+  end
+end
+if refusal then return refused end
 
 -- A call number that was seen before only looks up: a copy of this call may run at any later time, and must not take
 -- a second unit. `lapsed` proves that this call takes nothing from now on: it may be sent again under a fresh number.

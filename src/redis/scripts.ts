@@ -74,7 +74,7 @@ export const scripts = {
     args: ['epoch', 'fromTail', 'unit', 'code'],
   }),
   reserve: defineScript('reserve', reserve, {
-    keys: SERVING,
+    keys: [...SERVING, 'old'],
     args: ['epoch', 'fence', 'sender', 'call'],
     each: ['id', 'userId', 'code'],
   }),

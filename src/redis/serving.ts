@@ -189,9 +189,10 @@ export class Serving {
         throw sentBefore ? inDoubt(error) : error;
       });
       sentBefore = true;
-      if (reply.refused) for (const i of open) answers[i] = { word: 'not_ready', reason: reply.refused };
+      const unsent = open.slice(limit);
+      if (reply.refused) for (const i of unsent) answers[i] = { word: 'not_ready', reason: reply.refused };
       if (reply.open.length < sent.length) send = -1;
-      open = reply.refused ? [] : reply.open.concat(open.slice(limit));
+      open = reply.refused ? [] : reply.open.concat(unsent);
     }
     const refused = answers.filter(({ word }) => !TAKING.includes(word));
     if (refused.length > 0) {
@@ -222,7 +223,9 @@ export class Serving {
     const reply = await state.run(scripts.reserve, args, items, deadlineAt - sentAt);
     if (reply[0] !== 'ok') {
       const refused = await this.#refusal(reply);
-      return refused ? { refused, open: [] } : { open };
+      if (refused === null) return { open };
+      for (const i of open) answers[i] = this.#refusedOr(requests[i]!, reply, refused, epoch);
+      return { refused, open: [] };
     }
     state.sawStamp(Number(reply[1]));
     if (reply[2] === '1') this.#options.emit({ type: 'exhausted', campaignId: state.id });
@@ -242,6 +245,14 @@ export class Serving {
         if (answers[i]!.word === 'issued') answers[i] = { ...answers[i], unsafe: true } as ReserveAnswer;
     }
     return { open: lapsed };
+  }
+
+  /** While it is rebuilt nothing is taken, but what an earlier copy of this very call took is found. */
+  #refusedOr({ id, userId }: ReserveRequest, reply: Reply, reason: NotReadyReason, epoch: string): ReserveAnswer {
+    const at = reply.indexOf(id, 1);
+    if (at < 0) return { word: 'not_ready', reason };
+    const of = { campaignId: this.state.id, userId, epoch };
+    return { word: 'waiting', issuance: decodeIssuance(String(reply[at + 1]), String(reply[at + 2]), of) };
   }
 
   /** Where Redis alone keeps what was promised, its replicas may be asked to have it too. */

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { CouponIssuer, NotIssuedError, NotSavedError } from '../../src/index.js';
+import { CouponIssuer, NotIssuedError, NotSavedError, type RedisClient } from '../../src/index.js';
 import { scripts } from '../../src/redis/scripts.js';
 import { dump, fails, loadScripts, recording, ScriptedPersistence } from '../support/campaigns.js';
 import { checkInvariants } from '../support/invariants.js';
@@ -30,6 +30,23 @@ const open = (total: number) => issuer.openCampaign({ id: ID, stock: { kind: 'co
 const lastCall = (script: keyof typeof scripts) =>
   client.calls.filter(({ sha1 }) => sha1 === scripts[script].sha1).at(-1)!;
 const audit = async () => checkInvariants({ redis, campaignId: ID, rows: await persistence.rows(ID), settled: true });
+
+function signal(): { readonly fired: Promise<void>; readonly fire: () => void } {
+  let fire = () => {};
+  const fired = new Promise<void>((resolve) => {
+    fire = resolve;
+  });
+  return { fired, fire };
+}
+
+/** The same client, but for what is done around each call. */
+function withEach(through: RedisClient, around: (sha1: string, send: () => Promise<unknown>) => Promise<unknown>) {
+  return {
+    evalsha: (sha1: string, keys: number, ...args: string[]) =>
+      around(sha1, () => through.evalsha(sha1, keys, ...args)),
+    eval: (source: string, keys: number, ...args: string[]) => through.eval(source, keys, ...args),
+  };
+}
 
 /** Runs a late copy of the last call of a script and returns what it answered; it must leave no trace. */
 async function lateCopy(script: keyof typeof scripts): Promise<unknown[]> {
@@ -65,6 +82,54 @@ test('a copy of the reserve that runs after its refusal takes nothing, though a 
   const before = await dump(redis);
   expect(((await refused.replay()) as unknown[]).slice(4)).toEqual(['lapsed']);
   expect(await dump(redis)).toEqual(before);
+  await audit();
+});
+
+test.each(['keepPromised', 'rebuildRows', 'finishRebuild'] as const)(
+  'a copy of the reserve that runs before the %s of a rebuild finds what the first one took',
+  async (script) => {
+    await open(2);
+    const [taken, resent] = [signal(), signal()];
+    // The reply is lost, and the client sends the call again when the connection is back.
+    const resending = withEach(client, async (sha1, send) => {
+      const reply = await send();
+      if (sha1 !== scripts.reserve.sha1) return reply;
+      taken.fire();
+      await resent.fired;
+      return send();
+    });
+    const ann = new CouponIssuer({ redis: resending, persistence }).issue({ campaignId: ID, userId: 'ann' });
+    await taken.fired;
+    const watched = withEach(client, async (sha1, send) => {
+      if (sha1 === scripts[script].sha1) {
+        resent.fire();
+        await ann;
+      }
+      return send();
+    });
+    const operator = new CouponIssuer({ redis: watched, persistence });
+    expect(await Promise.all([operator.rebuild({ id: ID, stock: { kind: 'counted', total: 2 } }), ann])).toMatchObject([
+      { campaign: { reserved: 1 } },
+      { status: 'accepted', issuance: { serial: 1, code: null } },
+    ]);
+    expect(await operator.settle(ID)).toEqual({ settled: 1, pending: 0, failed: 0 });
+    expect(await persistence.rows(ID)).toMatchObject([{ userId: 'ann', serial: 1 }]);
+    await audit();
+  },
+);
+
+test('whoever asks for the first time while a campaign is rebuilt is told so', async () => {
+  await open(2);
+  const asks: unknown[] = [];
+  const watched = withEach(client, async (sha1, send) => {
+    if (sha1 === scripts.rebuildRows.sha1) asks.push(await issuer.issue({ campaignId: ID, userId: 'bob' }));
+    return send();
+  });
+  await issuer.issue({ campaignId: ID, userId: 'ann' });
+  await issuer.idle();
+  await new CouponIssuer({ redis: watched, persistence }).rebuild({ id: ID, stock: { kind: 'counted', total: 2 } });
+  expect(asks.length).toBeGreaterThan(0);
+  for (const told of asks) expect(told).toEqual({ status: 'not_ready', reason: 'rebuilding' });
   await audit();
 });
 

@@ -38,6 +38,7 @@ const FREEING = [
 function notLookedAt(name: string, kind: 'counted' | 'codes'): string[] {
   const otherStock = kind === 'codes' ? 'returned' : 'pool';
   const held: Record<string, string[]> = {
+    reserve: ['old'],
     confirm: ['senders', 'returned', 'pool', 'codes'],
     withdraw: ['senders', 'returned', 'pool', 'codes'],
     release: ['senders', 'codes', otherStock],
