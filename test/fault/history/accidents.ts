@@ -5,44 +5,63 @@ import { POISONED } from './callers.js';
 import { command, type HistoryCommand } from './command.js';
 import type { Copy, History } from './history.js';
 import { ENDINGS } from './traffic.js';
-import type { Fate } from './wire.js';
+import type { Fate, FatedCall } from './wire.js';
 
-const ALWAYS: readonly Fate[] = ['lost', 'done and lost', 'twice'];
-const FATES: Readonly<Record<string, readonly Fate[]>> = {
-  ...Object.fromEntries(
-    ['reserve', 'confirm', 'release', 'claim-due', 'postpone', 'reassign', 'adopt-row', 'begin-rebuild'].map(
-      (script) => [script, [...ALWAYS, 'held']],
-    ),
-  ),
-  ...Object.fromEntries(
-    ['keep-promised', 'rebuild-rows', 'load-codes', 'finish-rebuild', 'withdraw'].map((script) => [script, ALWAYS]),
-  ),
-  ...Object.fromEntries(['restock', 'set-paused', 'close-campaign', 'open-campaign'].map((script) => [script, ALWAYS])),
-};
+const LOST: readonly Fate[] = ['lost', 'done and lost', 'twice'];
+const HELD: readonly Fate[] = ['held', 'held', 'again'];
+/** What may become of a call of each script. Nobody waits for what is held, so only what nobody waits for may be. */
+const FATES: readonly (readonly [scripts: readonly string[], often: number, fates: readonly Fate[]])[] = [
+  [['reserve', 'confirm', 'release', 'claim-due'], 6, [...LOST, ...HELD]],
+  [['postpone', 'reassign', 'adopt-row'], 2, [...LOST, ...HELD]],
+  [['begin-rebuild', 'keep-promised', 'rebuild-rows', 'finish-rebuild'], 1, [...LOST, ...HELD]],
+  [['load-codes', 'withdraw', 'restock', 'set-paused', 'close-campaign', 'open-campaign'], 1, LOST],
+];
 
-export const mislaying: fc.Arbitrary<HistoryCommand> = fc
-  .constantFrom(...Object.entries(FATES).flatMap(([script, fates]) => fates.map((fate) => ({ script, fate }))))
-  .chain((call) => fc.nat(2).map((process) => ({ ...call, process })))
-  .map(({ process, script, fate }) =>
-    command(`${process}: the next ${script} is ${fate}`, async ({ processes }) => {
-      processes[process]!.wire.fates.push({ script, fate });
-    }),
+const fates = FATES.flatMap(([scripts, often, fates]) =>
+  scripts.map((script) => ({
+    weight: often,
+    arbitrary: fc.constantFrom(...fates).map((fate): FatedCall => ({ script, fate })),
+  })),
+);
+
+export function mislay({ script, fate }: FatedCall): HistoryCommand {
+  return command(`the next ${script} is ${fate}`, async ({ traffic }) => {
+    traffic.fates.push({ script, fate });
+  });
+}
+
+export const mislaying: fc.Arbitrary<HistoryCommand> = fc.oneof(...fates).map(mislay);
+
+/** A copy of an earlier call arrives, whether its process lives or not. */
+export function copy(script: string, back: number): HistoryCommand {
+  const found = ({ traffic }: Readonly<History>) => traffic.calls.filter(({ name }) => name === script).at(-1 - back);
+  return command(
+    `a copy of ${script} -${back} arrives`,
+    async (history) => {
+      history.traffic.injected('late copies');
+      const reply = await found(history)!
+        .run()
+        .catch((error: unknown) => String(error));
+      history.told.log.push(`${script}: ${JSON.stringify(reply)}`);
+    },
+    (history) => found(history) !== undefined,
   );
+}
 
-/** A copy of an earlier call arrives. */
+const COPIED = ['reserve', 'reserve', 'reserve', 'release', 'release', 'confirm', 'claim-due', 'adopt-row', 'reassign'];
+const ALSO_COPIED = [
+  'postpone',
+  'withdraw',
+  'restock',
+  'load-codes',
+  'begin-rebuild',
+  'rebuild-rows',
+  'finish-rebuild',
+];
+
 export const copying: fc.Arbitrary<HistoryCommand> = fc
-  .record({ process: fc.nat(2), back: fc.nat(20) })
-  .map(({ process, back }) =>
-    command(
-      `${process}: a copy of call -${back} arrives`,
-      async ({ processes, told }) => {
-        const call = processes[process]!.wire.calls.at(-1 - back);
-        const reply = await call?.run().catch((error: unknown) => String(error));
-        told.log.push(`${call?.name}: ${JSON.stringify(reply)}`);
-      },
-      ({ processes }) => processes[process]!.wire.calls.length > back,
-    ),
-  );
+  .tuple(fc.constantFrom(...COPIED, ...ALSO_COPIED), fc.nat(4))
+  .map(([script, back]) => copy(script, back));
 
 export const goingOn: fc.Arbitrary<HistoryCommand> = fc
   .record({ index: fc.nat(3), ending: fc.constantFrom(...ENDINGS) })
@@ -68,7 +87,12 @@ export const landing: fc.Arbitrary<HistoryCommand> = fc.nat(2).map((index) =>
 
 export const crashing: fc.Arbitrary<HistoryCommand> = fc
   .nat(2)
-  .map((process) => command(`${process}: dies, another comes`, async (history) => history.crash(process)));
+  .map((process) => command(`${process}: dies, another comes`, async (history) => kill(history, process)));
+
+function kill(history: History, process: number): void {
+  history.traffic.injected('killed processes');
+  history.crash(process);
+}
 
 export const poisoning: fc.Arbitrary<HistoryCommand> = fc.boolean().map((poisoned) =>
   command(poisoned ? `${POISONED} cannot be saved` : `${POISONED} can be saved`, async ({ database }) => {
@@ -76,28 +100,40 @@ export const poisoning: fc.Arbitrary<HistoryCommand> = fc.boolean().map((poisone
   }),
 );
 
-async function loseEverything(history: History, by: () => Promise<unknown>): Promise<void> {
+/** In half of the histories Redis keeps its data, so that everything promised while it does is put to the test. */
+const mayLose = ({ setting }: Readonly<History>) => setting.loses;
+
+async function loseEverything(history: History, fault: string, by: () => Promise<unknown>): Promise<void> {
+  history.traffic.injected(fault);
   await by();
   if (history.before.books.state !== 'none') history.lose();
   history.belief = emptyBelief();
 }
 
 export const emptying: fc.Arbitrary<HistoryCommand> = fc.constant(
-  command('FLUSHALL', (history) => loseEverything(history, () => history.ground.redis.flushall())),
+  command('FLUSHALL', (history) => loseEverything(history, 'FLUSHALL', () => history.ground.redis.flushall()), mayLose),
 );
 
 export const restartingEmpty: fc.Arbitrary<HistoryCommand> = fc.constant(
-  command('Redis is killed and starts empty', (history) =>
-    loseEverything(history, () => history.ground.restart('lost')),
+  command(
+    'Redis is killed and starts empty',
+    (history) => loseEverything(history, 'empty restarts of Redis', () => history.ground.restart('lost')),
+    mayLose,
   ),
 );
 
 export const restarting: fc.Arbitrary<HistoryCommand> = fc.constant(
-  command('Redis is killed and starts again', ({ ground }) => ground.restart('kept')),
+  command('Redis is killed and starts again', ({ ground, traffic }) => {
+    traffic.injected('restarts of Redis');
+    return ground.restart('kept');
+  }),
 );
 
 export const forgettingScripts: fc.Arbitrary<HistoryCommand> = fc.constant(
-  command('SCRIPT FLUSH', ({ ground }) => ground.redis.script('FLUSH')),
+  command('SCRIPT FLUSH', ({ ground, traffic }) => {
+    traffic.injected('SCRIPT FLUSH');
+    return ground.redis.script('FLUSH');
+  }),
 );
 
 const LOSABLE = ['campaign', 'grants', 'senders', 'leases', 'returned', 'pool'] as const;
@@ -108,11 +144,12 @@ export const losingAKey: fc.Arbitrary<HistoryCommand> = fc.constantFrom(...LOSAB
     async (history) => {
       const there = await history.ground.redis.del(campaignKeys('coupon', history.id)[name]);
       if (there === 0) return;
+      history.traffic.injected('lost keys');
       history.lose();
       if (name === 'campaign') history.belief = emptyBelief();
       else history.belief.partial = [...history.belief.partial, name];
     },
-    ({ belief }) => belief.serving,
+    (history) => mayLose(history) && history.belief.serving,
   ),
 );
 
@@ -127,11 +164,14 @@ export const puttingBack: fc.Arbitrary<HistoryCommand> = fc
         const { redis } = history.ground;
         await redis.flushall();
         for (const [name, value] of keys) await redis.restore(name, 0, value);
-        if (!isSame(keys, history.copies.at(-1)!.keys)) history.lose();
+        if (!isSame(keys, history.copies.at(-1)!.keys)) {
+          history.traffic.injected('rollbacks');
+          history.lose();
+        }
         history.belief = { ...belief };
-        if (restarted) for (const index of history.processes.keys()) history.crash(index);
+        if (restarted) for (const index of history.processes.keys()) kill(history, index);
       },
-      ({ copies }) => copies.length > back,
+      (history) => mayLose(history) && history.copies.length > back,
     ),
   );
 

@@ -1,18 +1,23 @@
 import type { Issuance } from '../../../src/index.js';
-import { checkCounters, checkInvariants, checkRows, checkState } from '../../support/invariants.js';
+import { checkInvariants, checkRows, checkState } from '../../support/invariants.js';
 import { emptyBelief } from './belief.js';
+import { fail } from './fail.js';
 import type { History } from './history.js';
 import { isCounted } from './setting.js';
 import type { Snapshot } from './snapshot.js';
 import { sameUnit } from './told.js';
+import { checkUnits } from './units.js';
 
 /** Follows what became of the campaign in the last command, and checks everything that must hold whenever nothing moves. */
 export async function audit(history: History): Promise<void> {
   const books = await history.books();
   const rows = await history.database.rows(history.id);
-  if (surprises(history, rows)) history.lose();
+  const surprises = surprising(history, rows);
+  if (surprises.length > 0) history.lose();
   follow(history, books);
+  noteStrays(history, [...surprises, ...rows.filter((row) => !isThere(books, row))]);
   history.ceiling = Math.max(history.ceiling, history.belief.total);
+  if (books.expiring > 0) throw new Error(`${books.expiring} keys of a campaign that nobody gave an end expire`);
   if (history.belief.serving) await checkBooks(history, books, rows);
   const { setting, told } = history;
   checkRows(rows, { total: limitOf(history), perUser: setting.perUser });
@@ -20,6 +25,7 @@ export async function audit(history: History): Promise<void> {
     if (setting.stock === 'codes' && !history.loaded.has(code!)) throw new Error(`nobody loaded ${code}`);
   }
   fail([...told.violations, ...told.untrue(rows)]);
+  history.denied.clear();
   history.before = { books, rows };
   await history.copy();
 }
@@ -74,30 +80,39 @@ function isThere(books: Snapshot, row: Issuance): boolean {
 }
 
 /** A save of before a loss came through only now, and Redis does not know of it: it is behind once more. */
-function surprises(history: History, rows: readonly Issuance[]): boolean {
+function surprising(history: History, rows: readonly Issuance[]): readonly Issuance[] {
   const { books, rows: known } = history.before;
   const late = rows.filter(({ id, epoch }) => history.forgiven.has(epoch) && known.every((row) => row.id !== id));
-  return late.some((row) => !isThere(books, row));
+  return late.filter((row) => !isThere(books, row));
+}
+
+/** A save of before a loss that came through while a rebuild was under way may have been too late for it. */
+function noteStrays(history: History, unknown: readonly Issuance[]): void {
+  const { belief, forgiven, strays } = history;
+  if (history.trust === 'whole') {
+    strays.clear();
+    if (!belief.serving || !unknown.some(({ epoch }) => forgiven.has(epoch))) return;
+    history.lose();
+  }
+  for (const { id } of unknown) strays.add(id);
 }
 
 async function checkBooks(history: History, books: Snapshot, rows: readonly Issuance[]): Promise<void> {
-  const { belief, forgiven, told, setting } = history;
+  const { belief, told, setting } = history;
   // What had vanished may be as it should again, once the last that was in it has come to its end.
   belief.partial = belief.partial.filter((name) => !books.hasAllOf(name));
   if (belief.partial.length > 0) return;
-  const late = rows.some((row) => forgiven.has(row.epoch) && !isThere(books, row));
-  if (history.trust === 'whole' && late) history.lose();
+  if (history.trust === 'behind') return checkUnits(history, books);
   const campaign = { redis: books.reader, campaignId: history.id };
-  if (history.trust === 'behind') {
-    await checkCounters(campaign);
-    return;
-  }
   const held = new Set(books.grants.map(({ id }) => id));
   // After a loss an attempt may have its row and, for another grant of the user, a reservation: its save will tell.
   if (history.lost && held.size < books.grants.length) await checkState(campaign);
   else await checkInvariants({ ...campaign, rows });
   const stored = new Set(rows.map(({ id }) => id));
   fail(told.broken((id) => held.has(id) || stored.has(id)));
+  const kept = [...history.denied].filter((id) => books.recordOf(id) !== null);
+  const unmoved = kept.filter((id) => books.recordOf(id) === history.before.books.recordOf(id));
+  fail(unmoved.map((id) => `${id} was told not_issued while it had its unit all the time`));
   const { paused, closed, withdrawn } = belief;
   is('paused', books.campaign.paused === '1', paused);
   is('closed', books.campaign.closedAt !== undefined, closed);
@@ -109,8 +124,4 @@ async function checkBooks(history: History, books: Snapshot, rows: readonly Issu
 
 function is(what: string, found: unknown, expected: unknown): void {
   if (found !== expected) throw new Error(`${what}: ${found}, not ${expected}`);
-}
-
-export function fail(violations: readonly string[]): void {
-  if (violations.length > 0) throw new Error(violations.join('\n'));
 }

@@ -46,6 +46,7 @@ export class MoodyDatabase {
   }
 
   async #end(issuances: readonly Issuance[], mood: SaveMood): Promise<readonly SaveVerdict[]> {
+    if (mood !== 'done') this.#traffic.injected(`saves ${mood}`);
     if (mood === 'refused' || mood === 'all refused') {
       throw new NotSavedError('a constraint says no', { wholeBatch: mood === 'all refused' });
     }
@@ -61,12 +62,14 @@ export class MoodyDatabase {
   /** A write that nobody waits for any more is committed. */
   async land(index: number): Promise<void> {
     const [issuances] = this.landing.splice(index, 1);
+    this.#traffic.injected('late commits');
     if (issuances) await this.#memory.save(issuances);
   }
 
   async list(campaignId: string, options: { afterSerial: number; limit: number }): Promise<readonly Issuance[]> {
     if (this.failingLists > 0) {
       this.failingLists--;
+      this.#traffic.injected('failed lists');
       throw new Error('the database is down');
     }
     return this.#traffic.of(this.#memory.list(campaignId, options));

@@ -1,4 +1,5 @@
-import { audit, fail } from './audit.js';
+import { audit } from './audit.js';
+import { fail } from './fail.js';
 import type { History, Process } from './history.js';
 import { rebuild } from './rebuilding.js';
 import { letLeasesRunOut } from './settlers.js';
@@ -16,10 +17,10 @@ export async function end(history: History): Promise<void> {
 
 async function heal(history: History): Promise<void> {
   const { database, partner, traffic, processes } = history;
+  traffic.fates.splice(0);
   database.moods = [];
   database.poison = null;
   partner.moods = [];
-  for (const { wire } of processes) wire.fates.splice(0);
   while (traffic.held.length > 0) {
     for (const { goOn } of traffic.held.splice(0)) goOn('done');
     await traffic.quiet();

@@ -40,15 +40,17 @@ export class History {
   readonly id = `history-${++histories}`;
   readonly setting: Setting;
   readonly ground: Ground;
-  readonly traffic = new Traffic();
-  readonly database = new MoodyDatabase(this.traffic);
-  readonly partner = new Partner(this.traffic);
+  readonly traffic: Traffic;
+  readonly database: MoodyDatabase;
+  readonly partner: Partner;
   readonly processes: Process[];
   readonly told = new Told(this.id);
   belief: Belief = emptyBelief();
   /** `behind`: Redis lost something that no rebuild has brought back. */
   trust: 'whole' | 'behind' = 'whole';
   lost = false;
+  /** Rows that Redis did not know of, by id; a rebuild brings them back. */
+  readonly strays = new Set<string>();
   /** Epochs of before a loss: a save that was under way then may still land. */
   readonly forgiven = new Set<string>();
   readonly epochs = new Set<string>();
@@ -65,15 +67,19 @@ export class History {
   readonly delivered = new Map<string, string>();
   /** One for the end of each command. */
   readonly copies: Copy[] = [];
+  /** Whose call was told `not_issued` since the last command ended, by id. */
+  readonly denied = new Set<string>();
   /** As they were when the last command had ended. */
   before!: { readonly books: Snapshot; readonly rows: readonly Issuance[] };
   readonly #hands = new Map<string, string>();
   readonly #underWay = new Set<Answer>();
-  readonly #pending = new Set<Promise<unknown>>();
 
   private constructor(ground: Ground, setting: Setting) {
     this.ground = ground;
     this.setting = setting;
+    this.traffic = new Traffic(ground.tally);
+    this.database = new MoodyDatabase(this.traffic);
+    this.partner = new Partner(this.traffic);
     this.partner.onDelivery = (issuance) => {
       this.delivered.set(issuance.id, issuance.code ?? '');
       this.shown(issuance);
@@ -99,18 +105,14 @@ export class History {
     this.copies.push({ keys: names.map((name, i) => [name, values[i]!]), belief: { ...this.belief } });
   }
 
-  /** Lets something go on by itself: it may wait for what is held. */
+  /** Lets something go on by itself: it may wait for what is held, or for ever. */
   pursue<T>(work: Promise<T>): Promise<T> {
-    const pursued = work.catch(() => {}).finally(() => this.#pending.delete(pursued));
-    this.#pending.add(pursued);
+    work.catch(() => {});
     return work;
   }
 
-  async allDone(): Promise<void> {
-    while (this.#pending.size > 0) await Promise.all(this.#pending);
-  }
-
   ask(process: Process, ask: Ask): Answer {
+    this.ground.tally.requests++;
     const attempt = this.told.asked(ask, this.trust === 'behind');
     const answer: Answer = { attempt, process, outcome: null };
     this.#underWay.add(answer);
@@ -149,7 +151,7 @@ export class History {
   #answered(answer: Answer, outcome: IssueResult | Error): void {
     if (!this.#underWay.delete(answer)) return;
     answer.outcome = outcome;
-    this.told.answered(answer.attempt, outcome);
+    if (this.told.answered(answer.attempt, outcome) === 'not_issued') this.denied.add(answer.attempt.id);
     if (outcome instanceof Error) return;
     if (outcome.status === 'issued') this.shown(outcome.issuance);
     if (outcome.status === 'already_issued') for (const one of outcome.issuances) this.shown(one);

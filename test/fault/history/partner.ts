@@ -21,6 +21,7 @@ export class Partner {
   async deliver(issuance: Issuance): Promise<void> {
     const mood = this.moods.shift() ?? 'done';
     const ending = mood === 'held' ? await this.#traffic.hold(`delivery to ${issuance.userId}`) : mood;
+    if (ending !== 'done') this.#traffic.injected(`deliveries ${ending}`);
     if (ending === 'refused') throw new NotDeliveredError('the partner says no');
     if (ending !== 'lost') this.onDelivery(issuance);
     if (ending !== 'done') throw new Error('the partner did not answer');

@@ -42,10 +42,11 @@ function lastSerial(rows: readonly { serial: number }[]): number {
 
 export async function rebuild(history: History, { issuer }: Process): Promise<RebuildResult | null> {
   const { setting, id, givable, recalled, told, lost } = history;
+  history.traffic.injected('rebuilds');
   const definition = definitionOf(setting, id, totalOf(history));
   const codes = [...givable].filter((code) => !recalled.has(code));
   const run = issuer.rebuild(definition, setting.stock === 'codes' ? { codes } : {});
-  const outcome = await history.pursue(run.catch((error: Error) => error));
+  const outcome = await run.catch((error: Error) => error);
   told.log.push(outcome instanceof Error ? `rebuild: ${outcome}` : `rebuild: ${JSON.stringify(outcome)}`);
   if (outcome instanceof Error) {
     if (!(outcome instanceof CouponIssuerError)) told.violations.push(`rebuild failed with ${outcome.stack}`);

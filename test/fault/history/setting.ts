@@ -10,16 +10,19 @@ export interface Setting {
   readonly delivers: boolean;
   readonly finds: boolean;
   readonly maxBatch: number;
+  /** Whether Redis may lose data. */
+  readonly loses: boolean;
 }
 
 export const settings: fc.Arbitrary<Setting> = fc.record({
   stock: fc.constantFrom('counted', 'codes', 'generated', 'codes', 'counted', 'unlimited'),
-  units: fc.integer({ min: 1, max: 12 }),
+  units: fc.integer({ min: 1, max: 20 }),
   perUser: fc.constantFrom(1, 2),
-  saveMode: fc.constantFrom('write-through', 'write-behind'),
-  delivers: fc.boolean(),
+  saveMode: fc.constantFrom('write-through', 'write-through', 'write-behind'),
+  delivers: fc.constantFrom(false, false, true),
   finds: fc.boolean(),
   maxBatch: fc.constantFrom(500, 2, 1),
+  loses: fc.boolean(),
 });
 
 export function definitionOf(setting: Setting, id: string, total: number): CampaignDefinition {

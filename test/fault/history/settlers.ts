@@ -9,12 +9,14 @@ import { IN_QUARANTINE } from './snapshot.js';
 
 const opened = ({ belief }: Readonly<History>) => belief.epoch !== '';
 
-/** Makes the leases of a campaign run out, but for what is in quarantine. */
+/** Makes the leases that still run end now. */
 export async function letLeasesRunOut(history: History): Promise<void> {
   const { leases } = await history.books();
   const { leases: key } = campaignKeys('coupon', history.id);
+  const { redis } = history.ground;
+  const now = Number((await redis.time())[0]) * 1000;
   for (const [field, due] of leases) {
-    if (due < IN_QUARANTINE) await history.ground.redis.zadd(key, 'XX', 0, field);
+    if (due > now && due < IN_QUARANTINE) await redis.zadd(key, 'XX', now, field);
   }
 }
 
@@ -23,30 +25,32 @@ export const leasesRunningOut: fc.Arbitrary<HistoryCommand> = fc.constant(
 );
 
 /** A pass over what is due. */
+export function settleOnce(process: number, late: boolean, mood: Moods): HistoryCommand {
+  const words = `${process}: settle${late ? ' what is late' : ''}${moodsInWords(mood)}`;
+  return command(words, (history) => settle(history, history.processes[process]!, mood, late), opened);
+}
+
 export const settling: fc.Arbitrary<HistoryCommand> = fc
-  .record({ process: fc.nat(2), late: fc.constantFrom(true, true, false), mood: moods })
-  .map(({ process, late, mood }) => {
-    const words = `${process}: settle${late ? ' what is late' : ''}${moodsInWords(mood)}`;
-    return command(words, (history) => settle(history, history.processes[process]!, mood, late), opened);
-  });
+  .tuple(fc.nat(2), fc.constantFrom(true, true, false), moods)
+  .map(([process, late, mood]) => settleOnce(process, late, mood));
 
 async function settle(history: History, process: Process, mood: Moods, late: boolean): Promise<void> {
   if (late) await letLeasesRunOut(history);
   inMood(history, mood);
-  const { wire, issuer } = process;
+  const { traffic } = history;
   let result: SettleResult | null = null;
   const refuses = mustRefuse(history, process);
-  const calm = history.traffic.held.length === 0 && mood.saves.length === 0 && wire.fates.length === 0;
-  const settling = history.pursue(issuer.settle(history.id));
+  const fates = traffic.fates.length;
+  const calm = traffic.held.length === 0 && mood.saves.length === 0 && mood.deliveries.length === 0;
+  const settling = history.pursue(process.issuer.settle(history.id));
   settling.then(
     (done) => {
       result = done;
     },
     () => {},
   );
-  await history.traffic.quiet();
-  if (!calm || !late || mood.deliveries.length > 0 || history.trust === 'behind') return;
-  if (refuses) return;
+  await traffic.quiet();
+  if (!calm || !late || traffic.fates.length < fates || history.trust === 'behind' || refuses) return;
   const books = await history.books();
   const pending = books.reserved.length;
   if (!result || books.quarantined !== pending) throw new Error(`a pass in peace left ${pending} reserved`);
@@ -60,11 +64,12 @@ export const working: fc.Arbitrary<HistoryCommand> = fc
     return command(words, (history) => work(history, history.processes[process]!, batchSize, mood), opened);
   });
 
-async function work(history: History, { issuer, wire }: Process, batchSize: number, mood: Moods): Promise<void> {
+async function work(history: History, { issuer }: Process, batchSize: number, mood: Moods): Promise<void> {
   inMood(history, mood);
-  const before = wire.calls.length;
+  const { calls } = history.traffic;
+  const before = calls.length;
   const worker = issuer.startWorker({ campaigns: [history.id], intervalMs: 3_600_000, batchSize });
-  await until(() => wire.calls.length > before);
+  await until(() => calls.length > before);
   await history.traffic.quiet();
   history.pursue(worker.stop());
 }
@@ -81,7 +86,7 @@ export const retrying: fc.Arbitrary<HistoryCommand> = fc
     ),
   );
 
-/** An operator gives up what is in quarantine, once no save of it can be under way. */
+/** An operator gives up what is in quarantine, once no save of it can be under way; where the adapter cannot find rows, they look themselves. */
 export const withdrawing: fc.Arbitrary<HistoryCommand> = fc
   .nat(2)
   .map((process) =>
@@ -89,14 +94,15 @@ export const withdrawing: fc.Arbitrary<HistoryCommand> = fc
   );
 
 async function withdraw(history: History, index: number): Promise<void> {
-  const { traffic, database, id, told, belief, delivered, recalled } = history;
+  const { traffic, database, id, told, belief, delivered, recalled, setting } = history;
   if (traffic.held.length + database.landing.length > 0) return;
   const { issuer } = history.processes[index]!;
   const found = await issuer.listQuarantined(id).catch(() => []);
-  const ids = found.map(({ issuance }) => issuance.id);
+  const stored = new Set((await database.rows(id)).map((row) => row.id));
+  const ids = found.map(({ issuance }) => issuance.id).filter((one) => setting.finds || !stored.has(one));
   const [least, most] = belief.withdrawn;
   told.withdrawn(ids);
   for (const one of ids) recalled.add(delivered.get(one) ?? '');
-  const { withdrawn } = await issuer.withdrawQuarantined({ campaignId: id }).catch(() => ({ withdrawn: 0 }));
+  const { withdrawn } = await issuer.withdrawQuarantined({ campaignId: id, ids }).catch(() => ({ withdrawn: 0 }));
   belief.withdrawn = [least + withdrawn, most + ids.length];
 }

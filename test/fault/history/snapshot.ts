@@ -15,15 +15,12 @@ export class Snapshot {
   readonly leases: ReadonlyMap<string, number>;
   readonly returned: readonly string[];
   readonly pool: readonly string[];
+  /** How many of its keys expire. */
+  readonly expiring: number;
   readonly #records: Record<string, string>;
 
   private constructor(id: string, replies: unknown[]) {
-    const [campaign, grants, leases, returned, pool] = replies as [
-      ...Record<string, string>[],
-      string[],
-      string[],
-      string[],
-    ];
+    const [campaign, grants, leases, returned, pool, ...expiries] = replies;
     this.campaign = campaign as Record<string, string>;
     this.#records = grants as Record<string, string>;
     this.grants = Object.entries(this.#records).map(([field, record]) => {
@@ -34,18 +31,20 @@ export class Snapshot {
     this.leases = new Map(scores.flatMap((field, i) => (i % 2 === 0 ? [[field, Number(scores[i + 1])]] : [])));
     this.returned = returned as string[];
     this.pool = pool as string[];
+    this.expiring = expiries.filter((ms) => Number(ms) >= 0).length;
   }
 
   static async read(redis: Redis, id: string): Promise<Snapshot> {
     const keys = campaignKeys('coupon', id);
-    const replies = await redis
+    const reading = redis
       .multi()
       .hgetall(keys.campaign)
       .hgetall(keys.grants)
       .zrange(keys.leases, 0, -1, 'WITHSCORES')
       .lrange(keys.returned, 0, -1)
-      .lrange(keys.pool, 0, -1)
-      .exec();
+      .lrange(keys.pool, 0, -1);
+    for (const key of Object.values(keys)) reading.pttl(key);
+    const replies = await reading.exec();
     return new Snapshot(
       id,
       replies!.map(([, reply]) => reply),
@@ -77,6 +76,14 @@ export class Snapshot {
     return this.count('total') - this.count('lastSerial') + this.returned.length;
   }
 
+  /** The units that were free before, or never taken: by their serials. */
+  get free(): readonly number[] {
+    if (this.campaign.kind === 'codes') return this.pool.map((unit) => Number.parseInt(unit, 10));
+    const last = this.count('lastSerial');
+    const fresh = this.campaign.kind === 'counted' ? this.count('total') - last : 0;
+    return [...this.returned.map(Number), ...Array.from({ length: fresh }, (_, i) => last + 1 + i)];
+  }
+
   get reserved(): readonly Issuance[] {
     return this.grants.filter(({ state }) => state === 'reserved');
   }
@@ -92,6 +99,11 @@ export class Snapshot {
     };
     const [size, counted] = sizes[name] ?? [0, 1];
     return size === counted;
+  }
+
+  /** What is written of an id, its stamp included. */
+  recordOf(id: string): string | null {
+    return Object.values(this.#records).find((record) => record.includes(`:${id}:`)) ?? null;
   }
 
   get quarantined(): number {

@@ -1,3 +1,6 @@
+import type { Tally } from './ground.js';
+import type { FatedCall, Send } from './wire.js';
+
 /** How a held call goes on. `refused`: it certainly does nothing; `lost`: it does nothing, and nobody is told; `done and lost`: it does, and nobody is told. */
 export type Ending = 'done' | 'refused' | 'lost' | 'done and lost';
 
@@ -12,8 +15,23 @@ export interface Held {
 /** What is under way between the processes, Redis, the database and the partner, but for what is held. */
 export class Traffic {
   readonly held: Held[] = [];
+  /** What becomes of the next call of a script, whoever sends it. */
+  readonly fates: FatedCall[] = [];
+  /** Every call that was sent, so that a copy of it can run at any later time. */
+  readonly calls: { readonly name: string; readonly run: Send }[] = [];
+  readonly #tally: Tally;
   #underWay = 0;
   #wake = () => {};
+
+  constructor(tally: Tally) {
+    this.#tally = tally;
+  }
+
+  /** A fault happened. */
+  injected(fault: string): void {
+    const { injected } = this.#tally;
+    injected[fault] = (injected[fault] ?? 0) + 1;
+  }
 
   async of<T>(work: Promise<T>): Promise<T> {
     this.#underWay++;
@@ -25,6 +43,7 @@ export class Traffic {
   }
 
   hold(what: string): Promise<Ending> {
+    this.injected('held calls');
     return new Promise((goOn) => {
       this.held.push({ what, goOn });
     });

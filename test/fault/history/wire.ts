@@ -3,8 +3,11 @@ import type { RedisClient } from '../../../src/index.js';
 import { scripts } from '../../../src/redis/scripts.js';
 import { type Ending, NEVER, type Traffic } from './traffic.js';
 
-/** What becomes of one call on its way: as it says, or `twice`, because the client lost the first reply and sent it again. */
-export type Fate = Exclude<Ending, 'refused'> | 'twice' | 'held';
+/**
+ * What becomes of one call on its way: as it says, or `twice`, because the client lost the first reply and sent it again at once; `again`: it did so when
+ * the history says so.
+ */
+export type Fate = Exclude<Ending, 'refused'> | 'twice' | 'again' | 'held';
 
 export interface FatedCall {
   readonly script: string;
@@ -14,7 +17,7 @@ export interface FatedCall {
 /** How the state of an epoch came to be. */
 export type Making = 'opened' | 'rebuilt';
 
-type Send = () => Promise<unknown>;
+export type Send = () => Promise<unknown>;
 
 const NAMES = new Map(
   Object.values(scripts).flatMap(({ sha1, source, name }) => [
@@ -25,14 +28,8 @@ const NAMES = new Map(
 
 /** The client of one process, and what it learned through it. */
 export class Wire implements RedisClient {
-  /** The next call of such a script goes this way. */
-  readonly fates: FatedCall[] = [];
-  /** Every call, so that a copy of it can run at any later time. */
-  readonly calls: { readonly name: string; readonly run: Send }[] = [];
   dead = false;
-  /** Whether any call went another way than straight there and back. */
-  disturbed = false;
-  /** The epoch that this process read last, and the highest stamp that it was told since. */
+  /** The epoch of the state that served this process last, and the highest stamp that it was told since. */
   epoch: string | null = null;
   stamp = 0;
   readonly #redis: Redis;
@@ -49,7 +46,7 @@ export class Wire implements RedisClient {
   async evalsha(sha1: string, keys: number, ...args: string[]): Promise<unknown> {
     const name = NAMES.get(sha1) ?? sha1;
     const send = () => this.#watch(name, args.slice(keys), this.#redis.evalsha(sha1, keys, ...args));
-    this.calls.push({ name, run: send });
+    this.#traffic.calls.push({ name, run: send });
     const reply = await this.#carry(name, send);
     if (this.dead) return NEVER;
     this.#learn(name, args[keys]!, reply as unknown[]);
@@ -74,31 +71,39 @@ export class Wire implements RedisClient {
 
   async #carry(name: string, send: Send): Promise<unknown> {
     if (this.dead) return NEVER;
-    const at = this.fates.findIndex(({ script }) => script === name);
+    const { fates } = this.#traffic;
+    const at = fates.findIndex(({ script }) => script === name);
     if (at < 0) return send();
-    const [{ fate }] = this.fates.splice(at, 1) as [FatedCall];
-    this.disturbed = true;
+    const [{ fate }] = fates.splice(at, 1) as [FatedCall];
     if (fate === 'twice') {
+      this.#traffic.injected('calls sent twice');
       await send();
       return send();
     }
-    const ending = fate === 'held' ? await this.#traffic.hold(name) : fate;
+    if (fate === 'again') {
+      this.#traffic.injected('calls sent again later');
+      await send();
+    }
+    const ending = fate === 'held' || fate === 'again' ? await this.#traffic.hold(name) : fate;
     if (ending === 'done') return send();
+    this.#traffic.injected(ending === 'done and lost' ? 'lost replies' : 'lost calls');
     if (ending === 'done and lost') await send();
     throw new Error('Connection is closed.');
   }
 
-  #learn(name: string, epoch: string, reply: readonly unknown[]): void {
+  /** What it was served under. A state that was only being made promised nobody anything, and may be forgotten. */
+  #learn(name: string, sent: string, reply: readonly unknown[]): void {
     if (reply[0] !== 'ok') return;
-    if (name === 'inspect') {
-      const read = String(reply[reply.indexOf('epoch', 3) + 1]);
-      const older = this.epoch !== null && Number.parseInt(read, 10) < Number.parseInt(this.epoch, 10);
-      if (older || read === this.epoch) return;
-      this.epoch = read;
-      this.stamp = 0;
-    }
-    if (name === 'reserve' || name === 'claim-due') {
-      if (epoch === this.epoch) this.stamp = Math.max(Number(reply[1]), this.stamp);
-    }
+    if (name === 'inspect' && reply[2] === '1') this.#follow(String(reply[reply.indexOf('epoch', 3) + 1]));
+    if (name !== 'reserve' && name !== 'claim-due') return;
+    this.#follow(sent);
+    if (sent === this.epoch) this.stamp = Math.max(Number(reply[1]), this.stamp);
+  }
+
+  #follow(epoch: string): void {
+    const older = this.epoch !== null && Number.parseInt(epoch, 10) < Number.parseInt(this.epoch, 10);
+    if (older || epoch === this.epoch) return;
+    this.epoch = epoch;
+    this.stamp = 0;
   }
 }
