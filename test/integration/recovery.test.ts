@@ -357,19 +357,6 @@ test('an accepted coupon whose place a forgotten row takes is the next one of it
   expect(events.filter(({ type }) => type === 'lost')).toEqual([]);
 });
 
-test('a settle pass ends though new coupons are accepted all the time', async () => {
-  await issuer.openCampaign(behind(100_000));
-  await issueAll(users(20));
-  let fed = 0;
-  persistence.save = async (issuances) => {
-    if (fed < 3_000) await issueAll(users(20, `fed-${++fed}`));
-    return persistence.memory.save(issuances);
-  };
-  issuer = new CouponIssuer({ redis, persistence, maxBatch: 10 });
-  await issuer.settle(id);
-  expect(fed).toBeLessThan(100);
-});
-
 test('a campaign that is opened again after a purge is of a higher generation, for every process', async () => {
   const other = new CouponIssuer({ redis, persistence: new MemoryPersistence() });
   issuer = new CouponIssuer({ redis, persistence: new MemoryPersistence() });

@@ -74,6 +74,9 @@ export async function checkState(of: Named) {
     ...pool.map((unit) => unit.slice(0, unit.indexOf(':'))),
   ];
   expect(distinct(units), 'no unit in two hands').toBe(units.length);
+  const codes = [...grants.map((grant) => grant.code), ...pool.map((unit) => unit.slice(unit.indexOf(':') + 1))];
+  const there = codes.filter((code) => code !== null && code !== '');
+  expect(distinct(there), 'no code in two hands').toBe(there.length);
   return state;
 }
 

@@ -1,0 +1,130 @@
+// Plants defects in a copy of the sources, one at a time, and runs the tests that have to fail of each. `npm run test:mutants` plants them all;
+// `npm run test:mutants -- rebuild` those that have this word in their defect or file. One Vitest, with one PostgreSQL, runs all the tests.
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createVitest } from 'vitest/node';
+import { MUTANTS } from '../test/mutants/mutants.js';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const COPIED = ['lua', 'scripts', 'src', 'test', 'package.json', 'tsconfig.json', 'vitest.config.ts'];
+/** A test that hangs proves nothing, and is not waited for. */
+const TIMEOUT_MS = 15_000;
+const WRONG_ANSWERS = ['NOT_ISSUED', 'NOT_READY', 'CAMPAIGN_CONFLICT', 'UNKNOWN_CAMPAIGN'];
+
+const [word = ''] = process.argv.slice(2);
+const mutants = MUTANTS.filter(({ defect, file }) => `${defect} ${file}`.includes(word));
+const startedAt = performance.now();
+const copy = copyOfSources();
+const scripts = readdirSync(join(copy, 'lua')).map((name) => join(copy, 'lua', name));
+try {
+  const edits = mutants.map(editOf);
+  const stale = mutants.filter((_, i) => edits[i] === null);
+  if (stale.length > 0) throw new Error(stale.map(({ defect }) => `mutant no longer applies: ${defect}`).join('\n'));
+  const vitest = await startVitest();
+  try {
+    await assertPassing(vitest);
+    console.log(`${mutants.length} defects to plant; without any of them every test passes (${seconds(startedAt)})`);
+    let survivors = 0;
+    for (const [i, mutant] of mutants.entries()) if (!(await isCaught(vitest, mutant, edits[i]))) survivors++;
+    console.log(`${mutants.length - survivors} caught, ${survivors} survived in ${seconds(startedAt)}`);
+    process.exitCode = survivors > 0 || mutants.length === 0 ? 1 : 0;
+  } finally {
+    await vitest.close();
+  }
+} finally {
+  rmSync(copy, { recursive: true, force: true });
+}
+
+function copyOfSources() {
+  const directory = mkdtempSync(join(tmpdir(), 'coupon-mutants-'));
+  for (const name of COPIED) cpSync(join(ROOT, name), join(directory, name), { recursive: true });
+  symlinkSync(join(ROOT, 'node_modules'), join(directory, 'node_modules'));
+  return directory;
+}
+
+/** What the file of a mutant holds before and after the defect; `null` where its place is not there, or not the only one. */
+function editOf({ file, find, replace }) {
+  const path = join(copy, file);
+  const before = readFileSync(path, 'utf8');
+  return before.split(find).length === 2 ? { path, before, after: before.replace(find, () => replace) } : null;
+}
+
+async function startVitest() {
+  const timeouts = { testTimeout: TIMEOUT_MS, hookTimeout: TIMEOUT_MS };
+  const options = { root: copy, watch: false, reporters: [{}], ...timeouts };
+  const vitest = await createVitest('test', options, { cacheDir: join(copy, '.vite') });
+  await vitest.standalone();
+  return vitest;
+}
+
+/** Every test that has to catch a mutant exists and passes while there is none. */
+async function assertPassing(vitest) {
+  const namesOf = new Map();
+  for (const { caughtBy } of mutants) {
+    namesOf.set(caughtBy.file, [...(namesOf.get(caughtBy.file) ?? []), caughtBy.test]);
+  }
+  const { tests, faults } = await run(vitest, [...namesOf]);
+  const failed = tests.filter(({ passed }) => !passed).map(({ name, errors }) => `${name}: ${errors[0]?.message}`);
+  if (faults.length + failed.length > 0) throw new Error(`without a mutant: ${[...faults, ...failed].join('\n')}`);
+  for (const [file, names] of namesOf) {
+    const missing = names.filter((name) => !tests.some((test) => test.file === file && test.name.includes(name)));
+    if (missing.length > 0) throw new Error(`${file} has no test named: ${missing.join('; ')}`);
+  }
+}
+
+/** Caught is a mutant of which a test fails because something was found wrong, not because nothing runs any more. */
+async function isCaught(vitest, { defect, file, caughtBy }, { path, before, after }) {
+  const plantedAt = performance.now();
+  write(vitest, path, after);
+  const { tests, faults } = await run(vitest, [[caughtBy.file, [caughtBy.test]]]);
+  write(vitest, path, before);
+  const failed = tests.filter(({ passed }) => !passed);
+  const by = failed.find(({ errors }) => errors.some(isFinding));
+  const otherwise = [...faults, ...failed.flatMap(({ errors }) => errors.map(({ message }) => message))];
+  const proof = by?.name ?? otherwise[0] ?? 'every test passes';
+  console.log(`${by ? 'caught  ' : 'SURVIVED'}  ${defect} (${file}), ${seconds(plantedAt)}`);
+  console.log(`          ${caughtBy.file}: ${proof}`);
+  return by !== undefined;
+}
+
+function write(vitest, path, text) {
+  writeFileSync(path, text);
+  // What a script includes is a part of it.
+  for (const changed of [path, ...scripts]) vitest.invalidateFile(changed);
+}
+
+/** An assertion, or an answer that is wrong. An error of Redis is neither: a script that does not even compile brings one. */
+function isFinding({ name, code, cause }) {
+  return name === 'AssertionError' || WRONG_ANSWERS.includes(code) || (cause instanceof Object && isFinding(cause));
+}
+
+/** Runs the tests whose full names contain one of those given, file by file. */
+async function run(vitest, namesOf) {
+  const specifications = namesOf.map(([file, names]) => {
+    const testNamePattern = new RegExp(names.map(literal).join('|'));
+    return vitest.getRootProject().createSpecification(join(copy, file), { testNamePattern });
+  });
+  const { testModules: everyRun, unhandledErrors } = await vitest.runTestSpecifications(specifications);
+  const testModules = everyRun.filter(({ moduleId }) => specifications.some((one) => one.moduleId === moduleId));
+  const tests = testModules.flatMap((module) =>
+    [...module.children.allTests()].map((test) => ({
+      file: module.relativeModuleId,
+      name: test.fullName.replaceAll(' > ', ' '),
+      state: test.result().state,
+      passed: test.result().state === 'passed',
+      errors: test.result().errors ?? [],
+    })),
+  );
+  const faults = [...unhandledErrors, ...testModules.flatMap((module) => module.errors())];
+  return { tests: tests.filter(({ state }) => state !== 'skipped'), faults: faults.map(({ message }) => message) };
+}
+
+function literal(text) {
+  return text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
+}
+
+function seconds(since) {
+  return `${((performance.now() - since) / 1000).toFixed(1)} s`;
+}

@@ -1,0 +1,35 @@
+import type { Redis } from 'ioredis';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type CampaignDefinition, CouponIssuer, type Issuance, MemoryPersistence } from '../../src/index.js';
+import { RedisServer } from '../support/redis-server.js';
+
+const ID = 'launch';
+const DEFINITION: CampaignDefinition = { id: ID, stock: { kind: 'counted', total: 5 } };
+let server: RedisServer;
+let redis: Redis;
+beforeAll(async () => {
+  server = await RedisServer.start();
+  redis = server.client();
+});
+afterAll(() => server.stop());
+
+test.each<[string, (rows: readonly Issuance[]) => readonly Issuance[]]>([
+  ['backwards', (rows) => [...rows].reverse()],
+  ['twice', (rows) => rows.flatMap((row) => [row, row])],
+])('rows that an adapter lists %s are not made a state of', async (_, disturb) => {
+  await redis.flushall();
+  const memory = new MemoryPersistence();
+  const issuer = new CouponIssuer({ redis, persistence: memory });
+  await issuer.openCampaign(DEFINITION);
+  for (const userId of ['ann', 'bob', 'cyd']) await issuer.issue({ campaignId: ID, userId });
+  await issuer.idle();
+  const persistence = {
+    save: (issuances: readonly Issuance[]) => memory.save(issuances),
+    list: async (id: string, options: { afterSerial: number; limit: number }) =>
+      disturb(await memory.list(id, options)),
+  };
+  const operator = new CouponIssuer({ redis, persistence });
+  await expect(operator.rebuild(DEFINITION)).rejects.toMatchObject({ code: 'HOOK' });
+  expect(await issuer.issue({ campaignId: ID, userId: 'dan' })).toEqual({ status: 'not_ready', reason: 'rebuilding' });
+  expect(await issuer.rebuild(DEFINITION)).toMatchObject({ rows: 3, campaign: { issued: 3, available: 2 } });
+});

@@ -1,0 +1,165 @@
+import type { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { RedisServer } from '../support/redis-server.js';
+import { EPOCH, openWorld, snapshot } from './world.js';
+
+/** Later than any clock of the tests. */
+const AHEAD = 8_000_000_000_000_000;
+
+let server: RedisServer;
+let redis: Redis;
+beforeAll(async () => {
+  server = await RedisServer.start();
+  redis = server.client();
+});
+afterAll(() => server.stop());
+
+test.each(['reserve', 'claim-due', 'reassign', 'retry-quarantined', 'reopen-grant'])(
+  'when the clock of Redis was set back %s still gives a later stamp than any before',
+  async (name) => {
+    const { run, calls, key } = await openWorld(redis, 'counted', name);
+    const grants = async () => Object.values(await redis.hgetall(key('grants')));
+    const before = await grants();
+    await redis.hset(key('campaign'), 'stamp', AHEAD);
+    await run(calls[name]!);
+    const written = (await grants()).filter((record) => !before.includes(record));
+    expect(written.length).toBeGreaterThan(0);
+    for (const record of written) expect(Number(record.split(':')[1])).toBeGreaterThan(AHEAD);
+    expect(Number(await redis.hget(key('campaign'), 'stamp'))).toBeGreaterThan(AHEAD);
+  },
+);
+
+test.each(['load-codes', 'keep-promised', 'rebuild-rows', 'keep-known', 'finish-rebuild'])(
+  '%s refuses a state that is behind what its caller saw, and nothing is written',
+  async (name) => {
+    const { run, calls, key } = await openWorld(redis, 'codes', name);
+    const seen = Number(await redis.hget(key('campaign'), 'stamp')) + 1;
+    const before = await snapshot(redis);
+    const call = calls[name]!;
+    expect(await run({ ...call, args: { ...call.args, fence: String(seen) } })).toEqual(['rolled_back']);
+    expect(await snapshot(redis)).toEqual(before);
+  },
+);
+
+test('a reservation that somebody else holds by now is neither postponed nor put into quarantine', async () => {
+  const { run, calls } = await openWorld(redis, 'counted');
+  const before = await snapshot(redis);
+  const call = calls.postpone!;
+  const item = call.items![0]!;
+  for (const delayMs of ['', '5000']) {
+    const late = { ...item, stamp: String(Number(item.stamp) - 1), delayMs };
+    expect(await run({ ...call, items: [late] })).toEqual(['ok', 'retaken']);
+    expect(await run({ ...call, items: [{ ...late, stamp: item.stamp!, id: 'another' }] })).toEqual(['ok', 'gone']);
+  }
+  expect(await snapshot(redis)).toEqual(before);
+});
+
+test('a retry names the issuance that is in quarantine, and lets no other one out', async () => {
+  const { run, calls } = await openWorld(redis, 'counted');
+  const before = await snapshot(redis);
+  const call = calls['retry-quarantined']!;
+  expect(await run({ ...call, items: [{ ...call.items![0]!, id: 'another' }] })).toEqual(['ok', 'not_quarantined']);
+  expect(await snapshot(redis)).toEqual(before);
+});
+
+describe('a chunk of codes', () => {
+  test('that begins beyond what its load has come to is refused, and nothing is written', async () => {
+    const { run, calls } = await openWorld(redis, 'codes');
+    const before = await snapshot(redis);
+    const call = calls['load-codes']!;
+    expect(await run({ ...call, args: { ...call.args, offset: '1' } })).toEqual(['gap']);
+    expect(await snapshot(redis)).toEqual(before);
+  });
+
+  test('that is loaded again is told as it was the first time', async () => {
+    const { run, calls } = await openWorld(redis, 'codes');
+    const first = await run(calls['load-codes']!);
+    expect(await run(calls['load-codes']!)).toEqual(first);
+  });
+});
+
+describe('a row that is written back', () => {
+  const adopt = async (change: Record<string, string>) => {
+    const { run, calls, key } = await openWorld(redis, 'counted');
+    const call = calls['adopt-row']!;
+    expect(await run({ ...call, items: [{ ...call.items![0]!, ...change }] })).toEqual(['ok', '0', 'adopted']);
+    const withdrawn = Number(await redis.hget(key('campaign'), 'withdrawn'));
+    return { returned: await redis.lrange(key('returned'), 0, -1), withdrawn };
+  };
+
+  test('gives the unit back that was reserved in its place, and withdraws it if it was delivered', async () => {
+    expect(await adopt({})).toEqual({ returned: ['2', '1'], withdrawn: 0 });
+    expect(await adopt({ delivered: '1' })).toEqual({ returned: ['1'], withdrawn: 1 });
+  });
+
+  test('keeps the unit if it is the very one that was reserved', async () => {
+    expect(await adopt({ rowSerial: '2' })).toEqual({ returned: ['1'], withdrawn: 0 });
+  });
+
+  test.each([
+    ['its unit is no longer free', { serial: '2' }],
+    ['nothing was withdrawn that could be its unit', { serial: '2', place: 'nobody' }],
+    ['its grant is there by now', { field: '1:u1' }],
+  ])('is left where %s', async (_, change) => {
+    const { run, calls } = await openWorld(redis, 'counted', 'mend-row');
+    const before = await snapshot(redis);
+    const call = calls['mend-row']!;
+    expect(await run({ ...call, args: { ...call.args, ...change } })).toEqual(['moved']);
+    expect(await snapshot(redis)).toEqual(before);
+  });
+});
+
+test('a late copy of a beginning does not stop a campaign that was made again since', async () => {
+  const { run, calls } = await openWorld(redis, 'counted');
+  const before = await snapshot(redis);
+  const call = calls['begin-rebuild']!;
+  expect(await run({ ...call, args: { ...call.args, from: '1-before' } })).toEqual(['stale_epoch', EPOCH]);
+  expect(await snapshot(redis)).toEqual(before);
+});
+
+test('a closed campaign is not purged while it is rebuilt', async () => {
+  const { run, calls, key } = await openWorld(redis, 'counted', 'rebuild-rows');
+  await redis.hset(key('campaign'), { closedAt: '1', reserved: '0' });
+  const before = await snapshot(redis);
+  expect(await run(calls['purge-campaign']!)).toEqual(['rebuilding']);
+  expect(await snapshot(redis)).toEqual(before);
+});
+
+test('a code that is promised is not loaded again by the rebuild that keeps the promise', async () => {
+  const { run, calls, key } = await openWorld(redis, 'codes', 'keep-known');
+  const promised = Object.values(await redis.hgetall(key('grants'))).flatMap((record) => record.split(':').slice(5));
+  expect(promised).toContain('DDD');
+  const codes = ['DDD', 'EEE'].map((code) => ({ code }));
+  await run({ ...calls['load-codes']!, args: { ...calls['load-codes']!.args, loadId: '' }, items: codes });
+  const pool = await redis.lrange(key('pool'), 0, -1);
+  expect(pool.map((unit) => unit.split(':')[1])).toEqual(['EEE']);
+});
+
+describe('a row of a user who was promised another unit', () => {
+  const row = { field: '1:u1', id: 'the-row'.padEnd(22, '0'), serial: '5', issuedAt: '1', code: '' };
+
+  test.each([
+    { needs: 'persistence', withdrawn: '0', known: 0 },
+    { needs: 'deliver+persistence', withdrawn: '1', known: 1 },
+  ])(
+    'ends the promise, whose code is withdrawn if it may be out (needs $needs)',
+    async ({ needs, withdrawn, known }) => {
+      const { run, calls, key } = await openWorld(redis, 'codes', 'rebuild-rows');
+      await redis.hset(key('campaign'), 'needs', needs);
+      expect(await redis.sismember(key('codes'), 'BBB')).toBe(1);
+      expect((await run({ ...calls['rebuild-rows']!, items: [{ ...row, code: 'EEE' }] }))[0]).toBe('ok');
+      expect(await redis.hget(key('campaign'), 'withdrawn')).toBe(withdrawn);
+      expect(await redis.sismember(key('codes'), 'BBB')).toBe(known);
+      expect(await redis.lrange(key('returned'), 0, -1)).toEqual(['1', '2']);
+    },
+  );
+
+  test('frees the unit of the promise, also where an earlier stretch had passed it', async () => {
+    const { run, calls, key } = await openWorld(redis, 'counted', 'rebuild-rows');
+    const call = calls['rebuild-rows']!;
+    await run({ ...call, args: { ...call.args, after: '0', upTo: '3' }, items: [] });
+    expect(await redis.lrange(key('returned'), 0, -1)).toEqual(['1']);
+    await run({ ...call, args: { ...call.args, after: '3', upTo: '5' }, items: [row] });
+    expect(await redis.lrange(key('returned'), 0, -1)).toEqual(['1', '2']);
+  });
+});

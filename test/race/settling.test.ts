@@ -1,0 +1,61 @@
+import type { Redis } from 'ioredis';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { CouponIssuer, type Issuance, NotSavedError } from '../../src/index.js';
+import { fails, ScriptedPersistence } from '../support/campaigns.js';
+import { checkInvariants, expireLeases } from '../support/invariants.js';
+import { RedisServer } from '../support/redis-server.js';
+
+const ID = 'launch';
+let server: RedisServer;
+let redis: Redis;
+let persistence: ScriptedPersistence;
+let issuer: CouponIssuer;
+
+beforeAll(async () => {
+  server = await RedisServer.start();
+  redis = server.client();
+});
+afterAll(() => server.stop());
+beforeEach(async () => {
+  await redis.flushall();
+  persistence = new ScriptedPersistence();
+  issuer = new CouponIssuer({ redis, persistence });
+});
+
+const audit = async () => checkInvariants({ redis, campaignId: ID, rows: await persistence.rows(ID), settled: true });
+
+test('who was overtaken by settle cannot give the unit back while settle does not know how its save ended', async () => {
+  await issuer.openCampaign({ id: ID, stock: { kind: 'counted', total: 2 } });
+  const end = persistence.hold();
+  const saving = persistence.reached();
+  const told = issuer.issue({ campaignId: ID, userId: 'ann' }).catch((error: unknown) => error);
+  await saving;
+  await expireLeases(redis, ID);
+  const settler = new CouponIssuer({ redis, persistence });
+  persistence.next(fails(new Error('lost')), fails(new Error('lost')));
+  expect(await settler.settle(ID)).toEqual({ settled: 0, pending: 1, failed: 0 });
+  end(new NotSavedError('no'));
+  expect(await told).toMatchObject({ status: 'accepted', issuance: { serial: 1 } });
+  expect(await issuer.inspect(ID)).toMatchObject({ available: 1, reserved: 1 });
+  await expireLeases(redis, ID);
+  expect(await settler.settle(ID)).toEqual({ settled: 1, pending: 0, failed: 0 });
+  await audit();
+});
+
+test('a settle pass ends although more is accepted with each of its saves', async () => {
+  await issuer.openCampaign({ id: ID, stock: { kind: 'counted', total: 10_000 }, saveMode: 'write-behind' });
+  const accept = (batch: string) =>
+    Promise.all(
+      Array.from({ length: 20 }, (_, i) => issuer.issue({ campaignId: ID, userId: `user-${batch}-${i + 1}` })),
+    );
+  await accept('first');
+  let fed = 0;
+  persistence.save = async (issuances: readonly Issuance[]) => {
+    if (fed < 100) await accept(`fed-${++fed}`);
+    return persistence.memory.save(issuances);
+  };
+  const settler = new CouponIssuer({ redis, persistence, maxBatch: 10 });
+  const { settled } = await settler.settle(ID);
+  expect(settled).toBeGreaterThanOrEqual(20);
+  expect(fed).toBeLessThan(100);
+});
