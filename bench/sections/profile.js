@@ -1,0 +1,131 @@
+// Where the time of an issue goes in this process, and what Redis is asked: the profile that explains the figures.
+import { Session } from 'node:inspector/promises';
+import { CouponIssuer } from 'coupon-issuer';
+import { PostgresPersistence } from 'coupon-issuer/postgres';
+import { Redis } from 'ioredis';
+import { connectedPool, emptyTable } from '../database.js';
+import { closedLoop, watchRedis } from '../support-rounds.js';
+import { markdownTable, micros, terminalTable, whole } from '../table.js';
+
+export const name = 'profile';
+export const title = 'Where the time goes';
+
+const IN_FLIGHT = 1_024;
+const TABLE = 'bench_profile';
+/** By the address of the file; what has none is the engine's. The first that fits. */
+const PARTS = [
+  ['this library', /\/dist\//],
+  ['ioredis', /\/(ioredis|redis-parser|standard-as-callback|@ioredis)\//],
+  ['pg', /\/(pg|pg-[a-z]+|postgres-[a-z]+)\//],
+  ['sockets and timers of Node', /^node:/],
+  ['the load itself', /\/bench\//],
+];
+const GARBAGE = 'garbage collection';
+const ENGINE = 'the engine: promises, regular expressions, strings';
+
+export async function run({ redisPort, postgresUrl, quick, print }) {
+  const ms = quick ? 1_000 : 5_000;
+  print(`  ${whole(ms / 1000)} s of each, ${whole(IN_FLIGHT)} in flight`);
+  const pool = await connectedPool(postgresUrl, 10);
+  try {
+    await emptyTable(pool, TABLE);
+    const persistence = new PostgresPersistence(pool, { table: TABLE });
+    const ways = [];
+    for (const [name, options] of [
+      ['Redis alone', {}],
+      ['committed in PostgreSQL', { persistence }],
+    ]) {
+      ways.push({ name, ...(await profiled({ redisPort, options, ms })) });
+    }
+    return { quick, inFlight: IN_FLIGHT, seconds: ms / 1000, ways, wrong: [] };
+  } finally {
+    await pool.end();
+  }
+}
+
+async function profiled({ redisPort, options, ms }) {
+  const redis = new Redis(redisPort, '127.0.0.1');
+  const watch = watchRedis(redisPort);
+  const session = new Session();
+  session.connect();
+  try {
+    await redis.flushall();
+    const issuer = new CouponIssuer({ redis, ...options });
+    const campaignId = options.persistence ? 'profile-saved' : 'profile';
+    await issuer.openCampaign({ id: campaignId, stock: { kind: 'counted', total: 1e9 } }, { isNew: true });
+    let users = 0;
+    const call = async () => (await issuer.issue({ campaignId, userId: `user-${++users}` })).status === 'issued';
+    const load = { call, finish: () => issuer.idle(), inFlight: IN_FLIGHT, cpuOfRedis: watch.cpu };
+    await closedLoop({ ...load, ms: ms / 2 });
+    await redis.config('RESETSTAT');
+    await session.post('Profiler.enable');
+    await session.post('Profiler.start');
+    const round = await closedLoop({ ...load, ms });
+    const { profile } = await session.post('Profiler.stop');
+    const commands = await commandsOf(watch.client, round.calls);
+    await issuer.close();
+    const { calls, nodeMicros, redisMicros } = round;
+    return { calls, nodeMicros, redisMicros, commands, ...partsOf(profile, calls) };
+  } finally {
+    session.disconnect();
+    watch.close();
+    redis.disconnect();
+  }
+}
+
+/** µs an issue, by whose code ran; and the share of the time in which nothing did. */
+function partsOf({ nodes, samples, timeDeltas }, calls) {
+  const partOf = new Map(nodes.map(({ id, callFrame }) => [id, nameOf(callFrame)]));
+  const took = new Map();
+  samples.forEach((id, i) => {
+    const part = partOf.get(id);
+    took.set(part, (took.get(part) ?? 0) + timeDeltas[i]);
+  });
+  const all = [...took.values()].reduce((sum, value) => sum + value, 0);
+  const idle = (took.get('idle') ?? 0) / all;
+  took.delete('idle');
+  const parts = [...took].sort(([, a], [, b]) => b - a).map(([part, value]) => ({ part, micros: value / calls }));
+  return { idle, parts };
+}
+
+function nameOf({ functionName, url }) {
+  if (functionName === '(idle)') return 'idle';
+  if (functionName === '(garbage collector)') return GARBAGE;
+  return PARTS.find(([, pattern]) => pattern.test(url))?.[0] ?? ENGINE;
+}
+
+/** What the scripts call within Redis, µs an issue. EVALSHA is all of it, what Lua does by itself included. */
+async function commandsOf(client, calls) {
+  const stats = await client.info('commandstats');
+  return [...stats.matchAll(/cmdstat_([a-z]+):calls=(\d+),usec=(\d+)/g)]
+    .map(([, command, count, usec]) => ({ command, calls: Number(count), micros: Number(usec) / calls }))
+    .filter(({ micros }) => micros >= 0.05)
+    .sort((a, b) => b.micros - a.micros);
+}
+
+const rowsOf = ({ parts }) => parts.map(({ part, micros: value }) => [part, micros(value), share(value, parts)]);
+const share = (value, parts) =>
+  `${((100 * value) / parts.reduce((sum, one) => sum + one.micros, 0)).toFixed(0)} % of what is busy`;
+const commandsIn = ({ commands }) =>
+  commands.map(({ command, micros: value }) => `${command} ${micros(value)}`).join(', ');
+
+export function lines({ ways }) {
+  return ways.flatMap((way) => [
+    `  ${way.name}: Node ${micros(way.nodeMicros)} and Redis ${micros(way.redisMicros)} of CPU an issue, Node idle ${(100 * way.idle).toFixed(0)} %`,
+    ...terminalTable(['', 'an issue', ''], rowsOf(way)),
+    `  in Redis: ${commandsIn(way)}`,
+  ]);
+}
+
+export function markdown({ ways, inFlight, seconds }) {
+  const intro = `This process under the sampling profiler for ${seconds} s at ${whole(inFlight)} in flight, which slows it down: the shares say more than the figures. What Redis spends is from its COMMANDSTATS; EVALSHA is all of a script, the others are within it.`;
+  const parts = ways.map((way) =>
+    [
+      `### ${way.name[0].toUpperCase()}${way.name.slice(1)}`,
+      `Node ${micros(way.nodeMicros)} and Redis ${micros(way.redisMicros)} of CPU an issue; Node waited ${(100 * way.idle).toFixed(0)} % of the time.`,
+      markdownTable(['', 'an issue', ''], rowsOf(way)),
+      `In Redis: ${commandsIn(way)}.`,
+    ].join('\n\n'),
+  );
+  return [intro, ...parts].join('\n\n');
+}
