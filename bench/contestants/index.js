@@ -16,18 +16,57 @@
 //                count() → rows, distinct serials and distinct users in the database
 //                fault(given)           what is wrong elsewhere, or null
 //                statements()           sent to the database so far
-export { conditionalUpdate } from './conditional-update.js';
-export { couponIssuer } from './coupon-issuer.js';
-export { existsDecrementSet } from './exists-decrement-set.js';
-export { groupCommit } from './group-commit.js';
-export { incrementGate } from './increment-gate.js';
-export { listPool } from './list-pool.js';
-export { luaGate } from './lua-gate.js';
-export { luaGateQueue } from './lua-gate-queue.js';
-export { naive } from './naive.js';
-export { optimistic } from './optimistic.js';
-export { bareHset, barePing } from './redis-floors.js';
-export { redisLock } from './redis-lock.js';
-export { rowLock } from './row-lock.js';
-export { skipLocked } from './skip-locked.js';
-export { sortedSetQueue } from './sorted-set-queue.js';
+import { conditionalUpdate } from './conditional-update.js';
+import { couponIssuer } from './coupon-issuer.js';
+import { existsDecrementSet } from './exists-decrement-set.js';
+import { groupCommit } from './group-commit.js';
+import { incrementGate } from './increment-gate.js';
+import { listPool } from './list-pool.js';
+import { luaGate } from './lua-gate.js';
+import { luaGateQueue } from './lua-gate-queue.js';
+import { naive } from './naive.js';
+import { optimistic } from './optimistic.js';
+import { bareHset, barePing } from './redis-floors.js';
+import { redisLock } from './redis-lock.js';
+import { rowLock } from './row-lock.js';
+import { skipLocked } from './skip-locked.js';
+import { sortedSetQueue } from './sorted-set-queue.js';
+
+export {
+  bareHset,
+  barePing,
+  conditionalUpdate,
+  couponIssuer,
+  existsDecrementSet,
+  groupCommit,
+  incrementGate,
+  listPool,
+  luaGate,
+  luaGateQueue,
+  naive,
+  optimistic,
+  redisLock,
+  rowLock,
+  skipLocked,
+  sortedSetQueue,
+};
+
+/** All ways on PostgreSQL, ours first. */
+export const WAYS = [
+  couponIssuer,
+  luaGate,
+  incrementGate,
+  existsDecrementSet,
+  listPool,
+  luaGateQueue,
+  rowLock,
+  conditionalUpdate,
+  skipLocked,
+  optimistic,
+  redisLock,
+  sortedSetQueue,
+  naive,
+];
+
+/** What no way can be faster than. */
+export const FLOORS = [groupCommit, barePing, bareHset];

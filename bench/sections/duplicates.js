@@ -1,19 +1,5 @@
 // Everyone asks ten times at once: who presses the button again is given one coupon, and takes none from anybody.
-import {
-  conditionalUpdate,
-  couponIssuer,
-  existsDecrementSet,
-  incrementGate,
-  listPool,
-  luaGate,
-  luaGateQueue,
-  naive,
-  optimistic,
-  redisLock,
-  rowLock,
-  skipLocked,
-  sortedSetQueue,
-} from '../contestants/index.js';
+import { couponIssuer, WAYS } from '../contestants/index.js';
 import { compare, steadyRound, wrongOnes } from '../load.js';
 import {
   inMs,
@@ -30,21 +16,6 @@ import {
 export const name = 'duplicates';
 export const title = 'Every user asks ten times';
 
-const CONTESTANTS = [
-  couponIssuer,
-  luaGate,
-  incrementGate,
-  existsDecrementSet,
-  listPool,
-  luaGateQueue,
-  rowLock,
-  conditionalUpdate,
-  skipLocked,
-  optimistic,
-  redisLock,
-  sortedSetQueue,
-  naive,
-];
 const TIMES = 10;
 const IN_FLIGHT = 128;
 
@@ -54,7 +25,7 @@ export async function run(ground) {
   const at = { ...ground, inFlight: IN_FLIGHT };
   const load = { requestOf: impatient, expected: (calls) => Math.ceil(calls / TIMES) };
   await steadyRound(couponIssuer, at, { ms, ...load });
-  const contestants = await compare(CONTESTANTS, at, {
+  const contestants = await compare(WAYS, at, {
     rounds,
     measure: (contestant, at) => steadyRound(contestant, at, { ms, ...load }),
   });

@@ -1,19 +1,5 @@
 // The spike: a hundred requests for each coupon, all at once. Nearly all of them are refusals, and nobody may be given more than there is.
-import {
-  conditionalUpdate,
-  couponIssuer,
-  existsDecrementSet,
-  incrementGate,
-  listPool,
-  luaGate,
-  luaGateQueue,
-  naive,
-  optimistic,
-  redisLock,
-  rowLock,
-  skipLocked,
-  sortedSetQueue,
-} from '../contestants/index.js';
+import { couponIssuer, naive, WAYS } from '../contestants/index.js';
 import { byName, campaignNames, compare, withOpen, wrongOnes } from '../load.js';
 import { atLeast, quantiles } from '../support-rounds.js';
 import { inMs, markdownTable, ratio, right, terminalTable, title as titleOf, whole } from '../table.js';
@@ -21,21 +7,6 @@ import { inMs, markdownTable, ratio, right, terminalTable, title as titleOf, who
 export const name = 'spike';
 export const title = 'A hundred requests for each coupon, all at once';
 
-const CONTESTANTS = [
-  couponIssuer,
-  luaGate,
-  incrementGate,
-  existsDecrementSet,
-  listPool,
-  luaGateQueue,
-  rowLock,
-  conditionalUpdate,
-  skipLocked,
-  optimistic,
-  redisLock,
-  sortedSetQueue,
-  naive,
-];
 /** The pools are those that are best for this many callers. */
 const IN_FLIGHT = 1_024;
 
@@ -46,7 +17,7 @@ export async function run(ground) {
   const requests = stock * 100;
   const at = { ...ground, inFlight: IN_FLIGHT };
   await spike(couponIssuer, at, { stock, requests });
-  const contestants = await compare(CONTESTANTS, at, {
+  const contestants = await compare(WAYS, at, {
     rounds,
     measure: (contestant, at) => spike(contestant, at, { stock, requests }),
   });

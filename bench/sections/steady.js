@@ -1,22 +1,5 @@
 // The steady win: every request is a new user who gets a coupon, so that each way pays its full price for each.
-import {
-  bareHset,
-  barePing,
-  conditionalUpdate,
-  couponIssuer,
-  existsDecrementSet,
-  groupCommit,
-  incrementGate,
-  listPool,
-  luaGate,
-  luaGateQueue,
-  naive,
-  optimistic,
-  redisLock,
-  rowLock,
-  skipLocked,
-  sortedSetQueue,
-} from '../contestants/index.js';
+import { couponIssuer, FLOORS, groupCommit, luaGate, rowLock, WAYS } from '../contestants/index.js';
 import { byName, compare, steadyRound, sweep, wrongOnes } from '../load.js';
 import { atLeast, atMost, inTimes } from '../support-rounds.js';
 import {
@@ -34,24 +17,7 @@ import {
 export const name = 'steady';
 export const title = 'Every request gets a coupon';
 
-const CONTESTANTS = [
-  couponIssuer,
-  luaGate,
-  incrementGate,
-  existsDecrementSet,
-  listPool,
-  luaGateQueue,
-  rowLock,
-  conditionalUpdate,
-  skipLocked,
-  optimistic,
-  redisLock,
-  sortedSetQueue,
-  naive,
-  groupCommit,
-  barePing,
-  bareHset,
-];
+const CONTESTANTS = [...WAYS, ...FLOORS];
 
 export async function run(ground) {
   const { quick, inFlights, print } = ground;
