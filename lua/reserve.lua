@@ -3,10 +3,9 @@
 -- KEYS     campaign grants senders leases returned pool old
 -- ARGV     epoch fence sender call, then for each user: id userId code
 -- RETURNS  missing | stale_epoch | rolled_back, alone; or rebuilding, then for each id that has something already: id, grant,
---          record; or ok, the campaign's stamp, ended, closedAt (or empty), the
---          words of all users with spaces between: new existing waiting issued already_issued sold_out not_open closed paused
---          lapsed; then in their order for new existing waiting issued: grant, record; for already_issued: count, count times
---          (grant, record)
+--          record; or ok, the campaign's stamp, ended, closedAt (or empty), the words of all users with spaces between: new
+--          existing waiting issued already_issued sold_out not_open closed paused lapsed; then in their order for new existing
+--          waiting issued: grant, record; for already_issued: count, count times (grant, record)
 -- WRITES   senders campaign grants leases returned pool; on a refusal nothing but the call number of the sender
 -- COST     O(users * perUser), one variadic command per key
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, oldKey =

@@ -312,4 +312,11 @@ export const ENDING = [
     replace: "return string.format('%.6f', 20000000000 - stamp / 1000000)",
     caughtBy: { file: 'test/integration/worker.test.ts', test: 'what waits is saved in the order in which it was' },
   },
+  {
+    defect: 'confirm takes any record for the one that its caller read',
+    file: 'lua/confirm.lua',
+    find: 'if text ~= known then',
+    replace: 'if not text then',
+    caughtBy: { file: 'test/lua/behaviour.test.ts', test: 'confirm with a stamp or an id of before changes nothing' },
+  },
 ];

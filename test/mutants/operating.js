@@ -265,4 +265,45 @@ export const OPERATING = [
     replace: '',
     caughtBy: { file: 'test/lua/fences.test.ts', test: 'is left where its grant is there by now' },
   },
+  {
+    defect: 'a refusal from memory is told to users who hold something',
+    file: 'src/refusals.ts',
+    find: 'if (this.#refusal === null || this.#known.has(hash(userId))) return null;',
+    replace: 'if (this.#refusal === null) return null;',
+    caughtBy: {
+      file: 'test/integration/refusal-cache.test.ts',
+      test: 'a user this process issued to, or issues to right now, is told already_issued',
+    },
+  },
+  {
+    defect: 'a refusal from memory is told for ever',
+    file: 'src/refusals.ts',
+    find: 'if (monotonicMs() < this.#until) return this.#refusal;',
+    replace: 'if (this.#until > 0) return this.#refusal;',
+    caughtBy: { file: 'test/unit/refusals.test.ts', test: 'a refusal is told again for as long as it may be' },
+  },
+  {
+    defect: 'users whose answer was lost are refused from memory',
+    file: 'src/redis/serving.ts',
+    find: 'return !answer || answer.word',
+    replace: 'return answer?.word',
+    caughtBy: {
+      file: 'test/integration/refusal-cache.test.ts',
+      test: 'a user whose call ended unknown is asked after',
+    },
+  },
+  {
+    defect: 'a database that falls silent quarantines the batch in flight',
+    file: 'src/settle.ts',
+    find: "(others === 'came_through_before' && failures > 0)",
+    replace: "others === 'came_through_before'",
+    caughtBy: { file: 'test/integration/worker.test.ts', test: 'a database that falls silent between two batches' },
+  },
+  {
+    defect: 'an operator withdraws what the database has',
+    file: 'src/quarantine.ts',
+    find: 'const saved = await findSaved(page, steps, finding);',
+    replace: 'const saved = page.map(() => false);',
+    caughtBy: { file: 'test/integration/recovery.test.ts', test: 'an operator who withdraws what was saved after all' },
+  },
 ];

@@ -168,4 +168,14 @@ export const SAVING = [
       test: 'hides the code of a reservation that is not confirmed',
     },
   },
+  {
+    defect: 'a batch is told saved though some of its rows were not written',
+    file: 'src/persistence/postgres.ts',
+    find: 'return written === issuances.length ?',
+    replace: 'return written !== null ?',
+    caughtBy: {
+      file: 'test/contract/pglite.test.ts',
+      test: 'a grant that the user holds under another id is a user_conflict',
+    },
+  },
 ];
