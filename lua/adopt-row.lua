@@ -1,7 +1,7 @@
 -- Writes rows of the database back to grants that Redis had forgotten, and gives the units reserved in their place back,
 -- unless the row has that very unit or it was delivered (then it is withdrawn).
 --
--- KEYS     campaign grants senders leases returned pool codes
+-- KEYS     campaign grants senders leases returned pool codes queue tickets presence ended
 -- ARGV     epoch, then for each reservation: field id stamp delivered rowField rowId rowSerial rowIssuedAt rowCode
 -- RETURNS  missing | stale_epoch, alone; or ok, ended, then for each: adopted | issued | taken_over | retaken | gone
 -- WRITES   leases grants returned pool campaign

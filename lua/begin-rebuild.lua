@@ -2,18 +2,22 @@
 -- holds a reservation of the old epoch can do nothing with it. The old grants are put aside: they hold what was promised; and
 -- so are the codes that were known.
 --
--- KEYS     campaign grants senders leases returned pool codes old kept known
+-- KEYS     campaign grants senders leases returned pool codes queue tickets presence ended old kept known
 -- ARGV     from random generation definition, then for each field: name value; from is the epoch that is known, or empty
 -- RETURNS  stale_epoch, the epoch that is there; or building, epoch, phase, cursor, the campaign's stamp; or
 --          done, epoch
--- WRITES   campaign grants senders leases returned pool codes old kept known
+-- WRITES   campaign grants senders leases returned pool codes queue tickets presence ended old kept known
 -- COST     O(loads of the pool)
-local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey, oldKey, keptKey, knownKey =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+local queueKey, ticketsKey, presenceKey, endedKey, oldKey, keptKey, knownKey =
+  KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12], KEYS[13], KEYS[14]
 local from, random, generation, definition = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local FIRST, STRIDE = 5, 2
 --- @include "include/now"
 --- @include "include/campaign"
+--- @include "include/room"
+--- @include "include/keep-line"
 
 local known = campaign.epoch or ''
 local number, suffix = string.match(known, '^(%d+)-(.*)$')
@@ -48,7 +52,7 @@ for name, value in pairs(rules) do
   end
 end
 redis.call('HSET', campaignKey, unpack(fields))
-for _, name in ipairs({ 'opensAt', 'closesAt', 'needs', 'saveMode', 'generate', 'opened' }) do
+for _, name in ipairs({ 'opensAt', 'closesAt', 'needs', 'saveMode', 'generate', 'opened', 'room' }) do
   if not rules[name] then redis.call('HDEL', campaignKey, name) end
 end
 redis.call('HDEL', campaignKey, 'savesAt')
@@ -60,10 +64,10 @@ end
 redis.call('PERSIST', campaignKey)
 if not opened or opened ~= tonumber(rules.opened) then redis.call('HDEL', campaignKey, 'removed') end
 
-local function isOf(found, kind) return (type(found) == 'table' and found.ok or found) == kind end
 local aside = isOf(redis.call('TYPE', grantsKey), 'hash') and redis.call('EXISTS', oldKey) == 0
 if aside then redis.call('RENAME', grantsKey, oldKey) end
 aside = isOf(redis.call('TYPE', codesKey), 'set') and redis.call('EXISTS', knownKey) == 0
 if aside then redis.call('RENAME', codesKey, knownKey) end
+if campaign.room ~= rules.room or not lineCanStay() then dropLine() end
 redis.call('UNLINK', grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey, keptKey)
 return { 'building', epoch, 'old', '0', stamp }

@@ -16,21 +16,15 @@ local epoch, fence, limit, perSecond = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV
 --- @include "include/record"
 --- @include "include/write"
 --- @include "include/due"
+--- @include "include/cap"
 
 local refusal = unready(epoch, fence)
 if refusal then return { refusal } end
 
--- savesAt is the instant, in µs, up to which the cap is used up. It is ahead of the clock only if that was set back. Whole µs:
--- numbers of this size have no smaller fractions to count with.
 local every, usedUpTo, allowed = 0, 0, limit
 if perSecond then
-  every = math.ceil(1000000 / perSecond)
-  usedUpTo = math.max(campaign.savesAt or 0, nowMicros - math.max(every, 100000))
-  if usedUpTo > nowMicros then
-    usedUpTo = nowMicros
-    redis.call('HSET', campaignKey, 'savesAt', integer(nowMicros))
-  end
-  allowed = math.min(limit, math.floor((nowMicros - usedUpTo) / every))
+  every, usedUpTo, allowed = underCap(perSecond, campaign.savesAt, limit)
+  if (campaign.savesAt or 0) > nowMicros then redis.call('HSET', campaignKey, 'savesAt', integer(nowMicros)) end
 end
 
 -- Half for what was claimed before and half for the line, and what one leaves to the other: neither keeps the other waiting,

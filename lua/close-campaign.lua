@@ -1,6 +1,6 @@
 -- Closes a campaign for good; the first time counts. Its keys expire together once nothing is reserved.
 --
--- KEYS     campaign grants senders leases returned pool codes
+-- KEYS     campaign grants senders leases returned pool codes queue tickets presence ended
 -- ARGV     epoch retainMs; retainMs is empty to keep the keys
 -- RETURNS  missing | rebuilding | stale_epoch | done, alone
 -- WRITES   campaign; and the expiry of all keys

@@ -1,6 +1,6 @@
 -- Ends the lease of reservations whose rows are committed.
 --
--- KEYS     campaign grants senders leases returned pool codes
+-- KEYS     campaign grants senders leases returned pool codes queue tickets presence ended
 -- ARGV     epoch, then for each reservation: field record
 -- RETURNS  missing | stale_epoch, alone; or ok, ended, the words of all with spaces between: confirmed issued taken_over
 --          retaken gone

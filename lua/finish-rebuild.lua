@@ -1,12 +1,12 @@
 -- Gives those whose unit the database gave to somebody else another one, stretch by stretch, and then lets the campaign serve.
 --
--- KEYS     campaign grants senders leases returned pool codes old kept
+-- KEYS     campaign grants senders leases returned pool codes queue tickets presence ended old kept
 -- ARGV     epoch fence limit
 -- RETURNS  missing | stale_epoch | rolled_back, alone; or more | done, ended, then for each whom no unit was left for: field, record
 -- WRITES   campaign grants leases returned pool old kept
 -- COST     O(limit * log leases)
 local campaignKey, grantsKey, leasesKey, returnedKey, poolKey, oldKey, keptKey =
-  KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6], KEYS[8], KEYS[9]
+  KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6], KEYS[12], KEYS[13]
 local epoch, fence, limit = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 --- @include "include/now"
 --- @include "include/campaign"

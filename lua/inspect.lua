@@ -1,25 +1,28 @@
 -- Reads a campaign: its definition, its counters, and whether its keys are whole.
 --
--- KEYS     campaign grants senders leases returned pool codes
+-- KEYS     campaign grants senders leases returned pool codes queue tickets presence ended
 -- ARGV     none
 -- RETURNS  missing, alone; or ok, nowMs, whole (1 or 0), then pairs: name value
 -- WRITES   nothing
 -- COST     O(1)
-local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey, queueKey, ticketsKey, presenceKey, endedKey =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 --- @include "include/now"
 --- @include "include/campaign"
 --- @include "include/ready"
+--- @include "include/room"
 
 if not campaign.epoch then return { 'missing' } end
 -- Only loading needs the codes, so a key of another type in their place is said and nothing more.
 local kind = redis.call('TYPE', codesKey)
 if type(kind) == 'table' then kind = kind.ok end
 local known = kind == 'set' and redis.call('SCARD', codesKey) or (kind == 'none' and 0 or -1)
-local whole = unready(campaign.epoch, 0) == nil and known == campaign.codes
+local whole = unready(campaign.epoch, 0) == nil and known == campaign.codes and lineIsWhole()
 local reply = { 'ok', integer(nowMs), whole and '1' or '0' }
-for name, value in pairs(campaign) do
-  reply[#reply + 1] = name
-  reply[#reply + 1] = type(value) == 'number' and integer(value) or value
+for _, fields in ipairs({ campaign, campaign.room and room or {} }) do
+  for name, value in pairs(fields) do
+    reply[#reply + 1] = name
+    reply[#reply + 1] = type(value) == 'number' and integer(value) or value
+  end
 end
 return { unpack(reply) }

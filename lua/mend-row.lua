@@ -1,7 +1,7 @@
 -- Writes a row of the database back to a grant that Redis does not have. Its unit is taken from where it was found: free, beyond
 -- the last serial, or in nobody's hands. If it is somewhere else by now, nothing is changed.
 --
--- KEYS     campaign grants senders leases returned pool codes
+-- KEYS     campaign grants senders leases returned pool codes queue tickets presence ended
 -- ARGV     epoch field id serial issuedAt code place; place is free, beyond or nobody
 -- RETURNS  missing | rebuilding | stale_epoch | rolled_back, alone; or mended | moved, alone
 -- WRITES   campaign grants returned pool codes

@@ -1,19 +1,21 @@
 -- Writes a campaign that does not serve yet; activate-campaign makes it serve once the database was found empty. State
 -- that is there is never touched, so a late copy of this call, even after Redis lost everything, sells nothing.
 --
--- KEYS     campaign grants senders leases returned pool codes
+-- KEYS     campaign grants senders leases returned pool codes queue tickets presence ended
 -- ARGV     random, then for each field: name value
 -- RETURNS  opened | exists | partial (keys of a lost campaign are there), alone
 -- WRITES   campaign
 -- COST     O(1)
-local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey, queueKey, ticketsKey, presenceKey, endedKey =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local random = ARGV[1]
 --- @include "include/now"
 
 local known = redis.call('HMGET', campaignKey, 'epoch')[1]
 if type(known) == 'string' then return { string.match(known, '^%d+-(.*)$') == random and 'opened' or 'exists' } end
-if redis.call('EXISTS', grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey) > 0 then return { 'partial' } end
+local left = redis.call('EXISTS', grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey)
+  + redis.call('EXISTS', queueKey, ticketsKey, presenceKey, endedKey)
+if left > 0 then return { 'partial' } end
 
 -- A generation by the clock: higher than that of a campaign of this id that was purged.
 local epoch = string.format('%.0f', nowMs) .. '-' .. random

@@ -1,18 +1,19 @@
 -- Removes every key of a campaign that is over. UNLINK frees the memory in the background, however much it is.
 --
--- KEYS     campaign grants senders leases returned pool codes
+-- KEYS     campaign grants senders leases returned pool codes queue tickets presence ended
 -- ARGV     epoch
 -- RETURNS  missing | partial (keys of a lost campaign are there) | rebuilding | stale_epoch | not_closed | reserved | done, alone
--- WRITES   campaign grants senders leases returned pool codes
+-- WRITES   campaign grants senders leases returned pool codes queue tickets presence ended
 -- COST     O(1)
-local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey, queueKey, ticketsKey, presenceKey, endedKey =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local epoch = ARGV[1]
 --- @include "include/now"
 --- @include "include/campaign"
 
 if not campaign.epoch then
   local left = redis.call('EXISTS', grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey)
+    + redis.call('EXISTS', queueKey, ticketsKey, presenceKey, endedKey)
   return { left > 0 and 'partial' or 'missing' }
 end
 if campaign.building then return { 'rebuilding' } end
@@ -20,4 +21,5 @@ if campaign.epoch ~= epoch then return { 'stale_epoch' } end
 if not campaign.closedAt and not (campaign.closesAt and nowMs >= campaign.closesAt) then return { 'not_closed' } end
 if campaign.reserved > 0 then return { 'reserved' } end
 redis.call('UNLINK', campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey)
+redis.call('UNLINK', queueKey, ticketsKey, presenceKey, endedKey)
 return { 'done' }

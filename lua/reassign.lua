@@ -1,7 +1,7 @@
 -- Gives reservations another unit, because the database says that theirs is somebody else's. Only the refused unit is
 -- withdrawn: jumping ahead would lose the free ones below. Where only a generated code collided, the unit stays.
 --
--- KEYS     campaign grants senders leases returned pool codes
+-- KEYS     campaign grants senders leases returned pool codes queue tickets presence ended
 -- ARGV     epoch, then for each reservation: field id stamp serial keep code; serial is the refused one, keep is 1 to
 --          change the code alone, code is a newly generated one, or empty
 -- RETURNS  missing | stale_epoch, alone; or ok, ended, then for each: word, record. Words: reassigned sold_out issued

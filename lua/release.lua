@@ -1,6 +1,6 @@
 -- Gives units back, once each, because nothing was delivered or saved: the compensation.
 --
--- KEYS     campaign grants senders leases returned pool codes
+-- KEYS     campaign grants senders leases returned pool codes queue tickets presence ended
 -- ARGV     epoch, then for each reservation: field id stamp
 -- RETURNS  missing | stale_epoch, alone; or ok, then for each: word, record. Words: released issued taken_over retaken gone;
 --          the record is '' with gone

@@ -1,6 +1,6 @@
 -- Makes a grant that is marked issued a reservation again, due at once: the database has no row of it, and settle will save it.
 --
--- KEYS     campaign grants senders leases returned pool codes
+-- KEYS     campaign grants senders leases returned pool codes queue tickets presence ended
 -- ARGV     epoch field id
 -- RETURNS  missing | rebuilding | stale_epoch | rolled_back, alone; or reopened | moved, alone
 -- WRITES   campaign grants leases

@@ -1,6 +1,6 @@
 -- Takes units out of the stock for good: they may be known outside, or the database gave their serial to somebody else.
 --
--- KEYS     campaign grants senders leases returned pool codes
+-- KEYS     campaign grants senders leases returned pool codes queue tickets presence ended
 -- ARGV     epoch, then for each reservation: field id stamp
 -- RETURNS  missing | stale_epoch, alone; or ok, ended, then for each: withdrawn | issued | taken_over | retaken | gone
 -- WRITES   leases grants campaign

@@ -1,7 +1,7 @@
 import { mintCode } from './codes.js';
 import { monotonicMs } from './deadline.js';
 import { refusalOfRule } from './eligibility.js';
-import { redacted } from './errors.js';
+import { CampaignConflictError, redacted } from './errors.js';
 import { Flight } from './flight.js';
 import type { InFlight } from './in-flight.js';
 import { deriveId, mintId } from './issuance.js';
@@ -113,6 +113,8 @@ export class Attempts {
   /** Whether this process may serve the campaign, and what the user's own rule says; `null` where there is none. */
   #refusalBefore({ state }: Serving, call: IssueCall, repeatable: boolean): Promise<string | null> | null {
     state.assertEquipped();
+    // Whoever asks here would be served before those who wait.
+    if (state.rules.room) throw new CampaignConflictError(`campaign ${state.id} has a waiting room: call join()`);
     const { eligible, timeoutMs } = this.#parts;
     return eligible ? refusalOfRule(eligible, state, call, { repeatable, timeoutMs }) : null;
   }

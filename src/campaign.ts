@@ -26,7 +26,28 @@ export interface CampaignDefinition {
    * and saves, first come, first served; needs `persistence`.
    */
   readonly saveMode?: SaveMode;
+  /**
+   * `immediate` (default): `issue()` answers at once. `queued`: a waiting room. `join()` gives a place in line, `admit()` or a worker lets the first
+   * of the line through, in strict order. Not with `write-behind`.
+   */
+  readonly admission?: Admission;
+  /** Of a waiting room: so many may wait at a time, 1–10,000,000; default 1,000,000. Then `join()` throws `OverloadedError`. */
+  readonly maxWaiting?: number;
+  /** Of a waiting room: so many more may wait than there are coupons left, in case some come back; 0–10,000,000, default 0. */
+  readonly overbook?: number;
+  /**
+   * Of a waiting room: who gives no sign of life (`status()`, or a stream of `watch()`) for this long is absent; the place is kept for as long again
+   * and then lost. 1,000–86,400,000 ms; default: a place is kept whoever is there.
+   */
+  readonly presenceMs?: number;
+  /**
+   * Of a waiting room with `opensAt`: who joins before is put in order by a draw at the opening, instead of by the fastest clock. Any number up to
+   * `maxWaiting` may; `inspect()` shows the seed afterwards.
+   */
+  readonly drawAtOpen?: boolean;
 }
+
+export type Admission = 'immediate' | 'queued';
 
 export type SaveMode = 'write-through' | 'write-behind';
 
@@ -43,7 +64,18 @@ export interface CampaignRules {
   readonly opensAt: number | null;
   readonly closesAt: number | null;
   readonly saveMode: SaveMode;
+  readonly admission: Admission;
+  /** The rules of the waiting room; `null` where there is none. */
+  readonly room: RoomRules | null;
   readonly needs: readonly Need[];
+}
+
+export interface RoomRules {
+  readonly maxWaiting: number;
+  readonly overbook: number;
+  /** `null`: nobody is looked after. */
+  readonly presenceMs: number | null;
+  readonly drawAtOpen: boolean;
 }
 
 export type CampaignState = 'scheduled' | 'open' | 'paused' | 'closed';
@@ -68,6 +100,13 @@ export interface Campaign {
   /** When `closeCampaign` closed it. */
   readonly closedAt: Date | null;
   readonly saveMode: SaveMode;
+  readonly admission: Admission;
+  /** The rules of the waiting room; `null` where there is none. */
+  readonly room: RoomRules | null;
+  /** How many wait in line. */
+  readonly waiting: number;
+  /** What the order of the draw follows from, once it began: `drawKey(seed, userId)`, the smallest first. */
+  readonly drawSeed: string | null;
   readonly leaseMs: number;
   readonly needs: readonly Need[];
   readonly epoch: string;
@@ -75,7 +114,7 @@ export interface Campaign {
 
 /** Checks a definition and fills in the defaults; throws `InvalidArgumentError`. */
 export function toRules(definition: CampaignDefinition, needs: readonly Need[]): { id: string; rules: CampaignRules } {
-  const keys = ['id', 'stock', 'perUser', 'opensAt', 'closesAt', 'saveMode'];
+  const keys = ['id', 'stock', 'perUser', 'opensAt', 'closesAt', 'saveMode', 'admission', ...ROOM_OPTIONS];
   const own = ownCopy('the campaign', definition, keys);
   const { id, perUser = 1, opensAt, closesAt, saveMode = 'write-through' } = own;
   assertName('id', id);
@@ -90,6 +129,12 @@ export function toRules(definition: CampaignDefinition, needs: readonly Need[]):
   if (saveMode === 'write-behind' && !needs.includes('persistence')) {
     throw new InvalidArgumentError('write-behind needs persistence: without it there is nothing to save');
   }
+  const room = checkedRoom(own);
+  if (room && saveMode === 'write-behind') {
+    throw new InvalidArgumentError(
+      'a waiting room cannot be write-behind: whoever waits is told once the row is saved',
+    );
+  }
   const rules: CampaignRules = {
     kind: stock.kind,
     total: stock.kind === 'counted' ? stock.total : null,
@@ -98,9 +143,33 @@ export function toRules(definition: CampaignDefinition, needs: readonly Need[]):
     opensAt: opensAt?.getTime() ?? null,
     closesAt: closesAt?.getTime() ?? null,
     saveMode,
+    admission: room ? 'queued' : 'immediate',
+    room,
     needs,
   };
   return { id, rules };
+}
+
+const ROOM_OPTIONS = ['maxWaiting', 'overbook', 'presenceMs', 'drawAtOpen'] as const;
+const MOST_WAITING = 10_000_000;
+
+function checkedRoom(own: CampaignDefinition): RoomRules | null {
+  const { admission = 'immediate', maxWaiting = 1_000_000, overbook = 0, presenceMs, drawAtOpen } = own;
+  if (admission !== 'immediate' && admission !== 'queued') {
+    throw new InvalidArgumentError("admission must be 'immediate' or 'queued'");
+  }
+  if (admission === 'immediate') {
+    const given = ROOM_OPTIONS.find((name) => own[name] !== undefined);
+    if (given) throw new InvalidArgumentError(`${given} is for campaigns with admission: 'queued'`);
+    return null;
+  }
+  assertInteger('maxWaiting', maxWaiting, 1, MOST_WAITING);
+  assertInteger('overbook', overbook, 0, MOST_WAITING);
+  if (presenceMs !== undefined) assertInteger('presenceMs', presenceMs, 1_000, 86_400_000);
+  assertFlag('drawAtOpen', drawAtOpen);
+  if (drawAtOpen && !own.opensAt)
+    throw new InvalidArgumentError('drawAtOpen needs opensAt: the draw is at the opening');
+  return { maxWaiting, overbook, presenceMs: presenceMs ?? null, drawAtOpen: drawAtOpen ?? false };
 }
 
 function checkedStock(given: Stock): Stock {
@@ -130,14 +199,20 @@ function assertFlag(name: string, value: unknown): void {
 
 /** Which rules differ, in words; empty when they are the same. */
 export function differences(there: CampaignRules, asked: CampaignRules): string[] {
-  const names = ['kind', 'total', 'generateCodes', 'perUser', 'opensAt', 'closesAt', 'saveMode', 'needs'] as const;
-  return names.flatMap((name) => {
-    const [is, wanted] = [describe(there[name]), describe(asked[name])];
-    return is === wanted ? [] : [`${name} is ${is}, not ${wanted}`];
+  const [is, wanted] = [named(there), named(asked)];
+  return Object.keys(is).flatMap((name) => {
+    const [known, given] = [describe(is[name]), describe(wanted[name])];
+    return known === given ? [] : [`${name} is ${known}, not ${given}`];
   });
 }
 
-function describe(value: CampaignRules[keyof CampaignRules]): string {
+const NO_ROOM = { maxWaiting: null, overbook: null, presenceMs: null, drawAtOpen: null };
+
+function named({ room, ...rules }: CampaignRules): Record<string, unknown> {
+  return { ...rules, ...NO_ROOM, ...room };
+}
+
+function describe(value: unknown): string {
   if (Array.isArray(value)) return value.length > 0 ? [...value].sort().join('+') : 'none';
   return value === null ? 'none' : String(value);
 }

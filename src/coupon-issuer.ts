@@ -1,24 +1,15 @@
 import { Attempts, type IssueRequest } from './attempts.js';
 import { type Campaign, type CampaignDefinition, type Need, toRules } from './campaign.js';
+import { checkedClose, checkedReplacement, checkedRestock } from './changes.js';
 import { Deliveries } from './deliver.js';
 import { CampaignConflictError, ClosedError } from './errors.js';
 import { type Emit, safeEmit } from './events.js';
 import type { ReconcileReport } from './findings.js';
 import { InFlight } from './in-flight.js';
-import { type Issuance, mintId } from './issuance.js';
+import { mintId } from './issuance.js';
 import type { Steps } from './issue.js';
-import {
-  assertFunction,
-  assertInteger,
-  assertName,
-  assertObject,
-  assertOnlyKeys,
-  assertSignal,
-  assertText,
-  MAX_TOTAL,
-  ownCopy,
-} from './limits.js';
-import { assertCodes, type CodeSource, type LoadOptions, type LoadResult, loadInChunks } from './load.js';
+import { assertName, ownCopy } from './limits.js';
+import { assertCodes, type CodeSource, checkedLoad, type LoadOptions, type LoadResult, loadInChunks } from './load.js';
 import { openCampaign } from './open.js';
 import {
   type CheckedOptions,
@@ -45,18 +36,15 @@ import type { Serving } from './redis/serving.js';
 import type { IssueResult } from './result.js';
 import { batchedSaves } from './save.js';
 import { type Finding, type SettleOptions, type SettleResult, settle, settleAll, settleBatch } from './settle.js';
+import { statusOf, type UserStatus } from './status.js';
+import type { AdmitResult } from './waiting-room/admission.js';
+import type { JoinRequest } from './waiting-room/join.js';
+import type { JoinResult, LeaveResult, WaitingChange } from './waiting-room/place.js';
+import { checkedCount, checkedUser, WaitingRoom, type WatchRequest } from './waiting-room/waiting-room.js';
 import { type SettleWorker, Worker } from './worker.js';
 
 /** Among a million reservations a claim of this many keeps Redis at work for about 3 ms. */
 const CLAIMED_AT_ONCE = 250;
-
-/** What `status()` answers. */
-export interface UserStatus {
-  /** `none`: nothing; `reserved`: nothing committed yet; `issued`: at least one is. */
-  readonly status: 'none' | 'reserved' | 'issued';
-  /** What the user holds, by grant; the code is `null` until the row is committed. */
-  readonly issuances: readonly Issuance[];
-}
 
 /**
  * Gives out a limited number of coupons to many people who ask at once. `issued` means: the row is committed in your database.
@@ -79,6 +67,7 @@ export class CouponIssuer {
   readonly #inFlight = new InFlight();
   readonly #attempts: Attempts;
   readonly #workers = new Set<Worker>();
+  readonly #room: WaitingRoom;
   #closed = false;
 
   /** Does no I/O. Throws `InvalidArgumentError` for an option outside its range. */
@@ -119,6 +108,18 @@ export class CouponIssuer {
     const { eligible } = this.#options;
     const { steps, inFlight } = { steps: this.#steps, inFlight: this.#inFlight };
     this.#attempts = new Attempts({ campaigns: this.#campaigns, steps, inFlight, eligible, timeoutMs });
+    this.#room = new WaitingRoom({
+      redis,
+      context: this.#context,
+      campaigns: this.#campaigns,
+      lines: { maxBatch, maxInFlight, maxQueued },
+      eligible,
+      steps,
+      timeoutMs,
+      maxTries: this.#options.maxTries,
+      room,
+      track: (work) => inFlight.track(work),
+    });
   }
 
   /**
@@ -167,10 +168,7 @@ export class CouponIssuer {
    */
   async loadCodes(id: string, codes: CodeSource, options: LoadOptions = {}): Promise<LoadResult> {
     assertCodes(codes);
-    const own = ownCopy('options', options, ['loadId', 'onProgress', 'signal']);
-    if (own.loadId !== undefined) assertText('loadId', own.loadId);
-    assertFunction('onProgress', own.onProgress);
-    assertSignal(own.signal);
+    const own = checkedLoad(options);
     return this.#administer(id, async (serving) => {
       assertPool(serving);
       return loadInChunks(serving.state, codes, own);
@@ -192,11 +190,7 @@ export class CouponIssuer {
     code: string;
     replacement: string;
   }): Promise<{ status: 'replaced' | 'not_in_pool' | 'duplicate' }> {
-    assertObject('the change', change);
-    assertOnlyKeys('the change', change, ['campaignId', 'code', 'replacement']);
-    const { campaignId, code, replacement } = change;
-    assertText('code', code);
-    assertText('replacement', replacement);
+    const { campaignId, code, replacement } = checkedReplacement(change);
     return this.#administer(campaignId, async (serving) => {
       assertPool(serving);
       return { status: await admin.replaceInPool(serving.state, code, replacement) };
@@ -228,7 +222,83 @@ export class CouponIssuer {
   }
 
   /**
-   * What a user holds in a campaign. One round trip. Throws `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`, `RedisError`.
+   * Gives this user a place in the line of a campaign with a waiting room, or says why not; joining again keeps the place. `waiting` carries ticket,
+   * position and time; who was let through already is told as by `issue()`. Order is by tickets that Redis hands out, not by anybody's clock.
+   *
+   * One round trip, shared with whoever joins at the same time. Throws `InvalidArgumentError`, `UnknownCampaignError`, `CampaignConflictError` (no waiting
+   * room), `MisconfiguredError`, `OverloadedError` (`maxWaiting` wait; no place was taken), `RedisError`, `HookError`, `ClosedError`.
+   *
+   * @example
+   * ```ts
+   * const result = await issuer.join({ campaignId: 'launch', userId });
+   * if (result.status === 'waiting') console.log(result.position, result.etaMs);
+   * ```
+   */
+  async join(request: JoinRequest): Promise<JoinResult> {
+    this.#assertNotClosed();
+    return this.#inFlight.track(this.#room.join(request));
+  }
+
+  /**
+   * Gives a user's place in line up. `left`: it is gone, now or by an earlier call; otherwise why there was none: `reserved` and `issued` say that they were let
+   * through first. Whoever left may join again, at the end.
+   *
+   * One round trip. Throws `InvalidArgumentError`, `UnknownCampaignError`, `CampaignConflictError` (no waiting room), `NotReadyError`, `RedisError`.
+   *
+   * @example
+   * ```ts
+   * const { status } = await issuer.leave({ campaignId: 'launch', userId });
+   * ```
+   */
+  async leave(request: { campaignId: string; userId: string }): Promise<LeaveResult> {
+    this.#assertNotClosed();
+    return this.#inFlight.track(this.#room.leave(request));
+  }
+
+  /**
+   * Lets the first `count` (1–1,000,000) of the line through, in the order of their tickets: one script takes them from the line and reserves for them, then
+   * deliver, save and confirm as with `issue()`. Whom it could not finish with is left to settle; nobody goes back into the line.
+   *
+   * Per batch three round trips to Redis and one statement in the database. Throws `InvalidArgumentError`, `UnknownCampaignError`,
+   * `CampaignConflictError` (no waiting room), `MisconfiguredError`, `NotReadyError`, `RedisError` (who was let through then is settled once the lease ran out).
+   *
+   * @example
+   * ```ts
+   * const result = await issuer.admit('launch', { count: 100 });
+   * if (result.status === 'admitted') console.log(result.issued, result.waiting);
+   * ```
+   */
+  async admit(campaignId: string, options: { count: number }): Promise<AdmitResult> {
+    this.#assertNotClosed();
+    assertName('campaignId', campaignId);
+    return this.#inFlight.track(this.#room.admit(campaignId, checkedCount(options), this.#batchSize));
+  }
+
+  /**
+   * What becomes of a user who waits: an async iterator of changes, first of all where they stand now, and last the final answer, after which it ends. It also
+   * ends when you leave the loop, when `signal` is aborted, and by `close()`. Watching is a sign of life for `presenceMs`.
+   *
+   * It keeps the newest change only, so whoever is slow misses steps and never the end. However many watch, one subscription for all on a connection of its own
+   * (`redis.duplicate()`) tells when to look; without it they look once a second. One round trip per 500 watchers and look, at most ten looks a second.
+   *
+   * Throws `InvalidArgumentError` and `ClosedError` at once; the iterator `UnknownCampaignError` and `CampaignConflictError`. While Redis cannot be reached it waits.
+   *
+   * @example
+   * ```ts
+   * for await (const change of issuer.watch({ campaignId: 'launch', userId })) {
+   *   if (change.status === 'waiting') console.log(change.position);
+   *   if (change.status === 'issued') console.log(change.issuance.code);
+   * }
+   * ```
+   */
+  watch(request: WatchRequest): AsyncIterableIterator<WaitingChange> {
+    this.#assertNotClosed();
+    return this.#room.watch(request);
+  }
+
+  /**
+   * What a user holds in a campaign, and where they stand if it has a waiting room, for which this is a sign of life. One round trip. Throws
+   * `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`, `RedisError`.
    *
    * @example
    * ```ts
@@ -236,15 +306,8 @@ export class CouponIssuer {
    * ```
    */
   async status(query: { campaignId: string; userId: string }): Promise<UserStatus> {
-    assertObject('the query', query);
-    assertOnlyKeys('the query', query, ['campaignId', 'userId']);
-    const { campaignId, userId } = query;
-    assertText('userId', userId);
-    return this.#administer(campaignId, async (serving) => {
-      const issuances = await admin.findUser(serving.state, userId);
-      if (issuances.length === 0) return { status: 'none', issuances };
-      return { status: issuances.some(({ state }) => state === 'issued') ? 'issued' : 'reserved', issuances };
-    });
+    const { campaignId, userId } = checkedUser('the query', query);
+    return this.#administer(campaignId, (serving) => statusOf(serving, this.#room, userId));
   }
 
   /**
@@ -281,7 +344,8 @@ export class CouponIssuer {
 
   /**
    * Starts a worker that settles what is due, at once and then every `intervalMs`: the line of write-behind campaigns, first come, first served, and
-   * leases that ran out; of open campaigns, and of closed ones with something left. Any number may run, in any number of processes.
+   * leases that ran out; of open campaigns, and of closed ones with something left. It also lets people through who wait in line (`admitPerSecond`,
+   * `waves`). Any number may run, in any number of processes.
    *
    * While the database fails it tries two reservations at a time and waits longer each time, up to 30 s; each failure is a `fault` event. What
    * is refused `maxTries` times goes into quarantine. Per campaign and interval one or two round trips, and per batch two more and a save.
@@ -303,6 +367,11 @@ export class CouponIssuer {
         campaigns: this.#campaigns,
         settleBatch: (serving, size, healthy) =>
           settleBatch(serving, this.#steps, this.#settling(size, perSecond), healthy),
+        room: {
+          admitBatch: (serving, size, healthy) => this.#room.admitBatch(serving, size, checked.pace, healthy),
+          tend: (serving) => this.#room.tend(serving),
+          onJoined: (campaignId, wake) => this.#room.onJoined(campaignId, wake),
+        },
         track: (work) => this.#inFlight.track(work),
         emit: this.#emit,
       },
@@ -384,7 +453,8 @@ export class CouponIssuer {
 
   /**
    * Closes a campaign for good; what is reserved is still settled. With `retainMs` all its keys expire together, that long after the close, once
-   * nothing is reserved: a mark that expired earlier would let a user in twice. `retainMs` is 0 to ten years; default: the keys stay.
+   * nothing is reserved: a mark that expired earlier would let a user in twice. `retainMs` is 0 to ten years; default: the keys stay. Whoever waits in
+   * line is told `closed`, one more round trip per 500.
    *
    * One round trip. Throws `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`, `RedisError`.
    *
@@ -394,11 +464,11 @@ export class CouponIssuer {
    * ```
    */
   async closeCampaign(options: { id: string; retainMs?: number }): Promise<void> {
-    assertObject('options', options);
-    assertOnlyKeys('options', options, ['id', 'retainMs']);
-    const { id, retainMs } = options;
-    if (retainMs !== undefined) assertInteger('retainMs', retainMs, 0, 10 * 365 * 86_400_000);
-    await this.#administer(id, (serving) => admin.closeCampaign(serving.state, retainMs ?? null));
+    const { id, retainMs } = checkedClose(options);
+    await this.#administer(id, async (serving) => {
+      await admin.closeCampaign(serving.state, retainMs ?? null);
+      if (serving.state.rules.room) await this.#room.tend(serving);
+    });
   }
 
   /**
@@ -414,11 +484,7 @@ export class CouponIssuer {
    * ```
    */
   async restock(change: { id: string; add: number; requestId: string }): Promise<admin.Restocked> {
-    assertObject('the change', change);
-    assertOnlyKeys('the change', change, ['id', 'add', 'requestId']);
-    const { id, add, requestId } = change;
-    assertInteger('add', add, -MAX_TOTAL, MAX_TOTAL);
-    assertText('requestId', requestId);
+    const { id, add, requestId } = checkedRestock(change);
     return this.#administer(id, (serving) => admin.restock(serving.state, requestId, add));
   }
 
@@ -517,6 +583,7 @@ export class CouponIssuer {
    */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#room.close();
     await Promise.all([...this.#workers].map((worker) => worker.stop()));
     await this.#inFlight.idle();
   }

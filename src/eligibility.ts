@@ -1,9 +1,9 @@
 import { withDeadline } from './deadline.js';
 import { HookError, redacted } from './errors.js';
-import type { IssueCall } from './issue.js';
 import type { Eligible } from './options.js';
 import { findUser } from './redis/admin.js';
 import type { CampaignState } from './redis/campaign-state.js';
+import type { ReserveRequest } from './redis/serving.js';
 
 /**
  * Asks the caller's own rule why this user is refused; `null` if not. It does not apply to a repeat that already holds its coupon: that was
@@ -12,7 +12,7 @@ import type { CampaignState } from './redis/campaign-state.js';
 export async function refusalOfRule(
   eligible: Eligible,
   state: CampaignState,
-  call: IssueCall,
+  call: Pick<ReserveRequest, 'id' | 'userId'>,
   options: { repeatable: boolean; timeoutMs: number },
 ): Promise<string | null> {
   let verdict: true | { reason: string };

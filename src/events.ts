@@ -16,7 +16,7 @@ export function refOf({ campaignId, id, userId, grant, serial }: Issuance): Issu
 
 /** What happened, for logs and metrics. Told after the fact: an observer that throws changes nothing. */
 export type CouponEvent =
-  /** `issue()` answered `issued`. */
+  /** `issue()` answered `issued`, or who waited got their coupon. */
   | ({ readonly type: 'issued' } & IssuanceRef)
   /** `issue()` answered `accepted`: settle will finish it. */
   | ({ readonly type: 'accepted' } & IssuanceRef)
@@ -34,11 +34,20 @@ export type CouponEvent =
   | ({ readonly type: 'settled' } & IssuanceRef)
   /** The last unit is out and nothing is reserved. Once per campaign, by the process that confirmed it; lost with a lost reply. */
   | { readonly type: 'exhausted'; readonly campaignId: string }
+  /** Places in line ended without a coupon: given up, absent for too long, or nothing was left to wait for. One event for all of one batch. */
+  | {
+      readonly type: 'unlined';
+      readonly campaignId: string;
+      readonly reason: 'left' | 'absent' | 'sold_out' | 'closed';
+      readonly count: number;
+    }
+  /** Who joined before the opening was put in order. Once per process that took part. */
+  | { readonly type: 'drawn'; readonly campaignId: string; readonly seed: string; readonly count: number }
   /** Something failed that no caller is waiting for, or that an operator should know. The error is redacted. */
   | { readonly type: 'fault'; readonly during: FaultSource; readonly campaignId: string | null; readonly error: Error };
 
 /** The step in which a fault arose. */
-export type FaultSource = 'deliver' | 'save' | 'find' | 'confirm' | 'recall' | 'settle';
+export type FaultSource = 'deliver' | 'save' | 'find' | 'confirm' | 'recall' | 'settle' | 'admit' | 'watch';
 
 export type Emit = (event: CouponEvent) => void;
 

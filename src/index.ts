@@ -1,7 +1,16 @@
 export type { IssueRequest } from './attempts.js';
-export type { Campaign, CampaignDefinition, CampaignState, Need, SaveMode, Stock } from './campaign.js';
+export type {
+  Admission,
+  Campaign,
+  CampaignDefinition,
+  CampaignState,
+  Need,
+  RoomRules,
+  SaveMode,
+  Stock,
+} from './campaign.js';
 export { generateCodes, isValidCode } from './codes.js';
-export { CouponIssuer, type UserStatus } from './coupon-issuer.js';
+export { CouponIssuer } from './coupon-issuer.js';
 export type { Deliver } from './deliver.js';
 export {
   CampaignConflictError,
@@ -32,6 +41,23 @@ export type { RebuildOptions, RebuildProgress, RebuildResult } from './rebuild.j
 export type { ReconcileOptions } from './reconcile.js';
 export type { Restocked } from './redis/admin.js';
 export type { RedisClient } from './redis/client.js';
+export type { SubscriberClient } from './redis/subscription.js';
 export { httpStatus, type IssueResult, type IssueStatus, type NotReadyReason, type RefusalStatus } from './result.js';
 export type { SettleResult } from './settle.js';
+export type { UserStatus } from './status.js';
+export type { AdmitResult } from './waiting-room/admission.js';
+export { drawKey } from './waiting-room/draw.js';
+export type { JoinRequest } from './waiting-room/join.js';
+export type {
+  FinalChange,
+  JoinResult,
+  LeaveResult,
+  LineEnd,
+  Place,
+  Waiting,
+  WaitingChange,
+} from './waiting-room/place.js';
+export { SERVER_SENT_EVENTS_HEADERS, serverSentEvents } from './waiting-room/server-sent-events.js';
+export type { WatchRequest } from './waiting-room/waiting-room.js';
+export type { Wave } from './waiting-room/waves.js';
 export type { CampaignHealth, SettleWorker, WorkerHealth } from './worker.js';

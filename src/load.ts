@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { InvalidArgumentError } from './errors.js';
-import { textFault } from './limits.js';
+import { assertFunction, assertSignal, assertText, ownCopy, textFault } from './limits.js';
 import { type LoadProgress, loadChunk } from './redis/admin.js';
 import type { CampaignState } from './redis/campaign-state.js';
 
@@ -24,6 +24,15 @@ export interface LoadResult {
 export type CodeSource = Iterable<string> | AsyncIterable<string>;
 
 const CHUNK = 500;
+
+/** Throws `InvalidArgumentError`. */
+export function checkedLoad(options: LoadOptions): LoadOptions {
+  const own = ownCopy('options', options, ['loadId', 'onProgress', 'signal']);
+  if (own.loadId !== undefined) assertText('loadId', own.loadId);
+  assertFunction('onProgress', own.onProgress);
+  assertSignal(own.signal);
+  return own;
+}
 
 /** A list in memory is checked whole before anything is written; a stream can only be checked chunk by chunk. */
 export function assertCodes(codes: CodeSource): void {

@@ -13,6 +13,7 @@ import {
 } from './limits.js';
 import type { PersistenceAdapter } from './persistence/adapter.js';
 import type { RedisClient } from './redis/client.js';
+import { checkedWaves, type Wave, type WaveTimes } from './waiting-room/waves.js';
 
 /** Your own rule, asked before anything is reserved: `true`, or why not. */
 export type Eligible = (request: {
@@ -82,17 +83,29 @@ export interface WorkerOptions {
   readonly maxSavesPerSecond?: number;
   /** Reservations per claim and save: 1–1,000; default 250, or `maxBatch` if that is less, or `maxDeliveries` if that is less and there is a `deliver`. */
   readonly batchSize?: number;
+  /**
+   * Of campaigns with a waiting room: at most this many are let through per second, over all workers that are given the same number; 0–1,000,000, 0 lets
+   * nobody through. Default: as fast as saves complete.
+   */
+  readonly admitPerSecond?: number;
+  /** Of campaigns with a waiting room: how many are let through when, 1–1,000 waves; within a wave at `admitPerSecond`. Default: no waves. */
+  readonly waves?: readonly Wave[];
   /** Stops the worker, as `stop()` does. */
   readonly signal?: AbortSignal;
 }
 
-export type CheckedWorkerOptions = WorkerOptions & { readonly intervalMs: number; readonly batchSize: number };
+export interface CheckedWorkerOptions extends Omit<WorkerOptions, 'waves'> {
+  readonly intervalMs: number;
+  readonly batchSize: number;
+  readonly pace: { readonly perSecond: number | null; readonly waves: readonly WaveTimes[] };
+}
 
 export function checkedWorkerOptions(options: WorkerOptions, batchSize: number): CheckedWorkerOptions {
-  const names = ['campaigns', 'intervalMs', 'maxSavesPerSecond', 'batchSize', 'signal'];
-  const own = ownCopy('the options', options, names);
-  const { campaigns, maxSavesPerSecond, signal } = own;
-  const checked = { ...own, intervalMs: own.intervalMs ?? 1_000, batchSize: own.batchSize ?? batchSize };
+  const names = ['campaigns', 'intervalMs', 'maxSavesPerSecond', 'batchSize', 'admitPerSecond', 'waves', 'signal'];
+  const { waves, ...own } = ownCopy('the options', options, names);
+  const { campaigns, maxSavesPerSecond, admitPerSecond, signal } = own;
+  const pace = { perSecond: admitPerSecond ?? null, waves: waves === undefined ? [] : checkedWaves(waves) };
+  const checked = { ...own, intervalMs: own.intervalMs ?? 1_000, batchSize: own.batchSize ?? batchSize, pace };
   if (campaigns !== undefined) {
     if (!Array.isArray(campaigns)) throw new InvalidArgumentError('campaigns must be an array of campaign ids');
     campaigns.forEach((id, i) => {
@@ -102,11 +115,17 @@ export function checkedWorkerOptions(options: WorkerOptions, batchSize: number):
   assertInteger('intervalMs', checked.intervalMs, 1, 3_600_000);
   assertInteger('batchSize', checked.batchSize, 1, 1_000);
   assertSignal(signal);
-  const isRate = typeof maxSavesPerSecond === 'number' && maxSavesPerSecond > 0 && maxSavesPerSecond <= 1_000_000;
-  if (maxSavesPerSecond !== undefined && !isRate) {
+  if (maxSavesPerSecond !== undefined && (!isRate(maxSavesPerSecond) || maxSavesPerSecond === 0)) {
     throw new InvalidArgumentError('maxSavesPerSecond must be a number above 0, at most 1000000');
   }
+  if (admitPerSecond !== undefined && !isRate(admitPerSecond)) {
+    throw new InvalidArgumentError('admitPerSecond must be a number from 0 to 1000000');
+  }
   return checked;
+}
+
+function isRate(value: unknown): boolean {
+  return typeof value === 'number' && value >= 0 && value <= 1_000_000;
 }
 
 export type CheckedOptions = CouponIssuerOptions &

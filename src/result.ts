@@ -21,9 +21,10 @@ export type IssueStatus = IssueResult['status'];
 /** The statuses that take nothing. */
 export type RefusalStatus = Exclude<IssueStatus, 'issued' | 'accepted'>;
 
-const STATUS_CODES: Record<IssueStatus, number> = {
+const STATUS_CODES: Record<IssueStatus | 'waiting', number> = {
   issued: 201,
   accepted: 202,
+  waiting: 202,
   already_issued: 200,
   sold_out: 409,
   not_open: 403,
@@ -47,7 +48,7 @@ const ERROR_CODES: Record<CouponIssuerError['code'], number> = {
 };
 
 /**
- * The HTTP status code for a result of `issue()` or for anything it threw; 500 for an error that is not of this library.
+ * The HTTP status code for a result of `issue()` or `join()`, or for anything they threw; 500 for an error that is not of this library.
  *
  * @example
  * ```ts

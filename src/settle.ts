@@ -37,12 +37,26 @@ export interface SettleOptions extends Finding {
   readonly closing: () => boolean;
 }
 
-/** What one batch of settling did. */
-export interface SettledBatch {
-  readonly claimed: readonly Reservation[];
+/** What became of reservations that were carried to their end. */
+export interface Finished {
   readonly settled: number;
   readonly failed: number;
   readonly pending: number;
+}
+
+/** How to carry reservations to their end. */
+export interface Finishing extends Pick<SettleOptions, 'timeoutMs' | 'maxTries'> {
+  /** Which of them the database has already. */
+  readonly saved: readonly boolean[];
+  /** The database was seen to work just now, so what still comes to nothing is the fault of the reservation. */
+  readonly healthy: boolean;
+  /** What is told of one whose row is committed. */
+  readonly event: 'settled' | 'issued';
+}
+
+/** What one batch of settling did. */
+export interface SettledBatch extends Finished {
+  readonly claimed: readonly Reservation[];
   /** Until the rate cap lets the next one through; 0 without a cap. */
   readonly waitMs: number;
 }
@@ -96,7 +110,19 @@ export async function settleBatch(
   if (typeof claim === 'string') throw notReady(serving.state.id, claim);
   const { claimed, waitMs } = claim;
   const saved = steps.deliveries ? await findSaved(claimed, steps, options) : claimed.map(() => false);
-  const settleAt = (i: number) => settleOne(serving, claimed[i]!, steps, options, saved[i]!);
+  const { timeoutMs, maxTries } = options;
+  const finishing: Finishing = { timeoutMs, maxTries, saved, healthy, event: 'settled' };
+  return { claimed, waitMs, ...(await finishAll(serving, claimed, steps, finishing)) };
+}
+
+/** Carries each reservation to its end, or leaves it for later. */
+export async function finishAll(
+  serving: Serving,
+  claimed: readonly Reservation[],
+  steps: Steps,
+  finishing: Finishing,
+): Promise<Finished> {
+  const settleAt = (i: number) => settleOne(serving, claimed[i]!, steps, finishing, finishing.saved[i]!);
   const ends: End[] = claimed.map(() => 'untried');
   const fresh = claimed.flatMap(({ tries }, i) => (tries.failures === 0 ? [i] : []));
   const first = await Promise.all(fresh.map(settleAt));
@@ -110,10 +136,10 @@ export async function settleBatch(
   }
   const count = (...of: End[]) => ends.filter((end) => of.includes(end)).length;
   const settled = count('settled');
-  const others = settled > 0 ? 'came_through' : healthy ? 'came_through_before' : 'failed_too';
-  await leaveForLater(serving, claimed, ends, steps, { maxTries: options.maxTries, others });
+  const others = settled > 0 ? 'came_through' : finishing.healthy ? 'came_through_before' : 'failed_too';
+  await leaveForLater(serving, claimed, ends, steps, { maxTries: finishing.maxTries, others });
   const failed = count('failed', 'not_delivered', 'refused', 'refused_for_good');
-  return { claimed, settled, failed, pending: ends.length - settled - failed, waitMs };
+  return { settled, failed, pending: ends.length - settled - failed };
 }
 
 /** Gives what did not come through a later lease, longer each time, or puts it into quarantine. If this is lost, the lease runs out as it would have. */
@@ -195,15 +221,15 @@ async function settleOne(
   serving: Serving,
   reservation: Reservation,
   steps: Steps,
-  options: SettleOptions,
+  { timeoutMs, event }: Finishing,
   alreadySaved: boolean,
 ): Promise<End> {
   try {
-    const attempt = { deadlineAt: monotonicMs() + options.timeoutMs, reserved: null, promised: true };
+    const attempt = { deadlineAt: monotonicMs() + timeoutMs, reserved: null, promised: true };
     const carried = await carryThrough(serving, reservation, attempt, steps, alreadySaved);
     if (carried.outcome === 'issued') await carried.finished();
     if (carried.outcome === 'forgotten') return await reserveAnew(serving, reservation, steps, attempt.deadlineAt);
-    return endOf(carried, reservation.issuance, steps);
+    return endOf(carried, reservation.issuance, steps, event);
   } catch (error) {
     steps.emit({ type: 'fault', during: 'settle', campaignId: serving.state.id, error: redacted(error) });
     return 'unknown';
@@ -225,10 +251,15 @@ async function reserveAnew(
   return 'settled';
 }
 
-function endOf(carried: Exclude<Carried, { outcome: 'forgotten' }>, issuance: Issuance, steps: Steps): End {
+function endOf(
+  carried: Exclude<Carried, { outcome: 'forgotten' }>,
+  issuance: Issuance,
+  steps: Steps,
+  event: Finishing['event'],
+): End {
   switch (carried.outcome) {
     case 'issued':
-      steps.emit({ type: 'settled', ...refOf(carried.issuance) });
+      steps.emit({ type: event, ...refOf(carried.issuance) });
       return 'settled';
     case 'accepted':
       return carried.trouble;

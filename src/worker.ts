@@ -9,6 +9,7 @@ import { readBacklog } from './redis/quarantine.js';
 import type { Serving } from './redis/serving.js';
 import type { NotReadyReason } from './result.js';
 import { isGone, type SettledBatch } from './settle.js';
+import type { AdmittedBatch } from './waiting-room/admission.js';
 
 /** What waits in one campaign. */
 export interface CampaignHealth {
@@ -44,8 +45,17 @@ export interface WorkerParts {
   readonly context: RedisContext;
   readonly campaigns: Campaigns;
   readonly settleBatch: (serving: Serving, batchSize: number, healthy: boolean) => Promise<SettledBatch>;
+  readonly room: Room;
   readonly track: <T>(work: Promise<T>) => Promise<T>;
   readonly emit: Emit;
+}
+
+/** What a worker does in waiting rooms. */
+interface Room {
+  readonly admitBatch: (serving: Serving, batchSize: number, healthy: boolean) => Promise<AdmittedBatch>;
+  readonly tend: (serving: Serving) => Promise<void>;
+  /** Calls `wake` when somebody waits where nobody did; answers what ends it. */
+  readonly onJoined: (campaignId: string, wake: () => void) => () => void;
 }
 
 /** One campaign in the care of a worker. */
@@ -58,6 +68,12 @@ interface Care {
   settledAt: number;
   /** Monotonic ms. */
   dueAt: number;
+  /** When somebody may be let through next, in a campaign with a waiting room; monotonic ms. */
+  admitAt: number;
+  /** When the absent are looked for next; monotonic ms. */
+  tendAt: number;
+  /** Ends the listening for who joins. */
+  unlisten: (() => void) | null;
   lastError: { error: Error; at: Date } | null;
 }
 
@@ -85,7 +101,10 @@ export class Worker implements SettleWorker {
     const abort = () => void this.stop();
     if (signal?.aborted) this.#stopped = true;
     else signal?.addEventListener('abort', abort, { once: true });
-    this.stopped = this.#run().finally(() => signal?.removeEventListener('abort', abort));
+    this.stopped = this.#run().finally(() => {
+      signal?.removeEventListener('abort', abort);
+      for (const { unlisten } of this.#cares.values()) unlisten?.();
+    });
   }
 
   async health(): Promise<WorkerHealth> {
@@ -120,7 +139,7 @@ export class Worker implements SettleWorker {
     await Promise.resolve();
     while (!this.#stopped) {
       await this.#list();
-      const due = [...this.#cares.values()].filter(({ dueAt }) => dueAt <= monotonicMs());
+      const due = [...this.#cares.values()].filter((care) => nextAt(care) <= monotonicMs());
       const next = async () => {
         for (let care = due.shift(); care && !this.#stopped; care = due.shift()) {
           await this.#parts.track(this.#attend(care));
@@ -151,10 +170,11 @@ export class Worker implements SettleWorker {
     let serving: Serving | NotReadyReason | 'unknown' = 'rebuilding';
     try {
       serving = await this.#find(care.id);
-      if (serving === 'unknown' && !this.#options.campaigns) this.#cares.delete(care.id);
+      if (serving === 'unknown' && !this.#options.campaigns) this.#drop(care);
       if (typeof serving === 'string') return this.#rest(care, serving === 'rebuilding' ? 1 : RARELY);
       serving.state.assertEquipped();
-      await this.#settle(serving, care);
+      if (care.dueAt <= monotonicMs()) await this.#settle(serving, care);
+      if (serving.state.rules.room && this.#options.pace.perSecond !== 0) await this.#admit(serving, care);
     } catch (error) {
       if (typeof serving !== 'string' && (await isGone(serving))) return this.#rest(care, RARELY);
       this.#backOff(care);
@@ -195,6 +215,53 @@ export class Worker implements SettleWorker {
     }
   }
 
+  /** Lets people through, batch after batch, until nobody waits, the pace says no, nothing comes through, or others have waited for an interval. */
+  async #admit(serving: Serving, care: Care): Promise<void> {
+    const { intervalMs, batchSize } = this.#options;
+    const { room } = this.#parts;
+    care.unlisten ??= room.onJoined(care.id, () => this.#hurry(care));
+    if (care.tendAt <= monotonicMs()) {
+      care.tendAt = monotonicMs() + intervalMs;
+      await room.tend(serving);
+    }
+    care.admitAt = monotonicMs() + intervalMs;
+    for (const until = care.admitAt; !this.#stopped && monotonicMs() < until; ) {
+      const healthy = monotonicMs() - care.settledAt < HEALTHY_MS;
+      const { admitted, issued, waiting, waitMs } = await room.admitBatch(serving, care.size, healthy);
+      if (admitted > 0 && issued === 0) {
+        this.#backOff(care);
+        care.admitAt = care.dueAt;
+        return;
+      }
+      if (issued > 0) {
+        care.settledAt = monotonicMs();
+        care.failures = 0;
+      }
+      if (issued === admitted) care.size = Math.min(batchSize, 2 * care.size);
+      if (waiting === 0) return;
+      if (waitMs > 0) {
+        care.admitAt = monotonicMs() + Math.min(waitMs, intervalMs);
+        return;
+      }
+      if (admitted === 0) return;
+    }
+    // Others were waiting; here it goes on right after them.
+    care.admitAt = monotonicMs();
+  }
+
+  /** Somebody waits where nobody did. */
+  #hurry(care: Care): void {
+    // Not while the database fails.
+    if (care.failures > 0) return;
+    care.admitAt = 0;
+    this.#wake();
+  }
+
+  #drop(care: Care): void {
+    care.unlisten?.();
+    this.#cares.delete(care.id);
+  }
+
   async #restsFor({ state }: Serving): Promise<number> {
     const backlog = await readBacklog(state);
     return backlog?.closed && backlog.reserved === backlog.quarantined ? RARELY * this.#options.intervalMs : 0;
@@ -214,7 +281,7 @@ export class Worker implements SettleWorker {
     if (this.#stopped) return;
     const { intervalMs } = this.#options;
     const now = monotonicMs();
-    const earliest = Math.min(this.#listedAt + intervalMs, ...[...this.#cares.values()].map(({ dueAt }) => dueAt));
+    const earliest = Math.min(this.#listedAt + intervalMs, ...[...this.#cares.values()].map(nextAt));
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, Math.max(1, earliest - now));
       this.#wake = () => {
@@ -226,5 +293,20 @@ export class Worker implements SettleWorker {
 }
 
 function newCare(id: string, size: number): Care {
-  return { id, size, failures: 0, settledAt: Number.NEGATIVE_INFINITY, dueAt: 0, lastError: null };
+  const never = Number.POSITIVE_INFINITY;
+  return {
+    id,
+    size,
+    failures: 0,
+    settledAt: -never,
+    dueAt: 0,
+    admitAt: never,
+    tendAt: 0,
+    unlisten: null,
+    lastError: null,
+  };
+}
+
+function nextAt({ dueAt, admitAt }: Care): number {
+  return Math.min(dueAt, admitAt);
 }

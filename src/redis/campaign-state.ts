@@ -3,6 +3,7 @@ import {
   type CampaignRules,
   generationOf,
   type Need,
+  type RoomRules,
   type CampaignState as State,
 } from '../campaign.js';
 import { MisconfiguredError, NotReadyError } from '../errors.js';
@@ -125,6 +126,7 @@ function decodeCampaign(id: string, reply: Reply, fields: Map<string, string>): 
   const closesAt = instant('closesAt');
   const closedAt = instant('closedAt');
   const nowMs = Number(reply[1]);
+  const room = decodeRoom(fields.get('room'));
   const state = (): State => {
     if (closedAt || (closesAt && nowMs >= closesAt.getTime())) return 'closed';
     if (fields.get('paused') === '1') return 'paused';
@@ -147,6 +149,10 @@ function decodeCampaign(id: string, reply: Reply, fields: Map<string, string>): 
     closesAt,
     closedAt,
     saveMode: fields.get('saveMode') === 'write-behind' ? 'write-behind' : 'write-through',
+    admission: room ? 'queued' : 'immediate',
+    room,
+    waiting: count('waiting'),
+    drawSeed: fields.get('seed') ?? null,
     leaseMs: count('leaseMs'),
     needs: (fields.get('needs')?.split('+') ?? []) as Need[],
     epoch: fields.get('epoch')!,
@@ -163,8 +169,21 @@ function rulesOf(campaign: Campaign, fields: Map<string, string>): CampaignRules
     opensAt: campaign.opensAt?.getTime() ?? null,
     closesAt: campaign.closesAt?.getTime() ?? null,
     saveMode: campaign.saveMode,
+    admission: campaign.admission,
+    room: campaign.room,
     needs: campaign.needs,
   };
+}
+
+/** All rules of a waiting room are one field, which the scripts of campaigns without one need not look at. */
+function encodeRoom({ maxWaiting, overbook, presenceMs, drawAtOpen }: RoomRules): string {
+  return [maxWaiting, overbook, presenceMs ?? 0, drawAtOpen ? 1 : 0].join(':');
+}
+
+function decodeRoom(text: string | undefined): RoomRules | null {
+  if (text === undefined) return null;
+  const [maxWaiting, overbook, presenceMs, draw] = text.split(':').map(Number) as [number, number, number, number];
+  return { maxWaiting, overbook, presenceMs: presenceMs || null, drawAtOpen: draw === 1 };
 }
 
 /** The rules as the campaign hash stores them; what is absent has no field. */
@@ -183,6 +202,7 @@ export function rulesToFields(rules: CampaignRules, leaseMs: number): { name: st
   add('opensAt', rules.opensAt);
   add('closesAt', rules.closesAt);
   add('saveMode', rules.saveMode === 'write-behind' ? rules.saveMode : null);
+  add('room', rules.room && encodeRoom(rules.room));
   add('needs', [...rules.needs].sort().join('+'));
   return fields;
 }

@@ -7,6 +7,14 @@ export interface CampaignKeys {
   readonly returned: string;
   readonly pool: string;
   readonly codes: string;
+  /** The waiting room: user → ticket. */
+  readonly queue: string;
+  /** The waiting room: user → the id of what they will be issued. */
+  readonly tickets: string;
+  /** The waiting room: user → last sign of life. */
+  readonly presence: string;
+  /** The waiting room: who left or was absent for too long, the last ones. */
+  readonly ended: string;
   /** Only while it is rebuilt: the grants of before. */
   readonly old: string;
   /** Only while it is rebuilt: which grants of before still hold a unit, by serial. */
@@ -27,6 +35,10 @@ export function campaignKeys(prefix: string, campaignId: string): CampaignKeys {
     returned: `${tag}:returned`,
     pool: `${tag}:pool`,
     codes: `${tag}:codes`,
+    queue: `${tag}:queue`,
+    tickets: `${tag}:tickets`,
+    presence: `${tag}:presence`,
+    ended: `${tag}:ended`,
     old: `${tag}:old`,
     kept: `${tag}:kept`,
     known: `${tag}:known`,

@@ -1,19 +1,25 @@
 import activateCampaign from '../../lua/activate-campaign.lua';
+import admitLine from '../../lua/admit-line.lua';
 import adoptRow from '../../lua/adopt-row.lua';
+import announce from '../../lua/announce.lua';
 import backlog from '../../lua/backlog.lua';
 import beginRebuild from '../../lua/begin-rebuild.lua';
 import claimDue from '../../lua/claim-due.lua';
 import closeCampaign from '../../lua/close-campaign.lua';
 import confirm from '../../lua/confirm.lua';
+import drawLine from '../../lua/draw-line.lua';
 import findInPool from '../../lua/find-in-pool.lua';
+import findPlaces from '../../lua/find-places.lua';
 import findUser from '../../lua/find-user.lua';
 import finishRebuild from '../../lua/finish-rebuild.lua';
 import forgetCampaign from '../../lua/forget-campaign.lua';
 import inspect from '../../lua/inspect.lua';
 import inspectServer from '../../lua/inspect-server.lua';
+import joinLine from '../../lua/join-line.lua';
 import keepKnown from '../../lua/keep-known.lua';
 import keepPromised from '../../lua/keep-promised.lua';
 import knowCampaign from '../../lua/know-campaign.lua';
+import leaveLine from '../../lua/leave-line.lua';
 import listCampaigns from '../../lua/list-campaigns.lua';
 import listQuarantined from '../../lua/list-quarantined.lua';
 import loadCodes from '../../lua/load-codes.lua';
@@ -34,12 +40,16 @@ import retryQuarantined from '../../lua/retry-quarantined.lua';
 import scanFree from '../../lua/scan-free.lua';
 import scanGrants from '../../lua/scan-grants.lua';
 import setPaused from '../../lua/set-paused.lua';
+import tendLine from '../../lua/tend-line.lua';
 import withdraw from '../../lua/withdraw.lua';
 import { defineScript } from './runner.js';
 
 const SERVING = ['campaign', 'grants', 'senders', 'leases', 'returned', 'pool'] as const;
 const HELD = ['campaign', 'grants', 'leases'] as const;
-const ALL = [...SERVING, 'codes'] as const;
+const POOLED = [...SERVING, 'codes'] as const;
+const LINE = ['queue', 'tickets', 'presence', 'ended'] as const;
+const WAITING = [...SERVING, ...LINE] as const;
+const ALL = [...POOLED, ...LINE] as const;
 const REBUILDING = [...ALL, 'old', 'kept', 'known'] as const;
 
 /** Every script with its KEYS and ARGV by name, in the order of its header; a test compares the two. */
@@ -61,7 +71,7 @@ export const scripts = {
   }),
   closeCampaign: defineScript('close-campaign', closeCampaign, { keys: ALL, args: ['epoch', 'retainMs'] }),
   loadCodes: defineScript('load-codes', loadCodes, {
-    keys: ALL,
+    keys: POOLED,
     args: ['epoch', 'fence', 'loadId', 'offset'],
     each: ['code'],
   }),
@@ -143,5 +153,27 @@ export const scripts = {
     args: ['epoch', 'field', 'id', 'serial', 'issuedAt', 'code', 'place'],
   }),
   reopenGrant: defineScript('reopen-grant', reopenGrant, { keys: ALL, args: ['epoch', 'field', 'id'] }),
+  joinLine: defineScript('join-line', joinLine, {
+    keys: WAITING,
+    args: ['epoch', 'fence', 'sender', 'call'],
+    each: ['id', 'userId'],
+  }),
+  leaveLine: defineScript('leave-line', leaveLine, {
+    keys: WAITING,
+    args: ['epoch', 'fence', 'sender', 'call', 'userId'],
+  }),
+  findPlaces: defineScript('find-places', findPlaces, { keys: WAITING, args: ['epoch', 'fence'], each: ['userId'] }),
+  admitLine: defineScript('admit-line', admitLine, {
+    keys: WAITING,
+    args: ['epoch', 'fence', 'sender', 'call', 'limit', 'perSecond', 'waves'],
+    each: ['code'],
+  }),
+  tendLine: defineScript('tend-line', tendLine, { keys: WAITING, args: ['epoch', 'fence', 'limit'] }),
+  drawLine: defineScript('draw-line', drawLine, {
+    keys: WAITING,
+    args: ['epoch', 'fence', 'seed', 'limit'],
+    each: ['userId', 'key'],
+  }),
+  announce: defineScript('announce', announce, { keys: ['campaign'], args: ['news'] }),
   backlog: defineScript('backlog', backlog, { keys: HELD }),
 };

@@ -23,12 +23,16 @@ const READS = [
   'HKEYS',
   'HSCAN',
   'ZREVRANGE',
+  'ZRANGE',
+  'ZRANK',
+  // To a channel, not to a key.
+  'PUBLISH',
 ];
 /** In a loop over all keys; by name they are writes like any other. */
 const EXPIRES = ['PEXPIREAT', 'PERSIST', 'UNLINK'];
 const ofAllKeys = ({ name, keys }: { name: string; keys: readonly (string | undefined)[] }) =>
   EXPIRES.includes(name) && keys[0] === 'key';
-/** Looking ids up, judging the window and taking units is one act; so is refusing one unit and taking the next, or judging a stretch of serials. */
+/** Looking ids up, judging the window and taking units is one act; so is refusing one unit and taking the next, or judging a stretch of serials, or a line. */
 const LONGER: Record<string, number> = {
   reserve: 143,
   reassign: 64,
@@ -36,6 +40,9 @@ const LONGER: Record<string, number> = {
   'load-codes': 70,
   'rebuild-rows': 112,
   'finish-rebuild': 74,
+  'admit-line': 88,
+  'join-line': 80,
+  'begin-rebuild': 63,
 };
 
 const files = scriptFiles();

@@ -16,7 +16,7 @@ export interface Call {
   readonly items?: readonly Values[];
 }
 
-/** What a script is called with in the tests, in a campaign where u1, u2 (in quarantine) and u3 (due) hold units and one unit came back. */
+/** What a script is called with in the tests, in a campaign where u1, u2 (in quarantine) and u3 (due) hold units and one unit came back, and w1 to w3 wait. */
 export interface World {
   readonly redis: Redis;
   readonly run: (call: Call) => Promise<Reply>;
@@ -36,7 +36,14 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
   const epoch = EPOCH;
   const campaignId = ID;
 
-  const rules: Record<string, string> = { kind, perUser: '1', leaseMs: '30000', needs: 'persistence' };
+  const draws = name === 'draw-line';
+  const rules: Record<string, string> = {
+    kind,
+    perUser: '1',
+    leaseMs: '30000',
+    needs: 'persistence',
+    room: '100:0:60000:0',
+  };
   if (kind === 'counted') rules.total = '10';
   const open = call(
     scripts.openCampaign,
@@ -63,6 +70,17 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
   };
   await run(call(scripts.release, { epoch }, [await held('gone')]));
   await redis.zadd(keys.leases, 0, '1:u3', NEVER, '1:u2');
+  const join = (n: string, users: string[]) =>
+    call(
+      scripts.joinLine,
+      { epoch, fence: '0', sender: 'guests', call: n },
+      users.map((userId) => ({ id: idOf(userId), userId })),
+    );
+  const later = String(Date.now() + 3_600_000);
+  if (draws) await redis.hset(keys.campaign, { room: '100:0:60000:1', opensAt: later });
+  await run(join('1', ['w1', 'w2', 'w3']));
+  if (draws) await redis.hset(keys.campaign, 'opensAt', '1');
+  await redis.zadd(keys.presence, 1, 'w1');
   const u1 = await held('u1');
   const serial = (await redis.hget(keys.grants, '1:u1'))!.split(':')[2]!;
   const row = { rowField: '1:u1', rowId: 'the-row'.padEnd(22, '0'), rowSerial: '9', rowIssuedAt: '1', rowCode: '' };
@@ -145,6 +163,23 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
       }),
       'reopen-grant': call(scripts.reopenGrant, { epoch, field: '1:u1', id: idOf('u1') }),
       backlog: call(scripts.backlog, {}),
+      'join-line': join('2', ['w4', 'u1', 'w2']),
+      'leave-line': call(scripts.leaveLine, { epoch, fence: '0', sender: 'guests', call: '2', userId: 'w2' }),
+      'find-places': call(scripts.findPlaces, { epoch, fence: '0' }, [
+        { userId: 'w1' },
+        { userId: 'u1' },
+        { userId: 'x' },
+      ]),
+      'admit-line': call(
+        scripts.admitLine,
+        { epoch, fence: '0', sender: 'guests', call: '2', limit: '2', perSecond: '100', waves: '1:0:1' },
+        [{ code: '' }, { code: '' }],
+      ),
+      'tend-line': call(scripts.tendLine, { epoch, fence: '0', limit: '2' }),
+      'draw-line': call(scripts.drawLine, { epoch, fence: '0', seed: 'seed', limit: '2' }, [
+        { userId: 'w1', key: '0.5' },
+      ]),
+      announce: call(scripts.announce, { news: 'moved' }),
     },
   };
 }

@@ -146,7 +146,7 @@ export class Scene {
     const { campaignId } = this;
     const hasRow = (await this.rows()).some((row) => row.userId === userId);
     const { status } = await this.survivor.status({ campaignId, userId });
-    if (status === 'none') return hasRow ? 'row alone' : 'nothing';
+    if (status === 'none' || status === 'waiting') return hasRow ? 'row alone' : 'nothing';
     return status === 'reserved' && hasRow ? 'saved' : status;
   }
 

@@ -106,6 +106,10 @@ function noted(event: CouponEvent): string {
       return `${event.status} ${event.count satisfies number}`;
     case 'exhausted':
       return event.campaignId;
+    case 'unlined':
+      return `${event.reason} ${event.count satisfies number}`;
+    case 'drawn':
+      return event.seed;
     case 'fault':
       return `${event.during} ${event.error.message}`;
     default:

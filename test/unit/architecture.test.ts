@@ -8,10 +8,15 @@ const ROOT = new URL('../../', import.meta.url).pathname;
 const FLOORS: readonly (readonly RegExp[])[] = [
   [/^index$/],
   [/^coupon-issuer$/],
-  [/^(attempts|open|rebuild|reconcile|eligibility|issue|settle|told|worker|quarantine|load|flight)$/],
+  [/^(worker|status)$/, /^waiting-room\/waiting-room$/],
+  [/^waiting-room\/(admission|announcer|join|lines|watch|watcher|server-sent-events)$/],
+  [/^(attempts|open|rebuild|reconcile|eligibility|issue|settle|told|quarantine|load|flight)$/],
   [/^(options|deliver|list|save)$/, /^testing\//],
   [/^redis\//, /^persistence\//],
-  [/^(batch|campaign|codes|deadline|errors|events|findings|in-flight|issuance|limits|refusals|result)$/],
+  [
+    /^(batch|campaign|changes|codes|deadline|errors|events|findings|in-flight|issuance|limits|refusals|result)$/,
+    /^waiting-room\/(draw|place|waves)$/,
+  ],
 ];
 
 interface Import {

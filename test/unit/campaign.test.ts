@@ -15,6 +15,8 @@ test('a definition gets its defaults', () => {
     opensAt: null,
     closesAt: null,
     saveMode: 'write-through',
+    admission: 'immediate',
+    room: null,
     needs: ['persistence'],
   });
 });

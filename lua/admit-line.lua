@@ -1,0 +1,97 @@
+-- Takes the first of the line and reserves a unit for each in one step, so that nobody is lost between the two. What is reserved here is
+-- promised: nobody gives it back.
+--
+-- KEYS     campaign grants senders leases returned pool queue tickets presence ended
+-- ARGV     epoch fence sender call limit perSecond waves, then for each unit: code; perSecond is empty for no cap; waves is
+--          empty or <from>:<every>:<count> with spaces between, in ms, every is 0 for once
+-- RETURNS  missing | rebuilding | stale_epoch | rolled_back | lapsed | closed | paused | not_open | draw, alone; or ok, the campaign's stamp,
+--          ended, ms until the cap lets the next one through, how many still wait, over (1: the line is to be ended), then
+--          for each: user, grant, record
+-- WRITES   senders campaign grants leases returned pool queue tickets presence ended
+-- COST     O(limit * (perUser + log line))
+local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, queueKey, ticketsKey, presenceKey, endedKey =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local epoch, fence, sender, call = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
+local limit, perSecond, waves = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
+local FIRST = 8
+--- @include "include/now"
+--- @include "include/campaign"
+--- @include "include/ready"
+--- @include "include/record"
+--- @include "include/write"
+--- @include "include/stock"
+--- @include "include/call"
+--- @include "include/cap"
+--- @include "include/room"
+--- @include "include/waves"
+--- @include "include/place"
+--- @include "include/line"
+--- @include "include/absence"
+--- @include "include/finish"
+
+local refusal = unready(epoch, fence)
+if not refusal and not lineIsWhole() then refusal = 'missing' end
+refusal = refusal or (repeated and 'lapsed') or shutNow() or (draws and room.drawn ~= 'done' and 'draw')
+if refusal then return { refusal } end
+
+local allowed, every, usedUpTo = limit, 0, nowMicros
+if perSecond then every, usedUpTo, allowed = underCap(perSecond, room.admitsAt, allowed) end
+if waves ~= '' then allowed = math.min(allowed, leftOfWaves(waves)) end
+
+watchAbsence()
+local first = allowed > 0 and redis.call('ZRANGE', queueKey, 0, integer(allowed - 1)) or {}
+readPlaces(first)
+takeUnits(#first)
+local stamp, issuedAt = integer(math.max(nowMicros, campaign.stamp + 1)), integer(nowMs)
+local lease = campaign.needs and integer(nowMs + campaign.leaseMs)
+local head = lease and 't:' .. stamp .. ':' or 'i:0:'
+local reply = { 'ok', stamp, '0', '0', '0', '0' }
+local served, absent, grantWrites, leaseWrites, admitted = {}, {}, {}, {}, 0
+
+-- Whoever already has what they wait for, from before Redis lost data, merely leaves the line.
+local function vacancy(user)
+  local held, own = holdings(user, ticketIds[user])
+  for grant = 1, own and 0 or campaign.perUser do
+    if not texts[integer(grant) .. ':' .. user] then return integer(grant) end
+  end
+end
+
+for _, user in ipairs(first) do
+  local grant, gone = vacancy(user), isAbsent(user)
+  if gone then absent[#absent + 1] = user
+  else
+    local serial, pooled
+    if grant then serial, pooled = takeUnit() end
+    if grant and not serial then break end
+    served[#served + 1] = user
+    if grant then
+      admitted = admitted + 1
+      local code = fromPool and pooled or ARGV[FIRST + admitted - 1]
+      local text = head .. serial .. ':' .. issuedAt .. ':' .. ticketIds[user] .. ':' .. code
+      local field = grant .. ':' .. user
+      grantWrites[#grantWrites + 1], grantWrites[#grantWrites + 2] = field, text
+      if lease then leaseWrites[#leaseWrites + 1], leaseWrites[#leaseWrites + 2] = lease, field end
+      for _, value in ipairs({ user, grant, text }) do reply[#reply + 1] = value end
+    end
+  end
+end
+
+noteCall()
+takeOut(served)
+takeOut(absent, 'absent')
+writeAll('HSET', grantsKey, grantWrites)
+writeAll('ZADD', leasesKey, leaseWrites)
+writeTaken()
+if waves ~= '' then room.waveLeft = room.waiting > 0 and room.waveLeft - admitted or 0 end
+if admitted > 0 then
+  if perSecond then room.admitsAt = usedUpTo + admitted * every end
+  notePace(admitted)
+  local counter = lease and 'reserved' or 'issued'
+  campaign[counter] = campaign[counter] + admitted
+end
+campaign.stamp = tonumber(stamp)
+reply[3] = finish()
+saveRoom()
+reply[4] = integer(perSecond and math.max(0, math.ceil(((room.admitsAt or usedUpTo) + every - nowMicros) / 1000)) or 0)
+reply[5], reply[6] = integer(room.waiting), overNow() and '1' or '0'
+return { unpack(reply) }

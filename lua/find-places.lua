@@ -1,0 +1,50 @@
+-- Reads what users hold and where they stand in the line. Whoever is asked after is present.
+--
+-- KEYS     campaign grants senders leases returned pool queue tickets presence ended
+-- ARGV     epoch fence, then for each user: userId
+-- RETURNS  missing | rebuilding | stale_epoch | rolled_back, alone; or ok, the campaign's stamp, the line, the pace per second, shut
+--          (closed, paused, not_open or empty), the last ticket that ended with the stock or the close, which of the two (sold_out,
+--          closed or empty), then for each: word, count, count times a value. Words: waiting: ticket, rank (-1 before the draw), id,
+--          then (grant, record) each; held left absent none: (grant, record) each
+-- WRITES   presence
+-- COST     O(users * (perUser + log line))
+local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, queueKey, ticketsKey, presenceKey, endedKey =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local epoch, fence = ARGV[1], tonumber(ARGV[2])
+local FIRST = 3
+--- @include "include/now"
+--- @include "include/campaign"
+--- @include "include/ready"
+--- @include "include/record"
+--- @include "include/write"
+--- @include "include/stock"
+--- @include "include/room"
+--- @include "include/place"
+--- @include "include/line"
+
+local refusal = unready(epoch, fence)
+if not refusal and not lineIsWhole() then refusal = 'missing' end
+if refusal then return { refusal } end
+
+local users, seenNow = {}, {}
+for i = FIRST, #ARGV do users[#users + 1] = ARGV[i] end
+readPlaces(users)
+local reply = {
+  'ok', integer(campaign.stamp), room.line or '', string.format('%.6f', paceNow()), shutNow() or '',
+  integer(room.overUpTo or 0), room.overWhy or '',
+}
+for _, user in ipairs(users) do
+  local held = holdings(user)
+  local word = whyEnded(user) or (#held > 0 and 'held') or 'none'
+  local values = {}
+  if ticketIds[user] then
+    seenNow[#seenNow + 1], seenNow[#seenNow + 2] = integer(nowMs), user
+    word, values = 'waiting', standing(user)
+    values[3] = ticketIds[user]
+  end
+  for _, value in ipairs(held) do values[#values + 1] = value end
+  reply[#reply + 1], reply[#reply + 2] = word, #values
+  for _, value in ipairs(values) do reply[#reply + 1] = value end
+end
+if presenceMs > 0 then writeAll('ZADD', presenceKey, seenNow) end
+return { unpack(reply) }

@@ -1,0 +1,19 @@
+-- Whoever gave no sign of life for presenceMs is absent; their place is kept for as long again, the grace, and then lost. A time in which
+-- nobody looked, because Redis was away, the campaign paused or no worker ran, does not count: everybody has both again.
+local function watchAbsence()
+  if presenceMs == 0 then return end
+  if not room.sweptAt or nowMs - room.sweptAt > presenceMs then room.graceUntil = nowMs + 2 * presenceMs end
+  room.sweptAt = nowMs
+end
+
+-- Before this instant, in ms, a last sign of life is too long ago.
+local function lostBefore()
+  if presenceMs == 0 or nowMs < (room.graceUntil or 0) then return 0 end
+  return nowMs - 2 * presenceMs
+end
+
+local function isAbsent(user)
+  local before = lostBefore()
+  local seenAt = before > 0 and redis.call('ZSCORE', presenceKey, user)
+  return type(seenAt) == 'string' and tonumber(seenAt) < before
+end

@@ -1,0 +1,13 @@
+-- What a rebuild does with the line: it goes on if it is whole, otherwise it is lost and whoever stood in it has to come again.
+local function isOf(found, kind) return (type(found) == 'table' and found.ok or found) == kind end
+local function isOfOrGone(found, kind) return isOf(found, kind) or isOf(found, 'none') end
+
+local function lineCanStay()
+  return room.line and isOfOrGone(redis.call('TYPE', queueKey), 'zset') and isOfOrGone(redis.call('TYPE', ticketsKey), 'hash')
+    and isOfOrGone(redis.call('TYPE', presenceKey), 'zset') and isOfOrGone(redis.call('TYPE', endedKey), 'zset') and lineIsWhole()
+end
+
+local function dropLine()
+  redis.call('HDEL', campaignKey, unpack(ROOM_FIELDS))
+  redis.call('UNLINK', queueKey, ticketsKey, presenceKey, endedKey)
+end

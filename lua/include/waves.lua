@@ -1,0 +1,16 @@
+-- leftOfWaves: how many the waves that are due still let through. What a wave lacked because nobody ran then is made up; what it had left when
+-- nobody waited any more is not.
+local function leftOfWaves(waves)
+  local since, left = room.waveAt or -1, room.waveLeft or 0
+  for from, every, count in string.gmatch(waves, '(%d+):(%d+):(%d+)') do
+    from, every, count = tonumber(from) + 0.0, tonumber(every) + 0.0, tonumber(count) + 0.0
+    local function dueBy(at)
+      if at < from then return 0 end
+      return every > 0 and math.floor((at - from) / every) + 1 or 1
+    end
+    left = left + (dueBy(nowMs) - dueBy(since)) * count
+  end
+  -- A clock that was set back lets no wave through a second time.
+  room.waveAt, room.waveLeft = math.max(since, nowMs), math.max(0, left)
+  return math.max(0, left)
+end

@@ -1,0 +1,40 @@
+-- Gives the place of one user up, or says why there is none to give up.
+--
+-- KEYS     campaign grants senders leases returned pool queue tickets presence ended
+-- ARGV     epoch fence sender call userId
+-- RETURNS  missing | rebuilding | stale_epoch | rolled_back | lapsed, alone; or ok, the campaign's stamp, word, then for each held:
+--          grant, record. Words: left absent sold_out closed none; held, the only one that others follow
+-- WRITES   senders campaign queue tickets presence ended
+-- COST     O(perUser + log line)
+local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, queueKey, ticketsKey, presenceKey, endedKey =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local epoch, fence, sender, call, userId = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), ARGV[5]
+--- @include "include/now"
+--- @include "include/campaign"
+--- @include "include/ready"
+--- @include "include/record"
+--- @include "include/write"
+--- @include "include/stock"
+--- @include "include/call"
+--- @include "include/room"
+--- @include "include/place"
+--- @include "include/line"
+
+local refusal = unready(epoch, fence)
+if not refusal and not lineIsWhole() then refusal = 'missing' end
+if refusal then return { refusal } end
+
+readPlaces({ userId })
+if ticketIds[userId] then
+  -- A late copy must not take away the place of one who left and came again.
+  if repeated then return { 'lapsed' } end
+  takeOut({ userId }, 'left')
+  noteCall()
+  campaign.stamp = math.max(nowMicros, campaign.stamp + 1)
+  saveCounters()
+  saveRoom()
+  return { 'ok', integer(campaign.stamp), 'left' }
+end
+local why = whyEnded(userId)
+local held = why and {} or holdings(userId)
+return { 'ok', integer(campaign.stamp), why or (#held > 0 and 'held') or overNow() or 'none', unpack(held) }

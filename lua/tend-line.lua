@@ -1,0 +1,43 @@
+-- Ends the places of those who have been absent for too long; or, once nothing is left to wait for, of the first of the line.
+--
+-- KEYS     campaign grants senders leases returned pool queue tickets presence ended
+-- ARGV     epoch fence limit
+-- RETURNS  missing | rebuilding | stale_epoch | rolled_back | paused, alone; or absent | sold_out | closed, the campaign's stamp, how many
+--          lost their place, how many still wait
+-- WRITES   campaign queue tickets presence ended
+-- COST     O(limit * log line)
+local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, queueKey, ticketsKey, presenceKey, endedKey =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local epoch, fence, limit = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+--- @include "include/now"
+--- @include "include/campaign"
+--- @include "include/ready"
+--- @include "include/write"
+--- @include "include/stock"
+--- @include "include/room"
+--- @include "include/line"
+--- @include "include/absence"
+
+local refusal = unready(epoch, fence)
+if not refusal and not lineIsWhole() then refusal = 'missing' end
+local over = not refusal and overNow()
+if not refusal and not over and shutNow() == 'paused' then refusal = 'paused' end
+if refusal then return { refusal } end
+
+local gone = {}
+if over then
+  gone = redis.call('ZRANGE', queueKey, 0, integer(limit - 1))
+  if #gone > 0 then room.overUpTo, room.overWhy = tonumber(redis.call('ZSCORE', queueKey, gone[#gone])), over end
+  takeOut(gone)
+else
+  watchAbsence()
+  local before = lostBefore()
+  if before > 0 then
+    gone = redis.call('ZRANGEBYSCORE', presenceKey, '-inf', '(' .. integer(before), 'LIMIT', 0, integer(limit))
+  end
+  takeOut(gone, 'absent')
+end
+if #gone > 0 then campaign.stamp = math.max(nowMicros, campaign.stamp + 1) end
+saveCounters()
+saveRoom()
+return { over or 'absent', integer(campaign.stamp), #gone, integer(room.waiting) }

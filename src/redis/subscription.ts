@@ -1,0 +1,90 @@
+import type { RedisClient } from './client.js';
+
+/** A connection of its own that listens: what `duplicate()` of ioredis gives. */
+export interface SubscriberClient {
+  readonly status?: string;
+  // biome-ignore lint/suspicious/noExplicitAny: as ioredis declares it
+  on(event: string, listener: (...args: any[]) => void): unknown;
+  subscribe(...channels: string[]): Promise<unknown>;
+  unsubscribe(...channels: string[]): Promise<unknown>;
+  disconnect(): void;
+}
+
+/** A silent subscription is no reason to give the connection up, and nothing waits for it: who watches looks for himself meanwhile. */
+const LISTENING = {
+  lazyConnect: false,
+  enableOfflineQueue: true,
+  maxRetriesPerRequest: null,
+  commandTimeout: undefined,
+  socketTimeout: undefined,
+  autoResubscribe: true,
+};
+
+/**
+ * One subscription for all channels that are listened to in this process, on a connection of its own, which is opened with the first channel and closed
+ * with the last. It only makes things faster: a message that is lost, or a client that cannot be duplicated, costs time and nothing else.
+ */
+export class Subscription {
+  readonly #client: RedisClient;
+  readonly #onFault: (error: unknown) => void;
+  readonly #listeners = new Map<string, Set<(message: string) => void>>();
+  readonly #heard = new Set<string>();
+  #subscriber: SubscriberClient | null = null;
+
+  constructor(client: RedisClient, onFault: (error: unknown) => void) {
+    this.#client = client;
+    this.#onFault = onFault;
+  }
+
+  /** Whether messages of this channel arrive now. */
+  hears(channel: string): boolean {
+    return this.#heard.has(channel) && (this.#subscriber?.status ?? 'ready') === 'ready';
+  }
+
+  /** Answers what ends the listening. */
+  listen(channel: string, listener: (message: string) => void): () => void {
+    const listeners = this.#listeners.get(channel) ?? new Set();
+    listeners.add(listener);
+    this.#listeners.set(channel, listeners);
+    if (listeners.size === 1) this.#subscribe(channel);
+    return () => {
+      listeners.delete(listener);
+      if (listeners.size === 0 && this.#listeners.get(channel) === listeners) this.#forget(channel);
+    };
+  }
+
+  #subscribe(channel: string): void {
+    try {
+      const subscriber = this.#connected();
+      subscriber?.subscribe(channel).then(() => this.#heard.add(channel), this.#onFault);
+    } catch (error) {
+      this.#onFault(error);
+    }
+  }
+
+  #forget(channel: string): void {
+    this.#listeners.delete(channel);
+    this.#heard.delete(channel);
+    if (this.#listeners.size > 0) {
+      this.#subscriber?.unsubscribe(channel).catch(() => {});
+      return;
+    }
+    this.#subscriber?.disconnect();
+    this.#subscriber = null;
+  }
+
+  #connected(): SubscriberClient | null {
+    if (this.#subscriber) return this.#subscriber;
+    const { duplicate } = this.#client;
+    if (!duplicate) return null;
+    const isCluster = (this.#client as { isCluster?: boolean }).isCluster === true;
+    const subscriber = isCluster ? duplicate.call(this.#client, []) : duplicate.call(this.#client, LISTENING);
+    // ioredis ends the process over an error that nobody listens to.
+    subscriber.on('error', (error: unknown) => this.#onFault(error));
+    subscriber.on('message', (channel: string, message: string) => {
+      for (const listener of this.#listeners.get(channel) ?? []) listener(message);
+    });
+    this.#subscriber = subscriber;
+    return subscriber;
+  }
+}

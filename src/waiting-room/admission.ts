@@ -1,0 +1,138 @@
+import { mintCode } from '../codes.js';
+import { refOf } from '../events.js';
+import type { Steps } from '../issue.js';
+import { type CampaignState, notReady } from '../redis/campaign-state.js';
+import type { AdmissionRefusal, Admitted, Line, Pace } from '../redis/line.js';
+import type { Serving } from '../redis/serving.js';
+import { finishAll } from '../settle.js';
+import { drawKey, drawSeed } from './draw.js';
+
+/** What `admit()` answers. */
+export type AdmitResult =
+  | {
+      readonly status: 'admitted';
+      /** So many left the line with a coupon reserved for them. */
+      readonly admitted: number;
+      /** Of these the row is committed; the others are left to settle. */
+      readonly issued: number;
+      /** So many are still in line. */
+      readonly waiting: number;
+    }
+  /** Nobody is let through. A line that is closed is ended. */
+  | { readonly status: 'closed' | 'paused' | 'not_open' };
+
+export interface AdmissionParts {
+  readonly steps: Steps;
+  readonly timeoutMs: number;
+  readonly maxTries: number;
+  /** Resolves when the steps after reserve have room. */
+  readonly room: () => Promise<void>;
+  /** Tells whoever watches that something moved. */
+  readonly moved: (line: Line) => void;
+}
+
+/** What one batch let through. */
+export interface AdmittedBatch {
+  readonly status: 'admitted' | 'closed' | 'paused' | 'not_open';
+  readonly admitted: number;
+  readonly issued: number;
+  readonly waiting: number;
+  /** Until the cap lets the next one through; 0 without a cap. */
+  readonly waitMs: number;
+}
+
+const CHUNK = 500;
+const NOBODY = { admitted: 0, issued: 0, waiting: 0, waitMs: 0 };
+
+/**
+ * Lets one batch through and carries it to its end: the script takes the first of the line and reserves for them in one step, then deliver, save and confirm
+ * as with `issue()`. What is reserved is promised: if this process dies, settle finishes it.
+ */
+export async function admitBatch(
+  serving: Serving,
+  line: Line,
+  parts: AdmissionParts,
+  { size, pace, healthy }: { size: number; pace: Pace; healthy: boolean },
+): Promise<AdmittedBatch> {
+  await parts.room();
+  let answer = await admitOnce(line, size, pace);
+  if (answer === 'draw') {
+    await draw(line, parts);
+    answer = await admitOnce(line, size, pace);
+  }
+  if (answer === 'closed') await tendLine(line, parts);
+  if (typeof answer === 'string') return { status: statusOf(line.state, answer), ...NOBODY };
+  const { reservations, waiting, waitMs } = answer;
+  if (reservations.length > 0) parts.moved(line);
+  const issued = await finish(serving, answer, parts, healthy);
+  if (issued > 0) parts.moved(line);
+  if (answer.over) await tendLine(line, parts);
+  return { status: 'admitted', admitted: reservations.length, issued, waiting, waitMs };
+}
+
+/**
+ * Ends the places of whoever is absent for too long, or the line if there is nothing to wait for any more; answers who still waits. One round trip
+ * per 500.
+ */
+export async function tendLine(line: Line, { steps, moved }: AdmissionParts): Promise<{ waiting: number }> {
+  const campaignId = line.state.id;
+  for (;;) {
+    const { why, gone, waiting } = await line.tend(CHUNK);
+    if (gone > 0 && why !== 'paused') {
+      steps.emit({ type: 'unlined', campaignId, reason: why, count: gone });
+      moved(line);
+    }
+    if (gone < CHUNK) return { waiting };
+  }
+}
+
+/** Puts those who joined before the opening in order. Any number of processes may at once; each stretch two round trips. */
+async function draw(line: Line, { steps, moved }: AdmissionParts): Promise<void> {
+  let { word, seed, drawn, users } = await line.draw(drawSeed(), CHUNK, []);
+  while (word === 'more') {
+    const keys = users.map((userId) => ({ userId, key: String(drawKey(seed, userId)) }));
+    ({ word, seed, drawn, users } = await line.draw(seed, CHUNK, keys));
+  }
+  if (word !== 'done') return;
+  steps.emit({ type: 'drawn', campaignId: line.state.id, seed, count: drawn });
+  moved(line);
+}
+
+function admitOnce(line: Line, size: number, pace: Pace): Promise<Admitted | AdmissionRefusal> {
+  const { generateCodes } = line.state.rules;
+  return line.admit(
+    Array.from({ length: size }, () => (generateCodes ? mintCode() : '')),
+    pace,
+  );
+}
+
+function statusOf(state: CampaignState, refusal: AdmissionRefusal): 'closed' | 'paused' | 'not_open' {
+  switch (refusal) {
+    case 'closed':
+    case 'paused':
+    case 'not_open':
+      return refusal;
+    // The clock of Redis was set back over the opening meanwhile.
+    case 'draw':
+      return 'not_open';
+    default:
+      throw notReady(state.id, refusal);
+  }
+}
+
+/** How many came to their end. */
+async function finish(serving: Serving, admitted: Admitted, parts: AdmissionParts, healthy: boolean): Promise<number> {
+  const { steps, timeoutMs, maxTries } = parts;
+  const campaignId = serving.state.id;
+  // Where there is nothing to save or deliver they are issued already.
+  const open = admitted.reservations.filter(({ issuance }) => issuance.state === 'reserved');
+  const atOnce = admitted.reservations.length - open.length;
+  for (const { issuance } of admitted.reservations) {
+    if (issuance.state === 'issued') steps.emit({ type: 'issued', ...refOf(issuance) });
+  }
+  if (admitted.exhausted) steps.emit({ type: 'exhausted', campaignId });
+  if (open.length === 0) return atOnce;
+  const saved = open.map(() => false);
+  const { settled } = await finishAll(serving, open, steps, { timeoutMs, maxTries, saved, healthy, event: 'issued' });
+  return atOnce + settled;
+}

@@ -1,0 +1,38 @@
+import type { Line } from '../redis/line.js';
+
+/** `moved`: whoever watches may stand elsewhere now. `joined`: somebody waits where nobody did. */
+export type News = 'moved' | 'joined';
+
+export interface AnnouncerParts {
+  readonly track: <T>(work: Promise<T>) => Promise<T>;
+  readonly onFault: (campaignId: string, error: unknown) => void;
+}
+
+/** Tells other processes that something moved: one message on its way per campaign and kind of news, and one more if there was news meanwhile. */
+export class Announcer {
+  readonly #parts: AnnouncerParts;
+  readonly #onTheWay = new Map<string, { again: boolean }>();
+
+  constructor(parts: AnnouncerParts) {
+    this.#parts = parts;
+  }
+
+  tell(line: Line, news: News): void {
+    const key = `${news}:${line.state.id}`;
+    const sending = this.#onTheWay.get(key);
+    if (sending) {
+      sending.again = true;
+      return;
+    }
+    const way = { again: false };
+    this.#onTheWay.set(key, way);
+    const sent = this.#parts
+      .track(line.announce(news))
+      // A message that is lost costs time, nothing else: who watches looks again by themselves.
+      .catch((error: unknown) => this.#parts.onFault(line.state.id, error));
+    void sent.then(() => {
+      this.#onTheWay.delete(key);
+      if (way.again) this.tell(line, news);
+    });
+  }
+}

@@ -1,0 +1,24 @@
+import { createHash, randomBytes } from 'node:crypto';
+
+/** For a draw to come. */
+export function drawSeed(): string {
+  return randomBytes(16).toString('base64url');
+}
+
+/**
+ * Where the draw puts a user who joined before the opening: their ticket, from 0 on and below 1, the smallest is served first. It follows from seed and
+ * user alone, the first 52 bits of SHA-256 of `<seed>:<userId>` as a fraction, so anybody who is shown the seed can check the order.
+ *
+ * @example
+ * ```ts
+ * import { drawKey } from 'coupon-issuer';
+ *
+ * const joinedBefore = ['ann', 'bob', 'cat'];
+ * const { drawSeed } = await issuer.inspect('launch');
+ * if (drawSeed) joinedBefore.sort((a, b) => drawKey(drawSeed, a) - drawKey(drawSeed, b));
+ * ```
+ */
+export function drawKey(seed: string, userId: string): number {
+  const digest = createHash('sha256').update(`${seed}:${userId}`).digest();
+  return Number(digest.readBigUInt64BE() >> 12n) / 2 ** 52;
+}

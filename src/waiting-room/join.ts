@@ -1,0 +1,66 @@
+import { refusalOfRule } from '../eligibility.js';
+import { OverloadedError } from '../errors.js';
+import { countRefusals, type Emit } from '../events.js';
+import { deriveId, mintId } from '../issuance.js';
+import { assertName, assertText, ownCopy } from '../limits.js';
+import type { Eligible } from '../options.js';
+import type { Campaigns } from '../redis/campaigns.js';
+import type { Lines } from './lines.js';
+import type { JoinResult } from './place.js';
+
+export interface JoinRequest {
+  readonly campaignId: string;
+  /** 1–128 bytes of well-formed UTF-8 without U+0000. A number is refused: use `String(user.id)`. */
+  readonly userId: string;
+  /** Names this wish, within this campaign and user: a repeat under it finds its own answer, also once the coupon was issued. */
+  readonly requestId?: string;
+}
+
+export interface JoinParts {
+  readonly campaigns: Campaigns;
+  readonly lines: Lines;
+  readonly eligible: Eligible | undefined;
+  readonly timeoutMs: number;
+  readonly emit: Emit;
+}
+
+const FULL_RETRY_MS = 5_000;
+
+export function checkedJoin(given: JoinRequest): JoinRequest {
+  const own = ownCopy('the request', given, ['campaignId', 'userId', 'requestId']);
+  assertName('campaignId', own.campaignId);
+  assertText('userId', own.userId);
+  if (own.requestId !== undefined) assertText('requestId', own.requestId);
+  return own;
+}
+
+/** A place in line, or why not. */
+export async function join(request: JoinRequest, parts: JoinParts): Promise<JoinResult> {
+  const { campaigns, lines, eligible, timeoutMs, emit } = parts;
+  const { campaignId, userId, requestId } = request;
+  const refuse = (result: Extract<JoinResult, { reason: string }>): JoinResult => {
+    countRefusals(emit, campaignId, [result.status]);
+    return result;
+  };
+  const serving = campaigns.known(campaignId) ?? (await campaigns.find(campaignId));
+  if (typeof serving === 'string') return refuse({ status: 'not_ready', reason: serving });
+  const line = lines.of(serving);
+  serving.state.assertEquipped();
+  const id = requestId === undefined ? mintId() : deriveId(campaignId, userId, requestId);
+  if (eligible) {
+    const call = { id, userId };
+    const reason = await refusalOfRule(eligible, serving.state, call, {
+      repeatable: requestId !== undefined,
+      timeoutMs,
+    });
+    if (reason !== null) return refuse({ status: 'not_eligible', reason });
+  }
+  const answer = await line.join({ id, userId });
+  if (answer.status === 'full') {
+    const most = serving.state.rules.room?.maxWaiting;
+    throw new OverloadedError(`${most} wait already, which is as many as may; no place was taken`, FULL_RETRY_MS);
+  }
+  const isRefused = answer.status !== 'waiting' && answer.status !== 'issued' && answer.status !== 'accepted';
+  if (isRefused) countRefusals(emit, campaignId, [answer.status]);
+  return answer;
+}

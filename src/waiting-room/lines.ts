@@ -1,0 +1,31 @@
+import type { Campaigns } from '../redis/campaigns.js';
+import { Line, type LineOptions } from '../redis/line.js';
+import type { Serving } from '../redis/serving.js';
+
+/** The waiting rooms of the campaigns that this process knows. */
+export class Lines {
+  readonly #campaigns: Campaigns;
+  readonly #options: LineOptions;
+  readonly #woke: (line: Line) => void;
+  readonly #lines = new WeakMap<Serving, Line>();
+
+  /** `woke` is told when somebody joined a line in which nobody waited. */
+  constructor(campaigns: Campaigns, options: LineOptions, woke: (line: Line) => void) {
+    this.#campaigns = campaigns;
+    this.#options = options;
+    this.#woke = woke;
+  }
+
+  of(serving: Serving): Line {
+    const known = this.#lines.get(serving);
+    const line = known ?? new Line(serving.state, this.#options, this.#woke);
+    line.assertQueued();
+    if (!known) this.#lines.set(serving, line);
+    return line;
+  }
+
+  /** Throws `UnknownCampaignError`, `NotReadyError`, `RedisError`, and `CampaignConflictError` where there is no waiting room. */
+  async get(campaignId: string): Promise<Line> {
+    return this.of(await this.#campaigns.get(campaignId));
+  }
+}

@@ -1,0 +1,64 @@
+import { Readable } from 'node:stream';
+import { assertInteger } from '../limits.js';
+import type { WaitingChange } from './place.js';
+
+/** Headers of a response that streams events: nothing on the way may keep or gather them. */
+export const SERVER_SENT_EVENTS_HEADERS: Readonly<Record<string, string>> = Object.freeze({
+  'Content-Type': 'text/event-stream; charset=utf-8',
+  'Cache-Control': 'no-cache, no-transform',
+  'X-Accel-Buffering': 'no',
+});
+
+/**
+ * What `watch()` tells as Server-Sent Events: a readable stream of text, to pipe into a response of Node's `http` or of Express, or to be the `ctx.body` of
+ * Koa. Each change is a `message` whose data is the change as JSON; it ends after the final one, and watching ends when the stream is destroyed, which
+ * `pipeline()` and Koa do when the client goes away.
+ *
+ * A comment is sent every `keepAliveMs` (1,000–600,000, default 15,000), so that nothing on the way takes the connection for dead. Throws
+ * `InvalidArgumentError`. A fault of the watching destroys the stream with it.
+ *
+ * @example
+ * ```ts
+ * import { createServer } from 'node:http';
+ * import { pipeline } from 'node:stream';
+ * import { SERVER_SENT_EVENTS_HEADERS, serverSentEvents } from 'coupon-issuer';
+ *
+ * createServer((request, response) => {
+ *   response.writeHead(200, SERVER_SENT_EVENTS_HEADERS);
+ *   pipeline(serverSentEvents(issuer.watch({ campaignId: 'launch', userId })), response, () => {});
+ * });
+ * ```
+ */
+export function serverSentEvents(
+  changes: AsyncIterableIterator<WaitingChange>,
+  { keepAliveMs = 15_000 }: { readonly keepAliveMs?: number } = {},
+): Readable {
+  assertInteger('keepAliveMs', keepAliveMs, 1_000, 600_000);
+  let reading = false;
+  let ended = false;
+  const stream = new Readable({
+    encoding: 'utf8',
+    read() {
+      // Asked again while it waits for a change, which comes in its own time.
+      if (reading) return;
+      reading = true;
+      changes.next().then(
+        ({ done, value }) => {
+          reading = false;
+          ended = done === true;
+          this.push(ended ? null : `data: ${JSON.stringify(value)}\n\n`);
+        },
+        (error: Error) => this.destroy(error),
+      );
+    },
+    destroy(error, callback) {
+      clearInterval(keepingAlive);
+      Promise.resolve(changes.return?.()).then(() => callback(error), callback);
+    },
+  });
+  const keepingAlive = setInterval(() => {
+    if (stream.readableLength === 0 && !ended && !stream.destroyed) stream.push(': still here\n\n');
+  }, keepAliveMs);
+  keepingAlive.unref?.();
+  return stream;
+}

@@ -1,0 +1,134 @@
+import { monotonicMs } from '../deadline.js';
+import { NotReadyError, redacted } from '../errors.js';
+import type { Emit } from '../events.js';
+import type { Line } from '../redis/line.js';
+import type { Subscription } from '../redis/subscription.js';
+import { Watcher } from './watcher.js';
+
+export interface WatchParts {
+  readonly find: (campaignId: string) => Promise<Line>;
+  readonly subscription: Subscription;
+  readonly channel: string;
+  readonly emit: Emit;
+}
+
+/** At least so long between two looks, and four times as long as a look takes: who watches must not keep others from being served. */
+const SHORTEST_MS = 100;
+const REST = 4;
+/** How often it is looked when no message comes. */
+const POLL_MS = 1_000;
+const POLL_WHILE_HEARING_MS = 5_000;
+
+/** All who watch one campaign in this process: one look for all of them at a time, when something moved or when it was long ago. */
+export class CampaignWatch {
+  readonly #campaignId: string;
+  readonly #parts: WatchParts;
+  readonly #watchers = new Set<Watcher>();
+  readonly #unlisten: () => void;
+  readonly #ended: () => void;
+  #moved = true;
+  #wake: () => void = () => {};
+
+  constructor(campaignId: string, parts: WatchParts, ended: () => void) {
+    this.#campaignId = campaignId;
+    this.#parts = parts;
+    this.#ended = ended;
+    this.#unlisten = parts.subscription.listen(parts.channel, (message) => {
+      if (message === 'moved') this.moved();
+    });
+  }
+
+  add(userId: string): Watcher {
+    const watcher = new Watcher(userId, () => this.#remove(watcher));
+    this.#watchers.add(watcher);
+    if (this.#watchers.size === 1) void this.#run();
+    else void this.#look([watcher]);
+    return watcher;
+  }
+
+  /** Something moved: it is looked soon. */
+  moved(): void {
+    this.#moved = true;
+    this.#wake();
+  }
+
+  end(): void {
+    for (const watcher of [...this.#watchers]) watcher.end();
+  }
+
+  #remove(watcher: Watcher): void {
+    this.#watchers.delete(watcher);
+    if (this.#watchers.size > 0) return;
+    this.#unlisten();
+    this.#ended();
+    this.#wake();
+  }
+
+  async #run(): Promise<void> {
+    // Whoever begins to watch in this tick is looked after with the others.
+    await Promise.resolve();
+    while (this.#watchers.size > 0) {
+      this.#moved = false;
+      const startedAt = monotonicMs();
+      const presenceMs = await this.#look([...this.#watchers]);
+      const now = monotonicMs();
+      const restMs = Math.max(SHORTEST_MS, REST * (now - startedAt));
+      const hears = this.#parts.subscription.hears(this.#parts.channel);
+      const pollMs = Math.min(hears ? POLL_WHILE_HEARING_MS : POLL_MS, (presenceMs ?? Number.POSITIVE_INFINITY) / 3);
+      await this.#sleep(restMs, Math.max(restMs, pollMs));
+    }
+  }
+
+  /** Answers `presenceMs`: each look is a sign of life of everybody who is looked after. */
+  async #look(watchers: readonly Watcher[]): Promise<number | null> {
+    let line: Line;
+    try {
+      line = await this.#parts.find(this.#campaignId);
+    } catch (error) {
+      this.#trouble(watchers, error);
+      return null;
+    }
+    const looks = watchers.map(async (watcher) => watcher.saw(await line.find(watcher.userId)));
+    const failed = (await Promise.allSettled(looks)).flatMap((look, i) =>
+      look.status === 'rejected' ? [{ watcher: watchers[i]!, error: look.reason as unknown }] : [],
+    );
+    if (failed.length > 0) {
+      this.#trouble(
+        failed.map(({ watcher }) => watcher),
+        failed[0]!.error,
+      );
+    }
+    return line.state.rules.room?.presenceMs ?? null;
+  }
+
+  #trouble(watchers: readonly Watcher[], error: unknown): void {
+    if (error instanceof NotReadyError) {
+      for (const watcher of watchers) watcher.tell({ status: 'not_ready', reason: error.reason });
+      return;
+    }
+    const isRedis = (error as { code?: unknown })?.code === 'REDIS';
+    // Redis comes back; a campaign that nobody opened, or that has no waiting room, does not become one by waiting.
+    if (!isRedis) for (const watcher of watchers) watcher.fail(error);
+    else this.#parts.emit({ type: 'fault', during: 'watch', campaignId: this.#campaignId, error: redacted(error) });
+  }
+
+  /** Until something moved, but not before `leastMs`, and at most until `mostMs`. */
+  async #sleep(leastMs: number, mostMs: number): Promise<void> {
+    await this.#wait(leastMs, () => this.#watchers.size === 0);
+    await this.#wait(mostMs - leastMs, () => this.#moved || this.#watchers.size === 0);
+  }
+
+  async #wait(ms: number, isOver: () => boolean): Promise<void> {
+    if (isOver() || ms <= 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      timer.unref?.();
+      this.#wake = () => {
+        if (!isOver()) return;
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#wake = () => {};
+  }
+}
