@@ -48,31 +48,24 @@ local head = lease and 't:' .. stamp .. ':' or 'i:0:'
 local reply = { 'ok', stamp, '0', '0', '0', '0' }
 local served, absent, grantWrites, leaseWrites, admitted = {}, {}, {}, {}, 0
 
--- Whoever already has what they wait for, from before Redis lost data, merely leaves the line.
-local function vacancy(user)
-  local held, own = holdings(user, ticketIds[user])
-  for grant = 1, own and 0 or campaign.perUser do
-    if not texts[integer(grant) .. ':' .. user] then return integer(grant) end
-  end
-end
-
 for _, user in ipairs(first) do
-  local grant, gone = vacancy(user), isAbsent(user)
-  if gone then absent[#absent + 1] = user
+  -- Whoever already has what they wait for, from before Redis lost data, merely leaves the line.
+  local isServed = ownOf(holdings(user), ticketIds[user])
+  local grant, field = vacantOf(user)
+  if isAbsent(user) then absent[#absent + 1] = user
   else
     local serial, pooled
-    if grant then serial, pooled = takeUnit() end
-    if grant and not serial then break end
-    served[#served + 1] = user
-    if grant then
+    if grant and not isServed then
+      serial, pooled = takeUnit()
+      if not serial then break end
       admitted = admitted + 1
       local code = fromPool and pooled or ARGV[FIRST + admitted - 1]
       local text = head .. serial .. ':' .. issuedAt .. ':' .. ticketIds[user] .. ':' .. code
-      local field = grant .. ':' .. user
       grantWrites[#grantWrites + 1], grantWrites[#grantWrites + 2] = field, text
       if lease then leaseWrites[#leaseWrites + 1], leaseWrites[#leaseWrites + 2] = lease, field end
       for _, value in ipairs({ user, grant, text }) do reply[#reply + 1] = value end
     end
+    served[#served + 1] = user
   end
 end
 

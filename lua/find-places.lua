@@ -39,8 +39,8 @@ for _, user in ipairs(users) do
   local values = {}
   if ticketIds[user] then
     seenNow[#seenNow + 1], seenNow[#seenNow + 2] = integer(nowMs), user
-    word, values = 'waiting', standing(user)
-    values[3] = ticketIds[user]
+    local ticket, rank = standing(user)
+    word, values = 'waiting', { ticket, rank, ticketIds[user] }
   end
   for _, value in ipairs(held) do values[#values + 1] = value end
   reply[#reply + 1], reply[#reply + 2] = word, #values

@@ -3,8 +3,9 @@
 -- KEYS     campaign grants senders leases returned pool queue tickets presence ended
 -- ARGV     epoch fence sender call, then for each user: id userId
 -- RETURNS  missing | rebuilding | stale_epoch | rolled_back, alone; or ok, the campaign's stamp, the line, the pace per second, closedAt
---          (or empty), woke (1: nobody waited before), then for each: word, count, count times a value. Words: waiting: ticket, rank
---          (-1 before the draw); held already_issued: (grant, record) each; sold_out not_open closed paused full lapsed: none
+--          (or empty), woke (1: nobody waited before), the words of all users with spaces between: waiting:<ticket>:<rank> (-1 before the
+--          draw) held already_issued:<count> sold_out not_open closed paused full lapsed; then in their order for held, and count times
+--          for already_issued: grant, record
 -- WRITES   senders campaign queue tickets presence ended
 -- COST     O(users * (perUser + log line))
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, queueKey, ticketsKey, presenceKey, endedKey =
@@ -33,41 +34,60 @@ local left = not early and available()
 local users = {}
 for i = FIRST, #ARGV, STRIDE do users[#users + 1] = ARGV[i + 1] end
 readPlaces(users)
-local tickets, ids, seenNow, marks = {}, {}, {}, {}, {}
-local function judge(id, user)
-  local held, own = holdings(user, id)
-  if own then return 'held', own end
-  if #held == 2 * campaign.perUser then return 'already_issued', held end
-  local known = ticketIds[user]
-  if known then
-    seenNow[#seenNow + 1], seenNow[#seenNow + 2] = integer(nowMs), user
-    return 'waiting', type(known) == 'table' and known or standing(user)
-  end
-  if shut and not early then return shut, {} end
-  if repeated then return 'lapsed', {} end
-  if left and (overNow() or room.waiting >= left + overbook) then return 'sold_out', {} end
-  if room.waiting >= maxWaiting then return 'full', {} end
-  room.lastTicket, room.waiting = room.lastTicket + 1, room.waiting + 1
-  tickets[#tickets + 1], tickets[#tickets + 2] = integer(room.lastTicket), user
-  ids[#ids + 1], ids[#ids + 2] = user, id
-  seenNow[#seenNow + 1], seenNow[#seenNow + 2] = integer(nowMs), user
-  for _, why in ipairs({ 'left:', 'absent:' }) do marks[#marks + 1] = why .. user end
-  -- For the same user again in this batch.
-  ticketIds[user] = { integer(room.lastTicket), draws and room.drawn ~= 'done' and -1 or room.waiting - 1 }
-  return 'waiting', ticketIds[user]
+local seenAt, isUndrawn, anyEnded = integer(nowMs), draws and room.drawn ~= 'done', redis.call('ZCARD', endedKey) > 0
+local tickets, ids, seenNow, marks, joined = {}, {}, {}, {}, 0
+
+local function isSeen(user) seenNow[#seenNow + 1], seenNow[#seenNow + 2] = seenAt, user end
+
+-- Who joined in this batch stands in ticketIds with their ticket; tickets are consecutive, and so are the places.
+local function joinedHere(ticket)
+  return 'waiting:' .. ticket .. ':' .. (isUndrawn and -1 or room.waiting - 1 - (room.lastTicket - ticket))
 end
+
+local function takePlace(id, user)
+  room.lastTicket, room.waiting = room.lastTicket + 1, room.waiting + 1
+  tickets[2 * joined + 1], tickets[2 * joined + 2] = room.lastTicket, user
+  ids[2 * joined + 1], ids[2 * joined + 2] = user, id
+  joined = joined + 1
+  ticketIds[user] = room.lastTicket
+  if presenceMs > 0 then isSeen(user) end
+  if anyEnded then marks[#marks + 1], marks[#marks + 2] = 'left:' .. user, 'absent:' .. user end
+  return joinedHere(room.lastTicket)
+end
+
+-- The word of one user, and the pairs that follow for it.
+local function judge(id, user)
+  local vacant = vacantOf(user)
+  local held = vacant ~= '1' and holdings(user)
+  local own = held and ownOf(held, id)
+  if own then return 'held', own end
+  if not vacant then return 'already_issued:' .. #grants, held end
+  local known = ticketIds[user]
+  if type(known) == 'number' then return joinedHere(known) end
+  if known then
+    if presenceMs > 0 then isSeen(user) end
+    local ticket, rank = standing(user)
+    return 'waiting:' .. ticket .. ':' .. rank
+  end
+  if shut and not early then return shut end
+  if repeated then return 'lapsed' end
+  if left and (overNow() or room.waiting >= left + overbook) then return 'sold_out' end
+  if room.waiting >= maxWaiting then return 'full' end
+  return takePlace(id, user)
+end
+
 local closedAt = campaign.closedAt or campaign.closesAt
-local reply = { 'ok', '', '', '', closedAt and integer(closedAt) or '', '0' }
+local words, reply = {}, { 'ok', '', '', '', closedAt and integer(closedAt) or '', '0', '' }
 for i = FIRST, #ARGV, STRIDE do
-  local word, values = judge(ARGV[i], ARGV[i + 1])
-  reply[#reply + 1], reply[#reply + 2] = word, #values
-  for _, value in ipairs(values) do reply[#reply + 1] = value end
+  local word, pairs = judge(ARGV[i], ARGV[i + 1])
+  words[#words + 1] = word
+  for _, value in ipairs(pairs or {}) do reply[#reply + 1] = value end
 end
 
 -- As with reserve: what closeCampaign closed stays closed, so a late copy finds that again.
 if not repeated and not campaign.closedAt then noteCall() end
-if not repeated and presenceMs > 0 then writeAll('ZADD', presenceKey, seenNow) end
-if #tickets > 0 then
+if not repeated then writeAll('ZADD', presenceKey, seenNow) end
+if joined > 0 then
   writeAll('ZADD', queueKey, tickets)
   writeAll('HSET', ticketsKey, ids)
   writeAll('ZREM', endedKey, marks)
@@ -76,9 +96,10 @@ if #tickets > 0 then
   local idle = before == 0 and room.pace and room.emptyAt and math.max(0, nowMicros - room.emptyAt) or 0
   if idle > 0 then room.paceAt, room.paceSince = room.paceAt + idle, room.paceSince + idle end
   campaign.stamp = math.max(nowMicros, campaign.stamp + 1)
+  if before == 0 then reply[6] = '1' end
   saveCounters()
 end
 if not repeated then saveRoom() end
 reply[2], reply[3], reply[4] = integer(campaign.stamp), room.line or '', string.format('%.6f', paceNow())
-if before == 0 and #tickets > 0 then reply[6] = '1' end
+reply[7] = table.concat(words, ' ')
 return { unpack(reply) }

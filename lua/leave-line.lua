@@ -29,7 +29,8 @@ if ticketIds[userId] then
   -- A late copy must not take away the place of one who left and came again.
   if repeated then return { 'lapsed' } end
   takeOut({ userId }, 'left')
-  noteCall()
+  -- After the close nobody comes again, so a copy finds nobody to take away.
+  if not campaign.closedAt then noteCall() end
   campaign.stamp = math.max(nowMicros, campaign.stamp + 1)
   saveCounters()
   saveRoom()

@@ -193,7 +193,7 @@ export class Worker implements SettleWorker {
   }
 
   #rest(care: Care, intervals: number): void {
-    care.dueAt = monotonicMs() + intervals * this.#options.intervalMs;
+    leaveUntil(care, monotonicMs() + intervals * this.#options.intervalMs);
   }
 
   /** Batch after batch until nothing is due, the cap is used up, nothing comes through, or others have waited for an interval. */
@@ -227,12 +227,9 @@ export class Worker implements SettleWorker {
     care.admitAt = monotonicMs() + intervalMs;
     for (const until = care.admitAt; !this.#stopped && monotonicMs() < until; ) {
       const healthy = monotonicMs() - care.settledAt < HEALTHY_MS;
-      const { admitted, issued, waiting, waitMs } = await room.admitBatch(serving, care.size, healthy);
-      if (admitted > 0 && issued === 0) {
-        this.#backOff(care);
-        care.admitAt = care.dueAt;
-        return;
-      }
+      const { status, admitted, issued, waiting, waitMs } = await room.admitBatch(serving, care.size, healthy);
+      if (status === 'closed') care.admitAt = monotonicMs() + RARELY * intervalMs;
+      if (admitted > 0 && issued === 0) return this.#backOff(care);
       if (issued > 0) {
         care.settledAt = monotonicMs();
         care.failures = 0;
@@ -274,7 +271,7 @@ export class Worker implements SettleWorker {
     // One from the line and one that was claimed before: what is at fault is told from what is not.
     care.size = Math.min(2, this.#options.batchSize);
     // Jitter: the workers of all processes must not come back to a struggling database in one step.
-    care.dueAt = monotonicMs() + backOff * (0.5 + Math.random() / 2);
+    leaveUntil(care, monotonicMs() + backOff * (0.5 + Math.random() / 2));
   }
 
   async #sleep(): Promise<void> {
@@ -305,6 +302,12 @@ function newCare(id: string, size: number): Care {
     unlisten: null,
     lastError: null,
   };
+}
+
+/** Nothing is done for it before; monotonic ms. */
+function leaveUntil(care: Care, at: number): void {
+  care.dueAt = at;
+  care.admitAt = Math.max(care.admitAt, at);
 }
 
 function nextAt({ dueAt, admitAt }: Care): number {

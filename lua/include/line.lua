@@ -8,7 +8,8 @@ local function takeOut(users, why)
   if presenceMs > 0 then writeAll('ZREM', presenceKey, users) end
   room.waiting = room.waiting - #users
   if room.waiting == 0 then room.emptyAt = nowMicros end
-  if not why then return end
+  -- After the close there is one expiry for all keys, and none is made anew.
+  if not why or campaign.closedAt then return end
   local marks = {}
   for _, user in ipairs(users) do
     marks[#marks + 1] = integer(nowMs)

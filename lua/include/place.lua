@@ -1,10 +1,11 @@
 -- place: what users hold, and where they stand in the line. readPlaces looks up all of a batch at once.
-local texts, ticketIds = {}, {}
+local grants, texts, ticketIds = {}, {}, {}
+for grant = 1, campaign.perUser or 0 do grants[grant] = integer(grant) .. ':' end
 
 local function readPlaces(users)
   local fields = {}
   for _, user in ipairs(users) do
-    for grant = 1, campaign.perUser do fields[#fields + 1] = integer(grant) .. ':' .. user end
+    for _, grant in ipairs(grants) do fields[#fields + 1] = grant .. user end
   end
   texts = readTexts(fields)
   for first = 1, #users, 500 do
@@ -17,22 +18,35 @@ local function readPlaces(users)
   end
 end
 
--- Pairs of grant and record; and the pair whose record has this id, if there is one.
-local function holdings(user, id)
-  local held, own = {}, nil
-  for grant = 1, campaign.perUser do
-    local text = texts[integer(grant) .. ':' .. user]
+-- Pairs of grant and record.
+local function holdings(user)
+  local held = {}
+  for grant, prefix in ipairs(grants) do
+    local text = texts[prefix .. user]
     if text then
       held[#held + 1] = integer(grant)
       held[#held + 1] = text
-      if id and decodeRecord(text).id == id then own = { integer(grant), text } end
     end
   end
-  return held, own
+  return held
 end
 
--- The ticket of one who waits and how many stand before them, which is not known (-1) until the draw is done.
+-- The pair whose record has this id, if there is one.
+local function ownOf(held, id)
+  for i = 2, #held, 2 do
+    if decodeRecord(held[i]).id == id then return { held[i - 1], held[i] } end
+  end
+end
+
+-- The first grant that this user has not, with its field; or nil.
+local function vacantOf(user)
+  for grant, prefix in ipairs(grants) do
+    if not texts[prefix .. user] then return integer(grant), prefix .. user end
+  end
+end
+
+-- The ticket of one who waits, and how many stand before them, which is not known (-1) until the draw is done.
 local function standing(user)
   local rank = draws and room.drawn ~= 'done' and -1 or redis.call('ZRANK', queueKey, user)
-  return { redis.call('ZSCORE', queueKey, user), rank }
+  return redis.call('ZSCORE', queueKey, user), rank
 end

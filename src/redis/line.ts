@@ -69,7 +69,7 @@ const MAX_GRANTS_PER_CALL = 1_500;
 const MAX_SENDS = 5;
 const REASONS: readonly unknown[] = ['missing', 'rolled_back', 'rebuilding'] satisfies NotReadyReason[];
 /** Values of a reply before those of the users. */
-const JOIN_HEAD = 6;
+const JOIN_HEAD = 7;
 const PLACES_HEAD = 7;
 const ADMIT_HEAD = 6;
 
@@ -211,30 +211,34 @@ export class Line {
       this.state.sawStamp(Number(reply[1]));
       if (reply[5] === '1') this.#woke(this);
       const lapsed: number[] = [];
-      eachUser(reply, JOIN_HEAD, (word, values, nth) => {
+      const from = joinReply(reply, epoch);
+      for (const [nth, word] of String(reply[6]).split(' ').entries()) {
         const at = open[nth]!;
         if (word === 'lapsed') lapsed.push(at);
-        else results[at] = this.#joined(word, values, requests[at]!.userId, { reply, epoch });
-      });
+        else results[at] = this.#joined(word, requests[at]!.userId, from);
+      }
       open = lapsed;
     }
     return results;
   }
 
-  #joined(word: string, values: Reply, userId: string, { reply, epoch }: { reply: Reply; epoch: string }): JoinAnswer {
+  #joined(text: string, userId: string, from: JoinReply): JoinAnswer {
+    const [word, ticket, rank] = text.split(':');
     switch (word) {
       case 'waiting':
-        return { status: 'waiting', ...placeOf(values, Number(reply[3])) };
+        return { status: 'waiting', ...placeOf(Number(ticket), Number(rank), from.perSecond) };
       case 'held': {
-        const [issuance] = this.#issuances(values, userId, epoch) as [Issuance];
+        const [issuance] = this.#issuances(from.next(2), userId, from.epoch) as [Issuance];
         return issuance.state === 'issued' ? { status: 'issued', issuance } : { status: 'accepted', issuance };
       }
-      case 'already_issued':
-        return { status: 'already_issued', issuances: this.#issuances(values, userId, epoch) };
+      case 'already_issued': {
+        const issuances = this.#issuances(from.next(2 * Number(ticket)), userId, from.epoch);
+        return { status: 'already_issued', issuances };
+      }
       case 'not_open':
         return { status: 'not_open', opensAt: new Date(this.state.rules.opensAt!) };
       case 'closed':
-        return { status: 'closed', closedAt: new Date(Number(reply[4])) };
+        return { status: 'closed', closedAt: from.closedAt };
       default:
         return { status: word as 'sold_out' | 'paused' | 'full' };
     }
@@ -251,12 +255,13 @@ export class Line {
     );
     this.state.sawStamp(Number(reply[1]));
     const over = { upTo: Number(reply[5]), why: (reply[6] || null) as Standing['over']['why'] };
+    const perSecond = Number(reply[3]);
     const standings: Standing[] = [];
     eachUser(reply, PLACES_HEAD, (word, values, nth) => {
       const waits = word === 'waiting';
       standings.push({
         word: word as Standing['word'],
-        place: waits ? { ...placeOf(values, Number(reply[3])), id: String(values[2]) } : null,
+        place: waits ? { ...placeOf(Number(values[0]), Number(values[1]), perSecond), id: String(values[2]) } : null,
         issuances: this.#issuances(waits ? values.slice(3) : values, users[nth]!, epoch),
         line: String(reply[2]),
         over,
@@ -302,11 +307,27 @@ export class Line {
   }
 }
 
-function placeOf(values: Reply, perSecond: number): Place {
-  const rank = Number(values[1]);
+function placeOf(ticket: number, rank: number, perSecond: number): Place {
   const position = rank < 0 ? null : rank + 1;
   const etaMs = position === null || perSecond === 0 ? null : Math.ceil((position / perSecond) * 1000);
-  return { ticket: Number(values[0]), position, etaMs };
+  return { ticket, position, etaMs };
+}
+
+/** What is the same for all users of a reply to join, and what follows for some of them, in their order. */
+interface JoinReply {
+  readonly epoch: string;
+  readonly perSecond: number;
+  readonly closedAt: Date;
+  readonly next: (count: number) => Reply;
+}
+
+function joinReply(reply: Reply, epoch: string): JoinReply {
+  let at = JOIN_HEAD;
+  const next = (count: number) => {
+    at += count;
+    return reply.slice(at - count, at);
+  };
+  return { epoch, perSecond: Number(reply[3]), closedAt: new Date(Number(reply[4])), next };
 }
 
 /** Of each user a reply has a word, how many values follow, and these. */

@@ -41,7 +41,7 @@ const LONGER: Record<string, number> = {
   'rebuild-rows': 112,
   'finish-rebuild': 74,
   'admit-line': 88,
-  'join-line': 80,
+  'join-line': 96,
   'begin-rebuild': 63,
 };
 
