@@ -24,6 +24,7 @@ const SECTIONS = [
   'processes',
   'mariadb',
   'gates',
+  'waiting',
   'lone',
   'scale',
   'http',

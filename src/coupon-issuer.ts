@@ -279,7 +279,7 @@ export class CouponIssuer {
    * ends when you leave the loop, when `signal` is aborted, and by `close()`. Watching is a sign of life for `presenceMs`.
    *
    * It keeps the newest change only, so whoever is slow misses steps and never the end. However many watch, one subscription for all on a connection of its own
-   * (`redis.duplicate()`) tells when to look; without it they look once a second. One round trip per 500 watchers and look, at most ten looks a second.
+   * (`redis.duplicate()`) tells when to look; without it they look once a second. One round trip per 500 watchers and look, at most twenty looks a second.
    *
    * Throws `InvalidArgumentError` and `ClosedError` at once; the iterator `UnknownCampaignError` and `CampaignConflictError`. While Redis cannot be reached it waits.
    *

@@ -13,7 +13,7 @@ export interface WatchParts {
 }
 
 /** At least so long between two looks, and four times as long as a look takes: who watches must not keep others from being served. */
-const SHORTEST_MS = 100;
+const SHORTEST_MS = 50;
 const REST = 4;
 /** How often it is looked when no message comes. */
 const POLL_MS = 1_000;
