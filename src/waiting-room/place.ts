@@ -84,10 +84,11 @@ function holding(issuance: Issuance): WaitingChange {
     : { status: 'reserved', issuance: withoutCode(issuance) };
 }
 
+/** Whether it need not be told again: a guess of the time alone is no change. */
 export function isSameChange(a: WaitingChange, b: WaitingChange): boolean {
-  if (a.status !== b.status) return false;
   if (a.status === 'waiting' && b.status === 'waiting') {
-    return a.ticket === b.ticket && a.position === b.position && a.etaMs === b.etaMs;
+    return a.ticket === b.ticket && a.position === b.position && (a.etaMs === null) === (b.etaMs === null);
   }
-  return a.status !== 'not_ready' || (b.status === 'not_ready' && a.reason === b.reason);
+  if (a.status === 'not_ready' && b.status === 'not_ready') return a.reason === b.reason;
+  return a.status === b.status;
 }

@@ -1,0 +1,176 @@
+import { createServer, get, type IncomingMessage, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { pipeline } from 'node:stream';
+import type { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import {
+  type CouponEvent,
+  CouponIssuer,
+  type RedisClient,
+  SERVER_SENT_EVENTS_HEADERS,
+  serverSentEvents,
+  type WaitingChange,
+} from '../../src/index.js';
+import { ScriptedPersistence } from '../support/campaigns.js';
+import { own } from '../support/own.js';
+import { RedisServer } from '../support/redis-server.js';
+import { until } from '../support/until.js';
+
+let server: RedisServer;
+let redis: Redis;
+let persistence: ScriptedPersistence;
+let issuer: CouponIssuer;
+let events: CouponEvent[];
+let campaigns = 0;
+let campaignId: string;
+
+beforeAll(async () => {
+  server = await RedisServer.start();
+  redis = server.client();
+});
+afterAll(() => server.stop());
+beforeEach(() => {
+  persistence = new ScriptedPersistence();
+  events = [];
+  campaignId = `watched-${++campaigns}`;
+  issuer = new CouponIssuer({ redis, persistence, onEvent: (event) => events.push(event) });
+});
+afterEach(() => issuer.close());
+
+const open = (total: number) =>
+  issuer.openCampaign({ id: campaignId, stock: { kind: 'counted', total, generateCodes: true }, admission: 'queued' });
+const join = (userId: string) => issuer.join({ campaignId, userId });
+const users = (count: number) => Array.from({ length: count }, (_, i) => `user-${i + 1}`);
+const channel = () => `{coupon:${campaignId}}:campaign`;
+/** The final change; on the way there it may be `reserved` for a moment. */
+async function finalOf(watching: AsyncIterable<WaitingChange>): Promise<WaitingChange | null> {
+  let last: WaitingChange | null = null;
+  for await (const change of watching) last = change;
+  return last;
+}
+const listeners = async () => Number((await redis.pubsub('NUMSUB', channel()))[1]);
+
+test('however many watch there is one subscription, and each is told their own coupon', async () => {
+  const many = 2_000;
+  await open(many);
+  const names = users(many);
+  await Promise.all(names.map(join));
+  const seen = names.map((userId) => finalOf(issuer.watch({ campaignId, userId })));
+  await until(async () => (await listeners()) === 1);
+  const [, subscriptions] = /pubsub_clients:(\d+)|sub=1/.exec(await redis.info('clients')) ?? [];
+  expect(Number(subscriptions ?? 1)).toBeLessThanOrEqual(1);
+  await issuer.admit(campaignId, { count: many });
+  const last = await Promise.all(seen);
+  expect(last.map((change) => change?.status === 'issued' && change.issuance.userId)).toEqual(names);
+  await until(async () => (await listeners()) === 0);
+});
+
+test('who does not fetch finds the newest change, and then the end', async () => {
+  await open(10);
+  await Promise.all(users(4).map(join));
+  const slow = issuer.watch({ campaignId, userId: 'user-4' });
+  const fast = issuer.watch({ campaignId, userId: 'user-4' });
+  expect((await fast.next()).value).toMatchObject({ position: 4 });
+  await issuer.admit(campaignId, { count: 2 });
+  expect((await fast.next()).value).toMatchObject({ position: 2 });
+  expect((await slow.next()).value).toMatchObject({ position: 2 });
+  await issuer.admit(campaignId, { count: 2 });
+  expect(await finalOf(fast)).toMatchObject({ status: 'issued' });
+  expect((await slow.next()).value).toMatchObject({ status: 'issued' });
+  expect(await slow.next()).toEqual({ done: true, value: undefined });
+});
+
+test('without a subscription it is looked again and again', async () => {
+  const { evalsha, eval: run } = redis;
+  const plain: RedisClient = { evalsha: evalsha.bind(redis) as never, eval: run.bind(redis) as never };
+  const deaf = new CouponIssuer({ redis: plain, persistence });
+  await open(10);
+  await join('ann');
+  const watching = deaf.watch({ campaignId, userId: 'ann' });
+  expect((await watching.next()).value).toMatchObject({ status: 'waiting', position: 1 });
+  await issuer.admit(campaignId, { count: 1 });
+  expect(await finalOf(watching)).toMatchObject({ status: 'issued' });
+  await deaf.close();
+});
+
+test('a subscription that is cut off comes back, and nothing is missed meanwhile', async () => {
+  await open(10);
+  await Promise.all(users(3).map(join));
+  const watching = issuer.watch({ campaignId, userId: 'user-3' });
+  await watching.next();
+  await until(async () => (await listeners()) === 1);
+  await redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+  await issuer.admit(campaignId, { count: 1 });
+  expect((await watching.next()).value).toMatchObject({ status: 'waiting', position: 2 });
+  await until(async () => (await listeners()) === 1);
+  await issuer.admit(campaignId, { count: 2 });
+  expect(await finalOf(watching)).toMatchObject({ status: 'issued' });
+});
+
+test('while Redis is away watching waits, a fault says so, and it goes on afterwards', async () => {
+  const other = await own(RedisServer.start(['--appendonly', 'yes', '--appendfsync', 'always']));
+  const client = other.client({ maxRetriesPerRequest: 0, enableOfflineQueue: false });
+  const isUp = async () => (await client.ping().catch(() => '')) === 'PONG';
+  await until(isUp);
+  const faults: string[] = [];
+  const watched = new CouponIssuer({
+    redis: client,
+    persistence,
+    onEvent: (event) => event.type === 'fault' && faults.push(event.during),
+  });
+  await watched.openCampaign({ id: campaignId, stock: { kind: 'counted', total: 5 }, admission: 'queued' });
+  await watched.join({ campaignId, userId: 'ann' });
+  const watching = watched.watch({ campaignId, userId: 'ann' });
+  expect((await watching.next()).value).toMatchObject({ status: 'waiting' });
+  await other.kill();
+  const final = finalOf(watching);
+  await until(async () => faults.includes('watch'));
+  await other.restart();
+  await until(isUp);
+  await watched.admit(campaignId, { count: 1 });
+  expect(await final).toMatchObject({ status: 'issued' });
+  await watched.close();
+});
+
+test('Server-Sent Events: each change a message, then the end; watching ends when the client goes away', async () => {
+  await open(10);
+  await Promise.all(users(2).map(join));
+  const http: Server = createServer((request, response) => {
+    const userId = new URL(request.url!, 'http://localhost').searchParams.get('user')!;
+    response.writeHead(200, SERVER_SENT_EVENTS_HEADERS);
+    pipeline(serverSentEvents(issuer.watch({ campaignId, userId })), response, () => {});
+  });
+  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+  await own({ stop: () => new Promise<void>((resolve) => http.close(() => resolve())) });
+  const { port } = http.address() as AddressInfo;
+  const stream = async (userId: string) =>
+    new Promise<IncomingMessage>((resolve) => get(`http://127.0.0.1:${port}/?user=${userId}`, resolve));
+  const [first, second] = await Promise.all([stream('user-1'), stream('user-2')]);
+  expect(first.headers['content-type']).toBe('text/event-stream; charset=utf-8');
+  let text = '';
+  first.setEncoding('utf8').on('data', (chunk: string) => {
+    text += chunk;
+  });
+  await until(async () => text.includes('"position":1'));
+  second.destroy();
+  await issuer.admit(campaignId, { count: 1 });
+  await new Promise((resolve) => first.once('end', resolve));
+  const messages = text.split('\n\n').filter((line) => line.startsWith('data: '));
+  const changes = messages.map((line) => JSON.parse(line.slice(6)) as { status: string; issuance?: { code: string } });
+  expect(changes.at(-1)).toMatchObject({ status: 'issued', issuance: { userId: 'user-1', code: expect.any(String) } });
+  await until(async () => (await listeners()) === 0);
+});
+
+test('a stream of events keeps the connection alive with comments', async () => {
+  await open(10);
+  await join('ann');
+  const stream = serverSentEvents(issuer.watch({ campaignId, userId: 'ann' }), { keepAliveMs: 1_000 });
+  const chunks: string[] = [];
+  for await (const chunk of stream) {
+    chunks.push(String(chunk));
+    if (chunks.length === 2) break;
+  }
+  expect(chunks[0]).toMatch(/^data: \{"status":"waiting"/);
+  expect(chunks[1]).toBe(': still here\n\n');
+  await until(async () => (await listeners()) === 0);
+});

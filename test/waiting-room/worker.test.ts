@@ -1,0 +1,185 @@
+import type { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { type CampaignDefinition, CouponIssuer, type SettleWorker, type WorkerOptions } from '../../src/index.js';
+import { fails, ScriptedPersistence } from '../support/campaigns.js';
+import { checkInvariants } from '../support/invariants.js';
+import { RedisServer } from '../support/redis-server.js';
+import { until } from '../support/until.js';
+
+let server: RedisServer;
+let redis: Redis;
+let persistence: ScriptedPersistence;
+let issuer: CouponIssuer;
+let worker: SettleWorker | null;
+let campaigns = 0;
+let campaignId: string;
+
+beforeAll(async () => {
+  server = await RedisServer.start();
+  redis = server.client();
+});
+afterAll(() => server.stop());
+beforeEach(() => {
+  persistence = new ScriptedPersistence();
+  worker = null;
+  campaignId = `worked-${++campaigns}`;
+  issuer = new CouponIssuer({ redis, persistence });
+});
+afterEach(async () => {
+  await worker?.stop();
+  await issuer.idle();
+  await checkInvariants({ redis, campaignId, rows: await rows() });
+  await issuer.close();
+});
+
+const open = (total: number, more: Partial<CampaignDefinition> = {}) =>
+  issuer.openCampaign({ id: campaignId, stock: { kind: 'counted', total }, admission: 'queued', ...more });
+const join = (userId: string) => issuer.join({ campaignId, userId });
+const users = (count: number) => Array.from({ length: count }, (_, i) => `user-${i + 1}`);
+const joinAll = (names: readonly string[]) => Promise.all(names.map((name) => join(name)));
+const rows = () => persistence.rows(campaignId);
+const key = (name: string) => `{coupon:${campaignId}}:${name}`;
+const work = (options: WorkerOptions = {}) => {
+  worker = issuer.startWorker({ campaigns: [campaignId], ...options });
+  return worker;
+};
+/** µs of the clock of Redis. */
+const now = async () => {
+  const [seconds, micros] = await redis.time();
+  return Number(seconds) * 1e6 + Number(micros);
+};
+
+test('a worker lets everybody through in the order of the line, and tells the rest that nothing is left', async () => {
+  await open(60, { overbook: 40 });
+  await joinAll(users(100));
+  work({ intervalMs: 5 });
+  await until(async () => (await issuer.inspect(campaignId)).waiting === 0);
+  await issuer.idle();
+  expect((await rows()).map(({ userId, serial }) => [serial, userId])).toEqual(
+    users(60).map((name, i) => [i + 1, name]),
+  );
+  expect(await join('late')).toEqual({ status: 'sold_out' });
+});
+
+test('who joins an empty line is let through at once, by a worker of this process and by one of another', async () => {
+  await open(10);
+  const [mine, another] = [issuer, new CouponIssuer({ redis: server.client(), persistence })];
+  for (const [i, working] of [mine, another].entries()) {
+    const slow = working.startWorker({ campaigns: [campaignId], intervalMs: 600_000 });
+    await until(async () => Number((await redis.pubsub('NUMSUB', key('campaign')))[1]) === 1);
+    await join(`user-${i}`);
+    await until(async () => (await rows()).length === i + 1);
+    await slow.stop();
+    await until(async () => Number((await redis.pubsub('NUMSUB', key('campaign')))[1]) === 0);
+  }
+  await another.close();
+});
+
+test('admitPerSecond holds over all workers that are given the same number', async () => {
+  await open(10_000);
+  await joinAll(users(200));
+  const perSecond = 400;
+  const others = Array.from({ length: 2 }, () => new CouponIssuer({ redis, persistence }));
+  const workers = [issuer, ...others].map((one) =>
+    one.startWorker({ campaigns: [campaignId], intervalMs: 10, admitPerSecond: perSecond }),
+  );
+  const startedAt = await now();
+  await until(async () => (await rows()).length >= 100);
+  const letThrough = 200 - (await issuer.inspect(campaignId)).waiting;
+  const stoppedAfter = ((await now()) - startedAt) / 1e6;
+  await Promise.all(workers.map((one) => one.stop()));
+  expect(letThrough).toBeLessThanOrEqual(Math.ceil((stoppedAfter + 0.1) * perSecond) + 1);
+  await Promise.all(others.map((one) => one.close()));
+});
+
+test('admitPerSecond 0 lets nobody through, and the worker settles all the same', async () => {
+  await open(10);
+  await joinAll(users(3));
+  persistence.next(fails(new Error('gone')), fails(new Error('gone')));
+  await issuer.admit(campaignId, { count: 1 });
+  await redis.zadd(key('leases'), 0, '1:user-1');
+  work({ intervalMs: 5, admitPerSecond: 0 });
+  await until(async () => (await rows()).length === 1);
+  expect(await issuer.inspect(campaignId)).toMatchObject({ waiting: 2 });
+});
+
+test('waves let so many through when they are due, and what a wave has left when nobody waits is gone', async () => {
+  await open(100);
+  await joinAll(users(30));
+  const start = Math.floor((await now()) / 1000);
+  const at = (ms: number) => new Date(start + ms);
+  work({
+    intervalMs: 5,
+    waves: [
+      { at: at(-60_000), count: 10 },
+      { from: at(-7_200_000 - 60_000), every: 'hour', count: 5 },
+      { at: at(3_600_000), count: 50 },
+    ],
+  });
+  // Ten of the one that is due, and five for each of the three full hours that have begun.
+  await until(async () => (await rows()).length === 25);
+  await worker!.stop();
+  expect(await issuer.inspect(campaignId)).toMatchObject({ waiting: 5 });
+  work({ intervalMs: 5, waves: [{ at: at(-1), count: 50 }] });
+  // It came after the last look, so it is due once.
+  await redis.hset(key('campaign'), 'waveAt', String(start - 2));
+  await until(async () => (await rows()).length === 30);
+  await until(async () => (await redis.hget(key('campaign'), 'waveLeft')) === '0');
+  await join('late');
+  for (let looks = 0; looks < 3; looks++) await issuer.inspect(campaignId);
+  expect(await issuer.status({ campaignId, userId: 'late' })).toMatchObject({ status: 'waiting', position: 1 });
+});
+
+test('the pace of the last half minute gives the time that is left', async () => {
+  await open(10_000);
+  await joinAll(users(400));
+  await issuer.admit(campaignId, { count: 10 });
+  await issuer.admit(campaignId, { count: 100 });
+  // As if these had taken ten seconds.
+  const paceAt = Number(await redis.hget(key('campaign'), 'paceAt'));
+  await redis.hset(key('campaign'), 'paceSince', String(paceAt - 10_000_000));
+  const last = await join('user-400');
+  expect(last).toMatchObject({ status: 'waiting', position: 290 });
+  const { etaMs } = last as { etaMs: number };
+  // Ten a second, with what is older counting a little less.
+  expect(etaMs).toBeGreaterThan(20_000);
+  expect(etaMs).toBeLessThan(30_000);
+  await issuer.pause(campaignId);
+  expect(await join('user-400')).toMatchObject({ etaMs: null });
+});
+
+test('while the database fails hardly anybody is let through, and nobody loses what they were let through for', async () => {
+  await open(1_000);
+  await joinAll(users(200));
+  const failing = { on: true };
+  const broken = new CouponIssuer({
+    redis,
+    persistence: {
+      save: async (issuances) => {
+        if (failing.on) throw new Error('the database is away');
+        return persistence.save(issuances);
+      },
+      list: (id, options) => persistence.list(id, options),
+    },
+    maxBatch: 50,
+  });
+  const faults: string[] = [];
+  const watched = broken.startWorker({ campaigns: [campaignId], intervalMs: 5 });
+  await until(async () => {
+    const { lastError } = (await watched.health()).campaigns[0] ?? {};
+    if (lastError) faults.push(lastError.error.message);
+    return faults.length >= 3;
+  });
+  const { waiting } = await issuer.inspect(campaignId);
+  expect(waiting).toBeGreaterThan(100);
+  failing.on = false;
+  await redis.eval(
+    "for _, field in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do redis.call('ZADD', KEYS[1], 0, field) end",
+    1,
+    key('leases'),
+  );
+  await until(async () => (await rows()).length === 200);
+  await watched.stop();
+  await broken.close();
+  expect((await rows()).map(({ userId }) => userId)).toEqual(users(200));
+});
