@@ -2,10 +2,11 @@ import { ENDING } from './ending.js';
 import { OPERATING } from './operating.js';
 import { RESERVING } from './reserving.js';
 import { SAVING } from './saving.js';
+import { WAITING } from './waiting.js';
 
 /**
  * Defects to plant in the sources, each with the test that has to fail of it. `find` occurs once in `file`; `test` is a part of the full name of one test or several.
  *
  * @type {readonly { defect: string, file: string, find: string, replace: string, caughtBy: { file: string, test: string } }[]}
  */
-export const MUTANTS = [...RESERVING, ...ENDING, ...SAVING, ...OPERATING];
+export const MUTANTS = [...RESERVING, ...ENDING, ...SAVING, ...OPERATING, ...WAITING];

@@ -249,6 +249,27 @@ describe('letting people through', () => {
     await issuer.rebuild({ id: campaignId, stock: { kind: 'counted', total: 2 }, admission: 'queued', overbook: 1 });
   });
 
+  test('while a unit is out that may come back, whoever waits for it is not told sold out', async () => {
+    await open(1, { overbook: 1 });
+    await joinAll(['ann', 'bob']);
+    const end = persistence.hold();
+    const reached = persistence.reached();
+    const admitting = admit(1);
+    await reached;
+    const other = new CouponIssuer({ redis, persistence });
+    expect(await other.admit(campaignId, { count: 1 })).toEqual({
+      status: 'admitted',
+      admitted: 0,
+      issued: 0,
+      waiting: 1,
+    });
+    end();
+    await admitting;
+    await issuer.idle();
+    expect(await other.admit(campaignId, { count: 1 })).toMatchObject({ admitted: 0, waiting: 0 });
+    await other.close();
+  });
+
   test('what a save left in doubt is finished by settle, in the place of the line', async () => {
     await open(10);
     await joinAll(users(2));
