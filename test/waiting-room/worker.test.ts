@@ -118,6 +118,12 @@ test('waves let so many through when they are due, and what a wave has left when
   });
   // Ten of the one that is due, and five for each of the three full hours that have begun.
   await until(async () => (await rows()).length === 25);
+  // It looks again and again, and lets nobody else through.
+  const lookedAt = async () => redis.hget(key('campaign'), 'waveAt');
+  for (let looks = 0; looks < 3; looks++) {
+    const before = await lookedAt();
+    await until(async () => (await lookedAt()) !== before);
+  }
   await worker!.stop();
   expect(await issuer.inspect(campaignId)).toMatchObject({ waiting: 5 });
   work({ intervalMs: 5, waves: [{ at: at(-1), count: 50 }] });
