@@ -32,6 +32,8 @@ export async function waitingRoom({ redisPort, postgresUrl }) {
       await issuer.admit(campaignId, { count });
       await issuer.idle();
     },
+    admit: (count) => issuer.admit(campaignId, { count }),
+    watch: (userId) => issuer.watch({ campaignId, userId }),
     start() {
       worker = issuer.startWorker({ campaigns: [campaignId] });
     },

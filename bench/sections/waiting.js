@@ -1,6 +1,8 @@
 // The waiting room: how fast people join, how fast they are let through, and how long it takes from joining to the answer, beside the sorted set that a
 // scheduler empties once a second.
 import { setTimeout as delay } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { sortedSet, waitingRoom } from '../support-queues.js';
 import {
   alternate,
@@ -20,7 +22,13 @@ export const title = 'The waiting room';
 
 const IN_FLIGHT = 1_024;
 const PLENTY = 10_000_000;
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc');
 const TICK_MS = 20;
+/** While they watch, so many moves of so many, with a pause between. */
+const MOVES = 20;
+const MOVED = 20;
+const MOVE_MS = 100;
 
 export async function run({ redisPort, postgresUrl, quick }) {
   const at = { redisPort, postgresUrl };
@@ -38,8 +46,22 @@ export async function run({ redisPort, postgresUrl, quick }) {
     const admits = await measured(pair, rounds, (line) => admitRound(line, quick ? 2_000 : 20_000), 'perSecond');
     const load = quick ? { perSecond: 100, seconds: 2 } : { perSecond: 200, seconds: 5 };
     const answers = await measured(pair, quick ? 1 : 3, (line) => answerRound(line, load), 'p50');
-    const wrong = [...joins, ...admits, ...answers].flatMap(({ name, fault }) => (fault ? [`${name}: ${fault}`] : []));
-    return { quick, rounds, inFlight: IN_FLIGHT, load, joins, admits, answers, aims: aimsOf(joins, answers), wrong };
+    const watching = await watchRound(lines[0], quick ? 1_000 : 10_000);
+    const wrong = [...joins, ...admits, ...answers, watching].flatMap(({ name, fault }) =>
+      fault ? [`${name}: ${fault}`] : [],
+    );
+    return {
+      quick,
+      rounds,
+      inFlight: IN_FLIGHT,
+      load,
+      joins,
+      admits,
+      answers,
+      watching,
+      aims: aimsOf(joins, answers),
+      wrong,
+    };
   } finally {
     watch.close();
     for (const line of lines) await line.close();
@@ -106,6 +128,42 @@ async function waitOf(line, userId) {
   return performance.now() - startedAt;
 }
 
+/** So many watch in this process, while ten times a second some are let through: what each costs in memory, and all of them together in CPU. */
+async function watchRound(line, count) {
+  await line.prepare(count);
+  await Promise.all(Array.from({ length: count }, (_, i) => line.join(`user-${i}`)));
+  const before = heapNow();
+  let told = 0;
+  const watchers = Array.from({ length: count }, async (_, i) => {
+    let last;
+    for await (const change of line.watch(`user-${i}`)) {
+      told++;
+      last = change.status;
+    }
+    return last;
+  });
+  while (told < count) await delay(TICK_MS);
+  const bytes = (heapNow() - before) / count;
+  const [cpu, startedAt] = [process.cpuUsage(), performance.now()];
+  const toldBefore = told;
+  for (let i = 0; i < MOVES; i++) {
+    await line.admit(MOVED);
+    await delay(MOVE_MS);
+  }
+  const { user, system } = process.cpuUsage(cpu);
+  const seconds = (performance.now() - startedAt) / 1_000;
+  const figures = { bytes, cpuShare: (user + system) / 1e6 / seconds, toldPerSecond: (told - toldBefore) / seconds };
+  await line.admit(count);
+  const issued = (await Promise.all(watchers)).filter((last) => last === 'issued').length;
+  const fault = issued === count ? null : `${issued} of ${count} watchers were told that they have one`;
+  return { name: 'watching', count, ...figures, fault };
+}
+
+function heapNow() {
+  collectGarbage();
+  return process.memoryUsage().heapUsed;
+}
+
 function aimsOf([, placeTold, bare], [, scheduler]) {
   return [
     atLeast(
@@ -144,15 +202,20 @@ const joinCells = (one) => {
 const admitCells = (one) => [one.name, whole(one.perSecond), ratio(one), right(one)];
 const answerCells = (one) => [one.name, inMs(one.p50), inMs(one.p95), inMs(one.mean), ratio(one), right(one)];
 
-export function lines({ inFlight, load, joins, admits, answers }) {
+function watchingWords({ count, bytes, cpuShare, toldPerSecond }) {
+  return `${whole(count)} who watch in one process: ${whole(bytes)} bytes each; while ten times a second ${MOVED} are let through they are told ${whole(toldPerSecond)} changes a second, for ${whole(100 * cpuShare)} % of a core, the letting through included.`;
+}
+
+export function lines({ inFlight, load, joins, admits, answers, watching }) {
   return [
     ...terminalTable([`joining, ${whole(inFlight)} in flight`, ...JOIN_HEAD], joins.map(joinCells)),
     ...terminalTable(['letting through, into PostgreSQL', ...ADMIT_HEAD], admits.map(admitCells)),
     ...terminalTable([`answer, ${whole(load.perSecond)} joining a second`, ...ANSWER_HEAD], answers.map(answerCells)),
+    `  ${watchingWords(watching)}`,
   ];
 }
 
-export function markdown({ inFlight, load, joins, admits, answers }) {
+export function markdown({ inFlight, load, joins, admits, answers, watching }) {
   return [
     `${whole(inFlight)} callers join, a new user each time. The sorted set keeps a place and no more; the waiting room also keeps the id of the coupon to come, tells the place, refuses who has one, and knows a late copy of a call.`,
     markdownTable(['joining', ...JOIN_HEAD], joins.map(joinCells)),
@@ -160,5 +223,6 @@ export function markdown({ inFlight, load, joins, admits, answers }) {
     markdownTable(['letting through', ...ADMIT_HEAD], admits.map(admitCells)),
     `${whole(load.perSecond)} users join each second, and each waits for the answer: with the waiting room a worker and \`watch()\`, with the sorted set a scheduler that runs once a second.`,
     markdownTable(['from joining to the answer', ...ANSWER_HEAD], answers.map(answerCells)),
+    watchingWords(watching),
   ].join('\n\n');
 }
