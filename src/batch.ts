@@ -16,14 +16,20 @@ export interface BatchOptions<T, R> {
   readonly maxQueued?: number;
 }
 
+/** Fewer than this are not worth a second batch, which would have its own fixed price. */
+const LEAST_SHARE = 128;
+
 /**
  * Many callers, one call: whatever was added in the same tick, or while `maxInFlight` batches were out, leaves together.
- * A lone caller leaves at the end of its tick. The load itself sets the size of the batches.
+ * A lone caller leaves at the end of its tick. The load itself sets the size of the batches. Where many are under way they share
+ * `maxInFlight` batches evenly: a large batch beside a small one would leave the other side idle while either is worked on.
  */
 export class Batcher<T, R> {
   readonly #options: BatchOptions<T, R>;
   #queue: Waiting<T, R>[] = [];
   #inFlight = 0;
+  /** Callers in the batches that are out. */
+  #out = 0;
   #scheduled = false;
   #roomWanted: (() => void)[] = [];
 
@@ -64,17 +70,35 @@ export class Batcher<T, R> {
   #schedule(): void {
     if (this.#scheduled || this.#inFlight >= this.#options.maxInFlight) return;
     this.#scheduled = true;
-    queueMicrotask(() => {
-      this.#scheduled = false;
-      while (this.#queue.length > 0 && this.#inFlight < this.#options.maxInFlight) void this.#send();
-    });
+    queueMicrotask(this.#sendAll);
+  }
+
+  /** Who was just answered may ask again, some promises later, and goes with those who waited. */
+  #scheduleAfterAnswers(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    process.nextTick(this.#sendAll);
+  }
+
+  readonly #sendAll = () => {
+    this.#scheduled = false;
+    while (this.#queue.length > 0 && this.#inFlight < this.#options.maxInFlight) void this.#send();
+  };
+
+  /** How many leave together. */
+  #share(): number {
+    const { maxBatch, maxInFlight } = this.#options;
+    const share = Math.ceil((this.#queue.length + this.#out) / maxInFlight);
+    return share < LEAST_SHARE ? maxBatch : Math.min(maxBatch, share);
   }
 
   async #send(): Promise<void> {
     const { run, maxBatch } = this.#options;
-    const batch = this.#queue.length <= maxBatch ? this.#queue : this.#queue.slice(0, maxBatch);
-    this.#queue = batch === this.#queue ? [] : this.#queue.slice(maxBatch);
+    const size = this.#share();
+    const batch = this.#queue.length <= size ? this.#queue : this.#queue.slice(0, size);
+    this.#queue = batch === this.#queue ? [] : this.#queue.slice(size);
     this.#inFlight++;
+    this.#out += batch.length;
     if (this.#queue.length < maxBatch) for (const resolve of this.#roomWanted.splice(0)) resolve();
     try {
       const results = await run(batch.map((waiting) => waiting.item));
@@ -85,7 +109,8 @@ export class Batcher<T, R> {
       for (const waiting of batch) waiting.reject(error);
     } finally {
       this.#inFlight--;
-      if (this.#queue.length > 0) this.#schedule();
+      this.#out -= batch.length;
+      this.#scheduleAfterAnswers();
     }
   }
 }

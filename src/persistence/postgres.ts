@@ -54,10 +54,7 @@ const TABLE = /^([a-z_][a-z0-9_]{0,62}\.)?[a-z_][a-z0-9_]{0,54}$/;
 const COLUMNS = 'campaign_id, serial, user_id, grant_no, id, code, issued_at, epoch';
 const SELECTED =
   't.id, t.campaign_id, t.user_id, t.grant_no, t.serial, t.code, t.epoch, round(extract(epoch from t.issued_at) * 1000)::bigint AS issued_at_ms';
-const FIELDS = 'campaign_id, serial, user_id, grant_no, id, code, issued_ms, epoch, ord';
-const INPUT = `unnest($1::text[], $2::bigint[], $3::text[], $4::int[], $5::text[], $6::text[], $7::bigint[], $8::text[]) WITH ORDINALITY AS n(${FIELDS})`;
-/** A lone row is planned and read in less time without arrays. */
-const LONE_INPUT = `(SELECT $1::text, $2::bigint, $3::text, $4::int, $5::text, $6::text, $7::bigint, $8::text, 1) AS n(${FIELDS})`;
+const INPUT = `unnest($1::text[], $2::bigint[], $3::text[], $4::int[], $5::text[], $6::text[], $7::bigint[], $8::text[]) WITH ORDINALITY AS n(campaign_id, serial, user_id, grant_no, id, code, issued_ms, epoch, ord)`;
 
 /**
  * The table and its unique indexes, for a migration of your own. They are what makes overselling impossible, whatever happens to Redis.
@@ -111,8 +108,8 @@ export class PostgresPersistence implements PersistenceAdapter {
     this.#client = client;
     this.#prepare = options.prepare ?? false;
     this.#table = checkedTable(options.table);
-    this.#insert = insertFrom(INPUT, this.#table);
-    this.#insertLone = insertFrom(LONE_INPUT, this.#table);
+    this.#insert = insertOfMany(this.#table);
+    this.#insertLone = insertOfOne(this.#table);
     this.#lookUp = [
       't.serial = n.serial',
       't.user_id = n.user_id AND (t.grant_no = n.grant_no OR t.id = n.id)',
@@ -233,11 +230,22 @@ function codeOf(error: unknown): string {
  * of the batch: planned as a join, every batch would read the whole table, up to some 100,000 rows of it. The rows of two batches meet in one
  * order, whatever the order of the batches: they wait for each other instead of locking each other out.
  */
-function insertFrom(input: string, table: string): Statement {
-  const text = `INSERT INTO ${table} (${COLUMNS})
-      SELECT n.campaign_id, n.serial, n.user_id, n.grant_no, n.id, n.code, to_timestamp(n.issued_ms / 1000.0), n.epoch FROM ${input}
+function insertOfMany(table: string): Statement {
+  return named(`INSERT INTO ${table} (${COLUMNS})
+      SELECT n.campaign_id, n.serial, n.user_id, n.grant_no, n.id, n.code, to_timestamp(n.issued_ms / 1000.0), n.epoch FROM ${INPUT}
       WHERE NOT EXISTS (SELECT FROM ${table} t WHERE t.campaign_id = n.campaign_id AND t.user_id = n.user_id AND t.id = n.id OFFSET 0)
-      ORDER BY n.campaign_id, n.serial, n.ord ON CONFLICT DO NOTHING`;
+      ORDER BY n.campaign_id, n.serial, n.ord ON CONFLICT DO NOTHING`);
+}
+
+/** The same for a lone row, which has no order and no arrays to read: half of its price would be the plan. */
+function insertOfOne(table: string): Statement {
+  return named(`INSERT INTO ${table} (${COLUMNS})
+      SELECT $1, $2::bigint, $3, $4::int, $5, $6, to_timestamp($7::float8 / 1000), $8
+      WHERE NOT EXISTS (SELECT FROM ${table} t WHERE t.campaign_id = $1 AND t.user_id = $3 AND t.id = $5 OFFSET 0)
+      ON CONFLICT DO NOTHING`);
+}
+
+function named(text: string): Statement {
   return { name: `coupon_issuer_${createHash('sha1').update(text).digest('hex').slice(0, 16)}`, text };
 }
 

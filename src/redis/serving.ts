@@ -280,8 +280,9 @@ export class Serving {
       case 'existing': {
         const grant = String(reply[first]);
         const record = String(reply[first + 1]);
+        // Without hooks it is issued at once, and there is nothing to hold.
+        if (record.startsWith('i')) return { word: 'issued', issuance: decode(first) };
         const reservation = toReservation(state, { grant, userId, record, epoch, sentAt, mayRelease: word === 'new' });
-        if (reservation.issuance.state === 'issued') return { word: 'issued', issuance: reservation.issuance };
         return { word, reservation };
       }
       case 'issued':

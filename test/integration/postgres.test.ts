@@ -108,6 +108,18 @@ test('a statement time-out behind a lock is a NotSavedError about the whole batc
   expect(await rowsOf(database, one.campaignId)).toEqual([]);
 });
 
+test('an id that is stored under another grant of the user is found in a batch as well as alone', async () => {
+  const persistence = new PostgresPersistence(database.pool);
+  const stored = issuance();
+  await persistence.save([stored]);
+  const { campaignId } = stored;
+  const again = { ...stored, serial: 2, grant: 2 };
+  const other = issuance({ campaignId, serial: 3, userId: 'other' });
+  const met = { verdict: 'user_conflict', existing: { ...stored, state: 'issued' } };
+  expect(await persistence.save([again])).toEqual([met]);
+  expect(await persistence.save([again, other])).toEqual([met, { verdict: 'saved' }]);
+});
+
 test('with prepare a connection parses the statement of a save once', async () => {
   await withClient(async (client) => {
     // Taken for a pool, it is not asked whether it is in a transaction.

@@ -28,9 +28,16 @@ export const SAVING = [
   {
     defect: 'PostgreSQL stores one id under two grants of the user',
     file: 'src/persistence/postgres.ts',
-    find: 't.id = n.id OFFSET 0)',
+    find: 't.id = $5 OFFSET 0)',
     replace: 'false OFFSET 0)',
     caughtBy: { file: POSTGRES, test: 'an id that is stored under another grant of the user is a user_conflict' },
+  },
+  {
+    defect: 'PostgreSQL stores one id of a batch under two grants of the user',
+    file: 'src/persistence/postgres.ts',
+    find: 't.id = n.id OFFSET 0)',
+    replace: 'false OFFSET 0)',
+    caughtBy: { file: 'test/integration/postgres.test.ts', test: 'is found in a batch as well as alone' },
   },
   {
     defect: 'a refused issuance is told saved because a neighbour got its serial',

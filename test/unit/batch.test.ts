@@ -40,6 +40,45 @@ test('a lone caller leaves at the end of its tick, without a timer', async () =>
   expect(sent()).toEqual([[1]]);
 });
 
+test('who asks again some promises after the answer goes with the others', async () => {
+  const { batches, sent, made } = batcher({ maxInFlight: 1 });
+  const again = Array.from({ length: 3 }, (_, i) =>
+    made.add(i).then(async (answer) => {
+      for (let hop = 0; hop < 10 * i; hop++) await null;
+      return made.add(answer);
+    }),
+  );
+  await settled();
+  void made.add(9);
+  double(batches[0]!);
+  await settled();
+  expect(sent()).toEqual([
+    [0, 1, 2],
+    [9, 0, 2, 4],
+  ]);
+  double(batches[1]!);
+  expect(await Promise.all(again)).toEqual([0, 4, 8]);
+});
+
+test('where many are under way they share the batches evenly', async () => {
+  const { batches, sent, made } = batcher({ maxBatch: 500, maxInFlight: 2 });
+  const sizes = () => sent().map((items) => items.length);
+  for (let i = 0; i < 600; i++) void made.add(i);
+  await settled();
+  expect(sizes()).toEqual([300, 300]);
+  for (let i = 0; i < 300; i++) void made.add(i);
+  double(batches[0]!);
+  await settled();
+  expect(sizes()).toEqual([300, 300, 300]);
+});
+
+test('what would not fill two batches is not split', async () => {
+  const { sent, made } = batcher({ maxBatch: 500, maxInFlight: 2 });
+  for (let i = 0; i < 254; i++) void made.add(i);
+  await settled();
+  expect(sent().map((items) => items.length)).toEqual([254]);
+});
+
 test('while maxInFlight batches are out, callers gather for the next one', async () => {
   const { batches, sent, made } = batcher({ maxInFlight: 2 });
   void made.add(1);

@@ -19,7 +19,7 @@ async function saveBatch(count: number, save: Save, timeoutMs = 60_000) {
     sizes.push(issuances.length);
     return save(issuances, options);
   };
-  const saves = batchedSaves({ save: counted }, { maxBatch: 500, maxInFlight: 2, emit: (event) => events.push(event) });
+  const saves = batchedSaves({ save: counted }, { maxBatch: 500, maxInFlight: 1, emit: (event) => events.push(event) });
   const deadlineAt = monotonicMs() + timeoutMs;
   const requests = Array.from({ length: count }, (_, i) => saves.add({ issuance: anIssuance(i + 1), deadlineAt }));
   const outcomes = await Promise.all(requests);
