@@ -18,19 +18,23 @@ const REASONS = [
   ],
   [
     /campaigns against one/,
-    'A script call serves one campaign. With hardly more callers than campaigns each of them pays the fixed price of two scripts, which batches share otherwise.',
+    'A script call serves one campaign. With hardly more callers than campaigns each of them pays the fixed price of two scripts, in Redis and, as much again, in this process, which batches share otherwise.',
   ],
   [
     /Redis alone, against|sold-out refusals, exact/,
-    'Both ways end where Redis and this process are busy, and what they spend on a caller is of one order: a batch saves the price of the call, and the record, the fence and the number of the call cost it again.',
+    'Both ways end where Redis and this process are busy, and what they spend on a caller is of one order: a batch saves the price of the call, and the record, the fence and the number of the call cost it again. For refusals the limit is this process alone: its promises and its garbage collection.',
   ],
   [
     /one lone call/,
-    'Alone, nobody shares the fixed price of a script with thirty fields and of a statement that compares ids before it inserts. With prepared statements both ways are faster, and the ratio is the same.',
+    'Alone, nobody shares the fixed price of a script that reads thirty fields and judges the whole protocol, and of a statement that compares ids before it inserts. With prepared statements both ways are faster, and the ratio is the same.',
   ],
   [
     /for an issue after/,
     'Most likely the caches of the processor: a look-up in a hash this large has to wait for memory. That was not measured by itself.',
+  ],
+  [
+    /joins a second, against a sorted set/,
+    'One ZADD takes Redis as long as a whole join takes it here, with the record of the coupon to come, the place and the refusals judged. A batch saves the round trip, not the work.',
   ],
   [
     /at three times the peak load/,
