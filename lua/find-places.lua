@@ -2,8 +2,8 @@
 --
 -- KEYS     campaign grants senders leases returned pool queue tickets presence ended
 -- ARGV     epoch fence, then for each user: userId
--- RETURNS  missing | rebuilding | stale_epoch | rolled_back, alone; or ok, the campaign's stamp, the line, the pace per second, shut
---          (closed, paused, not_open or empty), the last ticket that ended with the stock or the close, which of the two (sold_out,
+-- RETURNS  missing | rebuilding | stale_epoch | rolled_back, alone; or ok, the campaign's stamp, the line, the pace per second, whether
+--          it is over (closed, sold_out or empty), the last ticket that ended with the stock or the close, which of the two (sold_out,
 --          closed or empty), then for each: word, count, count times a value. Words: waiting: ticket, rank (-1 before the draw), id,
 --          then (grant, record) each; held left absent none: (grant, record) each
 -- WRITES   presence
@@ -30,7 +30,7 @@ local users, seenNow = {}, {}
 for i = FIRST, #ARGV do users[#users + 1] = ARGV[i] end
 readPlaces(users)
 local reply = {
-  'ok', integer(campaign.stamp), room.line or '', string.format('%.6f', paceNow()), shutNow() or '',
+  'ok', integer(campaign.stamp), room.line or '', string.format('%.6f', paceNow()), overNow() or '',
   integer(room.overUpTo or 0), room.overWhy or '',
 }
 for _, user in ipairs(users) do

@@ -436,7 +436,7 @@ export class CouponIssuer {
    * ```
    */
   async pause(id: string): Promise<void> {
-    await this.#administer(id, (serving) => admin.setPaused(serving.state, true));
+    await this.#change(id, ({ state }) => admin.setPaused(state, true));
   }
 
   /**
@@ -448,7 +448,7 @@ export class CouponIssuer {
    * ```
    */
   async resume(id: string): Promise<void> {
-    await this.#administer(id, (serving) => admin.setPaused(serving.state, false));
+    await this.#change(id, ({ state }) => admin.setPaused(state, false));
   }
 
   /**
@@ -485,7 +485,7 @@ export class CouponIssuer {
    */
   async restock(change: { id: string; add: number; requestId: string }): Promise<admin.Restocked> {
     const { id, add, requestId } = checkedRestock(change);
-    return this.#administer(id, (serving) => admin.restock(serving.state, requestId, add));
+    return this.#change(id, ({ state }) => admin.restock(state, requestId, add));
   }
 
   /**
@@ -616,6 +616,15 @@ export class CouponIssuer {
     this.#assertNotClosed();
     assertName('campaignId', id);
     return this.#inFlight.track((async () => act(await this.#campaigns.get(id)))());
+  }
+
+  /** The same for what those who wait have to know. */
+  #change<T>(id: string, act: (serving: Serving) => Promise<T>): Promise<T> {
+    return this.#administer(id, async (serving) => {
+      const result = await act(serving);
+      this.#room.changed(serving);
+      return result;
+    });
   }
 
   #assertNotClosed(): void {

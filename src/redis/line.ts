@@ -265,6 +265,7 @@ export class Line {
         issuances: this.#issuances(waits ? values.slice(3) : values, users[nth]!, epoch),
         line: String(reply[2]),
         over,
+        overNow: (reply[4] || null) as Standing['overNow'],
       });
     });
     return standings;

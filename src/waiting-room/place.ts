@@ -35,7 +35,7 @@ export type WaitingChange =
 
 /**
  * How waiting ended. `left`: by `leave()`. `absent`: without a sign of life for too long. `sold_out`, `closed`: there is nothing to wait for any more.
- * `lost`: Redis lost the line; join again. `none`: neither in line nor a holder of a coupon when the watching began.
+ * `lost`: Redis lost the line, or an operator withdrew the coupon; join again. `none`: there was nothing to wait for when the watching began.
  */
 export type FinalChange =
   | { readonly status: 'issued'; readonly issuance: Issuance }
@@ -56,6 +56,8 @@ export interface Standing {
   readonly line: string;
   /** Up to which ticket the line ended for want of anything to wait for, and why; 0 for never. */
   readonly over: { readonly upTo: number; readonly why: 'sold_out' | 'closed' | null };
+  /** Why there is nothing to wait for now. */
+  readonly overNow: 'sold_out' | 'closed' | null;
 }
 
 /** The change that a standing means to one who saw `before` of it; `null` stands for nothing yet. */
@@ -75,7 +77,7 @@ export function changeOf(now: Standing, before: Standing | null): WaitingChange 
   // Redis had not known of a coupon that the user already had.
   if (other) return holding(other);
   if (waited) return { status: 'lost' };
-  return { status: now.word === 'left' || now.word === 'absent' ? now.word : 'none' };
+  return { status: now.word === 'left' || now.word === 'absent' ? now.word : (now.overNow ?? 'none') };
 }
 
 function holding(issuance: Issuance): WaitingChange {

@@ -14,7 +14,9 @@ export const SERVER_SENT_EVENTS_HEADERS: Readonly<Record<string, string>> = Obje
  * Koa. Each change is a `message` whose data is the change as JSON; it ends after the final one, and watching ends when the stream is destroyed, which
  * `pipeline()` and Koa do when the client goes away.
  *
- * A comment is sent every `keepAliveMs` (1,000–600,000, default 15,000), so that nothing on the way takes the connection for dead. Throws
+ * A change holds the whole issuance, its `userId` too: if your user ids are secrets, such as session ids, send what you choose of it instead.
+ *
+ * A comment is sent at once and then every `keepAliveMs` (1,000–600,000, default 15,000), so that nothing on the way takes the connection for dead. Throws
  * `InvalidArgumentError`. A fault of the watching destroys the stream with it.
  *
  * @example
@@ -56,6 +58,8 @@ export function serverSentEvents(
       Promise.resolve(changes.return?.()).then(() => callback(error), callback);
     },
   });
+  // So that headers go out at once, and the browser knows that it is connected, though the first change may take its time.
+  stream.push(': watching\n\n');
   const keepingAlive = setInterval(() => {
     if (stream.readableLength === 0 && !ended && !stream.destroyed) stream.push(': still here\n\n');
   }, keepAliveMs);

@@ -13,6 +13,7 @@ import { checkedJoin, type JoinRequest, join } from './join.js';
 import { Lines } from './lines.js';
 
 import type { JoinResult, LeaveResult, Standing, WaitingChange } from './place.js';
+import { Signals } from './signals.js';
 import { CampaignWatch } from './watch.js';
 
 /** Whom to watch. */
@@ -42,14 +43,12 @@ export class WaitingRoom {
   readonly #subscription: Subscription;
   readonly #watches = new Map<string, CampaignWatch>();
   readonly #announcer: Announcer;
+  readonly #signals = new Signals();
   readonly #wakers = new Set<(campaignId: string) => void>();
 
   constructor(parts: WaitingRoomParts) {
     this.#parts = parts;
-    this.#lines = new Lines(parts.campaigns, parts.lines, (line) => {
-      for (const wake of this.#wakers) wake(line.state.id);
-      this.#announcer.tell(line, 'joined');
-    });
+    this.#lines = new Lines(parts.campaigns, parts.lines, (line) => this.#woke(line));
     const onFault = (campaignId: string | null, error: unknown) =>
       parts.steps.emit({ type: 'fault', during: 'watch', campaignId, error: redacted(error) });
     this.#announcer = new Announcer({ track: parts.track, onFault });
@@ -111,11 +110,16 @@ export class WaitingRoom {
     const { campaignId, userId, signal } = checkedWatch(given);
     const watch = this.#watches.get(campaignId) ?? this.#newWatch(campaignId);
     const watcher = watch.add(userId);
-    const end = () => watcher.end();
-    if (signal?.aborted) end();
-    else signal?.addEventListener('abort', end, { once: true });
-    watcher.onEnd(() => signal?.removeEventListener('abort', end));
+    if (signal) watcher.onEnd(this.#signals.on(signal, () => watcher.end()));
     return watcher;
+  }
+
+  /** The campaign was paused, resumed or restocked: who waits is looked after, and whoever lets them through looks at once. */
+  changed(serving: Serving): void {
+    if (!serving.state.rules.room) return;
+    const line = this.#lines.of(serving);
+    this.#moved(line);
+    this.#woke(line);
   }
 
   /** Calls `wake` when somebody joins an empty line of this campaign, in whichever process; answers what ends it. */
@@ -139,6 +143,11 @@ export class WaitingRoom {
 
   get #admission(): AdmissionParts {
     return { ...this.#parts, moved: (line) => this.#moved(line) };
+  }
+
+  #woke(line: Line): void {
+    for (const wake of this.#wakers) wake(line.state.id);
+    this.#announcer.tell(line, 'joined');
   }
 
   #moved(line: Line): void {

@@ -15,7 +15,7 @@ const FLOORS: readonly (readonly RegExp[])[] = [
   [/^redis\//, /^persistence\//],
   [
     /^(batch|campaign|changes|codes|deadline|errors|events|findings|in-flight|issuance|limits|refusals|result)$/,
-    /^waiting-room\/(draw|place|waves)$/,
+    /^waiting-room\/(draw|place|signals|waves)$/,
   ],
 ];
 

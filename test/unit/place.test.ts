@@ -20,6 +20,7 @@ const standing = (of: Partial<Standing> = {}): Standing => ({
   issuances: [],
   line: 'first',
   over: { upTo: 0, why: null },
+  overNow: null,
   ...of,
 });
 
@@ -61,6 +62,7 @@ test('who was never seen in line is told what is remembered, or what they hold, 
   expect(changeOf(standing({ word: 'absent' }), null)).toEqual({ status: 'absent' });
   expect(changeOf(standing({ word: 'held', issuances: [issuance('any')] }), null)).toMatchObject({ status: 'issued' });
   expect(changeOf(standing(), null)).toEqual({ status: 'none' });
+  expect(changeOf(standing({ overNow: 'sold_out' }), null)).toEqual({ status: 'sold_out' });
 });
 
 test('a coupon of before that Redis had not known is the answer, too', () => {

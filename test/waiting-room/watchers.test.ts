@@ -2,7 +2,7 @@ import { createServer, get, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net';
 import { pipeline } from 'node:stream';
 import type { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import {
   type CouponEvent,
   CouponIssuer,
@@ -132,6 +132,32 @@ test('while Redis is away watching waits, a fault says so, and it goes on afterw
   await watched.close();
 });
 
+test('many may be ended by one signal, with one listener on it', async () => {
+  await open(50);
+  const names = users(30);
+  await Promise.all(names.map(join));
+  const leaving = new AbortController();
+  const added = vi.spyOn(leaving.signal, 'addEventListener');
+  const watching = names.map((userId) => issuer.watch({ campaignId, userId, signal: leaving.signal }));
+  const ended = watching.map(finalOf);
+  await until(async () => (await listeners()) === 1);
+  expect(added).toHaveBeenCalledTimes(1);
+  leaving.abort();
+  expect((await Promise.all(ended)).every((last) => last === null || last.status === 'waiting')).toBe(true);
+  await until(async () => (await listeners()) === 0);
+});
+
+test('who begins to watch when all is over is told why there is no line', async () => {
+  await open(1);
+  await join('ann');
+  await issuer.admit(campaignId, { count: 1 });
+  await issuer.idle();
+  expect(await finalOf(issuer.watch({ campaignId, userId: 'late' }))).toEqual({ status: 'sold_out' });
+  await issuer.closeCampaign({ id: campaignId });
+  expect(await finalOf(issuer.watch({ campaignId, userId: 'late' }))).toEqual({ status: 'closed' });
+  expect(await finalOf(issuer.watch({ campaignId, userId: 'ann' }))).toMatchObject({ status: 'issued' });
+});
+
 test('Server-Sent Events: each change a message, then the end; watching ends when the client goes away', async () => {
   await open(10);
   await Promise.all(users(2).map(join));
@@ -168,9 +194,10 @@ test('a stream of events keeps the connection alive with comments', async () => 
   const chunks: string[] = [];
   for await (const chunk of stream) {
     chunks.push(String(chunk));
-    if (chunks.length === 2) break;
+    if (chunks.length === 3) break;
   }
-  expect(chunks[0]).toMatch(/^data: \{"status":"waiting"/);
-  expect(chunks[1]).toBe(': still here\n\n');
+  expect(chunks[0]).toBe(': watching\n\n');
+  expect(chunks[1]).toMatch(/^data: \{"status":"waiting"/);
+  expect(chunks[2]).toBe(': still here\n\n');
   await until(async () => (await listeners()) === 0);
 });

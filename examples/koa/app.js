@@ -1,0 +1,139 @@
+import { Router } from '@koa/router';
+import { httpStatus, SERVER_SENT_EVENTS_HEADERS, serverSentEvents } from 'coupon-issuer';
+import Koa from 'koa';
+import { Meter } from './pace.js';
+import { pages } from './pages.js';
+import { answerProblems, describeProblem, explainProblem, HttpProblem, sendProblem } from './problems.js';
+import { bodyOf, guard, identify } from './requests.js';
+
+/** How it shows that a visitor closed the page. */
+const GONE = ['ERR_STREAM_PREMATURE_CLOSE', 'ECONNRESET', 'EPIPE'];
+
+/** The pages, what they ask for, and what an operator does. `leaving` is aborted when the server shuts down: it ends the event streams. */
+export function createApp({ issuer, campaignId, pace, operatorToken, leaving, log = console.error }) {
+  const app = new Koa();
+  // What fails after the answer has begun.
+  app.on('error', (error) => {
+    if (!GONE.includes(error.code)) log(`${error.name}: ${error.message}`);
+  });
+  app.use(answerProblems(log));
+  app.use(pages());
+  for (const router of [
+    visitorRoutes({ issuer, campaignId, leaving }),
+    operatorRoutes({ issuer, campaignId, pace, operatorToken }),
+    problemRoutes(),
+  ]) {
+    app.use(router.routes()).use(router.allowedMethods());
+  }
+  return app;
+}
+
+function visitorRoutes({ issuer, campaignId, leaving }) {
+  const router = new Router({ prefix: '/api/line' });
+  router.use(identify, neverStored);
+
+  router.post('/', async (ctx) => {
+    const result = await issuer.join({ campaignId, userId: ctx.state.userId });
+    const status = httpStatus(result);
+    switch (result.status) {
+      case 'waiting':
+        ctx.body = result;
+        break;
+      case 'issued':
+      case 'accepted':
+        ctx.body = { status: result.status, coupon: couponOf(result.issuance) };
+        break;
+      case 'already_issued':
+        ctx.body = { status: result.status, coupon: couponOf(result.issuances.at(-1)) };
+        break;
+      default:
+        return sendProblem(ctx, describeProblem(result.status, { ...result, httpStatus: status }));
+    }
+    ctx.status = status;
+  });
+
+  router.delete('/', async (ctx) => {
+    const { status, issuances = [] } = await issuer.leave({ campaignId, userId: ctx.state.userId });
+    ctx.body = { status, ...lastOf(issuances) };
+  });
+
+  router.get('/', async (ctx) => {
+    const [{ issuances, ...standing }, campaign] = await Promise.all([
+      issuer.status({ campaignId, userId: ctx.state.userId }),
+      issuer.inspect(campaignId),
+    ]);
+    const { state, opensAt, available, reserved } = campaign;
+    const soldOut = available === 0 && reserved === 0;
+    ctx.body = { ...standing, ...lastOf(issuances), campaign: { state, opensAt, soldOut } };
+  });
+
+  router.get('/events', (ctx) => {
+    const changes = issuer.watch({ campaignId, userId: ctx.state.userId, signal: leaving });
+    ctx.set(SERVER_SENT_EVENTS_HEADERS);
+    ctx.body = serverSentEvents(changes);
+  });
+  return router;
+}
+
+function operatorRoutes({ issuer, campaignId, pace, operatorToken }) {
+  const router = new Router({ prefix: '/api/operator' });
+  const meter = new Meter();
+  router.use(guard(operatorToken), neverStored);
+
+  router.get('/', async (ctx) => {
+    const { state, waiting, total, available, reserved, issued } = await issuer.inspect(campaignId);
+    meter.note(reserved + issued);
+    const rate = { perSecond: pace.perSecond, measuredPerSecond: meter.perSecond() };
+    ctx.body = { campaignId, state, waiting, total, available, reserved, issued, ...rate };
+  });
+
+  router.post('/pause', async (ctx) => {
+    await issuer.pause(campaignId);
+    ctx.status = 204;
+  });
+
+  router.post('/resume', async (ctx) => {
+    await issuer.resume(campaignId);
+    ctx.status = 204;
+  });
+
+  router.post('/rate', async (ctx) => {
+    const { perSecond } = await bodyOf(ctx);
+    if (perSecond === undefined) throw new HttpProblem(400, 'perSecond is missing');
+    await pace.change(perSecond);
+    ctx.body = { perSecond };
+  });
+
+  router.post('/restock', async (ctx) => {
+    const requestId = ctx.get('Idempotency-Key');
+    if (!requestId) throw new HttpProblem(400, 'send an Idempotency-Key, so that a repeat adds nothing twice');
+    const { add } = await bodyOf(ctx);
+    ctx.body = await issuer.restock({ id: campaignId, add, requestId });
+  });
+  return router;
+}
+
+function problemRoutes() {
+  const router = new Router({ prefix: '/problems' });
+  router.get('/:name', (ctx) => {
+    const problem = explainProblem(ctx.params.name);
+    if (!problem) throw new HttpProblem(404, 'there is no such problem');
+    ctx.body = problem;
+  });
+  return router;
+}
+
+/** What is one visitor's must not stay in a cache on the way. */
+async function neverStored(ctx, next) {
+  ctx.set('Cache-Control', 'no-store');
+  await next();
+}
+
+function lastOf(issuances) {
+  const last = issuances.at(-1);
+  return last ? { coupon: couponOf(last) } : {};
+}
+
+function couponOf({ serial, code, issuedAt, state }) {
+  return { serial, code, issuedAt, state };
+}
