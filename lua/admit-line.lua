@@ -5,8 +5,8 @@
 -- ARGV     epoch fence sender call limit perSecond waves, then for each unit: code; perSecond is empty for no cap; waves is
 --          empty or <from>:<every>:<count> with spaces between, in ms, every is 0 for once
 -- RETURNS  missing | rebuilding | stale_epoch | rolled_back | lapsed | closed | paused | not_open | draw, alone; or ok, the campaign's stamp,
---          ended, ms until the cap lets the next one through, how many still wait, over (1: the line is to be ended), then
---          for each: user, grant, record
+--          ended, ms until the cap lets the next one through, how many still wait, over (1: the line is to be ended), how
+--          many were absent, then for each: user, grant, record
 -- WRITES   senders campaign grants leases returned pool queue tickets presence ended
 -- COST     O(limit * (perUser + log line))
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, queueKey, ticketsKey, presenceKey, endedKey =
@@ -31,8 +31,14 @@ local FIRST = 8
 
 local refusal = unready(epoch, fence)
 if not refusal and not lineIsWhole() then refusal = 'missing' end
-refusal = refusal or (repeated and 'lapsed') or shutNow() or (draws and room.drawn ~= 'done' and 'draw')
+refusal = refusal or (repeated and 'lapsed')
 if refusal then return { refusal } end
+refusal = shutNow() or (draws and room.drawn ~= 'done' and 'draw')
+if refusal then
+  -- Told so, a copy lets nobody through later either. What closeCampaign closed stays closed.
+  if not campaign.closedAt then noteCall() end
+  return { refusal }
+end
 
 local allowed, every, usedUpTo = limit, 0, nowMicros
 if perSecond then every, usedUpTo, allowed = underCap(perSecond, room.admitsAt, allowed) end
@@ -45,7 +51,7 @@ takeUnits(#first)
 local stamp, issuedAt = integer(math.max(nowMicros, campaign.stamp + 1)), integer(nowMs)
 local lease = campaign.needs and integer(nowMs + campaign.leaseMs)
 local head = lease and 't:' .. stamp .. ':' or 'i:0:'
-local reply = { 'ok', stamp, '0', '0', '0', '0' }
+local reply = { 'ok', stamp, '0', '0', '0', '0', '0' }
 local served, absent, grantWrites, leaseWrites, admitted = {}, {}, {}, {}, 0
 
 for _, user in ipairs(first) do
@@ -86,5 +92,5 @@ campaign.stamp = tonumber(stamp)
 reply[3] = finish()
 saveRoom()
 reply[4] = integer(perSecond and math.max(0, math.ceil(((room.admitsAt or usedUpTo) + every - nowMicros) / 1000)) or 0)
-reply[5], reply[6] = integer(room.waiting), overNow() and '1' or '0'
+reply[5], reply[6], reply[7] = integer(room.waiting), overNow() and '1' or '0', integer(#absent)
 return { unpack(reply) }

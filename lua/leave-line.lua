@@ -25,12 +25,13 @@ if not refusal and not lineIsWhole() then refusal = 'missing' end
 if refusal then return { refusal } end
 
 readPlaces({ userId })
-if ticketIds[userId] then
-  -- A late copy must not take away the place of one who left and came again.
-  if repeated then return { 'lapsed' } end
-  takeOut({ userId }, 'left')
-  -- After the close nobody comes again, so a copy finds nobody to take away.
-  if not campaign.closedAt then noteCall() end
+-- A late copy must not take away the place of one who came, or came again, since.
+local waited = ticketIds[userId]
+if waited and repeated then return { 'lapsed' } end
+if waited then takeOut({ userId }, 'left') end
+-- After the close nobody comes again, so a copy finds nobody to take away.
+if not repeated and not campaign.closedAt then noteCall() end
+if waited then
   campaign.stamp = math.max(nowMicros, campaign.stamp + 1)
   saveCounters()
   saveRoom()

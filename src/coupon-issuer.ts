@@ -1,5 +1,5 @@
 import { Attempts, type IssueRequest } from './attempts.js';
-import { type Campaign, type CampaignDefinition, type Need, toRules } from './campaign.js';
+import { type Campaign, type CampaignDefinition, toRules } from './campaign.js';
 import { checkedClose, checkedReplacement, checkedRestock } from './changes.js';
 import { Deliveries } from './deliver.js';
 import { CampaignConflictError, ClosedError } from './errors.js';
@@ -75,9 +75,11 @@ export class CouponIssuer {
     this.#options = checkedOptions(options);
     const { redis, prefix, timeoutMs, persistence, deliver, maxBatch, maxInFlight, maxQueued, refusalCacheMs } =
       this.#options;
+    const { eligible, maxTries } = this.#options;
     const replicas = this.#options.replicas ?? null;
     const observed = safeEmit(this.#options.onEvent);
     this.#emit = (event) => {
+      if (event.type === 'settled') this.#room.settled(event.campaignId);
       if (event.type === 'fault') for (const worker of this.#workers) worker.noteFault(event.campaignId, event.error);
       observed(event);
     };
@@ -85,10 +87,7 @@ export class CouponIssuer {
     const saves = persistence ? batchedSaves(persistence, { maxBatch, maxInFlight, emit }) : null;
     const deliveries = deliver ? new Deliveries(deliver, this.#options.maxDeliveries, emit) : null;
     this.#steps = { saves, deliveries, recall: this.#options.recall, timeoutMs, emit };
-    const has: Need[] = [
-      ...(deliver ? (['deliver'] as const) : []),
-      ...(persistence ? (['persistence'] as const) : []),
-    ];
+    const has = (['deliver', 'persistence'] as const).filter((need) => this.#options[need]);
     let call = 0;
     const sender = mintId();
     this.#context = { runner: new ScriptRunner(redis), prefix, timeoutMs, has, sender, nextCall: () => ++call };
@@ -105,8 +104,7 @@ export class CouponIssuer {
       refusalCacheMs,
       emit,
     });
-    const { eligible } = this.#options;
-    const { steps, inFlight } = { steps: this.#steps, inFlight: this.#inFlight };
+    const [steps, inFlight] = [this.#steps, this.#inFlight];
     this.#attempts = new Attempts({ campaigns: this.#campaigns, steps, inFlight, eligible, timeoutMs });
     this.#room = new WaitingRoom({
       redis,
@@ -116,7 +114,7 @@ export class CouponIssuer {
       eligible,
       steps,
       timeoutMs,
-      maxTries: this.#options.maxTries,
+      maxTries,
       room,
       track: (work) => inFlight.track(work),
     });

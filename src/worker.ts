@@ -174,7 +174,7 @@ export class Worker implements SettleWorker {
       if (typeof serving === 'string') return this.#rest(care, serving === 'rebuilding' ? 1 : RARELY);
       serving.state.assertEquipped();
       if (care.dueAt <= monotonicMs()) await this.#settle(serving, care);
-      if (serving.state.rules.room && this.#options.pace.perSecond !== 0) await this.#admit(serving, care);
+      if (serving.state.rules.room) await this.#admit(serving, care);
     } catch (error) {
       if (typeof serving !== 'string' && (await isGone(serving))) return this.#rest(care, RARELY);
       this.#backOff(care);
@@ -217,14 +217,18 @@ export class Worker implements SettleWorker {
 
   /** Lets people through, batch after batch, until nobody waits, the pace says no, nothing comes through, or others have waited for an interval. */
   async #admit(serving: Serving, care: Care): Promise<void> {
-    const { intervalMs, batchSize } = this.#options;
+    const { batchSize } = this.#options;
     const { room } = this.#parts;
+    // More often than absence is judged by: a line that was not looked at for that long has grace.
+    const presenceMs = serving.state.rules.room?.presenceMs ?? Number.POSITIVE_INFINITY;
+    const intervalMs = Math.min(this.#options.intervalMs, presenceMs / 2);
     care.unlisten ??= room.onJoined(care.id, () => this.#hurry(care));
     if (care.tendAt <= monotonicMs()) {
       care.tendAt = monotonicMs() + intervalMs;
       await room.tend(serving);
     }
     care.admitAt = monotonicMs() + intervalMs;
+    if (this.#options.pace.perSecond === 0) return;
     for (const until = care.admitAt; !this.#stopped && monotonicMs() < until; ) {
       const healthy = monotonicMs() - care.settledAt < HEALTHY_MS;
       const { status, admitted, issued, waiting, waitMs } = await room.admitBatch(serving, care.size, healthy);

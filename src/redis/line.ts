@@ -28,6 +28,8 @@ export interface Admitted {
   readonly waiting: number;
   /** There is nothing to wait for any more: the line is to be ended. */
   readonly over: boolean;
+  /** So many were passed over and lost their place. */
+  readonly absent: number;
 }
 
 /** Why nobody is let through; `draw`: it has to be drawn first. */
@@ -71,7 +73,7 @@ const REASONS: readonly unknown[] = ['missing', 'rolled_back', 'rebuilding'] sat
 /** Values of a reply before those of the users. */
 const JOIN_HEAD = 7;
 const PLACES_HEAD = 7;
-const ADMIT_HEAD = 6;
+const ADMIT_HEAD = 7;
 
 /** Where `announce` tells the news of a campaign. */
 export function channelOf({ prefix }: RedisContext, campaignId: string): string {
@@ -138,11 +140,15 @@ export class Line {
     };
     let sentAt = 0;
     let epoch = '';
-    // A copy that comes late lets nobody through; what an earlier one let through is reserved, and settled once its lease ran out.
+    // A copy lets nobody through; what an earlier one let through is reserved, and settled once its lease ran out. To send it anew would let twice
+    // as many through.
     const reply = await this.#send((now) => {
       [sentAt, epoch] = [monotonicMs(), now];
       return this.state.run(scripts.admitLine, { ...this.#call(now), ...args }, items);
-    });
+    }, false);
+    if (reply[0] === 'lapsed') {
+      throw new RedisError('an earlier copy of this admission may have let people through', { outcome: 'unknown' });
+    }
     if (reply[0] !== 'ok') return reply[0] as AdmissionRefusal;
     this.state.sawStamp(Number(reply[1]));
     const reservations: Reservation[] = [];
@@ -156,6 +162,7 @@ export class Line {
       waitMs: Number(reply[3]),
       waiting: Number(reply[4]),
       over: reply[5] === '1',
+      absent: Number(reply[6]),
     };
   }
 
@@ -287,8 +294,11 @@ export class Line {
     return { epoch, fence: this.state.fence, sender, call: String(nextCall()) };
   }
 
-  /** Sends under the epoch this process knows, and again once it read a newer one. A call that lapsed did nothing: it is sent again as another. */
-  async #send(send: (epoch: string) => Promise<Reply>): Promise<Reply> {
+  /**
+   * Sends under the epoch this process knows, and again once it read a newer one. A call that lapsed is sent again as another, where doing it a second
+   * time does no harm.
+   */
+  async #send(send: (epoch: string) => Promise<Reply>, again = true): Promise<Reply> {
     for (let attempt = 0; attempt < MAX_SENDS; attempt++) {
       const reply = await send(this.state.epoch).catch((error: unknown) => {
         throw attempt === 0 ? error : inDoubt(error);
@@ -297,7 +307,7 @@ export class Line {
         const campaign = await this.state.refresh();
         if (typeof campaign === 'string') return [campaign];
         this.assertQueued();
-      } else if (reply[0] !== 'lapsed') return reply;
+      } else if (reply[0] !== 'lapsed' || !again) return reply;
     }
     throw new RedisError(`campaign ${this.state.id} had no stable epoch`, { outcome: 'unknown' });
   }

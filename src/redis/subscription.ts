@@ -10,6 +10,9 @@ export interface SubscriberClient {
   disconnect(): void;
 }
 
+/** Told to every listener once the connection is there, or there again. */
+export const RECONNECTED = 'reconnected';
+
 /** A silent subscription is no reason to give the connection up, and nothing waits for it: who watches looks for himself meanwhile. */
 const LISTENING = {
   lazyConnect: false,
@@ -81,6 +84,10 @@ export class Subscription {
     const subscriber = isCluster ? duplicate.call(this.#client, []) : duplicate.call(this.#client, LISTENING);
     // ioredis ends the process over an error that nobody listens to.
     subscriber.on('error', (error: unknown) => this.#onFault(error));
+    // What was said while the connection was down is not heard any more: everybody looks once.
+    subscriber.on('ready', () => {
+      for (const listeners of this.#listeners.values()) for (const listener of listeners) listener(RECONNECTED);
+    });
     subscriber.on('message', (channel: string, message: string) => {
       for (const listener of this.#listeners.get(channel) ?? []) listener(message);
     });

@@ -63,7 +63,10 @@ export async function admitBatch(
   if (answer === 'closed') await tendLine(line, parts);
   if (typeof answer === 'string') return { status: statusOf(line.state, answer), ...NOBODY };
   const { reservations, waiting, waitMs } = answer;
-  if (reservations.length > 0) parts.moved(line);
+  if (answer.absent > 0) {
+    parts.steps.emit({ type: 'unlined', campaignId: line.state.id, reason: 'absent', count: answer.absent });
+  }
+  if (reservations.length + answer.absent > 0) parts.moved(line);
   const issued = await finish(serving, answer, parts, healthy);
   if (issued > 0) parts.moved(line);
   if (answer.over) await tendLine(line, parts);

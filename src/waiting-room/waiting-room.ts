@@ -114,6 +114,12 @@ export class WaitingRoom {
     return watcher;
   }
 
+  /** Something of this campaign was settled: somebody who watches may have their coupon now. */
+  settled(campaignId: string): void {
+    const serving = this.#parts.campaigns.known(campaignId);
+    if (serving?.state.rules.room) this.#moved(this.#lines.of(serving));
+  }
+
   /** The campaign was paused, resumed or restocked: who waits is looked after, and whoever lets them through looks at once. */
   changed(serving: Serving): void {
     if (!serving.state.rules.room) return;

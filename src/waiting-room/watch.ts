@@ -2,7 +2,7 @@ import { monotonicMs } from '../deadline.js';
 import { NotReadyError, redacted } from '../errors.js';
 import type { Emit } from '../events.js';
 import type { Line } from '../redis/line.js';
-import type { Subscription } from '../redis/subscription.js';
+import { RECONNECTED, type Subscription } from '../redis/subscription.js';
 import { Watcher } from './watcher.js';
 
 export interface WatchParts {
@@ -34,7 +34,7 @@ export class CampaignWatch {
     this.#parts = parts;
     this.#ended = ended;
     this.#unlisten = parts.subscription.listen(parts.channel, (message) => {
-      if (message === 'moved') this.moved();
+      if (message === 'moved' || message === RECONNECTED) this.moved();
     });
   }
 
@@ -70,35 +70,35 @@ export class CampaignWatch {
     while (this.#watchers.size > 0) {
       this.#moved = false;
       const startedAt = monotonicMs();
-      const presenceMs = await this.#look([...this.#watchers]);
+      const { presenceMs, failed } = await this.#look([...this.#watchers]);
       const now = monotonicMs();
       const restMs = Math.max(SHORTEST_MS, REST * (now - startedAt));
-      const hears = this.#parts.subscription.hears(this.#parts.channel);
+      const hears = !failed && this.#parts.subscription.hears(this.#parts.channel);
       const pollMs = Math.min(hears ? POLL_WHILE_HEARING_MS : POLL_MS, (presenceMs ?? Number.POSITIVE_INFINITY) / 3);
       await this.#sleep(restMs, Math.max(restMs, pollMs));
     }
   }
 
-  /** Answers `presenceMs`: each look is a sign of life of everybody who is looked after. */
-  async #look(watchers: readonly Watcher[]): Promise<number | null> {
+  /** Each look is a sign of life of everybody who is looked after, so it must come more often than `presenceMs`. */
+  async #look(watchers: readonly Watcher[]): Promise<{ presenceMs: number | null; failed: boolean }> {
     let line: Line;
     try {
       line = await this.#parts.find(this.#campaignId);
     } catch (error) {
       this.#trouble(watchers, error);
-      return null;
+      return { presenceMs: null, failed: true };
     }
+    const { presenceMs = null } = line.state.rules.room ?? {};
     const looks = watchers.map(async (watcher) => watcher.saw(await line.find(watcher.userId)));
     const failed = (await Promise.allSettled(looks)).flatMap((look, i) =>
       look.status === 'rejected' ? [{ watcher: watchers[i]!, error: look.reason as unknown }] : [],
     );
-    if (failed.length > 0) {
-      this.#trouble(
-        failed.map(({ watcher }) => watcher),
-        failed[0]!.error,
-      );
-    }
-    return line.state.rules.room?.presenceMs ?? null;
+    if (failed.length === 0) return { presenceMs, failed: false };
+    this.#trouble(
+      failed.map(({ watcher }) => watcher),
+      failed[0]!.error,
+    );
+    return { presenceMs, failed: true };
   }
 
   #trouble(watchers: readonly Watcher[], error: unknown): void {

@@ -1,9 +1,59 @@
 const line = (test) => ({ file: 'test/waiting-room/line.test.ts', test });
 const worker = (test) => ({ file: 'test/waiting-room/worker.test.ts', test });
+const ghost = (test) => ({ file: 'test/fault/waiting-ghost.test.ts', test });
 const words = (test) => ({ file: 'test/unit/place.test.ts', test });
 
 /** What joins, lets through and watches: the scripts of the line, and src/waiting-room. */
 export const WAITING = [
+  {
+    defect: 'a late copy of a join puts somebody back in line who has left',
+    file: 'lua/join-line.lua',
+    find: "if repeated then return 'lapsed' end",
+    replace: '',
+    caughtBy: ghost('of a join, after its user left: they stay out'),
+  },
+  {
+    defect: 'a join that was refused leaves no call number behind',
+    file: 'lua/join-line.lua',
+    find: 'if not repeated and not campaign.closedAt then noteCall() end',
+    replace: 'if not repeated and joined > 0 then noteCall() end',
+    caughtBy: ghost('of a join that was refused as sold out, after the stock was raised: nobody gets into line'),
+  },
+  {
+    defect: 'a late copy of a leave takes away a place that was taken since',
+    file: 'lua/leave-line.lua',
+    find: "if waited and repeated then return { 'lapsed' } end",
+    replace: '',
+    caughtBy: ghost('of a leave, after its user came again: they keep their new place'),
+  },
+  {
+    defect: 'a leave that found nobody leaves no call number behind',
+    file: 'lua/leave-line.lua',
+    find: 'if not repeated and not campaign.closedAt then noteCall() end',
+    replace: 'if waited then noteCall() end',
+    caughtBy: ghost('of a leave that found nobody, after its user came: they keep their place'),
+  },
+  {
+    defect: 'a late copy of an admission lets others through',
+    file: 'lua/admit-line.lua',
+    find: "refusal = refusal or (repeated and 'lapsed')\n",
+    replace: '',
+    caughtBy: ghost('of an admission: it lets nobody else through, whether others did so meanwhile or not'),
+  },
+  {
+    defect: 'an admission that was refused leaves no call number behind',
+    file: 'lua/admit-line.lua',
+    find: 'if not campaign.closedAt then noteCall() end',
+    replace: '',
+    caughtBy: ghost('of an admission that was refused by a pause, after the campaign went on: it lets nobody through'),
+  },
+  {
+    defect: 'an admission whose reply was lost is sent again, and lets twice as many through',
+    file: 'src/redis/line.ts',
+    find: "reply[0] !== 'lapsed' || !again",
+    replace: "reply[0] !== 'lapsed'",
+    caughtBy: ghost('an admission lets no more through than it was asked to, whatever became of the reply'),
+  },
   {
     defect: 'who joins twice in one batch gets two places',
     file: 'lua/join-line.lua',
@@ -63,15 +113,15 @@ export const WAITING = [
   {
     defect: 'a pause does not stop the line',
     file: 'lua/admit-line.lua',
-    find: "refusal = refusal or (repeated and 'lapsed') or shutNow()",
-    replace: "refusal = refusal or (repeated and 'lapsed')",
+    find: "refusal = shutNow() or (draws and room.drawn ~= 'done' and 'draw')",
+    replace: "refusal = draws and room.drawn ~= 'done' and 'draw'",
     caughtBy: line('paused, not open, closed: nobody is let through; nobody loses a place by a pause'),
   },
   {
     defect: 'people are let through before the draw is done',
     file: 'lua/admit-line.lua',
-    find: " or (draws and room.drawn ~= 'done' and 'draw')",
-    replace: '',
+    find: "refusal = shutNow() or (draws and room.drawn ~= 'done' and 'draw')",
+    replace: 'refusal = shutNow()',
     caughtBy: line('puts those who joined before the opening in the order of the seed, before all who come later'),
   },
   {
