@@ -36,7 +36,7 @@ export type CouponEvent =
   | { readonly type: 'exhausted'; readonly campaignId: string }
   /** Places in line ended without a coupon: given up, absent for too long, or nothing was left to wait for. One event for all of one batch. */
   | {
-      readonly type: 'unlined';
+      readonly type: 'places_ended';
       readonly campaignId: string;
       readonly reason: 'left' | 'absent' | 'sold_out' | 'closed';
       readonly count: number;

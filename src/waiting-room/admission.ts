@@ -64,7 +64,7 @@ export async function admitBatch(
   if (typeof answer === 'string') return { status: statusOf(line.state, answer), ...NOBODY };
   const { reservations, waiting, waitMs } = answer;
   if (answer.absent > 0) {
-    parts.steps.emit({ type: 'unlined', campaignId: line.state.id, reason: 'absent', count: answer.absent });
+    parts.steps.emit({ type: 'places_ended', campaignId: line.state.id, reason: 'absent', count: answer.absent });
   }
   if (reservations.length + answer.absent > 0) parts.moved(line);
   const issued = await finish(serving, answer, parts, healthy);
@@ -82,7 +82,7 @@ export async function tendLine(line: Line, { steps, moved }: AdmissionParts): Pr
   for (;;) {
     const { why, gone, waiting } = await line.tend(CHUNK);
     if (gone > 0 && why !== 'paused') {
-      steps.emit({ type: 'unlined', campaignId, reason: why, count: gone });
+      steps.emit({ type: 'places_ended', campaignId, reason: why, count: gone });
       moved(line);
     }
     if (gone < CHUNK) return { waiting };

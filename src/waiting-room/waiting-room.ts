@@ -65,7 +65,7 @@ export class WaitingRoom {
     const line = await this.#lines.get(campaignId);
     const result = await line.leave(userId);
     if (result.status === 'left') {
-      this.#parts.steps.emit({ type: 'unlined', campaignId, reason: 'left', count: 1 });
+      this.#parts.steps.emit({ type: 'places_ended', campaignId, reason: 'left', count: 1 });
       this.#moved(line);
     }
     return result;

@@ -153,8 +153,8 @@ test('places that end in the step that lets others through are told like all oth
   await redis.hset(scene.key('campaign'), 'sweptAt', String(Date.now()), 'graceUntil', '1');
   await scene.admit(2, scene.process({ redis: client, onEvent: (event) => events.push(event) }));
   expect(await scene.leave('user-2')).toEqual({ status: 'absent' });
-  const unlined = { type: 'unlined', campaignId: scene.campaignId, reason: 'absent', count: 1 };
-  expect(events.filter(({ type }) => type === 'unlined')).toEqual([unlined]);
+  const places_ended = { type: 'places_ended', campaignId: scene.campaignId, reason: 'absent', count: 1 };
+  expect(events.filter(({ type }) => type === 'places_ended')).toEqual([places_ended]);
   await scene.end();
 });
 

@@ -106,7 +106,7 @@ function noted(event: CouponEvent): string {
       return `${event.status} ${event.count satisfies number}`;
     case 'exhausted':
       return event.campaignId;
-    case 'unlined':
+    case 'places_ended':
       return `${event.reason} ${event.count satisfies number}`;
     case 'drawn':
       return event.seed;

@@ -209,7 +209,7 @@ describe('letting people through', () => {
     await issuer.closeCampaign({ id: campaignId });
     expect(await admit(1)).toEqual({ status: 'closed' });
     expect(await statusOf('user-2')).toEqual({ status: 'none', issuances: [] });
-    expect(events).toContainEqual({ type: 'unlined', campaignId, reason: 'closed', count: 1 });
+    expect(events).toContainEqual({ type: 'places_ended', campaignId, reason: 'closed', count: 1 });
   });
 
   test('when the stock ends, whoever still waits is sold out; a stock that was raised before serves them', async () => {
@@ -222,7 +222,7 @@ describe('letting people through', () => {
     expect(await issuer.inspect(campaignId)).toMatchObject({ waiting: 0, issued: 3 });
     expect(await issuer.leave({ campaignId, userId: 'user-4' })).toEqual({ status: 'sold_out' });
     expect(await join('user-5')).toEqual({ status: 'sold_out' });
-    expect(events).toContainEqual({ type: 'unlined', campaignId, reason: 'sold_out', count: 1 });
+    expect(events).toContainEqual({ type: 'places_ended', campaignId, reason: 'sold_out', count: 1 });
   });
 
   test('a returned unit reaches the next in line, and no newcomer', async () => {
@@ -338,7 +338,7 @@ describe('the absent', () => {
       done: false,
       value: { status: 'absent' },
     });
-    expect(events).toContainEqual({ type: 'unlined', campaignId, reason: 'absent', count: 1 });
+    expect(events).toContainEqual({ type: 'places_ended', campaignId, reason: 'absent', count: 1 });
     expect(await join('user-2')).toMatchObject({ ticket: 4, position: 2 });
   });
 
