@@ -12,6 +12,8 @@ export const title = 'Where the time goes';
 
 const IN_FLIGHT = 1_024;
 const TABLE = 'bench_profile';
+/** From here on the latency monitor of Redis takes notice. */
+const SLOW_MS = 3;
 /** By the address of the file; what has none is the engine's. The first that fits. */
 const PARTS = [
   ['this library', /\/dist\//],
@@ -58,14 +60,17 @@ async function profiled({ redisPort, options, ms }) {
     const load = { call, finish: () => issuer.idle(), inFlight: IN_FLIGHT, cpuOfRedis: watch.cpu };
     await closedLoop({ ...load, ms: ms / 2 });
     await redis.config('RESETSTAT');
+    await redis.config('SET', 'latency-monitor-threshold', SLOW_MS);
+    await redis.latency('RESET');
     await session.post('Profiler.enable');
     await session.post('Profiler.start');
     const round = await closedLoop({ ...load, ms });
     const { profile } = await session.post('Profiler.stop');
     const commands = await commandsOf(watch.client, round.calls);
+    const slow = await slowOf(watch.client);
     await issuer.close();
     const { calls, nodeMicros, redisMicros } = round;
-    return { calls, nodeMicros, redisMicros, commands, ...partsOf(profile, calls) };
+    return { calls, nodeMicros, redisMicros, commands, slow, ...partsOf(profile, calls) };
   } finally {
     session.disconnect();
     watch.close();
@@ -103,6 +108,16 @@ async function commandsOf(client, calls) {
     .sort((a, b) => b.micros - a.micros);
 }
 
+/** What kept Redis from answering for longer than the threshold of its latency monitor, and for how long at worst. */
+async function slowOf(client) {
+  const latest = await client.latency('LATEST');
+  return latest.map(([event, , , worstMs]) => ({ event, worstMs }));
+}
+
+const slowIn = ({ slow }) =>
+  slow.length === 0
+    ? `nothing kept it busy for ${SLOW_MS} ms or more`
+    : `longest at a time: ${slow.map(({ event, worstMs }) => `${event} ${worstMs} ms`).join(', ')}`;
 const rowsOf = ({ parts }) => parts.map(({ part, micros: value }) => [part, micros(value), share(value, parts)]);
 const share = (value, parts) =>
   `${((100 * value) / parts.reduce((sum, one) => sum + one.micros, 0)).toFixed(0)} % of what is busy`;
@@ -113,7 +128,7 @@ export function lines({ ways }) {
   return ways.flatMap((way) => [
     `  ${way.name}: Node ${micros(way.nodeMicros)} and Redis ${micros(way.redisMicros)} of CPU an issue, Node idle ${(100 * way.idle).toFixed(0)} %`,
     ...terminalTable(['', 'an issue', ''], rowsOf(way)),
-    `  in Redis: ${commandsIn(way)}`,
+    `  in Redis: ${commandsIn(way)}; ${slowIn(way)}`,
   ]);
 }
 
@@ -124,7 +139,7 @@ export function markdown({ ways, inFlight, seconds }) {
       `### ${way.name[0].toUpperCase()}${way.name.slice(1)}`,
       `Node ${micros(way.nodeMicros)} and Redis ${micros(way.redisMicros)} of CPU an issue; Node waited ${(100 * way.idle).toFixed(0)} % of the time.`,
       markdownTable(['', 'an issue', ''], rowsOf(way)),
-      `In Redis: ${commandsIn(way)}.`,
+      `In Redis: ${commandsIn(way)}; by its latency monitor, ${slowIn(way)}.`,
     ].join('\n\n'),
   );
   return [intro, ...parts].join('\n\n');

@@ -45,15 +45,18 @@ local function shutNow()
   if campaign.opensAt and nowMs < campaign.opensAt then return 'not_open' end
 end
 
--- How many a second are let through while somebody waits; 0: not known yet, or nobody is now. What is older counts less.
+-- What was let through, the older the less. A clock that was set back makes nothing of it more.
+local function pastPace() return room.pace * math.exp(-math.max(0, nowMicros - room.paceAt) / PACE_OVER) end
+
+-- How many a second are let through while somebody waits; 0: not known yet, or nobody is now.
 local function paceNow()
   if not room.pace or shutNow() then return 0 end
   local over = 1 - math.exp(-math.max(1, nowMicros - room.paceSince) / PACE_OVER)
-  return room.pace * math.exp(-(nowMicros - room.paceAt) / PACE_OVER) / (PACE_OVER / 1000000 * over)
+  return pastPace() / (PACE_OVER / 1000000 * over)
 end
 
 local function notePace(admitted)
-  if room.pace then room.pace = room.pace * math.exp(-(nowMicros - room.paceAt) / PACE_OVER) + admitted
+  if room.pace then room.pace = pastPace() + admitted
   else room.pace, room.paceSince = 0, nowMicros end
   room.paceAt = nowMicros
 end

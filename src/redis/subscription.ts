@@ -59,7 +59,15 @@ export class Subscription {
   #subscribe(channel: string): void {
     try {
       const subscriber = this.#connected();
-      subscriber?.subscribe(channel).then(() => this.#heard.add(channel), this.#onFault);
+      subscriber?.subscribe(channel).then(
+        () => {
+          if (this.#subscriber === subscriber && this.#listeners.has(channel)) this.#heard.add(channel);
+        },
+        (error: unknown) => {
+          // Given up before it was there: no fault.
+          if (this.#subscriber === subscriber) this.#onFault(error);
+        },
+      );
     } catch (error) {
       this.#onFault(error);
     }
