@@ -6,7 +6,7 @@
 --          empty or <from>:<every>:<count> with spaces between, in ms, every is 0 for once
 -- RETURNS  missing | rebuilding | stale_epoch | rolled_back | lapsed | closed | paused | not_open | draw, alone; or ok, the campaign's stamp,
 --          ended, ms until the cap lets the next one through, how many still wait, over (1: the line is to be ended), how
---          many were absent, then for each: user, grant, record
+--          many were absent, how many left the line in all, then for each who was let through: user, grant, record
 -- WRITES   senders campaign grants leases returned pool queue tickets presence ended
 -- COST     O(limit * (perUser + log line))
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, queueKey, ticketsKey, presenceKey, endedKey =
@@ -51,7 +51,7 @@ takeUnits(#first)
 local stamp, issuedAt = integer(math.max(nowMicros, campaign.stamp + 1)), integer(nowMs)
 local lease = campaign.needs and integer(nowMs + campaign.leaseMs)
 local head = lease and 't:' .. stamp .. ':' or 'i:0:'
-local reply = { 'ok', stamp, '0', '0', '0', '0', '0' }
+local reply = { 'ok', '0', '0', '0', '0', '0', '0', '0' }
 local served, absent, grantWrites, leaseWrites, admitted = {}, {}, {}, {}, 0
 
 for _, user in ipairs(first) do
@@ -81,6 +81,8 @@ takeOut(absent, 'absent')
 writeAll('HSET', grantsKey, grantWrites)
 writeAll('ZADD', leasesKey, leaseWrites)
 writeTaken()
+-- The clock was set back: the line does not wait until it is where it was.
+if perSecond and (room.admitsAt or 0) > nowMicros then room.admitsAt = nowMicros end
 if waves ~= '' then room.waveLeft = room.waiting > 0 and room.waveLeft - admitted or 0 end
 if admitted > 0 then
   if perSecond then room.admitsAt = usedUpTo + admitted * every end
@@ -88,9 +90,10 @@ if admitted > 0 then
   local counter = lease and 'reserved' or 'issued'
   campaign[counter] = campaign[counter] + admitted
 end
-campaign.stamp = tonumber(stamp)
+if #served + #absent > 0 then campaign.stamp = tonumber(stamp) end
 reply[3] = finish()
 saveRoom()
 reply[4] = integer(perSecond and math.max(0, math.ceil(((room.admitsAt or usedUpTo) + every - nowMicros) / 1000)) or 0)
-reply[5], reply[6], reply[7] = integer(room.waiting), overNow() and '1' or '0', integer(#absent)
+reply[2], reply[5], reply[6] = integer(campaign.stamp), integer(room.waiting), overNow() and '1' or '0'
+reply[7], reply[8] = integer(#absent), integer(#served + #absent)
 return { unpack(reply) }

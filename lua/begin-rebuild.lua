@@ -68,6 +68,6 @@ local aside = isOf(redis.call('TYPE', grantsKey), 'hash') and redis.call('EXISTS
 if aside then redis.call('RENAME', grantsKey, oldKey) end
 aside = isOf(redis.call('TYPE', codesKey), 'set') and redis.call('EXISTS', knownKey) == 0
 if aside then redis.call('RENAME', codesKey, knownKey) end
-if campaign.room ~= rules.room or not lineCanStay() then dropLine() end
+if not lineCanStay(rules.room) then dropLine() end
 redis.call('UNLINK', grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey, keptKey)
 return { 'building', epoch, 'old', '0', stamp }

@@ -58,7 +58,7 @@ end
 -- The word of one user, and the pairs that follow for it.
 local function judge(id, user)
   local vacant = vacantOf(user)
-  local held = vacant ~= '1' and holdings(user)
+  local held = (vacant ~= '1' or #grants > 1) and holdings(user)
   local own = held and ownOf(held, id)
   if own then return 'held', own end
   if not vacant then return 'already_issued:' .. #grants, held end

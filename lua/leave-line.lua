@@ -2,8 +2,8 @@
 --
 -- KEYS     campaign grants senders leases returned pool queue tickets presence ended
 -- ARGV     epoch fence sender call userId
--- RETURNS  missing | rebuilding | stale_epoch | rolled_back | lapsed, alone; or ok, the campaign's stamp, word, then for each held:
---          grant, record. Words: left absent sold_out closed none; held, the only one that others follow
+-- RETURNS  missing | rebuilding | stale_epoch | rolled_back | lapsed, alone; or ok, the campaign's stamp, word, then now if they left by this very
+--          call, or for each held: grant, record. Words: left absent sold_out closed none; held, the only one that others follow
 -- WRITES   senders campaign queue tickets presence ended
 -- COST     O(perUser + log line)
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, queueKey, ticketsKey, presenceKey, endedKey =
@@ -35,7 +35,7 @@ if waited then
   campaign.stamp = math.max(nowMicros, campaign.stamp + 1)
   saveCounters()
   saveRoom()
-  return { 'ok', integer(campaign.stamp), 'left' }
+  return { 'ok', integer(campaign.stamp), 'left', 'now' }
 end
 local why = whyEnded(userId)
 local held = why and {} or holdings(userId)

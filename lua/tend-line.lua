@@ -1,13 +1,13 @@
 -- Ends the places of those who have been absent for too long; or, once nothing is left to wait for, of the first of the line.
 --
--- KEYS     campaign grants senders leases returned pool queue tickets presence ended
+-- KEYS     campaign grants senders leases returned pool codes queue tickets presence ended
 -- ARGV     epoch fence limit
 -- RETURNS  missing | rebuilding | stale_epoch | rolled_back | paused, alone; or absent | sold_out | closed, the campaign's stamp, how many
 --          lost their place, how many still wait
 -- WRITES   campaign queue tickets presence ended
 -- COST     O(limit * log line)
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, queueKey, ticketsKey, presenceKey, endedKey =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local epoch, fence, limit = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 --- @include "include/now"
 --- @include "include/campaign"
@@ -17,6 +17,7 @@ local epoch, fence, limit = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 --- @include "include/room"
 --- @include "include/line"
 --- @include "include/absence"
+--- @include "include/finish"
 
 local refusal = unready(epoch, fence)
 if not refusal and not lineIsWhole() then refusal = 'missing' end
@@ -38,6 +39,6 @@ else
   takeOut(gone, 'absent')
 end
 if #gone > 0 then campaign.stamp = math.max(nowMicros, campaign.stamp + 1) end
-saveCounters()
 saveRoom()
+finish()
 return { over or 'absent', integer(campaign.stamp), #gone, integer(room.waiting) }

@@ -167,7 +167,7 @@ export class CouponIssuer {
   async loadCodes(id: string, codes: CodeSource, options: LoadOptions = {}): Promise<LoadResult> {
     assertCodes(codes);
     const own = checkedLoad(options);
-    return this.#administer(id, async (serving) => {
+    return this.#change(id, async (serving) => {
       assertPool(serving);
       return loadInChunks(serving.state, codes, own);
     });

@@ -53,7 +53,10 @@ export class MisconfiguredError extends CouponIssuerError {
   readonly code = 'MISCONFIGURED';
 }
 
-/** The queue of this process is full, or the call's time ran out in it. Nothing was reserved; ask again after `retryAfterMs`. */
+/**
+ * The queue of this process is full, the call's time ran out in it, or a line has as many in it as may wait. Nothing was reserved and no place was taken; ask
+ * again after `retryAfterMs`.
+ */
 export class OverloadedError extends CouponIssuerError {
   readonly code = 'OVERLOADED';
   /** Milliseconds after which a new attempt makes sense. */

@@ -57,7 +57,11 @@ export type {
   Waiting,
   WaitingChange,
 } from './waiting-room/place.js';
-export { SERVER_SENT_EVENTS_HEADERS, serverSentEvents } from './waiting-room/server-sent-events.js';
+export {
+  SERVER_SENT_EVENTS_HEADERS,
+  type ServerSentEventsOptions,
+  serverSentEvents,
+} from './waiting-room/server-sent-events.js';
 export type { WatchRequest } from './waiting-room/waiting-room.js';
 export type { Wave } from './waiting-room/waves.js';
 export type { CampaignHealth, SettleWorker, WorkerHealth } from './worker.js';

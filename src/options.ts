@@ -38,7 +38,7 @@ export interface CouponIssuerOptions {
   /**
    * Where Redis alone keeps what was promised (without `persistence`, or with write-behind), wait until this many replicas have it before answering.
    * Too few within `timeoutMs` (1–60,000 ms): the answer is `accepted`, never an error. `count` is 1–10. One more command per batch, and nothing else
-   * passes on the connection meanwhile. Not on a Cluster.
+   * passes on the connection meanwhile. Not on a Cluster, and not for who is let through from a waiting room.
    */
   readonly replicas?: { readonly count: number; readonly timeoutMs: number };
   /**

@@ -173,7 +173,10 @@ export class Worker implements SettleWorker {
       if (serving === 'unknown' && !this.#options.campaigns) this.#drop(care);
       if (typeof serving === 'string') return this.#rest(care, serving === 'rebuilding' ? 1 : RARELY);
       serving.state.assertEquipped();
+      const { failures } = care;
       if (care.dueAt <= monotonicMs()) await this.#settle(serving, care);
+      // What is refused to those who have their turn is not tried with others.
+      if (care.failures > failures) return;
       if (serving.state.rules.room) await this.#admit(serving, care);
     } catch (error) {
       if (typeof serving !== 'string' && (await isGone(serving))) return this.#rest(care, RARELY);
@@ -231,7 +234,7 @@ export class Worker implements SettleWorker {
     if (this.#options.pace.perSecond === 0) return;
     for (const until = care.admitAt; !this.#stopped && monotonicMs() < until; ) {
       const healthy = monotonicMs() - care.settledAt < HEALTHY_MS;
-      const { status, admitted, issued, waiting, waitMs } = await room.admitBatch(serving, care.size, healthy);
+      const { status, admitted, issued, waiting, gone, waitMs } = await room.admitBatch(serving, care.size, healthy);
       if (status === 'closed') care.admitAt = monotonicMs() + RARELY * intervalMs;
       if (admitted > 0 && issued === 0) return this.#backOff(care);
       if (issued > 0) {
@@ -244,7 +247,7 @@ export class Worker implements SettleWorker {
         care.admitAt = monotonicMs() + Math.min(waitMs, intervalMs);
         return;
       }
-      if (admitted === 0) return;
+      if (gone === 0) return;
     }
     // Others were waiting; here it goes on right after them.
     care.admitAt = monotonicMs();

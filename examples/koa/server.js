@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { once, setMaxListeners } from 'node:events';
+import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { CouponIssuer } from 'coupon-issuer';
 import { PostgresPersistence } from 'coupon-issuer/postgres';
@@ -34,8 +34,6 @@ async function main({ REDIS_URL, DATABASE_URL, PORT = '3000', OPERATOR_TOKEN, ..
   const pace = new Pace(issuer, campaign.id, numberOf('RATE', settings.RATE ?? '2'));
 
   const leaving = new AbortController();
-  // One listener for each open page.
-  setMaxListeners(0, leaving.signal);
   const app = createApp({ issuer, campaignId: campaign.id, pace, operatorToken, leaving: leaving.signal });
   const server = createServer(app.callback());
   server.listen(Number(PORT));

@@ -1,5 +1,12 @@
 -- finish (after now): the end of every script that moves units. Writes the counters; answers '1' once in a campaign's life, when
--- its last unit is out; and sets the one expiry of all keys as soon as a closed campaign has nothing reserved.
+-- its last unit is out; and sets the one expiry of all keys as soon as a closed campaign has nothing reserved and nobody in line. Where
+-- people waited the keys stay for a minute at least: whoever watches has to find out that it was closed.
+local LAST_LOOK = 60000
+local function isWaitedFor()
+  local waiting = campaign.room and redis.call('HMGET', campaignKey, 'waiting')[1]
+  return type(waiting) == 'string' and tonumber(waiting) > 0
+end
+
 local function finish()
   local ended = '0'
   if campaign.total and campaign.total > 0 and not campaign.exhausted and campaign.reserved == 0 and available() == 0 then
@@ -8,8 +15,8 @@ local function finish()
     redis.call('HSET', campaignKey, 'exhausted', '1')
   end
   saveCounters()
-  if campaign.closedAt and campaign.retainMs and campaign.reserved == 0 then
-    local endsAt = campaign.closedAt + campaign.retainMs
+  if campaign.closedAt and campaign.retainMs and campaign.reserved == 0 and not isWaitedFor() then
+    local endsAt = campaign.closedAt + math.max(campaign.retainMs, campaign.room and LAST_LOOK or 0)
     for _, key in ipairs(KEYS) do
       -- An expiry in the past deletes at once, and stops the server for as long as that takes.
       if endsAt <= nowMs then redis.call('UNLINK', key) else redis.call('PEXPIREAT', key, integer(endsAt)) end

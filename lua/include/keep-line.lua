@@ -2,8 +2,12 @@
 local function isOf(found, kind) return (type(found) == 'table' and found.ok or found) == kind end
 local function isOfOrGone(found, kind) return isOf(found, kind) or isOf(found, 'none') end
 
-local function lineCanStay()
-  return room.line and isOfOrGone(redis.call('TYPE', queueKey), 'zset') and isOfOrGone(redis.call('TYPE', ticketsKey), 'hash')
+-- Bounds may be others afterwards; who is looked after and how the order came about may not.
+local function orderOf(rule) return rule and string.match(rule, ':(%d+:%d+)$') end
+
+local function lineCanStay(rule)
+  return room.line and orderOf(rule) and orderOf(rule) == orderOf(campaign.room)
+    and isOfOrGone(redis.call('TYPE', queueKey), 'zset') and isOfOrGone(redis.call('TYPE', ticketsKey), 'hash')
     and isOfOrGone(redis.call('TYPE', presenceKey), 'zset') and isOfOrGone(redis.call('TYPE', endedKey), 'zset') and lineIsWhole()
 end
 

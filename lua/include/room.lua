@@ -69,5 +69,7 @@ end
 -- Why whoever waits has nothing to wait for any more, or nil: nothing is left, and nothing is out that may come back.
 local function overNow()
   if shutNow() == 'closed' then return 'closed' end
-  if campaign.total and campaign.total > 0 and available() == 0 and campaign.reserved == 0 then return 'sold_out' end
+  -- A pool that nothing was loaded into yet has not come to its end.
+  local began = campaign.total and math.max(campaign.total, campaign.opened or 0) > 0
+  if began and available() == 0 and campaign.reserved == 0 then return 'sold_out' end
 end

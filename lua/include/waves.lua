@@ -1,7 +1,10 @@
+-- What was due before this state was made, or before the opening, is not this line's.
+local beforeFirst = math.max(tonumber(string.match(campaign.epoch or '0', '^%d+')) + 0.0, campaign.opensAt or 0) - 1
+
 -- leftOfWaves: how many the waves that are due still let through. What a wave lacked because nobody ran then is made up; what it had left when
 -- nobody waited any more is not.
 local function leftOfWaves(waves)
-  local since, left = room.waveAt or -1, room.waveLeft or 0
+  local since, left = room.waveAt or beforeFirst, room.waveLeft or 0
   for from, every, count in string.gmatch(waves, '(%d+):(%d+):(%d+)') do
     from, every, count = tonumber(from) + 0.0, tonumber(every) + 0.0, tonumber(count) + 0.0
     local function dueBy(at)

@@ -25,7 +25,9 @@ export async function readBooks(state: CampaignState): Promise<Books> {
   for (let i = 3; i < reply.length; i += 2) fields.set(String(reply[i]), String(reply[i + 1]));
   if (fields.has('building')) throw notReady(state.id, 'rebuilding');
   const number = (name: string) => Number(fields.get(name) ?? 0);
-  const moving = ['epoch', 'stamp', 'total', 'lastSerial', 'reserved', 'issued', 'withdrawn', 'returned', 'pool'];
+  // Where people wait the stamp moves with the line, which says nothing of the units.
+  const stamp = fields.has('room') ? [] : ['stamp'];
+  const moving = ['epoch', ...stamp, 'total', 'lastSerial', 'reserved', 'issued', 'withdrawn', 'returned', 'pool'];
   return {
     epoch: fields.get('epoch')!,
     mark: moving.map((name) => fields.get(name)).join(' '),

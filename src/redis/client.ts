@@ -9,7 +9,7 @@ export interface RedisClient {
   eval(script: string, numberOfKeys: number, ...args: string[]): Promise<unknown>;
   /** Only for the option `replicas`. */
   wait?(count: number, timeoutMs: number): Promise<unknown>;
-  /** Only for the waiting room: a second connection that listens, opened with the first watcher and closed with the last. */
+  /** Only for the waiting room: a second connection that listens, opened with the first watcher or worker and closed with the last. */
   // biome-ignore lint/suspicious/noExplicitAny: Redis and Cluster take different arguments
   duplicate?(...options: any[]): SubscriberClient;
 }

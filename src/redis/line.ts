@@ -1,79 +1,40 @@
 import { Batcher } from '../batch.js';
 import { monotonicMs } from '../deadline.js';
-import { CampaignConflictError, inDoubt, RedisError } from '../errors.js';
+import { CampaignConflictError, inDoubt, OverloadedError, RedisError } from '../errors.js';
 import { type Issuance, withoutCode } from '../issuance.js';
 import type { NotReadyReason } from '../result.js';
-import type { JoinResult, LeaveResult, LineEnd, Place, Standing } from '../waiting-room/place.js';
-import type { WaveTimes } from '../waiting-room/waves.js';
+import type { LeaveResult, LineEnd, Standing } from '../waiting-room/place.js';
 import { type CampaignState, notReady, type RedisContext } from './campaign-state.js';
 import { campaignKeys } from './keys.js';
+import {
+  type AdmissionRefusal,
+  type Admitted,
+  type DrawStep,
+  EXPIRED,
+  eachUser,
+  inTime,
+  type JoinAnswer,
+  type JoinReply,
+  type JoinRequest,
+  joinReply,
+  type LineOptions,
+  type Lookup,
+  type Pace,
+  placeOf,
+  type Tended,
+} from './line-answers.js';
 import { decodeIssuance } from './record.js';
 import { type Reservation, toReservation } from './reservation.js';
 import type { Reply } from './runner.js';
 import { scripts } from './scripts.js';
-
-export interface JoinRequest {
-  /** Of the issuance to come. */
-  readonly id: string;
-  readonly userId: string;
-}
-
-/** Who was let through, in the order of the line. */
-export interface Admitted {
-  readonly reservations: readonly Reservation[];
-  /** The last unit is out, and nothing is reserved. */
-  readonly exhausted: boolean;
-  /** Until the cap lets the next one through; 0 without a cap. */
-  readonly waitMs: number;
-  readonly waiting: number;
-  /** There is nothing to wait for any more: the line is to be ended. */
-  readonly over: boolean;
-  /** So many were passed over and lost their place. */
-  readonly absent: number;
-}
-
-/** Why nobody is let through; `draw`: it has to be drawn first. */
-export type AdmissionRefusal = 'closed' | 'paused' | 'not_open' | 'draw' | NotReadyReason;
-
-/** How fast people are let through. */
-export interface Pace {
-  /** `null`: no cap. */
-  readonly perSecond: number | null;
-  readonly waves: readonly WaveTimes[];
-}
-
-export interface Tended {
-  readonly why: 'absent' | 'sold_out' | 'closed' | 'paused';
-  readonly gone: number;
-  readonly waiting: number;
-}
-
-export interface DrawStep {
-  readonly word: 'more' | 'done' | 'not_open';
-  /** The one that counts. */
-  readonly seed: string;
-  readonly drawn: number;
-  /** Whose keys are wanted next. */
-  readonly users: readonly string[];
-}
-
-/** `full`: as many wait as may. */
-export type JoinAnswer = JoinResult | { readonly status: 'full' };
-
-export interface LineOptions {
-  readonly maxBatch: number;
-  readonly maxInFlight: number;
-  readonly maxQueued: number;
-}
 
 /** A script's reply has a limit of values, and each user's grants are part of it. */
 const MAX_GRANTS_PER_CALL = 1_500;
 const MAX_SENDS = 5;
 const REASONS: readonly unknown[] = ['missing', 'rolled_back', 'rebuilding'] satisfies NotReadyReason[];
 /** Values of a reply before those of the users. */
-const JOIN_HEAD = 7;
 const PLACES_HEAD = 7;
-const ADMIT_HEAD = 7;
+const ADMIT_HEAD = 8;
 
 /** Where `announce` tells the news of a campaign. */
 export function channelOf({ prefix }: RedisContext, campaignId: string): string {
@@ -84,17 +45,18 @@ export function channelOf({ prefix }: RedisContext, campaignId: string): string 
 export class Line {
   readonly state: CampaignState;
   readonly #joins: Batcher<JoinRequest, JoinAnswer>;
-  readonly #lookups: Batcher<string, Standing>;
+  readonly #lookups: Batcher<Lookup, Standing | null>;
   /** Told when somebody joined a line in which nobody waited. */
   readonly #woke: (line: Line) => void;
 
   constructor(state: CampaignState, options: LineOptions, woke: (line: Line) => void) {
     this.state = state;
     this.#woke = woke;
-    const { maxInFlight, maxQueued } = options;
-    const maxBatch = Math.min(options.maxBatch, this.#usersPerCall);
-    this.#joins = new Batcher({ maxBatch, maxInFlight, maxQueued, run: (requests) => this.#join(requests) });
-    this.#lookups = new Batcher({ maxBatch, maxInFlight, run: (users) => this.#find(users) });
+    const { maxBatch, maxInFlight, maxQueued } = options;
+    const join = (requests: JoinRequest[]) => inTime(requests, EXPIRED, (open) => this.#stretches(open, this.#join));
+    const find = (lookups: Lookup[]) => inTime(lookups, null, (open) => this.#stretches(open, this.#find));
+    this.#joins = new Batcher({ maxBatch, maxInFlight, maxQueued, run: join });
+    this.#lookups = new Batcher({ maxBatch, maxInFlight, run: find });
   }
 
   /** Throws `CampaignConflictError` where there is no waiting room. */
@@ -113,21 +75,24 @@ export class Line {
     return this.#joins.add(request);
   }
 
-  /** Where a user stands, which is a sign of life. Throws `NotReadyError`. One round trip per batch. */
-  find(userId: string): Promise<Standing> {
-    return this.#lookups.add(userId);
+  /** Where a user stands, which is a sign of life. Throws `NotReadyError`, `OverloadedError`. One round trip per batch. */
+  async find(userId: string): Promise<Standing> {
+    const deadlineAt = monotonicMs() + this.state.context.timeoutMs;
+    const standing = await this.#lookups.add({ userId, deadlineAt });
+    if (!standing) throw new OverloadedError('the time of this call ran out in the queue; nothing was asked', 1_000);
+    return standing;
   }
 
-  /** Gives a place up. Throws `NotReadyError`. One round trip. */
-  async leave(userId: string): Promise<LeaveResult> {
+  /** Gives a place up; `now`: by this very call. Throws `NotReadyError`. One round trip. */
+  async leave(userId: string): Promise<{ result: LeaveResult; now: boolean }> {
     const reply = this.#ready(
       await this.#send((epoch) => this.state.run(scripts.leaveLine, { ...this.#call(epoch), userId })),
     );
     this.state.sawStamp(Number(reply[1]));
-    if (reply[2] !== 'held') return { status: reply[2] as LineEnd | 'none' };
+    if (reply[2] !== 'held') return { result: { status: reply[2] as LineEnd | 'none' }, now: reply[3] === 'now' };
     const issuances = this.#issuances(reply.slice(3), userId, this.state.epoch);
     const isIssued = issuances.some(({ state }) => state === 'issued');
-    return { status: isIssued ? 'issued' : 'reserved', issuances };
+    return { result: { status: isIssued ? 'issued' : 'reserved', issuances }, now: false };
   }
 
   /** Lets as many through as there are `codes`, which may be empty ones, but no more than the pace allows. One round trip. */
@@ -144,7 +109,9 @@ export class Line {
     // as many through.
     const reply = await this.#send((now) => {
       [sentAt, epoch] = [monotonicMs(), now];
-      return this.state.run(scripts.admitLine, { ...this.#call(now), ...args }, items);
+      // Under a name of its own: a join that overtakes it must not make it look like a copy.
+      const { sender, ...call } = this.#call(now);
+      return this.state.run(scripts.admitLine, { ...call, sender: `${sender}:a`, ...args }, items);
     }, false);
     if (reply[0] === 'lapsed') {
       throw new RedisError('an earlier copy of this admission may have let people through', { outcome: 'unknown' });
@@ -163,6 +130,7 @@ export class Line {
       waiting: Number(reply[4]),
       over: reply[5] === '1',
       absent: Number(reply[6]),
+      gone: Number(reply[7]),
     };
   }
 
@@ -197,7 +165,7 @@ export class Line {
     await this.state.run(scripts.announce, { news });
   }
 
-  async #join(requests: readonly JoinRequest[]): Promise<JoinAnswer[]> {
+  readonly #join = async (requests: readonly JoinRequest[]): Promise<JoinAnswer[]> => {
     const results: JoinAnswer[] = [];
     let open = [...requests.keys()];
     for (let send = 0; open.length > 0; send++) {
@@ -227,6 +195,17 @@ export class Line {
       open = lapsed;
     }
     return results;
+  };
+
+  /** A reply has a limit of values, and after a rebuild each user may have more grants than before. */
+  async #stretches<T, R>(items: readonly T[], run: (some: readonly T[]) => Promise<readonly R[]>): Promise<R[]> {
+    const results: R[] = [];
+    for (let first = 0; first < items.length; ) {
+      const some = items.slice(first, first + this.#usersPerCall);
+      results.push(...(await run(some)));
+      first += some.length;
+    }
+    return results;
   }
 
   #joined(text: string, userId: string, from: JoinReply): JoinAnswer {
@@ -251,13 +230,12 @@ export class Line {
     }
   }
 
-  async #find(users: readonly string[]): Promise<Standing[]> {
+  readonly #find = async (lookups: readonly Lookup[]): Promise<Standing[]> => {
     let epoch = '';
-    const items = users.map((userId) => ({ userId }));
     const reply = this.#ready(
       await this.#send((now) => {
         epoch = now;
-        return this.state.run(scripts.findPlaces, { epoch, fence: this.state.fence }, items);
+        return this.state.run(scripts.findPlaces, { epoch, fence: this.state.fence }, lookups);
       }),
     );
     this.state.sawStamp(Number(reply[1]));
@@ -269,14 +247,14 @@ export class Line {
       standings.push({
         word: word as Standing['word'],
         place: waits ? { ...placeOf(Number(values[0]), Number(values[1]), perSecond), id: String(values[2]) } : null,
-        issuances: this.#issuances(waits ? values.slice(3) : values, users[nth]!, epoch),
+        issuances: this.#issuances(waits ? values.slice(3) : values, lookups[nth]!.userId, epoch),
         line: String(reply[2]),
         over,
         overNow: (reply[4] || null) as Standing['overNow'],
       });
     });
     return standings;
-  }
+  };
 
   /** Pairs of grant and record; the code of what is not committed yet is not shown. */
   #issuances(pairs: Reply, userId: string, epoch: string): Issuance[] {
@@ -315,37 +293,5 @@ export class Line {
   #ready(reply: Reply): Reply {
     if (REASONS.includes(reply[0])) throw notReady(this.state.id, reply[0] as NotReadyReason);
     return reply;
-  }
-}
-
-function placeOf(ticket: number, rank: number, perSecond: number): Place {
-  const position = rank < 0 ? null : rank + 1;
-  const etaMs = position === null || perSecond === 0 ? null : Math.ceil((position / perSecond) * 1000);
-  return { ticket, position, etaMs };
-}
-
-/** What is the same for all users of a reply to join, and what follows for some of them, in their order. */
-interface JoinReply {
-  readonly epoch: string;
-  readonly perSecond: number;
-  readonly closedAt: Date;
-  readonly next: (count: number) => Reply;
-}
-
-function joinReply(reply: Reply, epoch: string): JoinReply {
-  let at = JOIN_HEAD;
-  const next = (count: number) => {
-    at += count;
-    return reply.slice(at - count, at);
-  };
-  return { epoch, perSecond: Number(reply[3]), closedAt: new Date(Number(reply[4])), next };
-}
-
-/** Of each user a reply has a word, how many values follow, and these. */
-function eachUser(reply: Reply, from: number, use: (word: string, values: Reply, nth: number) => void): void {
-  for (let at = from, nth = 0; at < reply.length; nth++) {
-    const end = at + 2 + Number(reply[at + 1]);
-    use(String(reply[at]), reply.slice(at + 2, end), nth);
-    at = end;
   }
 }

@@ -168,7 +168,7 @@ export const scripts = {
     args: ['epoch', 'fence', 'sender', 'call', 'limit', 'perSecond', 'waves'],
     each: ['code'],
   }),
-  tendLine: defineScript('tend-line', tendLine, { keys: WAITING, args: ['epoch', 'fence', 'limit'] }),
+  tendLine: defineScript('tend-line', tendLine, { keys: ALL, args: ['epoch', 'fence', 'limit'] }),
   drawLine: defineScript('draw-line', drawLine, {
     keys: WAITING,
     args: ['epoch', 'fence', 'seed', 'limit'],

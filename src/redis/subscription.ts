@@ -14,9 +14,10 @@ export interface SubscriberClient {
 export const RECONNECTED = 'reconnected';
 
 /** A silent subscription is no reason to give the connection up, and nothing waits for it: who watches looks for himself meanwhile. */
+const AT_ONCE = { lazyConnect: false, enableOfflineQueue: true };
 const LISTENING = {
-  lazyConnect: false,
-  enableOfflineQueue: true,
+  ...AT_ONCE,
+  retryStrategy: (attempt: number) => Math.min(100 * attempt, 5_000),
   maxRetriesPerRequest: null,
   commandTimeout: undefined,
   socketTimeout: undefined,
@@ -89,7 +90,7 @@ export class Subscription {
     const { duplicate } = this.#client;
     if (!duplicate) return null;
     const isCluster = (this.#client as { isCluster?: boolean }).isCluster === true;
-    const subscriber = isCluster ? duplicate.call(this.#client, []) : duplicate.call(this.#client, LISTENING);
+    const subscriber = isCluster ? duplicate.call(this.#client, [], AT_ONCE) : duplicate.call(this.#client, LISTENING);
     // ioredis ends the process over an error that nobody listens to.
     subscriber.on('error', (error: unknown) => this.#onFault(error));
     // What was said while the connection was down is not heard any more: everybody looks once.

@@ -2,7 +2,8 @@ import { mintCode } from '../codes.js';
 import { refOf } from '../events.js';
 import type { Steps } from '../issue.js';
 import { type CampaignState, notReady } from '../redis/campaign-state.js';
-import type { AdmissionRefusal, Admitted, Line, Pace } from '../redis/line.js';
+import type { Line } from '../redis/line.js';
+import type { AdmissionRefusal, Admitted, Pace } from '../redis/line-answers.js';
 import type { Serving } from '../redis/serving.js';
 import { finishAll } from '../settle.js';
 import { drawKey, drawSeed } from './draw.js';
@@ -37,12 +38,14 @@ export interface AdmittedBatch {
   readonly admitted: number;
   readonly issued: number;
   readonly waiting: number;
+  /** So many left the line, with a coupon or without. */
+  readonly gone: number;
   /** Until the cap lets the next one through; 0 without a cap. */
   readonly waitMs: number;
 }
 
 const CHUNK = 500;
-const NOBODY = { admitted: 0, issued: 0, waiting: 0, waitMs: 0 };
+const NOBODY = { admitted: 0, issued: 0, waiting: 0, gone: 0, waitMs: 0 };
 
 /**
  * Lets one batch through and carries it to its end: the script takes the first of the line and reserves for them in one step, then deliver, save and confirm
@@ -62,15 +65,15 @@ export async function admitBatch(
   }
   if (answer === 'closed') await tendLine(line, parts);
   if (typeof answer === 'string') return { status: statusOf(line.state, answer), ...NOBODY };
-  const { reservations, waiting, waitMs } = answer;
+  const { reservations, waiting, gone, waitMs } = answer;
   if (answer.absent > 0) {
     parts.steps.emit({ type: 'places_ended', campaignId: line.state.id, reason: 'absent', count: answer.absent });
   }
-  if (reservations.length + answer.absent > 0) parts.moved(line);
+  if (gone > 0) parts.moved(line);
   const issued = await finish(serving, answer, parts, healthy);
   if (issued > 0) parts.moved(line);
   if (answer.over) await tendLine(line, parts);
-  return { status: 'admitted', admitted: reservations.length, issued, waiting, waitMs };
+  return { status: 'admitted', admitted: reservations.length, issued, waiting, gone, waitMs };
 }
 
 /**

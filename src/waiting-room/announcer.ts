@@ -11,6 +11,7 @@ export interface AnnouncerParts {
 /** Tells other processes that something moved: one message on its way per campaign and kind of news, and one more if there was news meanwhile. */
 export class Announcer {
   readonly #parts: AnnouncerParts;
+  #isForbidden = false;
   readonly #onTheWay = new Map<string, { again: boolean }>();
 
   constructor(parts: AnnouncerParts) {
@@ -18,6 +19,7 @@ export class Announcer {
   }
 
   tell(line: Line, news: News): void {
+    if (this.#isForbidden) return;
     const key = `${news}:${line.state.id}`;
     const sending = this.#onTheWay.get(key);
     if (sending) {
@@ -29,7 +31,11 @@ export class Announcer {
     const sent = this.#parts
       .track(line.announce(news))
       // A message that is lost costs time, nothing else: who watches looks again by themselves.
-      .catch((error: unknown) => this.#parts.onFault(line.state.id, error));
+      .catch((error: unknown) => {
+        // Who may not publish is told so once.
+        this.#isForbidden = error instanceof Error && error.message.includes('NOPERM');
+        this.#parts.onFault(line.state.id, error);
+      });
     void sent.then(() => {
       this.#onTheWay.delete(key);
       if (way.again) this.tell(line, news);

@@ -1,3 +1,4 @@
+import { monotonicMs } from '../deadline.js';
 import { refusalOfRule } from '../eligibility.js';
 import { OverloadedError } from '../errors.js';
 import { countRefusals, type Emit } from '../events.js';
@@ -12,7 +13,10 @@ export interface JoinRequest {
   readonly campaignId: string;
   /** 1–128 bytes of well-formed UTF-8 without U+0000. A number is refused: use `String(user.id)`. */
   readonly userId: string;
-  /** Names this wish, within this campaign and user: a repeat under it finds its own answer, also once the coupon was issued. */
+  /**
+   * Names this wish, within this campaign and user: a repeat under it finds its own answer, also once the coupon was issued. Whoever waits keeps the one
+   * they joined with; another one given meanwhile is not remembered.
+   */
   readonly requestId?: string;
 }
 
@@ -55,7 +59,10 @@ export async function join(request: JoinRequest, parts: JoinParts): Promise<Join
     });
     if (reason !== null) return refuse({ status: 'not_eligible', reason });
   }
-  const answer = await line.join({ id, userId });
+  const answer = await line.join({ id, userId, deadlineAt: monotonicMs() + timeoutMs });
+  if (answer.status === 'expired') {
+    throw new OverloadedError('the time of this call ran out in the queue; no place was taken', 1_000);
+  }
   if (answer.status === 'full') {
     const most = serving.state.rules.room?.maxWaiting;
     throw new OverloadedError(`${most} wait already, which is as many as may; no place was taken`, FULL_RETRY_MS);

@@ -1,5 +1,6 @@
 import type { Campaigns } from '../redis/campaigns.js';
-import { Line, type LineOptions } from '../redis/line.js';
+import { Line } from '../redis/line.js';
+import type { LineOptions } from '../redis/line-answers.js';
 import type { Serving } from '../redis/serving.js';
 
 /** The waiting rooms of the campaigns that this process knows. */

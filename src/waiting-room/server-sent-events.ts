@@ -1,22 +1,42 @@
 import { Readable } from 'node:stream';
-import { assertInteger } from '../limits.js';
+import { assertFunction, assertInteger, ownCopy } from '../limits.js';
 import type { WaitingChange } from './place.js';
 
 /** Headers of a response that streams events: nothing on the way may keep or gather them. */
 export const SERVER_SENT_EVENTS_HEADERS: Readonly<Record<string, string>> = Object.freeze({
   'Content-Type': 'text/event-stream; charset=utf-8',
-  'Cache-Control': 'no-cache, no-transform',
+  'Cache-Control': 'no-store, no-transform',
   'X-Accel-Buffering': 'no',
 });
+
+export interface ServerSentEventsOptions {
+  /** How often a comment is sent: 1,000–600,000 ms, default 15,000. */
+  readonly keepAliveMs?: number;
+  /** What is sent of a change, before it becomes JSON; default: all of it. What it throws ends the stream. */
+  readonly data?: (change: WaitingChange) => unknown;
+}
+
+/** Throws `InvalidArgumentError`, and then nobody watches any more either. */
+function checked(changes: AsyncIterableIterator<WaitingChange>, options: ServerSentEventsOptions) {
+  try {
+    const own = ownCopy('options', options, ['keepAliveMs', 'data']);
+    if (own.keepAliveMs !== undefined) assertInteger('keepAliveMs', own.keepAliveMs, 1_000, 600_000);
+    assertFunction('data', own.data);
+    return own;
+  } catch (error) {
+    void changes.return?.();
+    throw error;
+  }
+}
 
 /**
  * What `watch()` tells as Server-Sent Events: a readable stream of text, to pipe into a response of Node's `http` or of Express, or to be the `ctx.body` of
  * Koa. Each change is a `message` whose data is the change as JSON; it ends after the final one, and watching ends when the stream is destroyed, which
  * `pipeline()` and Koa do when the client goes away.
  *
- * A change holds the whole issuance, its `userId` too: if your user ids are secrets, such as session ids, send what you choose of it instead.
+ * A change holds the whole issuance, its `userId` too: if your user ids are secrets, such as session ids, choose with `data` what is sent.
  *
- * A comment is sent at once and then every `keepAliveMs` (1,000–600,000, default 15,000), so that nothing on the way takes the connection for dead. Throws
+ * A comment is sent at once and then every `keepAliveMs`, so that nothing on the way takes the connection for dead. Throws
  * `InvalidArgumentError`. A fault of the watching destroys the stream with it.
  *
  * @example
@@ -33,9 +53,9 @@ export const SERVER_SENT_EVENTS_HEADERS: Readonly<Record<string, string>> = Obje
  */
 export function serverSentEvents(
   changes: AsyncIterableIterator<WaitingChange>,
-  { keepAliveMs = 15_000 }: { readonly keepAliveMs?: number } = {},
+  options: ServerSentEventsOptions = {},
 ): Readable {
-  assertInteger('keepAliveMs', keepAliveMs, 1_000, 600_000);
+  const { keepAliveMs = 15_000, data = (change: WaitingChange): unknown => change } = checked(changes, options);
   let reading = false;
   let ended = false;
   const stream = new Readable({
@@ -44,14 +64,14 @@ export function serverSentEvents(
       // Asked again while it waits for a change, which comes in its own time.
       if (reading) return;
       reading = true;
-      changes.next().then(
-        ({ done, value }) => {
+      changes
+        .next()
+        .then(({ done, value }) => {
           reading = false;
           ended = done === true;
-          this.push(ended ? null : `data: ${JSON.stringify(value)}\n\n`);
-        },
-        (error: Error) => this.destroy(error),
-      );
+          this.push(done ? null : `data: ${JSON.stringify(data(value))}\n\n`);
+        })
+        .catch((error: Error) => this.destroy(error));
     },
     destroy(error, callback) {
       clearInterval(keepingAlive);

@@ -4,9 +4,10 @@ import type { Eligible } from '../options.js';
 import type { RedisContext } from '../redis/campaign-state.js';
 import type { Campaigns } from '../redis/campaigns.js';
 import type { RedisClient } from '../redis/client.js';
-import { channelOf, type Line, type LineOptions, type Pace } from '../redis/line.js';
+import { channelOf, type Line } from '../redis/line.js';
+import type { LineOptions, Pace } from '../redis/line-answers.js';
 import type { Serving } from '../redis/serving.js';
-import { Subscription } from '../redis/subscription.js';
+import { RECONNECTED, Subscription } from '../redis/subscription.js';
 import { type AdmissionParts, type AdmitResult, type AdmittedBatch, admitBatch, tendLine } from './admission.js';
 import { Announcer } from './announcer.js';
 import { checkedJoin, type JoinRequest, join } from './join.js';
@@ -63,8 +64,8 @@ export class WaitingRoom {
   async leave(given: { campaignId: string; userId: string }): Promise<LeaveResult> {
     const { campaignId, userId } = checkedUser('the request', given);
     const line = await this.#lines.get(campaignId);
-    const result = await line.leave(userId);
-    if (result.status === 'left') {
+    const { result, now } = await line.leave(userId);
+    if (now) {
       this.#parts.steps.emit({ type: 'places_ended', campaignId, reason: 'left', count: 1 });
       this.#moved(line);
     }
@@ -91,7 +92,8 @@ export class WaitingRoom {
       }
       sum.admitted += batch.admitted;
       sum.issued += batch.issued;
-      if (batch.admitted === 0) break;
+      // Nobody is left to let through, or the database does not save: who is let through does not come back into the line.
+      if (batch.gone === 0 || (batch.admitted > 0 && batch.issued === 0)) break;
     }
     const { waiting } = await tendLine(line, this.#admission);
     return { status: 'admitted', ...sum, waiting };
@@ -132,10 +134,9 @@ export class WaitingRoom {
   onJoined(campaignId: string, wake: () => void): () => void {
     const here = (id: string) => id === campaignId && wake();
     this.#wakers.add(here);
-    const unlisten = this.#subscription.listen(
-      this.#channelOf(campaignId),
-      (message) => message === 'joined' && wake(),
-    );
+    const unlisten = this.#subscription.listen(this.#channelOf(campaignId), (message) => {
+      if (message === 'joined' || message === RECONNECTED) wake();
+    });
     return () => {
       this.#wakers.delete(here);
       unlisten();

@@ -24,6 +24,7 @@ export class CampaignWatch {
   readonly #campaignId: string;
   readonly #parts: WatchParts;
   readonly #watchers = new Set<Watcher>();
+  readonly #newcomers: Watcher[] = [];
   readonly #unlisten: () => void;
   readonly #ended: () => void;
   #moved = true;
@@ -42,8 +43,17 @@ export class CampaignWatch {
     const watcher = new Watcher(userId, () => this.#remove(watcher));
     this.#watchers.add(watcher);
     if (this.#watchers.size === 1) void this.#run();
-    else void this.#look([watcher]);
+    else this.#welcome(watcher);
     return watcher;
+  }
+
+  /** Whoever begins to watch in this tick is looked for together, without waiting for the others. */
+  #welcome(watcher: Watcher): void {
+    this.#newcomers.push(watcher);
+    if (this.#newcomers.length > 1) return;
+    queueMicrotask(() => {
+      void this.#look(this.#newcomers.splice(0));
+    });
   }
 
   /** Something moved: it is looked soon. */
@@ -72,9 +82,12 @@ export class CampaignWatch {
       const startedAt = monotonicMs();
       const { presenceMs, failed } = await this.#look([...this.#watchers]);
       const now = monotonicMs();
-      const restMs = Math.max(SHORTEST_MS, REST * (now - startedAt));
+      const lookMs = failed ? 0 : now - startedAt;
       const hears = !failed && this.#parts.subscription.hears(this.#parts.channel);
-      const pollMs = Math.min(hears ? POLL_WHILE_HEARING_MS : POLL_MS, (presenceMs ?? Number.POSITIVE_INFINITY) / 3);
+      const seenMs = (presenceMs ?? Number.POSITIVE_INFINITY) / 3;
+      const pollMs = Math.min(hears ? POLL_WHILE_HEARING_MS : POLL_MS, seenMs);
+      // However long a look takes, who watches is seen, and sees, often enough.
+      const restMs = Math.min(POLL_MS, seenMs, Math.max(SHORTEST_MS, REST * lookMs));
       await this.#sleep(restMs, Math.max(restMs, pollMs));
     }
   }
@@ -106,6 +119,8 @@ export class CampaignWatch {
       for (const watcher of watchers) watcher.tell({ status: 'not_ready', reason: error.reason });
       return;
     }
+    // Nobody is waiting for it any more.
+    if (watchers.every(({ isOver }) => isOver)) return;
     const isRedis = (error as { code?: unknown })?.code === 'REDIS';
     // Redis comes back; a campaign that nobody opened, or that has no waiting room, does not become one by waiting.
     if (!isRedis) for (const watcher of watchers) watcher.fail(error);

@@ -8,6 +8,11 @@ interface Waiter {
 
 const DONE: Next = { done: true, value: undefined };
 
+/** Of one who was let through before the watching began nobody knows the ticket. */
+function holdingOf(now: Standing, id: string): Standing {
+  return { ...now, place: { id, ticket: Number.POSITIVE_INFINITY, position: null, etaMs: null } };
+}
+
 /**
  * One who watches. It keeps one change that was not fetched yet: whoever is slow finds the newest, never a queue. It ends with the final change, when its
  * consumer stops, or when the issuer closes.
@@ -31,6 +36,10 @@ export class Watcher implements AsyncIterableIterator<WaitingChange> {
   onEnd(ended: () => void): void {
     if (this.#over) ended();
     else this.#ended.push(ended);
+  }
+
+  get isOver(): boolean {
+    return this.#over;
   }
 
   [Symbol.asyncIterator](): this {
@@ -61,8 +70,9 @@ export class Watcher implements AsyncIterableIterator<WaitingChange> {
 
   saw(now: Standing): void {
     const change = changeOf(now, this.#before);
-    // What it stood in line for is remembered: it is known by its id once it is out.
+    // What it waits for is remembered: it is known by its id later on.
     if (now.place) this.#before = now;
+    else if (change.status === 'reserved' && !this.#before) this.#before = holdingOf(now, change.issuance.id);
     this.tell(change);
   }
 

@@ -103,6 +103,8 @@ test(`a wave lets exactly as many through as it has, though ${WORKERS} workers r
 test('two waves that are due let both through, once; a worker that comes later adds nothing to them', async () => {
   const scene = await waitingScene();
   const now = (await redisSeconds(ground.redis)) * 1000;
+  // Somebody looked two minutes ago, and nobody since.
+  await ground.redis.hset(`{coupon:${scene.campaignId}}:campaign`, 'waveAt', String(now - 120_000));
   const waves = [
     { at: new Date(now - 60_000), count: 40 },
     { at: new Date(now - 1), count: 25 },

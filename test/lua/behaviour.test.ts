@@ -54,6 +54,7 @@ function notLookedAt(name: string, kind: 'counted' | 'codes'): string[] {
     'reopen-grant': ['codes', ...line],
     'inspect-server': ['campaign'],
     announce: ['campaign'],
+    'tend-line': ['codes'],
     inspect: ['codes'],
     'scan-free': [otherStock],
     'begin-rebuild': [...siblings, 'old', 'kept', 'known'],

@@ -283,6 +283,122 @@ describe('letting people through', () => {
   });
 });
 
+describe('what a clock, a rebuild or an outage leaves behind', () => {
+  test('a clock that was set back does not stop a line with a cap, nor its pace', async () => {
+    await open(100);
+    await joinAll(users(20));
+    await admit(2);
+    await admit(2);
+    const later = (Date.now() + 3_600_000) * 1_000;
+    await redis.hset(key('campaign'), { admitsAt: String(later), paceAt: String(later) });
+    expect((await join('user-20')) as { etaMs: number }).toMatchObject({ etaMs: expect.any(Number) });
+    const worker = issuer.startWorker({ campaigns: [campaignId], intervalMs: 5, admitPerSecond: 1_000 });
+    await until(async () => (await rows()).length === 20);
+    await worker.stop();
+  });
+
+  test('waves that were due before the campaign was made, or made again, let nobody through', async () => {
+    const waves = [{ from: new Date(Date.now() - 361_800_000), every: 'hour', count: 10 }] as const;
+    await open(1_000);
+    await joinAll(users(50));
+    const worker = issuer.startWorker({ campaigns: [campaignId], intervalMs: 5, waves });
+    await until(async () => (await redis.hget(key('campaign'), 'waveAt')) !== null);
+    await worker.stop();
+    expect(await issuer.inspect(campaignId)).toMatchObject({ waiting: 50, issued: 0 });
+  });
+
+  test('while the database is away admit() empties no line: it stops at the first batch of which nothing was saved', async () => {
+    const small = new CouponIssuer({ redis, persistence, maxBatch: 10 });
+    await open(1_000);
+    await joinAll(users(100));
+    persistence.next(...Array.from({ length: 40 }, () => fails(new Error('gone'))));
+    expect(await small.admit(campaignId, { count: 100 })).toMatchObject({ admitted: 10, issued: 0, waiting: 90 });
+    await small.close();
+  });
+
+  test('people who have a coupon already do not end an admission', async () => {
+    await open(10);
+    await joinAll(users(4));
+    const known = (userId: string, serial: number) => ({
+      ...{ id: `${userId}-before`.padEnd(22, '0'), campaignId, userId, grant: 1, serial, code: null },
+      ...{ issuedAt: new Date(), epoch: '1-a', state: 'issued' as const },
+    });
+    await persistence.save([known('user-1', 1), known('user-2', 2)]);
+    await issuer.rebuild({ id: campaignId, stock: { kind: 'counted', total: 10 }, admission: 'queued', overbook: 3 });
+    expect(await issuer.inspect(campaignId)).toMatchObject({ waiting: 4, issued: 2 });
+    const small = new CouponIssuer({ redis, persistence, maxBatch: 2 });
+    expect(await small.admit(campaignId, { count: 2 })).toMatchObject({ admitted: 2, waiting: 0 });
+    await small.close();
+  });
+
+  test('an admission that Redis has to be told the script of is no copy of itself, though people join meanwhile', async () => {
+    await open(1_000);
+    await joinAll(users(50));
+    for (let round = 0; round < 5; round++) {
+      await redis.script('FLUSH');
+      const joining = joinAll([`late-${round}-1`, `late-${round}-2`]);
+      const admitting = admit(1);
+      await joinAll([`late-${round}-3`]);
+      expect(await admitting).toMatchObject({ admitted: 1 });
+      await joining;
+    }
+  });
+
+  test('a stock that is taken away ends the line', async () => {
+    await open(5);
+    await joinAll(users(2));
+    await issuer.restock({ id: campaignId, add: -5, requestId: 'none-left' });
+    await admit(1);
+    expect(await issuer.inspect(campaignId)).toMatchObject({ waiting: 0 });
+    expect(await issuer.leave({ campaignId, userId: 'user-1' })).toEqual({ status: 'sold_out' });
+  });
+
+  test('an idle worker and people who join do not keep reconcile from judging', async () => {
+    await open(100);
+    await join('ann');
+    await admit(1);
+    await issuer.idle();
+    const worker = issuer.startWorker({
+      campaigns: [campaignId],
+      intervalMs: 2,
+      waves: [{ at: new Date(Date.now() + 3_600_000), count: 1 }],
+    });
+    await join('bob');
+    const report = await issuer.reconcile(campaignId);
+    await worker.stop();
+    expect(report).toMatchObject({ quiet: true, findings: [] });
+  });
+
+  test('closed without retention, whoever waits is told, and then the keys go', async () => {
+    await open(5);
+    await joinAll(users(2));
+    const watching = issuer.watch({ campaignId, userId: 'user-2' });
+    await watching.next();
+    await issuer.closeCampaign({ id: campaignId, retainMs: 0 });
+    expect((await watching.next()).value).toEqual({ status: 'closed' });
+    expect(await redis.exists(key('queue'), key('tickets'))).toBe(0);
+    expect(await redis.pttl(key('campaign'))).toBeGreaterThan(0);
+    expect(await redis.pttl(key('campaign'))).toBeLessThanOrEqual(60_000);
+  });
+
+  test('a request id finds its own answer though an earlier coupon of the user is gone', async () => {
+    await open(10, { perUser: 2 });
+    await join('ann', 'first');
+    await admit(1);
+    await join('ann', 'second');
+    await admit(1);
+    await issuer.idle();
+    await redis.hdel(key('grants'), '1:ann');
+    await redis.hincrby(key('campaign'), 'issued', -1);
+    await redis.hincrby(key('campaign'), 'withdrawn', 1);
+    expect(await join('ann', 'second')).toMatchObject({ status: 'issued', issuance: { grant: 2 } });
+    await redis.hincrby(key('campaign'), 'withdrawn', -1);
+    await redis.hincrby(key('campaign'), 'issued', 1);
+    const row = (await rows())[0]!;
+    await redis.hset(key('grants'), '1:ann', `i:0:1:${row.issuedAt.getTime()}:${row.id}:`);
+  });
+});
+
 describe('leaving', () => {
   test('who leaves is none; others move up; who comes again stands at the end', async () => {
     await open(10);

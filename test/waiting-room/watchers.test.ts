@@ -187,6 +187,67 @@ test('Server-Sent Events: each change a message, then the end; watching ends whe
   await until(async () => (await listeners()) === 0);
 });
 
+test('what is sent of a change can be chosen, and the stream still ends the watching', async () => {
+  await open(10);
+  await join('ann');
+  const data = ({ status }: WaitingChange) => ({ status });
+  const stream = serverSentEvents(issuer.watch({ campaignId, userId: 'ann' }), { data });
+  let text = '';
+  for await (const chunk of stream) {
+    text += chunk;
+    if (text.includes('data: ')) break;
+  }
+  expect(text).toBe(': watching\n\ndata: {"status":"waiting"}\n\n');
+  await until(async () => (await listeners()) === 0);
+  const refused = issuer.watch({ campaignId, userId: 'ann' });
+  expect(() => serverSentEvents(refused, { keepAliveMs: 5 })).toThrow('keepAliveMs');
+  expect(await refused.next()).toEqual({ done: true, value: undefined });
+});
+
+test('a Redis that hangs delays watching by no more than the hang', async () => {
+  const other = await own(RedisServer.start());
+  const client = other.client();
+  const slow = new CouponIssuer({ redis: client, persistence, timeoutMs: 800, leaseMs: 1_000 });
+  await slow.openCampaign({ id: campaignId, stock: { kind: 'counted', total: 5 }, admission: 'queued' });
+  await slow.join({ campaignId, userId: 'ann' });
+  const watching = slow.watch({ campaignId, userId: 'ann' });
+  await watching.next();
+  const second = other.client();
+  await second.client('PAUSE', 1_000);
+  const final = finalOf(watching);
+  await until(async () => (await second.ping()) === 'PONG');
+  const backAt = performance.now();
+  await slow.admit(campaignId, { count: 1 });
+  expect(await final).toMatchObject({ status: 'issued' });
+  expect(performance.now() - backAt).toBeLessThan(3_000);
+  await slow.close();
+});
+
+test('leaving twice is told once', async () => {
+  await open(10);
+  await join('ann');
+  for (let times = 0; times < 3; times++) {
+    expect(await issuer.leave({ campaignId, userId: 'ann' })).toEqual({ status: 'left' });
+  }
+  expect(events.filter(({ type }) => type === 'places_ended')).toHaveLength(1);
+});
+
+test('a call that waits longer than its time in the queue ends, and takes no place', async () => {
+  const other = await own(RedisServer.start());
+  const client = other.client();
+  const slow = new CouponIssuer({ redis: client, persistence, timeoutMs: 400, leaseMs: 1_000, maxBatch: 10 });
+  await slow.openCampaign({ id: campaignId, stock: { kind: 'counted', total: 500 }, admission: 'queued' });
+  await slow.join({ campaignId, userId: 'first' });
+  await other.client().client('PAUSE', 3_000);
+  const startedAt = performance.now();
+  const calls = users(200).map((userId) => slow.join({ campaignId, userId }));
+  const codes = (await Promise.allSettled(calls)).map((one) => one.status === 'rejected' && one.reason.code);
+  // Its own time, and that of the batch before it.
+  expect(performance.now() - startedAt).toBeLessThan(2_000);
+  expect(new Set(codes)).toEqual(new Set(['REDIS', 'OVERLOADED']));
+  await slow.close();
+});
+
 test('a stream of events keeps the connection alive with comments', async () => {
   await open(10);
   await join('ann');
