@@ -160,7 +160,7 @@ export const RESERVING = [
   {
     defect: 'a late copy of a pause undoes the resume after it',
     file: 'lua/set-paused.lua',
-    find: "if call <= seenCall then return { 'lapsed' } end",
+    find: "if repeated then return { 'lapsed' } end",
     replace: '',
     caughtBy: { file: 'test/fault/ghost.test.ts', test: 'a late copy of a pause does not undo the resume after it' },
   },
@@ -205,8 +205,8 @@ export const RESERVING = [
   {
     defect: 'a close lets the keys expire although something is reserved',
     file: 'lua/include/finish.lua',
-    find: 'if campaign.closedAt and campaign.retainMs and campaign.reserved == 0 then',
-    replace: 'if campaign.closedAt and campaign.retainMs then',
+    find: 'and campaign.reserved == 0 and not isWaitedFor() then',
+    replace: 'then',
     caughtBy: { file: 'test/integration/campaign.test.ts', test: 'all keys expire together, and only once nothing is' },
   },
   {

@@ -6,6 +6,41 @@ const words = (test) => ({ file: 'test/unit/place.test.ts', test });
 /** What joins, lets through and watches: the scripts of the line, and src/waiting-room. */
 export const WAITING = [
   {
+    defect: 'waves of before the campaign let everybody through',
+    file: 'lua/include/waves.lua',
+    find: 'room.waveAt or beforeFirst',
+    replace: 'room.waveAt or -1',
+    caughtBy: line('waves that were due before the campaign was made, or made again, let nobody through'),
+  },
+  {
+    defect: 'an admission shares its name with joins, which make it look like a copy of itself',
+    file: 'src/redis/line.ts',
+    find: 'sender: `${sender}:a`',
+    replace: 'sender',
+    caughtBy: line('an admission that Redis has to be told the script of is no copy of itself'),
+  },
+  {
+    defect: 'the keys of a closed campaign go while people wait to be told',
+    file: 'lua/include/finish.lua',
+    find: 'math.max(campaign.retainMs, campaign.room and LAST_LOOK or 0)',
+    replace: 'campaign.retainMs',
+    caughtBy: line('closed without retention, whoever waits is told, and then the keys go'),
+  },
+  {
+    defect: 'admit() lets everybody through although nothing is saved',
+    file: 'src/waiting-room/waiting-room.ts',
+    find: ' || (batch.admitted > 0 && batch.issued === 0)',
+    replace: '',
+    caughtBy: line('while the database is away admit() empties no line'),
+  },
+  {
+    defect: 'people who have their coupon already end an admission',
+    file: 'src/waiting-room/waiting-room.ts',
+    find: 'batch.gone === 0',
+    replace: 'batch.admitted === 0',
+    caughtBy: line('people who have a coupon already do not end an admission'),
+  },
+  {
     defect: 'a late copy of a join puts somebody back in line who has left',
     file: 'lua/join-line.lua',
     find: "if repeated then return 'lapsed' end",
