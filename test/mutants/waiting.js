@@ -15,8 +15,8 @@ export const WAITING = [
   {
     defect: 'an admission shares its name with joins, which make it look like a copy of itself',
     file: 'src/redis/line.ts',
-    find: 'sender: `${sender}:a`',
-    replace: 'sender',
+    find: '{ ...call, sender: ',
+    replace: '{ ...call, sender, label: ',
     caughtBy: line('an admission that Redis has to be told the script of is no copy of itself'),
   },
   {

@@ -6,8 +6,10 @@ import {
   CouponIssuer,
   drawKey,
   OverloadedError,
+  type RedisClient,
   type WaitingChange,
 } from '../../src/index.js';
+import { scripts } from '../../src/redis/scripts.js';
 import { fails, ScriptedPersistence } from '../support/campaigns.js';
 import { checkInvariants, expireLeases } from '../support/invariants.js';
 import { RedisServer } from '../support/redis-server.js';
@@ -333,15 +335,25 @@ describe('what a clock, a rebuild or an outage leaves behind', () => {
 
   test('an admission that Redis has to be told the script of is no copy of itself, though people join meanwhile', async () => {
     await open(1_000);
-    await joinAll(users(50));
-    for (let round = 0; round < 5; round++) {
-      await redis.script('FLUSH');
-      const joining = joinAll([`late-${round}-1`, `late-${round}-2`]);
-      const admitting = admit(1);
-      await joinAll([`late-${round}-3`]);
-      expect(await admitting).toMatchObject({ admitted: 1 });
-      await joining;
-    }
+    await join('ann');
+    let joinedMeanwhile = 0;
+    const client: RedisClient = {
+      evalsha: async (sha1, keys, ...args) => {
+        const answer = redis.evalsha(sha1, keys, ...args);
+        if (sha1 !== scripts.admitLine.sha1) return answer;
+        // Redis does not know the script; before it is told, somebody joins under a higher call number.
+        await answer.catch(() => busy.join({ campaignId, userId: `user-${++joinedMeanwhile}` }));
+        return answer;
+      },
+      eval: (script, keys, ...args) => redis.eval(script, keys, ...args),
+    };
+    const busy = new CouponIssuer({ redis: client, persistence });
+    await busy.join({ campaignId, userId: 'bob' });
+    await redis.script('FLUSH');
+    const outcome = await busy.admit(campaignId, { count: 1 }).catch((error: unknown) => error);
+    expect(outcome).toMatchObject({ admitted: 1, issued: 1 });
+    expect(joinedMeanwhile).toBe(1);
+    await busy.close();
   });
 
   test('a stock that is taken away ends the line', async () => {
