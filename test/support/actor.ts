@@ -60,7 +60,7 @@ interface Stop {
   readonly results?: readonly Outcome[];
 }
 
-type Call = { [M in keyof CouponIssuer]: [M, ...unknown[]] }[keyof CouponIssuer];
+export type Call = { [M in keyof CouponIssuer]: [M, ...unknown[]] }[keyof CouponIssuer];
 export type Order =
   | { readonly calls: readonly Call[] }
   | { readonly work: WorkerOptions }

@@ -4,7 +4,7 @@ import { SOAK } from './lengths.js';
 import type { Variant } from './scene.js';
 
 /** Which process is killed. The rebuild, the loader and the operator are told in their own tests what they had begun. */
-export type Role = 'issuer' | 'worker' | 'rebuild' | 'loader' | 'operator';
+export type Role = 'issuer' | 'worker' | 'rebuild' | 'loader' | 'operator' | 'host';
 
 /**
  * What stands in the way of the users of a scene. `serial taken`: the database has given ann's unit to a stranger, and `user has a row`: ann a unit
@@ -236,6 +236,11 @@ export function titleOf({ when, step, variant, trouble }: KillCase): string {
   return `${when} ${step}${trouble ? `, ${trouble}` : ''} (${stock}, ${saveMode}${delivers ? ', delivers' : ''})`;
 }
 
+/** What a process with a waiting room is killed at, besides what it does to carry out a reservation. */
+export const hostKills = ['admit-line', 'join-line', 'leave-line', 'find-places', 'tend-line', 'draw-line'].flatMap(
+  (step) => (['before', 'after'] as const).map((when) => ({ step, when })),
+);
+
 /** Every place where some process is killed. */
 export function allKills(): { role: Role; step: Step; when: When }[] {
   const of = (role: Role, kills: readonly { step: Step; when: When }[]) =>
@@ -250,5 +255,6 @@ export function allKills(): { role: Role; step: Step; when: When }[] {
     ),
     ...of('loader', loaderKills),
     ...of('operator', operatorKills),
+    ...of('host', hostKills),
   ];
 }
