@@ -452,7 +452,7 @@ export class CouponIssuer {
   /**
    * Closes a campaign for good; what is reserved is still settled. With `retainMs` all its keys expire together, that long after the close, once
    * nothing is reserved: a mark that expired earlier would let a user in twice. `retainMs` is 0 to ten years; default: the keys stay. Whoever waits in
-   * line is told `closed`, one more round trip per 500.
+   * line is told `closed`, one more round trip per 500, and the keys of such a campaign stay for a minute at least.
    *
    * One round trip. Throws `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`, `RedisError`.
    *

@@ -26,6 +26,8 @@ export async function audit(history: History): Promise<void> {
   }
   fail([...told.violations, ...told.untrue(rows)]);
   history.denied.clear();
+  for (const id of history.traffic.released) history.traffic.releasedEarlier.add(id);
+  history.traffic.released.clear();
   history.before = { books, rows };
   await history.copy();
 }
@@ -110,7 +112,9 @@ async function checkBooks(history: History, books: Snapshot, rows: readonly Issu
   else await checkInvariants({ ...campaign, rows });
   const stored = new Set(rows.map(({ id }) => id));
   fail(told.broken((id) => held.has(id) || stored.has(id)));
-  const kept = [...history.denied].filter((id) => books.recordOf(id) !== null);
+  // What a copy had released earlier may have been taken anew under the same id since.
+  const denied = [...history.denied].filter((id) => !history.traffic.releasedEarlier.has(id));
+  const kept = denied.filter((id) => books.recordOf(id) !== null);
   const unmoved = kept.filter((id) => books.recordOf(id) === history.before.books.recordOf(id));
   fail(unmoved.map((id) => `${id} was told not_issued while it had its unit all the time`));
   const { paused, closed, withdrawn } = belief;

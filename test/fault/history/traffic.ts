@@ -19,6 +19,9 @@ export class Traffic {
   readonly fates: FatedCall[] = [];
   /** Every call that was sent, so that a copy of it can run at any later time. */
   readonly calls: { readonly name: string; readonly run: Send }[] = [];
+  /** Whose unit some copy of a release gave back in this step, and in those before: the answer to it may come much later. */
+  readonly released = new Set<string>();
+  readonly releasedEarlier = new Set<string>();
   readonly #tally: Tally;
   #underWay = 0;
   #wake = () => {};

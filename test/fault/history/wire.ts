@@ -66,6 +66,7 @@ export class Wire implements RedisClient {
     const reply = (await this.#traffic.of(work)) as readonly unknown[];
     if (name === 'open-campaign' && reply[0] === 'opened') this.#onMade(args[0]!, 'opened');
     if (name === 'begin-rebuild' && reply[0] === 'building') this.#onMade(args[1]!, 'rebuilt');
+    if (name === 'release') this.#noteReleased(args, reply);
     return reply;
   }
 
@@ -89,6 +90,13 @@ export class Wire implements RedisClient {
     this.#traffic.injected(ending === 'done and lost' ? 'lost replies' : 'lost calls');
     if (ending === 'done and lost') await send();
     throw new Error('Connection is closed.');
+  }
+
+  /** Of each reservation a release is given field, id and stamp, and answers word and record. */
+  #noteReleased(args: readonly string[], reply: readonly unknown[]): void {
+    for (let i = 0; 1 + 2 * i < reply.length; i++) {
+      if (reply[1 + 2 * i] === 'released') this.#traffic.released.add(args[2 + 3 * i]!);
+    }
   }
 
   /** What it was served under. A state that was only being made promised nobody anything, and may be forgotten. */
