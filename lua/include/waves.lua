@@ -11,7 +11,7 @@ local function leftOfWaves(waves)
       if at < from then return 0 end
       return every > 0 and math.floor((at - from) / every) + 1 or 1
     end
-    left = left + (dueBy(nowMs) - dueBy(since)) * count
+    left = left + math.max(0, dueBy(nowMs) - dueBy(since)) * count
   end
   -- A clock that was set back lets no wave through a second time.
   room.waveAt, room.waveLeft = math.max(since, nowMs), math.max(0, left)

@@ -197,7 +197,7 @@ export const WAITING = [
   {
     defect: 'a wave that was let through is let through again',
     file: 'lua/include/waves.lua',
-    find: '(dueBy(nowMs) - dueBy(since))',
+    find: 'dueBy(nowMs) - dueBy(since)',
     replace: 'dueBy(nowMs)',
     caughtBy: worker('waves let so many through when they are due'),
   },

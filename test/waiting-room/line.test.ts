@@ -299,6 +299,19 @@ describe('what a clock, a rebuild or an outage leaves behind', () => {
     await worker.stop();
   });
 
+  test('a clock that was set back takes nothing from a wave that was under way', async () => {
+    await open(100);
+    await joinAll(users(10));
+    const inTwoHours = Date.now() + 7_200_000;
+    await redis.hset(key('campaign'), { waveAt: String(inTwoHours), waveLeft: '4' });
+    const waves = [{ from: new Date(Date.now() - 1_800_000), every: 'hour', count: 3 }] as const;
+    const worker = issuer.startWorker({ campaigns: [campaignId], intervalMs: 5, waves });
+    const outcome = await until(async () => (await rows()).length === 4, 3_000).catch((error: unknown) => error);
+    await worker.stop();
+    expect(outcome).toBeUndefined();
+    expect(await issuer.inspect(campaignId)).toMatchObject({ waiting: 6 });
+  });
+
   test('waves that were due before the campaign was made, or made again, let nobody through', async () => {
     const waves = [{ from: new Date(Date.now() - 361_800_000), every: 'hour', count: 10 }] as const;
     await open(1_000);
