@@ -2,8 +2,9 @@ import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { CouponIssuer, generateCodes, MemoryPersistence, type RedisClient, RedisError } from '../../src/index.js';
 import { scripts } from '../../src/redis/scripts.js';
+import { dump } from '../support/campaigns.js';
 import { RedisServer } from '../support/redis-server.js';
-import { idOf, openWorld, snapshot } from './world.js';
+import { idOf, openWorld } from './world.js';
 
 const names = Object.values(scripts).map(({ name }) => name);
 const READERS = [
@@ -109,13 +110,13 @@ const withoutTimes = (state: Record<string, string>) =>
 describe.each(cases)('$name on $kind stock', ({ name, kind }) => {
   test('a second run with the same arguments changes nothing', async () => {
     const { run, calls } = await openWorld(redis, kind, name);
-    const before = await snapshot(redis);
+    const before = await dump(redis);
     await run(calls[name]!);
-    const after = await snapshot(redis);
+    const after = await dump(redis);
     if (READERS.includes(name) || DONE_BEFORE.includes(name)) expect(after).toEqual(before);
     else expect(after).not.toEqual(before);
     await run(calls[name]!);
-    const again = await snapshot(redis);
+    const again = await dump(redis);
     if (!NOTING.includes(name)) expect(again).toEqual(after);
     else expect(withoutTimes(again)).toEqual(withoutTimes(after));
   });
@@ -125,14 +126,14 @@ describe.each(cases)('$name on $kind stock', ({ name, kind }) => {
       const { run, calls, key } = await openWorld(redis, kind, name);
       await redis.del(key(keyName));
       await redis.set(key(keyName), 'not what it should be');
-      const before = await snapshot(redis);
+      const before = await dump(redis);
       const fault = await faultOf(run(calls[name]!));
       if (notLookedAt(name, kind).includes(keyName)) {
         expect(fault).toBeNull();
         continue;
       }
       expectNotApplied(fault);
-      expect(await snapshot(redis), keyName).toEqual(before);
+      expect(await dump(redis), keyName).toEqual(before);
     }
   });
 
@@ -140,7 +141,7 @@ describe.each(cases)('$name on $kind stock', ({ name, kind }) => {
     const { run, calls } = await openWorld(redis, kind, name);
     const expected = await run(calls[name]!);
     const world = await openWorld(redis, kind, name);
-    const before = await snapshot(redis);
+    const before = await dump(redis);
     await redis.config('SET', 'maxmemory', '1');
     const outcome = await world.run(world.calls[name]!).then(
       (reply) => ({ reply, fault: null }),
@@ -150,10 +151,10 @@ describe.each(cases)('$name on $kind stock', ({ name, kind }) => {
     if (READERS.includes(name) || FREEING.includes(name)) {
       expect(outcome.fault).toBeNull();
       expect(outcome.reply![0]).toBe(expected[0]);
-      if (FREEING.includes(name)) expect(await snapshot(redis)).not.toEqual(before);
+      if (FREEING.includes(name)) expect(await dump(redis)).not.toEqual(before);
     } else if (outcome.fault !== null) {
       expectNotApplied(outcome.fault);
-      expect(await snapshot(redis)).toEqual(before);
+      expect(await dump(redis)).toEqual(before);
     } else {
       expect(DONE_BEFORE).toContain(name);
     }
@@ -161,12 +162,12 @@ describe.each(cases)('$name on $kind stock', ({ name, kind }) => {
 
   test('on a replica it writes nothing and says so', async () => {
     const { run, calls } = await openWorld(redis, kind, name);
-    const before = await snapshot(redis);
+    const before = await dump(redis);
     await redis.replicaof('127.0.0.1', 1);
     const fault = await faultOf(run(calls[name]!));
     if (READERS.includes(name) || name === 'open-campaign') expect(fault).toBeNull();
     else expectNotApplied(fault);
-    expect(await snapshot(redis)).toEqual(before);
+    expect(await dump(redis)).toEqual(before);
   });
 });
 
@@ -175,11 +176,11 @@ const UNDER_OTHER_EPOCH: Record<string, string> = { 'open-campaign': 'exists', '
 
 test.each(epochal.map(({ name }) => name))('%s under another epoch changes nothing', async (name) => {
   const { run, calls } = await openWorld(redis, 'codes');
-  const before = await snapshot(redis);
+  const before = await dump(redis);
   const call = calls[name]!;
   const [word] = await run({ ...call, args: { ...call.args, epoch: '1-another' } });
   expect(word).toBe(UNDER_OTHER_EPOCH[name] ?? 'stale_epoch');
-  expect(await snapshot(redis)).toEqual(before);
+  expect(await dump(redis)).toEqual(before);
 });
 
 const ofState = Object.values(scripts).filter(
@@ -208,9 +209,9 @@ test.each(WHOLE)('%s refuses while any key of the campaign is lost', async (name
     for (const lost of inUse) {
       const { run, calls, key } = await openWorld(redis, kind, name);
       expect(await redis.del(key(lost)), `${lost} is in use`).toBe(1);
-      const before = await snapshot(redis);
+      const before = await dump(redis);
       expect(await run(calls[name]!), lost).toEqual(['missing']);
-      expect(await snapshot(redis)).toEqual(before);
+      expect(await dump(redis)).toEqual(before);
     }
   }
 });
@@ -218,10 +219,10 @@ test.each(WHOLE)('%s refuses while any key of the campaign is lost', async (name
 test.each(['reserve', 'claim-due', ...LINED])('%s refuses a state that is behind what its caller saw', async (name) => {
   const { run, calls, key } = await openWorld(redis, 'counted', name);
   const stamp = Number(await redis.hget(key('campaign'), 'stamp'));
-  const before = await snapshot(redis);
+  const before = await dump(redis);
   const call = calls[name]!;
   expect(await run({ ...call, args: { ...call.args, fence: String(stamp + 1) } })).toEqual(['rolled_back']);
-  expect(await snapshot(redis)).toEqual(before);
+  expect(await dump(redis)).toEqual(before);
   expect(['ok', 'absent', 'more']).toContain((await run({ ...call, args: { ...call.args, fence: String(stamp) } }))[0]);
 });
 
@@ -235,7 +236,7 @@ const HELD = ['confirm', 'release', 'withdraw', 'reassign', 'adopt-row'];
 
 test.each(HELD)('%s with a stamp or an id of before changes nothing', async (name) => {
   const { run, calls } = await openWorld(redis, 'counted');
-  const before = await snapshot(redis);
+  const before = await dump(redis);
   const call = calls[name]!;
   const [item] = call.items!;
   const { id, stamp } = decoded(item!);
@@ -248,7 +249,7 @@ test.each(HELD)('%s with a stamp or an id of before changes nothing', async (nam
   expect(await word({ stamp: String(Number(stamp) - 1) })).toBe('retaken');
   expect(await word({ id: 'another' })).toBe('gone');
   expect(await word({ field: '1:nobody' })).toBe('gone');
-  expect(await snapshot(redis)).toEqual(before);
+  expect(await dump(redis)).toEqual(before);
 });
 
 test('confirm knows a reservation by its id and stamp, though a try was counted since its caller read it', async () => {
@@ -278,7 +279,7 @@ test('a late copy of a call takes nothing, and says of each id what is known', a
   const { run, calls } = await openWorld(redis, 'counted');
   const call = calls.reserve!;
   const first = await run(call);
-  const state = await snapshot(redis);
+  const state = await dump(redis);
   const words = async (n: string, users: string[]) => {
     const items = users.map((userId) => ({ id: idOf(userId), userId, code: '' }));
     const reply = await run({ ...call, args: { ...call.args, call: n }, items });
@@ -291,7 +292,7 @@ test('a late copy of a call takes nothing, and says of each id what is known', a
   expect(again).toEqual(wordsIn(first).map((word) => (word === 'existing' ? 'lapsed' : word)));
   expect(await words('2', ['u4', 'late'])).toEqual(['new', 'lapsed']);
   expect(await words('1', ['u4', 'late', 'gone'])).toEqual(['lapsed', 'lapsed', 'lapsed']);
-  expect(await snapshot(redis)).toEqual(state);
+  expect(await dump(redis)).toEqual(state);
 });
 
 test('a campaign is not opened over what a lost one left behind, and nothing is written', async () => {
@@ -299,9 +300,9 @@ test('a campaign is not opened over what a lost one left behind, and nothing is 
     const { run, calls, key } = await openWorld(redis, 'counted');
     await redis.flushall();
     await redis.set(key(name), 'left behind');
-    const before = await snapshot(redis);
+    const before = await dump(redis);
     expect(await run(calls['open-campaign']!)).toEqual(['partial']);
-    expect(await snapshot(redis)).toEqual(before);
+    expect(await dump(redis)).toEqual(before);
   }
 });
 
@@ -346,10 +347,10 @@ test('when memory is full issue() fails with nothing reserved, and goes on once 
   await redis.flushall();
   const issuer = new CouponIssuer({ redis, persistence: new MemoryPersistence() });
   await issuer.openCampaign({ id: 'launch', stock: { kind: 'counted', total: 5 } });
-  const before = await snapshot(redis);
+  const before = await dump(redis);
   await redis.config('SET', 'maxmemory', '1');
   expectNotApplied(await faultOf(issuer.issue({ campaignId: 'launch', userId: 'kim' })));
-  expect(await snapshot(redis)).toEqual(before);
+  expect(await dump(redis)).toEqual(before);
   await redis.config('SET', 'maxmemory', '0');
   expect((await issuer.issue({ campaignId: 'launch', userId: 'kim' })).status).toBe('issued');
 });

@@ -1,7 +1,8 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { dump } from '../support/campaigns.js';
 import { RedisServer } from '../support/redis-server.js';
-import { EPOCH, openWorld, snapshot } from './world.js';
+import { EPOCH, openWorld } from './world.js';
 
 /** Later than any clock of the tests. */
 const AHEAD = 8_000_000_000_000_000;
@@ -34,16 +35,16 @@ test.each(['load-codes', 'keep-promised', 'rebuild-rows', 'keep-known', 'finish-
   async (name) => {
     const { run, calls, key } = await openWorld(redis, 'codes', name);
     const seen = Number(await redis.hget(key('campaign'), 'stamp')) + 1;
-    const before = await snapshot(redis);
+    const before = await dump(redis);
     const call = calls[name]!;
     expect(await run({ ...call, args: { ...call.args, fence: String(seen) } })).toEqual(['rolled_back']);
-    expect(await snapshot(redis)).toEqual(before);
+    expect(await dump(redis)).toEqual(before);
   },
 );
 
 test('a reservation that somebody else holds by now is neither postponed nor put into quarantine', async () => {
   const { run, calls } = await openWorld(redis, 'counted');
-  const before = await snapshot(redis);
+  const before = await dump(redis);
   const call = calls.postpone!;
   const item = call.items![0]!;
   for (const delayMs of ['', '5000']) {
@@ -51,24 +52,24 @@ test('a reservation that somebody else holds by now is neither postponed nor put
     expect(await run({ ...call, items: [late] })).toEqual(['ok', 'retaken']);
     expect(await run({ ...call, items: [{ ...late, stamp: item.stamp!, id: 'another' }] })).toEqual(['ok', 'gone']);
   }
-  expect(await snapshot(redis)).toEqual(before);
+  expect(await dump(redis)).toEqual(before);
 });
 
 test('a retry names the issuance that is in quarantine, and lets no other one out', async () => {
   const { run, calls } = await openWorld(redis, 'counted');
-  const before = await snapshot(redis);
+  const before = await dump(redis);
   const call = calls['retry-quarantined']!;
   expect(await run({ ...call, items: [{ ...call.items![0]!, id: 'another' }] })).toEqual(['ok', 'not_quarantined']);
-  expect(await snapshot(redis)).toEqual(before);
+  expect(await dump(redis)).toEqual(before);
 });
 
 describe('a chunk of codes', () => {
   test('that begins beyond what its load has come to is refused, and nothing is written', async () => {
     const { run, calls } = await openWorld(redis, 'codes');
-    const before = await snapshot(redis);
+    const before = await dump(redis);
     const call = calls['load-codes']!;
     expect(await run({ ...call, args: { ...call.args, offset: '1' } })).toEqual(['gap']);
-    expect(await snapshot(redis)).toEqual(before);
+    expect(await dump(redis)).toEqual(before);
   });
 
   test('that is loaded again is told as it was the first time', async () => {
@@ -102,27 +103,27 @@ describe('a row that is written back', () => {
     ['its grant is there by now', { field: '1:u1' }],
   ])('is left where %s', async (_, change) => {
     const { run, calls } = await openWorld(redis, 'counted', 'mend-row');
-    const before = await snapshot(redis);
+    const before = await dump(redis);
     const call = calls['mend-row']!;
     expect(await run({ ...call, args: { ...call.args, ...change } })).toEqual(['moved']);
-    expect(await snapshot(redis)).toEqual(before);
+    expect(await dump(redis)).toEqual(before);
   });
 });
 
 test('a late copy of a beginning does not stop a campaign that was made again since', async () => {
   const { run, calls } = await openWorld(redis, 'counted');
-  const before = await snapshot(redis);
+  const before = await dump(redis);
   const call = calls['begin-rebuild']!;
   expect(await run({ ...call, args: { ...call.args, from: '1-before' } })).toEqual(['stale_epoch', EPOCH]);
-  expect(await snapshot(redis)).toEqual(before);
+  expect(await dump(redis)).toEqual(before);
 });
 
 test('a closed campaign is not purged while it is rebuilt', async () => {
   const { run, calls, key } = await openWorld(redis, 'counted', 'rebuild-rows');
   await redis.hset(key('campaign'), { closedAt: '1', reserved: '0' });
-  const before = await snapshot(redis);
+  const before = await dump(redis);
   expect(await run(calls['purge-campaign']!)).toEqual(['rebuilding']);
-  expect(await snapshot(redis)).toEqual(before);
+  expect(await dump(redis)).toEqual(before);
 });
 
 test('a code that is promised is not loaded again by the rebuild that keeps the promise', async () => {

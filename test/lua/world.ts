@@ -183,23 +183,3 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
     },
   };
 }
-
-/** Every key with its content and its expiry. Hashes and sets keep no order, so they are compared without one. */
-export async function snapshot(redis: Redis): Promise<Record<string, string>> {
-  const all: Record<string, string> = {};
-  for (const key of (await redis.keys('*')).sort()) {
-    all[key] = `${await contentOf(redis, key)} until ${await redis.call('PEXPIRETIME', key)}`;
-  }
-  return all;
-}
-
-async function contentOf(redis: Redis, key: string): Promise<string> {
-  switch (await redis.type(key)) {
-    case 'hash':
-      return JSON.stringify(Object.entries(await redis.hgetall(key)).sort());
-    case 'set':
-      return JSON.stringify((await redis.smembers(key)).sort());
-    default:
-      return (await redis.dumpBuffer(key)).toString('base64');
-  }
-}

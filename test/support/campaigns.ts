@@ -88,9 +88,22 @@ export async function loadScripts(redis: Redis): Promise<void> {
   for (const script of Object.values(scripts)) await redis.script('LOAD', script.source);
 }
 
-/** Everything under a prefix of keys, as Redis would dump it. */
+/** Every key with its content and its expiry. Hashes and sets keep no order, so they are compared without one: even a look-up may change it. */
 export async function dump(redis: Redis): Promise<Record<string, string>> {
-  const keys = (await redis.keys('*')).sort();
-  const dumped = await Promise.all(keys.map(async (key) => [key, (await redis.dumpBuffer(key)).toString('hex')]));
-  return Object.fromEntries(dumped);
+  const all: Record<string, string> = {};
+  for (const key of (await redis.keys('*')).sort()) {
+    all[key] = `${await contentOf(redis, key)} until ${await redis.call('PEXPIRETIME', key)}`;
+  }
+  return all;
+}
+
+async function contentOf(redis: Redis, key: string): Promise<string> {
+  switch (await redis.type(key)) {
+    case 'hash':
+      return JSON.stringify(Object.entries(await redis.hgetall(key)).sort());
+    case 'set':
+      return JSON.stringify((await redis.smembers(key)).sort());
+    default:
+      return (await redis.dumpBuffer(key)).toString('base64');
+  }
 }
