@@ -160,7 +160,7 @@ export const puttingBack: fc.Arbitrary<HistoryCommand> = fc
     command(
       `a copy of ${back} commands ago is put back${restarted ? ', and every process dies' : ''}`,
       async (history) => {
-        const { keys, belief } = history.copies.at(-1 - back)!;
+        const { keys, belief, strays } = history.copies.at(-1 - back)!;
         const { redis } = history.ground;
         await redis.flushall();
         for (const [name, value] of keys) await redis.restore(name, 0, value);
@@ -169,6 +169,7 @@ export const puttingBack: fc.Arbitrary<HistoryCommand> = fc
           history.lose();
         }
         history.belief = { ...belief };
+        history.strays = new Set([...history.strays, ...strays]);
         if (restarted) for (const index of history.processes.keys()) kill(history, index);
       },
       (history) => mayLose(history) && history.copies.length > back,

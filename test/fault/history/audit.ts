@@ -90,13 +90,13 @@ function surprising(history: History, rows: readonly Issuance[]): readonly Issua
 
 /** A save of before a loss that came through while a rebuild was under way may have been too late for it. */
 function noteStrays(history: History, unknown: readonly Issuance[]): void {
-  const { belief, forgiven, strays } = history;
+  const { belief, forgiven } = history;
   if (history.trust === 'whole') {
-    strays.clear();
+    history.strays = new Set();
     if (!belief.serving || !unknown.some(({ epoch }) => forgiven.has(epoch))) return;
     history.lose();
   }
-  for (const { id } of unknown) strays.add(id);
+  history.strays = new Set([...history.strays, ...unknown.map(({ id }) => id)]);
 }
 
 async function checkBooks(history: History, books: Snapshot, rows: readonly Issuance[]): Promise<void> {

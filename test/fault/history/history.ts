@@ -24,6 +24,7 @@ export interface Process {
 export interface Copy {
   readonly keys: readonly (readonly [string, Buffer])[];
   readonly belief: Belief;
+  readonly strays: readonly string[];
 }
 
 /** What was asked in one command, and what came of it before the command ended. */
@@ -49,8 +50,8 @@ export class History {
   /** `behind`: Redis lost something that no rebuild has brought back. */
   trust: 'whole' | 'behind' = 'whole';
   lost = false;
-  /** Rows that Redis did not know of, by id; a rebuild brings them back. */
-  readonly strays = new Set<string>();
+  /** Rows that Redis did not know of, by id; a rebuild brings them back, and an older copy does not know of them again. */
+  strays: ReadonlySet<string> = new Set();
   /** Epochs of before a loss: a save that was under way then may still land. */
   readonly forgiven = new Set<string>();
   readonly epochs = new Set<string>();
@@ -102,7 +103,11 @@ export class History {
     const { redis } = this.ground;
     const names = (await redis.keys('*')).sort();
     const values = await Promise.all(names.map((name) => redis.dumpBuffer(name)));
-    this.copies.push({ keys: names.map((name, i) => [name, values[i]!]), belief: { ...this.belief } });
+    this.copies.push({
+      keys: names.map((name, i) => [name, values[i]!]),
+      belief: { ...this.belief },
+      strays: [...this.strays],
+    });
   }
 
   /** Lets something go on by itself: it may wait for what is held, or for ever. */
