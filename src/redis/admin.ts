@@ -89,12 +89,17 @@ export async function underEpoch(state: CampaignState, send: () => Promise<Reply
 export async function setPaused(state: CampaignState, paused: boolean): Promise<void> {
   const { sender, nextCall } = state.context;
   await underEpoch(state, () =>
-    state.run(scripts.setPaused, { epoch: state.epoch, sender, call: String(nextCall()), paused: paused ? '1' : '0' }),
+    state.run(scripts.setPaused, {
+      epoch: state.servingEpoch,
+      sender,
+      call: String(nextCall()),
+      paused: paused ? '1' : '0',
+    }),
   );
 }
 
 export async function closeCampaign(state: CampaignState, retainMs: number | null): Promise<void> {
-  const args = () => ({ epoch: state.epoch, retainMs: retainMs === null ? '' : String(retainMs) });
+  const args = () => ({ epoch: state.servingEpoch, retainMs: retainMs === null ? '' : String(retainMs) });
   await underEpoch(state, () => state.run(scripts.closeCampaign, args()));
 }
 
@@ -105,7 +110,7 @@ export interface Restocked {
 
 /** Changes the number of units, once per request id. */
 export async function restock(state: CampaignState, requestId: string, add: number): Promise<Restocked> {
-  const args = () => ({ epoch: state.epoch, requestId, add: String(add) });
+  const args = () => ({ epoch: state.servingEpoch, requestId, add: String(add) });
   const reply = await underEpoch(state, () => state.run(scripts.restock, args()));
   const refused: Record<string, string> = {
     not_counted:
@@ -174,7 +179,11 @@ export async function loadChunk(
 ): Promise<LoadProgress> {
   const items = codes.map((code) => ({ code }));
   const reply = await underEpoch(state, () =>
-    state.run(scripts.loadCodes, { epoch: state.epoch, fence: state.fence, loadId, offset: String(offset) }, items),
+    state.run(
+      scripts.loadCodes,
+      { epoch: state.servingEpoch, fence: state.fence, loadId, offset: String(offset) },
+      items,
+    ),
   );
   if (reply[0] === 'gap')
     throw new CampaignConflictError(`load ${loadId} lost its place; load again under a new loadId`);
@@ -191,12 +200,12 @@ export async function replaceInPool(
   let fromTail = '1';
   for (;;) {
     const page = await underEpoch(state, () =>
-      state.run(scripts.findInPool, { epoch: state.epoch, code, fromTail, limit: String(POOL_PAGE) }),
+      state.run(scripts.findInPool, { epoch: state.servingEpoch, code, fromTail, limit: String(POOL_PAGE) }),
     );
     if (page[0] === 'end') return 'not_in_pool';
     fromTail = String(page[1]);
     if (page[0] === 'more') continue;
-    const args = { epoch: state.epoch, fromTail, unit: String(page[2]), code: replacement };
+    const args = { epoch: state.servingEpoch, fromTail, unit: String(page[2]), code: replacement };
     const [word] = await underEpoch(state, () => state.run(scripts.replaceCode, args));
     if (word !== 'moved') return word as 'replaced' | 'duplicate';
     fromTail = '1';

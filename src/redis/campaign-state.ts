@@ -45,6 +45,14 @@ export class CampaignState {
     return this.#epoch;
   }
 
+  /**
+   * The epoch that calls name: none before the state was seen to serve. A call that names the epoch of a state under way is refused now, and a late copy of
+   * it would be served once that state is whole.
+   */
+  get servingEpoch(): string {
+    return this.#verified ? this.#epoch : '';
+  }
+
   get leaseMs(): number {
     return this.#leaseMs;
   }

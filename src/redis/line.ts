@@ -278,7 +278,7 @@ export class Line {
    */
   async #send(send: (epoch: string) => Promise<Reply>, again = true): Promise<Reply> {
     for (let attempt = 0; attempt < MAX_SENDS; attempt++) {
-      const reply = await send(this.state.epoch).catch((error: unknown) => {
+      const reply = await send(this.state.servingEpoch).catch((error: unknown) => {
         throw attempt === 0 ? error : inDoubt(error);
       });
       if (reply[0] === 'stale_epoch') {

@@ -120,9 +120,9 @@ export class Serving {
   async claimDue(limit: number, perSecond: number | null): Promise<Claim | NotReadyReason> {
     for (let send = 0; send < MAX_SENDS; send++) {
       const sentAt = monotonicMs();
-      const { epoch, fence } = this.state;
+      const { epoch, servingEpoch, fence } = this.state;
       const reply = await this.state.run(scripts.claimDue, {
-        epoch,
+        epoch: servingEpoch,
         fence,
         limit: String(limit),
         perSecond: perSecond === null ? '' : String(perSecond),
@@ -214,10 +214,10 @@ export class Serving {
   ): Promise<{ refused?: NotReadyReason; open: number[] }> {
     const { state } = this;
     const { sender, nextCall } = state.context;
-    const { epoch } = state;
+    const { epoch, servingEpoch } = state;
     const sentAt = monotonicMs();
     const { connection } = state.context.runner;
-    const args = { epoch, fence: state.fence, sender, call: String(nextCall()) };
+    const args = { epoch: servingEpoch, fence: state.fence, sender, call: String(nextCall()) };
     const items = open.map((i) => requests[i]!);
     for (const request of items) request.sent = true;
     const reply = await state.run(scripts.reserve, args, items, deadlineAt - sentAt);

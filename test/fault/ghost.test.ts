@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CouponIssuer, NotIssuedError, NotSavedError, type RedisClient } from '../../src/index.js';
 import { scripts } from '../../src/redis/scripts.js';
 import { dump, fails, loadScripts, recording, ScriptedPersistence } from '../support/campaigns.js';
@@ -131,6 +131,71 @@ test('whoever asks for the first time while a campaign is rebuilt is told so', a
   expect(asks.length).toBeGreaterThan(0);
   for (const told of asks) expect(told).toEqual({ status: 'not_ready', reason: 'rebuilding' });
   await audit();
+});
+
+describe.each(['immediate', 'queued'] as const)('in a campaign with admission %s', (admission) => {
+  const definition = { id: ID, stock: { kind: 'counted', total: 2 }, admission } as const;
+  /** A process that meets the campaign only now asks, and what it sent. */
+  async function askAnew(userId: string) {
+    const anew = recording(redis);
+    const other = new CouponIssuer({ redis: anew, persistence });
+    const told = await other[admission === 'queued' ? 'join' : 'issue']({ campaignId: ID, userId });
+    return { told, calls: anew.calls };
+  }
+
+  async function expectNothingOf(calls: readonly { replay: () => Promise<unknown> }[]): Promise<void> {
+    const before = await dump(redis);
+    for (const { replay } of calls) await replay();
+    expect(await dump(redis), 'late copies change nothing').toEqual(before);
+    await audit();
+  }
+
+  test('a copy of what was refused while the campaign was rebuilt does nothing once it serves again', async () => {
+    await issuer.openCampaign(definition);
+    const asks: Awaited<ReturnType<typeof askAnew>>[] = [];
+    const watched = withEach(client, async (sha1, send) => {
+      if (sha1 === scripts.rebuildRows.sha1 || sha1 === scripts.finishRebuild.sha1) asks.push(await askAnew('ann'));
+      return send();
+    });
+    await new CouponIssuer({ redis: watched, persistence }).rebuild(definition);
+    expect(asks.map(({ told }) => told)).toEqual(asks.map(() => ({ status: 'not_ready', reason: 'rebuilding' })));
+    expect(asks.length).toBeGreaterThan(0);
+    await expectNothingOf(asks.flatMap(({ calls }) => calls));
+  });
+
+  test('a copy of what was refused before the campaign was opened to its end does nothing once it serves', async () => {
+    const asks: Awaited<ReturnType<typeof askAnew>>[] = [];
+    const watched = withEach(client, async (sha1, send) => {
+      if (sha1 === scripts.activateCampaign.sha1) asks.push(await askAnew('ann'));
+      return send();
+    });
+    await new CouponIssuer({ redis: watched, persistence }).openCampaign(definition);
+    expect(asks.map(({ told }) => told)).toEqual([{ status: 'not_ready', reason: 'missing' }]);
+    await expectNothingOf(asks.flatMap(({ calls }) => calls));
+  });
+});
+
+test('a copy of a change that was refused while the campaign was rebuilt does nothing once it serves again', async () => {
+  await open(2);
+  const anew = recording(redis);
+  const refused: unknown[] = [];
+  const watched = withEach(client, async (sha1, send) => {
+    if (sha1 === scripts.finishRebuild.sha1) {
+      for (const change of [
+        (other: CouponIssuer) => other.pause(ID),
+        (other: CouponIssuer) => other.restock({ id: ID, add: 1, requestId: 'more' }),
+        (other: CouponIssuer) => other.closeCampaign({ id: ID }),
+      ]) {
+        refused.push(await change(new CouponIssuer({ redis: anew, persistence })).catch((error: unknown) => error));
+      }
+    }
+    return send();
+  });
+  await new CouponIssuer({ redis: watched, persistence }).rebuild({ id: ID, stock: { kind: 'counted', total: 2 } });
+  expect(refused).toMatchObject([{ code: 'NOT_READY' }, { code: 'NOT_READY' }, { code: 'NOT_READY' }]);
+  const before = await dump(redis);
+  for (const { replay } of anew.calls) await replay();
+  expect(await dump(redis)).toEqual(before);
 });
 
 test('a copy of the reserve that runs after a pause refused it, and the campaign went on, takes nothing', async () => {

@@ -1,6 +1,16 @@
 /** What takes units: reserve.lua, claim-due.lua, and the steps that send them. */
 export const RESERVING = [
   {
+    defect: 'a call names the epoch of a state that is still being made',
+    file: 'src/redis/campaign-state.ts',
+    find: "return this.#verified ? this.#epoch : '';",
+    replace: 'return this.#epoch;',
+    caughtBy: {
+      file: 'test/fault/ghost.test.ts',
+      test: 'a copy of what was refused while the campaign was rebuilt does nothing once it serves again',
+    },
+  },
+  {
     defect: 'a copy of a call that took is refused while its campaign is rebuilt',
     file: 'lua/reserve.lua',
     find: "if type(text) == 'string' and decodeRecord(text).id == ARGV[i] then",

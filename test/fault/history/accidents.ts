@@ -43,9 +43,18 @@ export function copy(script: string, back: number): HistoryCommand {
         .run()
         .catch((error: unknown) => String(error));
       history.told.log.push(`${script}: ${JSON.stringify(reply)}`);
+      if (script === 'restock' && history.trust === 'behind') await noteRestocks(history);
     },
     (history) => found(history) !== undefined,
   );
+}
+
+/** Redis had forgotten the change and its request id, so the copy made it once more, as the operator wanted it. */
+async function noteRestocks(history: History): Promise<void> {
+  const books = await history.books();
+  const made = Object.entries(books.campaign).filter(([name]) => name.startsWith('restock:'));
+  const restocks = new Map(made.map(([name, add]) => [name.slice('restock:'.length), Number(add)]));
+  history.belief = { ...history.belief, restocks, total: books.count('total') - books.count('removed') };
 }
 
 const COPIED = ['reserve', 'reserve', 'reserve', 'release', 'release', 'confirm', 'claim-due', 'adopt-row', 'reassign'];
