@@ -51,7 +51,10 @@ export const SAVING = [
     file: 'src/persistence/postgres.ts',
     find: 'if (codeOf(error) !== UNIQUE_VIOLATION) throw',
     replace: 'throw',
-    caughtBy: { file: POSTGRES, test: 'a batch of which a part is stored already stores the rest' },
+    caughtBy: {
+      file: 'test/integration/postgres.test.ts',
+      test: 'where one is taken the others are stored by a second',
+    },
   },
   {
     defect: 'after a conflict every batch is tried in vain first',
