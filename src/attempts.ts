@@ -1,11 +1,12 @@
 import { mintCode } from './codes.js';
 import { monotonicMs } from './deadline.js';
 import { refusalOfRule } from './eligibility.js';
-import { CampaignConflictError, redacted } from './errors.js';
+import { CampaignConflictError } from './errors.js';
 import { Flight } from './flight.js';
 import type { InFlight } from './in-flight.js';
 import { deriveId, mintId } from './issuance.js';
-import { type IssueCall, issue, type Steps } from './issue.js';
+import type { IssueCall, Steps } from './issue.js';
+import { Issuing } from './issuing.js';
 import { assertInteger, assertName, assertSignal, assertText, ownCopy } from './limits.js';
 import type { Eligible } from './options.js';
 import type { Campaigns } from './redis/campaigns.js';
@@ -85,52 +86,41 @@ export class Attempts {
     return flight.wait({ timeoutMs, signal });
   }
 
-  async #fly(campaignId: string, call: IssueCall, repeatable: boolean): Promise<IssueResult> {
-    const { campaigns, steps, inFlight } = this.#parts;
-    inFlight.begin();
-    try {
-      const serving = campaigns.known(campaignId) ?? (await campaigns.find(campaignId));
-      if (typeof serving === 'string') return this.#refuse(campaignId, { status: 'not_ready', reason: serving });
-      const refusal = this.#refusalBefore(serving, call, repeatable);
-      if (refusal !== null) {
-        const reason = await refusal;
-        if (reason !== null) return this.#refuse(campaignId, { status: 'not_eligible', reason });
-      }
-      if (serving.state.rules.generateCodes) call.code = mintCode();
-      const { result, finished } = await issue(serving, call, steps);
-      if (finished) this.#finish(finished, campaignId);
-      return result;
-    } finally {
-      inFlight.end();
-    }
+  /** Where nothing has to be asked first, nothing is waited for first. */
+  #fly(campaignId: string, call: IssueCall, repeatable: boolean): Promise<IssueResult> {
+    const serving = this.#parts.campaigns.known(campaignId);
+    if (!serving || this.#parts.eligible) return this.#parts.inFlight.track(this.#ask(campaignId, call, repeatable));
+    assertServed(serving);
+    return this.#issue(serving, call);
+  }
+
+  /** Finds the campaign, and asks the user's own rule. */
+  async #ask(campaignId: string, call: IssueCall, repeatable: boolean): Promise<IssueResult> {
+    const { campaigns, eligible, timeoutMs } = this.#parts;
+    const serving = await campaigns.find(campaignId);
+    if (typeof serving === 'string') return this.#refuse(campaignId, { status: 'not_ready', reason: serving });
+    assertServed(serving);
+    const asked = eligible && (await refusalOfRule(eligible, serving.state, call, { repeatable, timeoutMs }));
+    if (typeof asked === 'string') return this.#refuse(campaignId, { status: 'not_eligible', reason: asked });
+    return this.#issue(serving, call);
+  }
+
+  #issue(serving: Serving, call: IssueCall): Promise<IssueResult> {
+    if (serving.state.rules.generateCodes) call.code = mintCode();
+    return new Promise((resolve, reject) => new Issuing(serving, call, this.#parts, { resolve, reject }).begin());
   }
 
   #refuse(campaignId: string, result: Extract<IssueResult, { reason: string }>): IssueResult {
     this.#parts.steps.emit({ type: 'refused', campaignId, status: result.status, count: 1 });
     return result;
   }
+}
 
-  /** Whether this process may serve the campaign, and what the user's own rule says; `null` where there is none. */
-  #refusalBefore({ state }: Serving, call: IssueCall, repeatable: boolean): Promise<string | null> | null {
-    state.assertEquipped();
-    // Whoever asks here would be served before those who wait.
-    if (state.rules.room) throw new CampaignConflictError(`campaign ${state.id} has a waiting room: call join()`);
-    const { eligible, timeoutMs } = this.#parts;
-    return eligible ? refusalOfRule(eligible, state, call, { repeatable, timeoutMs }) : null;
-  }
-
-  /** The answer is out; what ends the lease goes on behind it. If it fails, settle finishes the reservation. */
-  #finish(finished: () => Promise<unknown>, campaignId: string): void {
-    const { inFlight, steps } = this.#parts;
-    inFlight.begin();
-    finished().then(
-      () => inFlight.end(),
-      (error: unknown) => {
-        inFlight.end();
-        steps.emit({ type: 'fault', during: 'confirm', campaignId, error: redacted(error) });
-      },
-    );
-  }
+/** Throws where this process may not serve the campaign. */
+function assertServed({ state }: Serving): void {
+  state.assertEquipped();
+  // Whoever asks here would be served before those who wait.
+  if (state.rules.room) throw new CampaignConflictError(`campaign ${state.id} has a waiting room: call join()`);
 }
 
 function checkedRequest(given: IssueRequest, longest: number): IssueRequest {

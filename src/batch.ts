@@ -1,9 +1,9 @@
 import { OverloadedError } from './errors.js';
 
-interface Waiting<T, R> {
-  readonly item: T;
-  readonly resolve: (result: R) => void;
-  readonly reject: (error: unknown) => void;
+/** Who is told what became of an item. Neither function may throw: the others of the batch wait behind it. */
+export interface Caller<R> {
+  resolve(result: R): void;
+  reject(error: unknown): void;
 }
 
 export interface BatchOptions<T, R> {
@@ -26,7 +26,9 @@ const LEAST_SHARE = 128;
  */
 export class Batcher<T, R> {
   readonly #options: BatchOptions<T, R>;
-  #queue: Waiting<T, R>[] = [];
+  /** Those who wait: each item and, at the same place, its caller. */
+  #items: T[] = [];
+  #callers: Caller<R>[] = [];
   #inFlight = 0;
   /** Callers in the batches that are out. */
   #out = 0;
@@ -38,29 +40,36 @@ export class Batcher<T, R> {
   }
 
   get queued(): number {
-    return this.#queue.length;
+    return this.#items.length;
   }
 
   /** Why one more has no place here, or `null`. */
   overload(): OverloadedError | null {
     const { maxQueued = Number.POSITIVE_INFINITY } = this.#options;
-    if (this.#queue.length < maxQueued) return null;
+    if (this.#items.length < maxQueued) return null;
     return new OverloadedError(`more than ${maxQueued} calls are waiting; nothing was reserved`, 1000);
   }
 
   /** Rejects with `OverloadedError`. */
   add(item: T): Promise<R> {
+    return new Promise<R>((resolve, reject) => this.hand(item, { resolve, reject }));
+  }
+
+  /** The same without a promise, for whoever has a place for the answer. */
+  hand(item: T, caller: Caller<R>): void {
     const overload = this.overload();
-    if (overload) return Promise.reject(overload);
-    return new Promise<R>((resolve, reject) => {
-      this.#queue.push({ item, resolve, reject });
-      this.#schedule();
-    });
+    if (overload) {
+      caller.reject(overload);
+      return;
+    }
+    this.#items.push(item);
+    this.#callers.push(caller);
+    this.#schedule();
   }
 
   /** Resolves once fewer than `maxBatch` callers wait: what feeds this batcher waits here, so that nothing piles up behind it. */
   async room(): Promise<void> {
-    while (this.#queue.length >= this.#options.maxBatch) {
+    while (this.#items.length >= this.#options.maxBatch) {
       await new Promise<void>((resolve) => {
         this.#roomWanted.push(resolve);
       });
@@ -82,34 +91,41 @@ export class Batcher<T, R> {
 
   readonly #sendAll = () => {
     this.#scheduled = false;
-    while (this.#queue.length > 0 && this.#inFlight < this.#options.maxInFlight) void this.#send();
+    while (this.#items.length > 0 && this.#inFlight < this.#options.maxInFlight) void this.#send();
   };
 
   /** How many leave together. */
   #share(): number {
     const { maxBatch, maxInFlight } = this.#options;
-    const share = Math.ceil((this.#queue.length + this.#out) / maxInFlight);
+    const share = Math.ceil((this.#items.length + this.#out) / maxInFlight);
     return share < LEAST_SHARE ? maxBatch : Math.min(maxBatch, share);
   }
 
-  async #send(): Promise<void> {
-    const { run, maxBatch } = this.#options;
+  /** The first of those who wait, and no longer than the share says. */
+  #next(): [items: T[], callers: Caller<R>[]] {
     const size = this.#share();
-    const batch = this.#queue.length <= size ? this.#queue : this.#queue.slice(0, size);
-    this.#queue = batch === this.#queue ? [] : this.#queue.slice(size);
+    const batch: [T[], Caller<R>[]] = [this.#items, this.#callers];
+    if (this.#items.length <= size) {
+      [this.#items, this.#callers] = [[], []];
+      return batch;
+    }
+    [this.#items, this.#callers] = [this.#items.slice(size), this.#callers.slice(size)];
+    return [batch[0].slice(0, size), batch[1].slice(0, size)];
+  }
+
+  async #send(): Promise<void> {
+    const [items, callers] = this.#next();
     this.#inFlight++;
-    this.#out += batch.length;
-    if (this.#queue.length < maxBatch) for (const resolve of this.#roomWanted.splice(0)) resolve();
+    this.#out += items.length;
+    if (this.#items.length < this.#options.maxBatch) for (const resolve of this.#roomWanted.splice(0)) resolve();
     try {
-      const results = await run(batch.map((waiting) => waiting.item));
-      batch.forEach((waiting, i) => {
-        waiting.resolve(results[i] as R);
-      });
+      const results = await this.#options.run(items);
+      for (let i = 0; i < callers.length; i++) callers[i]!.resolve(results[i] as R);
     } catch (error) {
-      for (const waiting of batch) waiting.reject(error);
+      for (const caller of callers) caller.reject(error);
     } finally {
       this.#inFlight--;
-      this.#out -= batch.length;
+      this.#out -= items.length;
       this.#scheduleAfterAnswers();
     }
   }

@@ -1,7 +1,7 @@
 import { mintCode } from './codes.js';
 import { withDeadline } from './deadline.js';
 import type { Deliveries } from './deliver.js';
-import { inDoubt, OverloadedError, RedisError, redacted } from './errors.js';
+import { inDoubt, RedisError, redacted } from './errors.js';
 import { type Emit, refOf } from './events.js';
 import { type Issuance, withoutCode } from './issuance.js';
 import type { WithdrawWord } from './redis/holding.js';
@@ -71,56 +71,67 @@ function saveFailed(error: Error, refusal: Refusal): Failure {
 const MAX_REASSIGNMENTS = 8;
 
 /**
- * Reserve, then carry through: the whole act. Throws `NotIssuedError`, `OverloadedError`, `RedisError`. What suspends is kept small here and in
- * `carryThrough`, and what does not stands beside it: a suspended function keeps a place for each of its variables, and every call has its own.
+ * Goes on with a call that holds a unit: carries it through and, where Redis had forgotten what the user has, reserves once more. `save`: how its first
+ * save ended, if there was one. Throws `NotIssuedError`, `RedisError`. What suspends is kept small here and in `carryThrough`, and what does not stands
+ * beside it: a suspended function keeps a place for each of its variables, and every call has its own.
  */
-export async function issue(serving: Serving, call: IssueCall, steps: Steps): Promise<Told> {
+export async function issue(
+  serving: Serving,
+  call: IssueCall,
+  steps: Steps,
+  first: Reservation,
+  save: SaveOutcome | null,
+): Promise<Told> {
   const maxRounds = serving.state.rules.perUser + 2;
-  for (let round = 0; round < maxRounds; round++) {
-    let answer: ReserveAnswer;
-    try {
-      answer = await serving.reserve(call);
-    } catch (error) {
-      // An earlier round has left its traces, so a failure no longer means that nothing was reserved.
-      throw round === 0 ? error : inDoubt(error);
-    }
-    if (answer.word === 'expired') throw outOfTime(round);
-    if (!('reservation' in answer)) return toldAtOnce(answer, steps);
-    const { reservation } = answer;
-    if (serving.state.rules.saveMode === 'write-behind') return acceptedNow(reservation.issuance, steps);
-    const carried = await carryThrough(serving, reservation, call, steps);
+  let reservation = first;
+  for (let round = 1; ; round++) {
+    const carried = await carryThrough(serving, reservation, call, steps, round === 1 ? save : null);
     if (carried.outcome !== 'forgotten') return toldOf(carried, serving.state.id, steps);
+    if (round === maxRounds) break;
     call.reserved = null;
     // The old code may have been delivered, and recalled.
     if (serving.state.rules.generateCodes) call.code = mintCode();
+    const answer = await reserveAgain(serving, call);
+    if (!('reservation' in answer)) return toldAtOnce(answer, steps);
+    reservation = answer.reservation;
+    if (serving.state.rules.saveMode === 'write-behind') return acceptedNow(reservation.issuance, steps);
   }
   throw new RedisError('the user kept meeting rows that Redis had forgotten', { outcome: 'unknown' });
 }
 
-function outOfTime(round: number): OverloadedError | RedisError {
-  return round === 0
-    ? new OverloadedError('the time of this call ran out in the queue; nothing was reserved', 1000)
-    : new RedisError('the time of this call ran out', { outcome: 'unknown' });
+/** An earlier round has left its traces, so a failure no longer means that nothing was reserved. */
+async function reserveAgain(
+  serving: Serving,
+  call: IssueCall,
+): Promise<Exclude<ReserveAnswer, { readonly word: 'expired' }>> {
+  const answer = await serving.reserve(call).catch((error: unknown) => {
+    throw inDoubt(error);
+  });
+  if (answer.word === 'expired') throw new RedisError('the time of this call ran out', { outcome: 'unknown' });
+  return answer;
 }
 
-/** Deliver, save, confirm; or give back with proof that nothing happened. Never gives back on an unknown outcome. */
+/**
+ * Deliver, save, confirm; or give back with proof that nothing happened. Never gives back on an unknown outcome. `known`: how the save of this very
+ * unit ended, if that was done already, and the delivery before it.
+ */
 export async function carryThrough(
   serving: Serving,
   first: Reservation,
   attempt: Attempt,
   steps: Steps,
-  alreadySaved = false,
+  known: SaveOutcome | null = null,
 ): Promise<Carried> {
   let reservation = first;
   for (let reassigned = 0; ; reassigned++) {
     attempt.reserved = withoutCode(reservation.issuance);
-    if (alreadySaved) return issued(serving, reservation);
-    if (steps.deliveries) {
+    const done = reassigned === 0 ? known : null;
+    if (!done && steps.deliveries) {
       const undelivered = await deliver(serving, reservation, attempt, steps, steps.deliveries);
       if (undelivered) return undelivered;
     }
     if (!steps.saves) return issued(serving, reservation);
-    const save = await steps.saves.add({ issuance: reservation.issuance, deadlineAt: attempt.deadlineAt });
+    const save = done ?? (await steps.saves.add({ issuance: reservation.issuance, deadlineAt: attempt.deadlineAt }));
     if (save.verdict === 'saved') return issued(serving, reservation);
     const next = await afterRefusal(serving, reservation, attempt, steps, { save, reassigned });
     if ('outcome' in next) return next;

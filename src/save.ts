@@ -5,7 +5,7 @@ import type { Emit } from './events.js';
 import { type Issuance, isIssuance } from './issuance.js';
 import type { PersistenceAdapter, SaveVerdict } from './persistence/adapter.js';
 
-interface SaveRequest {
+export interface SaveRequest {
   readonly issuance: Issuance;
   readonly deadlineAt: number;
 }

@@ -65,6 +65,7 @@ type End = 'settled' | Trouble | 'untried';
 /** How the others fared: of the same batch, or just before it. */
 type Others = 'came_through' | 'came_through_before' | 'failed_too';
 
+const SAVED = { verdict: 'saved' } as const;
 const FIRST_DELAY_MS = 1_000;
 const LONGEST_DELAY_MS = 60_000;
 /** What is never delivered while nothing else is either goes into quarantine after so many times more tries. */
@@ -226,7 +227,7 @@ async function settleOne(
 ): Promise<End> {
   try {
     const attempt = { deadlineAt: monotonicMs() + timeoutMs, reserved: null, promised: true };
-    const carried = await carryThrough(serving, reservation, attempt, steps, alreadySaved);
+    const carried = await carryThrough(serving, reservation, attempt, steps, alreadySaved ? SAVED : null);
     if (carried.outcome === 'issued') await carried.finished();
     if (carried.outcome === 'forgotten') return await reserveAnew(serving, reservation, steps, attempt.deadlineAt);
     return endOf(carried, reservation.issuance, steps, event);

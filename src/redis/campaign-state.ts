@@ -31,6 +31,7 @@ export class CampaignState {
   readonly context: RedisContext;
   #epoch = '';
   #rules: CampaignRules | null = null;
+  #mismatch: string | null = null;
   #leaseMs = 0;
   #verified = false;
   #fence = 0;
@@ -99,19 +100,23 @@ export class CampaignState {
     this.#epoch = campaign.epoch;
     this.#leaseMs = campaign.leaseMs;
     this.#rules = rulesOf(campaign, fields);
+    this.#mismatch = mismatchOf(this.id, campaign.needs, this.context.has);
     this.#verified = fields.get('verified') === '1';
     return campaign;
   }
 
   /** A process that lacks what the campaign needs would confirm what was never saved or delivered; one that has more would save what nobody settles. */
   assertEquipped(): void {
-    const [needs, has] = [this.rules.needs, this.context.has];
-    const list = (names: readonly Need[]) =>
-      names.length > 0 ? names.join(' and ') : 'neither persistence nor deliver';
-    if (needs.length !== has.length || needs.some((need) => !has.includes(need))) {
-      throw new MisconfiguredError(`campaign ${this.id} was opened with ${list(needs)}, this issuer has ${list(has)}`);
-    }
+    if (!this.#rules) throw new Error('the campaign was not read yet');
+    if (this.#mismatch !== null) throw new MisconfiguredError(this.#mismatch);
   }
+}
+
+/** How what the campaign needs differs from what this process has, or `null`. */
+function mismatchOf(id: string, needs: readonly Need[], has: readonly Need[]): string | null {
+  const list = (names: readonly Need[]) => (names.length > 0 ? names.join(' and ') : 'neither persistence nor deliver');
+  if (needs.length === has.length && needs.every((need) => has.includes(need))) return null;
+  return `campaign ${id} was opened with ${list(needs)}, this issuer has ${list(has)}`;
 }
 
 /** Maps the refusals that concern a whole campaign to the error of a call that has no status for them. */

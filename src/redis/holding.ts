@@ -1,4 +1,4 @@
-import { Batcher } from '../batch.js';
+import { Batcher, type Caller } from '../batch.js';
 import { monotonicMs } from '../deadline.js';
 import { inDoubt } from '../errors.js';
 import type { Emit } from '../events.js';
@@ -72,6 +72,11 @@ export class Holding {
   /** Ends the lease of a reservation whose row is committed. */
   confirm(reservation: Reservation): Promise<ConfirmWord> {
     return this.#confirms.add(reservation);
+  }
+
+  /** The same without a promise. */
+  handConfirm(reservation: Reservation, caller: Caller<ConfirmWord>): void {
+    this.#confirms.hand(reservation, caller);
   }
 
   /** Gives the unit back. */

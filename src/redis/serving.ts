@@ -1,4 +1,4 @@
-import { Batcher } from '../batch.js';
+import { Batcher, type Caller } from '../batch.js';
 import { monotonicMs } from '../deadline.js';
 import { inDoubt, type OverloadedError, RedisError } from '../errors.js';
 import { countRefusals, type Emit } from '../events.js';
@@ -97,6 +97,11 @@ export class Serving {
   /** Takes a unit, or says why not. One round trip per batch. */
   reserve(request: ReserveRequest): Promise<ReserveAnswer> {
     return this.#reserves.add(request);
+  }
+
+  /** The same without a promise. */
+  handReserve(request: ReserveRequest, caller: Caller<ReserveAnswer>): void {
+    this.#reserves.hand(request, caller);
   }
 
   /** Why one more call has no place in the queue, or `null`. */

@@ -120,6 +120,41 @@ test('an id that is stored under another grant of the user is found in a batch a
   expect(await persistence.save([again, other])).toEqual([met, { verdict: 'saved' }]);
 });
 
+/** An adapter on the pool, and what the statements of its saves end with. */
+function listenedTo() {
+  const endings: string[] = [];
+  const query = (text: string, values?: unknown[]) => {
+    endings.push(text.startsWith('INSERT') ? (text.endsWith('ON CONFLICT DO NOTHING') ? 'skipping' : 'plain') : 'look');
+    return database.pool.query(text, values);
+  };
+  return { endings, persistence: new PostgresPersistence({ query, totalCount: 1 } as PostgresLike) };
+}
+
+test('new rows are one INSERT that does not look first; where one is taken the others are stored by a second', async () => {
+  const { endings, persistence } = listenedTo();
+  const [taken, ...others] = Array.from({ length: 3 }, () => issuance());
+  expect(await persistence.save([taken!])).toEqual([{ verdict: 'saved' }]);
+  expect(endings.splice(0)).toEqual(['plain']);
+  const rival = { ...taken!, id: mintId(), userId: 'rival' };
+  const verdicts = await persistence.save([others[0]!, rival, others[1]!]).catch((error: unknown) => error);
+  expect(verdicts).toEqual([{ verdict: 'saved' }, { verdict: 'serial_conflict' }, { verdict: 'saved' }]);
+  expect(endings.splice(0)).toEqual(['plain', 'skipping', 'look']);
+  for (const { campaignId } of others) expect(await rowsOf(database, campaignId)).toHaveLength(1);
+});
+
+test('after a conflict a hundred batches are sent so that they could skip, and then no longer', async () => {
+  const { endings, persistence } = listenedTo();
+  const taken = issuance();
+  await persistence.save([taken]);
+  const rival = { ...taken, id: mintId(), userId: 'rival' };
+  expect(await persistence.save([rival])).toEqual([{ verdict: 'serial_conflict' }]);
+  // The same again is no conflict: its id is found first.
+  expect(await persistence.save([taken])).toEqual([{ verdict: 'saved' }]);
+  expect(endings.splice(0)).toEqual(['plain', 'plain', 'skipping', 'look', 'skipping', 'look']);
+  for (let i = 0; i < 100; i++) expect(await persistence.save([issuance()])).toEqual([{ verdict: 'saved' }]);
+  expect(endings).toEqual([...Array(99).fill('skipping'), 'plain']);
+});
+
 test('with prepare a connection parses the statement of a save once', async () => {
   await withClient(async (client) => {
     // Taken for a pool, it is not asked whether it is in a transaction.

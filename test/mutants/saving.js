@@ -47,6 +47,23 @@ export const SAVING = [
     caughtBy: { file: POSTGRES, test: 'is not told saved because a neighbour in its batch got that serial' },
   },
   {
+    defect: 'a batch with a row that is taken is refused as a whole',
+    file: 'src/persistence/postgres.ts',
+    find: 'if (codeOf(error) !== UNIQUE_VIOLATION) throw',
+    replace: 'throw',
+    caughtBy: {
+      file: 'test/integration/postgres.test.ts',
+      test: 'where one is taken the others are stored by a second',
+    },
+  },
+  {
+    defect: 'after a conflict every batch is tried in vain first',
+    file: 'src/persistence/postgres.ts',
+    find: 'this.#wary = WARY_FOR;',
+    replace: 'this.#wary = 0;',
+    caughtBy: { file: 'test/integration/postgres.test.ts', test: 'a hundred batches are sent so that they could skip' },
+  },
+  {
     defect: 'rows inside an open transaction are told saved',
     file: 'src/persistence/postgres.ts',
     find: '    await this.#assertAutocommit();\n',

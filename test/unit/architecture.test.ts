@@ -10,7 +10,7 @@ const FLOORS: readonly (readonly RegExp[])[] = [
   [/^coupon-issuer$/],
   [/^(worker|status)$/, /^waiting-room\/waiting-room$/],
   [/^waiting-room\/(admission|announcer|join|lines|watch|watcher|server-sent-events)$/],
-  [/^(attempts|open|rebuild|reconcile|eligibility|issue|settle|told|quarantine|load|flight)$/],
+  [/^(attempts|open|rebuild|reconcile|eligibility|issue|issuing|settle|told|quarantine|load|flight)$/],
   [/^(options|deliver|list|save)$/, /^testing\//],
   [/^redis\//, /^persistence\//],
   [

@@ -1,0 +1,150 @@
+import type { Caller } from './batch.js';
+import { OverloadedError, redacted } from './errors.js';
+import { type Emit, refOf } from './events.js';
+import type { InFlight } from './in-flight.js';
+import { type Issuance, withoutCode } from './issuance.js';
+import { type IssueCall, issue, type Steps } from './issue.js';
+import type { Reservation } from './redis/reservation.js';
+import type { ReserveAnswer, Serving } from './redis/serving.js';
+import type { IssueResult } from './result.js';
+import type { SaveOutcome, SaveRequest, Saves } from './save.js';
+import { acceptedNow, type Told, toldAtOnce } from './told.js';
+
+export interface IssuingParts {
+  readonly steps: Steps;
+  readonly inFlight: InFlight;
+}
+
+/**
+ * One call on its way through reserve, save and confirm. What happens to nearly every call is done here, by plain functions that a batch calls when it is
+ * answered: promises and suspended functions between the steps would cost more than the steps do. The rest is left to `issue`.
+ */
+export class Issuing implements Caller<ReserveAnswer> {
+  readonly #serving: Serving;
+  readonly #call: IssueCall;
+  readonly #parts: IssuingParts;
+  readonly #told: Caller<IssueResult>;
+
+  constructor(serving: Serving, call: IssueCall, parts: IssuingParts, told: Caller<IssueResult>) {
+    this.#serving = serving;
+    this.#call = call;
+    this.#parts = parts;
+    this.#told = told;
+  }
+
+  begin(): void {
+    this.#parts.inFlight.begin();
+    this.#serving.handReserve(this.#call, this);
+  }
+
+  /** What reserve has answered. */
+  resolve(answer: ReserveAnswer): void {
+    const { steps } = this.#parts;
+    if (answer.word === 'expired') {
+      this.reject(new OverloadedError('the time of this call ran out in the queue; nothing was reserved', 1000));
+    } else if (!('reservation' in answer)) {
+      this.#tell(toldAtOnce(answer, steps).result);
+    } else if (this.#serving.state.rules.saveMode === 'write-behind') {
+      this.#tell(acceptedNow(answer.reservation.issuance, steps).result);
+    } else if (steps.saves && !steps.deliveries) {
+      this.#save(answer.reservation, steps.saves);
+    } else {
+      this.#goOn(answer.reservation, null);
+    }
+  }
+
+  reject(error: unknown): void {
+    this.#parts.inFlight.end();
+    this.#told.reject(error);
+  }
+
+  #save(reservation: Reservation, saves: Saves): void {
+    this.#call.reserved = withoutCode(reservation.issuance);
+    const saving = new Saving(this, reservation, this.#call.deadlineAt);
+    saves.hand(saving, saving);
+  }
+
+  saved(reservation: Reservation, outcome: SaveOutcome): void {
+    if (outcome.verdict !== 'saved') {
+      this.#goOn(reservation, outcome);
+      return;
+    }
+    const { steps, inFlight } = this.#parts;
+    const issuance: Issuance = { ...reservation.issuance, state: 'issued' };
+    steps.emit({ type: 'issued', ...refOf(issuance) });
+    const ending = new Ending(inFlight, steps.emit, this.#serving.state.id);
+    this.#serving.held(reservation).handConfirm(reservation, ending);
+    this.#tell({ status: 'issued', issuance });
+  }
+
+  #tell(result: IssueResult): void {
+    this.#parts.inFlight.end();
+    this.#told.resolve(result);
+  }
+
+  #goOn(reservation: Reservation, save: SaveOutcome | null): void {
+    issue(this.#serving, this.#call, this.#parts.steps, reservation, save).then(
+      ({ result, finished }) => {
+        if (finished) this.#finish(finished);
+        this.#tell(result);
+      },
+      (error: unknown) => this.reject(error),
+    );
+  }
+
+  #finish(finished: NonNullable<Told['finished']>): void {
+    const { steps, inFlight } = this.#parts;
+    const ending = new Ending(inFlight, steps.emit, this.#serving.state.id);
+    finished().then(
+      () => ending.resolve(),
+      (error: unknown) => ending.reject(error),
+    );
+  }
+}
+
+class Saving implements SaveRequest, Caller<SaveOutcome> {
+  readonly deadlineAt: number;
+  readonly #issuing: Issuing;
+  readonly #reservation: Reservation;
+
+  constructor(issuing: Issuing, reservation: Reservation, deadlineAt: number) {
+    this.#issuing = issuing;
+    this.#reservation = reservation;
+    this.deadlineAt = deadlineAt;
+  }
+
+  get issuance(): Issuance {
+    return this.#reservation.issuance;
+  }
+
+  resolve(outcome: SaveOutcome): void {
+    this.#issuing.saved(this.#reservation, outcome);
+  }
+
+  reject(error: unknown): void {
+    this.#issuing.reject(error);
+  }
+}
+
+/** The answer is out; what ends the lease goes on behind it. If it fails, settle finishes the reservation. */
+class Ending implements Caller<unknown> {
+  readonly #inFlight: InFlight;
+  readonly #emit: Emit;
+  readonly #campaignId: string;
+
+  constructor(inFlight: InFlight, emit: Emit, campaignId: string) {
+    inFlight.begin();
+    this.#inFlight = inFlight;
+    this.#emit = emit;
+    this.#campaignId = campaignId;
+  }
+
+  resolve(): void {
+    this.#inFlight.end();
+  }
+
+  reject(error: unknown): void {
+    this.#inFlight.end();
+    this.#emit({ type: 'fault', during: 'confirm', campaignId: this.#campaignId, error: redacted(error) });
+  }
+}
