@@ -78,9 +78,9 @@ export class InsertStatements {
 
 /**
  * NOT EXISTS compares ids, which have no index of their own, among the few rows of the same user. OFFSET 0 keeps it a look-up by index for each row
- * of the batch: planned as a join, every batch would read the whole table, up to some 100,000 rows of it. The rows of two batches meet in one
- * order, whatever the order of the batches: they wait for each other instead of locking each other out. What all rows share is no array, so a lone
- * row has none, and no plan for them either.
+ * of the batch: planned as a join, every batch would read the whole table, up to some 100,000 rows of it. Serials are inserted in one
+ * order, whatever the order of the batches: two that share some wait for each other instead of locking each other out. What all rows share is no array,
+ * so a lone row has none, and no plan for them either.
  */
 function insertOf(table: string, shape: string): string {
   const isArray = (i: number) => shape[i] === '1';

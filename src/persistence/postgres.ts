@@ -4,7 +4,7 @@ import type { PersistenceAdapter, SaveVerdict } from './adapter.js';
 import { explain } from './explain.js';
 import { arraysOf, BATCH, Batch, InsertStatements, type Statement } from './postgres-insert.js';
 
-/** What is asked of a PostgreSQL client. `pg`'s Pool and Client and PGlite fit. */
+/** What is asked of a PostgreSQL client. `pg`'s Pool and Client and PGlite fit. Its errors should carry the SQLSTATE as `code`: without it nobody knows what they prove. */
 export interface PostgresLike {
   query(text: string, values?: unknown[]): Promise<PostgresResult>;
 }
@@ -158,8 +158,9 @@ export class PostgresPersistence implements PersistenceAdapter {
       try {
         return await this.#sendInsert(plain, batch);
       } catch (error) {
+        // A client that does not tell why it failed may have met a row that is taken as well.
+        if (['', UNIQUE_VIOLATION].includes(codeOf(error))) this.#wary = WARY_FOR;
         if (codeOf(error) !== UNIQUE_VIOLATION) throw certainlyNotStored(error) ?? error;
-        this.#wary = WARY_FOR;
       }
     }
     try {

@@ -155,6 +155,40 @@ test('after a conflict a hundred batches are sent so that they could skip, and t
   expect(endings).toEqual([...Array(99).fill('skipping'), 'plain']);
 });
 
+test('a client whose errors carry no code gets past a conflict at the second attempt', async () => {
+  const query = (text: string, values?: unknown[]) =>
+    database.pool.query(text, values).catch((error: unknown) => {
+      throw new Error('the query failed', { cause: error });
+    });
+  const persistence = new PostgresPersistence({ query, totalCount: 1 } as PostgresLike);
+  const taken = issuance();
+  await persistence.save([taken]);
+  const batch = [issuance(), { ...taken, id: mintId(), userId: 'rival' }];
+  expect(await errorOf(persistence.save(batch))).not.toBeInstanceOf(NotSavedError);
+  expect(await persistence.save(batch)).toEqual([{ verdict: 'saved' }, { verdict: 'serial_conflict' }]);
+});
+
+test('what rows share and what they do not: each is stored as it is', async () => {
+  const campaigns = [`campaign-${mintId()}`, `campaign-${mintId()}`];
+  const at = new Date(1_900_000_000_123);
+  for (const mixed of [0, 1, 2, 3, 4, 5, 6, 7].map((bits) => (bit: number) => (bits >> bit) & 1)) {
+    const serials = [10, 11].map((serial) => serial + 2 * (mixed(0) + 2 * mixed(1) + 4 * mixed(2)));
+    const batch = serials.map((serial, i) =>
+      issuance({
+        campaignId: campaigns[mixed(0) * i]!,
+        ...{ serial, grant: 1 + mixed(1) * i, epoch: `${1 + mixed(1) * i}-epoch` },
+        ...{
+          code: mixed(2) && i === 1 ? `CODE "${serial}" \\ {,}` : null,
+          issuedAt: new Date(at.getTime() + mixed(2) * i),
+        },
+      }),
+    );
+    expect(await persistence.save(batch)).toEqual(batch.map(() => ({ verdict: 'saved' })));
+    expect(await persistence.find(batch)).toEqual(batch.map((one) => ({ ...one, state: 'issued' })));
+  }
+  expect(await persistence.save([])).toEqual([]);
+});
+
 test('with prepare a connection parses the statement of a save once', async () => {
   await withClient(async (client) => {
     // Taken for a pool, it is not asked whether it is in a transaction.

@@ -59,8 +59,8 @@ export const SAVING = [
   {
     defect: 'after a conflict every batch is tried in vain first',
     file: 'src/persistence/postgres.ts',
-    find: 'this.#wary = WARY_FOR;',
-    replace: 'this.#wary = 0;',
+    find: '.includes(codeOf(error))) this.#wary = WARY_FOR;',
+    replace: '.includes(codeOf(error))) this.#wary = 0;',
     caughtBy: { file: 'test/integration/postgres.test.ts', test: 'a hundred batches are sent so that they could skip' },
   },
   {
