@@ -86,7 +86,7 @@ export class Attempts {
     return flight.wait({ timeoutMs, signal });
   }
 
-  /** Where nothing has to be asked first, nothing is waited for first. */
+  /** A campaign that is known, without a rule of the user's own: straight to reserve. */
   #fly(campaignId: string, call: IssueCall, repeatable: boolean): Promise<IssueResult> {
     const serving = this.#parts.campaigns.known(campaignId);
     if (!serving || this.#parts.eligible) return this.#parts.inFlight.track(this.#ask(campaignId, call, repeatable));
@@ -100,8 +100,8 @@ export class Attempts {
     const serving = await campaigns.find(campaignId);
     if (typeof serving === 'string') return this.#refuse(campaignId, { status: 'not_ready', reason: serving });
     assertServed(serving);
-    const asked = eligible && (await refusalOfRule(eligible, serving.state, call, { repeatable, timeoutMs }));
-    if (typeof asked === 'string') return this.#refuse(campaignId, { status: 'not_eligible', reason: asked });
+    const reason = eligible && (await refusalOfRule(eligible, serving.state, call, { repeatable, timeoutMs }));
+    if (typeof reason === 'string') return this.#refuse(campaignId, { status: 'not_eligible', reason });
     return this.#issue(serving, call);
   }
 

@@ -1,9 +1,28 @@
+import { AsyncResource } from 'node:async_hooks';
 import { OverloadedError } from './errors.js';
 
-/** Who is told what became of an item. Neither function may throw: the others of the batch wait behind it. */
+/** Who is told what became of an item. One whose `resolve` throws is rejected; the others of the batch are told all the same. */
 export interface Caller<R> {
   resolve(result: R): void;
   reject(error: unknown): void;
+}
+
+/** A caller that is told where it asked: what is kept in an AsyncLocalStorage belongs to the call, not to whoever set the batch off. */
+export class InContext<R> extends AsyncResource implements Caller<R> {
+  readonly #caller: Caller<R>;
+
+  constructor(caller: Caller<R>) {
+    super('coupon-issuer');
+    this.#caller = caller;
+  }
+
+  resolve(result: R): void {
+    this.runInAsyncScope(this.#caller.resolve, this.#caller, result);
+  }
+
+  reject(error: unknown): void {
+    this.runInAsyncScope(this.#caller.reject, this.#caller, error);
+  }
 }
 
 export interface BatchOptions<T, R> {
@@ -120,7 +139,7 @@ export class Batcher<T, R> {
     if (this.#items.length < this.#options.maxBatch) for (const resolve of this.#roomWanted.splice(0)) resolve();
     try {
       const results = await this.#options.run(items);
-      for (let i = 0; i < callers.length; i++) callers[i]!.resolve(results[i] as R);
+      for (let i = 0; i < callers.length; i++) tell(callers[i]!, results[i] as R);
     } catch (error) {
       for (const caller of callers) caller.reject(error);
     } finally {
@@ -128,5 +147,13 @@ export class Batcher<T, R> {
       this.#out -= items.length;
       this.#scheduleAfterAnswers();
     }
+  }
+}
+
+function tell<R>(caller: Caller<R>, result: R): void {
+  try {
+    caller.resolve(result);
+  } catch (error) {
+    caller.reject(error);
   }
 }

@@ -86,7 +86,8 @@ export class CouponIssuer {
     const emit = this.#emit;
     const saves = persistence ? batchedSaves(persistence, { maxBatch, maxInFlight, emit }) : null;
     const deliveries = deliver ? new Deliveries(deliver, this.#options.maxDeliveries, emit) : null;
-    this.#steps = { saves, deliveries, recall: this.#options.recall, timeoutMs, emit };
+    const hasHooks = Boolean(deliver || this.#options.onEvent);
+    this.#steps = { saves, deliveries, hasHooks, recall: this.#options.recall, timeoutMs, emit };
     const has = (['deliver', 'persistence'] as const).filter((need) => this.#options[need]);
     let call = 0;
     const sender = mintId();

@@ -16,6 +16,8 @@ export interface Steps {
   readonly deliveries: Deliveries | null;
   /** Deadline of `recall`, ms. */
   readonly timeoutMs: number;
+  /** Whether `deliver` or `onEvent` is there, which may look at the async context of a call. */
+  readonly hasHooks: boolean;
   readonly recall: ((issuance: Issuance) => Promise<void> | void) | undefined;
   readonly emit: Emit;
 }
@@ -71,21 +73,21 @@ function saveFailed(error: Error, refusal: Refusal): Failure {
 const MAX_REASSIGNMENTS = 8;
 
 /**
- * Goes on with a call that holds a unit: carries it through and, where Redis had forgotten what the user has, reserves once more. `save`: how its first
- * save ended, if there was one. Throws `NotIssuedError`, `RedisError`. What suspends is kept small here and in `carryThrough`, and what does not stands
+ * Goes on with a call that holds a unit: carries it through and, where Redis had forgotten what the user has, reserves once more. `ended`: how the save of
+ * that unit ended, if it was made already. Throws `NotIssuedError`, `RedisError`. What suspends is kept small here and in `carryThrough`, and what does not stands
  * beside it: a suspended function keeps a place for each of its variables, and every call has its own.
  */
-export async function issue(
+export async function carryOn(
   serving: Serving,
   call: IssueCall,
   steps: Steps,
   first: Reservation,
-  save: SaveOutcome | null,
+  ended: SaveOutcome | null,
 ): Promise<Told> {
   const maxRounds = serving.state.rules.perUser + 2;
   let reservation = first;
   for (let round = 1; ; round++) {
-    const carried = await carryThrough(serving, reservation, call, steps, round === 1 ? save : null);
+    const carried = await carryThrough(serving, reservation, call, steps, round === 1 ? ended : null);
     if (carried.outcome !== 'forgotten') return toldOf(carried, serving.state.id, steps);
     if (round === maxRounds) break;
     call.reserved = null;
@@ -112,26 +114,26 @@ async function reserveAgain(
 }
 
 /**
- * Deliver, save, confirm; or give back with proof that nothing happened. Never gives back on an unknown outcome. `known`: how the save of this very
- * unit ended, if that was done already, and the delivery before it.
+ * Deliver, save, confirm; or give back with proof that nothing happened. Never gives back on an unknown outcome. `ended`: how the save of this very
+ * unit ended, if it was made already, and the delivery before it.
  */
 export async function carryThrough(
   serving: Serving,
   first: Reservation,
   attempt: Attempt,
   steps: Steps,
-  known: SaveOutcome | null = null,
+  ended: SaveOutcome | null = null,
 ): Promise<Carried> {
   let reservation = first;
   for (let reassigned = 0; ; reassigned++) {
     attempt.reserved = withoutCode(reservation.issuance);
-    const done = reassigned === 0 ? known : null;
-    if (!done && steps.deliveries) {
+    const before = reassigned === 0 ? ended : null;
+    if (!before && steps.deliveries) {
       const undelivered = await deliver(serving, reservation, attempt, steps, steps.deliveries);
       if (undelivered) return undelivered;
     }
     if (!steps.saves) return issued(serving, reservation);
-    const save = done ?? (await steps.saves.add({ issuance: reservation.issuance, deadlineAt: attempt.deadlineAt }));
+    const save = before ?? (await steps.saves.add({ issuance: reservation.issuance, deadlineAt: attempt.deadlineAt }));
     if (save.verdict === 'saved') return issued(serving, reservation);
     const next = await afterRefusal(serving, reservation, attempt, steps, { save, reassigned });
     if ('outcome' in next) return next;

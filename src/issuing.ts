@@ -1,9 +1,9 @@
-import type { Caller } from './batch.js';
+import { type Caller, InContext } from './batch.js';
 import { OverloadedError, redacted } from './errors.js';
 import { type Emit, refOf } from './events.js';
 import type { InFlight } from './in-flight.js';
 import { type Issuance, withoutCode } from './issuance.js';
-import { type IssueCall, issue, type Steps } from './issue.js';
+import { carryOn, type IssueCall, type Steps } from './issue.js';
 import type { Reservation } from './redis/reservation.js';
 import type { ReserveAnswer, Serving } from './redis/serving.js';
 import type { IssueResult } from './result.js';
@@ -17,7 +17,7 @@ export interface IssuingParts {
 
 /**
  * One call on its way through reserve, save and confirm. What happens to nearly every call is done here, by plain functions that a batch calls when it is
- * answered: promises and suspended functions between the steps would cost more than the steps do. The rest is left to `issue`.
+ * answered: promises and suspended functions between the steps would cost more than the steps do. The rest is left to `carryOn`.
  */
 export class Issuing implements Caller<ReserveAnswer> {
   readonly #serving: Serving;
@@ -34,14 +34,14 @@ export class Issuing implements Caller<ReserveAnswer> {
 
   begin(): void {
     this.#parts.inFlight.begin();
-    this.#serving.handReserve(this.#call, this);
+    this.#serving.handReserve(this.#call, this.#inContext(this));
   }
 
   /** What reserve has answered. */
   resolve(answer: ReserveAnswer): void {
     const { steps } = this.#parts;
     if (answer.word === 'expired') {
-      this.reject(new OverloadedError('the time of this call ran out in the queue; nothing was reserved', 1000));
+      this.fail(new OverloadedError('the time of this call ran out in the queue; nothing was reserved', 1000));
     } else if (!('reservation' in answer)) {
       this.#tell(toldAtOnce(answer, steps).result);
     } else if (this.#serving.state.rules.saveMode === 'write-behind') {
@@ -53,20 +53,25 @@ export class Issuing implements Caller<ReserveAnswer> {
     }
   }
 
+  /** Why reserve has no answer. */
   reject(error: unknown): void {
-    this.#parts.inFlight.end();
-    this.#told.reject(error);
+    this.fail(error);
   }
 
   #save(reservation: Reservation, saves: Saves): void {
     this.#call.reserved = withoutCode(reservation.issuance);
     const saving = new Saving(this, reservation, this.#call.deadlineAt);
-    saves.hand(saving, saving);
+    saves.hand(saving, this.#inContext(saving));
   }
 
-  saved(reservation: Reservation, outcome: SaveOutcome): void {
-    if (outcome.verdict !== 'saved') {
-      this.#goOn(reservation, outcome);
+  /** Where a hook of the user may run, it runs as if this call were alone. */
+  #inContext<R>(caller: Caller<R>): Caller<R> {
+    return this.#parts.steps.hasHooks ? new InContext(caller) : caller;
+  }
+
+  saveEnded(reservation: Reservation, ended: SaveOutcome): void {
+    if (ended.verdict !== 'saved') {
+      this.#goOn(reservation, ended);
       return;
     }
     const { steps, inFlight } = this.#parts;
@@ -82,13 +87,18 @@ export class Issuing implements Caller<ReserveAnswer> {
     this.#told.resolve(result);
   }
 
-  #goOn(reservation: Reservation, save: SaveOutcome | null): void {
-    issue(this.#serving, this.#call, this.#parts.steps, reservation, save).then(
+  fail(error: unknown): void {
+    this.#parts.inFlight.end();
+    this.#told.reject(error);
+  }
+
+  #goOn(reservation: Reservation, ended: SaveOutcome | null): void {
+    carryOn(this.#serving, this.#call, this.#parts.steps, reservation, ended).then(
       ({ result, finished }) => {
         if (finished) this.#finish(finished);
         this.#tell(result);
       },
-      (error: unknown) => this.reject(error),
+      (error: unknown) => this.fail(error),
     );
   }
 
@@ -118,11 +128,11 @@ class Saving implements SaveRequest, Caller<SaveOutcome> {
   }
 
   resolve(outcome: SaveOutcome): void {
-    this.#issuing.saved(this.#reservation, outcome);
+    this.#issuing.saveEnded(this.#reservation, outcome);
   }
 
   reject(error: unknown): void {
-    this.#issuing.reject(error);
+    this.#issuing.fail(error);
   }
 }
 

@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
 import { NotSavedError } from '../errors.js';
 import type { Issuance } from '../issuance.js';
 import type { PersistenceAdapter, SaveVerdict } from './adapter.js';
 import { explain } from './explain.js';
+import { arraysOf, BATCH, Batch, InsertStatements, type Statement } from './postgres-insert.js';
 
-/** What is asked of a PostgreSQL client. `pg`'s Pool and Client and PGlite fit. */
+/** What is asked of a PostgreSQL client. `pg`'s Pool and Client and PGlite fit. Its errors should carry the SQLSTATE as `code`: without it nobody knows what they prove. */
 export interface PostgresLike {
   query(text: string, values?: unknown[]): Promise<PostgresResult>;
 }
@@ -28,11 +28,6 @@ export interface PostgresOptions {
   readonly prepare?: boolean;
 }
 
-interface Statement {
-  readonly name: string;
-  readonly text: string;
-}
-
 /** How `pg` takes a statement with a name. */
 interface Preparing {
   query(statement: Statement & { values: unknown[] }): Promise<PostgresResult>;
@@ -49,21 +44,13 @@ interface Row {
   readonly epoch: string;
 }
 
-/** The statements of a save: `plain` fails as a whole where a row is taken, `skipping` stores the others. */
-interface Inserts {
-  readonly plain: Statement;
-  readonly skipping: Statement;
-}
-
 const UNIQUE_VIOLATION = '23505';
 /** After a conflict, so many batches are expected to have one too. */
 const WARY_FOR = 100;
 const SAVED: SaveVerdict = Object.freeze({ verdict: 'saved' });
 const TABLE = /^([a-z_][a-z0-9_]{0,62}\.)?[a-z_][a-z0-9_]{0,54}$/;
-const COLUMNS = 'campaign_id, serial, user_id, grant_no, id, code, issued_at, epoch';
 const SELECTED =
   't.id, t.campaign_id, t.user_id, t.grant_no, t.serial, t.code, t.epoch, round(extract(epoch from t.issued_at) * 1000)::bigint AS issued_at_ms';
-const INPUT = `unnest($1::text[], $2::bigint[], $3::text[], $4::int[], $5::text[], $6::text[], $7::bigint[], $8::text[]) WITH ORDINALITY AS n(campaign_id, serial, user_id, grant_no, id, code, issued_ms, epoch, ord)`;
 
 /**
  * The table and its unique indexes, for a migration of your own. They are what makes overselling impossible, whatever happens to Redis.
@@ -109,8 +96,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS ${name}_code ON ${table} (campaign_id, code) W
 export class PostgresPersistence implements PersistenceAdapter {
   readonly #client: PostgresLike;
   readonly #table: string;
-  readonly #many: Inserts;
-  readonly #lone: Inserts;
+  readonly #inserts: InsertStatements;
   readonly #lookUp: string;
   readonly #prepare: boolean;
   #wary = 0;
@@ -119,8 +105,7 @@ export class PostgresPersistence implements PersistenceAdapter {
     this.#client = client;
     this.#prepare = options.prepare ?? false;
     this.#table = checkedTable(options.table);
-    this.#many = bothOf(insertOfMany(this.#table));
-    this.#lone = bothOf(insertOfOne(this.#table));
+    this.#inserts = new InsertStatements(this.#table);
     this.#lookUp = [
       't.serial = n.serial',
       't.user_id = n.user_id AND (t.grant_no = n.grant_no OR t.id = n.id)',
@@ -128,7 +113,7 @@ export class PostgresPersistence implements PersistenceAdapter {
     ]
       .map(
         (match) =>
-          `SELECT n.ord, ${SELECTED} FROM ${INPUT} JOIN ${this.#table} t ON t.campaign_id = n.campaign_id AND ${match}`,
+          `SELECT n.ord, ${SELECTED} FROM ${BATCH} JOIN ${this.#table} t ON t.campaign_id = n.campaign_id AND ${match}`,
       )
       .join(' UNION ALL ');
   }
@@ -141,8 +126,9 @@ export class PostgresPersistence implements PersistenceAdapter {
   }
 
   async save(issuances: readonly Issuance[]): Promise<readonly SaveVerdict[]> {
+    if (issuances.length === 0) return [];
     await this.#assertAutocommit();
-    const written = await this.#insertAll(issuances);
+    const written = await this.#insertAll(new Batch(issuances));
     return written === issuances.length ? issuances.map(() => SAVED) : this.#explain(issuances);
   }
 
@@ -155,7 +141,7 @@ export class PostgresPersistence implements PersistenceAdapter {
   }
 
   async find(issuances: readonly Issuance[]): Promise<readonly (Issuance | null)[]> {
-    const { rows } = await this.#client.query(this.#lookUp, columnsOf(issuances));
+    const { rows } = await this.#client.query(this.#lookUp, arraysOf(issuances));
     const byId = new Map((rows as Row[]).map((row) => [`${row.id}:${row.campaign_id}`, toIssuance(row)]));
     return issuances.map(({ id, campaignId }) => byId.get(`${id}:${campaignId}`) ?? null);
   }
@@ -164,33 +150,33 @@ export class PostgresPersistence implements PersistenceAdapter {
    * Nearly always every row is new, and then an INSERT that need not look first costs the server a third less. One that finds a row taken stores nothing and
    * says so; what can skip rows is sent instead, and for some time after.
    */
-  async #insertAll(issuances: readonly Issuance[]): Promise<number | null> {
-    const { plain, skipping } = issuances.length === 1 ? this.#lone : this.#many;
+  async #insertAll(batch: Batch): Promise<number | null> {
+    const { plain, skipping } = this.#inserts.of(batch);
     if (this.#wary > 0) {
       this.#wary--;
     } else {
       try {
-        return await this.#sendInsert(plain, issuances);
+        return await this.#sendInsert(plain, batch);
       } catch (error) {
+        // A client that does not tell why it failed may have met a row that is taken as well.
+        if (['', UNIQUE_VIOLATION].includes(codeOf(error))) this.#wary = WARY_FOR;
         if (codeOf(error) !== UNIQUE_VIOLATION) throw certainlyNotStored(error) ?? error;
-        this.#wary = WARY_FOR;
       }
     }
     try {
-      return await this.#sendInsert(skipping, issuances);
+      return await this.#sendInsert(skipping, batch);
     } catch (error) {
       throw certainlyNotStored(error) ?? error;
     }
   }
 
   /** A dead-lock or a serialization failure proves that nothing was stored, and may not come again. */
-  async #sendInsert(statement: Statement, issuances: readonly Issuance[], tries = 3): Promise<number | null> {
-    const values = issuances.length === 1 ? valuesOf(issuances[0]!) : columnsOf(issuances);
+  async #sendInsert(statement: Statement, batch: Batch, tries = 3): Promise<number | null> {
     try {
-      const { rowCount, affectedRows } = await this.#query(statement, values);
+      const { rowCount, affectedRows } = await this.#query(statement, batch.values);
       return rowCount ?? affectedRows ?? null;
     } catch (error) {
-      if (tries > 1 && MOMENTARY.includes(codeOf(error))) return this.#sendInsert(statement, issuances, tries - 1);
+      if (tries > 1 && MOMENTARY.includes(codeOf(error))) return this.#sendInsert(statement, batch, tries - 1);
       throw error;
     }
   }
@@ -202,7 +188,7 @@ export class PostgresPersistence implements PersistenceAdapter {
 
   /** A second statement, because the first cannot see what a concurrent transaction has just committed. */
   async #explain(issuances: readonly Issuance[]): Promise<SaveVerdict[]> {
-    const { rows } = await this.#client.query(this.#lookUp, columnsOf(issuances));
+    const { rows } = await this.#client.query(this.#lookUp, arraysOf(issuances));
     const found = new Map<number, Issuance[]>();
     for (const row of rows as (Row & { ord: number | string })[]) {
       const ord = Number(row.ord) - 1;
@@ -254,63 +240,6 @@ function certainlyNotStored(error: unknown): NotSavedError | null {
 function codeOf(error: unknown): string {
   const code = (error as { code?: unknown } | null)?.code;
   return typeof code === 'string' ? code : '';
-}
-
-/**
- * NOT EXISTS compares ids, which have no index of their own, among the few rows of the same user. OFFSET 0 keeps it a look-up by index for each row
- * of the batch: planned as a join, every batch would read the whole table, up to some 100,000 rows of it. The rows of two batches meet in one
- * order, whatever the order of the batches: they wait for each other instead of locking each other out.
- */
-function insertOfMany(table: string): string {
-  return `INSERT INTO ${table} (${COLUMNS})
-      SELECT n.campaign_id, n.serial, n.user_id, n.grant_no, n.id, n.code, to_timestamp(n.issued_ms / 1000.0), n.epoch FROM ${INPUT}
-      WHERE NOT EXISTS (SELECT FROM ${table} t WHERE t.campaign_id = n.campaign_id AND t.user_id = n.user_id AND t.id = n.id OFFSET 0)
-      ORDER BY n.campaign_id, n.serial, n.ord`;
-}
-
-/** The same for a lone row, which has no order and no arrays to read: half of its price would be the plan. */
-function insertOfOne(table: string): string {
-  return `INSERT INTO ${table} (${COLUMNS})
-      SELECT $1, $2::bigint, $3, $4::int, $5, $6, to_timestamp($7::float8 / 1000), $8
-      WHERE NOT EXISTS (SELECT FROM ${table} t WHERE t.campaign_id = $1 AND t.user_id = $3 AND t.id = $5 OFFSET 0)`;
-}
-
-function bothOf(insert: string): Inserts {
-  return { plain: named(insert), skipping: named(`${insert} ON CONFLICT DO NOTHING`) };
-}
-
-function named(text: string): Statement {
-  return { name: `coupon_issuer_${createHash('sha1').update(text).digest('hex').slice(0, 16)}`, text };
-}
-
-function valuesOf({ campaignId, serial, userId, grant, id, code, issuedAt, epoch }: Issuance): unknown[] {
-  return [campaignId, serial, userId, grant, id, code, issuedAt.getTime(), epoch];
-}
-
-function columnsOf(issuances: readonly Issuance[]): string[] {
-  return [
-    texts(issuances.map((one) => one.campaignId)),
-    numbers(issuances.map((one) => one.serial)),
-    texts(issuances.map((one) => one.userId)),
-    numbers(issuances.map((one) => one.grant)),
-    texts(issuances.map((one) => one.id)),
-    texts(issuances.map((one) => one.code)),
-    numbers(issuances.map((one) => one.issuedAt.getTime())),
-    texts(issuances.map((one) => one.epoch)),
-  ];
-}
-
-/** An array as PostgreSQL reads it. The drivers write theirs for nested arrays of anything, at several times the price. */
-function numbers(values: readonly number[]): string {
-  return `{${values.join(',')}}`;
-}
-
-function texts(values: readonly (string | null)[]): string {
-  return `{${values.map((value) => (value === null ? 'NULL' : quoted(value))).join(',')}}`;
-}
-
-function quoted(value: string): string {
-  return /["\\]/.test(value) ? `"${value.replace(/["\\]/g, '\\$&')}"` : `"${value}"`;
 }
 
 function toIssuance(row: Row): Issuance {

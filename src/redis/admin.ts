@@ -131,7 +131,8 @@ export async function purge(state: CampaignState): Promise<void> {
   if (typeof (await state.refresh()) === 'string' && !(await isRegistered(state.context, id))) {
     throw new UnknownCampaignError(`no campaign ${id} was opened under the prefix ${prefix}`);
   }
-  const [word] = await state.run(scripts.purgeCampaign, { epoch: state.epoch });
+  // Not even asked for: a late copy would purge it once it is whole.
+  const [word] = state.building ? ['rebuilding'] : await state.run(scripts.purgeCampaign, { epoch: state.epoch });
   const refused: Record<string, string> = {
     partial: 'lost a part of its state; make it again with rebuild() and close it first',
     rebuilding: 'is being rebuilt',

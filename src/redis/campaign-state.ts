@@ -31,9 +31,11 @@ export class CampaignState {
   readonly context: RedisContext;
   #epoch = '';
   #rules: CampaignRules | null = null;
+  /** Looked at by every call, so it is found out once. */
   #mismatch: string | null = null;
   #leaseMs = 0;
   #verified = false;
+  #building = false;
   #fence = 0;
 
   constructor(context: RedisContext, id: string) {
@@ -42,6 +44,7 @@ export class CampaignState {
     this.keys = campaignKeys(context.prefix, id);
   }
 
+  /** As of the last read: for what only reads, and for what makes or removes a state. */
   get epoch(): string {
     return this.#epoch;
   }
@@ -65,6 +68,11 @@ export class CampaignState {
   /** Whether it serves, as of the last read: the database of one that was just written has yet to be found empty. */
   get verified(): boolean {
     return this.#verified;
+  }
+
+  /** Whether it was being rebuilt, as of the last read. */
+  get building(): boolean {
+    return this.#building;
   }
 
   get rules(): CampaignRules {
@@ -102,6 +110,7 @@ export class CampaignState {
     this.#rules = rulesOf(campaign, fields);
     this.#mismatch = mismatchOf(this.id, campaign.needs, this.context.has);
     this.#verified = fields.get('verified') === '1';
+    this.#building = fields.has('building');
     return campaign;
   }
 

@@ -50,7 +50,9 @@ export async function retryQuarantined(
   let retried = 0;
   for (let first = 0; first < reservations.length; first += PAGE) {
     const items = reservations.slice(first, first + PAGE).map(({ field, id }) => ({ field, id }));
-    const reply = await underEpoch(state, () => state.run(scripts.retryQuarantined, { epoch: state.epoch }, items));
+    const reply = await underEpoch(state, () =>
+      state.run(scripts.retryQuarantined, { epoch: state.servingEpoch }, items),
+    );
     retried += reply.filter((word) => word === 'retried').length;
   }
   return retried;

@@ -198,6 +198,24 @@ test('a copy of a change that was refused while the campaign was rebuilt does no
   expect(await dump(redis)).toEqual(before);
 });
 
+test('a purge that was refused while the campaign was rebuilt leaves no copy that removes it afterwards', async () => {
+  await open(2);
+  await issuer.closeCampaign({ id: ID });
+  const anew = recording(redis);
+  const refused: unknown[] = [];
+  const watched = withEach(client, async (sha1, send) => {
+    if (sha1 === scripts.finishRebuild.sha1) {
+      refused.push(await new CouponIssuer({ redis: anew, persistence }).purge(ID).catch((error: unknown) => error));
+    }
+    return send();
+  });
+  await new CouponIssuer({ redis: watched, persistence }).rebuild({ id: ID, stock: { kind: 'counted', total: 2 } });
+  expect(refused).toMatchObject([{ code: 'CAMPAIGN_CONFLICT' }]);
+  const before = await dump(redis);
+  for (const { replay } of anew.calls) await replay();
+  expect(await dump(redis)).toEqual(before);
+});
+
 test('a copy of the reserve that runs after a pause refused it, and the campaign went on, takes nothing', async () => {
   await open(1);
   await issuer.pause(ID);

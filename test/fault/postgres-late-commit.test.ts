@@ -133,7 +133,9 @@ test.each(cases)(
     }
     expect(await patient.inspect(campaignId)).toMatchObject({ available: 2, reserved: 0, issued: 1, withdrawn: 0 });
     expect(events.filter(({ type }) => type === 'released' || type === 'withdrawn')).toEqual([]);
-    expect([...failures.keys()], 'how the client gave up').toEqual(how.says);
+    // An attempt that waited for the late commit meets its row, and is answered by a second statement.
+    const gaveUp = [...failures.keys()].filter((code) => code !== '23505');
+    expect(gaveUp, 'how the client gave up').toEqual(how.says);
     await checkInvariants({ redis: server.client(), campaignId, rows: await rows(), settled: true });
   },
 );

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { once } from 'node:events';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -455,6 +456,25 @@ describe('limits of a call', () => {
     await closing;
     expect(await redis.ping()).toBe('PONG');
     await audit();
+  });
+
+  test('hooks run in the async context of the call they belong to, whoever shares its batches', async () => {
+    const context = new AsyncLocalStorage<string>();
+    const seen: [string, string | undefined][] = [];
+    const see = ({ userId }: { userId: string }) => void seen.push([userId, context.getStore()]);
+    const onEvent = (event: CouponEvent) => void ('userId' in event && see(event));
+    const users = ['ann', 'bob', 'cho'];
+    for (const [name, hooks, expected] of [
+      ['delivers', { onEvent, deliver: see }, ['delivered', 'issued']],
+      ['saves', { onEvent }, ['issued']],
+    ] as const) {
+      const issuer = issuerWith(hooks);
+      const campaignId = `${id}-${name}`;
+      await issuer.openCampaign({ id: campaignId, stock: { kind: 'counted', total: 9 } });
+      await Promise.all(users.map((userId) => context.run(userId, () => issuer.issue({ campaignId, userId }))));
+      await issuer.idle();
+      expect(seen.splice(0).sort()).toEqual(users.flatMap((userId) => expected.map(() => [userId, userId])));
+    }
   });
 
   test('a confirm that comes after the user closed the client is an event, not an unhandled rejection', async () => {

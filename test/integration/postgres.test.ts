@@ -155,6 +155,37 @@ test('after a conflict a hundred batches are sent so that they could skip, and t
   expect(endings).toEqual([...Array(99).fill('skipping'), 'plain']);
 });
 
+test('a client whose errors carry no code gets past a conflict at the second attempt', async () => {
+  const query = (text: string, values?: unknown[]) =>
+    database.pool.query(text, values).catch((error: unknown) => {
+      throw new Error('the query failed', { cause: error });
+    });
+  const persistence = new PostgresPersistence({ query, totalCount: 1 } as PostgresLike);
+  const taken = issuance();
+  await persistence.save([taken]);
+  const batch = [issuance(), { ...taken, id: mintId(), userId: 'rival' }];
+  expect(await errorOf(persistence.save(batch))).not.toBeInstanceOf(NotSavedError);
+  expect(await persistence.save(batch)).toEqual([{ verdict: 'saved' }, { verdict: 'serial_conflict' }]);
+});
+
+test('what rows share and what they do not, up to the last: each is stored as it is', async () => {
+  const at = 1_900_000_000_123;
+  for (let bits = 0; bits < 32; bits++) {
+    const campaignId = `campaign-${mintId()}`;
+    const batch = [1, 2, 3].map((serial) => {
+      const differs = (bit: number) => serial === 3 && ((bits >> bit) & 1) === 1;
+      return issuance({
+        campaignId: differs(0) ? `${campaignId}-2` : campaignId,
+        ...{ serial, grant: differs(1) ? 2 : 1, epoch: differs(2) ? '2-epoch' : '1-epoch' },
+        ...{ code: differs(3) ? 'CODE "3" \\ {,} NULL' : null, issuedAt: new Date(differs(4) ? at + 1 : at) },
+      });
+    });
+    expect(await persistence.save(batch)).toEqual(batch.map(() => ({ verdict: 'saved' })));
+    expect(await persistence.find(batch)).toEqual(batch.map((one) => ({ ...one, state: 'issued' })));
+  }
+  expect(await persistence.save([])).toEqual([]);
+});
+
 test('with prepare a connection parses the statement of a save once', async () => {
   await withClient(async (client) => {
     // Taken for a pool, it is not asked whether it is in a transaction.

@@ -170,3 +170,21 @@ test('room is there at once on an empty queue, and otherwise once fewer than max
   await Promise.all(rooms);
   expect(made.queued).toBe(0);
 });
+
+test('a caller that cannot take its answer is rejected, and the others are told theirs', async () => {
+  const { batches, made } = batcher();
+  const told: unknown[] = [];
+  for (const item of [1, 2, 3]) {
+    made.hand(item, {
+      resolve: (result) => {
+        if (item === 2) throw new Error('cannot take it');
+        told.push(result);
+      },
+      reject: (error) => told.push(error),
+    });
+  }
+  await settled();
+  double(batches[0]!);
+  await settled();
+  expect(told).toEqual([2, new Error('cannot take it'), 6]);
+});
