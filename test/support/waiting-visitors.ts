@@ -19,11 +19,11 @@ export interface Visiting {
   readonly seed: number;
 }
 
-/** What may have been lost with an acknowledged write. */
-export interface Allowed {
+/** What is judged how. */
+export interface Judged {
   /** Whether Redis forgot something, so that places may be lost and who left may wait again. */
   readonly losses: boolean;
-  /** Users who had a row before Redis forgot something: with the tickets of that time. */
+  /** Who had their row before a rebuild: the order is judged of those after them, who may hold tickets that were handed out twice. */
   readonly before?: readonly string[];
 }
 
@@ -203,7 +203,7 @@ export class Visitors {
   }
 
   /** Holds what everybody was told against the rows. */
-  async check({ losses, before = [] }: Allowed): Promise<void> {
+  async check({ losses, before = [] }: Judged): Promise<void> {
     const rows = await this.#scene.rows();
     const serials = new Map(rows.map(({ userId, serial }) => [userId, serial]));
     expect(this.endings.size, 'everybody was told how it ended').toBe(this.#visiting.users.length);
