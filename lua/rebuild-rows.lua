@@ -1,14 +1,15 @@
 -- Writes one stretch of the database's rows, (after, upTo], into the state that is being made. A row always wins: over what was
--- promised to the same user, and over who held its unit. Serials that nobody has are free again.
+-- promised to the same user, and over who held its unit. Serials that nobody has are free again. Whoever waits for what a row
+-- says they have leaves the line: their place would keep somebody else out of it.
 --
--- KEYS     campaign grants leases returned codes kept
+-- KEYS     campaign grants leases returned codes queue tickets presence ended kept
 -- ARGV     epoch fence after upTo, then for each row: field id serial issuedAt code
 -- RETURNS  missing | stale_epoch | rolled_back | beyond (a serial above the total), alone; or ok, cursor, the highest serial
 --          promised beyond it, the campaign's stamp
--- WRITES   campaign grants leases returned codes kept
+-- WRITES   campaign grants leases returned codes queue tickets presence ended kept
 -- COST     O((upTo - after) * log grants)
-local campaignKey, grantsKey, leasesKey, returnedKey, codesKey, keptKey =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local campaignKey, grantsKey, leasesKey, returnedKey, codesKey, queueKey, ticketsKey, presenceKey, endedKey, keptKey =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local epoch, fence, after, upTo = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local FIRST, STRIDE = 5, 5
 --- @include "include/now"
@@ -16,6 +17,8 @@ local FIRST, STRIDE = 5, 5
 --- @include "include/record"
 --- @include "include/write"
 --- @include "include/held"
+--- @include "include/room"
+--- @include "include/line"
 
 if campaign.epoch ~= epoch then return { campaign.epoch and 'stale_epoch' or 'missing' } end
 if campaign.stamp < fence then return { 'rolled_back' } end
@@ -97,6 +100,15 @@ for serial = after + 1, upTo do
   end
 end
 
+local served = {}
+if room.line and lineIsWhole() and room.waiting > 0 then
+  for i = FIRST, #ARGV, STRIDE do
+    local user = string.match(ARGV[i], ':(.*)$')
+    local id = redis.call('HGET', ticketsKey, user)
+    if type(id) == 'string' and (id == ARGV[i + 1] or campaign.perUser == 1) then served[#served + 1] = user end
+  end
+end
+
 -- A key of the wrong type refuses here, before the first write.
 redis.call('LLEN', returnedKey)
 redis.call('ZCARD', leasesKey)
@@ -113,5 +125,7 @@ campaign.returned = campaign.returned + #freed
 campaign.lastSerial = upTo
 campaign.stamp = math.max(nowMicros, campaign.stamp + 1)
 redis.call('HSET', campaignKey, 'cursor', integer(upTo), 'codes', integer(campaign.codes + known))
+takeOut(served)
+saveRoom()
 saveCounters()
 return answer(upTo)

@@ -130,7 +130,7 @@ export const scripts = {
     args: ['epoch', 'fence', 'limit'],
   }),
   rebuildRows: defineScript('rebuild-rows', rebuildRows, {
-    keys: ['campaign', 'grants', 'leases', 'returned', 'codes', 'kept'],
+    keys: ['campaign', 'grants', 'leases', 'returned', 'codes', 'queue', 'tickets', 'presence', 'ended', 'kept'],
     args: ['epoch', 'fence', 'after', 'upTo'],
     each: ['field', 'id', 'serial', 'issuedAt', 'code'],
   }),

@@ -18,6 +18,8 @@ const REST = 4;
 /** How often it is looked when no message comes. */
 const POLL_MS = 1_000;
 const POLL_WHILE_HEARING_MS = 5_000;
+/** What ends by itself. While Redis hangs, a look that waits behind others in the queue runs out of its time. */
+const PASSING: readonly unknown[] = ['REDIS', 'OVERLOADED'];
 
 /** All who watch one campaign in this process: one look for all of them at a time, when something moved or when it was long ago. */
 export class CampaignWatch {
@@ -121,9 +123,9 @@ export class CampaignWatch {
     }
     // Nobody is waiting for it any more.
     if (watchers.every(({ isOver }) => isOver)) return;
-    const isRedis = (error as { code?: unknown })?.code === 'REDIS';
+    const isPassing = PASSING.includes((error as { code?: unknown })?.code);
     // Redis comes back; a campaign that nobody opened, or that has no waiting room, does not become one by waiting.
-    if (!isRedis) for (const watcher of watchers) watcher.fail(error);
+    if (!isPassing) for (const watcher of watchers) watcher.fail(error);
     else this.#parts.emit({ type: 'fault', during: 'watch', campaignId: this.#campaignId, error: redacted(error) });
   }
 

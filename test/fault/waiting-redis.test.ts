@@ -197,6 +197,33 @@ test.each([
   },
 );
 
+test('an older dump put back, and rebuilt: who has a coupon by then keeps nobody out of the line', async () => {
+  const ground = await own(prepareGround(KEEPS.dumped));
+  const { server, redis } = ground;
+  const scene = await WaitingScene.open(ground, { total: 10, campaign: { presenceMs: 60_000 } });
+  await scene.joinAll(names(8));
+  await redis.save();
+  const older = copyData(server.dir);
+  await scene.admit(6);
+  await scene.issuer.idle();
+  expect(await server.kill()).toBe('SIGKILL');
+  putBack(server.dir, older);
+  await server.restart();
+  await scene.issuer.rebuild(scene.definition);
+  expect((await scene.inspect()).waiting).toBe(2);
+  // Four coupons are left, and two wait.
+  const late = await scene.joinAll(names(3, 'late'));
+  expect(late).toMatchObject([
+    { status: 'waiting', position: 3 },
+    { status: 'waiting', position: 4 },
+    { status: 'sold_out' },
+  ]);
+  expect(await scene.statusOf('user-6')).toMatchObject({ status: 'issued' });
+  await scene.admit(10);
+  expect((await scene.served()).slice(6)).toEqual(['7 user-7', '8 user-8', '9 late-1', '10 late-2']);
+  await scene.end();
+});
+
 test('an older dump put back, and only a process that knows nothing newer: whoever has a row gets no second one, and a rebuild puts all in order', async () => {
   const ground = await own(prepareGround(KEEPS.dumped));
   const { server, redis } = ground;

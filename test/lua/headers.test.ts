@@ -38,7 +38,7 @@ const LONGER: Record<string, number> = {
   reassign: 64,
   'claim-due': 74,
   'load-codes': 70,
-  'rebuild-rows': 112,
+  'rebuild-rows': 121,
   'finish-rebuild': 74,
   'admit-line': 88,
   'join-line': 96,

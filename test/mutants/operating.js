@@ -203,6 +203,16 @@ export const OPERATING = [
     caughtBy: { file: 'test/integration/rebuild.test.ts', test: 'a row wins over what was promised for its unit' },
   },
   {
+    defect: 'a rebuild leaves those in line who have their coupon',
+    file: 'lua/rebuild-rows.lua',
+    find: 'takeOut(served)',
+    replace: '',
+    caughtBy: {
+      file: 'test/fault/waiting-redis.test.ts',
+      test: 'an older dump put back, and rebuilt: who has a coupon by then keeps nobody out of the line',
+    },
+  },
+  {
     defect: 'a rebuild loses the unit of a promise that ended after its stretch was written',
     file: 'lua/rebuild-rows.lua',
     find: 'if not ahead and passed then freed[#freed + 1] = promised.serial end',

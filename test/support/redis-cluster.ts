@@ -29,7 +29,7 @@ export class RedisCluster {
 
   /** In which third of the slots a key lies: the number of the master that it began on. */
   async thirdOf(key: string): Promise<number> {
-    const slot = Number(await this.#ask(MASTERS - 1, 'CLUSTER', 'KEYSLOT', key));
+    const slot = await this.slotOf(key);
     return [0, 1, 2].findLast((master) => slot >= firstSlotOf(master))!;
   }
 
@@ -38,6 +38,49 @@ export class RedisCluster {
     const slots = (await this.#ask(5, 'CLUSTER', 'SLOTS')) as [number, number, [string, number]][];
     const port = slots.find(([first]) => first === firstSlotOf(third))?.[2][1];
     return this.nodes.find(({ proxy }) => proxy.port === port) ?? null;
+  }
+
+  /** The slot of a key. */
+  async slotOf(key: string): Promise<number> {
+    return Number(await this.#ask(MASTERS - 1, 'CLUSTER', 'KEYSLOT', key));
+  }
+
+  /** How many listen to a channel on each node; none on a node that is down. */
+  async listeners(channel: string): Promise<number[]> {
+    const count = async (_: Node, i: number) => {
+      const [, listening = 0] = (await this.#ask(i, 'PUBSUB', 'NUMSUB', channel).catch(() => [])) as [string?, number?];
+      return listening;
+    };
+    return Promise.all(this.nodes.map(count));
+  }
+
+  /** How often a node answered so, as in `MOVED`. */
+  async errors(node: Node, word: string): Promise<number> {
+    const stats = String(await ask(node.server, 'INFO', 'errorstats'));
+    return Number(new RegExp(`errorstat_${word}:count=(\\d+)`).exec(stats)?.[1] ?? 0);
+  }
+
+  /** Begins to move a slot: from now on both nodes send whoever asks for its keys to the other, or tell them to try again. */
+  async beginMove(slot: number, { from, to }: { from: Node; to: Node }): Promise<void> {
+    const [fromId, toId] = [await ask(from.server, 'CLUSTER', 'MYID'), await ask(to.server, 'CLUSTER', 'MYID')];
+    await ask(to.server, 'CLUSTER', 'SETSLOT', slot, 'IMPORTING', String(fromId));
+    await ask(from.server, 'CLUSTER', 'SETSLOT', slot, 'MIGRATING', String(toId));
+  }
+
+  /** Moves up to so many keys of a slot, and names them. */
+  async moveKeys(slot: number, { from, to }: { from: Node; to: Node }, most: number): Promise<string[]> {
+    const keys = (await ask(from.server, 'CLUSTER', 'GETKEYSINSLOT', slot, most)) as string[];
+    const target = ['127.0.0.1', to.server.port, '', 0, 10_000];
+    if (keys.length > 0) await ask(from.server, 'MIGRATE', ...target, 'KEYS', ...keys);
+    return keys;
+  }
+
+  /** The slot belongs to its new node, and all masters know. */
+  async endMove(slot: number, { from, to }: { from: Node; to: Node }): Promise<void> {
+    const toId = String(await ask(to.server, 'CLUSTER', 'MYID'));
+    for (const node of new Set([to, from, ...this.nodes.slice(0, MASTERS)])) {
+      await ask(node.server, 'CLUSTER', 'SETSLOT', slot, 'NODE', toId);
+    }
   }
 
   /** The replica of a third takes over: in step with its master, or without asking anybody. */

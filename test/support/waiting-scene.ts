@@ -1,4 +1,4 @@
-import type { Redis } from 'ioredis';
+import type { Cluster, Redis } from 'ioredis';
 import { expect, onTestFinished } from 'vitest';
 import {
   type CampaignDefinition,
@@ -15,10 +15,11 @@ import { Database } from './database.js';
 import { checkInvariants, checkRows, expireLeases, type Row } from './invariants.js';
 import { RedisServer } from './redis-server.js';
 
-/** A real Redis and a real PostgreSQL. */
+/** A real Redis, or a Cluster, and a real PostgreSQL. */
 export interface WaitingGround {
-  readonly server: RedisServer;
-  readonly redis: Redis;
+  /** Where a process of its own finds Redis. */
+  readonly server: { readonly port: number };
+  readonly redis: Redis | Cluster;
   readonly database: Database;
   readonly book: Book;
 }

@@ -339,7 +339,7 @@ describe('what a clock, a rebuild or an outage leaves behind', () => {
       ...{ issuedAt: new Date(), epoch: '1-a', state: 'issued' as const },
     });
     await persistence.save([known('user-1', 1), known('user-2', 2)]);
-    await issuer.rebuild({ id: campaignId, stock: { kind: 'counted', total: 10 }, admission: 'queued', overbook: 3 });
+    await issuer.reconcile(campaignId, { repair: 'safe' });
     expect(await issuer.inspect(campaignId)).toMatchObject({ waiting: 4, issued: 2 });
     const small = new CouponIssuer({ redis, persistence, maxBatch: 2 });
     expect(await small.admit(campaignId, { count: 2 })).toMatchObject({ admitted: 2, waiting: 0 });

@@ -223,6 +223,34 @@ test('a Redis that hangs delays watching by no more than the hang', async () => 
   await slow.close();
 });
 
+test('a Redis that hangs ends the watching of nobody whose look waits in the queue for longer than its time', async () => {
+  const other = await own(RedisServer.start());
+  const client = other.client();
+  const options = { timeoutMs: 300, leaseMs: 1_000, maxBatch: 1, maxInFlight: 1 };
+  const slow = new CouponIssuer({ redis: client, persistence, ...options });
+  await slow.openCampaign({ id: campaignId, stock: { kind: 'counted', total: 10 }, admission: 'queued' });
+  const names = users(10);
+  for (const userId of names) await slow.join({ campaignId, userId });
+  const second = other.client();
+  await second.client('PAUSE', 1_500);
+  // Each in a tick of its own, so each with a look of its own: those behind the first two are not asked for any more when it is their turn.
+  const ended: Promise<WaitingChange | null>[] = [];
+  for (const userId of names) {
+    ended.push(finalOf(slow.watch({ campaignId, userId })));
+    await new Promise(setImmediate);
+  }
+  const all = Promise.all(ended);
+  all.catch(() => {});
+  expect(await second.ping()).toBe('PONG');
+  await until(async () => {
+    await slow.admit(campaignId, { count: 10 }).catch(() => {});
+    await slow.settle(campaignId).catch(() => {});
+    return (await slow.inspect(campaignId)).issued === 10;
+  });
+  expect((await all).map((change) => change?.status)).toEqual(names.map(() => 'issued'));
+  await slow.close();
+});
+
 test('leaving twice is told once', async () => {
   await open(10);
   await join('ann');
