@@ -1,5 +1,5 @@
 // Load over HTTP/1.1 from connections that stay open. It speaks on bare sockets, because on a machine with few cores the work of a whole client
-// would be taken from the server that is measured.
+// would be taken from the server that is measured. The section shows it: autocannon works for a request about as long as a server that answers a constant.
 import { once } from 'node:events';
 import { connect } from 'node:net';
 

@@ -6,6 +6,7 @@ import { CouponIssuer } from 'coupon-issuer';
 import { createTableSql, PostgresPersistence } from 'coupon-issuer/postgres';
 import { Redis } from 'ioredis';
 import pg from 'pg';
+import { autocannonRound } from '../support-http-autocannon.js';
 import { connectTo } from '../support-http-load.js';
 import { alternate, closedLoop, medianOf } from '../support-rounds.js';
 import { inMs, markdownTable, micros, terminalTable, whole } from '../table.js';
@@ -17,6 +18,11 @@ const SERVER = fileURLToPath(new URL('../support-http-server.js', import.meta.ur
 const KINDS = ['node, a constant', 'node, issue()', 'express, a constant', 'express, issue()'];
 const TABLE = 'bench_http';
 const CONNECTIONS = 128;
+/** What asks, and what the names of its figures end in. */
+const LOADS = [
+  { by: '', round: socketRound },
+  { by: ', autocannon', round: autocannonsRound },
+];
 
 export async function run({ redisPort, postgresUrl, quick, print }) {
   const rounds = quick ? 1 : 3;
@@ -37,9 +43,10 @@ export async function run({ redisPort, postgresUrl, quick, print }) {
       running.push(await start({ kind, redisPort, postgresUrl, table: TABLE, campaignId }));
     }
     print(`  ${CONNECTIONS} connections, one request out on each, ${rounds} rounds of ${ms} ms`);
-    for (const server of running) await load(server, ms / 2);
-    const measured = await alternate(running, rounds, (server) => load(server, ms));
-    const summary = running.map(({ kind }, i) => ({ kind, ...medianOf(measured[i]) }));
+    const loaded = LOADS.flatMap((load) => running.map((server) => ({ ...load, server })));
+    for (const one of loaded) await measure(one, ms / 2);
+    const measured = await alternate(loaded, rounds, (one) => measure(one, ms));
+    const summary = loaded.map(({ by, server }, i) => ({ kind: `${server.kind}${by}`, ...medianOf(measured[i]) }));
     for (const { kind, campaignId, created, others } of running) {
       if (others > 0) wrong.push(`${kind}: ${others} answers were not 201`);
       const { rows } = await pool.query(`SELECT count(*)::int AS stored FROM ${TABLE} WHERE campaign_id = $1`, [
@@ -48,16 +55,7 @@ export async function run({ redisPort, postgresUrl, quick, print }) {
       const expected = kind.endsWith('issue()') ? created : 0;
       if (rows[0].stored !== expected) wrong.push(`${kind}: ${rows[0].stored} rows after ${expected} answers 201`);
     }
-    const costs = ['node', 'express'].map((base) => {
-      const [constant, issuing] = ['a constant', 'issue()'].map((what) =>
-        summary.find(({ kind }) => kind === `${base}, ${what}`),
-      );
-      return {
-        base,
-        serverMicros: issuing.serverMicros - constant.serverMicros,
-        share: issuing.perSecond / constant.perSecond,
-      };
-    });
+    const costs = LOADS.flatMap(({ by }) => ['node', 'express'].map((base) => costOf(summary, base, by)));
     return { quick, rounds, roundMs: ms, connections: CONNECTIONS, servers: summary, costs, wrong };
   } finally {
     for (const server of running) server.stop();
@@ -65,6 +63,17 @@ export async function run({ redisPort, postgresUrl, quick, print }) {
     redis.disconnect();
     await pool.end();
   }
+}
+
+function costOf(summary, base, by) {
+  const [constant, issuing] = ['a constant', 'issue()'].map((what) =>
+    summary.find(({ kind }) => kind === `${base}, ${what}${by}`),
+  );
+  return {
+    base: `${base}${by}`,
+    serverMicros: issuing.serverMicros - constant.serverMicros,
+    share: issuing.perSecond / constant.perSecond,
+  };
 }
 
 async function start(what) {
@@ -79,6 +88,8 @@ async function start(what) {
   const connections = await Promise.all(Array.from({ length: CONNECTIONS }, () => connectTo(port)));
   return {
     ...what,
+    port,
+    path: `/campaigns/${what.campaignId}/coupons`,
     connections,
     created: 0,
     others: 0,
@@ -95,31 +106,41 @@ async function start(what) {
   };
 }
 
-/** Every request is a new user. */
-async function load(server, ms) {
-  const free = [...server.connections];
-  const path = `/campaigns/${server.campaignId}/coupons`;
+async function measure({ round, server }, ms) {
   const cpuBefore = await server.cpu();
-  const figures = await closedLoop({
+  const figures = await round(server, ms);
+  if (figures.error) throw new Error(`${server.kind}: ${figures.error}`);
+  server.created += figures.good;
+  server.others += figures.calls - figures.good;
+  return { ...figures, serverMicros: ((await server.cpu()) - cpuBefore) / figures.calls };
+}
+
+/** Every request is a new user. */
+const newUser = (server) => ({ userId: `user-${++server.users}` });
+
+function socketRound(server, ms) {
+  const free = [...server.connections];
+  return closedLoop({
     inFlight: CONNECTIONS,
     ms,
     async call() {
       const connection = free.pop();
-      const status = await connection.post(path, { userId: `user-${++server.users}` });
+      const status = await connection.post(server.path, newUser(server));
       free.push(connection);
-      if (status === 201) server.created++;
-      else server.others++;
       return status === 201;
     },
   });
-  if (figures.error) throw new Error(`${server.kind}: ${figures.error}`);
-  return { ...figures, serverMicros: ((await server.cpu()) - cpuBefore) / figures.calls };
 }
 
-const HEAD = ['', 'requests/s', 'p50', 'p99', 'server'];
+function autocannonsRound(server, ms) {
+  const url = `http://127.0.0.1:${server.port}${server.path}`;
+  return autocannonRound({ url, connections: CONNECTIONS, ms, nextBody: () => JSON.stringify(newUser(server)) });
+}
 
-function cellsOf({ kind, perSecond, p50, p99, serverMicros }) {
-  return [kind, whole(perSecond), inMs(p50), inMs(p99), micros(serverMicros)];
+const HEAD = ['', 'requests/s', 'p50', 'p99', 'load', 'server'];
+
+function cellsOf({ kind, perSecond, p50, p99, nodeMicros, serverMicros }) {
+  return [kind, whole(perSecond), inMs(p50), inMs(p99), micros(nodeMicros), micros(serverMicros)];
 }
 
 function sentenceOf({ base, serverMicros, share }) {
@@ -133,7 +154,7 @@ export function lines({ servers, costs }) {
 
 export function markdown({ servers, costs, connections, rounds, roundMs }) {
   return [
-    `${connections} connections with one request out on each, ${rounds} rounds of ${roundMs / 1000} s; every request is a new user, and \`201\` means that the row is committed. \`server\` is the CPU of its process for a request; the load, Redis and PostgreSQL share the machine with it.`,
+    `${connections} connections with one request out on each, ${rounds} rounds of ${roundMs / 1000} s; every request is a new user, and \`201\` means that the row is committed. \`server\` is the CPU of its process for a request, \`load\` that of the process that asks; they share the machine with Redis and PostgreSQL. The load speaks on bare sockets, and once more through autocannon: where \`load\` is as much as \`server\`, requests/s are the limit of the load, and not of the server.`,
     markdownTable(HEAD, servers.map(cellsOf)),
     costs.map((cost) => `- ${sentenceOf(cost)}`).join('\n'),
   ].join('\n\n');
