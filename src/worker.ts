@@ -1,5 +1,5 @@
 import { monotonicMs } from './deadline.js';
-import { redacted, UnknownCampaignError } from './errors.js';
+import { NotReadyError, redacted, UnknownCampaignError } from './errors.js';
 import type { Emit } from './events.js';
 import type { CheckedWorkerOptions } from './options.js';
 import { registered } from './redis/admin.js';
@@ -180,7 +180,9 @@ export class Worker implements SettleWorker {
       if (serving.state.rules.room) await this.#admit(serving, care);
     } catch (error) {
       if (typeof serving !== 'string' && (await isGone(serving))) return this.#rest(care, RARELY);
-      this.#backOff(care);
+      // The database is not to blame for a state that is not ready, and a rebuild ends that from one moment to the next.
+      if (error instanceof NotReadyError) this.#rest(care, 1);
+      else this.#backOff(care);
       this.#parts.emit({ type: 'fault', during: 'settle', campaignId: care.id, error: redacted(error) });
     }
   }

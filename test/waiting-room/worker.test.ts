@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { type CampaignDefinition, CouponIssuer, type SettleWorker, type WorkerOptions } from '../../src/index.js';
+import { type CampaignDefinition, type CouponEvent, CouponIssuer, type SettleWorker, type WorkerOptions } from '../../src/index.js';
 import { fails, ScriptedPersistence } from '../support/campaigns.js';
 import { checkInvariants } from '../support/invariants.js';
 import { RedisServer } from '../support/redis-server.js';
@@ -188,4 +188,31 @@ test('while the database fails hardly anybody is let through, and nobody loses w
   await watched.stop();
   await broken.close();
   expect((await rows()).map(({ userId }) => userId)).toEqual(users(200));
+});
+
+test('a worker whose campaign was rolled back goes on at its next interval after the rebuild, however long it was refused', async () => {
+  const definition = { id: campaignId, stock: { kind: 'counted', total: 20 }, admission: 'queued' } as const;
+  const faults: unknown[] = [];
+  const onEvent = (event: CouponEvent) => {
+    if (event.type === 'fault') faults.push((event.error as { code?: unknown }).code);
+  };
+  const seen = new CouponIssuer({ redis, persistence, onEvent });
+  await issuer.openCampaign(definition);
+  await joinAll(users(5));
+  const names = await redis.keys(`{coupon:${campaignId}}:*`);
+  const copy = await Promise.all(names.map(async (name) => [name, await redis.dumpBuffer(name)] as const));
+  await seen.admit(campaignId, { count: 5 });
+  await seen.idle();
+  await redis.del(...names);
+  for (const [name, value] of copy) await redis.restore(name, 0, value);
+
+  // If it waited twice as long each time, as for a database that fails, this would take minutes.
+  worker = seen.startWorker({ campaigns: [campaignId], intervalMs: 5 });
+  await until(() => faults.length >= 16);
+  expect(new Set(faults)).toEqual(new Set(['NOT_READY']));
+  await issuer.rebuild(definition);
+  await joinAll(['late-1', 'late-2']);
+  await until(async () => (await rows()).length === 7);
+  await worker.stop();
+  await seen.close();
 });
