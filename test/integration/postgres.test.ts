@@ -186,6 +186,35 @@ test('what rows share and what they do not, up to the last: each is stored as it
   expect(await persistence.save([])).toEqual([]);
 });
 
+test.each([1, 50])(
+  'ids are looked up among the rows of their user, in a campaign that the statistics do not know as well: %i at a time',
+  async (size) => {
+    const table = `looked_up_${size}`;
+    const plans: string[] = [];
+    const query = async (text: string, values?: unknown[]) => {
+      if (text.startsWith('INSERT')) {
+        const { rows } = await database.pool.query(`EXPLAIN ${text}`, values);
+        plans.push(rows.map((row) => row['QUERY PLAN']).join('\n'));
+      }
+      return database.pool.query(text, values);
+    };
+    const persistence = new PostgresPersistence({ query, totalCount: 1 } as PostgresLike, { table });
+    await persistence.createTable();
+    const fill = (campaignId: string, count: number) =>
+      database.pool.query(
+        `INSERT INTO ${table} SELECT $1, n, 'user-' || n, 1, lpad(n::text, 22, '.'), NULL, now(), '1-a' FROM generate_series(1, $2::int) n`,
+        [campaignId, count],
+      );
+    await fill('known', 1_000);
+    await database.pool.query(`ANALYZE ${table}`);
+    await fill('new', 40_000);
+    const batch = Array.from({ length: size }, (_, i) => issuance({ campaignId: 'new', serial: 50_000 + i }));
+    expect(await persistence.save(batch)).toEqual(batch.map(() => ({ verdict: 'saved' })));
+    expect(plans.at(-1)).toContain(`Index Scan using ${table}_user`);
+    expect(plans.at(-1)).not.toContain(`${table}_pkey`);
+  },
+);
+
 test('with prepare a connection parses the statement of a save once', async () => {
   await withClient(async (client) => {
     // Taken for a pool, it is not asked whether it is in a transaction.

@@ -33,6 +33,13 @@ export const SAVING = [
     caughtBy: { file: POSTGRES, test: 'an id that is stored under another grant of the user is a user_conflict' },
   },
   {
+    defect: 'the look-up of ids reads a whole campaign that the statistics do not know',
+    file: 'src/persistence/postgres-insert.ts',
+    find: 'isArray(0) ? campaignId :',
+    replace: 'campaignId ??',
+    caughtBy: { file: 'test/integration/postgres.test.ts', test: 'ids are looked up among the rows of their user' },
+  },
+  {
     defect: 'what the first two rows of a batch share is taken for shared by all',
     file: 'src/persistence/postgres-insert.ts',
     find: 'issuances.every((one)',

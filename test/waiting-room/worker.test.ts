@@ -1,6 +1,12 @@
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { type CampaignDefinition, type CouponEvent, CouponIssuer, type SettleWorker, type WorkerOptions } from '../../src/index.js';
+import {
+  type CampaignDefinition,
+  type CouponEvent,
+  CouponIssuer,
+  type SettleWorker,
+  type WorkerOptions,
+} from '../../src/index.js';
 import { fails, ScriptedPersistence } from '../support/campaigns.js';
 import { checkInvariants } from '../support/invariants.js';
 import { RedisServer } from '../support/redis-server.js';
