@@ -1,3 +1,4 @@
+import { onAbort } from './abort-group.js';
 import { OverloadedError, RedisError } from './errors.js';
 import type { IssueCall } from './issue.js';
 import type { IssueResult } from './result.js';
@@ -23,19 +24,20 @@ export class Flight {
     const { timeoutMs, signal } = limits;
     this.#waiting++;
     this.#call.abandoned = false;
-    const done = new AbortController();
+    let forgetSignal = () => {};
+    let timer: NodeJS.Timeout | undefined;
     try {
       if (timeoutMs === undefined && !signal) return await this.#result;
       return await new Promise<IssueResult>((resolve, reject) => {
         this.#result.then(resolve, reject);
-        signal?.addEventListener('abort', () => reject(signal.reason), { signal: done.signal });
+        if (signal) forgetSignal = onAbort(signal, () => reject(signal.reason));
         if (timeoutMs === undefined) return;
-        const timer = setTimeout(() => this.#timeOut(resolve, reject), timeoutMs);
+        timer = setTimeout(() => this.#timeOut(resolve, reject), timeoutMs);
         timer.unref?.();
-        done.signal.addEventListener('abort', () => clearTimeout(timer));
       });
     } finally {
-      done.abort();
+      forgetSignal();
+      clearTimeout(timer);
       this.#waiting--;
       if (this.#waiting === 0) this.#call.abandoned = true;
     }

@@ -1,3 +1,4 @@
+import { onAbort } from './abort-group.js';
 import { monotonicMs } from './deadline.js';
 import { NotReadyError, redacted, UnknownCampaignError } from './errors.js';
 import type { Emit } from './events.js';
@@ -98,11 +99,9 @@ export class Worker implements SettleWorker {
     this.#parts = parts;
     this.#options = options;
     const { signal } = options;
-    const abort = () => void this.stop();
-    if (signal?.aborted) this.#stopped = true;
-    else signal?.addEventListener('abort', abort, { once: true });
+    const forgetSignal = signal ? onAbort(signal, () => this.#endLoop()) : () => {};
     this.stopped = this.#run().finally(() => {
-      signal?.removeEventListener('abort', abort);
+      forgetSignal();
       for (const { unlisten } of this.#cares.values()) unlisten?.();
     });
   }
@@ -119,13 +118,17 @@ export class Worker implements SettleWorker {
   }
 
   async stop(): Promise<void> {
-    this.#stopped = true;
-    this.#wake();
+    this.#endLoop();
     await this.stopped;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
+  }
+
+  #endLoop(): void {
+    this.#stopped = true;
+    this.#wake();
   }
 
   /** Told of every fault of the issuer. */

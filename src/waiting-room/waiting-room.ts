@@ -1,3 +1,4 @@
+import { onAbort } from '../abort-group.js';
 import { redacted } from '../errors.js';
 import { assertInteger, assertName, assertSignal, assertText, ownCopy } from '../limits.js';
 import type { Eligible } from '../options.js';
@@ -14,7 +15,6 @@ import { checkedJoin, type JoinRequest, join } from './join.js';
 import { Lines } from './lines.js';
 
 import type { JoinResult, LeaveResult, Standing, WaitingChange } from './place.js';
-import { Signals } from './signals.js';
 import { CampaignWatch } from './watch.js';
 
 /** Whom to watch. */
@@ -44,7 +44,6 @@ export class WaitingRoom {
   readonly #subscription: Subscription;
   readonly #watches = new Map<string, CampaignWatch>();
   readonly #announcer: Announcer;
-  readonly #signals = new Signals();
   readonly #wakers = new Set<(campaignId: string) => void>();
 
   constructor(parts: WaitingRoomParts) {
@@ -112,7 +111,7 @@ export class WaitingRoom {
     const { campaignId, userId, signal } = checkedWatch(given);
     const watch = this.#watches.get(campaignId) ?? this.#newWatch(campaignId);
     const watcher = watch.add(userId);
-    if (signal) watcher.onEnd(this.#signals.on(signal, () => watcher.end()));
+    if (signal) watcher.onEnd(onAbort(signal, () => watcher.end()));
     return watcher;
   }
 

@@ -1,4 +1,5 @@
 import { ENDING } from './ending.js';
+import { ISOLATION } from './isolation.js';
 import { OPERATING } from './operating.js';
 import { RESERVING } from './reserving.js';
 import { SAVING } from './saving.js';
@@ -9,4 +10,4 @@ import { WAITING } from './waiting.js';
  *
  * @type {readonly { defect: string, file: string, find: string, replace: string, caughtBy: { file: string, test: string } }[]}
  */
-export const MUTANTS = [...RESERVING, ...ENDING, ...SAVING, ...OPERATING, ...WAITING];
+export const MUTANTS = [...RESERVING, ...ENDING, ...SAVING, ...OPERATING, ...WAITING, ...ISOLATION];

@@ -14,8 +14,8 @@ const FLOORS: readonly (readonly RegExp[])[] = [
   [/^(options|deliver|list|save)$/, /^testing\//],
   [/^redis\//, /^persistence\//],
   [
-    /^(batch|campaign|changes|codes|deadline|errors|events|findings|in-flight|issuance|limits|refusals|result)$/,
-    /^waiting-room\/(draw|place|signals|waves)$/,
+    /^(abort-group|batch|campaign|changes|codes|deadline|errors|events|findings|in-flight|issuance|limits|refusals|result)$/,
+    /^waiting-room\/(draw|place|waves)$/,
   ],
 ];
 
