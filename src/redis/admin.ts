@@ -1,14 +1,14 @@
 import { type Campaign, type CampaignRules, differences, epochSuffix } from '../campaign.js';
-import { CampaignConflictError, inDoubt, MisconfiguredError, RedisError, UnknownCampaignError } from '../errors.js';
+import { CampaignConflictError, MisconfiguredError, UnknownCampaignError } from '../errors.js';
 import { type Issuance, withoutCode } from '../issuance.js';
 import type { NotReadyReason } from '../result.js';
 import { type CampaignState, notReady, type RedisContext, rulesToFields } from './campaign-state.js';
+import { answerUnderEpoch } from './epoch.js';
 import { registryKey } from './keys.js';
 import { decodeIssuance } from './record.js';
 import type { Reply } from './runner.js';
 import { scripts } from './scripts.js';
 
-const MAX_SENDS = 5;
 const POOL_PAGE = 500;
 
 /** Remembers the id before the campaign is written. One round trip. */
@@ -70,37 +70,18 @@ export async function readCampaign(state: CampaignState): Promise<Campaign> {
   return campaign;
 }
 
-/** Sends under the epoch this process knows, and again once it read a newer one. After the first send a failure proves nothing of the whole. */
-export async function underEpoch(state: CampaignState, send: () => Promise<Reply>): Promise<Reply> {
-  for (let attempt = 0; attempt < MAX_SENDS; attempt++) {
-    const reply = await send().catch((error: unknown) => {
-      throw attempt === 0 ? error : inDoubt(error);
-    });
-    if (reply[0] === 'missing' || reply[0] === 'rolled_back' || reply[0] === 'rebuilding') {
-      throw notReady(state.id, reply[0]);
-    }
-    if (reply[0] === 'closed') throw new CampaignConflictError(`campaign ${state.id} is closed`);
-    if (reply[0] === 'stale_epoch') await readCampaign(state);
-    else if (reply[0] !== 'lapsed') return reply;
-  }
-  throw new RedisError(`campaign ${state.id} had no stable epoch`, { outcome: 'unknown' });
-}
-
 export async function setPaused(state: CampaignState, paused: boolean): Promise<void> {
   const { sender, nextCall } = state.context;
-  await underEpoch(state, () =>
-    state.run(scripts.setPaused, {
-      epoch: state.servingEpoch,
-      sender,
-      call: String(nextCall()),
-      paused: paused ? '1' : '0',
-    }),
-  );
+  await answerUnderEpoch(state, async ({ epoch }) => {
+    const args = { epoch, sender, call: String(nextCall()), paused: paused ? '1' : '0' };
+    const reply = await state.run(scripts.setPaused, args);
+    return reply[0] === 'lapsed' ? undefined : reply;
+  });
 }
 
 export async function closeCampaign(state: CampaignState, retainMs: number | null): Promise<void> {
-  const args = () => ({ epoch: state.servingEpoch, retainMs: retainMs === null ? '' : String(retainMs) });
-  await underEpoch(state, () => state.run(scripts.closeCampaign, args()));
+  const retain = retainMs === null ? '' : String(retainMs);
+  await answerUnderEpoch(state, ({ epoch }) => state.run(scripts.closeCampaign, { epoch, retainMs: retain }));
 }
 
 export interface Restocked {
@@ -110,8 +91,9 @@ export interface Restocked {
 
 /** Changes the number of units, once per request id. */
 export async function restock(state: CampaignState, requestId: string, add: number): Promise<Restocked> {
-  const args = () => ({ epoch: state.servingEpoch, requestId, add: String(add) });
-  const reply = await underEpoch(state, () => state.run(scripts.restock, args()));
+  const { reply } = await answerUnderEpoch(state, ({ epoch }) =>
+    state.run(scripts.restock, { epoch, requestId, add: String(add) }),
+  );
   const refused: Record<string, string> = {
     not_counted:
       'has no number of units to change; load more codes with loadCodes, or nothing at all if it is unlimited',
@@ -179,12 +161,8 @@ export async function loadChunk(
   codes: readonly string[],
 ): Promise<LoadProgress> {
   const items = codes.map((code) => ({ code }));
-  const reply = await underEpoch(state, () =>
-    state.run(
-      scripts.loadCodes,
-      { epoch: state.servingEpoch, fence: state.fence, loadId, offset: String(offset) },
-      items,
-    ),
+  const { reply } = await answerUnderEpoch(state, ({ epoch, fence }) =>
+    state.run(scripts.loadCodes, { epoch, fence, loadId, offset: String(offset) }, items),
   );
   if (reply[0] === 'gap')
     throw new CampaignConflictError(`load ${loadId} lost its place; load again under a new loadId`);
@@ -200,15 +178,15 @@ export async function replaceInPool(
 ): Promise<'replaced' | 'duplicate' | 'not_in_pool'> {
   let fromTail = '1';
   for (;;) {
-    const page = await underEpoch(state, () =>
-      state.run(scripts.findInPool, { epoch: state.servingEpoch, code, fromTail, limit: String(POOL_PAGE) }),
+    const { reply: page } = await answerUnderEpoch(state, ({ epoch }) =>
+      state.run(scripts.findInPool, { epoch, code, fromTail, limit: String(POOL_PAGE) }),
     );
     if (page[0] === 'end') return 'not_in_pool';
     fromTail = String(page[1]);
     if (page[0] === 'more') continue;
-    const args = { epoch: state.servingEpoch, fromTail, unit: String(page[2]), code: replacement };
-    const [word] = await underEpoch(state, () => state.run(scripts.replaceCode, args));
-    if (word !== 'moved') return word as 'replaced' | 'duplicate';
+    const found = { fromTail, unit: String(page[2]), code: replacement };
+    const { reply } = await answerUnderEpoch(state, ({ epoch }) => state.run(scripts.replaceCode, { epoch, ...found }));
+    if (reply[0] !== 'moved') return reply[0] as 'replaced' | 'duplicate';
     fromTail = '1';
   }
 }

@@ -1,10 +1,10 @@
 import { Batcher } from '../batch.js';
 import { monotonicMs } from '../deadline.js';
-import { CampaignConflictError, inDoubt, OverloadedError, RedisError } from '../errors.js';
+import { CampaignConflictError, OverloadedError, RedisError } from '../errors.js';
 import { type Issuance, withoutCode } from '../issuance.js';
-import type { NotReadyReason } from '../result.js';
 import type { LeaveResult, LineEnd, Standing } from '../waiting-room/place.js';
 import { type CampaignState, notReady, type RedisContext } from './campaign-state.js';
+import { type Answered, type Sending, sendUntilAnswered, underEpoch } from './epoch.js';
 import { campaignKeys } from './keys.js';
 import {
   type AdmissionRefusal,
@@ -30,8 +30,6 @@ import { scripts } from './scripts.js';
 
 /** A script's reply has a limit of values, and each user's grants are part of it. */
 const MAX_GRANTS_PER_CALL = 1_500;
-const MAX_SENDS = 5;
-const REASONS: readonly unknown[] = ['missing', 'rolled_back', 'rebuilding'] satisfies NotReadyReason[];
 /** Values of a reply before those of the users. */
 const PLACES_HEAD = 7;
 const ADMIT_HEAD = 8;
@@ -85,12 +83,12 @@ export class Line {
 
   /** Gives a place up; `now`: by this very call. Throws `NotReadyError`. One round trip. */
   async leave(userId: string): Promise<{ result: LeaveResult; now: boolean }> {
-    const reply = this.#ready(
-      await this.#send((epoch) => this.state.run(scripts.leaveLine, { ...this.#call(epoch), userId })),
+    const { reply, epoch } = await this.#sendReady((at) =>
+      this.state.run(scripts.leaveLine, { ...this.#call(at), userId }),
     );
     this.state.sawStamp(Number(reply[1]));
     if (reply[2] !== 'held') return { result: { status: reply[2] as LineEnd | 'none' }, now: reply[3] === 'now' };
-    const issuances = this.#issuances(reply.slice(3), userId, this.state.epoch);
+    const issuances = this.#issuances(reply.slice(3), userId, epoch);
     const isIssued = issuances.some(({ state }) => state === 'issued');
     return { result: { status: isIssued ? 'issued' : 'reserved', issuances }, now: false };
   }
@@ -103,14 +101,11 @@ export class Line {
       perSecond: perSecond === null ? '' : String(perSecond),
       waves: waves.map(({ fromMs, everyMs, count }) => `${fromMs}:${everyMs}:${count}`).join(' '),
     };
-    let sentAt = 0;
-    let epoch = '';
     // A copy lets nobody through; what an earlier one let through is reserved, and settled once its lease ran out. To send it anew would let twice
     // as many through.
-    const reply = await this.#send((now) => {
-      [sentAt, epoch] = [monotonicMs(), now];
+    const { reply, epoch, sentAt } = await this.#send((at) => {
       // Under a name of its own: a join that overtakes it must not make it look like a copy.
-      const { sender, ...call } = this.#call(now);
+      const { sender, ...call } = this.#call(at);
       return this.state.run(scripts.admitLine, { ...call, sender: `${sender}:a`, ...args }, items);
     }, false);
     if (reply[0] === 'lapsed') {
@@ -136,10 +131,8 @@ export class Line {
 
   /** Ends the places of up to `limit` who are absent, or of the first of a line that is over. Throws `NotReadyError`. One round trip. */
   async tend(limit: number): Promise<Tended> {
-    const reply = this.#ready(
-      await this.#send((epoch) => {
-        return this.state.run(scripts.tendLine, { epoch, fence: this.state.fence, limit: String(limit) });
-      }),
+    const { reply } = await this.#sendReady(({ epoch, fence }) =>
+      this.state.run(scripts.tendLine, { epoch, fence, limit: String(limit) }),
     );
     if (reply[0] === 'paused') return { why: 'paused', gone: 0, waiting: 0 };
     this.state.sawStamp(Number(reply[1]));
@@ -148,11 +141,8 @@ export class Line {
 
   /** One stretch of the draw: writes these keys, and names whose come next. Throws `NotReadyError`. One round trip. */
   async draw(seed: string, limit: number, keys: readonly { userId: string; key: string }[]): Promise<DrawStep> {
-    const reply = this.#ready(
-      await this.#send((epoch) => {
-        const args = { epoch, fence: this.state.fence, seed, limit: String(limit) };
-        return this.state.run(scripts.drawLine, args, keys);
-      }),
+    const { reply } = await this.#sendReady(({ epoch, fence }) =>
+      this.state.run(scripts.drawLine, { epoch, fence, seed, limit: String(limit) }, keys),
     );
     if (reply[0] === 'not_open') return { word: 'not_open', seed: '', drawn: 0, users: [] };
     this.state.sawStamp(Number(reply[1]));
@@ -168,34 +158,35 @@ export class Line {
   readonly #join = async (requests: readonly JoinRequest[]): Promise<JoinAnswer[]> => {
     const results: JoinAnswer[] = [];
     let open = [...requests.keys()];
-    for (let send = 0; open.length > 0; send++) {
-      if (send === MAX_SENDS)
-        throw new RedisError('join was sent several times without an answer', { outcome: 'unknown' });
-      const sent = open.map((i) => requests[i]!);
-      let epoch = '';
-      const reply = await this.#send((now) => {
-        epoch = now;
-        return this.state.run(scripts.joinLine, this.#call(now), sent);
-      }).catch((error: unknown) => {
-        throw send === 0 ? error : inDoubt(error);
-      });
-      if (reply[0] !== 'ok') {
-        for (const i of open) results[i] = { status: 'not_ready', reason: reply[0] as NotReadyReason };
-        return results;
-      }
-      this.state.sawStamp(Number(reply[1]));
-      if (reply[5] === '1') this.#woke(this);
-      const lapsed: number[] = [];
-      const from = joinReply(reply, epoch);
-      for (const [nth, word] of String(reply[6]).split(' ').entries()) {
-        const at = open[nth]!;
-        if (word === 'lapsed') lapsed.push(at);
-        else results[at] = this.#joined(word, requests[at]!.userId, from);
-      }
-      open = lapsed;
+    for (let sentBefore = false; open.length > 0; sentBefore = true) {
+      const left = async () => {
+        const lapsed = await this.#joinOnce(requests, open, results);
+        return lapsed.length < open.length ? lapsed : undefined;
+      };
+      open = await sendUntilAnswered('join was sent several times without an answer', left, { sentBefore });
     }
     return results;
   };
+
+  /** Answers which have to be sent again. */
+  async #joinOnce(requests: readonly JoinRequest[], open: readonly number[], results: JoinAnswer[]): Promise<number[]> {
+    const sent = open.map((i) => requests[i]!);
+    const { reply, refused, epoch } = await this.#send((at) => this.state.run(scripts.joinLine, this.#call(at), sent));
+    if (refused) {
+      for (const i of open) results[i] = { status: 'not_ready', reason: refused };
+      return [];
+    }
+    this.state.sawStamp(Number(reply[1]));
+    if (reply[5] === '1') this.#woke(this);
+    const lapsed: number[] = [];
+    const from = joinReply(reply, epoch);
+    for (const [nth, word] of String(reply[6]).split(' ').entries()) {
+      const at = open[nth]!;
+      if (word === 'lapsed') lapsed.push(at);
+      else results[at] = this.#joined(word, requests[at]!.userId, from);
+    }
+    return lapsed;
+  }
 
   /** A reply has a limit of values, and after a rebuild each user may have more grants than before. */
   async #stretches<T, R>(items: readonly T[], run: (some: readonly T[]) => Promise<readonly R[]>): Promise<R[]> {
@@ -231,12 +222,8 @@ export class Line {
   }
 
   readonly #find = async (lookups: readonly Lookup[]): Promise<Standing[]> => {
-    let epoch = '';
-    const reply = this.#ready(
-      await this.#send((now) => {
-        epoch = now;
-        return this.state.run(scripts.findPlaces, { epoch, fence: this.state.fence }, lookups);
-      }),
+    const { reply, epoch } = await this.#sendReady(({ epoch, fence }) =>
+      this.state.run(scripts.findPlaces, { epoch, fence }, lookups),
     );
     this.state.sawStamp(Number(reply[1]));
     const over = { upTo: Number(reply[5]), why: (reply[6] || null) as Standing['over']['why'] };
@@ -267,31 +254,24 @@ export class Line {
     return issuances;
   }
 
-  #call(epoch: string) {
+  #call({ epoch, fence }: Sending) {
     const { sender, nextCall } = this.state.context;
-    return { epoch, fence: this.state.fence, sender, call: String(nextCall()) };
+    return { epoch, fence, sender, call: String(nextCall()) };
   }
 
-  /**
-   * Sends under the epoch this process knows, and again once it read a newer one. A call that lapsed is sent again as another, where doing it a second
-   * time does no harm.
-   */
-  async #send(send: (epoch: string) => Promise<Reply>, again = true): Promise<Reply> {
-    for (let attempt = 0; attempt < MAX_SENDS; attempt++) {
-      const reply = await send(this.state.servingEpoch).catch((error: unknown) => {
-        throw attempt === 0 ? error : inDoubt(error);
-      });
-      if (reply[0] === 'stale_epoch') {
-        const campaign = await this.state.refresh();
-        if (typeof campaign === 'string') return [campaign];
-        this.assertQueued();
-      } else if (reply[0] !== 'lapsed' || !again) return reply;
-    }
-    throw new RedisError(`campaign ${this.state.id} had no stable epoch`, { outcome: 'unknown' });
+  /** A call that lapsed is sent again as another, where doing it a second time does no harm. */
+  #send(send: (at: Sending) => Promise<Reply>, again = true): Promise<Answered> {
+    return underEpoch(this.state, async (at) => {
+      this.assertQueued();
+      const reply = await send(at);
+      return again && reply[0] === 'lapsed' ? undefined : reply;
+    });
   }
 
-  #ready(reply: Reply): Reply {
-    if (REASONS.includes(reply[0])) throw notReady(this.state.id, reply[0] as NotReadyReason);
-    return reply;
+  /** Throws `NotReadyError`. */
+  async #sendReady(send: (at: Sending) => Promise<Reply>): Promise<Answered> {
+    const answered = await this.#send(send);
+    if (answered.refused) throw notReady(this.state.id, answered.refused);
+    return answered;
   }
 }

@@ -1,5 +1,5 @@
-import { underEpoch } from './admin.js';
 import type { CampaignState } from './campaign-state.js';
+import { answerUnderEpoch } from './epoch.js';
 import { splitField } from './record.js';
 import { type Reservation, toReservation } from './reservation.js';
 import { scripts } from './scripts.js';
@@ -32,11 +32,13 @@ export async function listQuarantined(state: CampaignState): Promise<Reservation
   const found: Reservation[] = [];
   for (let offset = 0; ; offset += PAGE) {
     const page = { offset: String(offset), limit: String(PAGE) };
-    const reply = await underEpoch(state, () => state.run(scripts.listQuarantined, { epoch: state.epoch, ...page }));
+    const { reply, epoch } = await answerUnderEpoch(state, ({ epoch }) =>
+      state.run(scripts.listQuarantined, { epoch, ...page }),
+    );
     for (let i = 1; i < reply.length; i += 2) {
       const { grant, userId } = splitField(String(reply[i]));
       const record = String(reply[i + 1]);
-      found.push(toReservation(state, { grant, userId, record, epoch: state.epoch, sentAt: 0, mayRelease: false }));
+      found.push(toReservation(state, { grant, userId, record, epoch, sentAt: 0, mayRelease: false }));
     }
     if (reply.length < 2 * PAGE) return found;
   }
@@ -50,8 +52,8 @@ export async function retryQuarantined(
   let retried = 0;
   for (let first = 0; first < reservations.length; first += PAGE) {
     const items = reservations.slice(first, first + PAGE).map(({ field, id }) => ({ field, id }));
-    const reply = await underEpoch(state, () =>
-      state.run(scripts.retryQuarantined, { epoch: state.servingEpoch }, items),
+    const { reply } = await answerUnderEpoch(state, ({ epoch }) =>
+      state.run(scripts.retryQuarantined, { epoch }, items),
     );
     retried += reply.filter((word) => word === 'retried').length;
   }

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { type CampaignRules, epochSuffix, generationOf } from '../campaign.js';
-import { CampaignConflictError, RedisError } from '../errors.js';
+import { CampaignConflictError } from '../errors.js';
 import type { Issuance } from '../issuance.js';
 import { type CampaignState, rulesToFields } from './campaign-state.js';
+import { sendUntilAnswered } from './epoch.js';
 import { decodeIssuance, fieldOf, splitField } from './record.js';
 import type { Reply } from './runner.js';
 import { scripts } from './scripts.js';
 
-const MAX_SENDS = 5;
 const CHUNK = 500;
 /** Of what is scanned and written anew at once; with more, a script takes longer than 10 ms at a million grants. */
 const SCAN_CHUNK = 200;
@@ -30,18 +30,16 @@ export async function beginRebuild(state: CampaignState, rules: CampaignRules, l
   const random = epochSuffix();
   // It names the epoch it found, so that a late copy of this call does not stop a campaign that serves again.
   let from = state.epoch;
-  for (let send = 0; send < MAX_SENDS; send++) {
+  const unanswered = `the rebuild of campaign ${state.id} could not begin: its epoch kept changing`;
+  return sendUntilAnswered(unanswered, async () => {
     const generation = String(state.epoch === '' ? 1 : generationOf(state.epoch) + 1);
-    const args = { from, random, generation, definition };
-    const reply = await state.run(scripts.beginRebuild, args, fields);
-    if (reply[0] === 'stale_epoch') from = String(reply[1]);
-    else {
-      const [, epoch, phase, cursor, stamp] = reply;
-      return { epoch: String(epoch), phase: phase as Run['phase'], cursor: Number(cursor), fence: Number(stamp ?? 0) };
+    const reply = await state.run(scripts.beginRebuild, { from, random, generation, definition }, fields);
+    if (reply[0] === 'stale_epoch') {
+      from = String(reply[1]);
+      return undefined;
     }
-  }
-  throw new RedisError(`the rebuild of campaign ${state.id} could not begin: its epoch kept changing`, {
-    outcome: 'unknown',
+    const [, epoch, phase, cursor, stamp] = reply;
+    return { epoch: String(epoch), phase: phase as Run['phase'], cursor: Number(cursor), fence: Number(stamp ?? 0) };
   });
 }
 

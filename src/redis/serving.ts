@@ -1,11 +1,12 @@
 import { Batcher, type Caller } from '../batch.js';
 import { monotonicMs } from '../deadline.js';
-import { inDoubt, type OverloadedError, RedisError } from '../errors.js';
+import type { OverloadedError } from '../errors.js';
 import { countRefusals, type Emit } from '../events.js';
 import { type Issuance, withoutCode } from '../issuance.js';
 import { type CommonRefusal, Refusals } from '../refusals.js';
 import type { NotReadyReason, RefusalStatus } from '../result.js';
 import type { CampaignState } from './campaign-state.js';
+import { sendUntilAnswered, underEpoch } from './epoch.js';
 import { Holding } from './holding.js';
 import { decodeIssuance, splitField } from './record.js';
 import { type Reservation, toReservation } from './reservation.js';
@@ -59,7 +60,6 @@ export interface ServingOptions {
 const EXPIRED: ReserveAnswer = { word: 'expired' };
 /** A script's reply has a limit of values, and each user's grants are part of it. */
 const MAX_GRANTS_PER_BATCH = 1_500;
-const MAX_SENDS = 5;
 /** The words that bring a grant and its record. */
 const BRINGING: readonly string[] = ['new', 'existing', 'waiting', 'issued'];
 /** The words that are no refusals. */
@@ -123,37 +123,20 @@ export class Serving {
 
   /** Takes over up to `limit` reservations that are due, no more per second than the cap allows. One round trip. */
   async claimDue(limit: number, perSecond: number | null): Promise<Claim | NotReadyReason> {
-    for (let send = 0; send < MAX_SENDS; send++) {
-      const sentAt = monotonicMs();
-      const { epoch, servingEpoch, fence } = this.state;
-      const reply = await this.state.run(scripts.claimDue, {
-        epoch: servingEpoch,
-        fence,
-        limit: String(limit),
-        perSecond: perSecond === null ? '' : String(perSecond),
-      });
-      if (reply[0] === 'ok') {
-        this.state.sawStamp(Number(reply[1]));
-        const claimed: Reservation[] = [];
-        for (let i = 3; i < reply.length; i += 2) {
-          const { grant, userId } = splitField(String(reply[i]));
-          claimed.push(
-            toReservation(this.state, {
-              grant,
-              userId,
-              record: String(reply[i + 1]),
-              epoch,
-              sentAt,
-              mayRelease: false,
-            }),
-          );
-        }
-        return { claimed, waitMs: perSecond === null ? 0 : Number(reply[2]) };
-      }
-      const refusal = await this.#refusal(reply);
-      if (refusal) return refusal;
+    const rate = perSecond === null ? '' : String(perSecond);
+    const { reply, refused, epoch, sentAt } = await underEpoch(this.state, ({ epoch, fence }) => {
+      this.state.assertEquipped();
+      return this.state.run(scripts.claimDue, { epoch, fence, limit: String(limit), perSecond: rate });
+    });
+    if (refused) return refused;
+    this.state.sawStamp(Number(reply[1]));
+    const claimed: Reservation[] = [];
+    for (let i = 3; i < reply.length; i += 2) {
+      const { grant, userId } = splitField(String(reply[i]));
+      const record = String(reply[i + 1]);
+      claimed.push(toReservation(this.state, { grant, userId, record, epoch, sentAt, mayRelease: false }));
     }
-    return 'missing';
+    return { claimed, waitMs: perSecond === null ? 0 : Number(reply[2]) };
   }
 
   async #reserveAndRemember(requests: ReserveRequest[]): Promise<ReserveAnswer[]> {
@@ -182,22 +165,13 @@ export class Serving {
     const now = monotonicMs();
     let open = [...requests.keys()].filter((i) => !requests[i]!.abandoned && requests[i]!.deadlineAt > now);
     const deadlineAt = requests.reduce((latest, request) => Math.max(latest, request.deadlineAt), 0);
-    let sentBefore = false;
-    for (let send = 0; open.length > 0; send++) {
-      if (send === MAX_SENDS || (sentBefore && monotonicMs() >= deadlineAt)) {
-        throw new RedisError('reserve was sent several times without an answer for all', { outcome: 'unknown' });
-      }
-      // The rules may be others than when this batch was gathered: another epoch may allow each user more grants.
-      const limit = usersPerCall(this.state.rules.perUser);
-      const sent = open.slice(0, limit);
-      const reply = await this.#sendReserve(requests, sent, deadlineAt, answers).catch((error: unknown) => {
-        throw sentBefore ? inDoubt(error) : error;
-      });
-      sentBefore = true;
-      const unsent = open.slice(limit);
-      if (reply.refused) for (const i of unsent) answers[i] = { word: 'not_ready', reason: reply.refused };
-      if (reply.open.length < sent.length) send = -1;
-      open = reply.refused ? [] : reply.open.concat(unsent);
+    const unanswered = 'reserve was sent several times without an answer for all';
+    for (let sentBefore = false; open.length > 0; sentBefore = true) {
+      const left = async () => {
+        const rest = await this.#sendReserve(requests, open, deadlineAt, answers);
+        return rest.length < open.length ? rest : undefined;
+      };
+      open = await sendUntilAnswered(unanswered, left, { sentBefore, deadlineAt });
     }
     const refused = answers.filter(({ word }) => !TAKING.includes(word));
     if (refused.length > 0) {
@@ -210,34 +184,44 @@ export class Serving {
     return answers;
   }
 
-  /** Sends the open requests under a fresh call number; those that came back `lapsed` stay open: that call takes nothing any more. */
+  /**
+   * Sends the open requests under a fresh call number. Answers which are still open: those that came back `lapsed`, whose call takes nothing any more, and
+   * those that had no place in this one.
+   */
   async #sendReserve(
     requests: ReserveRequest[],
     open: number[],
     deadlineAt: number,
     answers: ReserveAnswer[],
-  ): Promise<{ refused?: NotReadyReason; open: number[] }> {
+  ): Promise<number[]> {
     const { state } = this;
-    const { sender, nextCall } = state.context;
-    const { epoch, servingEpoch } = state;
-    const sentAt = monotonicMs();
-    const { connection } = state.context.runner;
-    const args = { epoch: servingEpoch, fence: state.fence, sender, call: String(nextCall()) };
-    const items = open.map((i) => requests[i]!);
-    for (const request of items) request.sent = true;
-    const reply = await state.run(scripts.reserve, args, items, deadlineAt - sentAt);
-    if (reply[0] !== 'ok') {
-      const refused = await this.#refusal(reply);
-      if (refused === null) return { open };
-      for (const i of open) answers[i] = this.#refusedOr(requests[i]!, reply, refused, epoch);
-      return { refused, open: [] };
+    const { sender, nextCall, runner } = state.context;
+    const { connection } = runner;
+    let sent: number[] = [];
+    const answered = await underEpoch(
+      state,
+      async ({ epoch, fence, sentAt }) => {
+        state.assertEquipped();
+        // Under another epoch each user may have more grants.
+        sent = open.slice(0, usersPerCall(state.rules.perUser));
+        const items = sent.map((i) => requests[i]!);
+        for (const request of items) request.sent = true;
+        const args = { epoch, fence, sender, call: String(nextCall()) };
+        return state.run(scripts.reserve, args, items, deadlineAt - sentAt);
+      },
+      { deadlineAt },
+    );
+    const { reply, refused, epoch, sentAt } = answered;
+    if (refused) {
+      for (const i of open) answers[i] = this.#refusedOr(requests[i]!, reply, refused);
+      return [];
     }
     state.sawStamp(Number(reply[1]));
     if (reply[2] === '1') this.#options.emit({ type: 'exhausted', campaignId: state.id });
     const words = String(reply[4]).split(' ');
     const lapsed: number[] = [];
     let at = 5;
-    open.forEach((i, nth) => {
+    sent.forEach((i, nth) => {
       const word = words[nth]!;
       const first = at;
       if (word === 'already_issued') at += 1 + 2 * Number(reply[at]);
@@ -246,17 +230,17 @@ export class Serving {
       else answers[i] = this.#answer(word, first, requests[i]!.userId, { reply, sentAt, epoch });
     });
     if (!(await this.#isSafe(reply, connection))) {
-      for (const i of open)
+      for (const i of sent)
         if (answers[i]!.word === 'issued') answers[i] = { ...answers[i], unsafe: true } as ReserveAnswer;
     }
-    return { open: lapsed };
+    return lapsed.concat(open.slice(sent.length));
   }
 
   /** While it is rebuilt nothing is taken, but what an earlier copy of this very call took is found. */
-  #refusedOr({ id, userId }: ReserveRequest, reply: Reply, reason: NotReadyReason, epoch: string): ReserveAnswer {
+  #refusedOr({ id, userId }: ReserveRequest, reply: Reply, reason: NotReadyReason): ReserveAnswer {
     const at = reply.indexOf(id, 1);
     if (at < 0) return { word: 'not_ready', reason };
-    const of = { campaignId: this.state.id, userId, epoch };
+    const of = { campaignId: this.state.id, userId, epoch: this.state.epoch };
     return { word: 'waiting', issuance: decodeIssuance(String(reply[at + 1]), String(reply[at + 2]), of) };
   }
 
@@ -304,14 +288,5 @@ export class Serving {
       default:
         return { word: word as 'sold_out' | 'paused' };
     }
-  }
-
-  /** What a refused script means: a reason to stop, or `null` after another epoch was read. */
-  async #refusal(reply: Reply): Promise<NotReadyReason | null> {
-    if (reply[0] === 'rolled_back' || reply[0] === 'missing' || reply[0] === 'rebuilding') return reply[0];
-    const campaign = await this.state.refresh();
-    if (typeof campaign === 'string') return campaign;
-    this.state.assertEquipped();
-    return null;
   }
 }

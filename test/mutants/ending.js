@@ -332,14 +332,13 @@ export const ENDING = [
   {
     defect: 'each process keeps the cap on saves for itself',
     file: 'src/redis/serving.ts',
-    find: '    for (let send = 0; send < MAX_SENDS; send++) {\n',
+    find: "    const rate = perSecond === null ? '' : String(perSecond);\n",
     replace: `    if (perSecond !== null) {
       this.usedUpTo ??= monotonicMs() - 100;
       limit = Math.min(limit, Math.floor(((monotonicMs() - this.usedUpTo) * perSecond) / 1000));
       this.usedUpTo += (limit * 1000) / perSecond;
-      perSecond = null;
     }
-    for (let send = 0; send < MAX_SENDS; send++) {
+    const rate = '';
 `,
     caughtBy: { file: 'test/integration/worker.test.ts', test: 'two workers with one cap together save no more' },
   },

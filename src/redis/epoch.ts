@@ -1,0 +1,83 @@
+import { monotonicMs } from '../deadline.js';
+import { CampaignConflictError, inDoubt, RedisError } from '../errors.js';
+import type { NotReadyReason } from '../result.js';
+import { type CampaignState, notReady } from './campaign-state.js';
+import type { Reply } from './runner.js';
+
+const MAX_SENDS = 5;
+const REASONS: readonly unknown[] = ['missing', 'rolled_back', 'rebuilding'] satisfies NotReadyReason[];
+
+/** What one send of a call names. */
+export interface Sending {
+  readonly epoch: string;
+  /** The highest stamp that was seen under this epoch. */
+  readonly fence: string;
+  /** Monotonic ms, before it left. */
+  readonly sentAt: number;
+}
+
+/** A reply, and the send that it answers. `refused`: why the campaign's state must not be acted on. */
+export interface Answered extends Sending {
+  readonly reply: Reply;
+  readonly refused: NotReadyReason | null;
+}
+
+export interface SendOptions {
+  /** An earlier send of this work may have done something, so no failure means that nothing was done. */
+  readonly sentBefore?: boolean;
+  /** Monotonic ms. After this instant nothing is sent a second time. */
+  readonly deadlineAt?: number;
+}
+
+/**
+ * Sends, and sends again while `send` has no answer (`undefined`), at most five times. Throws `RedisError`; after the first send its outcome is `unknown`,
+ * because what one send proves says nothing of the others.
+ */
+export async function sendUntilAnswered<T>(
+  unanswered: string,
+  send: () => Promise<T | undefined>,
+  { sentBefore = false, deadlineAt = Number.POSITIVE_INFINITY }: SendOptions = {},
+): Promise<T> {
+  for (let sends = 0; sends < MAX_SENDS; sends++) {
+    const again = sentBefore || sends > 0;
+    if (again && monotonicMs() >= deadlineAt) break;
+    const answer = await send().catch((error: unknown) => {
+      throw again ? inDoubt(error) : error;
+    });
+    if (answer !== undefined) return answer;
+  }
+  throw new RedisError(unanswered, { outcome: 'unknown' });
+}
+
+/**
+ * Sends a call under the epoch that this process knows. If the epoch is stale, reads the campaign and sends again under the newer one. `send` builds the
+ * call anew each time, because the rules may be others. A reply of `undefined` is sent again as well.
+ */
+export function underEpoch(
+  state: CampaignState,
+  send: (at: Sending) => Promise<Reply | undefined>,
+  options: SendOptions = {},
+): Promise<Answered> {
+  const unanswered = `campaign ${state.id} had no stable epoch`;
+  const sendOnce = async (): Promise<Answered | undefined> => {
+    const at: Sending = { epoch: state.servingEpoch, fence: state.fence, sentAt: monotonicMs() };
+    const reply = await send(at);
+    if (reply === undefined) return undefined;
+    if (REASONS.includes(reply[0])) return { ...at, reply, refused: reply[0] as NotReadyReason };
+    if (reply[0] !== 'stale_epoch') return { ...at, reply, refused: null };
+    const campaign = await state.refresh();
+    return typeof campaign === 'string' ? { ...at, reply: [campaign], refused: campaign } : undefined;
+  };
+  return sendUntilAnswered(unanswered, sendOnce, options);
+}
+
+/** The same for a call that has no status for a state that is not ready, nor for the close. Throws `NotReadyError`, `CampaignConflictError`. */
+export async function answerUnderEpoch(
+  state: CampaignState,
+  send: (at: Sending) => Promise<Reply | undefined>,
+): Promise<Answered> {
+  const answered = await underEpoch(state, send);
+  if (answered.refused) throw notReady(state.id, answered.refused);
+  if (answered.reply[0] === 'closed') throw new CampaignConflictError(`campaign ${state.id} is closed`);
+  return answered;
+}
