@@ -27,6 +27,7 @@ const SECTIONS = [
   'waiting',
   'lone',
   'scale',
+  'scripts',
   'http',
   'overload',
   'profile',

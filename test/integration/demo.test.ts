@@ -40,7 +40,6 @@ const TELL_CPU = `data:text/javascript,${encodeURIComponent(
 )}`;
 
 async function demo(...args: string[]) {
-  const startedAt = performance.now();
   const child = spawn(process.execPath, ['--import', TELL_CPU, new URL('demo.js', DEMO).pathname, ...args], {
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   });
@@ -48,7 +47,7 @@ async function demo(...args: string[]) {
     ...[1, 2, 3].map((fd) => text(child.stdio[fd] as Readable)),
     new Promise<number | null>((resolve) => child.once('close', resolve)),
   ] as [Promise<string>, Promise<string>, Promise<string>, Promise<number | null>]);
-  return { exitCode, stdout, stderr, cpuMs: Number(cpuMs), ms: performance.now() - startedAt };
+  return { exitCode, stdout, stderr, cpuMs: Number(cpuMs) };
 }
 
 const real = () => ['--redis', redisUrl, '--postgres', database.url];
@@ -221,12 +220,11 @@ describe('what the demo cannot do it says in one line', () => {
     ],
   ];
   test.concurrent.each(cases)('%s', async (_, args, line) => {
-    const { exitCode, stdout, stderr, ms } = await demo(...args());
+    const { exitCode, stdout, stderr } = await demo(...args());
     expect(stderr).toMatch(/^demo: [^\n]+\n$/);
     expect(stderr).toMatch(line);
     expect(stdout + stderr).not.toContain(PASSWORD);
     expect(exitCode).toBe(2);
-    expect(ms).toBeLessThan(15_000);
   });
 
   test('--help is not a fault', async () => {

@@ -2,6 +2,7 @@ import { ENDING } from './ending.js';
 import { ISOLATION } from './isolation.js';
 import { OPERATING } from './operating.js';
 import { RESERVING } from './reserving.js';
+import { RIGHTS } from './rights.js';
 import { SAVING } from './saving.js';
 import { WAITING } from './waiting.js';
 
@@ -10,4 +11,4 @@ import { WAITING } from './waiting.js';
  *
  * @type {readonly { defect: string, file: string, find: string, replace: string, caughtBy: { file: string, test: string } }[]}
  */
-export const MUTANTS = [...RESERVING, ...ENDING, ...SAVING, ...OPERATING, ...WAITING, ...ISOLATION];
+export const MUTANTS = [...RESERVING, ...ENDING, ...SAVING, ...OPERATING, ...WAITING, ...ISOLATION, ...RIGHTS];

@@ -23,6 +23,8 @@ interface Attempt {
 /** Everything that users were told, to be held against the database at the end. */
 export class Ledger {
   requests = 0;
+  /** Calls that ended after the timers beside them. */
+  late = 0;
   /** The longest any call took, ms. */
   slowestMs = 0;
   readonly #attempts = new Map<string, Attempt>();

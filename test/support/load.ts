@@ -1,6 +1,7 @@
 import type { CouponIssuer } from '../../src/index.js';
 import type { Ask, Ledger, Word } from './ledger.js';
 import { seeded } from './random.js';
+import { timersInARow } from './timers.js';
 import { pause, until } from './until.js';
 
 export interface LoadOptions {
@@ -17,6 +18,8 @@ export interface LoadOptions {
   readonly thinkMs?: number;
   /** The time that each call gives itself. */
   readonly timeoutMs?: number;
+  /** The timers, one after the other, within which each call has to end. */
+  readonly within?: readonly number[];
   readonly maxRequests?: number;
   readonly maxMs?: number;
 }
@@ -119,17 +122,20 @@ export class Load {
   }
 
   async #call(ask: Ask, random: Random): Promise<Word> {
-    const { issuers, timeoutMs } = this.#options;
+    const { issuers, timeoutMs, within } = this.#options;
     const issuer = issuers[Math.floor(random() * issuers.length)]!;
     this.#asked++;
     this.#underWay++;
     const startedAt = performance.now();
+    const timers = within && timersInARow(...within);
     try {
       const outcome = await issuer
         .issue(timeoutMs ? { ...ask, timeoutMs } : ask)
         .catch((error: unknown) => asError(error));
+      if (timers?.ranOut) this.#ledger.late++;
       return this.#ledger.told(ask, outcome, performance.now() - startedAt);
     } finally {
+      timers?.stop();
       this.#underWay--;
     }
   }

@@ -1,6 +1,7 @@
 import { expect } from 'vitest';
 import type { CouponIssuer, IssueRequest } from '../../src/index.js';
 import type { Row } from './invariants.js';
+import { timersInARow } from './timers.js';
 
 /** When a request was first asked, when it was first answered, and which unit it was promised. */
 interface Promised {
@@ -13,12 +14,16 @@ interface Promised {
 export class Witness {
   readonly told = new Map<string, number>();
   slowestMs = 0;
+  /** Calls that ended after a timer of their time. */
+  late = 0;
+  readonly #timeoutMs: number;
   readonly #campaignId: string;
   readonly #askedAt = new Map<string, number>();
   readonly #promised = new Map<string, Promised>();
 
-  constructor(campaignId: string, issuers: readonly CouponIssuer[]) {
+  constructor(campaignId: string, issuers: readonly CouponIssuer[], timeoutMs: number) {
     this.#campaignId = campaignId;
+    this.#timeoutMs = timeoutMs;
     for (const issuer of issuers) {
       const issue = issuer.issue.bind(issuer);
       issuer.issue = (request) => (request.campaignId === campaignId ? this.#watch(issue, request) : issue(request));
@@ -44,6 +49,7 @@ export class Witness {
     const askedAt = this.#askedAt.get(name) ?? startedAt;
     this.#askedAt.set(name, askedAt);
     let told = 'an error';
+    const timer = timersInARow(this.#timeoutMs);
     try {
       const result = await issue(request);
       told = result.status;
@@ -55,6 +61,8 @@ export class Witness {
     } finally {
       this.told.set(told, (this.told.get(told) ?? 0) + 1);
       this.slowestMs = Math.max(this.slowestMs, performance.now() - startedAt);
+      if (timer.ranOut) this.late++;
+      timer.stop();
     }
   }
 }
