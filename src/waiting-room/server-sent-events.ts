@@ -30,9 +30,9 @@ function checked(changes: AsyncIterableIterator<WaitingChange>, options: ServerS
 }
 
 /**
- * What `watch()` tells as Server-Sent Events: a readable stream of text, to pipe into a response of Node's `http` or of Express, or to be the `ctx.body` of
- * Koa. Each change is a `message` whose data is the change as JSON; it ends after the final one, and watching ends when the stream is destroyed, which
- * `pipeline()` and Koa do when the client goes away.
+ * What `watch()` tells as Server-Sent Events: a readable stream of bytes (UTF-8), to pipe into a response of Node's `http` or of Express, to be the `ctx.body`
+ * of Koa, or the body of a web `Response`. Each change is a `message` whose data is the change as JSON; it ends after the final one, and watching ends when the stream is destroyed, which
+ * `pipeline()` and Koa do when the client goes away, and a `Response` when its body is cancelled.
  *
  * A change holds the whole issuance, its `userId` too: if your user ids are secrets, such as session ids, choose with `data` what is sent.
  *
@@ -59,7 +59,6 @@ export function serverSentEvents(
   let reading = false;
   let ended = false;
   const stream = new Readable({
-    encoding: 'utf8',
     read() {
       // Asked again while it waits for a change, which comes in its own time.
       if (reading) return;

@@ -33,4 +33,14 @@ export const ISOLATION = [
       test: 'one signal for all calls, streams and workers of a process has one listener',
     },
   },
+  {
+    defect: 'a stream of events gives text, which no web Response takes',
+    file: 'src/waiting-room/server-sent-events.ts',
+    find: '    read() {',
+    replace: "    encoding: 'utf8',\n    read() {",
+    caughtBy: {
+      file: 'test/waiting-room/event-streams.test.ts',
+      test: 'the stream is bytes, each event in one piece',
+    },
+  },
 ];

@@ -1,0 +1,87 @@
+import { Readable } from 'node:stream';
+import type { ReadableStream } from 'node:stream/web';
+import type { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { CouponIssuer, MemoryPersistence, SERVER_SENT_EVENTS_HEADERS, serverSentEvents } from '../../src/index.js';
+import { RedisServer } from '../support/redis-server.js';
+import { until } from '../support/until.js';
+
+let server: RedisServer;
+let redis: Redis;
+let issuer: CouponIssuer;
+let campaigns = 0;
+let campaignId: string;
+
+beforeAll(async () => {
+  server = await RedisServer.start();
+  redis = server.client();
+});
+afterAll(() => server.stop());
+beforeEach(async () => {
+  campaignId = `streamed-${++campaigns}`;
+  issuer = new CouponIssuer({ redis, persistence: new MemoryPersistence() });
+  const stock = { kind: 'counted', total: 5, generateCodes: true } as const;
+  await issuer.openCampaign({ id: campaignId, stock, admission: 'queued' });
+});
+afterEach(() => issuer.close());
+
+const watchers = async () => Number((await redis.pubsub('NUMSUB', `{coupon:${campaignId}}:campaign`))[1]);
+const userId = '꿈을 꾸는 사람';
+const streamOf = () => serverSentEvents(issuer.watch({ campaignId, userId }));
+const headers = SERVER_SENT_EVENTS_HEADERS;
+
+/** How handlers that answer with a web `Response` give the stream to it. */
+const RESPONSES: [name: string, respond: () => Response][] = [
+  ['as a web stream', () => new Response(Readable.toWeb(streamOf()) as ReadableStream<Uint8Array>, { headers })],
+  ['as it is', () => new Response(streamOf(), { headers })],
+];
+
+test.each(RESPONSES)('a web Response sends the events, given %s', async (_, respond) => {
+  await issuer.join({ campaignId, userId });
+  const response = respond();
+  expect(response.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
+  const text = response.text();
+  await until(async () => (await watchers()) === 1);
+  await issuer.admit(campaignId, { count: 1 });
+  const messages = (await text).split('\n\n').filter((line) => line.startsWith('data: '));
+  const last = JSON.parse(messages.at(-1)!.slice(6)) as unknown;
+  expect(last).toMatchObject({ status: 'issued', issuance: { userId } });
+});
+
+test.each(RESPONSES)('when a web Response is cancelled the watching ends, given %s', async (_, respond) => {
+  await issuer.join({ campaignId, userId });
+  const reader = respond().body!.getReader();
+  expect((await reader.read()).value).toBeInstanceOf(Uint8Array);
+  await until(async () => (await watchers()) === 1);
+  await reader.cancel();
+  await until(async () => (await watchers()) === 0);
+});
+
+test.each(RESPONSES)('the events of a web Response can be compressed, given %s', async (_, respond) => {
+  const packed = respond().body!.pipeThrough(new CompressionStream('gzip'));
+  const text = await new Response(packed.pipeThrough(new DecompressionStream('gzip'))).text();
+  expect(text).toBe(': watching\n\ndata: {"status":"none"}\n\n');
+});
+
+test.each(RESPONSES)('a web Response whose watching fails is cut off, given %s', async (_, respond) => {
+  campaignId = 'nobody-opened-this';
+  await expect(respond().text()).rejects.toThrow();
+});
+
+test('the stream is bytes, each event in one piece', async () => {
+  await issuer.join({ campaignId, userId });
+  const chunks: unknown[] = [];
+  for await (const chunk of streamOf()) {
+    chunks.push(chunk);
+    if (chunks.length === 2) break;
+  }
+  expect(chunks.map((chunk) => chunk instanceof Uint8Array)).toEqual([true, true]);
+  expect(String(chunks[1])).toMatch(/^data: \{"status":"waiting".*\}\n\n$/);
+});
+
+test('a reader that wants text sets the encoding', async () => {
+  const stream = streamOf().setEncoding('utf8');
+  let text = '';
+  for await (const chunk of stream) text += chunk as string;
+  expect(text).toBe(': watching\n\ndata: {"status":"none"}\n\n');
+});
