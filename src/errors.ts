@@ -1,3 +1,4 @@
+import { isError, isErrorNamed, read } from './foreign.js';
 import type { NotReadyReason } from './result.js';
 
 /** The code of every error that this library throws. Each has one class and one heading in `docs/errors.md`. */
@@ -145,20 +146,20 @@ export class NotDeliveredError extends Error {
 }
 
 /**
- * The two promises of an adapter and a hook are recognised by name: a bundle may hold two copies of this package, and an
+ * The two promises of an adapter and a hook are recognised by name: a process may hold two copies of this package or two realms, and an
  * `instanceof` across them would turn "certainly not" into "unknown".
  */
 export function isNotSaved(error: unknown): error is NotSavedError {
-  return error instanceof Error && error.name === 'NotSavedError';
+  return isErrorNamed(error, 'NotSavedError', ['wholeBatch', 'permanent']);
 }
 
 export function isNotDelivered(error: unknown): error is NotDeliveredError {
-  return error instanceof Error && error.name === 'NotDeliveredError';
+  return isErrorNamed(error, 'NotDeliveredError');
 }
 
 /** The same of a function that deals with many codes, of which any may be quoted: of its error only the kind is told. */
 export function kindOf(error: unknown): Error {
-  const source = error instanceof Error ? error : new Error();
+  const source = isError(error) ? error : new Error();
   const code = read(() => (source as { code?: unknown }).code);
   const name = read(() => source.name);
   const copy = new Error('its message may quote codes and is not told');
@@ -169,15 +170,6 @@ export function kindOf(error: unknown): Error {
   return copy;
 }
 
-/** Somebody else's property may be a getter that throws. */
-function read<T>(get: () => T): T | undefined {
-  try {
-    return get();
-  } catch {
-    return undefined;
-  }
-}
-
 const URL_LIKE = /\b[a-z][a-z0-9+.-]*:\/\/\S+/gi;
 const MAX_MESSAGE = 300;
 
@@ -186,7 +178,7 @@ const MAX_MESSAGE = 300;
  * given secrets blotted out. Everything else is left behind, because clients attach arguments and databases attach rows.
  */
 export function redacted(error: unknown, secrets: Iterable<string | null> = []): Error {
-  const source = error instanceof Error ? error : new Error('something that is not an Error was thrown');
+  const source = isError(error) ? error : new Error('something that is not an Error was thrown');
   let message = read(() => String(source.message)) ?? 'a message that cannot be read';
   // The longest first: a secret that begins with another one would leave its end behind.
   const known = [...secrets].filter((secret) => secret !== null && secret !== '') as string[];

@@ -1,3 +1,4 @@
+import { isThenable } from './foreign.js';
 import type { Issuance } from './issuance.js';
 import type { IssueStatus, RefusalStatus } from './result.js';
 
@@ -66,7 +67,7 @@ export function safeEmit(observer: ((event: CouponEvent) => void) | undefined): 
   return (event) => {
     try {
       const returned: unknown = observer(event);
-      if (returned instanceof Promise) returned.catch(() => {});
+      if (isThenable(returned)) Promise.resolve(returned).catch(() => {});
     } catch {
       // An observer's fault is its own.
     }

@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { isValidDate } from './foreign.js';
 
 /** One coupon of one user: what `save` stores and `issued` carries. */
 export interface Issuance {
@@ -60,7 +61,6 @@ export function isIssuance(value: Issuance | null | undefined): value is Issuanc
     Number.isSafeInteger(serial) &&
     Number.isSafeInteger(grant) &&
     (typeof code === 'string' || code === null) &&
-    issuedAt instanceof Date &&
-    !Number.isNaN(issuedAt.getTime())
+    isValidDate(issuedAt)
   );
 }

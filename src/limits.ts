@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from './errors.js';
+import { isAbortSignal, isValidDate } from './foreign.js';
 
 const MAX_TEXT_BYTES = 128;
 const NAME = /^[A-Za-z0-9._-]{1,64}$/;
@@ -39,7 +40,7 @@ export function assertInteger(name: string, value: unknown, min: number, max: nu
 }
 
 export function assertDate(name: string, value: unknown): asserts value is Date {
-  if (!(value instanceof Date) || Number.isNaN(value.getTime()) || value.getTime() < 0) {
+  if (!isValidDate(value) || value.getTime() < 0) {
     throw new InvalidArgumentError(`${name} must be a valid Date`);
   }
 }
@@ -65,7 +66,7 @@ export function ownCopy<T extends object>(name: string, value: T, allowed: reado
 }
 
 export function assertSignal(value: unknown): void {
-  if (value !== undefined && !(value instanceof AbortSignal)) {
+  if (value !== undefined && !isAbortSignal(value)) {
     throw new InvalidArgumentError('signal must be an AbortSignal');
   }
 }

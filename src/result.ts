@@ -1,4 +1,5 @@
 import type { CouponIssuerError } from './errors.js';
+import { isError } from './foreign.js';
 import type { Issuance } from './issuance.js';
 
 /** Why a campaign's state in Redis must not be acted on. `missing`: all or a part of it; `rebuild()` makes it again. */
@@ -57,7 +58,8 @@ const ERROR_CODES: Record<CouponIssuerError['code'], number> = {
  */
 export function httpStatus(resultOrError: unknown): number {
   const { status, code } = (resultOrError ?? {}) as { status?: string; code?: string };
-  const [codes, word]: [Record<string, number>, unknown] =
-    resultOrError instanceof Error ? [ERROR_CODES, code] : [STATUS_CODES, status];
+  const [codes, word]: [Record<string, number>, unknown] = isError(resultOrError)
+    ? [ERROR_CODES, code]
+    : [STATUS_CODES, status];
   return typeof word === 'string' && Object.hasOwn(codes, word) ? codes[word]! : 500;
 }

@@ -1,5 +1,6 @@
 import { monotonicMs, withDeadline } from '../deadline.js';
 import { RedisError, redacted } from '../errors.js';
+import { messageOf } from '../foreign.js';
 import type { RedisClient } from './client.js';
 import type { KeyName } from './keys.js';
 
@@ -134,7 +135,7 @@ function isTelling(arg: string): boolean {
 
 /** Clients differ in their error classes and servers in their sentences; the first word is the same everywhere. */
 function isNoScript(error: unknown): boolean {
-  return error instanceof Error && error.message.startsWith('NOSCRIPT');
+  return messageOf(error).startsWith('NOSCRIPT');
 }
 
 /** What the client says, before it sends anything, when it is not connected and may not wait for it. */

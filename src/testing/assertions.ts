@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { isDeepStrictEqual } from 'node:util';
+import { isDeepStrictEqual, types } from 'node:util';
 import type { Issuance } from '../issuance.js';
 import type { SaveVerdict } from '../persistence/adapter.js';
 
@@ -37,7 +37,7 @@ export function assertUserConflict(verdict: SaveVerdict | undefined, row: Issuan
 /** Every field of the stored issuance came back as it went in, and its state is `issued`. */
 export function assertIssuance(actual: Issuance | null | undefined, expected: Issuance): void {
   assert.ok(actual, 'the stored issuance is given');
-  assert.ok(actual.issuedAt instanceof Date, 'issuedAt is a Date');
+  assert.ok(types.isDate(actual.issuedAt), 'issuedAt is a Date');
   const { id, campaignId, userId, grant, serial, code, issuedAt, epoch, state } = actual;
   assert.deepEqual(
     { id, campaignId, userId, grant, serial, code, issuedAt: issuedAt.getTime(), epoch, state },

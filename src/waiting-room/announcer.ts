@@ -1,3 +1,4 @@
+import { messageOf } from '../foreign.js';
 import type { Line } from '../redis/line.js';
 
 /** `moved`: whoever watches may stand elsewhere now. `joined`: somebody waits where nobody did. */
@@ -33,7 +34,7 @@ export class Announcer {
       // A message that is lost costs time, nothing else: who watches looks again by themselves.
       .catch((error: unknown) => {
         // Who may not publish is told so once.
-        this.#isForbidden = error instanceof Error && error.message.includes('NOPERM');
+        this.#isForbidden = messageOf(error).includes('NOPERM');
         this.#parts.onFault(line.state.id, error);
       });
     void sent.then(() => {

@@ -1,4 +1,5 @@
 import { ENDING } from './ending.js';
+import { ERRORS } from './errors.js';
 import { ISOLATION } from './isolation.js';
 import { OPERATING } from './operating.js';
 import { RESERVING } from './reserving.js';
@@ -11,4 +12,13 @@ import { WAITING } from './waiting.js';
  *
  * @type {readonly { defect: string, file: string, find: string, replace: string, caughtBy: { file: string, test: string } }[]}
  */
-export const MUTANTS = [...RESERVING, ...ENDING, ...SAVING, ...OPERATING, ...WAITING, ...ISOLATION, ...RIGHTS];
+export const MUTANTS = [
+  ...RESERVING,
+  ...ENDING,
+  ...SAVING,
+  ...OPERATING,
+  ...WAITING,
+  ...ISOLATION,
+  ...RIGHTS,
+  ...ERRORS,
+];
