@@ -5,7 +5,7 @@
 -- RETURNS  missing | rebuilding | stale_epoch | done, alone
 -- WRITES   campaign; and the expiry of all keys
 -- COST     O(1)
-local campaignKey, grantsKey, leasesKey, returnedKey, poolKey = KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6]
+local campaignKey, returnedKey, poolKey = KEYS[1], KEYS[5], KEYS[6]
 local epoch, retainMs = ARGV[1], ARGV[2]
 --- @include "include/now"
 --- @include "include/campaign"

@@ -2,13 +2,14 @@
 -- the last serial, or in nobody's hands. If it is somewhere else by now, nothing is changed.
 --
 -- KEYS     campaign grants senders leases returned pool codes queue tickets presence ended
--- ARGV     epoch field id serial issuedAt code place; place is free, beyond or nobody
+-- ARGV     epoch fence field id serial issuedAt code place; place is free, beyond or nobody
 -- RETURNS  missing | rebuilding | stale_epoch | rolled_back, alone; or mended | moved, alone
 -- WRITES   campaign grants returned pool codes
 -- COST     O(free units)
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
-local epoch, field, id, serial, issuedAt, code, place = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
+local epoch, fence, field, id = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
+local serial, issuedAt, code, place = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local MOST_SKIPPED = 1000
 --- @include "include/now"
 --- @include "include/campaign"
@@ -18,7 +19,7 @@ local MOST_SKIPPED = 1000
 --- @include "include/stock"
 --- @include "include/finish"
 
-local refusal = unready(epoch, 0)
+local refusal = unready(epoch, fence)
 if refusal then return { refusal } end
 local number, known = tonumber(serial), redis.call('SCARD', codesKey)
 if readRecords({ field })[field] then return { 'moved' } end

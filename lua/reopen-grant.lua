@@ -1,19 +1,19 @@
 -- Makes a grant that is marked issued a reservation again, due at once: the database has no row of it, and settle will save it.
 --
 -- KEYS     campaign grants senders leases returned pool codes queue tickets presence ended
--- ARGV     epoch field id
+-- ARGV     epoch fence field id
 -- RETURNS  missing | rebuilding | stale_epoch | rolled_back, alone; or reopened | moved, alone
 -- WRITES   campaign grants leases
 -- COST     O(log leases)
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local epoch, field, id = ARGV[1], ARGV[2], ARGV[3]
+local epoch, fence, field, id = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 --- @include "include/now"
 --- @include "include/campaign"
 --- @include "include/ready"
 --- @include "include/record"
 
-local refusal = unready(epoch, 0)
+local refusal = unready(epoch, fence)
 if refusal then return { refusal } end
 local record = readRecords({ field })[field]
 if not record or record.id ~= id or record.state ~= 'i' then return { 'moved' } end

@@ -7,7 +7,7 @@
 --          existing waiting issued already_issued sold_out not_open closed paused lapsed; then in their order for new existing
 --          waiting issued: grant, record; for already_issued: count, count times (grant, record)
 -- WRITES   senders campaign grants leases returned pool; on a refusal nothing but the call number of the sender
--- COST     O(users * perUser), one variadic command per key
+-- COST     O(users * (perUser + log leases)), one variadic command per key
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, oldKey =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local epoch, fence, sender, call = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])

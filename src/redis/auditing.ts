@@ -98,6 +98,7 @@ export type Place = 'free' | 'beyond' | 'nobody';
 export async function mendRow(state: CampaignState, epoch: string, row: Issuance, place: Place): Promise<boolean> {
   const args = {
     epoch,
+    fence: state.fence,
     field: fieldOf(row.grant, row.userId),
     id: row.id,
     serial: String(row.serial),
@@ -110,7 +111,7 @@ export async function mendRow(state: CampaignState, epoch: string, row: Issuance
 
 /** Lets settle save it again. One round trip. */
 export async function reopenGrant(state: CampaignState, epoch: string, issuance: Issuance): Promise<boolean> {
-  const args = { epoch, field: fieldOf(issuance.grant, issuance.userId), id: issuance.id };
+  const args = { epoch, fence: state.fence, field: fieldOf(issuance.grant, issuance.userId), id: issuance.id };
   return answered(state, await state.run(scripts.reopenGrant, args))[0] === 'reopened';
 }
 

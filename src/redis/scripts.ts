@@ -150,9 +150,9 @@ export const scripts = {
   }),
   mendRow: defineScript('mend-row', mendRow, {
     keys: ALL,
-    args: ['epoch', 'field', 'id', 'serial', 'issuedAt', 'code', 'place'],
+    args: ['epoch', 'fence', 'field', 'id', 'serial', 'issuedAt', 'code', 'place'],
   }),
-  reopenGrant: defineScript('reopen-grant', reopenGrant, { keys: ALL, args: ['epoch', 'field', 'id'] }),
+  reopenGrant: defineScript('reopen-grant', reopenGrant, { keys: ALL, args: ['epoch', 'fence', 'field', 'id'] }),
   joinLine: defineScript('join-line', joinLine, {
     keys: WAITING,
     args: ['epoch', 'fence', 'sender', 'call'],

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { campaignKeys } from '../../src/redis/keys.js';
 import { scripts } from '../../src/redis/scripts.js';
-import { readArguments, readBody, readNames, scriptFiles } from './read-script.js';
+import { readArguments, readBody, readNames, readWords, scriptFiles } from './read-script.js';
 
 const READS = [
   'TIME',
@@ -97,16 +97,31 @@ describe.each(files)('$name', (file) => {
     }
   });
 
+  test('every key that it gives a name to is used', () => {
+    for (const bound of body.keys.values()) {
+      const times = source.split(new RegExp(`\\b${bound}\\b`)).length - 1;
+      // The key only says which node of a Cluster is meant.
+      if (name !== 'inspect-server') expect(times, bound).toBeGreaterThan(1);
+    }
+  });
+
+  test('its cost names the sorted sets it works on, and only those', () => {
+    const sorted = body.reached.some(({ name: command }) => /^Z(?!CARD)/.test(command));
+    expect(/\blog\b/.test(header.COST!)).toBe(sorted);
+    if (/^O\(1\)/.test(header.COST!)) expect(body.reached.filter(({ name }) => /SCAN|LREM|LINDEX/.test(name))).toEqual([]);
+  });
+
   test('it writes the keys its header says, and no others', () => {
     const writes = body.reached.filter((command) => !READS.includes(command.name) && !ofAllKeys(command));
     const written = new Set(writes.flatMap(({ keys }) => keys.map((key) => keyOf.get(key))));
     expect([...written].sort()).toEqual(readNames(header.WRITES!).sort());
   });
 
-  test('every word it replies is in its header', () => {
-    const words = new Set(body.replies);
-    if (source.includes('return { refusal }')) for (const word of ['missing', 'stale_epoch']) words.add(word);
-    for (const word of words) expect(header.RETURNS!.split(/[^a-z_]+/)).toContain(word);
+  test('the words it replies are those of its header, no more and no fewer', () => {
+    const { first, inner } = readWords(header.RETURNS!);
+    expect([...body.replies].sort()).toEqual([...new Set(first)].sort());
+    const texts = new Set([...body.texts].map((text) => text.replace(/:$/, '')));
+    for (const word of inner) expect(texts, `${word} is nowhere replied`).toContain(word);
   });
 
   test('it keeps to what Redis and ioredis-mock agree on', () => {

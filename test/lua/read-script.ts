@@ -71,8 +71,10 @@ export interface Body {
   readonly calls: ReadonlySet<string>;
   /** Loops over all of KEYS. */
   readonly touchesAll: boolean;
-  /** First words of the tables it returns. */
-  readonly replies: readonly string[];
+  /** Every first word that it may reply, as far as its text says. */
+  readonly replies: ReadonlySet<string>;
+  /** Every string in what the script can reach. */
+  readonly texts: ReadonlySet<string>;
 }
 
 const children = (node: Node): Node[] =>
@@ -122,24 +124,24 @@ export function readBody(source: string): Body {
 
   const calls = new Set<string>();
   const reached: Command[] = [];
-  const replies: string[] = [];
+  const texts = new Set<string>();
   let touchesAll = false;
-  const walk = (body: Node, own: boolean) =>
+  const walk = (body: Node) =>
     visit(body, (node) => {
       if (node.type === 'FunctionDeclaration' && node !== body) return false;
       if (node.type === 'ForGenericStatement' && overKeys(node)) touchesAll = true;
-      if (own && node.type === 'ReturnStatement') replies.push(...firstWords(node));
+      if (node.type === 'StringLiteral') texts.add(textOf(node));
       const command = commandOf(node, aliases);
       if (command) reached.push(command);
       const called = node.type === 'CallExpression' ? nameOf(node.base) : '';
       const target = functions.get(called);
       if (called && target && !calls.has(called)) {
         calls.add(called);
-        walk(target, false);
+        walk(target);
       }
       return true;
     });
-  walk(tree, true);
+  walk(tree);
 
   const commands: Command[] = [];
   visit(tree, (node) => {
@@ -147,7 +149,8 @@ export function readBody(source: string): Body {
     if (command) commands.push(command);
     return true;
   });
-  return { keys, args, constants, commands, reached, calls, touchesAll, replies };
+  const replies = firstWords(tree, functions);
+  return { keys, args, constants, commands, reached, calls, touchesAll, replies, texts };
 }
 
 /** `KEYS[1]`, or `tonumber(ARGV[2])`. */
@@ -166,11 +169,71 @@ function overKeys(loop: Node): boolean {
   return nameOf((iterator?.arguments as Node[] | undefined)?.[0]) === 'KEYS';
 }
 
-function firstWords(statement: Node): string[] {
-  const [table] = statement.arguments as Node[];
-  if (table?.type !== 'TableConstructorExpression') return [];
-  const value = (table.fields as Node[])[0]?.value as Node | undefined;
-  return value?.type === 'StringLiteral' ? [textOf(value)] : [];
+/** The first words of all that a script may return: of tables, of what it calls, and of what its names were given anywhere. */
+function firstWords(tree: Node, functions: ReadonlyMap<string, Node>): Set<string> {
+  const given = new Map<string, Node[]>();
+  const give = (target: Node, value: Node | undefined) => {
+    const [at, base] = [target.index as Node | undefined, nameOf(target.base)];
+    const first = target.type === 'IndexExpression' && at?.type === 'NumericLiteral' && at.value === 1;
+    const name = first ? `${base}[1]` : nameOf(target);
+    if (value) given.set(name, [...(given.get(name) ?? []), value]);
+  };
+  visit(tree, (node) => {
+    if (node.type !== 'LocalStatement' && node.type !== 'AssignmentStatement') return true;
+    const init = node.init as Node[];
+    (node.variables as Node[]).forEach((variable, i) => {
+      give(variable, init[i]);
+    });
+    return true;
+  });
+
+  const words = new Set<string>();
+  const seen = new Set<unknown>();
+  const returned = (body: Node): Node[] => {
+    const values: Node[] = [];
+    visit(body, (node) => {
+      if (node.type === 'FunctionDeclaration' && node !== body) return false;
+      if (node.type === 'ReturnStatement') values.push(...(node.arguments as Node[]).slice(0, 1));
+      return true;
+    });
+    return values;
+  };
+  const say = (value: Node | undefined): void => {
+    if (!value || seen.has(value)) return;
+    seen.add(value);
+    if (value.type === 'StringLiteral') words.add(textOf(value));
+    if (value.type === 'TableConstructorExpression') say((value.fields as Node[])[0]?.value as Node | undefined);
+    if (value.type === 'LogicalExpression') {
+      if (value.operator === 'or') say(value.left as Node);
+      say(value.right as Node);
+    }
+    if (value.type === 'Identifier') {
+      for (const name of [nameOf(value), `${nameOf(value)}[1]`]) for (const one of given.get(name) ?? []) say(one);
+    }
+    if (value.type === 'CallExpression') call(value);
+  };
+  const call = (value: Node): void => {
+    const args = value.arguments as Node[];
+    const target = functions.get(nameOf(value.base));
+    if (!target) return nameOf(value.base) === 'unpack' ? say(args[0]) : undefined;
+    // No stamp is below the fence 0.
+    const unfenced = nameOf(value.base) === 'unready' && args[1]?.type === 'NumericLiteral' && args[1].value === 0;
+    for (const one of returned(target)) if (!unfenced || textOf(one) !== 'rolled_back') say(one);
+  };
+  for (const value of returned(tree)) say(value);
+  return words;
+}
+
+/** The words of a RETURNS section: those that a reply may begin with, and those that may follow. */
+export function readWords(text: string): { first: string[]; inner: string[] } {
+  const plain = text.replace(/\([^)]*\)/g, '');
+  const words = (list: string) => list.split(/[ |]+/).filter((word) => word !== '');
+  const alternatives = plain.split(/; /).filter((part, i) => i === 0 || part.startsWith('or '));
+  const heads = alternatives.map((part) => part.replace(/^or /, '').split(',')[0]!.trim());
+  const first = heads.filter((head) => /^[a-z_]+( *\| *[a-z_]+)*$/.test(head)).flatMap(words);
+  const lists = [...plain.matchAll(/(?:: |Words: |spaces between: )((?:[a-z_]+(?::<[a-z]+>)*)(?:( \| | )[a-z_]+(?::<[a-z]+>)*)*)/g)];
+  const listed = lists.filter(([all, list]) => list!.includes('|') || /^(Words|spaces between)/.test(all));
+  return { first, inner: listed.flatMap(([, list]) => words(list!.replace(/:<[a-z]+>/g, ''))) };
 }
 
 /** `redis.call(NAME, key, …)` or `writeAll(NAME, key, …)`. */

@@ -154,6 +154,7 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
       'scan-free': call(scripts.scanFree, { epoch, offset: '0', limit: '500' }),
       'mend-row': call(scripts.mendRow, {
         epoch,
+        fence: '0',
         field: '1:u8',
         id: idOf('u8'),
         serial: '1',
@@ -161,7 +162,7 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
         code: kind === 'codes' ? 'AAA' : '',
         place: 'free',
       }),
-      'reopen-grant': call(scripts.reopenGrant, { epoch, field: '1:u1', id: idOf('u1') }),
+      'reopen-grant': call(scripts.reopenGrant, { epoch, fence: '0', field: '1:u1', id: idOf('u1') }),
       backlog: call(scripts.backlog, {}),
       'join-line': join('2', ['w4', 'u1', 'w2']),
       'leave-line': call(scripts.leaveLine, { epoch, fence: '0', sender: 'guests', call: '2', userId: 'w2' }),
