@@ -1,18 +1,21 @@
 -- Reads how much waits to be settled, and since when.
 --
 -- KEYS     campaign grants leases
--- ARGV     none
--- RETURNS  missing | rebuilding, alone; or ok, due, quarantined, nowMs, issuedAt of the oldest that is due (or empty), closed (1 or 0),
---          reserved
+-- ARGV     epoch fence
+-- RETURNS  missing | rebuilding | stale_epoch | rolled_back, alone; or ok, due, quarantined, nowMs, issuedAt of the oldest that is due
+--          (or empty), closed (1 or 0), reserved
 -- WRITES   nothing
 -- COST     O(log leases)
 local campaignKey, grantsKey, leasesKey = KEYS[1], KEYS[2], KEYS[3]
+local epoch, fence = ARGV[1], tonumber(ARGV[2])
 --- @include "include/now"
 --- @include "include/campaign"
+--- @include "include/serving"
 --- @include "include/record"
 --- @include "include/due"
 
-if not campaign.epoch or campaign.verified ~= '1' then return { campaign.building and 'rebuilding' or 'missing' } end
+local refusal = unserved(epoch, fence)
+if refusal then return { refusal } end
 local due = redis.call('ZCOUNT', leasesKey, '-inf', integer(nowMs))
 local quarantined = redis.call('ZCOUNT', leasesKey, NEVER, '+inf')
 -- The head of the line, and the head of those that were claimed before.

@@ -9,12 +9,13 @@ local campaignKey, returnedKey, poolKey = KEYS[1], KEYS[5], KEYS[6]
 local epoch, retainMs = ARGV[1], ARGV[2]
 --- @include "include/now"
 --- @include "include/campaign"
+--- @include "include/serving"
 --- @include "include/write"
 --- @include "include/stock"
 --- @include "include/finish"
 
-if not campaign.epoch or campaign.verified ~= '1' then return { campaign.building and 'rebuilding' or 'missing' } end
-if campaign.epoch ~= epoch then return { 'stale_epoch' } end
+local refusal = unserved(epoch)
+if refusal then return { refusal } end
 -- A write that is allowed when memory is full lets the others through; the expiry is set again below.
 redis.call('PERSIST', campaignKey)
 if not campaign.closedAt then

@@ -1,16 +1,17 @@
 -- Looks for a code in one stretch of the pool, counted from its tail: taking and giving back move the head alone.
 --
 -- KEYS     campaign pool
--- ARGV     epoch code fromTail limit
--- RETURNS  missing | rebuilding | stale_epoch | end, alone; or more, next fromTail; or found, fromTail, unit
+-- ARGV     epoch fence code fromTail limit
+-- RETURNS  missing | rebuilding | stale_epoch | rolled_back | end, alone; or more, next fromTail; or found, fromTail, unit
 -- WRITES   nothing
 -- COST     O(limit)
 local campaignKey, poolKey = KEYS[1], KEYS[2]
-local epoch, code, fromTail, limit = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local epoch, fence, code, fromTail, limit = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 --- @include "include/campaign"
+--- @include "include/serving"
 
-if not campaign.epoch or campaign.verified ~= '1' then return { campaign.building and 'rebuilding' or 'missing' } end
-if campaign.epoch ~= epoch then return { 'stale_epoch' } end
+local refusal = unserved(epoch, fence)
+if refusal then return { refusal } end
 if redis.call('LLEN', poolKey) ~= campaign.pool then return { 'missing' } end
 local units = redis.call('LRANGE', poolKey, integer(-fromTail - limit + 1), integer(-fromTail))
 for i = #units, 1, -1 do

@@ -2,16 +2,17 @@
 --
 -- KEYS     campaign grants
 -- ARGV     epoch fence userId
--- RETURNS  missing | rebuilding | rolled_back, alone; or ok, then for each: grant record
+-- RETURNS  missing | rebuilding | stale_epoch | rolled_back, alone; or ok, then for each: grant record
 -- WRITES   nothing
 -- COST     O(perUser)
 local campaignKey, grantsKey = KEYS[1], KEYS[2]
 local epoch, fence, userId = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 --- @include "include/campaign"
+--- @include "include/serving"
 --- @include "include/record"
 
-if not campaign.epoch or campaign.verified ~= '1' then return { campaign.building and 'rebuilding' or 'missing' } end
-if campaign.epoch == epoch and campaign.stamp < fence then return { 'rolled_back' } end
+local refusal = unserved(epoch, fence)
+if refusal then return { refusal } end
 if redis.call('HLEN', grantsKey) ~= campaign.reserved + campaign.issued then return { 'missing' } end
 local fields, reply = {}, { 'ok' }
 for grant = 1, campaign.perUser do fields[grant] = integer(grant) .. ':' .. userId end

@@ -1,18 +1,19 @@
 -- Reads a page of the reservations in quarantine, in the order of their fields.
 --
 -- KEYS     campaign grants leases
--- ARGV     epoch offset limit
--- RETURNS  missing | rebuilding | stale_epoch, alone; or ok, then for each: field, record
+-- ARGV     epoch fence offset limit
+-- RETURNS  missing | rebuilding | stale_epoch | rolled_back, alone; or ok, then for each: field, record
 -- WRITES   nothing
 -- COST     O(limit + log leases + offset)
 local campaignKey, grantsKey, leasesKey = KEYS[1], KEYS[2], KEYS[3]
-local epoch, offset, limit = ARGV[1], ARGV[2], ARGV[3]
+local epoch, fence, offset, limit = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 --- @include "include/campaign"
+--- @include "include/serving"
 --- @include "include/record"
 --- @include "include/due"
 
-if not campaign.epoch or campaign.verified ~= '1' then return { campaign.building and 'rebuilding' or 'missing' } end
-if campaign.epoch ~= epoch then return { 'stale_epoch' } end
+local refusal = unserved(epoch, fence)
+if refusal then return { refusal } end
 local fields = redis.call('ZRANGEBYSCORE', leasesKey, NEVER, NEVER, 'LIMIT', offset, limit)
 local records, reply = readRecords(fields), { 'ok' }
 for _, field in ipairs(fields) do

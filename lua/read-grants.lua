@@ -1,18 +1,19 @@
 -- Reads the grants of the given fields.
 --
 -- KEYS     campaign grants
--- ARGV     epoch, then for each grant: field
--- RETURNS  missing | rebuilding | stale_epoch, alone; or ok, then for each: record (or empty)
+-- ARGV     epoch fence, then for each grant: field
+-- RETURNS  missing | rebuilding | stale_epoch | rolled_back, alone; or ok, then for each: record (or empty)
 -- WRITES   nothing
 -- COST     O(fields)
 local campaignKey, grantsKey = KEYS[1], KEYS[2]
-local epoch = ARGV[1]
-local FIRST = 2
+local epoch, fence = ARGV[1], tonumber(ARGV[2])
+local FIRST = 3
 --- @include "include/campaign"
+--- @include "include/serving"
 --- @include "include/record"
 
-if not campaign.epoch or campaign.verified ~= '1' then return { campaign.building and 'rebuilding' or 'missing' } end
-if campaign.epoch ~= epoch then return { 'stale_epoch' } end
+local refusal = unserved(epoch, fence)
+if refusal then return { refusal } end
 local fields, reply = {}, { 'ok' }
 for i = FIRST, #ARGV do fields[#fields + 1] = ARGV[i] end
 local records = readRecords(fields)

@@ -1,16 +1,17 @@
 -- Changes a code that is still in the pool. The old one stays known, so that loading the same list again skips it.
 --
 -- KEYS     campaign pool codes
--- ARGV     epoch fromTail unit code
--- RETURNS  missing | rebuilding | stale_epoch | moved (look again) | duplicate | replaced, alone
+-- ARGV     epoch fence fromTail unit code
+-- RETURNS  missing | rebuilding | stale_epoch | rolled_back | moved (look again) | duplicate | replaced, alone
 -- WRITES   codes campaign pool
 -- COST     O(distance from the nearer end of the pool)
 local campaignKey, poolKey, codesKey = KEYS[1], KEYS[2], KEYS[3]
-local epoch, fromTail, unit, code = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
+local epoch, fence, fromTail, unit, code = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], ARGV[5]
 --- @include "include/campaign"
+--- @include "include/serving"
 
-if not campaign.epoch or campaign.verified ~= '1' then return { campaign.building and 'rebuilding' or 'missing' } end
-if campaign.epoch ~= epoch then return { 'stale_epoch' } end
+local refusal = unserved(epoch, fence)
+if refusal then return { refusal } end
 if redis.call('SCARD', codesKey) ~= campaign.codes then return { 'missing' } end
 local index = integer(-fromTail)
 local replacement = string.match(unit, '^(%d+):') .. ':' .. code

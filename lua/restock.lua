@@ -2,20 +2,21 @@
 -- came back. A change is made once, whatever becomes of its reply: its request id is kept.
 --
 -- KEYS     campaign grants senders leases returned pool
--- ARGV     epoch requestId add
--- RETURNS  missing | rebuilding | stale_epoch | closed | not_counted | another_change | too_many, alone; or too_few,
---          available; or done, total, available
+-- ARGV     epoch fence requestId add
+-- RETURNS  missing | rebuilding | stale_epoch | rolled_back | closed | not_counted | another_change | too_many, alone;
+--          or too_few, available; or done, total, available, the campaign's stamp
 -- WRITES   campaign returned
 -- COST     O(units taken away)
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local epoch, requestId, add = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local epoch, fence, requestId, add = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
+--- @include "include/now"
 --- @include "include/campaign"
 --- @include "include/ready"
 --- @include "include/write"
 --- @include "include/stock"
 
-local refusal = unready(epoch, 0)
+local refusal = unready(epoch, fence)
 if refusal then return { refusal } end
 if campaign.kind ~= 'counted' then return { 'not_counted' } end
 
@@ -32,9 +33,11 @@ else
   campaign.total = campaign.total + add + old
   campaign.removed = (campaign.removed or 0) + old
   campaign.returned = campaign.returned - old
+  -- A later stamp, so that a process which saw this change notices a state that has lost it.
+  campaign.stamp = math.max(nowMicros, campaign.stamp + 1)
   local changed = { changeField, integer(add), 'total', integer(campaign.total), 'removed', integer(campaign.removed) }
   redis.call('HSET', campaignKey, unpack(changed))
   if old > 0 then redis.call('LTRIM', returnedKey, 0, integer(-old - 1)) end
   saveCounters()
 end
-return { 'done', integer(campaign.total - (campaign.removed or 0)), integer(available()) }
+return { 'done', integer(campaign.total - (campaign.removed or 0)), integer(available()), integer(campaign.stamp) }

@@ -10,13 +10,14 @@ local epoch = ARGV[1]
 local FIRST, STRIDE = 2, 2
 --- @include "include/now"
 --- @include "include/campaign"
+--- @include "include/serving"
 --- @include "include/record"
 --- @include "include/write"
 --- @include "include/held"
 --- @include "include/due"
 
-if not campaign.epoch or campaign.verified ~= '1' then return { campaign.building and 'rebuilding' or 'missing' } end
-if campaign.epoch ~= epoch then return { 'stale_epoch' } end
+local refusal = unserved(epoch)
+if refusal then return { refusal } end
 
 local records = readRecords(namedFields(FIRST, STRIDE))
 local reply, grantWrites, leaseWrites = { 'ok' }, {}, {}

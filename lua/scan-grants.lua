@@ -1,17 +1,18 @@
 -- Reads one stretch of the grants, with the lease of each that is reserved. A grant may appear twice.
 --
 -- KEYS     campaign grants leases
--- ARGV     epoch cursor limit
--- RETURNS  missing | rebuilding | stale_epoch, alone; or ok, the next cursor (0 at the end), then for each: field, record, due (or
+-- ARGV     epoch fence cursor limit
+-- RETURNS  missing | rebuilding | stale_epoch | rolled_back, alone; or ok, the next cursor (0 at the end), then for each: field, record, due (or
 --          empty)
 -- WRITES   nothing
 -- COST     O(limit * log leases)
 local campaignKey, grantsKey, leasesKey = KEYS[1], KEYS[2], KEYS[3]
-local epoch, cursor, limit = ARGV[1], ARGV[2], ARGV[3]
+local epoch, fence, cursor, limit = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 --- @include "include/campaign"
+--- @include "include/serving"
 
-if not campaign.epoch or campaign.verified ~= '1' then return { campaign.building and 'rebuilding' or 'missing' } end
-if campaign.epoch ~= epoch then return { 'stale_epoch' } end
+local refusal = unserved(epoch, fence)
+if refusal then return { refusal } end
 local page = redis.call('HSCAN', grantsKey, cursor, 'COUNT', limit)
 local reply, field = { 'ok', page[1] }, nil
 -- A list within a reply starts at 0 on ioredis-mock.

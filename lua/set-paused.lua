@@ -8,10 +8,11 @@
 local campaignKey, sendersKey = KEYS[1], KEYS[2]
 local epoch, sender, call, paused = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 --- @include "include/campaign"
+--- @include "include/serving"
 --- @include "include/call"
 
-if not campaign.epoch or campaign.verified ~= '1' then return { campaign.building and 'rebuilding' or 'missing' } end
-if campaign.epoch ~= epoch then return { 'stale_epoch' } end
+local refusal = unserved(epoch)
+if refusal then return { refusal } end
 if campaign.closedAt then return { 'closed' } end
 if repeated then return { 'lapsed' } end
 noteCall()

@@ -1,10 +1,10 @@
 -- unready: why nobody may act on this state, or nil. A sibling key that vanished is noticed by its count: missing state
 -- must refuse, it never means "full stock" or "no limit".
+--- @include "serving"
+
 local function unready(epoch, fence)
-  if not campaign.epoch then return 'missing' end
-  if campaign.verified ~= '1' then return campaign.building and 'rebuilding' or 'missing' end
-  if campaign.epoch ~= epoch then return 'stale_epoch' end
-  if campaign.stamp < fence then return 'rolled_back' end
+  local refusal = unserved(epoch, fence)
+  if refusal then return refusal end
   if redis.call('HLEN', grantsKey) ~= campaign.reserved + campaign.issued then return 'missing' end
   if redis.call('ZCARD', leasesKey) ~= campaign.reserved then return 'missing' end
   if redis.call('HLEN', sendersKey) ~= campaign.senders then return 'missing' end

@@ -1,7 +1,6 @@
 import { type Campaign, type CampaignRules, differences, epochSuffix } from '../campaign.js';
 import { CampaignConflictError, MisconfiguredError, UnknownCampaignError } from '../errors.js';
 import { type Issuance, withoutCode } from '../issuance.js';
-import type { NotReadyReason } from '../result.js';
 import { type CampaignState, notReady, type RedisContext, rulesToFields } from './campaign-state.js';
 import { answerUnderEpoch } from './epoch.js';
 import { registryKey } from './keys.js';
@@ -91,8 +90,8 @@ export interface Restocked {
 
 /** Changes the number of units, once per request id. */
 export async function restock(state: CampaignState, requestId: string, add: number): Promise<Restocked> {
-  const { reply } = await answerUnderEpoch(state, ({ epoch }) =>
-    state.run(scripts.restock, { epoch, requestId, add: String(add) }),
+  const { reply } = await answerUnderEpoch(state, ({ epoch, fence }) =>
+    state.run(scripts.restock, { epoch, fence, requestId, add: String(add) }),
   );
   const refused: Record<string, string> = {
     not_counted:
@@ -103,6 +102,7 @@ export async function restock(state: CampaignState, requestId: string, add: numb
   };
   const why = refused[String(reply[0])];
   if (why) throw new CampaignConflictError(`campaign ${state.id} ${why}; nothing was changed`);
+  state.sawStamp(Number(reply[3]));
   return { total: Number(reply[1]), available: Number(reply[2]) };
 }
 
@@ -178,14 +178,16 @@ export async function replaceInPool(
 ): Promise<'replaced' | 'duplicate' | 'not_in_pool'> {
   let fromTail = '1';
   for (;;) {
-    const { reply: page } = await answerUnderEpoch(state, ({ epoch }) =>
-      state.run(scripts.findInPool, { epoch, code, fromTail, limit: String(POOL_PAGE) }),
+    const { reply: page } = await answerUnderEpoch(state, ({ epoch, fence }) =>
+      state.run(scripts.findInPool, { epoch, fence, code, fromTail, limit: String(POOL_PAGE) }),
     );
     if (page[0] === 'end') return 'not_in_pool';
     fromTail = String(page[1]);
     if (page[0] === 'more') continue;
     const found = { fromTail, unit: String(page[2]), code: replacement };
-    const { reply } = await answerUnderEpoch(state, ({ epoch }) => state.run(scripts.replaceCode, { epoch, ...found }));
+    const { reply } = await answerUnderEpoch(state, ({ epoch, fence }) =>
+      state.run(scripts.replaceCode, { epoch, fence, ...found }),
+    );
     if (reply[0] !== 'moved') return reply[0] as 'replaced' | 'duplicate';
     fromTail = '1';
   }
@@ -193,9 +195,10 @@ export async function replaceInPool(
 
 /** What a user holds; the code of a reservation is not shown. One round trip. */
 export async function findUser(state: CampaignState, userId: string): Promise<Issuance[]> {
-  const reply = await state.run(scripts.findUser, { epoch: state.epoch, fence: state.fence, userId });
-  if (reply[0] !== 'ok') throw notReady(state.id, reply[0] as NotReadyReason);
-  const of = { campaignId: state.id, userId, epoch: state.epoch };
+  const { reply, epoch } = await answerUnderEpoch(state, ({ epoch, fence }) =>
+    state.run(scripts.findUser, { epoch, fence, userId }),
+  );
+  const of = { campaignId: state.id, userId, epoch };
   const issuances: Issuance[] = [];
   for (let i = 1; i < reply.length; i += 2) {
     const issuance = decodeIssuance(String(reply[i]), String(reply[i + 1]), of);

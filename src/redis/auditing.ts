@@ -47,7 +47,10 @@ export interface GrantSeen {
 export async function* scanGrants(state: CampaignState, epoch: string): AsyncGenerator<GrantSeen[]> {
   let cursor = '0';
   do {
-    const reply = answered(state, await state.run(scripts.scanGrants, { epoch, cursor, limit: String(PAGE) }));
+    const reply = await answered(
+      state,
+      state.run(scripts.scanGrants, { epoch, fence: state.fence, cursor, limit: String(PAGE) }),
+    );
     cursor = String(reply[1]);
     const page: GrantSeen[] = [];
     for (let i = 2; i < reply.length; i += 3) {
@@ -69,7 +72,7 @@ export async function readGrants(
 ): Promise<(Issuance | null)[]> {
   if (of.length === 0) return [];
   const items = of.map(({ grant, userId }) => ({ field: fieldOf(grant, userId) }));
-  const reply = answered(state, await state.run(scripts.readGrants, { epoch }, items));
+  const reply = await answered(state, state.run(scripts.readGrants, { epoch, fence: state.fence }, items));
   return items.map(({ field }, i) => {
     const record = String(reply[i + 1]);
     return record === '' ? null : issuanceAt(state, epoch, field, record);
@@ -79,8 +82,8 @@ export async function readGrants(
 /** The serials of the units that are offered again, or that wait in the pool. One round trip per 500. */
 export async function* scanFree(state: CampaignState, epoch: string): AsyncGenerator<number[]> {
   for (let offset = 0; ; offset += PAGE) {
-    const args = { epoch, offset: String(offset), limit: String(PAGE) };
-    const reply = answered(state, await state.run(scripts.scanFree, args));
+    const args = { epoch, fence: state.fence, offset: String(offset), limit: String(PAGE) };
+    const reply = await answered(state, state.run(scripts.scanFree, args));
     yield reply.slice(1).map(Number);
     if (reply.length < PAGE + 1) return;
   }
@@ -106,13 +109,13 @@ export async function mendRow(state: CampaignState, epoch: string, row: Issuance
     code: row.code ?? '',
     place,
   };
-  return answered(state, await state.run(scripts.mendRow, args))[0] === 'mended';
+  return (await answered(state, state.run(scripts.mendRow, args)))[0] === 'mended';
 }
 
 /** Lets settle save it again. One round trip. */
 export async function reopenGrant(state: CampaignState, epoch: string, issuance: Issuance): Promise<boolean> {
   const args = { epoch, fence: state.fence, field: fieldOf(issuance.grant, issuance.userId), id: issuance.id };
-  return answered(state, await state.run(scripts.reopenGrant, args))[0] === 'reopened';
+  return (await answered(state, state.run(scripts.reopenGrant, args)))[0] === 'reopened';
 }
 
 function issuanceAt(state: CampaignState, epoch: string, field: string, record: string): Issuance {
@@ -120,11 +123,15 @@ function issuanceAt(state: CampaignState, epoch: string, field: string, record: 
   return decodeIssuance(grant, record, { campaignId: state.id, userId, epoch });
 }
 
-function answered(state: CampaignState, reply: Reply): Reply {
+async function answered(state: CampaignState, asked: Promise<Reply>): Promise<Reply> {
+  const reply = await asked;
   const [word] = reply;
   if (word === 'missing' || word === 'rebuilding' || word === 'rolled_back')
     throw notReady(state.id, word as NotReadyReason);
-  // Rebuilt in the middle of the comparison.
-  if (word === 'stale_epoch') throw notReady(state.id, 'rebuilding');
+  // In the middle of the comparison it was rebuilt, or went back to before a rebuild.
+  if (word === 'stale_epoch') {
+    const found = await state.refresh();
+    throw notReady(state.id, typeof found === 'string' ? found : 'rebuilding');
+  }
   return reply;
 }

@@ -97,13 +97,16 @@ export class CampaignState {
     );
   }
 
-  /** Reads the campaign and follows its epoch, never to a lower generation. One round trip. */
+  /** Reads the campaign and follows its epoch, never to a lower generation and never to a state that is behind. One round trip. */
   async refresh(): Promise<Campaign | NotReadyReason> {
+    // What others see meanwhile may be later than this answer.
+    const fence = this.#fence;
     const reply = await this.run(scripts.inspect, {});
     if (reply[0] === 'missing') return 'missing';
     const fields = fieldsOf(reply);
     const campaign = decodeCampaign(this.id, reply, fields);
     if (this.#epoch !== '' && generationOf(campaign.epoch) < generationOf(this.#epoch)) return 'rolled_back';
+    if (campaign.epoch === this.#epoch && Number(fields.get('stamp')) < fence) return 'rolled_back';
     if (campaign.epoch !== this.#epoch) this.#fence = 0;
     this.#epoch = campaign.epoch;
     this.#leaseMs = campaign.leaseMs;

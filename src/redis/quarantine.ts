@@ -1,5 +1,5 @@
 import type { CampaignState } from './campaign-state.js';
-import { answerUnderEpoch } from './epoch.js';
+import { answerUnderEpoch, underEpoch } from './epoch.js';
 import { splitField } from './record.js';
 import { type Reservation, toReservation } from './reservation.js';
 import { scripts } from './scripts.js';
@@ -14,10 +14,13 @@ export interface Backlog {
   readonly reserved: number;
 }
 
-/** How much waits to be settled, and since when; `null` where the campaign is gone. One round trip. */
+/** How much waits to be settled, and since when; `null` where nobody may act on the state. One round trip. */
 export async function readBacklog(state: CampaignState): Promise<Backlog | null> {
-  const [word, due, quarantined, nowMs, issuedAt, closed, reserved] = await state.run(scripts.backlog, {});
-  if (word !== 'ok') return null;
+  const { reply, refused } = await underEpoch(state, ({ epoch, fence }) =>
+    state.run(scripts.backlog, { epoch, fence }),
+  );
+  if (refused) return null;
+  const [, due, quarantined, nowMs, issuedAt, closed, reserved] = reply;
   return {
     due: Number(due),
     quarantined: Number(quarantined),
@@ -32,8 +35,8 @@ export async function listQuarantined(state: CampaignState): Promise<Reservation
   const found: Reservation[] = [];
   for (let offset = 0; ; offset += PAGE) {
     const page = { offset: String(offset), limit: String(PAGE) };
-    const { reply, epoch } = await answerUnderEpoch(state, ({ epoch }) =>
-      state.run(scripts.listQuarantined, { epoch, ...page }),
+    const { reply, epoch } = await answerUnderEpoch(state, ({ epoch, fence }) =>
+      state.run(scripts.listQuarantined, { epoch, fence, ...page }),
     );
     for (let i = 1; i < reply.length; i += 2) {
       const { grant, userId } = splitField(String(reply[i]));

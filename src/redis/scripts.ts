@@ -61,7 +61,7 @@ export const scripts = {
   listCampaigns: defineScript('list-campaigns', listCampaigns, { keys: ['campaigns'], args: ['cursor'] }),
   forgetCampaign: defineScript('forget-campaign', forgetCampaign, { keys: ['campaigns'], args: ['campaignId'] }),
   inspectServer: defineScript('inspect-server', inspectServer, { keys: ['campaign'] }),
-  restock: defineScript('restock', restock, { keys: SERVING, args: ['epoch', 'requestId', 'add'] }),
+  restock: defineScript('restock', restock, { keys: SERVING, args: ['epoch', 'fence', 'requestId', 'add'] }),
   purgeCampaign: defineScript('purge-campaign', purgeCampaign, { keys: ALL, args: ['epoch'] }),
   inspect: defineScript('inspect', inspect, { keys: ALL }),
   findUser: defineScript('find-user', findUser, { keys: ['campaign', 'grants'], args: ['epoch', 'fence', 'userId'] }),
@@ -77,11 +77,11 @@ export const scripts = {
   }),
   findInPool: defineScript('find-in-pool', findInPool, {
     keys: ['campaign', 'pool'],
-    args: ['epoch', 'code', 'fromTail', 'limit'],
+    args: ['epoch', 'fence', 'code', 'fromTail', 'limit'],
   }),
   replaceCode: defineScript('replace-code', replaceCode, {
     keys: ['campaign', 'pool', 'codes'],
-    args: ['epoch', 'fromTail', 'unit', 'code'],
+    args: ['epoch', 'fence', 'fromTail', 'unit', 'code'],
   }),
   reserve: defineScript('reserve', reserve, {
     keys: [...SERVING, 'old'],
@@ -109,7 +109,7 @@ export const scripts = {
   }),
   listQuarantined: defineScript('list-quarantined', listQuarantined, {
     keys: HELD,
-    args: ['epoch', 'offset', 'limit'],
+    args: ['epoch', 'fence', 'offset', 'limit'],
   }),
   retryQuarantined: defineScript('retry-quarantined', retryQuarantined, {
     keys: HELD,
@@ -138,15 +138,15 @@ export const scripts = {
     keys: [...ALL, 'old', 'kept'],
     args: ['epoch', 'fence', 'limit'],
   }),
-  scanGrants: defineScript('scan-grants', scanGrants, { keys: HELD, args: ['epoch', 'cursor', 'limit'] }),
+  scanGrants: defineScript('scan-grants', scanGrants, { keys: HELD, args: ['epoch', 'fence', 'cursor', 'limit'] }),
   readGrants: defineScript('read-grants', readGrants, {
     keys: ['campaign', 'grants'],
-    args: ['epoch'],
+    args: ['epoch', 'fence'],
     each: ['field'],
   }),
   scanFree: defineScript('scan-free', scanFree, {
     keys: ['campaign', 'returned', 'pool'],
-    args: ['epoch', 'offset', 'limit'],
+    args: ['epoch', 'fence', 'offset', 'limit'],
   }),
   mendRow: defineScript('mend-row', mendRow, {
     keys: ALL,
@@ -175,5 +175,5 @@ export const scripts = {
     each: ['userId', 'key'],
   }),
   announce: defineScript('announce', announce, { keys: ['campaign'], args: ['news'] }),
-  backlog: defineScript('backlog', backlog, { keys: HELD }),
+  backlog: defineScript('backlog', backlog, { keys: HELD, args: ['epoch', 'fence'] }),
 };

@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { scripts } from '../../src/redis/scripts.js';
 import { dump } from '../support/campaigns.js';
 import { RedisServer } from '../support/redis-server.js';
 import { EPOCH, openWorld } from './world.js';
@@ -30,17 +32,40 @@ test.each(['reserve', 'claim-due', 'reassign', 'retry-quarantined', 'reopen-gran
   },
 );
 
-test.each(['load-codes', 'keep-promised', 'rebuild-rows', 'keep-known', 'finish-rebuild'])(
+const FENCED = Object.values(scripts).filter(({ args }) => (args as readonly string[]).includes('fence'));
+
+test.each(FENCED.map(({ name }) => name))(
   '%s refuses a state that is behind what its caller saw, and nothing is written',
   async (name) => {
-    const { run, calls, key } = await openWorld(redis, 'codes', name);
-    const seen = Number(await redis.hget(key('campaign'), 'stamp')) + 1;
+    const { run, calls, key } = await openWorld(redis, name === 'restock' ? 'counted' : 'codes', name);
+    const seen = Number(await redis.hget(key('campaign'), 'stamp'));
     const before = await dump(redis);
     const call = calls[name]!;
-    expect(await run({ ...call, args: { ...call.args, fence: String(seen) } })).toEqual(['rolled_back']);
+    const under = (fence: number) => run({ ...call, args: { ...call.args, fence: String(fence) } });
+    expect(await under(seen + 1)).toEqual(['rolled_back']);
     expect(await dump(redis)).toEqual(before);
+    expect(await under(seen)).not.toEqual(['rolled_back']);
   },
 );
+
+test('each script that names an epoch is listed as one that sends the fence, or as one that needs none', () => {
+  const epochal = Object.values(scripts).filter(({ args }) => (args as readonly string[]).includes('epoch'));
+  const readme = readFileSync(new URL('../../lua/README.md', import.meta.url), 'utf8');
+  const table = readme.split('## The fence\n')[1]!.split('\n## ')[0]!;
+  const rows = [...table.matchAll(/^\| (yes|no) \| ([^|]+) \|/gm)].map(([, fence, names]) => ({
+    fence,
+    names: [...names!.matchAll(/`([a-z-]+)`/g)].map(([, name]) => name!),
+  }));
+  const listed = (fence: string) => rows.filter((row) => row.fence === fence).flatMap(({ names }) => names);
+  expect(listed('yes').sort()).toEqual(FENCED.map(({ name }) => name).sort());
+  const fenced = new Set<string>(FENCED.map(({ name }) => name));
+  expect(listed('no').sort()).toEqual(
+    epochal
+      .map(({ name }) => name)
+      .filter((name) => !fenced.has(name))
+      .sort(),
+  );
+});
 
 test('a reservation that somebody else holds by now is neither postponed nor put into quarantine', async () => {
   const { run, calls } = await openWorld(redis, 'counted');

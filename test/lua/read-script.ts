@@ -215,10 +215,9 @@ function firstWords(tree: Node, functions: ReadonlyMap<string, Node>): Set<strin
   const call = (value: Node): void => {
     const args = value.arguments as Node[];
     const target = functions.get(nameOf(value.base));
-    if (!target) return nameOf(value.base) === 'unpack' ? say(args[0]) : undefined;
-    // No stamp is below the fence 0.
-    const unfenced = nameOf(value.base) === 'unready' && args[1]?.type === 'NumericLiteral' && args[1].value === 0;
-    for (const one of returned(target)) if (!unfenced || textOf(one) !== 'rolled_back') say(one);
+    if (!target && nameOf(value.base) === 'unpack') say(args[0]);
+    const unfenced = nameOf(value.base) === 'unserved' && args.length < 2;
+    for (const one of target ? returned(target) : []) if (!unfenced || textOf(one) !== 'rolled_back') say(one);
   };
   for (const value of returned(tree)) say(value);
   return words;
@@ -231,7 +230,9 @@ export function readWords(text: string): { first: string[]; inner: string[] } {
   const alternatives = plain.split(/; /).filter((part, i) => i === 0 || part.startsWith('or '));
   const heads = alternatives.map((part) => part.replace(/^or /, '').split(',')[0]!.trim());
   const first = heads.filter((head) => /^[a-z_]+( *\| *[a-z_]+)*$/.test(head)).flatMap(words);
-  const lists = [...plain.matchAll(/(?:: |Words: |spaces between: )((?:[a-z_]+(?::<[a-z]+>)*)(?:( \| | )[a-z_]+(?::<[a-z]+>)*)*)/g)];
+  const lists = [
+    ...plain.matchAll(/(?:: |Words: |spaces between: )((?:[a-z_]+(?::<[a-z]+>)*)(?:( \| | )[a-z_]+(?::<[a-z]+>)*)*)/g),
+  ];
   const listed = lists.filter(([all, list]) => list!.includes('|') || /^(Words|spaces between)/.test(all));
   return { first, inner: listed.flatMap(([, list]) => words(list!.replace(/:<[a-z]+>/g, ''))) };
 }
