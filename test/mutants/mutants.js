@@ -4,6 +4,7 @@ import { ISOLATION } from './isolation.js';
 import { OPERATING } from './operating.js';
 import { RESERVING } from './reserving.js';
 import { RIGHTS } from './rights.js';
+import { ROLLBACK } from './rollback.js';
 import { SAVING } from './saving.js';
 import { WAITING } from './waiting.js';
 
@@ -21,4 +22,5 @@ export const MUTANTS = [
   ...ISOLATION,
   ...RIGHTS,
   ...ERRORS,
+  ...ROLLBACK,
 ];
