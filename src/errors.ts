@@ -18,6 +18,16 @@ export type CouponIssuerErrorCode =
 export type RedisOutcome = 'not_applied' | 'unknown';
 
 /**
+ * Writes the name of an error class out, as an engine does it for its own. A bundler renames classes, and a minifier leaves one letter. On the
+ * prototype the name is in the stack too, and a frozen `Error.prototype` does not stand in its way.
+ */
+function giveName(errorClass: { readonly prototype: Error }, name: string): void {
+  const written = { value: name, writable: true, configurable: true };
+  Object.defineProperty(errorClass, 'name', written);
+  Object.defineProperty(errorClass.prototype, 'name', written);
+}
+
+/**
  * Every fault is a subclass of this one; an ordinary day (sold out, closed, …) is a value, never an error. Messages, `cause`
  * and `toJSON()` never carry a coupon code, a command's arguments or a connection string.
  */
@@ -26,7 +36,6 @@ export abstract class CouponIssuerError extends Error {
 
   constructor(message: string, options?: { cause?: unknown }) {
     super(message, options);
-    this.name = new.target.name;
   }
 
   toJSON(): { name: string; code: CouponIssuerErrorCode; message: string } {
@@ -36,21 +45,37 @@ export abstract class CouponIssuerError extends Error {
 
 /** An argument breaks a documented limit. Thrown before any I/O; nothing was written. */
 export class InvalidArgumentError extends CouponIssuerError {
+  static {
+    giveName(InvalidArgumentError, 'InvalidArgumentError');
+  }
+
   readonly code = 'INVALID_ARGUMENT';
 }
 
 /** No campaign of this id was ever opened under this prefix. Nothing was written. */
 export class UnknownCampaignError extends CouponIssuerError {
+  static {
+    giveName(UnknownCampaignError, 'UnknownCampaignError');
+  }
+
   readonly code = 'UNKNOWN_CAMPAIGN';
 }
 
 /** The campaign is another one than the call assumes: another definition, closed, without a pool, or already in the database. Nothing was written. */
 export class CampaignConflictError extends CouponIssuerError {
+  static {
+    giveName(CampaignConflictError, 'CampaignConflictError');
+  }
+
   readonly code = 'CAMPAIGN_CONFLICT';
 }
 
 /** This process has not the same `persistence` and `deliver` as the campaign was opened with. Nothing was written. */
 export class MisconfiguredError extends CouponIssuerError {
+  static {
+    giveName(MisconfiguredError, 'MisconfiguredError');
+  }
+
   readonly code = 'MISCONFIGURED';
 }
 
@@ -59,16 +84,21 @@ export class MisconfiguredError extends CouponIssuerError {
  * again after `retryAfterMs`.
  */
 export class OverloadedError extends CouponIssuerError {
+  static {
+    giveName(OverloadedError, 'OverloadedError');
+  }
+
   readonly code = 'OVERLOADED';
   /** Milliseconds after which a new attempt makes sense. */
   readonly retryAfterMs: number;
 
   constructor(message: string, retryAfterMs: number) {
     // Without a stack: under three times the load that can be served two of three calls end here, and most of their price would be the stack.
+    // Where `Error` is frozen, the limit stays as it is.
     const { stackTraceLimit } = Error;
-    Error.stackTraceLimit = 0;
+    Reflect.set(Error, 'stackTraceLimit', 0);
     super(message);
-    Error.stackTraceLimit = stackTraceLimit;
+    Reflect.set(Error, 'stackTraceLimit', stackTraceLimit);
     this.retryAfterMs = retryAfterMs;
   }
 }
@@ -78,6 +108,10 @@ export class OverloadedError extends CouponIssuerError {
  * `status()` tells, and a repeat with the same request id finds what was taken.
  */
 export class RedisError extends CouponIssuerError {
+  static {
+    giveName(RedisError, 'RedisError');
+  }
+
   readonly code = 'REDIS';
   readonly outcome: RedisOutcome;
 
@@ -96,11 +130,19 @@ export function inDoubt(error: unknown): unknown {
 
 /** The save or the delivery failed for certain and the unit is back in the stock. Asking again may succeed. */
 export class NotIssuedError extends CouponIssuerError {
+  static {
+    giveName(NotIssuedError, 'NotIssuedError');
+  }
+
   readonly code = 'NOT_ISSUED';
 }
 
 /** The campaign's state in Redis is missing, behind or unfinished, in a call that has no status for it. `issue()` answers `not_ready` instead. */
 export class NotReadyError extends CouponIssuerError {
+  static {
+    giveName(NotReadyError, 'NotReadyError');
+  }
+
   readonly code = 'NOT_READY';
   readonly reason: NotReadyReason;
 
@@ -112,11 +154,19 @@ export class NotReadyError extends CouponIssuerError {
 
 /** A function you gave (`eligible`, or the adapter's `list`) threw, or did not answer in time, where nothing had been reserved yet. */
 export class HookError extends CouponIssuerError {
+  static {
+    giveName(HookError, 'HookError');
+  }
+
   readonly code = 'HOOK';
 }
 
 /** `close()` was called on this issuer. Nothing was written. */
 export class ClosedError extends CouponIssuerError {
+  static {
+    giveName(ClosedError, 'ClosedError');
+  }
+
   readonly code = 'CLOSED';
 }
 
@@ -126,22 +176,37 @@ export class ClosedError extends CouponIssuerError {
  * a row of the batch will never be accepted: alone, it goes into quarantine at once instead of being tried again.
  */
 export class NotSavedError extends Error {
+  static {
+    giveName(NotSavedError, 'NotSavedError');
+  }
+
   readonly wholeBatch: boolean;
   readonly permanent: boolean;
 
   constructor(message: string, options: { cause?: unknown; wholeBatch?: boolean; permanent?: boolean } = {}) {
     super(message, 'cause' in options ? { cause: options.cause } : undefined);
-    this.name = 'NotSavedError';
     this.wholeBatch = options.wholeBatch ?? false;
     this.permanent = options.permanent ?? false;
+  }
+
+  toJSON(): { name: string; message: string; wholeBatch: boolean; permanent: boolean } {
+    const { name, message, wholeBatch, permanent } = this;
+    return { name, message, wholeBatch, permanent };
   }
 }
 
 /** Thrown by `deliver`: this coupon was certainly not delivered. Any other error means "unknown". */
 export class NotDeliveredError extends Error {
+  static {
+    giveName(NotDeliveredError, 'NotDeliveredError');
+  }
+
   constructor(message: string, options?: { cause?: unknown }) {
     super(message, options);
-    this.name = 'NotDeliveredError';
+  }
+
+  toJSON(): { name: string; message: string } {
+    return { name: this.name, message: this.message };
   }
 }
 
@@ -162,11 +227,24 @@ export function kindOf(error: unknown): Error {
   const source = isError(error) ? error : new Error();
   const code = read(() => (source as { code?: unknown }).code);
   const name = read(() => source.name);
-  const copy = new Error('its message may quote codes and is not told');
-  copy.name = typeof name === 'string' && /^[A-Z][a-z]+(?:[A-Z][a-z]+){0,4}$/.test(name) ? name : 'Error';
+  const isName = typeof name === 'string' && /^[A-Z][a-z]+(?:[A-Z][a-z]+){0,4}$/.test(name);
   // What systems and databases call their faults; longer words with digits could be anything.
-  if (typeof code === 'string' && /^(?:E[A-Z_]{2,30}|[0-9][0-9A-Z]{4})$/.test(code)) Object.assign(copy, { code });
-  copy.stack = `${copy.name}: ${copy.message}`;
+  const isCode = typeof code === 'string' && /^(?:E[A-Z_]{2,30}|[0-9][0-9A-Z]{4})$/.test(code);
+  return bareError(isName ? name : 'Error', 'its message may quote codes and is not told', isCode ? code : undefined);
+}
+
+/**
+ * An error that is what it says and nothing else: no stack, no cause; its JSON has the message. Its properties are defined, because a frozen
+ * `Error.prototype` refuses an assignment.
+ */
+export function bareError(name: string, message: string, code?: string): Error {
+  const copy = new Error(message);
+  const define = (key: string, value: unknown, enumerable = false) =>
+    Object.defineProperty(copy, key, { value, enumerable, writable: true, configurable: true });
+  define('name', name);
+  define('stack', `${name}: ${message}`);
+  if (code !== undefined) define('code', code, true);
+  define('toJSON', () => (code === undefined ? { name, message } : { name, code, message }));
   return copy;
 }
 
@@ -184,13 +262,10 @@ export function redacted(error: unknown, secrets: Iterable<string | null> = []):
   const known = [...secrets].filter((secret) => secret !== null && secret !== '') as string[];
   for (const secret of known.sort((a, b) => b.length - a.length)) message = message.replaceAll(secret, '[redacted]');
   message = message.replace(URL_LIKE, '[redacted]').slice(0, MAX_MESSAGE);
-  const copy = new Error(message);
   const safe = (text: unknown, shape: RegExp): text is string =>
     typeof text === 'string' && shape.test(text) && !known.some((secret) => text.includes(secret));
   const name = read(() => source.name);
-  copy.name = safe(name, /^\w{1,64}$/) ? name : 'Error';
   const code = read(() => (source as { code?: unknown }).code);
-  if (safe(code, /^[A-Z0-9_]{1,32}$/)) Object.assign(copy, { code });
-  copy.stack = `${copy.name}: ${message}`;
-  return copy;
+  const isCode = safe(code, /^[A-Z0-9_]{1,32}$/);
+  return bareError(safe(name, /^\w{1,64}$/) ? name : 'Error', message, isCode ? code : undefined);
 }

@@ -1,5 +1,5 @@
 import { monotonicMs, withDeadline } from '../deadline.js';
-import { RedisError, redacted } from '../errors.js';
+import { bareError, RedisError, redacted } from '../errors.js';
 import { messageOf } from '../foreign.js';
 import type { RedisClient } from './client.js';
 import type { KeyName } from './keys.js';
@@ -123,9 +123,7 @@ function flatten<K extends KeyName, A extends string, E extends string>(
 function withoutQuotes(safe: Error): Error {
   const message = safe.message.replace(/,? with args beginning with:[\s\S]*/, '');
   if (message === safe.message) return safe;
-  const copy = Object.assign(new Error(message), { name: safe.name });
-  copy.stack = `${copy.name}: ${message}`;
-  return copy;
+  return bareError(safe.name, message);
 }
 
 /** Servers quote arguments in some errors. Words this short are flags and counts, not codes. */

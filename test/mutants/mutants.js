@@ -1,6 +1,7 @@
 import { ENDING } from './ending.js';
 import { ERRORS } from './errors.js';
 import { ISOLATION } from './isolation.js';
+import { NAMES } from './names.js';
 import { OPERATING } from './operating.js';
 import { RESERVING } from './reserving.js';
 import { RIGHTS } from './rights.js';
@@ -19,8 +20,9 @@ export const MUTANTS = [
   ...SAVING,
   ...OPERATING,
   ...WAITING,
-  ...ISOLATION,
-  ...RIGHTS,
   ...ERRORS,
+  ...ISOLATION,
+  ...NAMES,
+  ...RIGHTS,
   ...ROLLBACK,
 ];

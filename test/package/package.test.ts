@@ -1,65 +1,32 @@
-import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ENTRIES, Installed } from './installed.js';
 
-const run = promisify(execFile);
-const ROOT = new URL('../../', import.meta.url).pathname;
-const ENTRIES = ['index', 'postgres', 'mysql', 'testing'];
-
-let dir: string;
-let tarball: string;
-let files: string[];
-
+let installed: Installed;
 beforeAll(async () => {
-  if (!existsSync(join(ROOT, 'dist/index.js'))) throw new Error('dist is missing: npm run build');
-  dir = mkdtempSync(join(tmpdir(), 'coupon-package-'));
-  const { stdout } = await run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', dir], { cwd: ROOT });
-  const [packed] = JSON.parse(stdout) as [{ filename: string; files: { path: string }[] }];
-  tarball = join(dir, packed.filename);
-  files = packed.files.map(({ path }) => path);
-  // Installed as a user has it, without asking a registry.
-  const modules = join(dir, 'node_modules');
-  mkdirSync(join(modules, 'coupon-issuer'), { recursive: true });
-  await run('tar', ['-xzf', tarball, '-C', join(modules, 'coupon-issuer'), '--strip-components=1']);
-  for (const name of ['ioredis', 'ioredis-mock', '@types/node', '@types/ioredis-mock', '@types/pg', 'pg', 'mysql2']) {
-    mkdirSync(join(modules, name, '..'), { recursive: true });
-    symlinkSync(join(ROOT, 'node_modules', name), join(modules, name));
-  }
+  installed = await Installed.create();
 });
-afterAll(() => rmSync(dir, { recursive: true, force: true }));
-
-const tool = (name: string, args: string[]) => run(join(ROOT, 'node_modules/.bin', name), args, { cwd: dir });
-
-/** The output of a tool, also of one that fails: a rejection alone would not say what is wrong. */
-async function outputOf(work: Promise<{ stdout: string }>): Promise<{ failed: boolean; output: string }> {
-  try {
-    return { failed: false, output: (await work).stdout };
-  } catch (error) {
-    const { stdout, stderr } = error as { stdout: string; stderr: string };
-    return { failed: true, output: `${stdout}${stderr}` };
-  }
-}
+afterAll(() => installed?.remove());
 
 test('the tarball holds dist, README, LICENSE, CHANGELOG and package.json, and nothing else', () => {
+  const { files } = installed;
   const outside = files.filter((path) => !path.startsWith('dist/')).sort();
   expect(outside).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json']);
+  expect(ENTRIES).toEqual(expect.arrayContaining(['.', './postgres', './mysql', './testing']));
   for (const entry of ENTRIES) {
-    for (const extension of ['js', 'cjs', 'd.ts', 'd.cts']) expect(files).toContain(`dist/${entry}.${extension}`);
+    const name = entry === '.' ? 'index' : entry.slice(2);
+    for (const extension of ['js', 'cjs', 'd.ts', 'd.cts']) expect(files).toContain(`dist/${name}.${extension}`);
   }
   expect(files.filter((path) => !/^dist\/.*\.(c?js|d\.c?ts)$/.test(path) && path.startsWith('dist/'))).toEqual([]);
 });
 
 test('publint finds nothing', async () => {
-  const { failed, output } = await outputOf(tool('publint', [tarball, '--strict']));
+  const { failed, output } = await installed.tool('publint', [installed.tarball, '--strict']);
   expect(output).toContain('All good!');
   expect(failed).toBe(false);
 });
 
 test('its types are right for ESM and CommonJS', async () => {
-  const { failed, output } = await outputOf(tool('attw', ['--profile', 'node16', '--no-emoji', tarball]));
+  const { failed, output } = await installed.tool('attw', ['--profile', 'node16', '--no-emoji', installed.tarball]);
   expect(failed, output).toBe(false);
 });
 
@@ -97,9 +64,12 @@ const { PostgresPersistence } = require('coupon-issuer/postgres');
 require('coupon-issuer/testing');`,
   },
 ])('plain Node issues a coupon with the installed package as $module', async ({ file, imports }) => {
-  writeFileSync(join(dir, file), imports + USE);
-  const { stdout } = await run(process.execPath, [file], { cwd: dir });
-  expect(JSON.parse(stdout)).toEqual({ statuses: ['issued', 'sold_out'], http: [201, 409], valid: true });
+  installed.write(file, imports + USE);
+  expect(JSON.parse(await installed.node(file))).toEqual({
+    statuses: ['issued', 'sold_out'],
+    http: [201, 409],
+    valid: true,
+  });
 });
 
 const TYPED_USE = `import { CouponIssuer, type IssueResult, MemoryPersistence, type PersistenceAdapter } from 'coupon-issuer';
@@ -126,10 +96,10 @@ issuer.issue({ campaignId: 'launch', userId: 7 });
 `;
 
 test('a TypeScript user in either module system compiles against the installed types, checked themselves too', async () => {
-  for (const extension of ['mts', 'cts']) writeFileSync(join(dir, `typed.${extension}`), TYPED_USE);
+  for (const extension of ['mts', 'cts']) installed.write(`typed.${extension}`, TYPED_USE);
   const options = ['--noEmit', '--strict', '--exactOptionalPropertyTypes', '--module', 'node16', '--target', 'es2022'];
-  const { failed, output } = await outputOf(
-    tool('tsc', [...options, '--moduleResolution', 'node16', '--types', 'node', 'typed.mts', 'typed.cts']),
-  );
+  const files = ['typed.mts', 'typed.cts'];
+  const args = [...options, '--moduleResolution', 'node16', '--types', 'node', ...files];
+  const { failed, output } = await installed.tool('tsc', args);
   expect(failed, output).toBe(false);
 });
