@@ -2,7 +2,12 @@ import { NotSavedError } from '../errors.js';
 import type { Issuance } from '../issuance.js';
 import type { PersistenceAdapter, SaveVerdict } from './adapter.js';
 import { explain } from './explain.js';
+import type { TableFormat } from './fit.js';
 import { arraysOf, BATCH, Batch, InsertStatements, type Statement } from './postgres-insert.js';
+import { PostgresTable, quotedTable } from './postgres-table.js';
+
+export type { TableFormat } from './fit.js';
+export { createTableSql } from './postgres-table.js';
 
 /** What is asked of a PostgreSQL client. `pg`'s Pool and Client and PGlite fit. Its errors should carry the SQLSTATE as `code`: without it nobody knows what they prove. */
 export interface PostgresLike {
@@ -48,37 +53,8 @@ const UNIQUE_VIOLATION = '23505';
 /** After a conflict, so many batches are expected to have one too. */
 const WARY_FOR = 100;
 const SAVED: SaveVerdict = Object.freeze({ verdict: 'saved' });
-const TABLE = /^([a-z_][a-z0-9_]{0,62}\.)?[a-z_][a-z0-9_]{0,54}$/;
 const SELECTED =
   't.id, t.campaign_id, t.user_id, t.grant_no, t.serial, t.code, t.epoch, round(extract(epoch from t.issued_at) * 1000)::bigint AS issued_at_ms';
-
-/**
- * The table and its unique indexes, for a migration of your own. They are what makes overselling impossible, whatever happens to Redis.
- * `table` matches `[schema.]name` in lower case, default `coupon_issuances`; anything else is a `TypeError`.
- *
- * @example
- * ```ts
- * console.log(createTableSql({ table: 'shop.coupon_issuances' }));
- * ```
- */
-export function createTableSql(options: { table?: string } = {}): string {
-  const table = checkedTable(options.table);
-  const name = table.split('.').at(-1);
-  return `CREATE TABLE IF NOT EXISTS ${table} (
-  campaign_id text COLLATE "C" NOT NULL,
-  serial      bigint NOT NULL,
-  user_id     text COLLATE "C" NOT NULL,
-  grant_no    integer NOT NULL,
-  id          text COLLATE "C" NOT NULL,
-  code        text COLLATE "C",
-  issued_at   timestamptz(3) NOT NULL,
-  epoch       text COLLATE "C" NOT NULL,
-  PRIMARY KEY (campaign_id, serial)
-);
-CREATE UNIQUE INDEX IF NOT EXISTS ${name}_user ON ${table} (campaign_id, user_id, grant_no);
-CREATE UNIQUE INDEX IF NOT EXISTS ${name}_code ON ${table} (campaign_id, code) WHERE code IS NOT NULL;
-`;
-}
 
 /**
  * Saves issuances in PostgreSQL 12 or newer. One statement per batch; where a row is taken two more, and the log of the server then has a line of a
@@ -96,6 +72,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS ${name}_code ON ${table} (campaign_id, code) W
 export class PostgresPersistence implements PersistenceAdapter {
   readonly #client: PostgresLike;
   readonly #table: string;
+  readonly #made: PostgresTable;
   readonly #inserts: InsertStatements;
   readonly #lookUp: string;
   readonly #prepare: boolean;
@@ -104,7 +81,8 @@ export class PostgresPersistence implements PersistenceAdapter {
   constructor(client: PostgresLike, options: PostgresOptions = {}) {
     this.#client = client;
     this.#prepare = options.prepare ?? false;
-    this.#table = checkedTable(options.table);
+    this.#table = quotedTable(options.table);
+    this.#made = new PostgresTable(client, options.table);
     this.#inserts = new InsertStatements(this.#table);
     this.#lookUp = [
       't.serial = n.serial',
@@ -118,11 +96,31 @@ export class PostgresPersistence implements PersistenceAdapter {
       .join(' UNION ALL ');
   }
 
-  /** Creates the table and its indexes where they are missing: three statements. Rejects with the client's own error. */
-  async createTable(): Promise<void> {
-    for (const statement of createTableSql({ table: this.#table }).split(';\n')) {
-      if (statement.trim()) await this.#client.query(statement);
-    }
+  /**
+   * Creates the table with its keys if it is missing, and never alters a table that is there; ends with `checkTable()`. Any number of processes may call it
+   * at once, and a role that may only SELECT and INSERT once the table is there. Two or three statements. Rejects with `MisconfiguredError`, or with the
+   * client's own error.
+   */
+  async createTable(): Promise<TableFormat> {
+    return this.#made.create();
+  }
+
+  /**
+   * Adds the columns and unique keys that a table lacks, in one transaction; removes nothing. Writing to the table waits until the keys are built.
+   * Call it by hand or from a migration, not at each start. Ends with `checkTable()`. Rejects with `MisconfiguredError`, also if rows of the table
+   * forbid a key, or with the client's own error; then nothing was altered.
+   */
+  async upgradeTable(): Promise<TableFormat> {
+    return this.#made.upgrade();
+  }
+
+  /**
+   * Asks the catalogs whether the table has what coupons need: columns that hold every value, a unique key for each promise, and the rights of this role.
+   * Writes nothing. One statement. Rejects with `MisconfiguredError`, which names what is missing and the statement that cures it, or with the
+   * client's own error.
+   */
+  async checkTable(): Promise<TableFormat> {
+    return this.#made.check();
   }
 
   async save(issuances: readonly Issuance[]): Promise<readonly SaveVerdict[]> {
@@ -254,9 +252,4 @@ function toIssuance(row: Row): Issuance {
     epoch: row.epoch,
     state: 'issued',
   };
-}
-
-function checkedTable(table = 'coupon_issuances'): string {
-  if (!TABLE.test(table)) throw new TypeError('table must match [schema.]name, lower case letters, digits and _');
-  return table;
 }

@@ -210,7 +210,7 @@ test.each([1, 50])(
     await fill('new', 40_000);
     const batch = Array.from({ length: size }, (_, i) => issuance({ campaignId: 'new', serial: 50_000 + i }));
     expect(await persistence.save(batch)).toEqual(batch.map(() => ({ verdict: 'saved' })));
-    expect(plans.at(-1)).toContain(`Index Scan using ${table}_user`);
+    expect(plans.at(-1)).toContain(`Index Scan using ${table}_campaign_id_user_id_grant_no_key`);
     expect(plans.at(-1)).not.toContain(`${table}_pkey`);
   },
 );

@@ -7,6 +7,7 @@ import { RESERVING } from './reserving.js';
 import { RIGHTS } from './rights.js';
 import { ROLLBACK } from './rollback.js';
 import { SAVING } from './saving.js';
+import { TABLES } from './tables.js';
 import { WAITING } from './waiting.js';
 
 /**
@@ -25,4 +26,5 @@ export const MUTANTS = [
   ...NAMES,
   ...RIGHTS,
   ...ROLLBACK,
+  ...TABLES,
 ];

@@ -1,0 +1,283 @@
+import { PGlite } from '@electric-sql/pglite';
+import pg from 'pg';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { MisconfiguredError } from '../../src/index.js';
+import { mintId } from '../../src/issuance.js';
+import { createTableSql, PostgresPersistence } from '../../src/persistence/postgres.js';
+import { Database } from '../support/database.js';
+import { issuance } from '../support/issuances.js';
+
+let database: Database;
+/** A schema of each test's own, in which all clients work. */
+let schema: string;
+let clients: pg.Client[];
+beforeAll(async () => {
+  database = await Database.create();
+});
+afterAll(() => database.stop());
+beforeEach(async () => {
+  schema = `test_${mintId().toLowerCase().replaceAll('-', '_')}`;
+  clients = [];
+  await database.pool.query(`CREATE SCHEMA ${schema}`);
+  return async () => {
+    await Promise.all(clients.map((client) => client.end()));
+    await database.pool.query(`DROP SCHEMA ${schema} CASCADE`);
+  };
+});
+
+async function connect(config: pg.ClientConfig = {}): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: database.url, options: `-c search_path=${schema}`, ...config });
+  clients.push(client);
+  await client.connect();
+  return client;
+}
+
+/** An adapter on a connection of its own, and the connection. */
+async function prepared(): Promise<{ client: pg.Client; persistence: PostgresPersistence }> {
+  const client = await connect();
+  return { client, persistence: new PostgresPersistence(client) };
+}
+
+async function uniqueKeysOf(client: pg.Client, table = 'coupon_issuances'): Promise<string[]> {
+  const { rows } = await client.query(
+    `SELECT (SELECT string_agg(a.attname, ',' ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = i.indexrelid) AS columns
+     FROM pg_index i WHERE i.indrelid = $1::regclass AND i.indisunique ORDER BY 1`,
+    [table],
+  );
+  return rows.map(({ columns }) => columns);
+}
+
+const ALL_KEYS = ['campaign_id,code', 'campaign_id,serial', 'campaign_id,user_id,grant_no'];
+const RELEASE_0_1 = `CREATE TABLE coupon_issuances (campaign_id text COLLATE "C" NOT NULL, serial bigint NOT NULL, user_id text COLLATE "C" NOT NULL,
+  grant_no integer NOT NULL, id text COLLATE "C" NOT NULL, code text COLLATE "C", issued_at timestamptz(3) NOT NULL, epoch text COLLATE "C" NOT NULL,
+  PRIMARY KEY (campaign_id, serial))`;
+const KEYS_0_1 = `CREATE UNIQUE INDEX coupon_issuances_user ON coupon_issuances (campaign_id, user_id, grant_no);
+  CREATE UNIQUE INDEX coupon_issuances_code ON coupon_issuances (campaign_id, code) WHERE code IS NOT NULL`;
+
+test('a table that was renamed keeps its indexes, and the next one gets unique keys of its own', async () => {
+  const { client, persistence } = await prepared();
+  for (const year of [2024, 2025, 2026]) {
+    await persistence.createTable();
+    expect(await uniqueKeysOf(client)).toEqual(ALL_KEYS);
+    await client.query(`ALTER TABLE coupon_issuances RENAME TO coupon_issuances_${year}`);
+  }
+});
+
+test('processes that start at once on an empty database all get the table', async () => {
+  const all = await Promise.all(Array.from({ length: 8 }, prepared));
+  for (let round = 0; round < 5; round++) {
+    const made = await Promise.allSettled(all.map(({ persistence }) => persistence.createTable()));
+    expect(made).toEqual(all.map(() => ({ status: 'fulfilled', value: { format: 1 } })));
+    expect(await uniqueKeysOf(all[0]!.client)).toEqual(ALL_KEYS);
+    await all[0]!.client.query('DROP TABLE coupon_issuances');
+  }
+});
+
+test('a table that another made while this process was about to is judged like any other', async () => {
+  const { client, persistence } = await prepared();
+  const query = async (text: string, values?: unknown[]) => {
+    // A migration, which takes no lock.
+    if (text.startsWith('DO')) await client.query(createTableSql());
+    const result = await client.query(text, values);
+    if (text.startsWith('DO')) throw Object.assign(new Error('already there'), { code: '42P07' });
+    return result;
+  };
+  expect(await new PostgresPersistence({ query }).createTable()).toEqual({ format: 1 });
+  await client.query('DROP TABLE coupon_issuances');
+  const failing = (text: string, values?: unknown[]) =>
+    text.startsWith('DO') ? Promise.reject(new Error('no right to create')) : client.query(text, values);
+  await expect(new PostgresPersistence({ query: failing }).createTable()).rejects.toThrow('no right to create');
+  expect(await persistence.createTable()).toEqual({ format: 1 });
+});
+
+test('a role that may only SELECT and INSERT calls createTable and saves, once the table is there', async () => {
+  const { client, persistence } = await prepared();
+  await client.query(
+    `CREATE ROLE seller_${schema} LOGIN PASSWORD 'secret'; GRANT USAGE ON SCHEMA ${schema} TO seller_${schema}`,
+  );
+  const seller = await connect({
+    user: `seller_${schema}`,
+    password: 'secret',
+    connectionString: undefined,
+    ...addressOf(database.url),
+  });
+  const selling = new PostgresPersistence(seller);
+  await expect(selling.createTable()).rejects.toMatchObject({ code: '42501' });
+  await persistence.createTable();
+  await expect(selling.createTable()).rejects.toThrow(`seller_${schema} may not SELECT and INSERT (cure: GRANT`);
+  await client.query(`GRANT SELECT, INSERT ON coupon_issuances TO seller_${schema}`);
+  expect(await selling.createTable()).toEqual({ format: 1 });
+  expect(await selling.save([issuance()])).toEqual([{ verdict: 'saved' }]);
+  await client.query(`DROP OWNED BY seller_${schema}`);
+});
+
+function addressOf(url: string): pg.ClientConfig {
+  const { hostname, port, pathname } = new URL(url);
+  return { host: hostname, port: Number(port), database: pathname.slice(1) };
+}
+
+test('createTable never alters a table that is there', async () => {
+  const { client, persistence } = await prepared();
+  await client.query(RELEASE_0_1);
+  await expect(persistence.createTable()).rejects.toThrow(MisconfiguredError);
+  expect(await uniqueKeysOf(client)).toEqual(['campaign_id,serial']);
+});
+
+test.each([
+  { what: 'a table of release 0.1', sql: `${RELEASE_0_1}; ${KEYS_0_1}` },
+  {
+    what: 'a partitioned table',
+    sql: `CREATE TABLE coupon_issuances (LIKE made INCLUDING ALL) PARTITION BY HASH (campaign_id);
+      CREATE TABLE p0 PARTITION OF coupon_issuances FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+      CREATE TABLE p1 PARTITION OF coupon_issuances FOR VALUES WITH (MODULUS 2, REMAINDER 1)`,
+  },
+  {
+    what: 'a table with columns, keys and types of its owner',
+    sql: `CREATE DOMAIN user_name AS varchar(200); CREATE TABLE coupon_issuances (LIKE made, note text, number bigserial PRIMARY KEY,
+      UNIQUE (serial, campaign_id), UNIQUE (campaign_id, grant_no, user_id), UNIQUE (campaign_id, code) INCLUDE (id), UNIQUE (campaign_id, id));
+      ALTER TABLE coupon_issuances ALTER user_id TYPE user_name COLLATE "C", ALTER code TYPE varchar(128), ALTER grant_no TYPE smallint, ALTER issued_at TYPE timestamptz`,
+  },
+])('$what is fit', async ({ sql }) => {
+  const { client } = await prepared();
+  await new PostgresPersistence(client, { table: 'made' }).createTable();
+  await client.query(sql);
+  const persistence = new PostgresPersistence(client);
+  expect(await persistence.createTable()).toEqual({ format: 1 });
+  expect(await persistence.save([issuance()])).toEqual([{ verdict: 'saved' }]);
+});
+
+/** A table that was spoiled: what the error says, and whether the statement that it names is a cure as it stands. */
+const SPOILED = [
+  ['DROP CONSTRAINT coupon_issuances_pkey', 'no unique key on (campaign_id, serial)'],
+  [
+    'DROP CONSTRAINT coupon_issuances_campaign_id_user_id_grant_no_key',
+    'no unique key on (campaign_id, user_id, grant_no)',
+  ],
+  ['DROP CONSTRAINT coupon_issuances_campaign_id_code_key', 'no unique key on (campaign_id, code)'],
+  ['DROP COLUMN code', 'no column code'],
+  ['DROP COLUMN epoch', 'no column epoch'],
+  ['ALTER user_id TYPE text COLLATE nobody', 'collation of its column user_id'],
+  ['ALTER code TYPE text COLLATE nobody', 'collation of its column code'],
+  ['ALTER user_id TYPE varchar(100)', 'user_id (character varying(100)) cannot hold'],
+  ['ALTER code TYPE char(128)', 'code (character(128)) cannot hold'],
+  ['ALTER serial TYPE integer', 'serial (integer) cannot hold'],
+  ['ALTER issued_at TYPE timestamptz(0)', 'issued_at (timestamp(0) with time zone) cannot hold'],
+  ['ALTER issued_at TYPE timestamp', 'issued_at (timestamp without time zone) cannot hold'],
+  ['ALTER code SET NOT NULL', 'code must have a value'],
+  ['ADD shop integer NOT NULL', 'column shop has neither'],
+  ['SET UNLOGGED', 'unlogged'],
+] as const;
+
+test.each(SPOILED)(
+  'after %s the table is refused, and the statement that the error names cures it',
+  async (how, says) => {
+    const { client, persistence } = await prepared();
+    await persistence.createTable();
+    await client.query(`CREATE COLLATION nobody (provider = icu, locale = 'und-u-ks-level2', deterministic = false)`);
+    await client.query(`ALTER TABLE coupon_issuances ${how}`);
+    const error = await persistence.checkTable().catch((error: unknown) => error as MisconfiguredError);
+    expect(error).toBeInstanceOf(MisconfiguredError);
+    expect((error as Error).message).toContain(says);
+    for (const [, cure] of (error as Error).message.matchAll(/\(cure: (.*?)\)(?=$|;)/g)) await client.query(cure!);
+    expect(await persistence.checkTable().catch(async () => persistence.upgradeTable())).toEqual({ format: 1 });
+  },
+);
+
+test.each([
+  ['CREATE UNIQUE INDEX ON coupon_issuances (campaign_id, user_id, grant_no) WHERE code IS NOT NULL', 'is partial'],
+  ['CREATE UNIQUE INDEX ON coupon_issuances (campaign_id, user_id, grant_no) WHERE grant_no > 0', 'is partial'],
+  ['CREATE UNIQUE INDEX ON coupon_issuances (campaign_id, user_id COLLATE nobody, grant_no)', 'has a collation'],
+  ['ALTER TABLE coupon_issuances ADD UNIQUE (campaign_id, user_id, grant_no) DEFERRABLE', 'is deferrable'],
+  ['ALTER TABLE coupon_issuances ADD UNIQUE NULLS NOT DISTINCT (campaign_id, user_id, grant_no)', 'NULLS NOT DISTINCT'],
+  ['CREATE UNIQUE INDEX ON coupon_issuances (campaign_id, user_id, grant_no, id)', 'it has no'],
+  ['CREATE UNIQUE INDEX ON coupon_issuances (campaign_id, user_id) INCLUDE (grant_no)', 'it has no'],
+  ['CREATE UNIQUE INDEX ON coupon_issuances (campaign_id, lower(user_id), grant_no)', 'it has no'],
+  ['CREATE INDEX ON coupon_issuances (campaign_id, user_id, grant_no)', 'it has no'],
+])('%s is no unique key of users and grants', async (sql, says) => {
+  const { client, persistence } = await prepared();
+  await persistence.createTable();
+  await client.query(`CREATE COLLATION nobody (provider = icu, locale = 'und-u-ks-level2', deterministic = false)`);
+  await client.query('ALTER TABLE coupon_issuances DROP CONSTRAINT coupon_issuances_campaign_id_user_id_grant_no_key');
+  await client.query(sql);
+  const refused = expect(persistence.checkTable()).rejects;
+  await refused.toThrow('no unique key on (campaign_id, user_id, grant_no)');
+  await expect(persistence.checkTable()).rejects.toThrow(says);
+});
+
+test('an index that could not be built concurrently is there, and is no unique key', async () => {
+  const { client, persistence } = await prepared();
+  await persistence.createTable();
+  await client.query('ALTER TABLE coupon_issuances DROP CONSTRAINT coupon_issuances_campaign_id_code_key');
+  const one = issuance({ code: 'CODE-1' });
+  const twin = issuance({ campaignId: one.campaignId, serial: 2, code: 'CODE-1' });
+  await persistence.save([one, twin]);
+  const concurrently = client.query('CREATE UNIQUE INDEX CONCURRENTLY late ON coupon_issuances (campaign_id, code)');
+  await expect(concurrently).rejects.toMatchObject({ code: '23505' });
+  await expect(persistence.checkTable()).rejects.toThrow('for late is invalid');
+});
+
+test.each([
+  ['CREATE VIEW coupon_issuances AS SELECT * FROM made', 'it is not a table'],
+  ['CREATE TEMPORARY TABLE coupon_issuances (LIKE made INCLUDING ALL)', 'it is temporary'],
+  [
+    'CREATE TABLE coupon_issuances (LIKE made INCLUDING ALL); CREATE TABLE more () INHERITS (coupon_issuances)',
+    'inherit',
+  ],
+  ['ALTER TABLE made RENAME TO other', 'it does not exist'],
+])('%s: the table is refused', async (sql, says) => {
+  const { client, persistence } = await prepared();
+  await new PostgresPersistence(client, { table: 'made' }).createTable();
+  await client.query(sql);
+  await expect(persistence.checkTable()).rejects.toThrow(says);
+});
+
+test('upgradeTable adds what is missing, whoever does so at the same time, and nothing twice', async () => {
+  const all = await Promise.all(Array.from({ length: 4 }, prepared));
+  const { client } = all[0]!;
+  await client.query(`${RELEASE_0_1}; ALTER TABLE coupon_issuances DROP COLUMN code`);
+  for (let round = 0; round < 2; round++) {
+    const upgraded = await Promise.all(all.map(({ persistence }) => persistence.upgradeTable()));
+    expect(upgraded).toEqual(all.map(() => ({ format: 1 })));
+    expect(await uniqueKeysOf(client)).toEqual(ALL_KEYS);
+  }
+});
+
+test('upgradeTable alters nothing where rows forbid a key, and quotes none of them', async () => {
+  const { client, persistence } = await prepared();
+  await client.query(`${RELEASE_0_1}; ALTER TABLE coupon_issuances DROP COLUMN epoch`);
+  const row = (serial: number) =>
+    client.query(`INSERT INTO coupon_issuances VALUES ('c', ${serial}, 'u${serial}', 1, '${serial}', 'SECRET', now())`);
+  await row(1);
+  await row(2);
+  await client.query('ALTER TABLE coupon_issuances ADD epoch text');
+  const error = await persistence.upgradeTable().catch((error: unknown) => error as Error);
+  expect(error).toBeInstanceOf(MisconfiguredError);
+  expect(JSON.stringify([error, (error as Error).message, (error as Error).cause])).not.toContain('SECRET');
+  expect(await uniqueKeysOf(client)).toEqual(['campaign_id,serial']);
+});
+
+test('a table whose name is a word of SQL, in a schema that is not on the path, is made, judged and used', async () => {
+  const { client } = await prepared();
+  await client.query(`CREATE SCHEMA "order_${schema}"`);
+  const persistence = new PostgresPersistence(await connect(), { table: `order_${schema}.user` });
+  expect(await persistence.createTable()).toEqual({ format: 1 });
+  const one = issuance();
+  expect(await persistence.save([one])).toEqual([{ verdict: 'saved' }]);
+  expect(await persistence.find([one])).toMatchObject([{ id: one.id }]);
+  await client.query(`DROP SCHEMA "order_${schema}" CASCADE`);
+});
+
+test('PGlite gets the table as well', async () => {
+  const pglite = await PGlite.create();
+  try {
+    const persistence = new PostgresPersistence(pglite);
+    expect(await Promise.all([persistence.createTable(), persistence.createTable()])).toHaveLength(2);
+    await pglite.query('ALTER TABLE coupon_issuances DROP CONSTRAINT coupon_issuances_campaign_id_code_key');
+    await expect(persistence.checkTable()).rejects.toThrow(
+      'CREATE UNIQUE INDEX ON "coupon_issuances" (campaign_id, code)',
+    );
+    expect(await persistence.upgradeTable()).toEqual({ format: 1 });
+  } finally {
+    await pglite.close();
+  }
+});
