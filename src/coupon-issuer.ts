@@ -2,14 +2,14 @@ import { Attempts, type IssueRequest } from './attempts.js';
 import { type Campaign, type CampaignDefinition, toRules } from './campaign.js';
 import { checkedClose, checkedReplacement, checkedRestock } from './changes.js';
 import { Deliveries } from './deliver.js';
-import { CampaignConflictError, ClosedError } from './errors.js';
+import { ClosedError } from './errors.js';
 import { type Emit, safeEmit } from './events.js';
 import type { ReconcileReport } from './findings.js';
 import { InFlight } from './in-flight.js';
 import { mintId } from './issuance.js';
 import type { Steps } from './issue.js';
 import { assertName, ownCopy } from './limits.js';
-import { assertCodes, type CodeSource, checkedLoad, type LoadOptions, type LoadResult, loadInChunks } from './load.js';
+import { assertPool, type CodeSource, checkedLoad, type LoadOptions, type LoadResult, loadInChunks } from './load.js';
 import { openCampaign } from './open.js';
 import {
   type CheckedOptions,
@@ -29,13 +29,14 @@ import {
 import { checkedRebuildOptions, type RebuildOptions, type RebuildResult, rebuild } from './rebuild.js';
 import { checkedReconcileOptions, type ReconcileOptions, reconcile } from './reconcile.js';
 import * as admin from './redis/admin.js';
-import type { CampaignState, RedisContext } from './redis/campaign-state.js';
+import type { RedisContext } from './redis/campaign-state.js';
 import { Campaigns } from './redis/campaigns.js';
 import { ScriptRunner } from './redis/runner.js';
 import type { Serving } from './redis/serving.js';
 import type { IssueResult } from './result.js';
 import { batchedSaves } from './save.js';
 import { type Finding, type SettleOptions, type SettleResult, settle, settleAll, settleBatch } from './settle.js';
+import { reading, type Source } from './source.js';
 import { statusOf, type UserStatus } from './status.js';
 import type { AdmitResult } from './waiting-room/admission.js';
 import type { JoinRequest } from './waiting-room/join.js';
@@ -156,7 +157,8 @@ export class CouponIssuer {
    * Loads codes into the pool, 500 a round trip. Codes that were ever loaded are skipped and counted. Under the same `loadId` a load that was
    * interrupted goes on where it stopped.
    *
-   * Throws `InvalidArgumentError` naming the place of a bad code, before anything is written if the codes are an array;
+   * The source is listened to before anything is awaited, and its iterator is closed however the call ends. An error of the source reaches the caller.
+   * Throws `InvalidArgumentError` naming the place of a bad code, before anything is written if the codes are an array or a set;
    * `CampaignConflictError` if the campaign has no pool or is closed; `UnknownCampaignError`, `NotReadyError`, `RedisError`, and the reason of an
    * aborted signal.
    *
@@ -166,11 +168,9 @@ export class CouponIssuer {
    * ```
    */
   async loadCodes(id: string, codes: CodeSource, options: LoadOptions = {}): Promise<LoadResult> {
-    assertCodes(codes);
-    const own = checkedLoad(options);
-    return this.#change(id, async (serving) => {
-      assertPool(serving);
-      return loadInChunks(serving.state, codes, own);
+    return reading('codes', codes, async (source) => {
+      const own = checkedLoad(options, source);
+      return this.#change(id, ({ state }) => loadInChunks(state, source, own));
     });
   }
 
@@ -190,9 +190,9 @@ export class CouponIssuer {
     replacement: string;
   }): Promise<{ status: 'replaced' | 'not_in_pool' | 'duplicate' }> {
     const { campaignId, code, replacement } = checkedReplacement(change);
-    return this.#administer(campaignId, async (serving) => {
-      assertPool(serving);
-      return { status: await admin.replaceInPool(serving.state, code, replacement) };
+    return this.#administer(campaignId, async ({ state }) => {
+      assertPool(state);
+      return { status: await admin.replaceInPool(state, code, replacement) };
     });
   }
 
@@ -504,14 +504,13 @@ export class CouponIssuer {
    * ```
    */
   async rebuild(definition: CampaignDefinition, options: RebuildOptions = {}): Promise<RebuildResult> {
-    this.#assertNotClosed();
-    const { id, rules } = toRules(definition, this.#context.has);
-    const own = checkedRebuildOptions(options, rules.kind);
-    const { leaseMs, timeoutMs, persistence } = this.#options;
-    const unsafeRedis = this.#options.unsafeRedis === 'allow';
-    const { context, campaigns, emit } = { context: this.#context, campaigns: this.#campaigns, emit: this.#emit };
-    const parts = { context, campaigns, persistence, leaseMs, timeoutMs, unsafeRedis, emit };
-    return this.#inFlight.track(rebuild(id, rules, own, parts));
+    const own = checkedRebuildOptions(options);
+    const parts = { ...this.#options, context: this.#context, campaigns: this.#campaigns, emit: this.#emit };
+    const run = async (codes: Source | null) => {
+      this.#assertNotClosed();
+      return this.#inFlight.track(rebuild(definition, own, codes, parts));
+    };
+    return own.codes === undefined ? run(null) : reading('codes', own.codes, run);
   }
 
   /**
@@ -633,9 +632,4 @@ export class CouponIssuer {
 
 function closed(): ClosedError {
   return new ClosedError('this issuer was closed');
-}
-
-function assertPool({ state }: { state: CampaignState }): void {
-  if (state.rules.kind !== 'codes')
-    throw new CampaignConflictError(`campaign ${state.id} is ${state.rules.kind}, it has no code pool`);
 }

@@ -1,15 +1,18 @@
 import { randomBytes } from 'node:crypto';
-import { InvalidArgumentError } from './errors.js';
+import { CampaignConflictError, InvalidArgumentError } from './errors.js';
 import { assertFunction, assertSignal, assertText, ownCopy, textFault } from './limits.js';
+import { tell } from './progress.js';
 import { type LoadProgress, loadChunk } from './redis/admin.js';
 import type { CampaignState } from './redis/campaign-state.js';
+import type { Source } from './source.js';
 
 export interface LoadOptions {
   /** Names this load, 1–128 bytes: loading the same source again under it goes on where it stopped. Default: a new random one. */
-  readonly loadId?: string;
-  /** Called after each chunk. */
-  readonly onProgress?: (progress: LoadResult) => void;
-  readonly signal?: AbortSignal;
+  readonly loadId?: string | undefined;
+  /** Called after each chunk and not awaited. If it throws, the load ends with that error; a promise that it returns may reject. */
+  readonly onProgress?: ((progress: LoadResult) => void) | undefined;
+  /** Ends the load between two chunks, and at once while the source is silent. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface LoadResult {
@@ -26,46 +29,62 @@ export type CodeSource = Iterable<string> | AsyncIterable<string>;
 const CHUNK = 500;
 
 /** Throws `InvalidArgumentError`. */
-export function checkedLoad(options: LoadOptions): LoadOptions {
+export function checkedLoad(options: LoadOptions, source: Source): LoadOptions {
+  assertCodes(source);
   const own = ownCopy('options', options, ['loadId', 'onProgress', 'signal']);
   if (own.loadId !== undefined) assertText('loadId', own.loadId);
   assertFunction('onProgress', own.onProgress);
   assertSignal(own.signal);
+  source.endWith(own.signal);
   return own;
 }
 
+export function assertPool({ id, rules }: CampaignState): void {
+  if (rules.kind !== 'codes') throw new CampaignConflictError(`campaign ${id} is ${rules.kind}, it has no code pool`);
+}
+
 /** A list in memory is checked whole before anything is written; a stream can only be checked chunk by chunk. */
-export function assertCodes(codes: CodeSource): void {
-  const source = codes as Partial<Iterable<string> & AsyncIterable<string>> | null | undefined;
-  const iterable = typeof source === 'object' && (source?.[Symbol.iterator] ?? source?.[Symbol.asyncIterator]);
-  if (!iterable) throw new InvalidArgumentError('codes must be an iterable of strings');
-  // A hole in an array is no code, and forEach would not see it.
-  if (Array.isArray(codes)) for (const [i, code] of codes.entries()) assertCode(code, i);
+export function assertCodes(source: Source): void {
+  if (source.isPieces) {
+    throw new InvalidArgumentError(
+      'codes is a stream of bytes or text, whose pieces are not codes; nothing was loaded: split it into lines first',
+    );
+  }
+  if (source.wasRead) {
+    throw new InvalidArgumentError(
+      'codes was read from before this call, and that part is lost; nothing was loaded: make the stream in the call itself',
+    );
+  }
+  for (const [i, code] of source.list?.entries() ?? []) assertCode(code, i);
 }
 
 /** The fault names the place and never the code. */
-function assertCode(code: unknown, index: number): void {
+function assertCode(code: unknown, index: number): asserts code is string {
   const fault = textFault(code);
   if (fault) throw new InvalidArgumentError(`code ${index + 1} of the list ${fault}`);
 }
 
 /** Loads chunk by chunk, one round trip each. What a chunk loaded stays loaded; the same `loadId` resumes behind it. */
-export async function loadInChunks(state: CampaignState, codes: CodeSource, options: LoadOptions): Promise<LoadResult> {
+export async function loadInChunks(state: CampaignState, source: Source, options: LoadOptions): Promise<LoadResult> {
+  assertPool(state);
   const loadId = options.loadId ?? randomBytes(16).toString('base64url');
   let progress = await loadChunk(state, loadId, 0, []);
-  for await (const { offset, chunk } of chunksOf(codes)) {
-    options.signal?.throwIfAborted();
+  for await (const { offset, chunk } of chunksOf(source)) {
     if (offset + chunk.length > progress.offset) progress = await loadChunk(state, loadId, offset, chunk);
-    options.onProgress?.(toResult(progress));
+    tell(options.onProgress, toResult(progress));
   }
   return toResult(progress);
 }
 
 /** The codes, checked, 500 at a time, and where in the source each chunk begins. */
-export async function* chunksOf(codes: CodeSource): AsyncGenerator<{ offset: number; chunk: readonly string[] }> {
+export async function* chunksOf(source: Source): AsyncGenerator<{ offset: number; chunk: readonly string[] }> {
   let offset = 0;
   let chunk: string[] = [];
-  for await (const code of codes) {
+  for (;;) {
+    const next = source.next();
+    // A list in memory is not awaited code by code.
+    const { done, value: code } = next instanceof Promise ? await next : next;
+    if (done) break;
     assertCode(code, offset + chunk.length);
     chunk.push(code);
     if (chunk.length < CHUNK) continue;

@@ -1,10 +1,11 @@
-import type { Campaign, CampaignRules } from './campaign.js';
+import { type Campaign, type CampaignDefinition, type CampaignRules, toRules } from './campaign.js';
 import { InvalidArgumentError, MisconfiguredError } from './errors.js';
 import { type Emit, type IssuanceRef, refOf } from './events.js';
 import { assertFunction, assertSignal, ownCopy } from './limits.js';
 import { listRows } from './list.js';
 import { assertCodes, type CodeSource, chunksOf } from './load.js';
 import type { PersistenceAdapter } from './persistence/adapter.js';
+import { tell } from './progress.js';
 import { assertSafeServer, readCampaign, register } from './redis/admin.js';
 import type { RedisContext } from './redis/campaign-state.js';
 import type { Campaigns } from './redis/campaigns.js';
@@ -18,13 +19,15 @@ import {
   type Run,
   writeRows,
 } from './redis/rebuilding.js';
+import type { Source } from './source.js';
 
 export interface RebuildOptions {
   /** For a pool, and needed there: the codes that may be given out. Those that the database or a reservation has are skipped; leave out what was withdrawn. */
-  readonly codes?: CodeSource;
-  /** Called after each chunk. */
-  readonly onProgress?: (progress: RebuildProgress) => void;
-  readonly signal?: AbortSignal;
+  readonly codes?: CodeSource | undefined;
+  /** Called after each chunk and not awaited. If it throws, the rebuild ends with that error; a promise that it returns may reject. */
+  readonly onProgress?: ((progress: RebuildProgress) => void) | undefined;
+  /** Ends the rebuild between two steps, and at once while the source of codes is silent. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface RebuildProgress {
@@ -45,26 +48,29 @@ export interface RebuildResult {
 export interface RebuildParts {
   readonly context: RedisContext;
   readonly campaigns: Campaigns;
-  readonly persistence: PersistenceAdapter | undefined;
+  readonly persistence?: PersistenceAdapter | undefined;
   readonly leaseMs: number;
   readonly timeoutMs: number;
-  readonly unsafeRedis: boolean;
+  readonly unsafeRedis?: 'allow' | 'refuse' | undefined;
   readonly emit: Emit;
 }
 
 const PAGE = 500;
 
-export function checkedRebuildOptions(given: RebuildOptions, kind: CampaignRules['kind']): RebuildOptions {
+export function checkedRebuildOptions(given: RebuildOptions): RebuildOptions {
   const options = ownCopy('options', given, ['codes', 'onProgress', 'signal']);
   assertFunction('onProgress', options.onProgress);
   assertSignal(options.signal);
-  if (options.codes === undefined) {
-    if (kind !== 'codes') return options;
+  return options;
+}
+
+/** Codes are for a pool, and a pool needs them. `codes` is `null` where none were given. */
+function assertRebuildable(codes: Source | null, kind: CampaignRules['kind']): void {
+  if (codes && kind !== 'codes') throw new InvalidArgumentError('codes are for a campaign whose stock is a pool');
+  if (!codes && kind === 'codes') {
     throw new InvalidArgumentError('a pool is rebuilt from its codes: give all that may be given out, or []');
   }
-  if (kind !== 'codes') throw new InvalidArgumentError('codes are for a campaign whose stock is a pool');
-  assertCodes(options.codes);
-  return options;
+  if (codes) assertCodes(codes);
 }
 
 /**
@@ -72,11 +78,14 @@ export function checkedRebuildOptions(given: RebuildOptions, kind: CampaignRules
  * before all of it is there, and no step of the old epoch counts any more.
  */
 export async function rebuild(
-  id: string,
-  rules: CampaignRules,
+  definition: CampaignDefinition,
   options: RebuildOptions,
+  codes: Source | null,
   parts: RebuildParts,
 ): Promise<RebuildResult> {
+  const { id, rules } = toRules(definition, parts.context.has);
+  assertRebuildable(codes, rules.kind);
+  codes?.endWith(options.signal);
   const { context, campaigns, persistence, emit } = parts;
   if (!persistence?.list) {
     throw new MisconfiguredError(
@@ -84,17 +93,17 @@ export async function rebuild(
     );
   }
   const state = campaigns.state(id);
-  if (!parts.unsafeRedis) await assertSafeServer(state);
+  if (parts.unsafeRedis !== 'allow') await assertSafeServer(state);
   await register(context, id);
   const run = await beginRebuild(state, rules, parts.leaseMs);
   const step = (phase: RebuildProgress['phase'], done: number) => {
-    options.onProgress?.({ phase, done });
+    tell(options.onProgress, { phase, done });
     options.signal?.throwIfAborted();
   };
   options.signal?.throwIfAborted();
   if (run.phase === 'old') while (await keepPromised(state, run)) step('reservations', 0);
   const rows = ['old', 'rows'].includes(run.phase) ? await copyRows(id, run, parts, step) : 0;
-  if (rules.kind === 'codes') await copyCodes(run, options.codes ?? [], parts, id, step);
+  if (codes) await copyCodes(run, codes, parts, id, step);
   const { lost, exhausted } = await finishRebuild(state, run);
   if (exhausted) emit({ type: 'exhausted', campaignId: id });
   const campaign = await readCampaign(state);
@@ -122,7 +131,7 @@ async function copyRows(id: string, run: Run, parts: RebuildParts, step: Step): 
   return done;
 }
 
-async function copyCodes(run: Run, codes: CodeSource, parts: RebuildParts, id: string, step: Step): Promise<void> {
+async function copyCodes(run: Run, codes: Source, parts: RebuildParts, id: string, step: Step): Promise<void> {
   const state = parts.campaigns.state(id);
   const loaded = ['known', 'end', 'losers'].includes(run.phase);
   for await (const { offset, chunk } of loaded ? [] : chunksOf(codes)) {

@@ -5,6 +5,7 @@ import type { Issuance } from './issuance.js';
 import { assertFunction, assertSignal, ownCopy } from './limits.js';
 import { listRows } from './list.js';
 import type { PersistenceAdapter } from './persistence/adapter.js';
+import { tell } from './progress.js';
 import * as audit from './redis/auditing.js';
 import type { CampaignState } from './redis/campaign-state.js';
 import type { Serving } from './redis/serving.js';
@@ -12,7 +13,7 @@ import type { Serving } from './redis/serving.js';
 export interface ReconcileOptions {
   /** `safe`: settle what is due, write rows back that Redis has not, let settle save again what the database has not. Default: only look. */
   readonly repair?: 'safe';
-  /** Called after each page of 500 rows or grants. */
+  /** Called after each page of 500 rows or grants, and not awaited. If it throws, the call ends with that error; a promise that it returns may reject. */
   readonly onProgress?: (progress: { readonly phase: 'rows' | 'grants' | 'units'; readonly done: number }) => void;
   readonly signal?: AbortSignal;
 }
@@ -255,7 +256,7 @@ function page({ state, parts, options }: Seen, afterSerial: number, limit = PAGE
 }
 
 function step({ options }: Seen, phase: 'rows' | 'grants' | 'units', done: number): void {
-  options.onProgress?.({ phase, done });
+  tell(options.onProgress, { phase, done });
   options.signal?.throwIfAborted();
 }
 

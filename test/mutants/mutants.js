@@ -1,3 +1,4 @@
+import { CODES } from './codes.js';
 import { ENDING } from './ending.js';
 import { ERRORS } from './errors.js';
 import { ISOLATION } from './isolation.js';
@@ -27,4 +28,5 @@ export const MUTANTS = [
   ...RIGHTS,
   ...ROLLBACK,
   ...TABLES,
+  ...CODES,
 ];

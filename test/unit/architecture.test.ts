@@ -14,7 +14,7 @@ const FLOORS: readonly (readonly RegExp[])[] = [
   [/^(options|deliver|list|save)$/, /^testing\//],
   [/^redis\//, /^persistence\//],
   [
-    /^(abort-group|batch|campaign|changes|codes|deadline|errors|events|findings|foreign|in-flight|issuance|limits|refusals|result)$/,
+    /^(abort-group|batch|campaign|changes|codes|deadline|errors|events|findings|foreign|in-flight|issuance|limits|progress|refusals|result|source)$/,
     /^waiting-room\/(draw|place|waves)$/,
   ],
 ];
