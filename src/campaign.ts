@@ -1,6 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { InvalidArgumentError } from './errors.js';
-import { assertDate, assertInteger, assertName, assertObject, assertOnlyKeys, MAX_TOTAL, ownCopy } from './limits.js';
+import {
+  assertDate,
+  assertInteger,
+  assertName,
+  assertObject,
+  assertOnlyKeys,
+  MAX_PER_USER,
+  MAX_TOTAL,
+  ownCopy,
+} from './limits.js';
 
 /** What a campaign can give. */
 export type Stock =
@@ -119,7 +128,7 @@ export function toRules(definition: CampaignDefinition, needs: readonly Need[]):
   const { id, perUser = 1, opensAt, closesAt, saveMode = 'write-through' } = own;
   assertName('id', id);
   const stock = checkedStock(own.stock);
-  assertInteger('perUser', perUser, 1, 100);
+  assertInteger('perUser', perUser, 1, MAX_PER_USER);
   if (opensAt !== undefined) assertDate('opensAt', opensAt);
   if (closesAt !== undefined) assertDate('closesAt', closesAt);
   if (opensAt && closesAt && opensAt >= closesAt) throw new InvalidArgumentError('closesAt must be after opensAt');

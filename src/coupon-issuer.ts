@@ -81,7 +81,7 @@ export class CouponIssuer {
     const observed = safeEmit(this.#options.onEvent);
     this.#emit = (event) => {
       if (event.type === 'settled') this.#room.settled(event.campaignId);
-      if (event.type === 'fault') for (const worker of this.#workers) worker.noteFault(event.campaignId, event.error);
+      if (event.type === 'fault') for (const worker of this.#workers) worker.noteFault(event);
       observed(event);
     };
     const emit = this.#emit;

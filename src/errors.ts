@@ -269,3 +269,14 @@ export function redacted(error: unknown, secrets: Iterable<string | null> = []):
   const isCode = safe(code, /^[A-Z0-9_]{1,32}$/);
   return bareError(safe(name, /^\w{1,64}$/) ? name : 'Error', message, isCode ? code : undefined);
 }
+
+/** Which rule of the database refused a row: the constraint that the error or its cause names, otherwise its code; `null` if it tells neither. */
+export function constraintOf(error: unknown, secrets: readonly (string | null)[]): string | null {
+  const cause = read(() => (error as { cause?: unknown }).cause);
+  const names = ['constraint', 'constraint_name', 'code'].flatMap((name) =>
+    [error, cause].map((source) => read(() => (source as Record<string, unknown>)[name])),
+  );
+  const isSafe = (name: unknown) =>
+    typeof name === 'string' && /^[\w$. -]{1,128}$/.test(name) && redacted(new Error(name), secrets).message === name;
+  return (names.find(isSafe) as string | undefined) ?? null;
+}

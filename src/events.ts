@@ -45,7 +45,23 @@ export type CouponEvent =
   /** Who joined before the opening was put in order. Once per process that took part. */
   | { readonly type: 'drawn'; readonly campaignId: string; readonly seed: string; readonly count: number }
   /** Something failed that no caller is waiting for, or that an operator should know. The error is redacted. */
-  | { readonly type: 'fault'; readonly during: FaultSource; readonly campaignId: string | null; readonly error: Error };
+  | FaultEvent;
+
+/** Of a save: one event for each row that the database refused alone, and one for each batch that failed or whose outcome is unknown. */
+export interface FaultEvent {
+  readonly type: 'fault';
+  readonly during: FaultSource;
+  /** `null`: several, which are then in `campaignIds`, or none in particular. */
+  readonly campaignId: string | null;
+  readonly campaignIds?: readonly string[];
+  readonly error: Error;
+  /** The issuance that a save refused alone. */
+  readonly issuance?: IssuanceRef;
+  /** The constraint that it broke, as the database calls it, otherwise the code of its error. */
+  readonly constraint?: string;
+  /** Of a save: how many issuances it is about. */
+  readonly count?: number;
+}
 
 /** The step in which a fault arose. */
 export type FaultSource = 'deliver' | 'save' | 'find' | 'confirm' | 'recall' | 'settle' | 'admit' | 'watch';

@@ -29,7 +29,7 @@ export {
   type RedisOutcome,
   UnknownCampaignError,
 } from './errors.js';
-export type { CouponEvent, FaultSource, IssuanceRef } from './events.js';
+export type { CouponEvent, FaultEvent, FaultSource, IssuanceRef } from './events.js';
 export { type Cure, type Finding, type FindingKind, ReconcileReport } from './findings.js';
 export type { Issuance } from './issuance.js';
 export type { CodeSource, LoadOptions, LoadResult } from './load.js';

@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { isValidDate } from './foreign.js';
+import { MAX_PER_USER, MAX_TOTAL, textFault } from './limits.js';
 
 /** One coupon of one user: what `save` stores and `issued` carries. */
 export interface Issuance {
@@ -51,16 +52,37 @@ export function withoutCode(issuance: Issuance): Issuance {
   return issuance.code === null ? issuance : { ...issuance, code: null };
 }
 
-/** Whether a row of the database can be written to Redis: one that cannot be read back there would stand in the way of every batch of its user. */
-export function isIssuance(value: Issuance | null | undefined): value is Issuance {
-  const { id, userId, serial, grant, issuedAt, code } = value ?? {};
-  return (
-    typeof id === 'string' &&
-    !id.includes(':') &&
-    typeof userId === 'string' &&
-    Number.isSafeInteger(serial) &&
-    Number.isSafeInteger(grant) &&
-    (typeof code === 'string' || code === null) &&
-    isValidDate(issuedAt)
-  );
+/**
+ * An own copy of a row that an adapter gave, or `null` if it is none that can be written to Redis: one that cannot be read back there would stand in the way
+ * of every batch of its user. Each property is read once, because a getter could say something else at the second look.
+ */
+export function ownRow(value: unknown): Issuance | null {
+  const { id, campaignId, userId, grant, serial, code, issuedAt, epoch } = (value ?? {}) as Partial<Issuance>;
+  const isWhole =
+    textFault(id) === null &&
+    !id!.includes(':') &&
+    typeof campaignId === 'string' &&
+    textFault(userId) === null &&
+    isWithin(grant, MAX_PER_USER) &&
+    isWithin(serial, MAX_TOTAL) &&
+    (code === null || textFault(code) === null) &&
+    typeof epoch === 'string' &&
+    isValidDate(issuedAt);
+  const issuedMs = isWhole ? Date.prototype.getTime.call(issuedAt) : -1;
+  if (!isWhole || issuedMs < 0) return null;
+  return Object.freeze({
+    id: id!,
+    campaignId,
+    userId: userId!,
+    grant,
+    serial,
+    code: code!,
+    issuedAt: new Date(issuedMs),
+    epoch,
+    state: 'issued',
+  });
+}
+
+function isWithin(value: unknown, most: number): value is number {
+  return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= most;
 }

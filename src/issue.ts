@@ -133,12 +133,16 @@ export async function carryThrough(
       if (undelivered) return undelivered;
     }
     if (!steps.saves) return issued(serving, reservation);
-    const save = before ?? (await steps.saves.add({ issuance: reservation.issuance, deadlineAt: attempt.deadlineAt }));
+    const save = before ?? (await saveOf(serving, reservation, attempt, steps.saves));
     if (save.verdict === 'saved') return issued(serving, reservation);
     const next = await afterRefusal(serving, reservation, attempt, steps, { save, reassigned });
     if ('outcome' in next) return next;
     reservation = next;
   }
+}
+
+function saveOf({ state }: Serving, { issuance }: Reservation, { deadlineAt }: Attempt, saves: Saves) {
+  return saves.add({ issuance, perUser: state.rules.perUser, deadlineAt });
 }
 
 function issued(serving: Serving, reservation: Reservation): Carried {

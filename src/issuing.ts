@@ -60,7 +60,7 @@ export class Issuing implements Caller<ReserveAnswer> {
 
   #save(reservation: Reservation, saves: Saves): void {
     this.#call.reserved = withoutCode(reservation.issuance);
-    const saving = new Saving(this, reservation, this.#call.deadlineAt);
+    const saving = new Saving(this, reservation, this.#call.deadlineAt, this.#serving.state.rules.perUser);
     saves.hand(saving, this.#inContext(saving));
   }
 
@@ -114,13 +114,15 @@ export class Issuing implements Caller<ReserveAnswer> {
 
 class Saving implements SaveRequest, Caller<SaveOutcome> {
   readonly deadlineAt: number;
+  readonly perUser: number;
   readonly #issuing: Issuing;
   readonly #reservation: Reservation;
 
-  constructor(issuing: Issuing, reservation: Reservation, deadlineAt: number) {
+  constructor(issuing: Issuing, reservation: Reservation, deadlineAt: number, perUser: number) {
     this.#issuing = issuing;
     this.#reservation = reservation;
     this.deadlineAt = deadlineAt;
+    this.perUser = perUser;
   }
 
   get issuance(): Issuance {

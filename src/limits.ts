@@ -7,6 +7,9 @@ const NAME = /^[A-Za-z0-9._-]{1,64}$/;
 /** The largest total: beyond it a serial is no longer an exact number. */
 export const MAX_TOTAL = Number.MAX_SAFE_INTEGER;
 
+/** The most coupons that one user may have of a campaign. */
+export const MAX_PER_USER = 100;
+
 /**
  * Why this is not a user id, request id or code, or `null`. They are opaque: 1–128 bytes of well-formed UTF-8 without U+0000.
  * An array would be flattened into further arguments by the client, ill-formed UTF-16 would collapse two users into one.

@@ -1,6 +1,6 @@
 import { withDeadline } from './deadline.js';
 import { HookError, kindOf } from './errors.js';
-import { type Issuance, isIssuance } from './issuance.js';
+import { type Issuance, ownRow } from './issuance.js';
 import type { PersistenceAdapter } from './persistence/adapter.js';
 
 /** What `list` is asked for, and in which state its failure leaves things. */
@@ -16,22 +16,31 @@ interface Page {
 export async function listRows(list: PersistenceAdapter['list'] & {}, page: Page): Promise<readonly Issuance[]> {
   const { campaignId, afterSerial, limit, timeoutMs, otherwise } = page;
   const late = new Error('no answer in time');
-  let rows: readonly Issuance[];
+  let rows: readonly Issuance[] | null;
   try {
     const listing = (async () => list(campaignId, { afterSerial, limit }))();
-    rows = await withDeadline(listing, timeoutMs, () => late);
+    rows = ownPage(await withDeadline(listing, timeoutMs, () => late), page);
   } catch (error) {
     const cause = error === late ? late : kindOf(error);
     const what =
       error === late ? late.message : [cause.name, (cause as { code?: string }).code].filter(Boolean).join(' ');
     throw new HookError(`the adapter's list failed (${what}); ${otherwise}`, { cause });
   }
+  if (rows) return rows;
+  throw new HookError(
+    `the adapter's list must answer issuances of the campaign in ascending order of serial, and no more than it was asked for; ${otherwise}`,
+  );
+}
+
+function ownPage(given: unknown, { campaignId, afterSerial, limit }: Page): Issuance[] | null {
+  if (!Array.isArray(given)) return null;
+  const rows: Issuance[] = [];
   let last = afterSerial;
-  for (const row of Array.isArray(rows) ? rows : [null]) {
-    if (!isIssuance(row) || row.serial <= last) {
-      throw new HookError(`the adapter's list must answer issuances in ascending order of serial; ${otherwise}`);
-    }
+  for (const one of given) {
+    const row = ownRow(one);
+    if (!row || row.campaignId !== campaignId || row.serial <= last || rows.length === limit) return null;
     last = row.serial;
+    rows.push(row);
   }
   return rows;
 }

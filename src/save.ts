@@ -1,12 +1,12 @@
+import { type Asked, ownVerdicts } from './answers.js';
 import { Batcher } from './batch.js';
 import { monotonicMs, withDeadline } from './deadline.js';
-import { isNotSaved, redacted } from './errors.js';
+import { isNotSaved, type NotSavedError } from './errors.js';
 import type { Emit } from './events.js';
-import { type Issuance, isIssuance } from './issuance.js';
 import type { PersistenceAdapter, SaveVerdict } from './persistence/adapter.js';
+import { SaveFaults } from './save-faults.js';
 
-export interface SaveRequest {
-  readonly issuance: Issuance;
+export interface SaveRequest extends Asked {
   readonly deadlineAt: number;
 }
 
@@ -32,54 +32,72 @@ export function batchedSaves(
   const { emit, ...sizes } = options;
   return new Batcher<SaveRequest, SaveOutcome>({
     ...sizes,
-    run: (requests) => {
+    run: async (requests) => {
       const deadlineAt = requests.reduce((latest, request) => Math.max(latest, request.deadlineAt), 0);
-      return saveAll(
-        adapter,
-        requests.map(({ issuance }) => issuance),
-        { deadlineAt, emit, doubt: false },
-      );
+      const faults = new SaveFaults(emit);
+      const outcomes = await saveAll(adapter, requests, { deadlineAt, faults, doubt: false });
+      faults.end();
+      return outcomes;
     },
   });
 }
 
 interface Attempt {
   readonly deadlineAt: number;
-  readonly emit: Emit;
+  readonly faults: SaveFaults;
   /** An earlier attempt at these rows may yet store them, so no later one can prove that they are not stored. */
   readonly doubt: boolean;
 }
 
 async function saveAll(
   adapter: PersistenceAdapter,
-  issuances: readonly Issuance[],
+  requests: readonly SaveRequest[],
   attempt: Attempt,
 ): Promise<SaveOutcome[]> {
+  const { faults, doubt } = attempt;
   try {
-    return await saveOnce(adapter, issuances, attempt.deadlineAt);
+    return await saveOnce(adapter, requests, attempt.deadlineAt);
   } catch (error) {
-    const safe = reportFault(error, issuances, attempt.emit);
+    const issuances = requests.map(({ issuance }) => issuance);
     const outOfTime = attempt.deadlineAt - monotonicMs() < 1;
     if (!isNotSaved(error)) {
+      faults.unknown(error, issuances);
       // The same ids once more: an adapter that stored them the first time says so.
-      if (attempt.doubt || outOfTime) return issuances.map(() => ({ verdict: 'unknown' }));
-      return saveAll(adapter, issuances, { ...attempt, doubt: true });
+      if (doubt || outOfTime) return requests.map(() => ({ verdict: 'unknown' }));
+      return saveAll(adapter, requests, { ...attempt, doubt: true });
     }
-    if (issuances.length === 1 || error.wholeBatch || outOfTime) {
-      if (attempt.doubt) return issuances.map(() => ({ verdict: 'unknown' }));
-      const refusal = error.wholeBatch || issuances.length > 1 ? 'no' : error.permanent ? 'for_good' : 'yes';
-      return issuances.map(() => ({ verdict: 'not_saved', error: safe, refusal }));
-    }
-    // In halves, so that one poison row does not take its neighbours along.
-    const middle = issuances.length >> 1;
-    const first = await saveAll(adapter, issuances.slice(0, middle), attempt);
-    return first.concat(await saveAll(adapter, issuances.slice(middle), attempt));
+    const alone = requests.length === 1 && !error.wholeBatch;
+    if (!alone && !error.wholeBatch && !outOfTime) return saveInHalves(adapter, requests, attempt, error);
+    const safe = alone ? faults.refused(error, issuances[0]!) : faults.failed(error, issuances);
+    if (doubt) return requests.map(() => ({ verdict: 'unknown' }));
+    const refusal = !alone ? 'no' : error.permanent ? 'for_good' : 'yes';
+    return requests.map(() => ({ verdict: 'not_saved', error: safe, refusal }));
   }
+}
+
+/** So that one poison row does not take its neighbours along. Each half tells its own faults; if there are none, no row was to blame. */
+async function saveInHalves(
+  adapter: PersistenceAdapter,
+  requests: readonly SaveRequest[],
+  attempt: Attempt,
+  error: NotSavedError,
+): Promise<SaveOutcome[]> {
+  const { faults } = attempt;
+  const before = faults.count;
+  const middle = requests.length >> 1;
+  const first = await saveAll(adapter, requests.slice(0, middle), attempt);
+  const outcomes = first.concat(await saveAll(adapter, requests.slice(middle), attempt));
+  if (faults.count === before)
+    faults.failed(
+      error,
+      requests.map(({ issuance }) => issuance),
+    );
+  return outcomes;
 }
 
 async function saveOnce(
   adapter: PersistenceAdapter,
-  issuances: readonly Issuance[],
+  requests: readonly SaveRequest[],
   deadlineAt: number,
 ): Promise<SaveVerdict[]> {
   const abort = new AbortController();
@@ -88,27 +106,8 @@ async function saveOnce(
     abort.abort(error);
     return error;
   };
+  // A list of its own for each attempt: an adapter may take apart the one that it is given.
+  const issuances = requests.map(({ issuance }) => issuance);
   const saved = Promise.resolve(adapter.save(issuances, { signal: abort.signal }));
-  const verdicts = await withDeadline(saved, deadlineAt - monotonicMs(), late);
-  if (!Array.isArray(verdicts) || verdicts.length !== issuances.length || !verdicts.every(isVerdict)) {
-    throw new TypeError('save must resolve to one verdict for each issuance');
-  }
-  return verdicts;
-}
-
-const VERDICTS = ['saved', 'user_conflict', 'serial_conflict', 'code_conflict'];
-
-function isVerdict(value: SaveVerdict): boolean {
-  if (value?.verdict !== 'user_conflict') return VERDICTS.includes(value?.verdict);
-  return isIssuance(value.existing);
-}
-
-function reportFault(error: unknown, issuances: readonly Issuance[], emit: Emit): Error {
-  const campaignId = issuances[0]!.campaignId;
-  const safe = redacted(
-    error,
-    issuances.map((one) => one.code),
-  );
-  emit({ type: 'fault', during: 'save', campaignId, error: safe });
-  return safe;
+  return ownVerdicts(await withDeadline(saved, deadlineAt - monotonicMs(), late), requests);
 }

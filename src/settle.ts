@@ -1,3 +1,4 @@
+import { ownFound } from './answers.js';
 import { mintCode } from './codes.js';
 import { monotonicMs, withDeadline } from './deadline.js';
 import { NotReadyError, redacted } from './errors.js';
@@ -283,11 +284,12 @@ export async function findSaved(
   if (!find || claimed.length === 0) return none;
   try {
     const asking = (async () => find(claimed.map(({ issuance }) => issuance)))();
-    const rows = await withDeadline(asking, timeoutMs, () => new Error('find did not answer in time'));
-    return claimed.map(({ issuance }, i) => {
-      const row = rows[i];
-      return row?.id === issuance.id && row.serial === issuance.serial && row.code === issuance.code;
-    });
+    const given = await withDeadline(asking, timeoutMs, () => new Error('find did not answer in time'));
+    const rows = ownFound(
+      given,
+      claimed.map(({ issuance }) => issuance),
+    );
+    return claimed.map(({ issuance }, i) => rows[i]?.serial === issuance.serial && rows[i]?.code === issuance.code);
   } catch (error) {
     const { campaignId } = claimed[0]!.issuance;
     const codes = claimed.map(({ issuance }) => issuance.code);

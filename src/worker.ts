@@ -1,7 +1,7 @@
 import { onAbort } from './abort-group.js';
 import { monotonicMs } from './deadline.js';
 import { NotReadyError, redacted, UnknownCampaignError } from './errors.js';
-import type { Emit } from './events.js';
+import type { Emit, FaultEvent } from './events.js';
 import type { CheckedWorkerOptions } from './options.js';
 import { registered } from './redis/admin.js';
 import type { RedisContext } from './redis/campaign-state.js';
@@ -132,9 +132,11 @@ export class Worker implements SettleWorker {
   }
 
   /** Told of every fault of the issuer. */
-  noteFault(campaignId: string | null, error: Error): void {
-    const care = campaignId === null ? undefined : this.#cares.get(campaignId);
-    if (care) care.lastError = { error, at: new Date() };
+  noteFault({ campaignId, campaignIds = [campaignId ?? ''], error }: FaultEvent): void {
+    for (const id of campaignIds) {
+      const care = this.#cares.get(id);
+      if (care) care.lastError = { error, at: new Date() };
+    }
   }
 
   async #run(): Promise<void> {

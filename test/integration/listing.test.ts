@@ -16,6 +16,15 @@ afterAll(() => server.stop());
 test.each<[string, (rows: readonly Issuance[]) => readonly Issuance[]]>([
   ['backwards', (rows) => [...rows].reverse()],
   ['twice', (rows) => rows.flatMap((row) => [row, row])],
+  ['of another campaign', (rows) => rows.map((row) => ({ ...row, campaignId: 'another' }))],
+  ['without their campaign', (rows) => rows.map((row) => ({ ...row, campaignId: undefined as never }))],
+  ['from before the place they were asked after', (rows) => rows.map((row) => ({ ...row, serial: row.serial - 1 }))],
+  ['with a grant of 0', (rows) => rows.map((row) => ({ ...row, grant: 0 }))],
+  ['with a code that no campaign can have', (rows) => rows.map((row) => ({ ...row, code: 'x'.repeat(129) }))],
+  [
+    'in greater number than they were asked for',
+    (rows) => Array.from({ length: 501 }, (_, i) => ({ ...rows[0]!, id: `row-${i}`, userId: `u${i}`, serial: i + 1 })),
+  ],
 ])('rows that an adapter lists %s are not made a state of', async (_, disturb) => {
   await redis.flushall();
   const memory = new MemoryPersistence();

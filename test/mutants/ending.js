@@ -55,7 +55,7 @@ export const ENDING = [
   {
     defect: 'NotSavedError proves that an earlier attempt stored nothing',
     file: 'src/save.ts',
-    find: "if (attempt.doubt) return issuances.map(() => ({ verdict: 'unknown' }));",
+    find: "if (doubt) return requests.map(() => ({ verdict: 'unknown' }));",
     replace: '',
     caughtBy: { file: 'test/fault/save.test.ts', test: 'NotSavedError after an attempt whose outcome is unknown' },
   },
@@ -237,8 +237,8 @@ export const ENDING = [
   {
     defect: 'settle delivers again what the database already has',
     file: 'src/settle.ts',
-    find: 'return row?.id === issuance.id && row.serial === issuance.serial && row.code === issuance.code;',
-    replace: 'return false;',
+    find: 'rows[i]?.serial === issuance.serial && rows[i]?.code === issuance.code',
+    replace: 'false',
     caughtBy: {
       file: 'test/fault/deliver.test.ts',
       test: 'settle skips the delivery of what the database already has',
@@ -247,8 +247,8 @@ export const ENDING = [
   {
     defect: 'settle takes a row on another unit for the one it claimed',
     file: 'src/settle.ts',
-    find: 'return row?.id === issuance.id && row.serial === issuance.serial && row.code === issuance.code;',
-    replace: 'return row?.id === issuance.id;',
+    find: 'rows[i]?.serial === issuance.serial && rows[i]?.code === issuance.code',
+    replace: 'rows[i] !== null',
     caughtBy: { file: 'test/fault/another-unit.test.ts', test: 'settle that finds the row on another unit' },
   },
   {

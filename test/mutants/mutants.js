@@ -4,6 +4,7 @@ import { ERRORS } from './errors.js';
 import { ISOLATION } from './isolation.js';
 import { NAMES } from './names.js';
 import { OPERATING } from './operating.js';
+import { REFUSED } from './refused.js';
 import { RESERVING } from './reserving.js';
 import { RIGHTS } from './rights.js';
 import { ROLLBACK } from './rollback.js';
@@ -29,4 +30,5 @@ export const MUTANTS = [
   ...ROLLBACK,
   ...TABLES,
   ...CODES,
+  ...REFUSED,
 ];

@@ -4,7 +4,7 @@ import { isNotDelivered, isNotSaved, kindOf, redacted } from '../../src/errors.j
 import { safeEmit } from '../../src/events.js';
 import { isAbortSignal, isError } from '../../src/foreign.js';
 import { httpStatus, NotSavedError } from '../../src/index.js';
-import { isIssuance } from '../../src/issuance.js';
+import { ownRow } from '../../src/issuance.js';
 import { assertDate, assertSignal } from '../../src/limits.js';
 import { ScriptRunner } from '../../src/redis/runner.js';
 import { scripts } from '../../src/redis/scripts.js';
@@ -96,9 +96,9 @@ test('a script that Redis forgot is sent whole, whatever realm the client lives 
 test('a date of another realm is a date, in an argument and in a row', () => {
   const date = foreign('new Date(1700000000000)') as Date;
   expect(() => assertDate('opensAt', date)).not.toThrow();
-  expect(isIssuance(anIssuance(1, { issuedAt: date }))).toBe(true);
+  expect(ownRow(anIssuance(1, { issuedAt: date }))?.issuedAt).toEqual(new Date(1_700_000_000_000));
   expect(() => assertDate('opensAt', foreign('new Date(NaN)'))).toThrow('opensAt must be a valid Date');
-  expect(isIssuance(anIssuance(1, { issuedAt: foreign('new Date(NaN)') as Date }))).toBe(false);
+  expect(ownRow(anIssuance(1, { issuedAt: foreign('new Date(NaN)') as Date }))).toBe(null);
 });
 
 test('a signal counts by what it can do', () => {
