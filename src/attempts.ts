@@ -75,11 +75,12 @@ export class Attempts {
       sent: false,
       reserved: null,
       promised: false,
+      replayed: false,
     };
     const limited = signal !== undefined || timeoutMs !== undefined;
     if (requestId === undefined && !limited) return this.#fly(campaignId, call, false);
     const shared = this.#flights.get(id);
-    if (shared) return shared.wait({ timeoutMs, signal });
+    if (shared) return shared.wait({ timeoutMs, signal }).then(ownReplay);
     const result = this.#fly(campaignId, call, requestId !== undefined).finally(() => this.#flights.delete(id));
     const flight = new Flight(call, result);
     this.#flights.set(id, flight);
@@ -114,6 +115,12 @@ export class Attempts {
     this.#parts.steps.emit({ type: 'refused', campaignId, status: result.status, count: 1 });
     return result;
   }
+}
+
+/** Of one attempt that several calls share each gets a result of its own. All but the first are repeats. */
+function ownReplay(shared: IssueResult): IssueResult {
+  const own = structuredClone(shared);
+  return own.status === 'issued' || own.status === 'accepted' ? { ...own, replayed: true } : own;
 }
 
 /** Throws where this process may not serve the campaign. */

@@ -17,9 +17,9 @@ export function refOf({ campaignId, id, userId, grant, serial }: Issuance): Issu
 
 /** What happened, for logs and metrics. Told after the fact: an observer that throws changes nothing. */
 export type CouponEvent =
-  /** `issue()` answered `issued`, or who waited got their coupon. */
+  /** `issue()` answered `issued`, or who waited got their coupon. Told by the call that took the unit, so never twice: a repeat tells `settled` at most. */
   | ({ readonly type: 'issued' } & IssuanceRef)
-  /** `issue()` answered `accepted`: settle will finish it. */
+  /** `issue()` answered `accepted`: settle will finish it. A repeat does not tell it again. */
   | ({ readonly type: 'accepted' } & IssuanceRef)
   /** Refusals, counted by status: one event for all of one batch. */
   | { readonly type: 'refused'; readonly campaignId: string; readonly status: RefusalStatus; readonly count: number }
@@ -31,7 +31,7 @@ export type CouponEvent =
   | ({ readonly type: 'quarantined'; readonly tries: number } & IssuanceRef)
   /** Settle cannot give somebody what they were told `accepted` for: Redis had lost data, and no unit or no open window is left. */
   | ({ readonly type: 'lost' } & IssuanceRef)
-  /** Settle finished a reservation. */
+  /** What a call had left reserved was finished: by settle, or by a repeat of that call. */
   | ({ readonly type: 'settled' } & IssuanceRef)
   /** The last unit is out and nothing is reserved. Once per campaign, by the process that confirmed it; lost with a lost reply. */
   | { readonly type: 'exhausted'; readonly campaignId: string }

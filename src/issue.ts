@@ -23,7 +23,10 @@ export interface Steps {
 }
 
 /** One attempt of one user. */
-export interface IssueCall extends ReserveRequest, Attempt {}
+export interface IssueCall extends ReserveRequest, Attempt {
+  /** It took over what an earlier call under the same request id took. */
+  replayed: boolean;
+}
 
 /** For how long a reservation is carried, and what its callers may be told meanwhile. */
 export interface Attempt {
@@ -37,8 +40,16 @@ export interface Attempt {
 
 /** How far a reservation was carried. */
 export type Carried =
-  /** The row is committed (or nothing is to be saved). `finished` ends the lease; if it is lost, settle saves again. */
-  | { readonly outcome: 'issued'; readonly issuance: Issuance; readonly finished: () => Promise<unknown> }
+  /**
+   * The row is committed (or nothing is to be saved). `finished` ends the lease; if it is lost, settle saves again. `before`: another attempt had
+   * committed it.
+   */
+  | {
+      readonly outcome: 'issued';
+      readonly issuance: Issuance;
+      readonly finished: () => Promise<unknown>;
+      readonly before?: true;
+    }
   /** It stays reserved, and settle rolls it forward. */
   | { readonly outcome: 'accepted'; readonly issuance: Issuance; readonly trouble: Trouble }
   /** Nothing was delivered or saved and the unit is back. */
@@ -88,7 +99,7 @@ export async function carryOn(
   let reservation = first;
   for (let round = 1; ; round++) {
     const carried = await carryThrough(serving, reservation, call, steps, round === 1 ? ended : null);
-    if (carried.outcome !== 'forgotten') return toldOf(carried, serving.state.id, steps);
+    if (carried.outcome !== 'forgotten') return toldOf(carried, serving.state.id, steps, call.replayed);
     if (round === maxRounds) break;
     call.reserved = null;
     // The old code may have been delivered, and recalled.
@@ -96,7 +107,8 @@ export async function carryOn(
     const answer = await reserveAgain(serving, call);
     if (!('reservation' in answer)) return toldAtOnce(answer, steps);
     reservation = answer.reservation;
-    if (serving.state.rules.saveMode === 'write-behind') return acceptedNow(reservation.issuance, steps);
+    call.replayed = answer.word === 'existing';
+    if (serving.state.rules.saveMode === 'write-behind') return acceptedNow(reservation.issuance, steps, call.replayed);
   }
   throw new RedisError('the user kept meeting rows that Redis had forgotten', { outcome: 'unknown' });
 }
@@ -239,7 +251,9 @@ async function meetRow(
     if (delivered) await reportWithdrawn(reservation.issuance, steps);
     else steps.emit({ type: 'released', ...refOf(reservation.issuance) });
   };
-  if (row.id === reservation.id) return { outcome: 'issued', issuance: { ...row, state: 'issued' }, finished: adopt };
+  if (row.id === reservation.id) {
+    return { outcome: 'issued', issuance: { ...row, state: 'issued' }, finished: adopt, before: true };
+  }
   await adopt();
   return { outcome: 'forgotten' };
 }
@@ -287,7 +301,7 @@ async function reportWithdrawn(issuance: Issuance, steps: Steps): Promise<void> 
 function overtaken(answer: { word: string; issuance?: Issuance }, reservation: Reservation): Carried {
   switch (answer.word) {
     case 'issued':
-      return { outcome: 'issued', issuance: answer.issuance!, finished: async () => {} };
+      return { outcome: 'issued', issuance: answer.issuance!, finished: async () => {}, before: true };
     case 'taken_over':
       return { outcome: 'accepted', issuance: answer.issuance ?? reservation.issuance, trouble: 'unknown' };
     // Gone, given back and taken anew by another call, or of another epoch.

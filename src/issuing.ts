@@ -8,7 +8,7 @@ import type { Reservation } from './redis/reservation.js';
 import type { ReserveAnswer, Serving } from './redis/serving.js';
 import type { IssueResult } from './result.js';
 import type { SaveOutcome, SaveRequest, Saves } from './save.js';
-import { acceptedNow, type Told, toldAtOnce } from './told.js';
+import { acceptedNow, issuedNow, type Told, toldAtOnce } from './told.js';
 
 export interface IssuingParts {
   readonly steps: Steps;
@@ -40,12 +40,13 @@ export class Issuing implements Caller<ReserveAnswer> {
   /** What reserve has answered. */
   resolve(answer: ReserveAnswer): void {
     const { steps } = this.#parts;
+    if (answer.word === 'existing') this.#call.replayed = true;
     if (answer.word === 'expired') {
       this.fail(new OverloadedError('the time of this call ran out in the queue; nothing was reserved', 1000));
     } else if (!('reservation' in answer)) {
       this.#tell(toldAtOnce(answer, steps).result);
     } else if (this.#serving.state.rules.saveMode === 'write-behind') {
-      this.#tell(acceptedNow(answer.reservation.issuance, steps).result);
+      this.#tell(acceptedNow(answer.reservation.issuance, steps, this.#call.replayed).result);
     } else if (steps.saves && !steps.deliveries) {
       this.#save(answer.reservation, steps.saves);
     } else {
@@ -74,12 +75,10 @@ export class Issuing implements Caller<ReserveAnswer> {
       this.#goOn(reservation, ended);
       return;
     }
-    const { steps, inFlight } = this.#parts;
     const issuance: Issuance = { ...reservation.issuance, state: 'issued' };
-    steps.emit({ type: 'issued', ...refOf(issuance) });
-    const ending = new Ending(inFlight, steps.emit, this.#serving.state.id);
-    this.#serving.held(reservation).handConfirm(reservation, ending);
-    this.#tell({ status: 'issued', issuance });
+    const result = issuedNow(issuance, this.#parts.steps, this.#call.replayed);
+    this.#serving.held(reservation).handConfirm(reservation, this.#ending(issuance));
+    this.#tell(result);
   }
 
   #tell(result: IssueResult): void {
@@ -95,20 +94,34 @@ export class Issuing implements Caller<ReserveAnswer> {
   #goOn(reservation: Reservation, ended: SaveOutcome | null): void {
     carryOn(this.#serving, this.#call, this.#parts.steps, reservation, ended).then(
       ({ result, finished }) => {
-        if (finished) this.#finish(finished);
+        if (finished && 'issuance' in result) this.#finish(finished, result.issuance);
         this.#tell(result);
       },
       (error: unknown) => this.fail(error),
     );
   }
 
-  #finish(finished: NonNullable<Told['finished']>): void {
-    const { steps, inFlight } = this.#parts;
-    const ending = new Ending(inFlight, steps.emit, this.#serving.state.id);
+  #finish(finished: NonNullable<Told['finished']>, issuance: Issuance): void {
+    const ending = this.#ending(issuance);
     finished().then(
-      () => ending.resolve(),
+      (word) => ending.resolve(word),
       (error: unknown) => ending.reject(error),
     );
+  }
+
+  /** A repeat tells an event only if it ended what an earlier call had left reserved, as settle would have done. */
+  #ending(issuance: Issuance): Caller<unknown> {
+    const { steps, inFlight } = this.#parts;
+    const ending = new Ending(inFlight, steps.emit, this.#serving.state.id);
+    if (!this.#call.replayed) return ending;
+    const settled = () => steps.emit({ type: 'settled', ...refOf(issuance) });
+    return this.#inContext({
+      resolve: (word) => {
+        if (word === 'confirmed') settled();
+        ending.resolve();
+      },
+      reject: (error) => ending.reject(error),
+    });
   }
 }
 

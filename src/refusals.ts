@@ -22,14 +22,14 @@ export class Refusals {
   /** `null`: Redis has to say. */
   of(userId: string): CommonRefusal | null {
     if (this.#refusal === null || this.#known.has(hash(userId))) return null;
-    if (monotonicMs() < this.#until) return this.#refusal;
+    if (monotonicMs() < this.#until) return copyOf(this.#refusal);
     this.#refusal = null;
     return null;
   }
 
   /** `askedAt`: monotonic ms, before Redis was asked; it was true at some instant since. */
   note(refusal: CommonRefusal, askedAt: number): void {
-    this.#refusal = Object.freeze(refusal);
+    this.#refusal = copyOf(refusal);
     this.#until = askedAt + this.#cacheMs;
   }
 
@@ -37,6 +37,13 @@ export class Refusals {
   know(userIds: readonly string[]): void {
     for (const userId of userIds) this.#known.add(hash(userId));
   }
+}
+
+/** Nobody is given what others are told as well. */
+function copyOf(refusal: CommonRefusal): CommonRefusal {
+  return refusal.status === 'closed'
+    ? { status: refusal.status, closedAt: new Date(refusal.closedAt) }
+    : { status: refusal.status };
 }
 
 /** FNV-1a over UTF-16 units. */

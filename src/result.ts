@@ -5,10 +5,13 @@ import type { Issuance } from './issuance.js';
 /** Why a campaign's state in Redis must not be acted on. `missing`: all or a part of it; `rebuild()` makes it again. */
 export type NotReadyReason = 'missing' | 'rolled_back' | 'rebuilding';
 
-/** What `issue()` answers. A member carries only what is true of it. */
+/**
+ * What `issue()` answers. A member carries only what is true of it. `replayed` is there only on a repeat: an earlier call, or one under way, took this
+ * coupon under the same request id. `join()` issues nothing itself and never sets it.
+ */
 export type IssueResult =
-  | { readonly status: 'issued'; readonly issuance: Issuance }
-  | { readonly status: 'accepted'; readonly issuance: Issuance }
+  | { readonly status: 'issued'; readonly issuance: Issuance; readonly replayed?: true }
+  | { readonly status: 'accepted'; readonly issuance: Issuance; readonly replayed?: true }
   | { readonly status: 'already_issued'; readonly issuances: readonly Issuance[] }
   | { readonly status: 'sold_out' }
   | { readonly status: 'not_open'; readonly opensAt: Date }

@@ -205,8 +205,7 @@ export async function settleAll(
       sum.pending += pending;
       sum.failed += failed;
     } catch (error) {
-      // All its keys are gone, expired after the close: there is nothing to settle. A part of them is a fault.
-      if (error instanceof NotReadyError && typeof serving !== 'string' && (await isGone(serving))) continue;
+      if (error instanceof NotReadyError && typeof serving !== 'string' && (await emptiness(serving))) continue;
       fault ??= error;
       emit({ type: 'fault', during: 'settle', campaignId: id, error: redacted(error) });
     }
@@ -215,8 +214,15 @@ export async function settleAll(
   return sum;
 }
 
-export async function isGone({ state }: Serving): Promise<boolean> {
-  return (await state.refresh().catch(() => null)) === 'missing';
+/**
+ * Why a campaign that nobody may act on has nothing to settle. `gone`: all its keys are, expired after the close; a part of them is a fault. `opening`: it
+ * was written and does not serve yet. One round trip.
+ */
+export async function emptiness({ state }: Serving): Promise<'gone' | 'opening' | null> {
+  const found = await state.refresh().catch(() => null);
+  if (found === 'missing') return 'gone';
+  if (found === null || typeof found === 'string') return null;
+  return state.verified || state.building ? null : 'opening';
 }
 
 async function settleOne(

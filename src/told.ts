@@ -18,11 +18,11 @@ export interface Told {
 export function toldAtOnce(answer: AtOnce, steps: Steps): Told {
   switch (answer.word) {
     case 'issued':
-      if (answer.unsafe) return acceptedNow(answer.issuance, steps);
-      steps.emit({ type: 'issued', ...refOf(answer.issuance) });
-      return { result: { status: 'issued', issuance: answer.issuance } };
+      return answer.unsafe
+        ? acceptedNow(answer.issuance, steps, !answer.isNew)
+        : { result: issuedNow(answer.issuance, steps, !answer.isNew) };
     case 'waiting':
-      return acceptedNow(answer.issuance, steps);
+      return acceptedNow(answer.issuance, steps, true);
     case 'already_issued':
       return { result: { status: 'already_issued', issuances: answer.issuances } };
     case 'not_open':
@@ -37,13 +37,20 @@ export function toldAtOnce(answer: AtOnce, steps: Steps): Told {
   }
 }
 
-export function toldOf(carried: Exclude<Carried, { outcome: 'forgotten' }>, campaignId: string, steps: Steps): Told {
+/** How far a call was carried. `replayed`: it took over what an earlier one took. */
+export function toldOf(
+  carried: Exclude<Carried, { outcome: 'forgotten' }>,
+  campaignId: string,
+  steps: Steps,
+  replayed: boolean,
+): Told {
   switch (carried.outcome) {
-    case 'issued':
-      steps.emit({ type: 'issued', ...refOf(carried.issuance) });
-      return { result: { status: 'issued', issuance: carried.issuance }, finished: carried.finished };
+    case 'issued': {
+      const { issuance, finished, before } = carried;
+      return { result: issuedNow(issuance, steps, replayed || before === true), finished };
+    }
     case 'accepted':
-      return acceptedNow(carried.issuance, steps);
+      return acceptedNow(carried.issuance, steps, replayed);
     case 'released':
       throw new NotIssuedError(`${carried.why.message}; the unit is back in the stock`, carried.why.options);
     case 'sold_out':
@@ -55,7 +62,15 @@ export function toldOf(carried: Exclude<Carried, { outcome: 'forgotten' }>, camp
   }
 }
 
-export function acceptedNow(issuance: Issuance, steps: Steps): Told {
+/** The call that took a unit tells the event of it, so that no repeat tells it a second time. */
+export function issuedNow(issuance: Issuance, steps: Steps, replayed: boolean): IssueResult {
+  if (replayed) return { status: 'issued', issuance, replayed };
+  steps.emit({ type: 'issued', ...refOf(issuance) });
+  return { status: 'issued', issuance };
+}
+
+export function acceptedNow(issuance: Issuance, steps: Steps, replayed: boolean): Told {
+  if (replayed) return { result: { status: 'accepted', issuance: withoutCode(issuance), replayed } };
   steps.emit({ type: 'accepted', ...refOf(issuance) });
   return { result: { status: 'accepted', issuance: withoutCode(issuance) } };
 }

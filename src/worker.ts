@@ -9,7 +9,7 @@ import type { Campaigns } from './redis/campaigns.js';
 import { readBacklog } from './redis/quarantine.js';
 import type { Serving } from './redis/serving.js';
 import type { NotReadyReason } from './result.js';
-import { isGone, type SettledBatch } from './settle.js';
+import { emptiness, type SettledBatch } from './settle.js';
 import type { AdmittedBatch } from './waiting-room/admission.js';
 
 /** What waits in one campaign. */
@@ -184,7 +184,9 @@ export class Worker implements SettleWorker {
       if (care.failures > failures) return;
       if (serving.state.rules.room) await this.#admit(serving, care);
     } catch (error) {
-      if (typeof serving !== 'string' && (await isGone(serving))) return this.#rest(care, RARELY);
+      const empty = typeof serving === 'string' ? null : await emptiness(serving);
+      if (empty === 'gone') return this.#rest(care, RARELY);
+      if (empty === 'opening' && error instanceof NotReadyError) return this.#rest(care, 1);
       // The database is not to blame for a state that is not ready, and a rebuild ends that from one moment to the next.
       if (error instanceof NotReadyError) this.#rest(care, 1);
       else this.#backOff(care);

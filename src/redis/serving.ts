@@ -29,8 +29,8 @@ export type ReserveAnswer =
   | { readonly word: 'new' | 'existing'; readonly reservation: Reservation }
   /** Reserved, and nobody acts on it here: it is in line, or in quarantine. */
   | { readonly word: 'waiting'; readonly issuance: Issuance }
-  /** `unsafe`: not known to be on as many replicas as asked for. */
-  | { readonly word: 'issued'; readonly issuance: Issuance; readonly unsafe?: boolean }
+  /** `isNew`: by this very call. `unsafe`: not known to be on as many replicas as asked for. */
+  | { readonly word: 'issued'; readonly issuance: Issuance; readonly isNew?: boolean; readonly unsafe?: boolean }
   | { readonly word: 'already_issued'; readonly issuances: readonly Issuance[] }
   | { readonly word: 'sold_out' | 'paused' }
   /** It was not sent: its time ran out in the queue, or nobody waits for it any more. */
@@ -270,7 +270,7 @@ export class Serving {
         const grant = String(reply[first]);
         const record = String(reply[first + 1]);
         // Without hooks it is issued at once, and there is nothing to hold.
-        if (record.startsWith('i')) return { word: 'issued', issuance: decode(first) };
+        if (record.startsWith('i')) return { word: 'issued', issuance: decode(first), isNew: word === 'new' };
         const reservation = toReservation(state, { grant, userId, record, epoch, sentAt, mayRelease: word === 'new' });
         return { word, reservation };
       }

@@ -80,7 +80,7 @@ test('a repeat while it waits keeps its place and its unit, and the save under w
   const reached = persistence.reached();
   work();
   await reached;
-  expect(await issueTo('ann', 'request-1')).toEqual(first);
+  expect(await issueTo('ann', 'request-1')).toEqual({ ...first, replayed: true });
   end();
   await until(async () => (await rows()).length === 1);
   await worker!.stop();

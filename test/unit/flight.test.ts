@@ -17,6 +17,7 @@ function aFlight() {
     sent: false,
     reserved: null,
     promised: false,
+    replayed: false,
   };
   const result = manual<IssueResult>();
   return { call, result, flight: new Flight(call, result.promise) };
