@@ -4,7 +4,7 @@
 -- KEYS     campaign grants senders leases returned pool queue tickets presence ended
 -- ARGV     epoch fence sender call limit perSecond waves, then for each unit: code; perSecond is empty for no cap; waves is
 --          empty or <from>:<every>:<count> with spaces between, in ms, every is 0 for once
--- RETURNS  missing | rebuilding | stale_epoch | rolled_back | lapsed | closed | paused | not_open | draw, alone; or ok, the campaign's stamp,
+-- RETURNS  missing | rebuilding | stale_epoch | rolled_back | no_room | no_code | lapsed | closed | paused | not_open | draw, alone; or ok, the campaign's stamp,
 --          ended, ms until the cap lets the next one through, how many still wait, over (1: the line is to be ended), how
 --          many were absent, how many left the line in all, then for each who was let through: user, grant, record
 -- WRITES   senders campaign grants leases returned pool queue tickets presence ended
@@ -20,18 +20,18 @@ local FIRST = 8
 --- @include "include/record"
 --- @include "include/write"
 --- @include "include/stock"
+--- @include "include/generated"
 --- @include "include/call"
 --- @include "include/cap"
 --- @include "include/room"
+--- @include "include/line-ready"
 --- @include "include/waves"
 --- @include "include/place"
 --- @include "include/line"
 --- @include "include/absence"
 --- @include "include/finish"
 
-local refusal = unready(epoch, fence)
-if not refusal and not lineIsWhole() then refusal = 'missing' end
-refusal = refusal or (repeated and 'lapsed')
+local refusal = unreadyLine(epoch, fence) or (lacksCode(FIRST, 1) and 'no_code') or (repeated and 'lapsed')
 if refusal then return { refusal } end
 refusal = shutNow() or (draws and room.drawn ~= 'done' and 'draw')
 if refusal then
@@ -65,7 +65,7 @@ for _, user in ipairs(first) do
       serial, pooled = takeUnit()
       if not serial then break end
       admitted = admitted + 1
-      local code = fromPool and pooled or ARGV[FIRST + admitted - 1]
+      local code = fromPool and pooled or (generates and ARGV[FIRST + admitted - 1] or '')
       local text = head .. serial .. ':' .. issuedAt .. ':' .. ticketIds[user] .. ':' .. code
       grantWrites[#grantWrites + 1], grantWrites[#grantWrites + 2] = field, text
       if lease then leaseWrites[#leaseWrites + 1], leaseWrites[#leaseWrites + 2] = lease, field end

@@ -3,7 +3,7 @@
 --
 -- KEYS     campaign grants senders leases returned pool queue tickets presence ended
 -- ARGV     epoch fence seed limit, then for each user: userId key; the first seed that comes is the one that counts
--- RETURNS  missing | rebuilding | stale_epoch | rolled_back | not_open, alone; or done | more, the campaign's stamp, the seed, how many are drawn,
+-- RETURNS  missing | rebuilding | stale_epoch | rolled_back | no_room | not_open, alone; or done | more, the campaign's stamp, the seed, how many are drawn,
 --          then for each who is not yet: user
 -- WRITES   campaign queue
 -- COST     O(limit * log line)
@@ -17,9 +17,9 @@ local FIRST, STRIDE = 5, 2
 --- @include "include/write"
 --- @include "include/stock"
 --- @include "include/room"
+--- @include "include/line-ready"
 
-local refusal = unready(epoch, fence)
-if not refusal and not lineIsWhole() then refusal = 'missing' end
+local refusal = unreadyLine(epoch, fence)
 if not refusal and campaign.opensAt and nowMs < campaign.opensAt then refusal = 'not_open' end
 if refusal then return { refusal } end
 

@@ -2,7 +2,7 @@
 --
 -- KEYS     campaign grants senders leases returned pool queue tickets presence ended
 -- ARGV     epoch fence sender call, then for each user: id userId
--- RETURNS  missing | rebuilding | stale_epoch | rolled_back, alone; or ok, the campaign's stamp, the line, the pace per second, closedAt
+-- RETURNS  missing | rebuilding | stale_epoch | rolled_back | no_room, alone; or ok, the campaign's stamp, the line, the pace per second, closedAt
 --          (or empty), woke (1: nobody waited before), the words of all users with spaces between: waiting:<ticket>:<rank> (-1 before the
 --          draw) held already_issued:<count> sold_out not_open closed paused full lapsed; then in their order for held, and count times
 --          for already_issued: grant, record
@@ -20,10 +20,10 @@ local FIRST, STRIDE = 5, 2
 --- @include "include/stock"
 --- @include "include/call"
 --- @include "include/room"
+--- @include "include/line-ready"
 --- @include "include/place"
 
-local refusal = unready(epoch, fence)
-if not refusal and not lineIsWhole() then refusal = 'missing' end
+local refusal = unreadyLine(epoch, fence)
 if refusal then return { refusal } end
 
 local shut, before = shutNow(), room.waiting

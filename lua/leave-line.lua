@@ -2,7 +2,7 @@
 --
 -- KEYS     campaign grants senders leases returned pool queue tickets presence ended
 -- ARGV     epoch fence sender call userId
--- RETURNS  missing | rebuilding | stale_epoch | rolled_back | lapsed, alone; or ok, the campaign's stamp, word, then now if they left by this very
+-- RETURNS  missing | rebuilding | stale_epoch | rolled_back | no_room | lapsed, alone; or ok, the campaign's stamp, word, then now if they left by this very
 --          call, or for each held: grant, record. Words: left absent sold_out closed none; held, the only one that others follow
 -- WRITES   senders campaign queue tickets presence ended
 -- COST     O(perUser + log line)
@@ -17,11 +17,11 @@ local epoch, fence, sender, call, userId = ARGV[1], tonumber(ARGV[2]), ARGV[3], 
 --- @include "include/stock"
 --- @include "include/call"
 --- @include "include/room"
+--- @include "include/line-ready"
 --- @include "include/place"
 --- @include "include/line"
 
-local refusal = unready(epoch, fence)
-if not refusal and not lineIsWhole() then refusal = 'missing' end
+local refusal = unreadyLine(epoch, fence)
 if refusal then return { refusal } end
 
 readPlaces({ userId })

@@ -4,7 +4,7 @@
 --
 -- KEYS     campaign grants senders leases returned pool codes
 -- ARGV     epoch fence loadId offset, then for each code: code
--- RETURNS  missing | rebuilding | stale_epoch | rolled_back | closed | gap, alone; or ok, offset, loaded, duplicates, total: of the whole load so
+-- RETURNS  missing | rebuilding | stale_epoch | rolled_back | no_pool | closed | gap, alone; or ok, offset, loaded, duplicates, total: of the whole load so
 --          far; then the campaign's stamp
 -- WRITES   campaign codes pool returned
 -- COST     O(codes)
@@ -26,6 +26,7 @@ else
   if refusal then return { refusal } end
 end
 if redis.call('SCARD', codesKey) ~= campaign.codes then return { 'missing' } end
+if campaign.kind ~= 'codes' then return { 'no_pool' } end
 if campaign.closedAt and not rebuilt then return { 'closed' } end
 
 local progressField = 'load:' .. loadId

@@ -2,7 +2,7 @@
 --
 -- KEYS     campaign pool codes
 -- ARGV     epoch fence fromTail unit code
--- RETURNS  missing | rebuilding | stale_epoch | rolled_back | moved (look again) | duplicate | replaced, alone
+-- RETURNS  missing | rebuilding | stale_epoch | rolled_back | no_pool | moved (look again) | duplicate | replaced, alone
 -- WRITES   codes campaign pool
 -- COST     O(distance from the nearer end of the pool)
 local campaignKey, poolKey, codesKey = KEYS[1], KEYS[2], KEYS[3]
@@ -12,6 +12,7 @@ local epoch, fence, fromTail, unit, code = ARGV[1], tonumber(ARGV[2]), tonumber(
 
 local refusal = unserved(epoch, fence)
 if refusal then return { refusal } end
+if campaign.kind ~= 'codes' then return { 'no_pool' } end
 if redis.call('SCARD', codesKey) ~= campaign.codes then return { 'missing' } end
 local index = integer(-fromTail)
 local replacement = string.match(unit, '^(%d+):') .. ':' .. code

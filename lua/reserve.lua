@@ -1,8 +1,8 @@
 -- Takes a unit under a lease for each user of the batch, or says why not.
 --
 -- KEYS     campaign grants senders leases returned pool old
--- ARGV     epoch fence sender call, then for each user: id userId code
--- RETURNS  missing | stale_epoch | rolled_back, alone; or rebuilding, then for each id that has something already: id, grant,
+-- ARGV     epoch fence sender call fromLine, then for each user: id userId code; fromLine is 1 for users who were let through before
+-- RETURNS  missing | stale_epoch | rolled_back | queued | no_code, alone; or rebuilding, then for each id that has something already: id, grant,
 --          record; or ok, the campaign's stamp, ended, closedAt (or empty), the words of all users with spaces between: new
 --          existing waiting issued already_issued sold_out not_open closed paused lapsed; then in their order for new existing
 --          waiting issued: grant, record; for already_issued: count, count times (grant, record)
@@ -10,14 +10,15 @@
 -- COST     O(users * (perUser + log leases)), one variadic command per key
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, oldKey =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
-local epoch, fence, sender, call = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
-local FIRST, STRIDE = 5, 3
+local epoch, fence, sender, call, fromLine = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), ARGV[5]
+local FIRST, STRIDE = 6, 3
 --- @include "include/now"
 --- @include "include/campaign"
 --- @include "include/ready"
 --- @include "include/record"
 --- @include "include/write"
 --- @include "include/stock"
+--- @include "include/generated"
 --- @include "include/due"
 --- @include "include/finish"
 
@@ -36,6 +37,9 @@ for i = FIRST, refusal == 'rebuilding' and #ARGV or 0, STRIDE do
   end
 end
 if refusal then return refused end
+-- The caller may know other rules: nobody passes the line, and no unit goes out without the code that its campaign generates.
+if campaign.room and fromLine ~= '1' then return { 'queued' } end
+if lacksCode(FIRST + 2, STRIDE) then return { 'no_code' } end
 
 -- A call number that was seen before only looks up: a copy of this call may run at any later time, and must not take
 -- a second unit. `lapsed` proves that this call takes nothing from now on: it may be sent again under a fresh number.
@@ -108,7 +112,7 @@ local function take(id, code, field)
   campaign[counter] = campaign[counter] + 1
   local mark = behind and integer(first + written) or stamp
   local head = state .. ':' .. (lease and mark or '0') .. ':'
-  return 'new', write(field, head .. serial .. ':' .. issuedAt .. ':' .. id .. ':' .. (fromPool and pooled or code), mark)
+  return 'new', write(field, head .. serial .. ':' .. issuedAt .. ':' .. id .. ':' .. (fromPool and pooled or (generates and code or '')), mark)
 end
 
 local function serve(id, code, before)

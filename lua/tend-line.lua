@@ -2,7 +2,7 @@
 --
 -- KEYS     campaign grants senders leases returned pool codes queue tickets presence ended
 -- ARGV     epoch fence limit
--- RETURNS  missing | rebuilding | stale_epoch | rolled_back | paused, alone; or absent | sold_out | closed, the campaign's stamp, how many
+-- RETURNS  missing | rebuilding | stale_epoch | rolled_back | no_room | paused, alone; or absent | sold_out | closed, the campaign's stamp, how many
 --          lost their place, how many still wait
 -- WRITES   campaign queue tickets presence ended
 -- COST     O(limit * log line)
@@ -15,12 +15,12 @@ local epoch, fence, limit = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 --- @include "include/write"
 --- @include "include/stock"
 --- @include "include/room"
+--- @include "include/line-ready"
 --- @include "include/line"
 --- @include "include/absence"
 --- @include "include/finish"
 
-local refusal = unready(epoch, fence)
-if not refusal and not lineIsWhole() then refusal = 'missing' end
+local refusal = unreadyLine(epoch, fence)
 local over = not refusal and overNow()
 if not refusal and not over and shutNow() == 'paused' then refusal = 'paused' end
 if refusal then return { refusal } end

@@ -1,7 +1,5 @@
-import { mintCode } from './codes.js';
 import { monotonicMs } from './deadline.js';
 import { refusalOfRule } from './eligibility.js';
-import { CampaignConflictError } from './errors.js';
 import { Flight } from './flight.js';
 import type { InFlight } from './in-flight.js';
 import { deriveId, mintId } from './issuance.js';
@@ -90,24 +88,22 @@ export class Attempts {
   /** A campaign that is known, without a rule of the user's own: straight to reserve. */
   #fly(campaignId: string, call: IssueCall, repeatable: boolean): Promise<IssueResult> {
     const serving = this.#parts.campaigns.known(campaignId);
-    if (!serving || this.#parts.eligible) return this.#parts.inFlight.track(this.#ask(campaignId, call, repeatable));
-    assertServed(serving);
+    if (!serving?.state.isEquipped || this.#parts.eligible)
+      return this.#parts.inFlight.track(this.#ask(campaignId, call, repeatable));
     return this.#issue(serving, call);
   }
 
   /** Finds the campaign, and asks the user's own rule. */
   async #ask(campaignId: string, call: IssueCall, repeatable: boolean): Promise<IssueResult> {
     const { campaigns, eligible, timeoutMs } = this.#parts;
-    const serving = await campaigns.find(campaignId);
+    const serving = await campaigns.equipped(campaignId);
     if (typeof serving === 'string') return this.#refuse(campaignId, { status: 'not_ready', reason: serving });
-    assertServed(serving);
     const reason = eligible && (await refusalOfRule(eligible, serving.state, call, { repeatable, timeoutMs }));
     if (typeof reason === 'string') return this.#refuse(campaignId, { status: 'not_eligible', reason });
     return this.#issue(serving, call);
   }
 
   #issue(serving: Serving, call: IssueCall): Promise<IssueResult> {
-    if (serving.state.rules.generateCodes) call.code = mintCode();
     return new Promise((resolve, reject) => new Issuing(serving, call, this.#parts, { resolve, reject }).begin());
   }
 
@@ -121,13 +117,6 @@ export class Attempts {
 function ownReplay(shared: IssueResult): IssueResult {
   const own = structuredClone(shared);
   return own.status === 'issued' || own.status === 'accepted' ? { ...own, replayed: true } : own;
-}
-
-/** Throws where this process may not serve the campaign. */
-function assertServed({ state }: Serving): void {
-  state.assertEquipped();
-  // Whoever asks here would be served before those who wait.
-  if (state.rules.room) throw new CampaignConflictError(`campaign ${state.id} has a waiting room: call join()`);
 }
 
 function checkedRequest(given: IssueRequest, longest: number): IssueRequest {

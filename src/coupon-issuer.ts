@@ -9,7 +9,7 @@ import { InFlight } from './in-flight.js';
 import { mintId } from './issuance.js';
 import type { Steps } from './issue.js';
 import { assertName, ownCopy } from './limits.js';
-import { assertPool, type CodeSource, checkedLoad, type LoadOptions, type LoadResult, loadInChunks } from './load.js';
+import { type CodeSource, checkedLoad, type LoadOptions, type LoadResult, loadInChunks } from './load.js';
 import { openCampaign } from './open.js';
 import {
   type CheckedOptions,
@@ -29,7 +29,7 @@ import {
 import { checkedRebuildOptions, type RebuildOptions, type RebuildResult, rebuild } from './rebuild.js';
 import { checkedReconcileOptions, type ReconcileOptions, reconcile } from './reconcile.js';
 import * as admin from './redis/admin.js';
-import type { RedisContext } from './redis/campaign-state.js';
+import { notReady, type RedisContext } from './redis/campaign-state.js';
 import { Campaigns } from './redis/campaigns.js';
 import { ScriptRunner } from './redis/runner.js';
 import type { Serving } from './redis/serving.js';
@@ -190,10 +190,9 @@ export class CouponIssuer {
     replacement: string;
   }): Promise<{ status: 'replaced' | 'not_in_pool' | 'duplicate' }> {
     const { campaignId, code, replacement } = checkedReplacement(change);
-    return this.#administer(campaignId, async ({ state }) => {
-      assertPool(state);
-      return { status: await admin.replaceInPool(state, code, replacement) };
-    });
+    return this.#administer(campaignId, async ({ state }) => ({
+      status: await admin.replaceInPool(state, code, replacement),
+    }));
   }
 
   /**
@@ -590,7 +589,9 @@ export class CouponIssuer {
     return this.close();
   }
 
-  #settleOne(serving: Serving): Promise<SettleResult> {
+  async #settleOne(serving: Serving): Promise<SettleResult> {
+    const reason = await this.#campaigns.equip(serving);
+    if (reason) throw notReady(serving.state.id, reason);
     return settle(serving, this.#steps, this.#settling(this.#batchSize, null));
   }
 

@@ -103,7 +103,7 @@ export async function carryOn(
     if (round === maxRounds) break;
     call.reserved = null;
     // The old code may have been delivered, and recalled.
-    if (serving.state.rules.generateCodes) call.code = mintCode();
+    call.code = '';
     const answer = await reserveAgain(serving, call);
     if (!('reservation' in answer)) return toldAtOnce(answer, steps);
     reservation = answer.reservation;

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { CampaignConflictError, InvalidArgumentError } from './errors.js';
+import { InvalidArgumentError } from './errors.js';
 import { assertFunction, assertSignal, assertText, ownCopy, textFault } from './limits.js';
 import { tell } from './progress.js';
 import { type LoadProgress, loadChunk } from './redis/admin.js';
@@ -39,10 +39,6 @@ export function checkedLoad(options: LoadOptions, source: Source): LoadOptions {
   return own;
 }
 
-export function assertPool({ id, rules }: CampaignState): void {
-  if (rules.kind !== 'codes') throw new CampaignConflictError(`campaign ${id} is ${rules.kind}, it has no code pool`);
-}
-
 /** A list in memory is checked whole before anything is written; a stream can only be checked chunk by chunk. */
 export function assertCodes(source: Source): void {
   if (source.isPieces) {
@@ -66,7 +62,6 @@ function assertCode(code: unknown, index: number): asserts code is string {
 
 /** Loads chunk by chunk, one round trip each. What a chunk loaded stays loaded; the same `loadId` resumes behind it. */
 export async function loadInChunks(state: CampaignState, source: Source, options: LoadOptions): Promise<LoadResult> {
-  assertPool(state);
   const loadId = options.loadId ?? randomBytes(16).toString('base64url');
   let progress = await loadChunk(state, loadId, 0, []);
   for await (const { offset, chunk } of chunksOf(source)) {

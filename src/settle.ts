@@ -1,5 +1,4 @@
 import { ownFound } from './answers.js';
-import { mintCode } from './codes.js';
 import { monotonicMs, withDeadline } from './deadline.js';
 import { NotReadyError, redacted } from './errors.js';
 import { type Emit, refOf } from './events.js';
@@ -77,7 +76,6 @@ const HOPELESS = 5;
  * unless the one who took it proved that nothing happened.
  */
 export async function settle(serving: Serving, steps: Steps, options: SettleOptions): Promise<SettleResult> {
-  serving.state.assertEquipped();
   let settled = 0;
   let failed = 0;
   const tried = new Set<string>();
@@ -251,9 +249,8 @@ async function reserveAnew(
   steps: Steps,
   deadlineAt: number,
 ): Promise<End> {
-  const code = serving.state.rules.generateCodes ? mintCode() : '';
   const { userId } = issuance;
-  const { word } = await serving.reserve({ id, userId, code, deadlineAt, abandoned: false, sent: false });
+  const { word } = await serving.reserveAnew({ id, userId, code: '', deadlineAt, abandoned: false, sent: false });
   if (word === 'new' || word === 'existing' || word === 'waiting') return 'unknown';
   steps.emit({ type: word === 'issued' || word === 'already_issued' ? 'settled' : 'lost', ...refOf(issuance) });
   return 'settled';

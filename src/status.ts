@@ -16,8 +16,11 @@ export type UserStatus =
   | (Waiting & { readonly issuances: readonly Issuance[] });
 
 export async function statusOf(serving: Serving, room: WaitingRoom, userId: string): Promise<UserStatus> {
-  const standing = serving.state.rules.room ? await room.find(serving, userId) : null;
-  const issuances = standing?.issuances ?? (await findUser(serving.state, userId));
+  const { state } = serving;
+  const held = state.rules.room ? [] : await findUser(state, userId);
+  // Under another epoch the campaign may have been made anew, with a waiting room.
+  const standing = state.rules.room ? await room.find(serving, userId) : null;
+  const issuances = standing?.issuances ?? held;
   if (standing?.place) {
     const { ticket, position, etaMs } = standing.place;
     return { status: 'waiting', ticket, position, etaMs, issuances };

@@ -175,9 +175,9 @@ export class Worker implements SettleWorker {
     let serving: Serving | NotReadyReason | 'unknown' = 'rebuilding';
     try {
       serving = await this.#find(care.id);
+      if (typeof serving !== 'string') serving = (await this.#parts.campaigns.equip(serving)) ?? serving;
       if (serving === 'unknown' && !this.#options.campaigns) this.#drop(care);
       if (typeof serving === 'string') return this.#rest(care, serving === 'rebuilding' ? 1 : RARELY);
-      serving.state.assertEquipped();
       const { failures } = care;
       if (care.dueAt <= monotonicMs()) await this.#settle(serving, care);
       // What is refused to those who have their turn is not tried with others.

@@ -117,6 +117,11 @@ export class CampaignState {
     return campaign;
   }
 
+  /** Whether this process has what the campaign needs, as of the last read. */
+  get isEquipped(): boolean {
+    return this.#mismatch === null;
+  }
+
   /** A process that lacks what the campaign needs would confirm what was never saved or delivered; one that has more would save what nobody settles. */
   assertEquipped(): void {
     if (!this.#rules) throw new Error('the campaign was not read yet');

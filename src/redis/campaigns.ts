@@ -9,6 +9,7 @@ export class Campaigns {
   readonly #context: RedisContext;
   readonly #options: ServingOptions;
   readonly #known = new Map<string, Serving>();
+  readonly #rereading = new Map<string, Promise<NotReadyReason | null>>();
   readonly #reading = new Map<string, Promise<Serving | NotReadyReason>>();
 
   constructor(context: RedisContext, options: ServingOptions) {
@@ -35,6 +36,35 @@ export class Campaigns {
     const found = await this.find(id);
     if (typeof found === 'string') throw notReady(id, found);
     return found;
+  }
+
+  /** The same for a process that acts on its units. Throws `MisconfiguredError`. */
+  async equipped(id: string): Promise<Serving | NotReadyReason> {
+    const found = await this.find(id);
+    return typeof found === 'string' ? found : ((await this.equip(found)) ?? found);
+  }
+
+  /**
+   * Whether this process has what the campaign needs; answers why its state must not be acted on, or `null`. What this process remembers is no reason to
+   * refuse: the campaign may have been made anew, so it is read again first. Throws `MisconfiguredError`.
+   */
+  async equip(serving: Serving): Promise<NotReadyReason | null> {
+    if (serving.state.isEquipped) return null;
+    const reason = await this.reread(serving);
+    if (!reason) serving.state.assertEquipped();
+    return reason;
+  }
+
+  /** Reads a campaign again, once for all who want that at the same time. One round trip. */
+  reread({ state }: Serving): Promise<NotReadyReason | null> {
+    const rereading =
+      this.#rereading.get(state.id) ??
+      state
+        .refresh()
+        .then((campaign) => (typeof campaign === 'string' ? campaign : null))
+        .finally(() => this.#rereading.delete(state.id));
+    this.#rereading.set(state.id, rereading);
+    return rereading;
   }
 
   /** A state to open a campaign with; `keep` it once it is known to serve. */

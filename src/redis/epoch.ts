@@ -78,6 +78,12 @@ export async function answerUnderEpoch(
 ): Promise<Answered> {
   const answered = await underEpoch(state, send);
   if (answered.refused) throw notReady(state.id, answered.refused);
-  if (answered.reply[0] === 'closed') throw new CampaignConflictError(`campaign ${state.id} is closed`);
+  if (answered.reply[0] === 'closed')
+    throw new CampaignConflictError(`campaign ${state.id} is closed; nothing was changed`);
+  if (answered.reply[0] === 'no_pool') {
+    throw new CampaignConflictError(
+      `campaign ${state.id} is ${state.rules.kind}: it has no code pool, and nothing was changed`,
+    );
+  }
   return answered;
 }

@@ -1,4 +1,5 @@
 import { Batcher } from '../batch.js';
+import { mintCode } from '../codes.js';
 import { monotonicMs } from '../deadline.js';
 import { CampaignConflictError, OverloadedError, RedisError } from '../errors.js';
 import { type Issuance, withoutCode } from '../issuance.js';
@@ -39,6 +40,10 @@ export function channelOf({ prefix }: RedisContext, campaignId: string): string 
   return campaignKeys(prefix, campaignId).campaign;
 }
 
+export function noRoom({ id }: CampaignState): CampaignConflictError {
+  return new CampaignConflictError(`campaign ${id} has no waiting room: call issue()`);
+}
+
 /** The waiting room of one campaign in Redis. */
 export class Line {
   readonly state: CampaignState;
@@ -55,12 +60,6 @@ export class Line {
     const find = (lookups: Lookup[]) => inTime(lookups, null, (open) => this.#stretches(open, this.#find));
     this.#joins = new Batcher({ maxBatch, maxInFlight, maxQueued, run: join });
     this.#lookups = new Batcher({ maxBatch, maxInFlight, run: find });
-  }
-
-  /** Throws `CampaignConflictError` where there is no waiting room. */
-  assertQueued(): void {
-    if (this.state.rules.room) return;
-    throw new CampaignConflictError(`campaign ${this.state.id} has no waiting room: call issue()`);
   }
 
   /** Most that `admit` lets through at a time. */
@@ -93,11 +92,9 @@ export class Line {
     return { result: { status: isIssued ? 'issued' : 'reserved', issuances }, now: false };
   }
 
-  /** Lets as many through as there are `codes`, which may be empty ones, but no more than the pace allows. One round trip. */
-  async admit(codes: readonly string[], { perSecond, waves }: Pace): Promise<Admitted | AdmissionRefusal> {
-    const items = codes.slice(0, this.#usersPerCall).map((code) => ({ code }));
-    const args = {
-      limit: String(items.length),
+  /** Lets up to `count` through, but no more than the pace allows. One round trip. */
+  async admit(count: number, { perSecond, waves }: Pace): Promise<Admitted | AdmissionRefusal> {
+    const pace = {
       perSecond: perSecond === null ? '' : String(perSecond),
       waves: waves.map(({ fromMs, everyMs, count }) => `${fromMs}:${everyMs}:${count}`).join(' '),
     };
@@ -106,7 +103,9 @@ export class Line {
     const { reply, epoch, sentAt } = await this.#send((at) => {
       // Under a name of its own: a join that overtakes it must not make it look like a copy.
       const { sender, ...call } = this.#call(at);
-      return this.state.run(scripts.admitLine, { ...call, sender: `${sender}:a`, ...args }, items);
+      const items = this.#units(count);
+      const args = { ...call, ...pace, sender: `${sender}:a`, limit: String(items.length) };
+      return this.state.run(scripts.admitLine, args, items);
     }, false);
     if (reply[0] === 'lapsed') {
       throw new RedisError('an earlier copy of this admission may have let people through', { outcome: 'unknown' });
@@ -254,6 +253,13 @@ export class Line {
     return issuances;
   }
 
+  /** One for each unit, with the code that it may need by the rules that hold now. */
+  #units(count: number): { code: string }[] {
+    const { generateCodes } = this.state.rules;
+    const length = Math.min(count, this.#usersPerCall);
+    return Array.from({ length }, () => ({ code: generateCodes ? mintCode() : '' }));
+  }
+
   #call({ epoch, fence }: Sending) {
     const { sender, nextCall } = this.state.context;
     return { epoch, fence, sender, call: String(nextCall()) };
@@ -262,8 +268,8 @@ export class Line {
   /** A call that lapsed is sent again as another, where doing it a second time does no harm. */
   #send(send: (at: Sending) => Promise<Reply>, again = true): Promise<Answered> {
     return underEpoch(this.state, async (at) => {
-      this.assertQueued();
       const reply = await send(at);
+      if (reply[0] === 'no_room') throw noRoom(this.state);
       return again && reply[0] === 'lapsed' ? undefined : reply;
     });
   }

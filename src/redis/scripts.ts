@@ -85,7 +85,7 @@ export const scripts = {
   }),
   reserve: defineScript('reserve', reserve, {
     keys: [...SERVING, 'old'],
-    args: ['epoch', 'fence', 'sender', 'call'],
+    args: ['epoch', 'fence', 'sender', 'call', 'fromLine'],
     each: ['id', 'userId', 'code'],
   }),
   confirm: defineScript('confirm', confirm, { keys: ALL, args: ['epoch'], each: ['field', 'record'] }),

@@ -1,6 +1,7 @@
 import { Batcher, type Caller } from '../batch.js';
+import { mintCode } from '../codes.js';
 import { monotonicMs } from '../deadline.js';
-import type { OverloadedError } from '../errors.js';
+import { CampaignConflictError, type OverloadedError } from '../errors.js';
 import { countRefusals, type Emit } from '../events.js';
 import { type Issuance, withoutCode } from '../issuance.js';
 import { type CommonRefusal, Refusals } from '../refusals.js';
@@ -16,6 +17,7 @@ import { scripts } from './scripts.js';
 export interface ReserveRequest {
   readonly id: string;
   readonly userId: string;
+  /** Of a campaign that generates codes: minted when it is first sent, by the rules that hold then. Empty: not yet. */
   code: string;
   /** Monotonic ms. A request still in the queue by then is not sent. */
   readonly deadlineAt: number;
@@ -78,25 +80,34 @@ export class Serving {
   readonly state: CampaignState;
   readonly #options: ServingOptions;
   readonly #reserves: Batcher<ReserveRequest, ReserveAnswer>;
-  readonly #refusals: Refusals | null;
+  /** For users who were let through already, so that no line is passed. */
+  readonly #reservesAnew: Batcher<ReserveRequest, ReserveAnswer>;
+  #refusals: { readonly epoch: string; readonly recent: Refusals } | null = null;
   #holding: Holding;
 
   constructor(state: CampaignState, options: ServingOptions) {
     this.state = state;
     this.#options = options;
     this.#holding = new Holding(state, state.epoch, options);
-    this.#refusals = options.refusalCacheMs > 0 ? new Refusals(options.refusalCacheMs) : null;
-    this.#reserves = new Batcher<ReserveRequest, ReserveAnswer>({
+    const maxBatch = Math.min(options.maxBatch, usersPerCall(state.rules.perUser));
+    const { maxInFlight, maxQueued } = options;
+    this.#reserves = new Batcher({
       run: (requests) => this.#reserveAndRemember(requests),
-      maxBatch: Math.min(options.maxBatch, usersPerCall(state.rules.perUser)),
-      maxInFlight: options.maxInFlight,
-      maxQueued: options.maxQueued,
+      maxBatch,
+      maxInFlight,
+      maxQueued,
     });
+    this.#reservesAnew = new Batcher({ run: (requests) => this.#reserve(requests, '1'), maxBatch, maxInFlight });
   }
 
   /** Takes a unit, or says why not. One round trip per batch. */
   reserve(request: ReserveRequest): Promise<ReserveAnswer> {
     return this.#reserves.add(request);
+  }
+
+  /** The same for settle, whose users were let through before. */
+  reserveAnew(request: ReserveRequest): Promise<ReserveAnswer> {
+    return this.#reservesAnew.add(request);
   }
 
   /** The same without a promise. */
@@ -111,7 +122,8 @@ export class Serving {
 
   /** What this user would be told, if the last refusal is recent enough to be told again. No round trip. */
   recentRefusal(userId: string): CommonRefusal | null {
-    return this.#refusals?.of(userId) ?? null;
+    const { epoch, recent } = this.#refusals ?? {};
+    return epoch === this.state.epoch ? (recent?.of(userId) ?? null) : null;
   }
 
   /** The verbs for a reservation, under the epoch in which it was made. */
@@ -140,8 +152,7 @@ export class Serving {
   }
 
   async #reserveAndRemember(requests: ReserveRequest[]): Promise<ReserveAnswer[]> {
-    const refusals = this.#refusals;
-    if (!refusals) return this.#reserve(requests);
+    if (this.#options.refusalCacheMs === 0) return this.#reserve(requests);
     const askedAt = monotonicMs();
     let answers: ReserveAnswer[] = [];
     try {
@@ -149,6 +160,7 @@ export class Serving {
       return answers;
     } finally {
       // Where no answer came, each of them may hold something.
+      const refusals = this.#refusalsOf(this.state.epoch);
       refusals.know(requests.flatMap(({ userId }, i) => (mayHold(answers[i]) ? [userId] : [])));
       for (const answer of answers) {
         if (answer.word === 'closed') refusals.note({ status: 'closed', closedAt: answer.closedAt }, askedAt);
@@ -158,7 +170,15 @@ export class Serving {
     }
   }
 
-  async #reserve(requests: ReserveRequest[]): Promise<ReserveAnswer[]> {
+  /** What is remembered of one making of the campaign says nothing of the next. */
+  #refusalsOf(epoch: string): Refusals {
+    if (this.#refusals?.epoch !== epoch) {
+      this.#refusals = { epoch, recent: new Refusals(this.#options.refusalCacheMs) };
+    }
+    return this.#refusals.recent;
+  }
+
+  async #reserve(requests: ReserveRequest[], fromLine = ''): Promise<ReserveAnswer[]> {
     // What waits in line is saved by a worker, at its own pace.
     if (this.state.rules.saveMode === 'write-through') await this.#options.room();
     const answers: ReserveAnswer[] = requests.map(() => EXPIRED);
@@ -168,7 +188,7 @@ export class Serving {
     const unanswered = 'reserve was sent several times without an answer for all';
     for (let sentBefore = false; open.length > 0; sentBefore = true) {
       const left = async () => {
-        const rest = await this.#sendReserve(requests, open, deadlineAt, answers);
+        const rest = await this.#sendReserve(requests, open, { deadlineAt, fromLine, answers });
         return rest.length < open.length ? rest : undefined;
       };
       open = await sendUntilAnswered(unanswered, left, { sentBefore, deadlineAt });
@@ -191,8 +211,7 @@ export class Serving {
   async #sendReserve(
     requests: ReserveRequest[],
     open: number[],
-    deadlineAt: number,
-    answers: ReserveAnswer[],
+    { deadlineAt, fromLine, answers }: { deadlineAt: number; fromLine: string; answers: ReserveAnswer[] },
   ): Promise<number[]> {
     const { state } = this;
     const { sender, nextCall, runner } = state.context;
@@ -205,8 +224,8 @@ export class Serving {
         // Under another epoch each user may have more grants.
         sent = open.slice(0, usersPerCall(state.rules.perUser));
         const items = sent.map((i) => requests[i]!);
-        for (const request of items) request.sent = true;
-        const args = { epoch, fence, sender, call: String(nextCall()) };
+        for (const request of items) this.#prepare(request);
+        const args = { epoch, fence, sender, call: String(nextCall()), fromLine };
         return state.run(scripts.reserve, args, items, deadlineAt - sentAt);
       },
       { deadlineAt },
@@ -216,6 +235,8 @@ export class Serving {
       for (const i of open) answers[i] = this.#refusedOr(requests[i]!, reply, refused);
       return [];
     }
+    // Who asks here would be served before those who wait.
+    if (reply[0] === 'queued') throw new CampaignConflictError(`campaign ${state.id} has a waiting room: call join()`);
     state.sawStamp(Number(reply[1]));
     if (reply[2] === '1') this.#options.emit({ type: 'exhausted', campaignId: state.id });
     const words = String(reply[4]).split(' ');
@@ -234,6 +255,11 @@ export class Serving {
         if (answers[i]!.word === 'issued') answers[i] = { ...answers[i], unsafe: true } as ReserveAnswer;
     }
     return lapsed.concat(open.slice(sent.length));
+  }
+
+  #prepare(request: ReserveRequest): void {
+    request.sent = true;
+    request.code = this.state.rules.generateCodes ? request.code || mintCode() : '';
   }
 
   /** While it is rebuilt nothing is taken, but what an earlier copy of this very call took is found. */

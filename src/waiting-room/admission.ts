@@ -1,4 +1,3 @@
-import { mintCode } from '../codes.js';
 import { refOf } from '../events.js';
 import type { Steps } from '../issue.js';
 import { type CampaignState, notReady } from '../redis/campaign-state.js';
@@ -58,10 +57,10 @@ export async function admitBatch(
   { size, pace, healthy }: { size: number; pace: Pace; healthy: boolean },
 ): Promise<AdmittedBatch> {
   await parts.room();
-  let answer = await admitOnce(line, size, pace);
+  let answer = await line.admit(size, pace);
   if (answer === 'draw') {
     await draw(line, parts);
-    answer = await admitOnce(line, size, pace);
+    answer = await line.admit(size, pace);
   }
   if (answer === 'closed') await tendLine(line, parts);
   if (typeof answer === 'string') return { status: statusOf(line.state, answer), ...NOBODY };
@@ -102,14 +101,6 @@ async function draw(line: Line, { steps, moved }: AdmissionParts): Promise<void>
   if (word !== 'done') return;
   steps.emit({ type: 'drawn', campaignId: line.state.id, seed, count: drawn });
   moved(line);
-}
-
-function admitOnce(line: Line, size: number, pace: Pace): Promise<Admitted | AdmissionRefusal> {
-  const { generateCodes } = line.state.rules;
-  return line.admit(
-    Array.from({ length: size }, () => (generateCodes ? mintCode() : '')),
-    pace,
-  );
 }
 
 function statusOf(state: CampaignState, refusal: AdmissionRefusal): 'closed' | 'paused' | 'not_open' {

@@ -46,10 +46,9 @@ export async function join(request: JoinRequest, parts: JoinParts): Promise<Join
     countRefusals(emit, campaignId, [result.status]);
     return result;
   };
-  const serving = campaigns.known(campaignId) ?? (await campaigns.find(campaignId));
+  const serving = await campaigns.equipped(campaignId);
   if (typeof serving === 'string') return refuse({ status: 'not_ready', reason: serving });
   const line = lines.of(serving);
-  serving.state.assertEquipped();
   const id = requestId === undefined ? mintId() : deriveId(campaignId, userId, requestId);
   if (eligible) {
     const call = { id, userId };

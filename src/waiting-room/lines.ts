@@ -1,5 +1,6 @@
+import { notReady } from '../redis/campaign-state.js';
 import type { Campaigns } from '../redis/campaigns.js';
-import { Line } from '../redis/line.js';
+import { Line, noRoom } from '../redis/line.js';
 import type { LineOptions } from '../redis/line-answers.js';
 import type { Serving } from '../redis/serving.js';
 
@@ -20,13 +21,18 @@ export class Lines {
   of(serving: Serving): Line {
     const known = this.#lines.get(serving);
     const line = known ?? new Line(serving.state, this.#options, this.#woke);
-    line.assertQueued();
     if (!known) this.#lines.set(serving, line);
     return line;
   }
 
   /** Throws `UnknownCampaignError`, `NotReadyError`, `RedisError`, and `CampaignConflictError` where there is no waiting room. */
   async get(campaignId: string): Promise<Line> {
-    return this.of(await this.#campaigns.get(campaignId));
+    const serving = await this.#campaigns.get(campaignId);
+    const { state } = serving;
+    // It may have been made anew, with a waiting room.
+    const reason = state.rules.room ? null : await this.#campaigns.reread(serving);
+    if (reason) throw notReady(campaignId, reason);
+    if (!state.rules.room) throw noRoom(state);
+    return this.of(serving);
   }
 }

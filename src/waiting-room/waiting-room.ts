@@ -2,7 +2,7 @@ import { onAbort } from '../abort-group.js';
 import { redacted } from '../errors.js';
 import { assertInteger, assertName, assertSignal, assertText, ownCopy } from '../limits.js';
 import type { Eligible } from '../options.js';
-import type { RedisContext } from '../redis/campaign-state.js';
+import { notReady, type RedisContext } from '../redis/campaign-state.js';
 import type { Campaigns } from '../redis/campaigns.js';
 import type { RedisClient } from '../redis/client.js';
 import { channelOf, type Line } from '../redis/line.js';
@@ -77,9 +77,9 @@ export class WaitingRoom {
 
   /** Lets up to `count` through, batch after batch. */
   async admit(campaignId: string, count: number, batchSize: number): Promise<AdmitResult> {
-    const serving = await this.#parts.campaigns.get(campaignId);
+    const serving = await this.#parts.campaigns.equipped(campaignId);
+    if (typeof serving === 'string') throw notReady(campaignId, serving);
     const line = this.#lines.of(serving);
-    serving.state.assertEquipped();
     await tendLine(line, this.#admission);
     const sum = { admitted: 0, issued: 0 };
     while (sum.admitted < count) {

@@ -34,10 +34,10 @@ const ofAllKeys = ({ name, keys }: { name: string; keys: readonly (string | unde
   EXPIRES.includes(name) && keys[0] === 'key';
 /** Looking ids up, judging the window and taking units is one act; so is refusing one unit and taking the next, or judging a stretch of serials, or a line. */
 const LONGER: Record<string, number> = {
-  reserve: 143,
+  reserve: 146,
   reassign: 64,
   'claim-due': 74,
-  'load-codes': 70,
+  'load-codes': 71,
   'rebuild-rows': 121,
   'finish-rebuild': 74,
   'admit-line': 88,

@@ -59,7 +59,7 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
   const reserve = (n: string, users: string[]) =>
     call(
       scripts.reserve,
-      { epoch, fence: '0', sender: 'tests', call: n },
+      { epoch, fence: '0', sender: 'tests', call: n, fromLine: '1' },
       users.map((userId) => ({ id: idOf(userId), userId, code: '' })),
     );
   await run(reserve('1', ['gone', 'u1', 'u2', 'u3']));

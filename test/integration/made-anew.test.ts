@@ -1,0 +1,191 @@
+import type { Redis } from 'ioredis';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type CampaignDefinition, CouponIssuer, type CouponIssuerOptions, MemoryPersistence } from '../../src/index.js';
+import { RedisServer } from '../support/redis-server.js';
+
+const ID = 'launch';
+const COUNTED = { id: ID, stock: { kind: 'counted', total: 20 } } as const satisfies CampaignDefinition;
+const QUEUED = { ...COUNTED, admission: 'queued' } as const satisfies CampaignDefinition;
+const POOL = { id: ID, stock: { kind: 'codes' } } as const satisfies CampaignDefinition;
+const WITH_CODES: CampaignDefinition = { id: ID, stock: { kind: 'counted', total: 20, generateCodes: true } };
+let server: RedisServer;
+let redis: Redis;
+let operator: CouponIssuer;
+/** Another process, which remembers the campaign as it met it. */
+let web: CouponIssuer;
+
+const issuerWith = (options: Partial<CouponIssuerOptions> = {}) => new CouponIssuer({ redis, ...options });
+
+beforeAll(async () => {
+  server = await RedisServer.start();
+  redis = server.client();
+});
+afterAll(() => server.stop());
+beforeEach(async () => {
+  await redis.flushall();
+  [operator, web] = [issuerWith(), issuerWith()];
+});
+
+/** The web process meets the campaign under one definition; then it is closed, purged and opened again under another. */
+async function makeAnew(before: CampaignDefinition, after: CampaignDefinition): Promise<void> {
+  await operator.openCampaign(before);
+  await web.inspect(ID);
+  await remove();
+  await operator.openCampaign(after);
+}
+
+async function remove(): Promise<void> {
+  await operator.closeCampaign({ id: ID });
+  await operator.purge(ID);
+}
+
+const users = (count: number) => Array.from({ length: count }, (_, i) => `user-${i}`);
+const issueAll = (by: CouponIssuer, count: number) =>
+  Promise.all(
+    users(count).map((userId) =>
+      by.issue({ campaignId: ID, userId }).catch(({ code }: { code: string }) => ({ status: code, issuance: null })),
+    ),
+  );
+
+test('nobody passes a waiting room that a campaign was made anew with', async () => {
+  await makeAnew(COUNTED, QUEUED);
+  await operator.join({ campaignId: ID, userId: 'ann' });
+  const told = await issueAll(web, 15);
+  expect(new Set(told.map(({ status }) => status))).toEqual(new Set(['CAMPAIGN_CONFLICT']));
+  expect(await operator.inspect(ID)).toMatchObject({ available: 20, reserved: 0, issued: 0, waiting: 1 });
+});
+
+test('nobody is refused for a waiting room that a campaign was made anew without', async () => {
+  await makeAnew(QUEUED, COUNTED);
+  expect((await issueAll(web, 3)).map(({ status }) => status)).toEqual(['issued', 'issued', 'issued']);
+});
+
+test('a process that met a campaign without a waiting room joins, watches and admits once there is one', async () => {
+  await makeAnew(COUNTED, QUEUED);
+  expect(await web.join({ campaignId: ID, userId: 'ann' })).toMatchObject({ status: 'waiting', position: 1 });
+  expect(await web.status({ campaignId: ID, userId: 'ann' })).toMatchObject({ status: 'waiting' });
+  const { value } = await web.watch({ campaignId: ID, userId: 'ann' })[Symbol.asyncIterator]().next();
+  expect(value).toMatchObject({ status: 'waiting' });
+  expect(await web.admit(ID, { count: 1 })).toMatchObject({ status: 'admitted', issued: 1 });
+  await web.close();
+});
+
+test.each([
+  ['status', () => web.status({ campaignId: ID, userId: 'ann' })],
+  ['watch', async () => (await web.watch({ campaignId: ID, userId: 'ann' }).next()).value],
+])('the first call after a campaign was made anew with a waiting room may be %s', async (_, ask) => {
+  await makeAnew(COUNTED, QUEUED);
+  await operator.join({ campaignId: ID, userId: 'ann' });
+  expect(await ask()).toMatchObject({ status: 'waiting', position: 1 });
+  await web.close();
+});
+
+test.each([
+  ['join', () => web.join({ campaignId: ID, userId: 'ann' })],
+  ['leave', () => web.leave({ campaignId: ID, userId: 'ann' })],
+  ['admit', () => web.admit(ID, { count: 1 })],
+])('%s is refused by a campaign that was made anew without a waiting room', async (_, call) => {
+  await makeAnew(QUEUED, COUNTED);
+  await expect(call()).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
+});
+
+test('status of a user is told after a campaign was made anew without a waiting room', async () => {
+  await makeAnew(QUEUED, COUNTED);
+  await operator.issue({ campaignId: ID, userId: 'ann' });
+  expect(await web.status({ campaignId: ID, userId: 'ann' })).toMatchObject({ status: 'issued' });
+});
+
+test('every unit has a code once a campaign was made anew with codes', async () => {
+  await makeAnew(COUNTED, WITH_CODES);
+  const told = await issueAll(web, 15);
+  expect(told.map(({ issuance }) => issuance?.code)).not.toContain(null);
+  expect(new Set(told.map(({ issuance }) => issuance?.code)).size).toBe(15);
+});
+
+test('no unit has a code once a campaign was made anew without codes', async () => {
+  await makeAnew(WITH_CODES, COUNTED);
+  expect((await issueAll(web, 3)).map(({ issuance }) => issuance?.code)).toEqual([null, null, null]);
+});
+
+test('users who are let through have a code once a campaign was made anew with codes', async () => {
+  const before: CampaignDefinition = { ...QUEUED };
+  await makeAnew(before, { ...QUEUED, stock: { kind: 'counted', total: 20, generateCodes: true } });
+  for (const userId of users(3)) await operator.join({ campaignId: ID, userId });
+  await web.admit(ID, { count: 3 });
+  for (const userId of users(3)) {
+    const { issuances } = await operator.status({ campaignId: ID, userId });
+    expect(issuances.map(({ code }) => typeof code)).toEqual(['string']);
+  }
+});
+
+test('the limit per user is the one of the campaign that was made anew', async () => {
+  await makeAnew({ ...COUNTED, perUser: 3 }, { ...COUNTED, perUser: 2 });
+  const told = [];
+  for (let i = 0; i < 4; i++) told.push((await web.issue({ campaignId: ID, userId: 'ann' })).status);
+  expect(told).toEqual(['issued', 'issued', 'already_issued', 'already_issued']);
+});
+
+test('codes are loaded, replaced and given out by a process that met a campaign without a pool', async () => {
+  await makeAnew(COUNTED, POOL);
+  expect(await web.loadCodes(ID, ['AAA-1', 'AAA-2'])).toMatchObject({ loaded: 2 });
+  const change = { campaignId: ID, code: 'AAA-2', replacement: 'AAA-3' };
+  expect(await web.replaceCode(change)).toEqual({ status: 'replaced' });
+  expect((await issueAll(web, 2)).map(({ issuance }) => issuance?.code)).toEqual(['AAA-1', 'AAA-3']);
+});
+
+test.each([
+  ['loadCodes', () => web.loadCodes(ID, ['AAA-1'])],
+  ['replaceCode', () => web.replaceCode({ campaignId: ID, code: 'AAA-1', replacement: 'AAA-2' })],
+])('%s is refused by a campaign that was made anew without a pool, and writes nothing', async (_, call) => {
+  await makeAnew(POOL, COUNTED);
+  await expect(call()).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
+  expect(await operator.inspect(ID)).toMatchObject({ available: 20, total: 20 });
+});
+
+test('a refusal that is remembered says nothing of the campaign that was made anew', async () => {
+  web = issuerWith({ refusalCacheMs: 60_000 });
+  await operator.openCampaign({ id: ID, stock: { kind: 'counted', total: 0 } });
+  expect((await web.issue({ campaignId: ID, userId: 'ann' })).status).toBe('sold_out');
+  await remove();
+  await operator.openCampaign(COUNTED);
+  await web.inspect(ID);
+  expect((await web.issue({ campaignId: ID, userId: 'bob' })).status).toBe('issued');
+});
+
+describe('with other hooks', () => {
+  const deliver = () => {};
+
+  test('a process that has what the campaign that was made anew needs serves it again', async () => {
+    const delivering = issuerWith({ deliver });
+    await operator.openCampaign(COUNTED);
+    await expect(delivering.issue({ campaignId: ID, userId: 'ann' })).rejects.toMatchObject({ code: 'MISCONFIGURED' });
+    await remove();
+    await issuerWith({ deliver }).openCampaign(COUNTED);
+    expect(await delivering.issue({ campaignId: ID, userId: 'ann' })).toMatchObject({ status: 'issued' });
+    expect(await delivering.settle(ID)).toMatchObject({ failed: 0 });
+  });
+
+  test('a process that lacks what the campaign that was made anew needs takes nothing', async () => {
+    await operator.openCampaign(COUNTED);
+    await web.inspect(ID);
+    await remove();
+    const persistence = new MemoryPersistence();
+    await issuerWith({ persistence }).openCampaign(COUNTED);
+    await expect(web.issue({ campaignId: ID, userId: 'ann' })).rejects.toMatchObject({ code: 'MISCONFIGURED' });
+    await expect(web.settle(ID)).rejects.toMatchObject({ code: 'MISCONFIGURED' });
+    expect(await operator.inspect(ID)).toMatchObject({ available: 20, issued: 0, reserved: 0 });
+  });
+});
+
+test('a campaign that is rebuilt with codes gives each unit of a process that met it before a code', async () => {
+  const persistence = new MemoryPersistence();
+  [operator, web] = [issuerWith({ persistence }), issuerWith({ persistence })];
+  await operator.openCampaign(COUNTED);
+  await web.issue({ campaignId: ID, userId: 'before' });
+  await web.idle();
+  await redis.flushall();
+  await operator.rebuild(WITH_CODES);
+  const told = await issueAll(web, 10);
+  expect(told.map(({ status }) => status)).toEqual(users(10).map(() => 'issued'));
+  expect(told.map(({ issuance }) => issuance?.code)).not.toContain(null);
+});
