@@ -32,6 +32,17 @@ test.each(['reserve', 'claim-due', 'reassign', 'retry-quarantined', 'reopen-gran
   },
 );
 
+test.each(['reserve', 'admit-line'])(
+  'by %s no unit is taken without the code that its campaign generates',
+  async (name) => {
+    const { run, calls, key } = await openWorld(redis, 'counted', name);
+    await redis.hset(key('campaign'), 'generate', '1');
+    const before = await dump(redis);
+    expect(await run(calls[name]!)).toEqual(['no_code']);
+    expect(await dump(redis)).toEqual(before);
+  },
+);
+
 const FENCED = Object.values(scripts).filter(({ args }) => (args as readonly string[]).includes('fence'));
 
 test.each(FENCED.map(({ name }) => name))(

@@ -2,6 +2,7 @@ import { CODES } from './codes.js';
 import { ENDING } from './ending.js';
 import { ERRORS } from './errors.js';
 import { ISOLATION } from './isolation.js';
+import { MADE_ANEW } from './made-anew.js';
 import { NAMES } from './names.js';
 import { OPERATING } from './operating.js';
 import { REFUSED } from './refused.js';
@@ -31,4 +32,5 @@ export const MUTANTS = [
   ...TABLES,
   ...CODES,
   ...REFUSED,
+  ...MADE_ANEW,
 ];

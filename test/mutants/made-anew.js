@@ -1,0 +1,63 @@
+/** What a process remembers of a campaign that was made anew. */
+export const MADE_ANEW = [
+  {
+    defect: `a call of another epoch passes the line`,
+    file: `lua/reserve.lua`,
+    find: `if campaign.room and fromLine ~= '1' then return { 'queued' } end`,
+    replace: ``,
+    caughtBy: { file: `test/integration/made-anew.test.ts`, test: `nobody passes a waiting room` },
+  },
+  {
+    defect: `codes are made up by the rules that the process remembers`,
+    file: `src/redis/serving.ts`,
+    find: `    request.code = this.state.rules.generateCodes ? request.code || mintCode() : '';
+`,
+    replace: `    if (request.code === '') request.code = '0';
+`,
+    caughtBy: { file: `test/integration/made-anew.test.ts`, test: `every unit has a code` },
+  },
+  {
+    defect: `a unit goes out without the code that its campaign generates`,
+    file: `lua/reserve.lua`,
+    find: `if lacksCode(FIRST + 2, STRIDE) then return { 'no_code' } end`,
+    replace: ``,
+    caughtBy: { file: `test/lua/fences.test.ts`, test: `by reserve no unit is taken without the code` },
+  },
+  {
+    defect: `what a process lacks is judged from memory`,
+    file: `src/redis/campaigns.ts`,
+    find: `    const reason = await this.reread(serving);
+    if (!reason)`,
+    replace: `    const reason = null as NotReadyReason | null;
+    if (!reason)`,
+    caughtBy: {
+      file: `test/integration/made-anew.test.ts`,
+      test: `a process that has what the campaign that was made anew needs`,
+    },
+  },
+  {
+    defect: `a refusal is remembered over the making of another campaign`,
+    file: `src/redis/serving.ts`,
+    find: `return epoch === this.state.epoch ? (recent?.of(userId) ?? null) : null;`,
+    replace: `return epoch ? (recent?.of(userId) ?? null) : null;`,
+    caughtBy: { file: `test/integration/made-anew.test.ts`, test: `a refusal that is remembered` },
+  },
+  {
+    defect: `codes are loaded into a campaign without a pool`,
+    file: `lua/load-codes.lua`,
+    find: `if campaign.kind ~= 'codes' then return { 'no_pool' } end`,
+    replace: ``,
+    caughtBy: {
+      file: `test/integration/made-anew.test.ts`,
+      test: `loadCodes is refused by a campaign that was made anew`,
+    },
+  },
+  {
+    defect: `a line is kept where there is no waiting room`,
+    file: `lua/include/line-ready.lua`,
+    find: `  if not campaign.room then return 'no_room' end
+`,
+    replace: ``,
+    caughtBy: { file: `test/integration/made-anew.test.ts`, test: `join is refused by a campaign that was made anew` },
+  },
+];
