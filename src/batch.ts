@@ -33,6 +33,8 @@ export interface BatchOptions<T, R> {
   readonly maxInFlight: number;
   /** More callers than this waiting are refused with `OverloadedError`; default: no bound. */
   readonly maxQueued?: number;
+  /** Called after each batch, once its place is free. */
+  readonly freed?: () => void;
 }
 
 /** Fewer than this are not worth a second batch, which would have its own fixed price. */
@@ -45,6 +47,7 @@ const LEAST_SHARE = 128;
  */
 export class Batcher<T, R> {
   readonly #options: BatchOptions<T, R>;
+  #maxInFlight: number;
   /** Those who wait: each item and, at the same place, its caller. */
   #items: T[] = [];
   #callers: Caller<R>[] = [];
@@ -56,10 +59,38 @@ export class Batcher<T, R> {
 
   constructor(options: BatchOptions<T, R>) {
     this.#options = options;
+    this.#maxInFlight = options.maxInFlight;
   }
 
   get queued(): number {
     return this.#items.length;
+  }
+
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** From now on this many batches may be out; those that are out stay. 0: callers gather, and nothing leaves. */
+  limit(maxInFlight: number): void {
+    const isMore = maxInFlight > this.#maxInFlight;
+    this.#maxInFlight = maxInFlight;
+    if (isMore && this.#items.length > 0) this.#schedule();
+  }
+
+  /** Takes the items that `isTaken` names, and their callers, out of the queue. */
+  take(isTaken: (item: T) => boolean): [item: T, caller: Caller<R>][] {
+    const taken: [T, Caller<R>][] = [];
+    const [items, callers] = [this.#items, this.#callers];
+    [this.#items, this.#callers] = [[], []];
+    for (const [i, item] of items.entries()) {
+      if (isTaken(item)) taken.push([item, callers[i]!]);
+      else {
+        this.#items.push(item);
+        this.#callers.push(callers[i]!);
+      }
+    }
+    this.#tellRoom();
+    return taken;
   }
 
   /** Why one more has no place here, or `null`. */
@@ -96,7 +127,7 @@ export class Batcher<T, R> {
   }
 
   #schedule(): void {
-    if (this.#scheduled || this.#inFlight >= this.#options.maxInFlight) return;
+    if (this.#scheduled || this.#inFlight >= this.#maxInFlight) return;
     this.#scheduled = true;
     queueMicrotask(this.#sendAll);
   }
@@ -110,13 +141,13 @@ export class Batcher<T, R> {
 
   readonly #sendAll = () => {
     this.#scheduled = false;
-    while (this.#items.length > 0 && this.#inFlight < this.#options.maxInFlight) void this.#send();
+    while (this.#items.length > 0 && this.#inFlight < this.#maxInFlight) void this.#send();
   };
 
   /** How many leave together. */
   #share(): number {
-    const { maxBatch, maxInFlight } = this.#options;
-    const share = Math.ceil((this.#items.length + this.#out) / maxInFlight);
+    const { maxBatch } = this.#options;
+    const share = Math.ceil((this.#items.length + this.#out) / this.#maxInFlight);
     return share < LEAST_SHARE ? maxBatch : Math.min(maxBatch, share);
   }
 
@@ -136,7 +167,7 @@ export class Batcher<T, R> {
     const [items, callers] = this.#next();
     this.#inFlight++;
     this.#out += items.length;
-    if (this.#items.length < this.#options.maxBatch) for (const resolve of this.#roomWanted.splice(0)) resolve();
+    this.#tellRoom();
     try {
       const results = await this.#options.run(items);
       for (let i = 0; i < callers.length; i++) tell(callers[i]!, results[i] as R);
@@ -145,8 +176,13 @@ export class Batcher<T, R> {
     } finally {
       this.#inFlight--;
       this.#out -= items.length;
+      this.#options.freed?.();
       this.#scheduleAfterAnswers();
     }
+  }
+
+  #tellRoom(): void {
+    if (this.#items.length < this.#options.maxBatch) for (const resolve of this.#roomWanted.splice(0)) resolve();
   }
 }
 

@@ -93,9 +93,9 @@ export class CouponIssuer {
     let call = 0;
     const sender = mintId();
     this.#context = { runner: new ScriptRunner(redis), prefix, timeoutMs, has, sender, nextCall: () => ++call };
-    const room = async () => {
-      await deliveries?.room();
-      await saves?.room();
+    const room = async (campaignId: string) => {
+      await deliveries?.room(campaignId);
+      await saves?.room(campaignId);
     };
     this.#campaigns = new Campaigns(this.#context, {
       maxBatch,

@@ -54,7 +54,10 @@ export interface CouponIssuerOptions {
   readonly timeoutMs?: number;
   /** Callers per script call and per save: 1–1,000; default 500. */
   readonly maxBatch?: number;
-  /** Batches out at a time, per campaign in Redis and over all of them in the database: 1–64; default 2. */
+  /**
+   * Batches out at a time, per campaign in Redis and over all of them in the database: 1–64; default 2. A campaign whose saves hang never takes the last
+   * of the places in the database; with 1 it has to, and delays all the others.
+   */
   readonly maxInFlight?: number;
   /** Callers waiting per campaign before `OverloadedError`: 1–1,000,000; default 10,000. */
   readonly maxQueued?: number;
@@ -64,7 +67,10 @@ export interface CouponIssuerOptions {
    * instead of `already_issued`, and `eligible` is not asked. Users who hold something of this process are always asked after in Redis.
    */
   readonly refusalCacheMs?: number;
-  /** Deliveries at a time: 1–10,000; default 32. */
+  /**
+   * Deliveries at a time: 1–10,000; default 32. One campaign has at most half of them while another waits; from 8 on, it leaves the last one to a campaign
+   * that has none.
+   */
   readonly maxDeliveries?: number;
   /** What settle failed on this often goes into quarantine: 1–1,000; default 10. Failures of the database as a whole do not count. */
   readonly maxTries?: number;

@@ -1,10 +1,10 @@
 import { type Asked, ownVerdicts } from './answers.js';
-import { Batcher } from './batch.js';
 import { monotonicMs, withDeadline } from './deadline.js';
 import { isNotSaved, type NotSavedError } from './errors.js';
 import type { Emit } from './events.js';
 import type { PersistenceAdapter, SaveVerdict } from './persistence/adapter.js';
 import { SaveFaults } from './save-faults.js';
+import { SaveLanes } from './save-lanes.js';
 
 export interface SaveRequest extends Asked {
   readonly deadlineAt: number;
@@ -22,7 +22,7 @@ export type SaveOutcome =
 /** Whether the database refused this very row: `no`: the whole batch; `yes`: this one alone; `for_good`: and always will. */
 export type Refusal = 'no' | 'yes' | 'for_good';
 
-export type Saves = Batcher<SaveRequest, SaveOutcome>;
+export type Saves = SaveLanes;
 
 /** Saves of all campaigns, one `adapter.save` per batch. */
 export function batchedSaves(
@@ -30,10 +30,9 @@ export function batchedSaves(
   options: { maxBatch: number; maxInFlight: number; emit: Emit },
 ): Saves {
   const { emit, ...sizes } = options;
-  return new Batcher<SaveRequest, SaveOutcome>({
+  return new SaveLanes({
     ...sizes,
-    run: async (requests) => {
-      const deadlineAt = requests.reduce((latest, request) => Math.max(latest, request.deadlineAt), 0);
+    save: async (requests, deadlineAt) => {
       const faults = new SaveFaults(emit);
       const outcomes = await saveAll(adapter, requests, { deadlineAt, faults, doubt: false });
       faults.end();

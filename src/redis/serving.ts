@@ -51,8 +51,8 @@ export interface ServingOptions {
   readonly maxBatch: number;
   readonly maxInFlight: number;
   readonly maxQueued: number;
-  /** Resolves when the steps after reserve have room: what cannot be saved or delivered soon is not reserved yet. */
-  readonly room: () => Promise<void>;
+  /** Resolves when the steps after reserve have room for this campaign: what cannot be saved or delivered soon is not reserved yet. */
+  readonly room: (campaignId: string) => Promise<void>;
   readonly replicas: Replicas | null;
   /** For how long a refusal is answered from memory; 0: never. */
   readonly refusalCacheMs: number;
@@ -180,7 +180,7 @@ export class Serving {
 
   async #reserve(requests: ReserveRequest[], fromLine = ''): Promise<ReserveAnswer[]> {
     // What waits in line is saved by a worker, at its own pace.
-    if (this.state.rules.saveMode === 'write-through') await this.#options.room();
+    if (this.state.rules.saveMode === 'write-through') await this.#options.room(this.state.id);
     const answers: ReserveAnswer[] = requests.map(() => EXPIRED);
     const now = monotonicMs();
     let open = [...requests.keys()].filter((i) => !requests[i]!.abandoned && requests[i]!.deadlineAt > now);

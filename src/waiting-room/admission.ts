@@ -26,7 +26,7 @@ export interface AdmissionParts {
   readonly timeoutMs: number;
   readonly maxTries: number;
   /** Resolves when the steps after reserve have room. */
-  readonly room: () => Promise<void>;
+  readonly room: (campaignId: string) => Promise<void>;
   /** Tells whoever watches that something moved. */
   readonly moved: (line: Line) => void;
 }
@@ -56,7 +56,7 @@ export async function admitBatch(
   parts: AdmissionParts,
   { size, pace, healthy }: { size: number; pace: Pace; healthy: boolean },
 ): Promise<AdmittedBatch> {
-  await parts.room();
+  await parts.room(serving.state.id);
   let answer = await line.admit(size, pace);
   if (answer === 'draw') {
     await draw(line, parts);

@@ -1,5 +1,8 @@
 const signals = (test) => ({ file: 'test/unit/abort-group.test.ts', test });
 
+const lanes = (test) => ({ file: 'test/unit/save-lanes.test.ts', test });
+const deliveries = (test) => ({ file: 'test/unit/deliver.test.ts', test });
+
 /** What keeps the calls and campaigns of one process from harming each other, and how they are watched. */
 export const ISOLATION = [
   {
@@ -42,5 +45,89 @@ export const ISOLATION = [
       file: 'test/waiting-room/event-streams.test.ts',
       test: 'the stream is bytes, each event in one piece',
     },
+  },
+  {
+    defect: 'a campaign whose saves hang is not set apart',
+    file: 'src/save-lanes.ts',
+    find: 'if (sick.has(campaignId)) this.#setApart(campaignId);',
+    replace: 'if (sick.has(campaignId)) continue;',
+    caughtBy: lanes('a campaign whose batch ended unknown goes alone'),
+  },
+  {
+    defect: 'a campaign that came through stays set apart',
+    file: 'src/save-lanes.ts',
+    find: 'if (lane) this.#share(lane);',
+    replace: '',
+    caughtBy: lanes('once a batch of its own comes through, a campaign shares batches again'),
+  },
+  {
+    defect: 'sick campaigns take the last place',
+    file: 'src/save-lanes.ts',
+    find: 'this.#lanesOut === maxInFlight - 1 || ',
+    replace: '',
+    caughtBy: lanes('however many campaigns are sick, one place is left to the others'),
+  },
+  {
+    defect: 'sick campaigns take places that the shared batches use too',
+    file: 'src/save-lanes.ts',
+    find: 'this.#shared.limit(maxInFlight - this.#lanesOut);',
+    replace: '',
+    caughtBy: lanes('under load a sick campaign has its turn, and no more batches are out than there are places'),
+  },
+  {
+    defect: 'under load the shared batches take the place that a sick campaign waits for',
+    file: 'src/batch.ts',
+    find: '      this.#options.freed?.();\n      this.#scheduleAfterAnswers();',
+    replace: '      this.#sendAll();\n      this.#options.freed?.();',
+    caughtBy: lanes('under load a sick campaign has its turn, and no more batches are out than there are places'),
+  },
+  {
+    defect: 'a batch of its own leaves while a shared one with rows of the campaign hangs',
+    file: 'src/save-lanes.ts',
+    find: ' && ![...this.#sharing].some((campaigns) => campaigns.has(campaignId))',
+    replace: '',
+    caughtBy: lanes('a campaign whose batch ended unknown goes alone'),
+  },
+  {
+    defect: 'of the suspects of a batch the sick one may go first',
+    file: 'src/save-lanes.ts',
+    find: ' || cameThrough(b) - cameThrough(a)',
+    replace: '',
+    caughtBy: lanes('of the suspects of a shared batch those that came through last go first'),
+  },
+  {
+    defect: 'rows whose time ran out are sent all the same',
+    file: 'src/save-lanes.ts',
+    find: 'if (deadlineAt - monotonicMs() < 1) return requests.map(() => UNKNOWN);',
+    replace: '',
+    caughtBy: lanes('rows whose time ran out in the queue are not sent'),
+  },
+  {
+    defect: 'a sick campaign whose rows pile up takes the room of all',
+    file: 'src/save-lanes.ts',
+    find: '    await batcher.room();',
+    replace: '    await this.#shared.room();\n    for (const lane of this.#lanes.values()) await lane.batcher.room();',
+    caughtBy: lanes('the rows of a sick campaign that pile up leave room for those of others'),
+  },
+  {
+    defect: 'campaigns that were set apart are remembered for ever',
+    file: 'src/save-lanes.ts',
+    find: 'if (this.#lanes.size >= MOST_REMEMBERED) this.#forgetOne();',
+    replace: '',
+    caughtBy: lanes('campaigns that are set apart and never heard of again are forgotten beyond a thousand'),
+  },
+  {
+    defect: 'a slow campaign takes every place of the deliveries',
+    file: 'src/deliver.ts',
+    find: ' || (isLast && share.running > 0)',
+    replace: '',
+    caughtBy: deliveries('a campaign alone has every place but the last'),
+  },
+  {
+    defect: 'a free place of the deliveries goes to whoever came first',
+    file: 'src/deliver.ts',
+    find: 'if (!next || share.running < next.running) next = share;',
+    replace: 'next ??= share;',
+    caughtBy: deliveries('while another campaign waits none gets beyond half of the places'),
   },
 ];

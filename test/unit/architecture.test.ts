@@ -11,7 +11,7 @@ const FLOORS: readonly (readonly RegExp[])[] = [
   [/^(worker|status)$/, /^waiting-room\/waiting-room$/],
   [/^waiting-room\/(admission|announcer|join|lines|watch|watcher|server-sent-events)$/],
   [/^(attempts|open|rebuild|reconcile|eligibility|issue|issuing|settle|told|quarantine|load|flight)$/],
-  [/^(answers|options|deliver|list|save|save-faults)$/, /^testing\//],
+  [/^(answers|options|deliver|list|save|save-faults|save-lanes)$/, /^testing\//],
   [/^redis\//, /^persistence\//],
   [
     /^(abort-group|batch|campaign|changes|codes|deadline|errors|events|findings|foreign|in-flight|issuance|limits|progress|refusals|result|source)$/,

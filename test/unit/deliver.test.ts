@@ -47,6 +47,72 @@ test('no more than the maximum are delivered at a time, first come, first served
   expect(await Promise.all([...runs, fifth])).toEqual(Array(5).fill('delivered'));
 });
 
+/** Deliveries of campaigns that the test ends by hand, in the order in which they started. */
+function ofCampaigns(max: number) {
+  const started: string[] = [];
+  const ends = new Map<string, Manual<void>[]>();
+  const deliver: Deliver = ({ campaignId }) => {
+    started.push(campaignId);
+    const end = manual();
+    ends.set(campaignId, [...(ends.get(campaignId) ?? []), end]);
+    return end.promise;
+  };
+  const deliveries = new Deliveries(deliver, max, () => {});
+  const ask = async (campaignId: string, times = 1) => {
+    for (let i = 0; i < times; i++) void deliveries.run(anIssuance(1, { campaignId }), soon());
+    await settled();
+  };
+  const end = async (campaignId: string) => {
+    ends.get(campaignId)!.shift()!.resolve();
+    await settled();
+  };
+  const running = (campaignId: string) => ends.get(campaignId)?.length ?? 0;
+  return { deliveries, started, ask, end, running };
+}
+
+test('a campaign alone has every place but the last, which is for one that has none', async () => {
+  const { ask, end, running } = ofCampaigns(8);
+  await ask('slow', 20);
+  expect(running('slow')).toBe(7);
+  await ask('quick', 3);
+  expect(running('quick')).toBe(1);
+  for (let i = 0; i < 3; i++) await end('quick');
+  expect([running('slow'), running('quick')]).toEqual([7, 0]);
+});
+
+test('while another campaign waits none gets beyond half of the places', async () => {
+  const { ask, end, running } = ofCampaigns(8);
+  await ask('slow', 40);
+  await ask('other', 40);
+  for (let i = 0; i < 4; i++) await end('slow');
+  expect([running('slow'), running('other')]).toEqual([4, 3]);
+  for (let i = 0; i < 12; i++) {
+    await end(i % 3 === 0 ? 'other' : 'slow');
+    expect(running('slow') + running('other')).toBe(7);
+    expect(Math.max(running('slow'), running('other'))).toBe(4);
+  }
+});
+
+test('of few places every one is used, and the campaign with the fewest is next', async () => {
+  const { started, ask, end } = ofCampaigns(2);
+  await ask('slow', 5);
+  await ask('other', 2);
+  expect(started).toEqual(['slow', 'slow']);
+  await end('slow');
+  await end('slow');
+  expect(started).toEqual(['slow', 'slow', 'other', 'slow']);
+});
+
+test('the deliveries of one campaign that pile up leave room for those of another', async () => {
+  const { deliveries, ask, end } = ofCampaigns(1);
+  await ask('slow', 3);
+  await deliveries.room('other');
+  const room = deliveries.room('slow');
+  expect(await isPending(room)).toBe(true);
+  await end('slow');
+  await room;
+});
+
 test('one that fails leaves its place to the next', async () => {
   const { started, ends, run } = byHand(1);
   const runs = [run(1), run(2)];
@@ -61,11 +127,11 @@ test('one that fails leaves its place to the next', async () => {
 
 test('room is there while no more wait than are delivered at a time', async () => {
   const { deliveries, ends, run } = byHand(1);
-  await deliveries.room();
+  await deliveries.room('launch');
   const runs = [run(1), run(2)];
-  await deliveries.room();
+  await deliveries.room('launch');
   runs.push(run(3));
-  const room = deliveries.room();
+  const room = deliveries.room('launch');
   expect(await isPending(room)).toBe(true);
   for (const serial of [1, 2, 3]) {
     await settled();

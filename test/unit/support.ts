@@ -28,8 +28,9 @@ export function settled(): Promise<void> {
 /** Whether it has ended by now. */
 export async function isPending(promise: Promise<unknown>): Promise<boolean> {
   const pending = Symbol();
+  const ended = promise.catch(() => {});
   await settled();
-  return (await Promise.race([promise.catch(() => {}), Promise.resolve(pending)])) === pending;
+  return (await Promise.race([ended, Promise.resolve(pending)])) === pending;
 }
 
 export function anIssuance(serial = 1, change: Partial<Issuance> = {}): Issuance {
