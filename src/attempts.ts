@@ -6,10 +6,11 @@ import { deriveId, mintId } from './issuance.js';
 import type { IssueCall, Steps } from './issue.js';
 import { Issuing } from './issuing.js';
 import { assertInteger, assertName, assertSignal, assertText, ownCopy } from './limits.js';
+import { inCall } from './methods.js';
 import type { Eligible } from './options.js';
 import type { Campaigns } from './redis/campaigns.js';
 import type { Serving } from './redis/serving.js';
-import type { IssueResult } from './result.js';
+import type { IssueResult, NotReadyReason } from './result.js';
 
 /** One attempt to get one user a coupon. */
 export interface IssueRequest {
@@ -80,7 +81,7 @@ export class Attempts {
     const shared = this.#flights.get(id);
     if (shared) return shared.wait({ timeoutMs, signal }).then(ownReplay);
     const result = this.#fly(campaignId, call, requestId !== undefined).finally(() => this.#flights.delete(id));
-    const flight = new Flight(call, result);
+    const flight = new Flight(call, result, campaigns.late);
     this.#flights.set(id, flight);
     return flight.wait({ timeoutMs, signal });
   }
@@ -95,12 +96,20 @@ export class Attempts {
 
   /** Finds the campaign, and asks the user's own rule. */
   async #ask(campaignId: string, call: IssueCall, repeatable: boolean): Promise<IssueResult> {
-    const { campaigns, eligible, timeoutMs } = this.#parts;
-    const serving = await campaigns.equipped(campaignId);
+    const { eligible, timeoutMs } = this.#parts;
+    const serving = await this.#found(campaignId);
     if (typeof serving === 'string') return this.#refuse(campaignId, { status: 'not_ready', reason: serving });
     const reason = eligible && (await refusalOfRule(eligible, serving.state, call, { repeatable, timeoutMs }));
     if (typeof reason === 'string') return this.#refuse(campaignId, { status: 'not_eligible', reason });
     return this.#issue(serving, call);
+  }
+
+  async #found(campaignId: string): Promise<Serving | NotReadyReason> {
+    try {
+      return await this.#parts.campaigns.equipped(campaignId);
+    } catch (error) {
+      throw inCall('issue', error);
+    }
   }
 
   #issue(serving: Serving, call: IssueCall): Promise<IssueResult> {

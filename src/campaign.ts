@@ -210,7 +210,7 @@ function assertFlag(name: string, value: unknown): void {
 export function differences(there: CampaignRules, asked: CampaignRules): string[] {
   const [is, wanted] = [named(there), named(asked)];
   return Object.keys(is).flatMap((name) => {
-    const [known, given] = [describe(is[name]), describe(wanted[name])];
+    const [known, given] = [describe(name, is[name]), describe(name, wanted[name])];
     return known === given ? [] : [`${name} is ${known}, not ${given}`];
   });
 }
@@ -221,8 +221,9 @@ function named({ room, ...rules }: CampaignRules): Record<string, unknown> {
   return { ...rules, ...NO_ROOM, ...room };
 }
 
-function describe(value: unknown): string {
+function describe(name: string, value: unknown): string {
   if (Array.isArray(value)) return value.length > 0 ? [...value].sort().join('+') : 'none';
+  if (name.endsWith('At') && typeof value === 'number') return new Date(value).toISOString();
   return value === null ? 'none' : String(value);
 }
 

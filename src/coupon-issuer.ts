@@ -10,6 +10,7 @@ import { mintId } from './issuance.js';
 import type { Steps } from './issue.js';
 import { assertName, ownCopy } from './limits.js';
 import { type CodeSource, checkedLoad, type LoadOptions, type LoadResult, loadInChunks } from './load.js';
+import type { Operation } from './methods.js';
 import { openCampaign } from './open.js';
 import {
   type CheckedOptions,
@@ -150,7 +151,7 @@ export class CouponIssuer {
     const { leaseMs, timeoutMs, persistence } = this.#options;
     const unsafeRedis = this.#options.unsafeRedis === 'allow';
     const checks = { leaseMs, timeoutMs, persistence, unsafeRedis, isNew: isNew === true };
-    return this.#inFlight.track(openCampaign(this.#context, this.#campaigns, id, rules, checks));
+    return this.#inFlight.call('open', openCampaign(this.#context, this.#campaigns, id, rules, checks));
   }
 
   /**
@@ -170,7 +171,7 @@ export class CouponIssuer {
   async loadCodes(id: string, codes: CodeSource, options: LoadOptions = {}): Promise<LoadResult> {
     return reading('codes', codes, async (source) => {
       const own = checkedLoad(options, source);
-      return this.#change(id, ({ state }) => loadInChunks(state, source, own));
+      return this.#change('load', id, ({ state }) => loadInChunks(state, source, own));
     });
   }
 
@@ -190,7 +191,7 @@ export class CouponIssuer {
     replacement: string;
   }): Promise<{ status: 'replaced' | 'not_in_pool' | 'duplicate' }> {
     const { campaignId, code, replacement } = checkedReplacement(change);
-    return this.#administer(campaignId, async ({ state }) => ({
+    return this.#administer('replaceCode', campaignId, async ({ state }) => ({
       status: await admin.replaceInPool(state, code, replacement),
     }));
   }
@@ -234,7 +235,7 @@ export class CouponIssuer {
    */
   async join(request: JoinRequest): Promise<JoinResult> {
     this.#assertNotClosed();
-    return this.#inFlight.track(this.#room.join(request));
+    return this.#inFlight.call('join', this.#room.join(request));
   }
 
   /**
@@ -250,7 +251,7 @@ export class CouponIssuer {
    */
   async leave(request: { campaignId: string; userId: string }): Promise<LeaveResult> {
     this.#assertNotClosed();
-    return this.#inFlight.track(this.#room.leave(request));
+    return this.#inFlight.call('leave', this.#room.leave(request));
   }
 
   /**
@@ -269,7 +270,7 @@ export class CouponIssuer {
   async admit(campaignId: string, options: { count: number }): Promise<AdmitResult> {
     this.#assertNotClosed();
     assertName('campaignId', campaignId);
-    return this.#inFlight.track(this.#room.admit(campaignId, checkedCount(options), this.#batchSize));
+    return this.#inFlight.call('admit', this.#room.admit(campaignId, checkedCount(options), this.#batchSize));
   }
 
   /**
@@ -305,7 +306,7 @@ export class CouponIssuer {
    */
   async status(query: { campaignId: string; userId: string }): Promise<UserStatus> {
     const { campaignId, userId } = checkedUser('the query', query);
-    return this.#administer(campaignId, (serving) => statusOf(serving, this.#room, userId));
+    return this.#administer('status', campaignId, (serving) => statusOf(serving, this.#room, userId));
   }
 
   /**
@@ -317,7 +318,7 @@ export class CouponIssuer {
    * ```
    */
   async inspect(id: string): Promise<Campaign> {
-    return this.#administer(id, (serving) => admin.readCampaign(serving.state));
+    return this.#administer('inspect', id, (serving) => admin.readCampaign(serving.state));
   }
 
   /**
@@ -333,9 +334,10 @@ export class CouponIssuer {
    * ```
    */
   async settle(id?: string): Promise<SettleResult> {
-    if (id !== undefined) return this.#administer(id, (serving) => this.#settleOne(serving));
+    if (id !== undefined) return this.#administer('settle', id, (serving) => this.#settleOne(serving));
     this.#assertNotClosed();
-    return this.#inFlight.track(
+    return this.#inFlight.call(
+      'settle',
       settleAll(this.#context, this.#campaigns, (serving) => this.#settleOne(serving), this.#emit),
     );
   }
@@ -390,7 +392,7 @@ export class CouponIssuer {
    * ```
    */
   async listQuarantined(campaignId: string): Promise<readonly QuarantinedIssuance[]> {
-    return this.#administer(campaignId, quarantined);
+    return this.#administer('listQuarantined', campaignId, quarantined);
   }
 
   /**
@@ -403,7 +405,9 @@ export class CouponIssuer {
    */
   async retryQuarantined(choice: QuarantineChoice): Promise<{ retried: number }> {
     const own = checkedChoice(choice);
-    return this.#administer(own.campaignId, async (serving) => ({ retried: await retry(serving, own) }));
+    return this.#administer('retryQuarantined', own.campaignId, async (serving) => ({
+      retried: await retry(serving, own),
+    }));
   }
 
   /**
@@ -419,7 +423,7 @@ export class CouponIssuer {
    */
   async withdrawQuarantined(choice: QuarantineChoice): Promise<{ withdrawn: number }> {
     const own = checkedChoice(choice);
-    return this.#administer(own.campaignId, async (serving) => ({
+    return this.#administer('withdrawQuarantined', own.campaignId, async (serving) => ({
       withdrawn: await withdrawChosen(serving, own, this.#steps, this.#finding),
     }));
   }
@@ -434,7 +438,7 @@ export class CouponIssuer {
    * ```
    */
   async pause(id: string): Promise<void> {
-    await this.#change(id, ({ state }) => admin.setPaused(state, true));
+    await this.#change('pause', id, ({ state }) => admin.setPaused(state, true));
   }
 
   /**
@@ -446,7 +450,7 @@ export class CouponIssuer {
    * ```
    */
   async resume(id: string): Promise<void> {
-    await this.#change(id, ({ state }) => admin.setPaused(state, false));
+    await this.#change('resume', id, ({ state }) => admin.setPaused(state, false));
   }
 
   /**
@@ -463,7 +467,7 @@ export class CouponIssuer {
    */
   async closeCampaign(options: { id: string; retainMs?: number }): Promise<void> {
     const { id, retainMs } = checkedClose(options);
-    await this.#administer(id, async (serving) => {
+    await this.#administer('close', id, async (serving) => {
       await admin.closeCampaign(serving.state, retainMs ?? null);
       if (serving.state.rules.room) await this.#room.tend(serving);
     });
@@ -483,7 +487,7 @@ export class CouponIssuer {
    */
   async restock(change: { id: string; add: number; requestId: string }): Promise<admin.Restocked> {
     const { id, add, requestId } = checkedRestock(change);
-    return this.#change(id, ({ state }) => admin.restock(state, requestId, add));
+    return this.#change('restock', id, ({ state }) => admin.restock(state, requestId, add));
   }
 
   /**
@@ -507,7 +511,7 @@ export class CouponIssuer {
     const parts = { ...this.#options, context: this.#context, campaigns: this.#campaigns, emit: this.#emit };
     const run = async (codes: Source | null) => {
       this.#assertNotClosed();
-      return this.#inFlight.track(rebuild(definition, own, codes, parts));
+      return this.#inFlight.call('rebuild', rebuild(definition, own, codes, parts));
     };
     return own.codes === undefined ? run(null) : reading('codes', own.codes, run);
   }
@@ -531,7 +535,7 @@ export class CouponIssuer {
   async reconcile(id: string, options: ReconcileOptions = {}): Promise<ReconcileReport> {
     const own = checkedReconcileOptions(options);
     const { persistence, timeoutMs } = this.#options;
-    return this.#administer(id, async (serving) => {
+    return this.#administer('reconcile', id, async (serving) => {
       await admin.readCampaign(serving.state);
       return reconcile(serving, own, { persistence, timeoutMs, settle: () => this.#settleOne(serving) });
     });
@@ -552,7 +556,7 @@ export class CouponIssuer {
   async purge(id: string): Promise<void> {
     this.#assertNotClosed();
     assertName('campaignId', id);
-    await this.#inFlight.track(admin.purge(this.#campaigns.state(id)));
+    await this.#inFlight.call('purge', admin.purge(this.#campaigns.state(id)));
     this.#campaigns.forget(id);
   }
 
@@ -611,15 +615,15 @@ export class CouponIssuer {
     return { timeoutMs, find: persistence?.find?.bind(persistence) };
   }
 
-  async #administer<T>(id: string, act: (serving: Serving) => Promise<T>): Promise<T> {
+  async #administer<T>(operation: Operation, id: string, act: (serving: Serving) => Promise<T>): Promise<T> {
     this.#assertNotClosed();
     assertName('campaignId', id);
-    return this.#inFlight.track((async () => act(await this.#campaigns.get(id)))());
+    return this.#inFlight.call(operation, (async () => act(await this.#campaigns.get(id)))());
   }
 
   /** The same for what those who wait have to know. */
-  #change<T>(id: string, act: (serving: Serving) => Promise<T>): Promise<T> {
-    return this.#administer(id, async (serving) => {
+  #change<T>(operation: Operation, id: string, act: (serving: Serving) => Promise<T>): Promise<T> {
+    return this.#administer(operation, id, async (serving) => {
       const result = await act(serving);
       this.#room.changed(serving);
       return result;

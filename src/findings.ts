@@ -1,4 +1,5 @@
 import type { IssuanceRef } from './events.js';
+import { METHODS } from './methods.js';
 
 /** What mends a finding: settling, a repair that is safe, a rebuild, or somebody who looks. */
 export type Cure = 'settle' | 'repair' | 'rebuild' | 'look';
@@ -89,9 +90,9 @@ export class ReconcileReport {
 }
 
 const CURES: Record<Cure, string> = {
-  settle: 'settle() or a worker mends it',
-  repair: "reconcile(id, { repair: 'safe' }) mends it",
-  rebuild: 'rebuild() mends it',
+  settle: `${METHODS.settle}() or a worker mends it`,
+  repair: `${METHODS.reconcile}(id, { repair: 'safe' }) mends it`,
+  rebuild: `${METHODS.rebuild}() mends it`,
   look: 'somebody has to look',
 };
 

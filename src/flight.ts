@@ -1,16 +1,22 @@
 import { onAbort } from './abort-group.js';
-import { OverloadedError, RedisError } from './errors.js';
 import type { IssueCall } from './issue.js';
+import { inCall } from './methods.js';
+import type { ScriptRunner } from './redis/runner.js';
 import type { IssueResult } from './result.js';
+
+/** What is said of a call whose time ran out. */
+export type Late = Pick<ScriptRunner, 'unanswered' | 'unsent'>;
 
 /** One attempt under way, and everybody who waits for it: calls with one request id in one process share it. */
 export class Flight {
   readonly #call: IssueCall & { abandoned: boolean };
   readonly #result: Promise<IssueResult>;
+  readonly #late: Late;
   #waiting = 0;
 
-  constructor(call: IssueCall & { abandoned: boolean }, result: Promise<IssueResult>) {
+  constructor(call: IssueCall & { abandoned: boolean }, result: Promise<IssueResult>, late: Late) {
     this.#call = call;
+    this.#late = late;
     this.#result = result;
     // Everybody may have stopped waiting by the time it fails.
     result.catch(() => {});
@@ -32,7 +38,7 @@ export class Flight {
         this.#result.then(resolve, reject);
         if (signal) forgetSignal = onAbort(signal, () => reject(signal.reason));
         if (timeoutMs === undefined) return;
-        timer = setTimeout(() => this.#timeOut(resolve, reject), timeoutMs);
+        timer = setTimeout(() => this.#timeOut(timeoutMs, resolve, reject), timeoutMs);
         timer.unref?.();
       });
     } finally {
@@ -44,11 +50,13 @@ export class Flight {
   }
 
   /** What is true of a call whose time ran out depends on how far it came. */
-  #timeOut(resolve: (result: IssueResult) => void, reject: (error: Error) => void): void {
+  #timeOut(timeoutMs: number, resolve: (result: IssueResult) => void, reject: (error: Error) => void): void {
     if (this.#call.reserved) {
       this.#call.promised = true;
       resolve({ status: 'accepted', issuance: this.#call.reserved });
-    } else if (this.#call.sent) reject(new RedisError('no answer in the time of this call', { outcome: 'unknown' }));
-    else reject(new OverloadedError('the time of this call ran out in the queue; nothing was reserved', 1000));
+    } else {
+      const error = this.#call.sent ? this.#late.unanswered(timeoutMs) : this.#late.unsent('nothing was reserved');
+      reject(inCall('issue', error) as Error);
+    }
   }
 }

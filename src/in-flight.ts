@@ -1,3 +1,5 @@
+import { inCall, type Operation } from './methods.js';
+
 /** Counts what this process started, so that it can be waited for. */
 export class InFlight {
   #count = 0;
@@ -19,6 +21,15 @@ export class InFlight {
       return await work;
     } finally {
       this.end();
+    }
+  }
+
+  /** The same for a call of the public face: a fault of Redis is told under its name. */
+  async call<T>(operation: Operation, work: Promise<T>): Promise<T> {
+    try {
+      return await this.track(work);
+    } catch (error) {
+      throw inCall(operation, error);
     }
   }
 

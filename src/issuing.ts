@@ -1,9 +1,10 @@
 import { type Caller, InContext } from './batch.js';
-import { OverloadedError, redacted } from './errors.js';
+import { redacted } from './errors.js';
 import { type Emit, refOf } from './events.js';
 import type { InFlight } from './in-flight.js';
 import { type Issuance, withoutCode } from './issuance.js';
 import { carryOn, type IssueCall, type Steps } from './issue.js';
+import { inCall } from './methods.js';
 import type { Reservation } from './redis/reservation.js';
 import type { ReserveAnswer, Serving } from './redis/serving.js';
 import type { IssueResult } from './result.js';
@@ -42,7 +43,7 @@ export class Issuing implements Caller<ReserveAnswer> {
     const { steps } = this.#parts;
     if (answer.word === 'existing') this.#call.replayed = true;
     if (answer.word === 'expired') {
-      this.fail(new OverloadedError('the time of this call ran out in the queue; nothing was reserved', 1000));
+      this.fail(this.#serving.state.context.runner.unsent('nothing was reserved'));
     } else if (!('reservation' in answer)) {
       this.#tell(toldAtOnce(answer, steps).result);
     } else if (this.#serving.state.rules.saveMode === 'write-behind') {
@@ -88,7 +89,7 @@ export class Issuing implements Caller<ReserveAnswer> {
 
   fail(error: unknown): void {
     this.#parts.inFlight.end();
-    this.#told.reject(error);
+    this.#told.reject(inCall('issue', error));
   }
 
   #goOn(reservation: Reservation, ended: SaveOutcome | null): void {

@@ -1,6 +1,7 @@
 import type { Campaign, CampaignRules } from './campaign.js';
 import { CampaignConflictError } from './errors.js';
 import { listRows } from './list.js';
+import { METHODS } from './methods.js';
 import type { PersistenceAdapter } from './persistence/adapter.js';
 import { activate, assertSafeServer, readCampaign, register, writeCampaign } from './redis/admin.js';
 import type { RedisContext } from './redis/campaign-state.js';
@@ -50,6 +51,6 @@ async function assertNoRows(
   const rows = await listRows(list, { campaignId, afterSerial: 0, limit: 1, timeoutMs, otherwise });
   if (rows.length === 0) return;
   throw new CampaignConflictError(
-    `the database holds issuances of campaign ${campaignId}, Redis holds no state of it: it is not new and does not serve. Make its state again with rebuild()`,
+    `the database holds issuances of campaign ${campaignId}, Redis holds no state of it: it is not new and does not serve. Make its state again with ${METHODS.rebuild}()`,
   );
 }

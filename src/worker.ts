@@ -2,6 +2,7 @@ import { onAbort } from './abort-group.js';
 import { monotonicMs } from './deadline.js';
 import { NotReadyError, redacted, UnknownCampaignError } from './errors.js';
 import type { Emit, FaultEvent } from './events.js';
+import { inCall } from './methods.js';
 import type { CheckedWorkerOptions } from './options.js';
 import { registered } from './redis/admin.js';
 import type { RedisContext } from './redis/campaign-state.js';
@@ -107,6 +108,14 @@ export class Worker implements SettleWorker {
   }
 
   async health(): Promise<WorkerHealth> {
+    try {
+      return await this.#look();
+    } catch (error) {
+      throw inCall('health', error);
+    }
+  }
+
+  async #look(): Promise<WorkerHealth> {
     const campaigns: CampaignHealth[] = [];
     for (const { id, lastError } of this.#cares.values()) {
       const serving = await this.#find(id);

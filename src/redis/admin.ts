@@ -1,6 +1,7 @@
 import { type Campaign, type CampaignRules, differences, epochSuffix } from '../campaign.js';
-import { CampaignConflictError, MisconfiguredError, UnknownCampaignError } from '../errors.js';
+import { CampaignConflictError, MisconfiguredError, RedisError, UnknownCampaignError } from '../errors.js';
 import { type Issuance, withoutCode } from '../issuance.js';
+import { METHODS } from '../methods.js';
 import { type CampaignState, notReady, type RedisContext, rulesToFields } from './campaign-state.js';
 import { answerUnderEpoch } from './epoch.js';
 import { registryKey } from './keys.js';
@@ -46,7 +47,7 @@ export async function writeCampaign(
   const reply = await state.run(scripts.openCampaign, { random: epochSuffix() }, rulesToFields(rules, leaseMs));
   if (reply[0] === 'partial') {
     throw new CampaignConflictError(
-      `campaign ${state.id} lost a part of its state in Redis; its other keys are still there. Nothing was written: make it again with rebuild()`,
+      `campaign ${state.id} lost a part of its state in Redis; its other keys are still there. Nothing was written: make it again with ${METHODS.rebuild}()`,
     );
   }
   await readCampaign(state);
@@ -94,8 +95,7 @@ export async function restock(state: CampaignState, requestId: string, add: numb
     state.run(scripts.restock, { epoch, fence, requestId, add: String(add) }),
   );
   const refused: Record<string, string> = {
-    not_counted:
-      'has no number of units to change; load more codes with loadCodes, or nothing at all if it is unlimited',
+    not_counted: `has no number of units to change; load more codes with ${METHODS.load}(), or nothing at all if it is unlimited`,
     another_change: 'made another change under this request id',
     too_many: 'would have more units than can be counted',
     too_few: `has only ${reply[1]} units that nobody has`,
@@ -116,7 +116,7 @@ export async function purge(state: CampaignState): Promise<void> {
   // Not even asked for: a late copy would purge it once it is whole.
   const [word] = state.building ? ['rebuilding'] : await state.run(scripts.purgeCampaign, { epoch: state.epoch });
   const refused: Record<string, string> = {
-    partial: 'lost a part of its state; make it again with rebuild() and close it first',
+    partial: `lost a part of its state; make it again with ${METHODS.rebuild}() and close it first`,
     rebuilding: 'is being rebuilt',
     stale_epoch: 'was rebuilt at this moment',
     not_closed: 'is not closed',
@@ -130,8 +130,11 @@ export async function purge(state: CampaignState): Promise<void> {
 
 /** Refuses a server that may drop a campaign's keys, or that is only the copy of another. What the server does not say is let pass. */
 export async function assertSafeServer(state: CampaignState): Promise<void> {
-  // Where INFO is forbidden nothing can be said; a connection that is lost will show in the next call.
-  const silent = (): Reply => ['ok', '', ''];
+  // Where INFO is forbidden nothing can be said. Without an answer at all the next call would only wait as long again.
+  const silent = (error: unknown): Reply => {
+    if (error instanceof RedisError && (error.cause as Error | undefined)?.name === 'ReplyError') return ['ok', '', ''];
+    throw error;
+  };
   const [, policy, role] = await state.run(scripts.inspectServer, {}).catch(silent);
   const advice = "or pass unsafeRedis: 'allow' if you know better";
   if (policy !== '' && policy !== 'noeviction') {

@@ -2,6 +2,7 @@ import { UnknownCampaignError } from '../errors.js';
 import type { NotReadyReason } from '../result.js';
 import { isRegistered } from './admin.js';
 import { CampaignState, notReady, type RedisContext } from './campaign-state.js';
+import type { ScriptRunner } from './runner.js';
 import { Serving, type ServingOptions } from './serving.js';
 
 /** The campaigns that this process knows. The first call for one reads it, one round trip; later calls cost none. */
@@ -15,6 +16,11 @@ export class Campaigns {
   constructor(context: RedisContext, options: ServingOptions) {
     this.#context = context;
     this.#options = options;
+  }
+
+  /** What knows why a call ran out of time. */
+  get late(): ScriptRunner {
+    return this.#context.runner;
   }
 
   /** The campaign, or why its state must not be acted on. Throws `UnknownCampaignError` where nobody ever opened it. */

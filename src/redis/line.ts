@@ -1,8 +1,9 @@
 import { Batcher } from '../batch.js';
 import { mintCode } from '../codes.js';
 import { monotonicMs } from '../deadline.js';
-import { CampaignConflictError, OverloadedError, RedisError } from '../errors.js';
+import { CampaignConflictError, RedisError } from '../errors.js';
 import { type Issuance, withoutCode } from '../issuance.js';
+import { METHODS } from '../methods.js';
 import type { LeaveResult, LineEnd, Standing } from '../waiting-room/place.js';
 import { type CampaignState, notReady, type RedisContext } from './campaign-state.js';
 import { type Answered, type Sending, sendUntilAnswered, underEpoch } from './epoch.js';
@@ -41,7 +42,7 @@ export function channelOf({ prefix }: RedisContext, campaignId: string): string 
 }
 
 export function noRoom({ id }: CampaignState): CampaignConflictError {
-  return new CampaignConflictError(`campaign ${id} has no waiting room: call issue()`);
+  return new CampaignConflictError(`campaign ${id} has no waiting room: call ${METHODS.issue}()`);
 }
 
 /** The waiting room of one campaign in Redis. */
@@ -76,7 +77,7 @@ export class Line {
   async find(userId: string): Promise<Standing> {
     const deadlineAt = monotonicMs() + this.state.context.timeoutMs;
     const standing = await this.#lookups.add({ userId, deadlineAt });
-    if (!standing) throw new OverloadedError('the time of this call ran out in the queue; nothing was asked', 1_000);
+    if (!standing) throw this.state.context.runner.unsent('nothing was asked');
     return standing;
   }
 

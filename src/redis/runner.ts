@@ -1,5 +1,5 @@
 import { monotonicMs, withDeadline } from '../deadline.js';
-import { bareError, RedisError, redacted } from '../errors.js';
+import { bareError, OverloadedError, RedisError, redacted } from '../errors.js';
 import { messageOf } from '../foreign.js';
 import type { RedisClient } from './client.js';
 import type { KeyName } from './keys.js';
@@ -36,6 +36,8 @@ export function defineScript<const K extends KeyName, const A extends string = n
   return { name, source: lua.source, sha1: lua.sha1, keys: shape.keys, args: shape.args ?? [], each: shape.each ?? [] };
 }
 
+const RETRY_MS = 1_000;
+
 /**
  * Runs a script: EVALSHA, and on NOSCRIPT, the one reply that proves that it did not run, EVAL. Nothing else is ever sent again.
  * One round trip, two after Redis forgot the script. Throws `RedisError`, redacted.
@@ -56,10 +58,7 @@ export class ScriptRunner {
     const args = flatten(script, call);
     try {
       const deadline = monotonicMs() + timeoutMs;
-      const expired = () =>
-        new RedisError(`no answer to ${script.name} within ${Math.round(timeoutMs)} ms${stateOf(this.#client)}`, {
-          outcome: 'unknown',
-        });
+      const expired = () => this.unanswered(timeoutMs);
       const reply = this.#client.evalsha(script.sha1, script.keys.length, ...args).catch((error: unknown) => {
         if (!isNoScript(error) || monotonicMs() >= deadline) throw error;
         return this.#client.eval(script.source, script.keys.length, ...args);
@@ -67,11 +66,7 @@ export class ScriptRunner {
       return (await withDeadline(reply, timeoutMs, expired)) as Reply;
     } catch (error) {
       if (error instanceof RedisError) throw error;
-      throw this.#fault(
-        script.name,
-        withoutQuotes(redacted(error, args.slice(script.keys.length).filter(isTelling))),
-        connection,
-      );
+      throw this.#fault(withoutQuotes(redacted(error, args.slice(script.keys.length).filter(isTelling))), connection);
     }
   }
 
@@ -89,6 +84,20 @@ export class ScriptRunner {
     }
   }
 
+  /** A call that was sent has no answer in its time. */
+  unanswered(timeoutMs: number): RedisError {
+    const message = `no answer from Redis within ${Math.round(timeoutMs)} ms${stateOf(this.#client)}`;
+    return new RedisError(message, { outcome: 'unknown' });
+  }
+
+  /** A call was not sent in its time: Redis is away, or too much waits in this process. `state` says what was left undone. */
+  unsent(state: string): RedisError | OverloadedError {
+    const { status } = this.#client as { status?: unknown };
+    const message = `the time of this call ran out before it was sent${stateOf(this.#client)}; ${state}`;
+    if (status === undefined || status === 'ready') return new OverloadedError(message, RETRY_MS);
+    return new RedisError(message, { outcome: 'not_applied' });
+  }
+
   /** The connection of this moment, to compare with a later one. */
   get connection(): unknown {
     return connectionOf(this.#client);
@@ -99,12 +108,12 @@ export class ScriptRunner {
    * an earlier copy: the client sends a call again after it lost the connection. So it counts only on one and the same connection, and
    * never on a Cluster, whose connections come and go unseen.
    */
-  #fault(name: string, safe: Error, connection: unknown): RedisError {
+  #fault(safe: Error, connection: unknown): RedisError {
     const sameConnection =
       connection === connectionOf(this.#client) && !(this.#client as { isCluster?: boolean }).isCluster;
     const answered = safe.name === 'ReplyError' && connection !== undefined;
     const outcome = sameConnection && (answered || neverSent(safe)) ? 'not_applied' : 'unknown';
-    return new RedisError(`${name} failed: ${safe.message}`, { outcome, cause: safe });
+    return new RedisError(`Redis failed: ${safe.message}`, { outcome, cause: safe });
   }
 }
 

@@ -4,6 +4,7 @@ import { monotonicMs } from '../deadline.js';
 import { CampaignConflictError, type OverloadedError } from '../errors.js';
 import { countRefusals, type Emit } from '../events.js';
 import { type Issuance, withoutCode } from '../issuance.js';
+import { METHODS } from '../methods.js';
 import { type CommonRefusal, Refusals } from '../refusals.js';
 import type { NotReadyReason, RefusalStatus } from '../result.js';
 import type { CampaignState } from './campaign-state.js';
@@ -236,7 +237,8 @@ export class Serving {
       return [];
     }
     // Who asks here would be served before those who wait.
-    if (reply[0] === 'queued') throw new CampaignConflictError(`campaign ${state.id} has a waiting room: call join()`);
+    if (reply[0] === 'queued')
+      throw new CampaignConflictError(`campaign ${state.id} has a waiting room: call ${METHODS.join}()`);
     state.sawStamp(Number(reply[1]));
     if (reply[2] === '1') this.#options.emit({ type: 'exhausted', campaignId: state.id });
     const words = String(reply[4]).split(' ');

@@ -60,7 +60,7 @@ export async function join(request: JoinRequest, parts: JoinParts): Promise<Join
   }
   const answer = await line.join({ id, userId, deadlineAt: monotonicMs() + timeoutMs });
   if (answer.status === 'expired') {
-    throw new OverloadedError('the time of this call ran out in the queue; no place was taken', 1_000);
+    throw serving.state.context.runner.unsent('no place was taken');
   }
   if (answer.status === 'full') {
     const most = serving.state.rules.room?.maxWaiting;

@@ -28,4 +28,42 @@ export const NAMES = [
     replace: '',
     caughtBy: { file: 'test/unit/error-names.test.ts', test: 'the JSON of an error in an event' },
   },
+  {
+    defect: 'a call whose Redis does not answer waits a second time, for what it can do without',
+    file: 'src/redis/admin.ts',
+    find: "if (error instanceof RedisError && (error.cause as Error | undefined)?.name === 'ReplyError') return",
+    replace: 'if (error instanceof RedisError) return',
+    caughtBy: { file: 'test/unit/messages.test.ts', test: 'open waits once, and says that Redis is away' },
+  },
+  {
+    defect: 'a fault of Redis names no method',
+    file: 'src/in-flight.ts',
+    find: '      throw inCall(operation, error);',
+    replace: '      if (operation) throw error;',
+    caughtBy: {
+      file: 'test/unit/messages.test.ts',
+      test: 'restock names itself, and no script, when the client fails',
+    },
+  },
+  {
+    defect: 'a fault of Redis in issue() names no method',
+    file: 'src/attempts.ts',
+    find: "      throw inCall('issue', error);",
+    replace: '      throw error;',
+    caughtBy: { file: 'test/unit/messages.test.ts', test: 'issue names itself, and no script, when the client fails' },
+  },
+  {
+    defect: 'a call that was never sent, because Redis is away, blames its queue',
+    file: 'src/redis/runner.ts',
+    find: "if (status === undefined || status === 'ready') return",
+    replace: "if (status !== '') return",
+    caughtBy: { file: 'test/unit/flight.test.ts', test: 'a call whose Redis is away says so' },
+  },
+  {
+    defect: 'two definitions differ in milliseconds',
+    file: 'src/campaign.ts',
+    find: "  if (name.endsWith('At') && typeof value === 'number') return new Date(value).toISOString();\n",
+    replace: '',
+    caughtBy: { file: 'test/unit/messages.test.ts', test: 'instants that differ are told as people read them' },
+  },
 ];

@@ -77,8 +77,8 @@ test('every rule that differs is named, with what is and what was asked', () => 
     'total is 10, not none',
     'generateCodes is false, not true',
     'perUser is 1, not 3',
-    'opensAt is none, not 5',
-    'closesAt is none, not 9',
+    'opensAt is none, not 1970-01-01T00:00:00.005Z',
+    'closesAt is none, not 1970-01-01T00:00:00.009Z',
     'needs is persistence, not none',
   ]);
 });

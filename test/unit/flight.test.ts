@@ -2,12 +2,17 @@ import { expect, test } from 'vitest';
 import { OverloadedError, RedisError } from '../../src/errors.js';
 import { Flight } from '../../src/flight.js';
 import type { IssueCall } from '../../src/issue.js';
+import { ScriptRunner } from '../../src/redis/runner.js';
 import type { IssueResult } from '../../src/result.js';
 import { anIssuance, manual, settled } from './support.js';
 
+const nothing = async () => null;
+const READY = { status: 'ready', evalsha: nothing, eval: nothing };
+const AWAY = { ...READY, status: 'reconnecting' };
+
 const SOLD_OUT: IssueResult = { status: 'sold_out' };
 
-function aFlight() {
+function aFlight(client = READY) {
   const call: IssueCall & { abandoned: boolean } = {
     id: 'id',
     userId: 'kim',
@@ -20,7 +25,7 @@ function aFlight() {
     replayed: false,
   };
   const result = manual<IssueResult>();
-  return { call, result, flight: new Flight(call, result.promise) };
+  return { call, result, flight: new Flight(call, result.promise, new ScriptRunner(client)) };
 }
 
 test('everybody who waits gets the one result', async () => {
@@ -87,6 +92,21 @@ test('when time runs out after it was sent, the outcome is unknown', async () =>
   const fault = await flight.wait({ timeoutMs: 5 }).catch((error: unknown) => error);
   expect(fault).toBeInstanceOf(RedisError);
   expect((fault as RedisError).outcome).toBe('unknown');
+});
+
+test('a call whose Redis is away says so, whether it was sent or not', async () => {
+  const { call, flight } = aFlight(AWAY);
+  const waiting = async () => (await flight.wait({ timeoutMs: 5 }).catch((error: unknown) => error)) as RedisError;
+  const unsent = await waiting();
+  expect(unsent).toBeInstanceOf(RedisError);
+  expect(unsent.outcome).toBe('not_applied');
+  expect(unsent.message).toBe(
+    'issue: the time of this call ran out before it was sent (the client is reconnecting); nothing was reserved',
+  );
+  call.sent = true;
+  const sent = await waiting();
+  expect(sent.outcome).toBe('unknown');
+  expect(sent.message).toBe('issue: no answer from Redis within 5 ms (the client is reconnecting)');
 });
 
 test('when time runs out after it was reserved, that is accepted', async () => {

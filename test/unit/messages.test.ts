@@ -1,0 +1,88 @@
+import { describe, expect, test } from 'vitest';
+import { differences, toRules } from '../../src/campaign.js';
+import { CouponIssuer, MemoryPersistence, type RedisError } from '../../src/index.js';
+import { METHODS, type Operation } from '../../src/methods.js';
+import { scripts } from '../../src/redis/scripts.js';
+import { Worker } from '../../src/worker.js';
+
+const definition = { id: 'c', stock: { kind: 'counted', total: 5 } } as const;
+const user = { campaignId: 'c', userId: 'ann' };
+
+const CALLS: Record<Operation, (issuer: CouponIssuer) => Promise<unknown>> = {
+  open: (issuer) => issuer.openCampaign(definition),
+  load: (issuer) => issuer.loadCodes('c', ['AAA-1'], { loadId: 'l' }),
+  replaceCode: (issuer) => issuer.replaceCode({ campaignId: 'c', code: 'AAA-1', replacement: 'AAA-2' }),
+  issue: (issuer) => issuer.issue(user),
+  join: (issuer) => issuer.join(user),
+  leave: (issuer) => issuer.leave(user),
+  admit: (issuer) => issuer.admit('c', { count: 1 }),
+  status: (issuer) => issuer.status(user),
+  inspect: (issuer) => issuer.inspect('c'),
+  settle: (issuer) => issuer.settle(),
+  listQuarantined: (issuer) => issuer.listQuarantined('c'),
+  retryQuarantined: (issuer) => issuer.retryQuarantined({ campaignId: 'c' }),
+  withdrawQuarantined: (issuer) => issuer.withdrawQuarantined({ campaignId: 'c' }),
+  pause: (issuer) => issuer.pause('c'),
+  resume: (issuer) => issuer.resume('c'),
+  close: (issuer) => issuer.closeCampaign({ id: 'c' }),
+  restock: (issuer) => issuer.restock({ id: 'c', add: 1, requestId: 'r' }),
+  rebuild: (issuer) => issuer.rebuild(definition),
+  reconcile: (issuer) => issuer.reconcile('c'),
+  purge: (issuer) => issuer.purge('c'),
+  health: async () => {
+    throw new Error('a worker without a Redis knows no campaign to look at');
+  },
+};
+const calls = (Object.keys(CALLS) as Operation[]).filter((operation) => operation !== 'health');
+
+async function faultOf(operation: Operation, answer: () => Promise<never>) {
+  let asked = 0;
+  const ask = () => {
+    asked++;
+    return answer();
+  };
+  const redis = { status: 'reconnecting', evalsha: ask, eval: ask };
+  const issuer = new CouponIssuer({ redis, persistence: new MemoryPersistence(), timeoutMs: 5 });
+  const error = (await CALLS[operation](issuer).catch((fault: unknown) => fault)) as RedisError;
+  return { error, asked };
+}
+
+describe('a call that Redis does not answer', () => {
+  test.each(calls)('%s waits once, and says that Redis is away', async (operation) => {
+    const { error, asked } = await faultOf(operation, () => new Promise<never>(() => {}));
+    const method = METHODS[operation];
+    expect(error.message).toBe(`${method}: no answer from Redis within 5 ms (the client is reconnecting)`);
+    expect(asked).toBe(1);
+  });
+
+  test.each(calls)('%s names itself, and no script, when the client fails', async (operation) => {
+    const { error } = await faultOf(operation, async () => {
+      throw new Error('Connection is closed.');
+    });
+    expect(error.message).toBe(`${METHODS[operation]}: Redis failed: Connection is closed.`);
+    expect(error.outcome).toBe('unknown');
+    for (const { name } of Object.values(scripts).filter((script) => script.name.includes('-')))
+      expect(error.message).not.toContain(name);
+  });
+});
+
+test('a server that answers no INFO is let pass, and one that fails otherwise is not asked again', async () => {
+  const reply = Object.assign(new Error("NOPERM can't run 'info'"), { name: 'ReplyError' });
+  expect((await faultOf('open', () => Promise.reject(reply))).asked).toBe(2);
+  expect((await faultOf('open', () => Promise.reject(new Error('Command timed out')))).asked).toBe(1);
+});
+
+test('every method that messages name is there', () => {
+  const { health, ...ofIssuer } = METHODS;
+  for (const method of Object.values(ofIssuer)) expect(CouponIssuer.prototype[method]).toBeTypeOf('function');
+  expect(Worker.prototype[health]).toBeTypeOf('function');
+});
+
+test('instants that differ are told as people read them', () => {
+  const rules = (closesAt?: Date) => toRules({ ...definition, ...(closesAt && { closesAt }) }, []).rules;
+  const [noon, one] = [new Date('2030-05-01T12:00:00Z'), new Date('2030-05-01T13:00:00Z')];
+  expect(differences(rules(noon), rules(one))).toEqual([
+    'closesAt is 2030-05-01T12:00:00.000Z, not 2030-05-01T13:00:00.000Z',
+  ]);
+  expect(differences(rules(noon), rules())).toEqual(['closesAt is 2030-05-01T12:00:00.000Z, not none']);
+});
