@@ -1,12 +1,13 @@
--- Writes rows of the database back to grants that Redis had forgotten, and gives the units reserved in their place back,
--- unless the row has that very unit or it was delivered (then it is withdrawn).
+-- Writes rows of the database back to grants that Redis had forgotten, takes their units from where they are, and gives the units
+-- reserved in their place back, unless the row has that very unit or it was delivered (then it is withdrawn).
 --
 -- KEYS     campaign grants senders leases returned pool codes queue tickets presence ended
 -- ARGV     epoch, then for each reservation: field id stamp delivered rowField rowId rowSerial rowIssuedAt rowCode
 -- RETURNS  missing | stale_epoch, alone; or ok, ended, then for each: adopted | issued | taken_over | retaken | gone
--- WRITES   leases grants returned pool campaign
--- COST     O(reservations * log leases)
-local campaignKey, grantsKey, leasesKey, returnedKey, poolKey = KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6]
+-- WRITES   leases grants returned pool codes campaign
+-- COST     O(reservations * (log leases + the first and last 500 free units) + 1,000 units that are skipped)
+local campaignKey, grantsKey, leasesKey, returnedKey, poolKey, codesKey =
+  KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local epoch = ARGV[1]
 local FIRST, STRIDE = 2, 9
 --- @include "include/now"
@@ -14,6 +15,7 @@ local FIRST, STRIDE = 2, 9
 --- @include "include/record"
 --- @include "include/write"
 --- @include "include/stock"
+--- @include "include/row-unit"
 --- @include "include/held"
 --- @include "include/finish"
 
@@ -22,17 +24,19 @@ if campaign.epoch ~= epoch then return { campaign.epoch and 'stale_epoch' or 'mi
 local fields, rowFields = namedFields(FIRST, STRIDE), namedFields(FIRST + 4, STRIDE)
 for _, field in ipairs(rowFields) do fields[#fields + 1] = field end
 local records = readRecords(fields)
-local reply, ended, grantWrites, units = { 'ok', '0' }, {}, {}, {}
+local reply, ended, grantWrites, units, rows = { 'ok', '0' }, {}, {}, {}, {}
 
 local function adopt(field, record, delivered, rowField, row)
   records[field] = nil
   ended[#ended + 1] = field
-  if record.serial ~= row.serial then
-    if delivered then campaign.withdrawn = campaign.withdrawn + 1 else units[#units + 1] = record end
-  end
-  -- Another of the user's grants may stand there by now; its own save will meet its own row.
-  if records[rowField] then return end
+  row.hasUnit = record.serial == row.serial
+  -- Another of the user's grants may stand there by now; its own save will meet its own row, and find its unit in nobody's hands.
+  local stands = records[rowField]
+  if not row.hasUnit and not delivered then units[#units + 1] = record
+  elseif not row.hasUnit or stands then campaign.withdrawn = campaign.withdrawn + 1 end
+  if stands then return end
   records[rowField] = row
+  rows[#rows + 1] = row
   grantWrites[#grantWrites + 1] = rowField
   grantWrites[#grantWrites + 1] = encodeRecord(row)
   campaign.issued = campaign.issued + 1
@@ -43,20 +47,21 @@ for i = FIRST, #ARGV, STRIDE do
   local record = records[field]
   local word = lookAt(record, id, stamp)
   if word == 'held' then
-    word = 'adopted'
     local row = { state = 'i', tries = '', stamp = '0', serial = rowSerial, issuedAt = rowIssuedAt, id = rowId, code = rowCode }
     adopt(field, record, delivered == '1', rowField, row)
   end
-  reply[#reply + 1] = word
+  reply[#reply + 1] = word == 'held' and 'adopted' or word
 end
 
 -- A key of the wrong type refuses here, before the first write.
 redis.call('LLEN', freeKey)
+redis.call('SCARD', codesKey)
 if #ended > 0 then
   writeAll('ZREM', leasesKey, ended)
   writeAll('HDEL', grantsKey, ended)
   writeAll('HSET', grantsKey, grantWrites)
   giveBack(units)
+  takeUnitsOf(rows)
   campaign.reserved = campaign.reserved - #ended
   reply[2] = finish()
 end

@@ -10,47 +10,30 @@ local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codes
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local epoch, fence, field, id = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local serial, issuedAt, code, place = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
-local MOST_SKIPPED = 1000
 --- @include "include/now"
 --- @include "include/campaign"
 --- @include "include/ready"
 --- @include "include/record"
 --- @include "include/write"
 --- @include "include/stock"
+--- @include "include/row-unit"
 --- @include "include/finish"
 
 local refusal = unready(epoch, fence)
 if refusal then return { refusal } end
-local number, known = tonumber(serial), redis.call('SCARD', codesKey)
+-- A key of the wrong type refuses here, before the first write.
+redis.call('SCARD', codesKey)
 if readRecords({ field })[field] then return { 'moved' } end
-local skipped = number - campaign.lastSerial - 1
-local room = fromPool or not campaign.total or number <= campaign.total
-if place == 'beyond' and (skipped < 0 or skipped > MOST_SKIPPED or not room) then return { 'moved' } end
-if place == 'nobody' and (skipped >= 0 or campaign.withdrawn == 0) then return { 'moved' } end
+local number = tonumber(serial)
+if place == 'beyond' and not isBeyond(number) then return { 'moved' } end
+if place == 'nobody' and (number > campaign.lastSerial or campaign.withdrawn <= 0) then return { 'moved' } end
 
-if place == 'free' then
-  local unit = fromPool and serial .. ':' .. code or serial
-  if redis.call('LREM', freeKey, 1, unit) == 0 then return { 'moved' } end
-  campaign[freeCount] = campaign[freeCount] - 1
-end
-local record = { state = 'i', tries = '', stamp = '0', serial = serial, issuedAt = issuedAt, id = id, code = code }
-redis.call('HSET', grantsKey, field, encodeRecord(record))
+local row = { state = 'i', tries = '', stamp = '0', serial = serial, issuedAt = issuedAt, id = id, code = code }
+if place == 'free' and not takeFree(unitOf(row), 1) then return { 'moved' } end
+redis.call('HSET', grantsKey, field, encodeRecord(row))
 campaign.issued = campaign.issued + 1
 if place == 'nobody' then campaign.withdrawn = campaign.withdrawn - 1 end
-if place == 'beyond' then
-  local free = {}
-  if not fromPool then
-    for between = campaign.lastSerial + 1, number - 1 do free[#free + 1] = integer(between) end
-    writeAll('RPUSH', returnedKey, free)
-    campaign.returned = campaign.returned + #free
-  else
-    redis.call('HSET', campaignKey, 'total', integer((campaign.total or 0) + 1))
-  end
-  campaign.lastSerial = number
-end
-if fromPool and code ~= '' then
-  redis.call('SADD', codesKey, code)
-  redis.call('HSET', campaignKey, 'codes', integer(campaign.codes + redis.call('SCARD', codesKey) - known))
-end
+if place == 'beyond' then takeBeyond(number) end
+knowCodesOf({ row })
 finish()
 return { 'mended' }

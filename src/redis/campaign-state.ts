@@ -157,6 +157,9 @@ function decodeCampaign(id: string, reply: Reply, fields: Map<string, string>): 
   const closedAt = instant('closedAt');
   const nowMs = Number(reply[1]);
   const room = decodeRoom(fields.get('room'));
+  // Below 0: so many units have rows, and are still counted as free or reserved, from where the database will refuse them.
+  const withdrawn = count('withdrawn');
+  const free = (units: number) => Math.max(0, units + Math.min(0, withdrawn));
   const state = (): State => {
     if (closedAt || (closesAt && nowMs >= closesAt.getTime())) return 'closed';
     if (fields.get('paused') === '1') return 'paused';
@@ -170,10 +173,14 @@ function decodeCampaign(id: string, reply: Reply, fields: Map<string, string>): 
     generateCodes: fields.get('generate') === '1',
     total: ceiling === null ? null : ceiling - count('removed'),
     available:
-      kind === 'codes' ? count('pool') : ceiling === null ? null : ceiling - count('lastSerial') + count('returned'),
+      kind === 'codes'
+        ? free(count('pool'))
+        : ceiling === null
+          ? null
+          : free(ceiling - count('lastSerial') + count('returned')),
     reserved: count('reserved'),
     issued: count('issued'),
-    withdrawn: count('withdrawn'),
+    withdrawn: Math.max(0, withdrawn),
     perUser: count('perUser'),
     opensAt,
     closesAt,

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type CampaignDefinition, CouponIssuer, MemoryPersistence } from '../../src/index.js';
+import { checkCounters } from '../support/invariants.js';
 import { RedisServer } from '../support/redis-server.js';
 
 const COUNTED: CampaignDefinition = { id: 'launch', stock: { kind: 'counted', total: 5 } };
@@ -109,6 +110,73 @@ describe.each(['before a rebuild', 'before the last coupon'])('after Redis went 
     await issuer.rebuild(COUNTED);
     expect(await READS.status('launch')).toMatchObject({ status: 'issued', issuances: [{ userId: 'ann' }] });
   });
+});
+
+describe.each([
+  ['a number', 'launch', 400],
+  ['a pool', 'pool', 400],
+] as const)('a process that did not see that Redis went back, with %s of units,', (_, id, count) => {
+  const userNames = (name: string, many: number) => Array.from({ length: many }, (_, i) => `${name}-${i}`);
+  const rows = () => persistence.list(id, { afterSerial: 0, limit: 10_000 });
+
+  test('writes each row that it meets back, and the units add up all the while', async () => {
+    await issuer.restock({ id: 'launch', add: count - 5, requestId: 'many' });
+    await issuer.loadCodes(
+      'pool',
+      Array.from({ length: count - 3 }, (_, i) => `code-${i}`),
+    );
+    const ask = (by: CouponIssuer, userIds: readonly string[]) =>
+      Promise.all(userIds.map((userId) => by.issue({ campaignId: id, userId })));
+    await ask(issuer, userNames('before', 50));
+    await issuer.idle();
+    const back = await copied();
+    const lost = userNames('lost', 150);
+    await ask(issuer, lost);
+    await issuer.idle();
+    await back();
+
+    const fresh = new CouponIssuer({ redis, persistence });
+    const told: string[] = [];
+    for (let first = 0; first < 150; first += 30) {
+      // New users, and those who have their coupon, the last ones first.
+      const some = [...userNames(`new-${first}`, 15), ...lost.slice(120 - first, 150 - first)];
+      for (const { status } of await ask(fresh, some)) told.push(status);
+      await fresh.idle();
+      await checkCounters({ redis, campaignId: id });
+      const { available, reserved, issued, withdrawn, total } = await fresh.inspect(id);
+      expect(available! + reserved + issued + withdrawn).toBe(total);
+    }
+    expect(told.filter((status) => status === 'already_issued')).toHaveLength(150);
+    const sold = await ask(fresh, userNames('last', count));
+    await fresh.idle();
+    expect(sold.some(({ status }) => status === 'sold_out')).toBe(true);
+    await checkCounters({ redis, campaignId: id });
+    expect((await rows()).length).toBeGreaterThan(count - 40);
+    expect(await fresh.inspect(id)).toMatchObject({ available: 0, reserved: 0, issued: (await rows()).length });
+  });
+});
+
+test('a unit that a row has and Redis still offers is not counted as available', async () => {
+  await issuer.restock({ id: 'launch', add: 4_995, requestId: 'many' });
+  const back = await copied();
+  await issueTo('ann');
+  const [row] = await persistence.list('launch', { afterSerial: 0, limit: 1 });
+  // Far beyond the last serial that this Redis knows.
+  persistence = new MemoryPersistence();
+  await persistence.save([{ ...row!, serial: 4_000 }]);
+  await back();
+  const fresh = new CouponIssuer({ redis, persistence });
+  expect(await fresh.issue({ campaignId: 'launch', userId: 'ann' })).toMatchObject({ status: 'already_issued' });
+  await fresh.idle();
+  expect(await redis.hget('{coupon:launch}:campaign', 'withdrawn')).toBe('-1');
+  expect(await fresh.inspect('launch')).toMatchObject({
+    available: 4_999,
+    reserved: 0,
+    issued: 1,
+    withdrawn: 0,
+    total: 5_000,
+  });
+  expect((await fresh.reconcile('launch')).findings).toMatchObject([{ kind: 'counter_wrong', counter: 'lastSerial' }]);
 });
 
 test('a process that saw the last coupon may still pause, resume and close a campaign that went back', async () => {

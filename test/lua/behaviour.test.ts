@@ -50,7 +50,7 @@ function notLookedAt(name: string, kind: 'counted' | 'codes'): string[] {
     withdraw: ['senders', 'returned', 'pool', 'codes', ...line],
     release: ['senders', 'codes', otherStock, ...line],
     reassign: ['senders', 'codes', otherStock, ...line],
-    'adopt-row': ['senders', 'codes', otherStock, ...line],
+    'adopt-row': ['senders', otherStock, ...line],
     'mend-row': line,
     'reopen-grant': ['codes', ...line],
     'inspect-server': ['campaign'],

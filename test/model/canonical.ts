@@ -74,7 +74,7 @@ export class Encoder {
     const out = this.#out;
     const { present, verified, closed, paused, incomplete, overRows, build } = redis;
     out.flags(present, verified, closed, paused, incomplete, overRows, build !== null);
-    for (const count of [redis.epoch, redis.lastSerial, redis.total, redis.withdrawn]) out.put(count);
+    for (const count of [redis.epoch, redis.lastSerial, redis.total, redis.withdrawn + MOST_OWED]) out.put(count);
     out.wide(redis.codes);
     if (this.#rollbackAhead || state.lost > 0 || this.#world.config.clockStands) this.#stamp(redis.stamp);
     for (const grant of redis.grants) this.#grant(grant);
@@ -196,6 +196,8 @@ function binding(call: Call): Told {
   return call.told === 'accepted' || call.told === 'not_issued' || call.told === 'unknown' ? call.told : 'sold_out';
 }
 
+/** Below 0 is counted what rows have and Redis still counts elsewhere. */
+const MOST_OWED = 16;
 const PHASES = numbered('old', 'rows', 'codes');
 const GRANTS = numbered('r', 't', 'i');
 const TOLD = numbered<Told>(

@@ -33,6 +33,7 @@ const two: Configuration = {
   certain: false,
   clockStands: false,
   strictDelivery: false,
+  far: false,
   saveAttempts: 2,
 };
 
@@ -115,6 +116,14 @@ export const CONFIGURATIONS = {
     passes: 0,
   },
   'a rollback and a repeat': { ...repeatBeside, total: 2, losses: ['rollback'], restart: true, faults: 0 },
+  'a rollback so far back that units are not taken from their places': {
+    ...repeatBeside,
+    total: 2,
+    losses: ['rollback'],
+    restart: true,
+    far: true,
+    faults: 0,
+  },
   'a rollback that every process saw': {
     ...rollback,
     users: 3,

@@ -45,19 +45,20 @@ function promises({ config }: World, state: State): string | null {
 
 const refusedFor = ({ told, lax }: Call) => !lax && (told === 'not_issued' || REFUSALS.includes(told));
 
-/** I3: in Redis every unit is in one hand, and each row has its grant. Judged while Redis knows all it should. */
+/** I3: the units add up. In Redis every unit is in one hand, and each row has its grant, which is judged while Redis knows all it should. */
 export function conservation(world: World, state: State): string | null {
   const { redis } = state;
-  if (!redis.present || !redis.verified || redis.build || redis.incomplete || !isSound(state)) return null;
+  if (!redis.present || !redis.verified || redis.build || redis.incomplete) return null;
   const units = [...redis.grants.flatMap((grant) => (grant ? [grant.unit] : [])), ...redis.free];
-  const serials = new Set(units.map(serialOf));
-  if (serials.size < units.length) return 'I3: a unit is in two hands';
-  const codes = units.map(codeOf).filter((code) => code > 0);
-  if (new Set(codes).size < codes.length) return 'I3: a code is in two hands';
   const untaken = world.config.loads.length > 0 ? 0 : redis.total - redis.lastSerial;
   if (untaken + units.length + redis.withdrawn !== redis.total) {
     return `I3: ${untaken} + ${units.length} units and ${redis.withdrawn} withdrawn are not ${redis.total}`;
   }
+  if (!isSound(state)) return null;
+  const serials = new Set(units.map(serialOf));
+  if (serials.size < units.length) return 'I3: a unit is in two hands';
+  const codes = units.map(codeOf).filter((code) => code > 0);
+  if (new Set(codes).size < codes.length) return 'I3: a code is in two hands';
   const orphan = rowsOf(state).find((row) => !hasGrant(redis, row));
   if (orphan) return `I3: the row of id${orphan.id} has no grant`;
   return issuedWithoutRow(world, state);

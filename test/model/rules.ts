@@ -24,6 +24,7 @@ export const RULES = {
   uniqueUnit: 'the database has each serial and each code once',
   uniqueGrant: 'the database has each grant of a user once',
   adoptRows: 'a row that Redis forgot is written back to it',
+  adoptTakesUnit: 'adopting a row takes its unit from where it is',
   adoptGivesBack: 'adopting a row gives the unit reserved in its place back',
   reassignOnce: 'reassign names stamp and refused unit, so that a copy of it does nothing',
   skipOnlyTheRefused: 'reassign withdraws the refused unit alone',

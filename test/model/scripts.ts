@@ -4,8 +4,8 @@ import { activate, load, noteServing, open } from './opening-scripts.js';
 import { begin, finish, keepPromised, refill, writeRows } from './rebuild-scripts.js';
 import { goAstray, rowsOf } from './soundness.js';
 import type { Grant, Item, Message, Redis, Reply, State } from './state.js';
-import { giveBack, nextStamp, takeUnit, useStamp, withdrawUnit } from './stock.js';
-import { serialOf } from './units.js';
+import { giveBack, nextStamp, takeUnit, takeUnitOf, useStamp, withdrawUnit } from './stock.js';
+import { codeOf, serialOf } from './units.js';
 import type { World } from './world.js';
 
 type ItemReply = Reply['items'][number];
@@ -242,17 +242,20 @@ function reassign(world: World, state: State, item: Item, found: Grant): string 
 }
 
 /** adopt-row.lua */
-function adopt({ rules }: World, state: State, item: Item, found: Grant): string {
+function adopt(world: World, state: State, item: Item, found: Grant): string {
+  const { rules } = world;
   const { redis } = state;
   const row = item.row!;
   if (!rules.adoptRows) return 'adopted';
   redis.grants[item.slot] = null;
-  if (serialOf(found.unit) !== serialOf(row.unit)) {
-    if (item.delivered) {
-      withdrawUnit(state, found.unit);
-    } else if (rules.adoptGivesBack) giveBack(redis, found.unit);
-  }
-  if (redis.grants[row.slot]) return 'adopted';
+  const hasUnit = serialOf(found.unit) === serialOf(row.unit);
+  const stands = redis.grants[row.slot];
+  if (!hasUnit && !item.delivered) {
+    if (rules.adoptGivesBack) giveBack(redis, found.unit);
+  } else if (!hasUnit || stands) withdrawUnit(state, found.unit);
+  if (stands) return 'adopted';
+  if (!hasUnit && rules.adoptTakesUnit) takeUnitOf(world, redis, row.unit);
+  if (world.config.loads.length > 0) redis.codes |= 1 << codeOf(row.unit);
   redis.grants[row.slot] = { state: 'i', id: row.id, unit: row.unit, stamp: 0, quarantined: false };
   return 'adopted';
 }

@@ -1,6 +1,6 @@
 import { rowsOf } from './soundness.js';
 import type { Redis, State } from './state.js';
-import { markOf, unitOf } from './units.js';
+import { markOf, serialOf, type Unit, unitOf } from './units.js';
 import type { World } from './world.js';
 
 /** max(now, last + 1) */
@@ -25,6 +25,20 @@ export function takeUnit({ config }: World, redis: Redis): number {
 /** At the head of the stock. */
 export function giveBack(redis: Redis, unit: number): void {
   redis.free.unshift(unit);
+}
+
+/** include/row-unit.lua: the unit of a row leaves the place where it is. If that is not found, one withdrawal less adds up. */
+export function takeUnitOf({ config }: World, redis: Redis, unit: Unit): void {
+  const serial = serialOf(unit);
+  const fromPool = config.loads.length > 0;
+  const at = config.far ? -1 : redis.free.indexOf(unit);
+  if (at >= 0) redis.free.splice(at, 1);
+  else if (config.far || serial <= redis.lastSerial || (!fromPool && serial > redis.total)) redis.withdrawn--;
+  else {
+    if (fromPool) redis.total++;
+    else for (let between = redis.lastSerial + 1; between < serial; between++) redis.free.push(unitOf(between));
+    redis.lastSerial = serial;
+  }
 }
 
 /** A unit leaves the stock for good; if it has a row, it is not lost. */

@@ -51,6 +51,8 @@ export interface Configuration {
   readonly clockStands: boolean;
   /** Judges deliveries by I10 after a loss too, which holds while no process starts anew; so no new users come in the end. */
   readonly strictDelivery: boolean;
+  /** After a loss the units of rows lie too far away to be taken from there. */
+  readonly far: boolean;
   /** How many attempts a save has. */
   readonly saveAttempts: number;
 }

@@ -1,0 +1,61 @@
+-- row-unit (after write and stock): the unit of a row of the database that Redis has no grant for, taken from where it is. It may be free; or
+-- beyond the last serial, and the units between become free. If it is neither, it was withdrawn, or Redis still gives it to somebody else, whose
+-- save the database will refuse: then it is withdrawn once more. One withdrawal less adds up in both cases, before and after.
+local MOST_SKIPPED, NEAR = 1000, 500
+local skippable = MOST_SKIPPED
+
+local function unitOf(row) return fromPool and row.serial .. ':' .. row.code or row.serial end
+
+-- Answers whether it was there. `from`: how LREM counts, above 0 from the head and below from the tail.
+local function takeFree(unit, from)
+  local found = redis.call('LREM', freeKey, from, unit)
+  campaign[freeCount] = campaign[freeCount] - found
+  return found > 0
+end
+
+-- Not so far that the units between are too many for one script, and no further than there are units.
+local function isBeyond(serial)
+  local skipped = serial - campaign.lastSerial - 1
+  if skipped < 0 then return false end
+  return fromPool or (skipped <= skippable and (not campaign.total or serial <= campaign.total))
+end
+
+local function takeBeyond(serial)
+  if fromPool then
+    campaign.total = (campaign.total or 0) + 1
+    redis.call('HSET', campaignKey, 'total', integer(campaign.total))
+  else
+    local between = {}
+    for free = campaign.lastSerial + 1, serial - 1 do between[#between + 1] = integer(free) end
+    writeAll('RPUSH', returnedKey, between)
+    campaign.returned, skippable = campaign.returned + #between, skippable - #between
+  end
+  campaign.lastSerial = serial
+end
+
+-- The codes of these rows are never loaded again.
+local function knowCodesOf(rows)
+  local codes, known = {}, redis.call('SCARD', codesKey)
+  for _, row in ipairs(rows) do
+    if fromPool and row.code ~= '' then codes[#codes + 1] = row.code end
+  end
+  if #codes == 0 then return end
+  writeAll('SADD', codesKey, codes)
+  redis.call('HSET', campaignKey, 'codes', integer(campaign.codes + redis.call('SCARD', codesKey) - known))
+end
+
+-- Takes the units of these rows, unless a row has its own (hasUnit). Free units are looked for near the ends of their list: after a rollback
+-- they are at its head, and what was skipped is at its tail.
+local function takeUnitsOf(rows)
+  table.sort(rows, function(a, b) return tonumber(a.serial) < tonumber(b.serial) end)
+  local near = {}
+  for _, unit in ipairs(redis.call('LRANGE', freeKey, -NEAR, -1)) do near[unit] = -1 end
+  for _, unit in ipairs(redis.call('LRANGE', freeKey, 0, NEAR - 1)) do near[unit] = 1 end
+  for _, row in ipairs(rows) do
+    local unit, serial = unitOf(row), tonumber(row.serial)
+    if not row.hasUnit and not (near[unit] and takeFree(unit, near[unit])) then
+      if isBeyond(serial) then takeBeyond(serial) else campaign.withdrawn = campaign.withdrawn - 1 end
+    end
+  end
+  knowCodesOf(rows)
+end
