@@ -1,5 +1,6 @@
 import { withDeadline } from './deadline.js';
-import { HookError, kindOf } from './errors.js';
+import { HookError, kindOf, MisconfiguredError } from './errors.js';
+import { isErrorNamed, messageOf } from './foreign.js';
 import { type Issuance, ownRow } from './issuance.js';
 import type { PersistenceAdapter } from './persistence/adapter.js';
 
@@ -12,7 +13,7 @@ interface Page {
   readonly otherwise: string;
 }
 
-/** One page of rows, checked: rows that were skipped, repeated or made up would be sold again. Throws `HookError`, which quotes no row. */
+/** One page of rows, checked: rows that were skipped, repeated or made up would be sold again. Throws `HookError`, which quotes no row; `MisconfiguredError` as it comes. */
 export async function listRows(list: PersistenceAdapter['list'] & {}, page: Page): Promise<readonly Issuance[]> {
   const { campaignId, afterSerial, limit, timeoutMs, otherwise } = page;
   const late = new Error('no answer in time');
@@ -21,6 +22,8 @@ export async function listRows(list: PersistenceAdapter['list'] & {}, page: Page
     const listing = (async () => list(campaignId, { afterSerial, limit }))();
     rows = ownPage(await withDeadline(listing, timeoutMs, () => late), page);
   } catch (error) {
+    // Its words are this library's, and quote no row: they say what is wrong with the client or the table.
+    if (isErrorNamed(error, 'MisconfiguredError')) throw new MisconfiguredError(`${messageOf(error)}; ${otherwise}`);
     const cause = error === late ? late : kindOf(error);
     const what =
       error === late ? late.message : [cause.name, (cause as { code?: string }).code].filter(Boolean).join(' ');

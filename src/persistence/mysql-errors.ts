@@ -1,43 +1,151 @@
-import { NotSavedError } from '../errors.js';
+import type { NotSavedError } from '../errors.js';
+import { CONNECTING, type Failure, failureOf, notSavedBy, type Rule } from './proof.js';
 
-/** `errno` and `sqlState` are the server's; a socket's error has a `syscall`, and a negative `errno`. */
-interface Failure {
-  readonly code?: string;
-  readonly errno?: number;
-  readonly sqlState?: string;
-  readonly syscall?: string;
-}
-
+/** Words of `mysql2` for a connection that was never granted. "The server closed the connection" is not among them: it is told in the middle of a statement too. */
+const NO_CONNECTION = [
+  'No connections available.',
+  'Queue limit reached.',
+  'Pool is closed.',
+  "Can't add new command when connection is in closed state",
+];
+const NO_CONNECTION_CODES = [
+  'HANDSHAKE_NO_SSL_SUPPORT',
+  'HANDSHAKE_SSL_ERROR',
+  'HANDSHAKE_UNKNOWN_ERROR',
+  'AUTH_SWITCH_PLUGIN_ERROR',
+  'MYSQL_CLEAR_PASSWORD_NOT_ENABLED',
+  'POOL_NOEXIST',
+  'POOL_NONEONLINE',
+];
+/** Too many connections, a blocked host, a wrong password, no such database, an account that is locked, TLS required, an idle session that was ended. */
+const NOT_GRANTED = [1040, 1043, 1044, 1045, 1049, 1129, 1130, 1203, 1251, 1698, 1862, 3118, 3159, 4031, 4151];
+/** SIGNAL and RESIGNAL in a trigger. */
+const SIGNALS = [1644, 1645];
+/** A statement that was killed or ran out of time, a shutdown, a commit that failed, a write to the log that failed. */
+const IN_DOUBT = [1026, 1053, 1180, 1317, 1927, 1969, 3024, 3100];
+/** No partition, a check, a trigger's table in use, a packet or a transaction that is too large. */
+const ROW_NUMBERS = [1153, 1197, 1442, 1526, 3819];
+/** No such table, column, database or function; no right; a limit of the account; bad syntax. */
+const STATEMENT_NUMBERS = [1054, 1064, 1142, 1143, 1146, 1226, 1227, 1305, 1370];
+/** A lock that took too long, a deadlock's kin, no more locks. */
+const LOCK_NUMBERS = [1020, 1205, 1206];
+/** A node that is not ready, a table or server that is full, locked or read only, a password that expired, a definer that is gone, a binary log that cannot take the statement. */
+const SERVER_NUMBERS = [
+  ...[1036, 1047, 1099, 1100, 1114, 1223, 1290, 1356, 1364, 1412, 1449, 1615, 1836],
+  ...[1598, 1661, 1662, 1663, 1664, 1665, 1666, 1667, 1668, 1820],
+];
 /** A deadlock, and its kin under MariaDB's snapshot isolation: the transaction is rolled back, and may be tried again. */
 const DEADLOCKS = [1213, 1020];
-/** Classes of SQLSTATE after which an autocommitted statement has certainly stored nothing. */
-const CERTAIN_CLASSES = ['21', '22', '23', '25', '28', '3D', '40', '42', '45'];
-/**
- * The same of errors in mixed classes: no connection granted (1040, 1129, 1130), a node that is not ready (1047), a full table (1114), a packet
- * that is too large (1153), lock waits (1205, 1206), a read-only server (1290, 1836), and what a row breaks (1364, 1366, 1526, 3819). Not among
- * them: a statement that was killed or ran out of time (1317, 1969), for it may be told so after its commit, shutdowns (1053), lost connections.
- */
-const CERTAIN_NUMBERS = [1040, 1047, 1114, 1129, 1130, 1153, 1205, 1206, 1290, 1364, 1366, 1526, 1836, 3819];
-/** Those whose reason may be one row of the batch; halves of a packet that is too large may fit. */
-const ROW_CLASSES = ['22', '23', '45'];
-const ROW_NUMBERS = [1153, 1366, 1526, 3819];
-/** Without these no statement was sent. */
-const UNREACHED_CODES = ['ECONNREFUSED'];
-const UNREACHED_CALLS = ['connect', 'getaddrinfo'];
+
+const numbered = (numbers: readonly number[]) => {
+  return ({ errno }: Failure) => numbers.includes(errno);
+};
+const inClass = (...classes: string[]) => {
+  return ({ sqlState }: Failure) => classes.includes(sqlState.slice(0, 2));
+};
+const listed = (numbers: readonly number[]) => numbers.map((number) => `\`${number}\``).join(', ');
+
+/** Which error of MySQL and MariaDB proves what, of an INSERT in autocommit on InnoDB. The first that matches decides. */
+export const MYSQL_RULES: readonly Rule[] = [
+  ...CONNECTING,
+  {
+    on: 'no connection was granted',
+    told: 'the words of `mysql2` for a pool that is full or closed, a handshake that failed, a connection that was closed before',
+    matches: ({ code, message }) =>
+      NO_CONNECTION_CODES.includes(code) || (code === '' && NO_CONNECTION.includes(message)),
+    proves: 'whole_batch',
+    why: 'the client says so before it has a connection to send the statement on',
+  },
+  {
+    on: 'the server granted no connection',
+    told: `${listed(NOT_GRANTED)}`,
+    matches: numbered(NOT_GRANTED),
+    proves: 'whole_batch',
+    why: 'the server says so instead of reading a statement; `4031` ends a session that was idle',
+  },
+  {
+    on: 'a trigger raised an error',
+    told: `\`SIGNAL\`, under any SQLSTATE: ${listed(SIGNALS)}`,
+    matches: numbered(SIGNALS),
+    proves: 'perhaps_one_row',
+    why: 'it is raised while the statement runs, so the statement is undone; the SQLSTATE is the choice of its author',
+  },
+  {
+    on: 'a statement that was killed or ran out of time, a shutdown, a commit or a log that failed',
+    told: `${listed(IN_DOUBT)}`,
+    matches: numbered(IN_DOUBT),
+    proves: 'unknown',
+    why: 'these may come after the commit',
+  },
+  {
+    on: 'a value that its column cannot hold',
+    told: 'class `22`, `1366`',
+    matches: (failure) => inClass('22')(failure) || numbered([1366])(failure),
+    proves: 'row_for_good',
+    why: 'the statement is undone, and the value stays what it is',
+  },
+  {
+    on: 'a constraint, a partition, a packet that is too large',
+    told: `classes \`23\`, \`45\`, ${listed(ROW_NUMBERS)}`,
+    matches: (failure) => inClass('23', '45')(failure) || numbered(ROW_NUMBERS)(failure),
+    proves: 'perhaps_one_row',
+    why: 'the statement is undone; the constraint may be of the row alone, and halves of a packet may fit',
+  },
+  {
+    on: 'the statement, the right to it, its table or its transaction',
+    told: `classes \`21\`, \`25\`, \`28\`, \`3D\`, ${listed(STATEMENT_NUMBERS)}`,
+    matches: (failure) => inClass('21', '25', '28', '3D')(failure) || numbered(STATEMENT_NUMBERS)(failure),
+    proves: 'whole_batch',
+    why: 'the statement is undone, or was never begun',
+  },
+  {
+    on: 'a deadlock, or a lock that took too long',
+    told: `class \`40\`, ${listed(LOCK_NUMBERS)}`,
+    matches: (failure) => inClass('40')(failure) || numbered(LOCK_NUMBERS)(failure),
+    proves: 'whole_batch',
+    why: 'the statement is undone, or its whole transaction is',
+  },
+  {
+    on: 'the server or the table cannot take it as they are',
+    told: `${listed(SERVER_NUMBERS)}`,
+    matches: numbered(SERVER_NUMBERS),
+    proves: 'whole_batch',
+    why: 'the server refuses before it writes, or undoes the statement',
+  },
+  {
+    on: 'the connection failed, or a general error that is not named here',
+    told: 'classes `08`, `70`, `HY`',
+    matches: inClass('08', '70', 'HY'),
+    proves: 'unknown',
+    why: 'these may come after the commit',
+  },
+  {
+    on: 'the server refused it',
+    told: 'any other SQLSTATE that the server raised',
+    matches: ({ errno, sqlState }) => errno > 0 && /^[0-9A-Z]{5}$/.test(sqlState),
+    proves: 'perhaps_one_row',
+    why: 'an error that the server raises for a statement undoes it; such codes are those of triggers',
+  },
+];
 
 export function isDeadlock(error: unknown): boolean {
-  return DEADLOCKS.includes((error as { errno?: number } | null)?.errno ?? 0);
+  return DEADLOCKS.includes(failureOf(error).errno);
 }
 
-export function certainlyNotStored(error: unknown): NotSavedError | null {
-  const { code, errno = 0, sqlState = '', syscall = '' } = (error ?? {}) as Failure;
-  const family = sqlState.slice(0, 2);
-  const unreached = UNREACHED_CODES.includes(code ?? '') || UNREACHED_CALLS.includes(syscall);
-  const refused = CERTAIN_CLASSES.includes(family) || CERTAIN_NUMBERS.includes(errno) || isDeadlock(error);
-  if (!unreached && !refused) return null;
-  return new NotSavedError(`the database refused the batch (${code ?? errno})`, {
-    cause: error,
-    wholeBatch: !ROW_CLASSES.includes(family) && !ROW_NUMBERS.includes(errno),
-    permanent: family === '22' || errno === 1366,
-  });
+/**
+ * What an error of MySQL or MariaDB proves of an INSERT in autocommit into a table on InnoDB: a `NotSavedError` to throw from `save`, with `wholeBatch` and
+ * `permanent` set, or `null` where the rows may be stored; then throw the error as it is. Give it the error of the driver, `cause` of an ORM's own error.
+ * It is right only if nothing that could store a row was sent before. Pure; never throws.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await pool.query(INSERT, [rows]);
+ * } catch (error) {
+ *   throw notSavedError(error) ?? error;
+ * }
+ * ```
+ */
+export function notSavedError(error: unknown): NotSavedError | null {
+  return notSavedBy(MYSQL_RULES, error);
 }

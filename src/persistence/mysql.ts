@@ -2,7 +2,10 @@ import { NotSavedError } from '../errors.js';
 import type { Issuance } from '../issuance.js';
 import type { PersistenceAdapter, SaveVerdict } from './adapter.js';
 import { explain } from './explain.js';
-import { certainlyNotStored, isDeadlock } from './mysql-errors.js';
+import { MysqlClient } from './mysql-client.js';
+import { isDeadlock } from './mysql-errors.js';
+
+export { notSavedError } from './mysql-errors.js';
 
 /** What is asked of a MySQL client. Pool, PoolConnection and Connection of `mysql2/promise` fit. */
 export interface MysqlLike {
@@ -96,13 +99,13 @@ export function createTableSql(options: { table?: string } = {}): string {
  * ```
  */
 export class MysqlPersistence implements PersistenceAdapter {
-  readonly #client: MysqlLike;
+  readonly #client: MysqlClient;
   readonly #table: string;
   readonly #create: string;
   #poolChecked = false;
 
   constructor(client: MysqlLike, options: { table?: string } = {}) {
-    this.#client = client;
+    this.#client = new MysqlClient(client);
     this.#table = quotedTable(options.table);
     this.#create = createTableSql(options);
   }
@@ -153,7 +156,8 @@ export class MysqlPersistence implements PersistenceAdapter {
       try {
         return (await this.#query(sql, [values])) as Outcome;
       } catch (error) {
-        if (!isDeadlock(error) || attempt === MAX_ATTEMPTS || signal.aborted) throw certainlyNotStored(error) ?? error;
+        if (!isDeadlock(error) || attempt === MAX_ATTEMPTS || signal.aborted)
+          throw this.#client.notSaved(error) ?? error;
       }
     }
   }
@@ -196,11 +200,11 @@ export class MysqlPersistence implements PersistenceAdapter {
     try {
       const { serverStatus } = (await this.#query('DO 0')) as Outcome;
       if ((serverStatus & (IN_TRANSACTION | AUTOCOMMIT)) === AUTOCOMMIT) {
-        this.#poolChecked = 'getConnection' in this.#client;
+        this.#poolChecked = this.#client.isPool;
         return;
       }
     } catch (error) {
-      throw certainlyNotStored(error) ?? error;
+      throw this.#client.notBegun(error) ?? error;
     }
     throw new NotSavedError('the client is in a transaction or has autocommit off: nothing would be committed', {
       wholeBatch: true,

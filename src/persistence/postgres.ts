@@ -3,10 +3,13 @@ import type { Issuance } from '../issuance.js';
 import type { PersistenceAdapter, SaveVerdict } from './adapter.js';
 import { explain } from './explain.js';
 import type { TableFormat } from './fit.js';
+import { PostgresClient } from './postgres-client.js';
+import { MOMENTARY } from './postgres-errors.js';
 import { arraysOf, BATCH, Batch, InsertStatements, type Statement } from './postgres-insert.js';
 import { PostgresTable, quotedTable } from './postgres-table.js';
 
 export type { TableFormat } from './fit.js';
+export { notSavedError } from './postgres-errors.js';
 export { createTableSql } from './postgres-table.js';
 
 /** What is asked of a PostgreSQL client. `pg`'s Pool and Client and PGlite fit. Its errors should carry the SQLSTATE as `code`: without it nobody knows what they prove. */
@@ -31,11 +34,6 @@ export interface PostgresOptions {
    * pooler between your process and the server may hand the next statement to a connection that was never told of it. For `pg`.
    */
   readonly prepare?: boolean;
-}
-
-/** How `pg` takes a statement with a name. */
-interface Preparing {
-  query(statement: Statement & { values: unknown[] }): Promise<PostgresResult>;
 }
 
 interface Row {
@@ -70,7 +68,7 @@ const SELECTED =
  * ```
  */
 export class PostgresPersistence implements PersistenceAdapter {
-  readonly #client: PostgresLike;
+  readonly #client: PostgresClient;
   readonly #table: string;
   readonly #made: PostgresTable;
   readonly #inserts: InsertStatements;
@@ -79,10 +77,10 @@ export class PostgresPersistence implements PersistenceAdapter {
   #wary = 0;
 
   constructor(client: PostgresLike, options: PostgresOptions = {}) {
-    this.#client = client;
+    this.#client = new PostgresClient(client);
     this.#prepare = options.prepare ?? false;
     this.#table = quotedTable(options.table);
-    this.#made = new PostgresTable(client, options.table);
+    this.#made = new PostgresTable(this.#client, options.table);
     this.#inserts = new InsertStatements(this.#table);
     this.#lookUp = [
       't.serial = n.serial',
@@ -158,13 +156,13 @@ export class PostgresPersistence implements PersistenceAdapter {
       } catch (error) {
         // A client that does not tell why it failed may have met a row that is taken as well.
         if (['', UNIQUE_VIOLATION].includes(codeOf(error))) this.#wary = WARY_FOR;
-        if (codeOf(error) !== UNIQUE_VIOLATION) throw certainlyNotStored(error) ?? error;
+        if (codeOf(error) !== UNIQUE_VIOLATION) throw this.#client.notSaved(error) ?? error;
       }
     }
     try {
       return await this.#sendInsert(skipping, batch);
     } catch (error) {
-      throw certainlyNotStored(error) ?? error;
+      throw this.#client.notSaved(error) ?? error;
     }
   }
 
@@ -181,7 +179,7 @@ export class PostgresPersistence implements PersistenceAdapter {
 
   #query({ name, text }: Statement, values: unknown[]): Promise<PostgresResult> {
     if (!this.#prepare) return this.#client.query(text, values);
-    return (this.#client as unknown as Preparing).query({ name, text, values });
+    return this.#client.query({ name, text, values });
   }
 
   /** A second statement, because the first cannot see what a concurrent transaction has just committed. */
@@ -197,42 +195,19 @@ export class PostgresPersistence implements PersistenceAdapter {
 
   /** A setting that is local to the transaction is gone in the next statement, unless both are in the same one. */
   async #assertAutocommit(): Promise<void> {
-    if ('totalCount' in this.#client) return;
+    if (this.#client.isPool) return;
     const mark = String(Math.random());
     try {
       await this.#client.query(`SELECT set_config('coupon_issuer.mark', $1, true)`, [mark]);
       const { rows } = await this.#client.query(`SELECT current_setting('coupon_issuer.mark', true) AS mark`);
       if ((rows[0] as { mark: string | null }).mark !== mark) return;
     } catch (error) {
-      throw certainlyNotStored(error) ?? error;
+      throw this.#client.notBegun(error) ?? error;
     }
     throw new NotSavedError('the client is inside an open transaction, so nothing would be committed', {
       wholeBatch: true,
     });
   }
-}
-
-/**
- * SQLSTATEs after which an autocommitted statement has certainly stored nothing, by class or whole. Not among them: lost connections (08),
- * shutdowns (57P01, which may follow a commit), system and internal errors (58, XX), and 40003, "completion unknown".
- */
-const CERTAIN_CLASSES = ['0A', '22', '23', '25', '26', '28', '3D', '3F', '40', '42', '44', '53', '54', '55', 'P0'];
-const CERTAIN_CODES = ['57014', 'ECONNREFUSED', 'ENOTFOUND'];
-/** The other side of these is over once they are told. */
-const MOMENTARY = ['40P01', '40001'];
-/** Those whose reason may be one row of the batch. */
-const ROW_CLASSES = ['22', '23', '44', 'P0'];
-
-function certainlyNotStored(error: unknown): NotSavedError | null {
-  const code = codeOf(error);
-  if (code === '' || code === '40003') return null;
-  const family = code.slice(0, 2);
-  if (!CERTAIN_CODES.includes(code) && !(code.length === 5 && CERTAIN_CLASSES.includes(family))) return null;
-  return new NotSavedError(`the database refused the batch (${code})`, {
-    cause: error,
-    wholeBatch: CERTAIN_CODES.includes(code) || !ROW_CLASSES.includes(family),
-    permanent: family === '22',
-  });
 }
 
 function codeOf(error: unknown): string {
