@@ -25,13 +25,13 @@ const SIGNALS = [1644, 1645];
 const IN_DOUBT = [1026, 1053, 1180, 1317, 1927, 1969, 3024, 3100];
 /** No partition, a check, a trigger's table in use, a packet or a transaction that is too large. */
 const ROW_NUMBERS = [1153, 1197, 1442, 1526, 3819];
-/** No such table, column, database or function; no right; a limit of the account; bad syntax. */
-const STATEMENT_NUMBERS = [1054, 1064, 1142, 1143, 1146, 1226, 1227, 1305, 1370];
+/** No such table or column; no right; a limit of the account; bad syntax. */
+const STATEMENT_NUMBERS = [1054, 1064, 1142, 1143, 1146, 1226];
 /** A lock that took too long, a deadlock's kin, no more locks. */
 const LOCK_NUMBERS = [1020, 1205, 1206];
 /** A node that is not ready, a table or server that is full, locked or read only, a password that expired, a definer that is gone, a binary log that cannot take the statement. */
 const SERVER_NUMBERS = [
-  ...[1036, 1047, 1099, 1100, 1114, 1223, 1290, 1356, 1364, 1412, 1449, 1615, 1836],
+  ...[1036, 1047, 1099, 1100, 1114, 1223, 1288, 1290, 1356, 1364, 1412, 1449, 1471, 1615, 1836],
   ...[1598, 1661, 1662, 1663, 1664, 1665, 1666, 1667, 1668, 1820],
 ];
 /** A deadlock, and its kin under MariaDB's snapshot isolation: the transaction is rolled back, and may be tried again. */
@@ -65,8 +65,8 @@ export const MYSQL_RULES: readonly Rule[] = [
   },
   {
     on: 'a trigger raised an error',
-    told: `\`SIGNAL\`, under any SQLSTATE: ${listed(SIGNALS)}`,
-    matches: numbered(SIGNALS),
+    told: `\`SIGNAL\`, under any SQLSTATE: ${listed(SIGNALS)}, class \`45\``,
+    matches: (failure) => numbered(SIGNALS)(failure) || inClass('45')(failure),
     proves: 'perhaps_one_row',
     why: 'it is raised while the statement runs, so the statement is undone; the SQLSTATE is the choice of its author',
   },
@@ -86,8 +86,8 @@ export const MYSQL_RULES: readonly Rule[] = [
   },
   {
     on: 'a constraint, a partition, a packet that is too large',
-    told: `classes \`23\`, \`45\`, ${listed(ROW_NUMBERS)}`,
-    matches: (failure) => inClass('23', '45')(failure) || numbered(ROW_NUMBERS)(failure),
+    told: `class \`23\`, ${listed(ROW_NUMBERS)}`,
+    matches: (failure) => inClass('23')(failure) || numbered(ROW_NUMBERS)(failure),
     proves: 'perhaps_one_row',
     why: 'the statement is undone; the constraint may be of the row alone, and halves of a packet may fit',
   },

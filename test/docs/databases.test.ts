@@ -1,7 +1,10 @@
 import type mysql from 'mysql2/promise';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { MysqlPersistence } from '../../src/persistence/mysql.js';
+import { MYSQL_RULES } from '../../src/persistence/mysql-errors.js';
 import { PostgresPersistence } from '../../src/persistence/postgres.js';
+import { POSTGRES_RULES } from '../../src/persistence/postgres-errors.js';
+import type { Proof } from '../../src/persistence/proof.js';
 import { Database } from '../support/database.js';
 import { issuance } from '../support/issuances.js';
 import { Mariadb } from '../support/mariadb.js';
@@ -38,6 +41,21 @@ test('the page names the unique keys of the table in MariaDB', async () => {
      FROM information_schema.statistics WHERE table_name = 'coupon_issuances' AND non_unique = 0 GROUP BY index_name`,
   );
   expect(Object.fromEntries(rows.map(({ name, columns }) => [name, columns]))).toEqual(keysOnPage(2));
+});
+
+const PROOFS: Record<Proof, string> = {
+  whole_batch: 'nothing is stored, whatever the rows',
+  perhaps_one_row: 'nothing is stored, perhaps because of one row',
+  row_for_good: 'nothing is stored, because of one row and for good',
+  unknown: 'unknown',
+};
+
+test.each([
+  ['PostgreSQL', POSTGRES_RULES],
+  ['MySQL, MariaDB', MYSQL_RULES],
+] as const)('the page tells what each error of %s proves, in the order of the rules', (name, rules) => {
+  const told = rules.map((rule) => [rule.on, rule.told, PROOFS[rule.proves], rule.why]);
+  expect(tableOf(PAGE, `error of ${name}`)).toEqual(told);
 });
 
 test('the SQL on the page reads text as text', async () => {

@@ -1,3 +1,6 @@
+const table = (test) => ({ file: 'test/unit/database-errors.test.ts', test });
+const postgres = (test) => ({ file: 'test/integration/postgres-errors.test.ts', test });
+const mysql = (test) => ({ file: 'test/integration/mysql-errors.test.ts', test });
 const foreign = (test) => ({ file: 'test/unit/foreign.test.ts', test });
 
 /** What an error proves, and for whom; errors and values of other realms. */
@@ -43,5 +46,131 @@ export const ERRORS = [
     find: "typeof aborted === 'boolean' && methods.every((method) => typeof method === 'function')",
     replace: "typeof aborted === 'boolean'",
     caughtBy: foreign('a signal counts by what it can do'),
+  },
+  {
+    defect: 'a row that a trigger refuses under a code of its own is unknown',
+    file: 'src/persistence/postgres-errors.ts',
+    find: "matches: ({ code, severity }) => STATE.test(code) && severity !== '',",
+    replace: 'matches: () => false,',
+    caughtBy: table('"SH001","severity":"ERROR"'),
+  },
+  {
+    defect: 'a word of five letters is taken for an answer of the server',
+    file: 'src/persistence/postgres-errors.ts',
+    find: "STATE.test(code) && severity !== '',",
+    replace: 'STATE.test(code),',
+    caughtBy: table('EPIPE'),
+  },
+  {
+    defect: 'a row policy refuses the whole batch',
+    file: 'src/persistence/postgres-errors.ts',
+    find: "routine !== 'aclcheck_error'",
+    replace: "routine === 'nobody'",
+    caughtBy: postgres('a policy (42501), where the table as a whole is not refused'),
+  },
+  {
+    defect: 'a missing right to the table is looked for in its rows',
+    file: 'src/persistence/postgres-errors.ts',
+    find: "routine !== 'aclcheck_error'",
+    replace: "routine !== 'nobody'",
+    caughtBy: postgres('the right to insert is missing'),
+  },
+  {
+    defect: 'RAISE with the code of a shutdown is unknown',
+    file: 'src/persistence/postgres-errors.ts',
+    find: "matches: ({ routine }) => routine === 'exec_stmt_raise',",
+    replace: 'matches: () => false,',
+    caughtBy: postgres('a trigger with the code of a shutdown'),
+  },
+  {
+    defect: 'a session that was ended by the server proves that nothing is stored',
+    file: 'src/persistence/postgres-errors.ts',
+    find: "'40003', '57P01',",
+    replace: "'40003',",
+    caughtBy: postgres('of a Client leaves the outcome unknown'),
+  },
+  {
+    defect: 'any word of a pooler is taken for a refusal',
+    file: 'src/persistence/postgres-errors.ts',
+    find: "code === '08P01' && (",
+    replace: "code === '08P01' || (",
+    caughtBy: table('server conn crashed?'),
+  },
+  {
+    defect: 'a pool that grants no connection leaves the outcome unknown',
+    file: 'src/persistence/proof.ts',
+    find: '      this.#refusals.add(refusal);\n',
+    replace: '',
+    caughtBy: postgres('a connection that was never granted is certain: the password cannot be fetched'),
+  },
+  {
+    defect: 'an error of a connection that a pool lent is taken for one that was never granted',
+    file: 'src/persistence/postgres-client.ts',
+    find: 'lent.query(...asked);',
+    replace: 'this.#grants.of(lent.query(...asked));',
+    caughtBy: postgres('a connection that was granted and then lost proves nothing'),
+  },
+  {
+    defect: 'a connection that a pool lent is not given back after a failure',
+    file: 'src/persistence/postgres-client.ts',
+    find: '      lent.release(error ?? true);\n',
+    replace: '',
+    caughtBy: postgres('a pool lends a connection again'),
+  },
+  {
+    defect: 'a Client is asked many things at once',
+    file: 'src/persistence/postgres-client.ts',
+    find: 'before.then(() => ask(this.#client, asked))',
+    replace: 'ask(this.#client, asked)',
+    caughtBy: postgres('is asked one thing at a time'),
+  },
+  {
+    defect: 'a Client that was never connected is waited for',
+    file: 'src/persistence/postgres-client.ts',
+    find: '    assertConnected(this.#client);\n',
+    replace: '',
+    caughtBy: postgres('that was never connected is named'),
+  },
+  {
+    defect: 'SIGNAL with the code of a lost connection is unknown',
+    file: 'src/persistence/mysql-errors.ts',
+    find: 'numbered(SIGNALS)(failure) ||',
+    replace: 'numbered([])(failure) ||',
+    caughtBy: mysql('the code of a lost connection'),
+  },
+  {
+    defect: 'a general error of MySQL that nobody knows is taken for certain',
+    file: 'src/persistence/mysql-errors.ts',
+    find: "matches: inClass('08', '70', 'HY'),",
+    replace: "matches: inClass('08', '70'),",
+    caughtBy: table('1105'),
+  },
+  {
+    defect: 'a binary log that cannot take the statement is unknown',
+    file: 'src/persistence/mysql-errors.ts',
+    find: '1664, 1665, 1666',
+    replace: '1664, 1666',
+    caughtBy: mysql('a binary log that cannot take the statement'),
+  },
+  {
+    defect: 'a MySQL pool that grants no connection leaves the outcome unknown',
+    file: 'src/persistence/mysql-client.ts',
+    find: 'this.#grants.of(pool.getConnection())',
+    replace: 'pool.getConnection()',
+    caughtBy: mysql('a connection that was never granted is certain: the server hangs up'),
+  },
+  {
+    defect: 'a pool of mysql2 for callbacks is taken',
+    file: 'src/persistence/mysql-client.ts',
+    find: "(client as { promise?: unknown }).promise === 'function'",
+    replace: "(client as { promise?: unknown }).promise === 'object'",
+    caughtBy: mysql('where the client is made for callbacks'),
+  },
+  {
+    defect: 'one address that was reached counts as none',
+    file: 'src/persistence/proof.ts',
+    find: 'attempts.every(isUnreached)',
+    replace: 'attempts.some(isUnreached)',
+    caughtBy: table('each address of a name has to be unreached'),
   },
 ];
