@@ -139,11 +139,13 @@ export function isDeadlock(error: unknown): boolean {
  *
  * @example
  * ```ts
- * try {
- *   await pool.query(INSERT, [rows]);
- * } catch (error) {
- *   throw notSavedError(error) ?? error;
- * }
+ * import { notSavedError } from 'coupon-issuer/mysql';
+ *
+ * const mysqlPool = createPool('mysql://shop@127.0.0.1/shop');
+ * const insert = (sql: string, rows: unknown[]) =>
+ *   mysqlPool.query(sql, [rows]).catch((error: unknown) => {
+ *     throw notSavedError(error) ?? error;
+ *   });
  * ```
  */
 export function notSavedError(error: unknown): NotSavedError | null {

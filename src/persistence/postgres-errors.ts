@@ -161,11 +161,12 @@ export const MOMENTARY = ['40P01', '40001'];
  *
  * @example
  * ```ts
- * try {
- *   await db.query(INSERT, values);
- * } catch (error) {
- *   throw notSavedError(error) ?? error;
- * }
+ * import { notSavedError } from 'coupon-issuer/postgres';
+ *
+ * const insert = (sql: string, values: unknown[]) =>
+ *   pool.query(sql, values).catch((error: unknown) => {
+ *     throw notSavedError(error) ?? error;
+ *   });
  * ```
  */
 export function notSavedError(error: unknown): NotSavedError | null {
