@@ -9,6 +9,7 @@ import { FakePostgres, type Saying } from '../support/fake-postgres.js';
 import { errorOf, issuance } from '../support/issuances.js';
 import { freePort } from '../support/redis-server.js';
 import { until } from '../support/until.js';
+import { isPending } from '../unit/support.js';
 
 let database: Database;
 const ends: (() => Promise<unknown>)[] = [];
@@ -237,6 +238,7 @@ test('a pool lends a connection again after a save, and after a save that failed
   const [one, other] = [issuance(), issuance()];
   expect(await save(pool, one)).toEqual([{ verdict: 'saved' }]);
   expect(await errorOf(new PostgresPersistence(pool, { table: 'nowhere' }).save([one]))).toBeInstanceOf(NotSavedError);
+  expect(pool.totalCount - pool.idleCount).toBe(0);
   expect(await save(pool, other)).toEqual([{ verdict: 'saved' }]);
   expect(pool.waitingCount).toBe(0);
   const lent = await pool.connect();
@@ -282,7 +284,9 @@ describe('a Client', () => {
   test('that was never connected is named, instead of waited for', async () => {
     const client = new pg.Client({ connectionString: database.url });
     const persistence = new PostgresPersistence(client);
-    const error = await errorOf(persistence.save([issuance()]));
+    const saving = errorOf(persistence.save([issuance()]));
+    expect(await isPending(saving)).toBe(false);
+    const error = await saving;
     expect(error).toBeInstanceOf(NotSavedError);
     expect((error as Error).message).toContain('not connected');
     const listing = errorOf(persistence.list('launch', { afterSerial: 0, limit: 1 }));

@@ -87,7 +87,7 @@ export const ERRORS = [
     file: 'src/persistence/postgres-errors.ts',
     find: "'40003', '57P01',",
     replace: "'40003',",
-    caughtBy: postgres('of a Client leaves the outcome unknown'),
+    caughtBy: table('치명적오류'),
   },
   {
     defect: 'any word of a pooler is taken for a refusal',

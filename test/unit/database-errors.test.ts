@@ -33,6 +33,7 @@ describe('an error of PostgreSQL', () => {
     // Of the server, of a pooler, or of another library.
     [{ code: '57P03', severity: 'FATAL' }, WHOLE],
     [{ code: '57P01', severity: 'FATAL' }, UNKNOWN],
+    [{ code: '57P01', severity: '치명적오류' }, UNKNOWN],
     [{ code: '25P04', severity: 'FATAL' }, UNKNOWN],
     [{ code: '40001', severity: 'FATAL' }, UNKNOWN],
     [{ code: 'ABCDE', severity: 'PANIC' }, UNKNOWN],
