@@ -49,7 +49,9 @@ describe('one user whom a trigger refuses takes no neighbour along:', () => {
     const saves = batchedSaves(persistence, { maxBatch: 10, maxInFlight: 1, emit: () => {} });
     const deadlineAt = monotonicMs() + 60_000;
     const outcomes = await Promise.all(
-      users.map((userId, i) => saves.add({ issuance: issuance({ campaignId, userId, serial: i + 1 }), deadlineAt })),
+      users.map((userId, i) =>
+        saves.add({ issuance: issuance({ campaignId, userId, serial: i + 1 }), perUser: 1, deadlineAt }),
+      ),
     );
     const refused = { verdict: 'not_saved', refusal: 'yes' };
     expect(outcomes).toMatchObject(users.map((user) => (user === 'barred' ? refused : { verdict: 'saved' })));
