@@ -1,17 +1,19 @@
--- Loads one chunk of a code pool. The offset of the load is kept, so a repeated or resumed chunk loads nothing twice;
--- codes that were ever loaded are skipped. A rebuild loads under an empty id, first into the serials that nobody has, and
--- keeps no offset: what it loaded is known.
+-- Loads one chunk of a code pool. A load keeps how far it came and a digest of its list up to there: a chunk that is sent again
+-- loads nothing twice, and the chunk of another list is refused. Codes that were ever loaded are skipped. A rebuild loads under
+-- an empty id, first into the serials that nobody has, and keeps no progress: what it loaded is known.
 --
 -- KEYS     campaign grants senders leases returned pool codes
--- ARGV     epoch fence loadId offset, then for each code: code
--- RETURNS  missing | rebuilding | stale_epoch | rolled_back | no_pool | closed | gap, alone; or ok, offset, loaded, duplicates, total: of the whole load so
---          far; then the campaign's stamp
+-- ARGV     epoch fence loadId caller offset before after, then for each code: code; before and after are digests of the list
+-- RETURNS  missing | rebuilding | stale_epoch | rolled_back | no_pool | closed | gap | another_list, alone; or ok, the load's offset, its digest,
+--          total, the campaign's stamp, the caller of the load's last chunk, how many codes that added, the first places of its duplicates
 -- WRITES   campaign codes pool returned
 -- COST     O(codes)
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
-local epoch, fence, loadId, offset = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
-local FIRST = 5
+local epoch, fence, loadId, caller = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
+local offset, before, after = tonumber(ARGV[5]), ARGV[6], ARGV[7]
+local FIRST = 8
+local MOST_PLACES = 20
 --- @include "include/now"
 --- @include "include/campaign"
 --- @include "include/ready"
@@ -30,24 +32,31 @@ if campaign.kind ~= 'codes' then return { 'no_pool' } end
 if campaign.closedAt and not rebuilt then return { 'closed' } end
 
 local progressField = 'load:' .. loadId
-local done, loaded, duplicates = 0, 0, 0
+local done, digest, by, added, places = 0, '', '', '0', ''
 local progress = redis.call('HMGET', campaignKey, progressField)[1]
 if rebuilt then
   done = offset
 elseif type(progress) == 'string' then
-  done, loaded, duplicates = string.match(progress, '^(%d+):(%d+):(%d+)$')
-  done, loaded, duplicates = tonumber(done), tonumber(loaded), tonumber(duplicates)
+  done, digest, by, added, places = string.match(progress, '^(%d+):([^:]+):([^:]+):(%d+):(.*)$')
+  if not digest then return { 'another_list' } end
+  done = tonumber(done)
 end
 local count = #ARGV - FIRST + 1
+local function answer()
+  return { 'ok', integer(done), digest, integer(campaign.total or 0), integer(campaign.stamp), by, added, places }
+end
 if count > 0 and offset > done then return { 'gap' } end
+local expected = offset == done and before or offset + count == done and after or digest
+if expected ~= digest and done > 0 and not rebuilt then return { 'another_list' } end
+if count == 0 or offset < done then return answer() end
 
 local vacant = {}
 if rebuilt then vacant = redis.call('LRANGE', returnedKey, 0, integer(count)) end
-local fresh, units, known = {}, {}, {}
-for i = FIRST + done - offset, #ARGV do
+local fresh, units, known, met = {}, {}, {}, {}
+for i = FIRST, #ARGV do
   local code = ARGV[i]
   if known[code] or redis.call('SISMEMBER', codesKey, code) == 1 then
-    duplicates = duplicates + 1
+    if #met < MOST_PLACES then met[#met + 1] = integer(i - FIRST + 1) end
   else
     known[code] = true
     fresh[#fresh + 1] = code
@@ -60,9 +69,9 @@ for i = FIRST + done - offset, #ARGV do
   end
 end
 
-if #fresh > 0 or (not rebuilt and offset + count > done) then
-  done, loaded = offset + count, loaded + #fresh
-  local now = integer(done) .. ':' .. integer(loaded) .. ':' .. integer(duplicates)
+done, digest, by, added, places = offset + count, after, caller, integer(#fresh), table.concat(met, ',')
+if #fresh > 0 or not rebuilt then
+  local now = table.concat({ integer(done), digest, by, added, places }, ':')
   local phase = { 'phase', 'codes' }
   redis.call('HSET', campaignKey, unpack(rebuilt and phase or { progressField, now }))
   writeAll('SADD', codesKey, fresh)
@@ -78,4 +87,4 @@ if #fresh > 0 or (not rebuilt and offset + count > done) then
   redis.call('HSET', campaignKey, 'total', integer(campaign.total), 'codes', integer(campaign.codes))
   saveCounters()
 end
-return { 'ok', integer(done), integer(loaded), integer(duplicates), integer(campaign.total or 0), integer(campaign.stamp) }
+return answer()

@@ -1,6 +1,6 @@
 import { Attempts, type IssueRequest } from './attempts.js';
 import { type Campaign, type CampaignDefinition, toRules } from './campaign.js';
-import { checkedClose, checkedReplacement, checkedRestock } from './changes.js';
+import { type CodeReplacement, checkedClose, checkedReplacement, checkedRestock } from './changes.js';
 import { Deliveries } from './deliver.js';
 import { ClosedError } from './errors.js';
 import { type Emit, safeEmit } from './events.js';
@@ -156,11 +156,11 @@ export class CouponIssuer {
 
   /**
    * Loads codes into the pool, 500 a round trip. Codes that were ever loaded are skipped and counted. Under the same `loadId` a load that was
-   * interrupted goes on where it stopped.
+   * interrupted goes on where it stopped. The result counts what this call did.
    *
    * The source is listened to before anything is awaited, and its iterator is closed however the call ends. An error of the source reaches the caller.
    * Throws `InvalidArgumentError` naming the place of a bad code, before anything is written if the codes are an array or a set;
-   * `CampaignConflictError` if the campaign has no pool or is closed; `UnknownCampaignError`, `NotReadyError`, `RedisError`, and the reason of an
+   * `CampaignConflictError` if the campaign has no pool, is closed, or has loaded another list under this `loadId`; `UnknownCampaignError`, `NotReadyError`, `RedisError`, and the reason of an
    * aborted signal.
    *
    * @example
@@ -176,7 +176,7 @@ export class CouponIssuer {
   }
 
   /**
-   * Changes a code that is still in the pool. `not_in_pool`: it was issued, reserved or never loaded; `duplicate`: the new one is known.
+   * Changes a code that is still in the pool. `code` is taken as it was loaded, `replacement` is checked as by `loadCodes`. `not_in_pool`: it was issued, reserved or never loaded; `duplicate`: the new one is known.
    * One round trip per 500 codes of the pool, and one more. Throws `CampaignConflictError` (no pool), `InvalidArgumentError`,
    * `UnknownCampaignError`, `NotReadyError`, `RedisError`.
    *
@@ -185,11 +185,7 @@ export class CouponIssuer {
    * const { status } = await issuer.replaceCode({ campaignId: 'launch', code: 'AAA-1', replacement: 'AAA-3' });
    * ```
    */
-  async replaceCode(change: {
-    campaignId: string;
-    code: string;
-    replacement: string;
-  }): Promise<{ status: 'replaced' | 'not_in_pool' | 'duplicate' }> {
+  async replaceCode(change: CodeReplacement): Promise<{ status: 'replaced' | 'not_in_pool' | 'duplicate' }> {
     const { campaignId, code, replacement } = checkedReplacement(change);
     return this.#administer('replaceCode', campaignId, async ({ state }) => ({
       status: await admin.replaceInPool(state, code, replacement),

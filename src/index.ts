@@ -9,6 +9,7 @@ export type {
   SaveMode,
   Stock,
 } from './campaign.js';
+export type { CodeReplacement } from './changes.js';
 export { generateCodes, isValidCode } from './codes.js';
 export { CouponIssuer } from './coupon-issuer.js';
 export type { Deliver } from './deliver.js';

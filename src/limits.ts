@@ -74,6 +74,11 @@ export function assertSignal(value: unknown): void {
   }
 }
 
+export function assertBoolean(name: string, value: unknown): void {
+  if (value !== undefined && typeof value !== 'boolean')
+    throw new InvalidArgumentError(`${name} must be true or false`);
+}
+
 export function assertFunction(name: string, value: unknown): void {
   if (value !== undefined && typeof value !== 'function') throw new InvalidArgumentError(`${name} must be a function`);
 }

@@ -1,15 +1,17 @@
 import { type Campaign, type CampaignDefinition, type CampaignRules, toRules } from './campaign.js';
-import { InvalidArgumentError, MisconfiguredError } from './errors.js';
+import { CampaignConflictError, InvalidArgumentError, MisconfiguredError } from './errors.js';
 import { type Emit, type IssuanceRef, refOf } from './events.js';
-import { assertFunction, assertSignal, ownCopy } from './limits.js';
+import { assertBoolean, assertFunction, assertSignal, ownCopy } from './limits.js';
 import { listRows } from './list.js';
 import { assertCodes, type CodeSource, chunksOf } from './load.js';
+import { newCodeFault } from './new-code.js';
 import type { PersistenceAdapter } from './persistence/adapter.js';
 import { tell } from './progress.js';
 import { assertSafeServer, readCampaign, register } from './redis/admin.js';
-import type { RedisContext } from './redis/campaign-state.js';
+import type { CampaignState, RedisContext } from './redis/campaign-state.js';
 import type { Campaigns } from './redis/campaigns.js';
 import {
+  areKnown,
   beginRebuild,
   finishRebuild,
   highestPromised,
@@ -24,6 +26,11 @@ import type { Source } from './source.js';
 export interface RebuildOptions {
   /** For a pool, and needed there: the codes that may be given out. Those that the database or a reservation has are skipped; leave out what was withdrawn. */
   readonly codes?: CodeSource | undefined;
+  /**
+   * Takes codes that `loadCodes` would refuse without the same option, also where neither the database nor Redis has them. Default: such a code is taken only
+   * if it is in a row or was known before.
+   */
+  readonly asTheyAre?: boolean | undefined;
   /** Called after each chunk and not awaited. If it throws, the rebuild ends with that error; a promise that it returns may reject. */
   readonly onProgress?: ((progress: RebuildProgress) => void) | undefined;
   /** Ends the rebuild between two steps, and at once while the source of codes is silent. */
@@ -58,7 +65,8 @@ export interface RebuildParts {
 const PAGE = 500;
 
 export function checkedRebuildOptions(given: RebuildOptions): RebuildOptions {
-  const options = ownCopy('options', given, ['codes', 'onProgress', 'signal']);
+  const options = ownCopy('options', given, ['codes', 'asTheyAre', 'onProgress', 'signal']);
+  assertBoolean('asTheyAre', options.asTheyAre);
   assertFunction('onProgress', options.onProgress);
   assertSignal(options.signal);
   return options;
@@ -70,7 +78,7 @@ function assertRebuildable(codes: Source | null, kind: CampaignRules['kind']): v
   if (!codes && kind === 'codes') {
     throw new InvalidArgumentError('a pool is rebuilt from its codes: give all that may be given out, or []');
   }
-  if (codes) assertCodes(codes);
+  if (codes) assertCodes(codes, true);
 }
 
 /**
@@ -103,7 +111,7 @@ export async function rebuild(
   options.signal?.throwIfAborted();
   if (run.phase === 'old') while (await keepPromised(state, run)) step('reservations', 0);
   const rows = ['old', 'rows'].includes(run.phase) ? await copyRows(id, run, parts, step) : 0;
-  if (codes) await copyCodes(run, codes, parts, id, step);
+  if (codes) await copyCodes(state, run, codes, options, step);
   const { lost, exhausted } = await finishRebuild(state, run);
   if (exhausted) emit({ type: 'exhausted', campaignId: id });
   const campaign = await readCampaign(state);
@@ -131,14 +139,41 @@ async function copyRows(id: string, run: Run, parts: RebuildParts, step: Step): 
   return done;
 }
 
-async function copyCodes(run: Run, codes: Source, parts: RebuildParts, id: string, step: Step): Promise<void> {
-  const state = parts.campaigns.state(id);
+async function copyCodes(
+  state: CampaignState,
+  run: Run,
+  codes: Source,
+  options: RebuildOptions,
+  step: Step,
+): Promise<void> {
   const loaded = ['known', 'end', 'losers'].includes(run.phase);
-  for await (const { offset, chunk } of loaded ? [] : chunksOf(codes)) {
+  for await (const { offset, chunk } of loaded ? [] : chunksOf(codes, true)) {
+    if (!options.asTheyAre) await assertNoneNewIsBad(state, run, offset, chunk);
     await loadRebuilt(state, run, chunk);
     step('codes', offset + chunk.length);
   }
   while (await keepKnown(state, run)) step('codes', 0);
+}
+
+/** A code with a mark that nobody sees may be the one that was given out. If nobody knows it, it is a second copy of another code. */
+async function assertNoneNewIsBad(state: CampaignState, run: Run, offset: number, chunk: readonly string[]) {
+  const bad = chunk.flatMap((code, i) =>
+    newCodeFault(code) ? [{ code, name: `code ${offset + i + 1} of the list` }] : [],
+  );
+  const known =
+    bad.length > 0
+      ? await areKnown(
+          state,
+          run,
+          bad.map(({ code }) => code),
+        )
+      : [];
+  const unknown = bad.find((_, i) => !known[i]);
+  if (!unknown) return;
+  throw new CampaignConflictError(
+    `${unknown.name} ${newCodeFault(unknown.code)}, and campaign ${state.id} never had it; it does not serve until rebuild was run again, ` +
+      'with a clean list, or with asTheyAre: true',
+  );
 }
 
 function list(campaignId: string, afterSerial: number, { persistence, timeoutMs }: RebuildParts) {

@@ -147,32 +147,6 @@ export async function assertSafeServer(state: CampaignState): Promise<void> {
   }
 }
 
-export interface LoadProgress {
-  /** Codes of the source that were looked at so far. */
-  readonly offset: number;
-  readonly loaded: number;
-  readonly duplicates: number;
-  /** Units of the pool in all, issued ones included. */
-  readonly total: number;
-}
-
-/** Loads one chunk that starts at `offset` of its source; without codes it only reads how far the load came. */
-export async function loadChunk(
-  state: CampaignState,
-  loadId: string,
-  offset: number,
-  codes: readonly string[],
-): Promise<LoadProgress> {
-  const items = codes.map((code) => ({ code }));
-  const { reply } = await answerUnderEpoch(state, ({ epoch, fence }) =>
-    state.run(scripts.loadCodes, { epoch, fence, loadId, offset: String(offset) }, items),
-  );
-  if (reply[0] === 'gap')
-    throw new CampaignConflictError(`load ${loadId} lost its place; load again under a new loadId`);
-  const [, at, loaded, duplicates, total] = reply.map(Number);
-  return { offset: at!, loaded: loaded!, duplicates: duplicates!, total: total! };
-}
-
 /** Changes a code that is still in the pool; looks for it from the tail, 500 codes a round trip. */
 export async function replaceInPool(
   state: CampaignState,

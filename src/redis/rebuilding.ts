@@ -91,7 +91,15 @@ export async function highestPromised(state: CampaignState, run: Run, cursor: nu
 /** Loads codes that may be given out into what the rows left free. One round trip; at most 500. */
 export async function loadRebuilt(state: CampaignState, run: Run, codes: readonly string[]): Promise<void> {
   const items = codes.map((code) => ({ code }));
-  running(state, run, await state.run(scripts.loadCodes, { ...named(run), loadId: '', offset: '0' }, items), 5);
+  const args = { ...named(run), loadId: '', caller: '', offset: '0', before: '', after: '' };
+  running(state, run, await state.run(scripts.loadCodes, args, items), 4);
+}
+
+/** For each of at most 500 codes, whether a row, a promise or the state of before has it. One round trip. */
+export async function areKnown(state: CampaignState, run: Run, codes: readonly string[]): Promise<boolean[]> {
+  const items = codes.map((code) => ({ code }));
+  const [, ...words] = running(state, run, await state.run(scripts.knowCodes, named(run), items));
+  return words.map((word) => word === 'known');
 }
 
 /** Keeps the next stretch of the codes that were known before from being loaded again. `false` once all of it is. One round trip. */

@@ -19,6 +19,7 @@ import joinLine from '../../lua/join-line.lua';
 import keepKnown from '../../lua/keep-known.lua';
 import keepPromised from '../../lua/keep-promised.lua';
 import knowCampaign from '../../lua/know-campaign.lua';
+import knowCodes from '../../lua/know-codes.lua';
 import leaveLine from '../../lua/leave-line.lua';
 import listCampaigns from '../../lua/list-campaigns.lua';
 import listQuarantined from '../../lua/list-quarantined.lua';
@@ -72,7 +73,7 @@ export const scripts = {
   closeCampaign: defineScript('close-campaign', closeCampaign, { keys: ALL, args: ['epoch', 'retainMs'] }),
   loadCodes: defineScript('load-codes', loadCodes, {
     keys: POOLED,
-    args: ['epoch', 'fence', 'loadId', 'offset'],
+    args: ['epoch', 'fence', 'loadId', 'caller', 'offset', 'before', 'after'],
     each: ['code'],
   }),
   findInPool: defineScript('find-in-pool', findInPool, {
@@ -124,6 +125,11 @@ export const scripts = {
   keepPromised: defineScript('keep-promised', keepPromised, {
     keys: ['campaign', 'grants', 'leases', 'codes', 'old', 'kept'],
     args: ['epoch', 'fence', 'limit'],
+  }),
+  knowCodes: defineScript('know-codes', knowCodes, {
+    keys: ['campaign', 'codes', 'known'],
+    args: ['epoch', 'fence'],
+    each: ['code'],
   }),
   keepKnown: defineScript('keep-known', keepKnown, {
     keys: ['campaign', 'codes', 'known'],

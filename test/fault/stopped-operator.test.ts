@@ -50,15 +50,16 @@ test('a loader stopped between two chunks, while another one loads them all, loa
   await actor.signal('SIGSTOP');
   tally.harmed(scene);
 
-  const loaded = { loaded: total, duplicates: 0, total };
-  expect(await survivor.loadCodes(campaignId, codes, { loadId: 'the list' })).toEqual(loaded);
+  const whole = { read: total, duplicates: 0, firstDuplicates: [], total };
+  const rest = { ...whole, loaded: total - 500, resumedAt: 500 };
+  expect(await survivor.loadCodes(campaignId, codes, { loadId: 'the list' })).toEqual(rest);
   expect(await scene.issueTo('ann')).toBe('issued');
   tally.served(scene);
   await survivor.idle();
   const before = await scene.holdings();
   await actor.signal('SIGCONT');
   actor.goOn();
-  expect(await actor.reaches('done')).toEqual([{ result: loaded }]);
+  expect(await actor.reaches('done')).toEqual([{ result: { ...whole, loaded: 500, resumedAt: 0 } }]);
   expect(await scene.holdings()).toEqual(before);
   await scene.end();
   tally.ended(scene);

@@ -7,6 +7,7 @@ import {
   CouponIssuer,
   type CouponIssuerOptions,
   isValidCode,
+  type LoadResult,
   MemoryPersistence,
   NotDeliveredError,
   OverloadedError,
@@ -34,6 +35,13 @@ beforeEach(() => {
 const issuerWith = (options: Partial<CouponIssuerOptions> = {}) => new CouponIssuer({ redis, persistence, ...options });
 const counted = (total: number) => ({ id, stock: { kind: 'counted', total } }) as const;
 const audit = async () => checkInvariants({ redis, campaignId: id, rows: await persistence.rows(id), settled: true });
+const loadResult = (told: Partial<LoadResult>) => ({
+  loaded: 0,
+  duplicates: 0,
+  firstDuplicates: [],
+  resumedAt: 0,
+  ...told,
+});
 const minutes = (count: number) => new Date(Date.now() + count * 60_000);
 
 describe('opening', () => {
@@ -264,11 +272,18 @@ describe('stock', () => {
     }
     await expect(issuer.loadCodes(id, interrupted(), { loadId: 'june' })).rejects.toThrow('the file ended early');
     expect(await issuer.inspect(id)).toMatchObject({ total: 500 });
-    expect(await issuer.loadCodes(id, codes, { loadId: 'june' })).toEqual({ loaded: 1200, duplicates: 0, total: 1200 });
-    expect(await issuer.loadCodes(id, codes, { loadId: 'june' })).toEqual({ loaded: 1200, duplicates: 0, total: 1200 });
+    expect(await issuer.loadCodes(id, codes, { loadId: 'june' })).toEqual(
+      loadResult({ read: 1200, loaded: 700, total: 1200, resumedAt: 500 }),
+    );
+    expect(await issuer.loadCodes(id, codes, { loadId: 'june' })).toEqual(
+      loadResult({ read: 1200, total: 1200, resumedAt: 1200 }),
+    );
     await issuer.issue({ campaignId: id, userId: 'ann' });
     await issuer.idle();
-    expect(await issuer.loadCodes(id, [...codes, 'new', 'new'])).toEqual({ loaded: 1, duplicates: 1201, total: 1201 });
+    const firstDuplicates = Array.from({ length: 20 }, (_, i) => i + 1);
+    expect(await issuer.loadCodes(id, [...codes, 'new', 'new'])).toEqual(
+      loadResult({ read: 1202, loaded: 1, duplicates: 1201, firstDuplicates, total: 1201 }),
+    );
     expect(await redis.lrange(`{coupon:${id}}:pool`, 0, 0)).toEqual(['2:code-1']);
     await audit();
   });
@@ -287,7 +302,9 @@ describe('stock', () => {
     expect(await issuer.issue({ campaignId: id, userId: 'ann' })).toMatchObject({ issuance: { code: 'first' } });
     await issuer.idle();
     expect(await replace('first', 'other')).toEqual({ status: 'not_in_pool' });
-    expect(await issuer.loadCodes(id, ['code-0', 'more'])).toEqual({ loaded: 1, duplicates: 1, total: 1101 });
+    expect(await issuer.loadCodes(id, ['more', 'code-0'])).toEqual(
+      loadResult({ read: 2, loaded: 1, duplicates: 1, firstDuplicates: [2], total: 1101 }),
+    );
   });
 
   test('the last unit ends the stock with one event, and refusals are counted per batch', async () => {

@@ -128,7 +128,10 @@ describe('a rebuild', () => {
     await expect(issuer.rebuild(pool(), { codes: broken() })).rejects.toThrow('the file ended');
     const { campaign } = await issuer.rebuild(pool(), { codes: users(900, 'B') });
     expect(campaign).toMatchObject({ total: 1_400, available: 1_400 });
-    expect(await issuer.loadCodes(id, users(10, 'OLD'), { loadId: 'boot' })).toMatchObject({ loaded: 10 });
+    expect(await issuer.loadCodes(id, users(10, 'OLD'), { loadId: 'boot' })).toMatchObject({
+      loaded: 10,
+      resumedAt: 0,
+    });
     await audit();
   });
 

@@ -9,6 +9,7 @@ import { idOf, openWorld } from './world.js';
 const names = Object.values(scripts).map(({ name }) => name);
 const READERS = [
   'know-campaign',
+  'know-codes',
   'list-campaigns',
   'inspect',
   'find-user',

@@ -108,6 +108,18 @@ describe('a chunk of codes', () => {
     expect(await dump(redis)).toEqual(before);
   });
 
+  test('of another list is refused, and nothing is written', async () => {
+    const { run, calls } = await openWorld(redis, 'codes');
+    const call = calls['load-codes']!;
+    await run(call);
+    const before = await dump(redis);
+    const under = (args: Record<string, string>) => run({ ...call, args: { ...call.args, ...args } });
+    expect(await under({ after: 'others' })).toEqual(['another_list']);
+    expect(await under({ offset: '2', before: 'others', after: 'more' })).toEqual(['another_list']);
+    expect(await dump(redis)).toEqual(before);
+    expect((await under({ offset: '2', before: 'all', after: 'more' }))[0]).toBe('ok');
+  });
+
   test('that is loaded again is told as it was the first time', async () => {
     const { run, calls } = await openWorld(redis, 'codes');
     const first = await run(calls['load-codes']!);

@@ -37,7 +37,7 @@ const LONGER: Record<string, number> = {
   reserve: 146,
   reassign: 64,
   'claim-due': 74,
-  'load-codes': 71,
+  'load-codes': 80,
   'rebuild-rows': 121,
   'finish-rebuild': 74,
   'admit-line': 88,

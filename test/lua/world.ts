@@ -55,7 +55,16 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
   await redis.hset(keys.campaign, 'epoch', EPOCH);
   await run(call(scripts.activateCampaign, { epoch }));
   const codes = ['AAA', 'BBB', 'CCC', 'DDD', 'EEE', 'FFF', 'GGG', 'HHH', 'JJJ', 'KKK'].map((code) => ({ code }));
-  if (kind === 'codes') await run(call(scripts.loadCodes, { epoch, fence: '0', loadId: 'first', offset: '0' }, codes));
+  const loading = (loadId: string) => ({
+    epoch,
+    fence: '0',
+    loadId,
+    caller: 'tests',
+    offset: '0',
+    before: 'nothing',
+    after: 'all',
+  });
+  if (kind === 'codes') await run(call(scripts.loadCodes, loading('first'), codes));
   const reserve = (n: string, users: string[]) =>
     call(
       scripts.reserve,
@@ -98,6 +107,7 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
   const before = {
     'keep-promised': [],
     'rebuild-rows': [keep],
+    'know-codes': [keep, rebuildRows],
     'keep-known': [keep, rebuildRows],
     'finish-rebuild': [keep, rebuildRows],
   }[name];
@@ -124,10 +134,7 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
       'find-user': call(scripts.findUser, { epoch, fence: '0', userId: 'u1' }),
       'set-paused': call(scripts.setPaused, { epoch, sender: 'tests', call: '2', paused: '1' }),
       'close-campaign': call(scripts.closeCampaign, { epoch, retainMs: '60000' }),
-      'load-codes': call(scripts.loadCodes, { epoch, fence: '0', loadId: 'second', offset: '0' }, [
-        { code: 'new' },
-        { code: 'AAA' },
-      ]),
+      'load-codes': call(scripts.loadCodes, loading('second'), [{ code: 'new' }, { code: 'AAA' }]),
       'find-in-pool': call(scripts.findInPool, { epoch, fence: '0', code: 'FFF', fromTail: '1', limit: '500' }),
       'replace-code': call(scripts.replaceCode, { epoch, fence: '0', fromTail: '1', unit: '10:KKK', code: 'XXX' }),
       reserve: reserve('2', ['u4', 'u1', 'u5']),
@@ -147,6 +154,7 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
       'begin-rebuild': begin,
       'keep-promised': keep,
       'rebuild-rows': rebuildRows,
+      'know-codes': call(scripts.knowCodes, { epoch, fence: '0' }, [{ code: 'AAA' }, { code: 'new' }]),
       'keep-known': call(scripts.keepKnown, { epoch, fence: '0', limit: '500' }),
       'finish-rebuild': call(scripts.finishRebuild, { epoch, fence: '0', limit: '500' }),
       'scan-grants': call(scripts.scanGrants, { epoch, fence: '0', cursor: '0', limit: '500' }),

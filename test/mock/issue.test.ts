@@ -168,8 +168,10 @@ test('each of the loaded codes is issued once, in order, and loading them again 
   const issuer = mockIssuer();
   await issuer.openCampaign({ id: 'launch', stock: { kind: 'codes' } });
   const codes = ['AAA', 'BBB', 'ünï:cöde\n🎟'];
-  expect(await issuer.loadCodes('launch', codes)).toEqual({ loaded: 3, duplicates: 0, total: 3 });
-  expect(await issuer.loadCodes('launch', codes)).toEqual({ loaded: 0, duplicates: 3, total: 3 });
+  const load = () => issuer.loadCodes('launch', codes, { asTheyAre: true });
+  const all = { read: 3, total: 3, resumedAt: 0 };
+  expect(await load()).toEqual({ ...all, loaded: 3, duplicates: 0, firstDuplicates: [] });
+  expect(await load()).toEqual({ ...all, loaded: 0, duplicates: 3, firstDuplicates: [1, 2, 3] });
   const issued: (string | null)[] = [];
   for (const userId of ['kim', 'lee', 'park']) {
     issued.push(expectStatus(await issuer.issue({ campaignId: 'launch', userId }), 'issued').issuance.code);
@@ -189,9 +191,12 @@ test('an interrupted load goes on under its loadId', async () => {
   await expect(issuer.loadCodes('launch', broken(), { loadId: 'file-1' })).rejects.toThrow('the file ended');
   expect(await issuer.inspect('launch')).toMatchObject({ total: 500, available: 500 });
   expect(await issuer.loadCodes('launch', codes, { loadId: 'file-1' })).toEqual({
-    loaded: 1200,
+    read: 1200,
+    loaded: 700,
     duplicates: 0,
+    firstDuplicates: [],
     total: 1200,
+    resumedAt: 500,
   });
 });
 

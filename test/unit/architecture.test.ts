@@ -14,7 +14,7 @@ const FLOORS: readonly (readonly RegExp[])[] = [
   [/^(answers|options|deliver|list|save|save-faults|save-lanes)$/, /^testing\//],
   [/^redis\//, /^persistence\//],
   [
-    /^(abort-group|batch|campaign|changes|codes|deadline|errors|events|findings|foreign|in-flight|issuance|limits|methods|progress|refusals|result|source)$/,
+    /^(abort-group|batch|campaign|changes|codes|deadline|errors|events|findings|foreign|in-flight|issuance|limits|methods|new-code|progress|refusals|result|source)$/,
     /^waiting-room\/(draw|place|waves)$/,
   ],
 ];
@@ -57,7 +57,7 @@ test('the import lines were read', () => {
   expect(inSource.length).toBeGreaterThan(80);
   expect(arrows(imports)).toContain('coupon-issuer → redis/campaigns');
   expect(imports.find(({ from, to }) => from === 'flight' && to === 'issue')?.typeOnly).toBe(true);
-  expect(imports.find(({ from, to }) => from === 'load' && to === 'redis/admin')?.typeOnly).toBe(false);
+  expect(imports.find(({ from, to }) => from === 'load' && to === 'redis/loading')?.typeOnly).toBe(false);
 });
 
 test('every file of src has its floor', () => {

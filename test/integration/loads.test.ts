@@ -1,0 +1,200 @@
+import type { Redis } from 'ioredis';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { CouponIssuer, MemoryPersistence, type RedisClient } from '../../src/index.js';
+import { dump } from '../support/campaigns.js';
+import { RedisServer } from '../support/redis-server.js';
+
+const pool = { id: 'launch', stock: { kind: 'codes' } } as const;
+const codes = (count: number, name = 'code') => Array.from({ length: count }, (_, i) => `${name}-${i}`);
+const conflict = { code: 'CAMPAIGN_CONFLICT', message: expect.stringContaining('another list') };
+
+let server: RedisServer;
+let redis: Redis;
+let persistence: MemoryPersistence;
+let issuer: CouponIssuer;
+beforeAll(async () => {
+  server = await RedisServer.start();
+  redis = server.client();
+});
+afterAll(() => server.stop());
+beforeEach(async () => {
+  await redis.flushall();
+  persistence = new MemoryPersistence();
+  issuer = issuerOn(redis);
+  await issuer.openCampaign(pool);
+});
+
+const issuerOn = (client: RedisClient) => new CouponIssuer({ redis: client, persistence });
+const inPool = async () => (await redis.lrange('{coupon:launch}:pool', 0, -1)).map((unit) => unit.replace(/^\d+:/, ''));
+const load = (list: Iterable<string>, loadId = 'june') => issuer.loadCodes('launch', list, { loadId });
+
+function* cutOff(list: readonly string[]) {
+  yield* list;
+  throw new Error('cut off');
+}
+
+describe('another list under the name of a load', () => {
+  test.each([
+    ['of the same length', (list: string[]) => list.map((code) => `${code}x`)],
+    ['in another order', (list: string[]) => list.toReversed()],
+    ['with its last code changed', (list: string[]) => [...list.slice(0, -1), 'other']],
+    ['with one code more at its beginning', (list: string[]) => ['first', ...list]],
+    ['with codes that are divided otherwise', (list: string[]) => [`${list[0]}c`, list[1]!.slice(1), ...list.slice(2)]],
+    ['that is shorter', (list: string[]) => list.slice(0, -1)],
+    ['that is empty', () => []],
+  ])('%s is refused, and nothing is written', async (_, changed) => {
+    for (const count of [3, 500, 1_300]) {
+      const list = codes(count);
+      await load(list, `of ${count}`);
+      const before = await dump(redis);
+      await expect(load(changed(list), `of ${count}`)).rejects.toMatchObject(conflict);
+      expect(await dump(redis)).toEqual(before);
+    }
+  });
+
+  test('is refused where the first list was cut off, and the first list goes on', async () => {
+    const list = codes(1_300);
+    await expect(load(cutOff(list.slice(0, 700)))).rejects.toThrow('cut off');
+    await expect(load(codes(1_300, 'other'))).rejects.toMatchObject(conflict);
+    expect(await load(list)).toMatchObject({ read: 1_300, loaded: 800, resumedAt: 500 });
+    expect(await inPool()).toEqual(list);
+  });
+
+  test('is refused at the same time too, and the pool is of one list alone', async () => {
+    const lists = ['a', 'b', 'c'].map((name) => codes(1_700, name));
+    const ended = await Promise.allSettled(
+      lists.map((list) => issuerOn(redis).loadCodes('launch', list, { loadId: 'june' })),
+    );
+    const winner = ended.findIndex(({ status }) => status === 'fulfilled');
+    expect(
+      ended.filter(({ status }) => status === 'rejected').map((one) => (one as PromiseRejectedResult).reason.code),
+    ).toEqual(['CAMPAIGN_CONFLICT', 'CAMPAIGN_CONFLICT']);
+    expect(await inPool()).toEqual(lists[winner]);
+  });
+
+  test('is a list of its own under another name', async () => {
+    await load(codes(3), 'june');
+    expect(await load(codes(3, 'other'), 'july')).toMatchObject({ loaded: 3, resumedAt: 0, total: 6 });
+  });
+});
+
+describe('the same list under the name of its load', () => {
+  test('loads nothing once it is whole, whatever it loaded then', async () => {
+    await load(['a', 'b', 'a']);
+    expect(await load(['a', 'b', 'a'])).toEqual({
+      ...{ read: 3, loaded: 0, duplicates: 0, firstDuplicates: [], total: 2, resumedAt: 3 },
+    });
+  });
+
+  test.each([1, 499, 500, 501, 999, 1_300])('may have grown at its end, from %i codes on', async (count) => {
+    const list = codes(2_100);
+    await load(list.slice(0, count));
+    expect(await load(list)).toMatchObject({ read: 2_100, loaded: 2_100 - count, duplicates: 0, resumedAt: count });
+    expect(await inPool()).toEqual(list);
+  });
+
+  test('loaded by many at once is loaded once, and each says what it added itself', async () => {
+    const list = codes(2_300);
+    const results = await Promise.all(
+      Array.from({ length: 4 }, (_, i) =>
+        issuerOn(redis)
+          .loadCodes('launch', list.slice(0, 2_300 - 300 * i), { loadId: 'june' })
+          .catch((error) => error),
+      ),
+    );
+    const told = results.filter((result) => !(result instanceof Error));
+    expect(told.reduce((sum, { loaded }) => sum + loaded, 0)).toBe(2_300);
+    // A shorter one may end after a longer one has gone on: then it is told so.
+    for (const result of results.slice(told.length)) expect(result).toMatchObject(conflict);
+    expect(await inPool()).toEqual(list);
+  });
+
+  test('a chunk whose reply was lost counts as loaded, with its duplicates', async () => {
+    const list = [...codes(4), 'code-1', ...codes(700, 'more'), 'code-2'];
+    const twice: RedisClient = {
+      evalsha: async (...args: [string, number, ...string[]]) => {
+        await redis.evalsha(...args);
+        return redis.evalsha(...args);
+      },
+      eval: (...args: [string, number, ...string[]]) => redis.eval(...args),
+    };
+    await load(['warm']);
+    const result = await issuerOn(twice).loadCodes('launch', list, { loadId: 'twice' });
+    expect(result).toEqual({
+      ...{ read: 706, loaded: 704, duplicates: 2, firstDuplicates: [5, 706], total: 705, resumedAt: 0 },
+    });
+  });
+});
+
+test('the places of duplicates are those in the source, the first 20 of them, over chunks and resumptions', async () => {
+  const list = codes(1_400);
+  await load([...list.slice(0, 3), ...list.slice(690, 700), ...list.slice(1_200)], 'before');
+  await expect(load(cutOff(list.slice(0, 650)), 'june')).rejects.toThrow('cut off');
+  const progress: { read: number; firstDuplicates: readonly number[] }[] = [];
+  const result = await issuer.loadCodes('launch', list, { loadId: 'june', onProgress: (told) => progress.push(told) });
+  const firstDuplicates = [
+    ...Array.from({ length: 10 }, (_, i) => 691 + i),
+    ...Array.from({ length: 10 }, (_, i) => 1_201 + i),
+  ];
+  expect(result).toEqual({ read: 1_400, loaded: 690, duplicates: 210, firstDuplicates, total: 1_400, resumedAt: 500 });
+  expect(progress.map(({ read }) => read)).toEqual([500, 1_000, 1_400]);
+  expect(progress.at(1)!.firstDuplicates).toEqual(firstDuplicates.slice(0, 10));
+});
+
+test('an empty list loads nothing', async () => {
+  expect(await load([])).toEqual({ read: 0, loaded: 0, duplicates: 0, firstDuplicates: [], total: 0, resumedAt: 0 });
+});
+
+describe('a bad code', () => {
+  const BAD = ['AAA\r', 'one\ntwo', '\uFEFFAAA', ' AAA', 'AAA\u00A0', 'AAA\u200B', 'A\uFFFD'];
+
+  test.each(BAD)('%j is refused by its place before anything is written, or taken as it is', async (bad) => {
+    const before = await dump(redis);
+    for (const list of [['good', bad], new Set(['good', bad])]) {
+      const error = await issuer.loadCodes('launch', list).catch((reason) => reason);
+      expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', message: expect.stringContaining('code 2 of the list') });
+      expect(JSON.stringify([error, error.message])).not.toContain('AAA');
+    }
+    expect(await dump(redis)).toEqual(before);
+    expect(await issuer.loadCodes('launch', ['good', bad], { asTheyAre: true })).toMatchObject({ loaded: 2 });
+    expect(await inPool()).toEqual(['good', bad]);
+  });
+
+  test.each(BAD)('%j is cured by replaceCode, which takes it as it is, and gives out no other bad one', async (bad) => {
+    await issuer.loadCodes('launch', [bad], { asTheyAre: true });
+    const replace = (replacement: string, asTheyAre?: boolean) =>
+      issuer.replaceCode({ campaignId: 'launch', code: bad, replacement, asTheyAre });
+    await expect(replace(`${bad}x\n`)).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: expect.stringContaining('replacement'),
+    });
+    expect(await replace('CURED')).toEqual({ status: 'replaced' });
+    expect(await inPool()).toEqual(['CURED']);
+    await issuer.replaceCode({ campaignId: 'launch', code: 'CURED', replacement: bad, asTheyAre: true });
+    // It stays known, so it is not loaded again.
+    expect(await inPool()).toEqual(['CURED']);
+  });
+
+  test.each(BAD)('%j that is a row, or was known, is part of a rebuild', async (bad) => {
+    await issuer.loadCodes('launch', [bad, `${bad}2`, 'good'], { asTheyAre: true });
+    expect(await issuer.issue({ campaignId: 'launch', userId: 'ann' })).toMatchObject({ issuance: { code: bad } });
+    await issuer.idle();
+    const { campaign } = await issuer.rebuild(pool, { codes: [bad, `${bad}2`, 'good'] });
+    expect(campaign).toMatchObject({ issued: 1, available: 2 });
+    expect(await inPool()).toEqual([`${bad}2`, 'good']);
+  });
+
+  test('that neither the database nor Redis knows ends a rebuild by its place, and is taken as it is', async () => {
+    await issuer.loadCodes('launch', ['AAA', 'BBB']);
+    await issuer.issue({ campaignId: 'launch', userId: 'ann' });
+    await issuer.idle();
+    await redis.flushall();
+    // The list as Windows wrote it, split at the wrong place: the code of ann would be given out a second time.
+    const error = await issuer.rebuild(pool, { codes: ['AAA\r', 'BBB\r'] }).catch((reason) => reason);
+    expect(error).toMatchObject({ code: 'CAMPAIGN_CONFLICT', message: expect.stringContaining('code 1 of the list') });
+    expect(await issuer.issue({ campaignId: 'launch', userId: 'bob' })).toMatchObject({ status: 'not_ready' });
+    const { campaign } = await issuer.rebuild(pool, { codes: ['AAA', 'BBB', 'C\r'], asTheyAre: true });
+    expect(campaign).toMatchObject({ issued: 1, available: 2 });
+    expect(await inPool()).toEqual(['BBB', 'C\r']);
+  });
+});
