@@ -18,11 +18,11 @@ export interface IssueRequest {
   /** 1–128 bytes of well-formed UTF-8 without U+0000. A number is refused: use `String(user.id)`. */
   readonly userId: string;
   /** Names this attempt, within this campaign and user: a repeat under it finds its own answer. */
-  readonly requestId?: string;
+  readonly requestId?: string | undefined;
   /** Stops waiting, not issuing: once sent, the attempt goes on and `status()` tells how it ended. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Less than the issuer's `timeoutMs` for this call: whole ms from 1 on. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
 }
 
 export interface AttemptParts {

@@ -14,9 +14,9 @@ import {
 /** What a campaign can give. */
 export type Stock =
   /** A number of units. With `generateCodes` each gets a code of `generateCodes()`. */
-  | { readonly kind: 'counted'; readonly total: number; readonly generateCodes?: boolean }
+  | { readonly kind: 'counted'; readonly total: number; readonly generateCodes?: boolean | undefined }
   /** No limit but `perUser`. */
-  | { readonly kind: 'unlimited'; readonly generateCodes?: boolean }
+  | { readonly kind: 'unlimited'; readonly generateCodes?: boolean | undefined }
   /** Codes that `loadCodes` loads ahead, each handed out at most once. */
   | { readonly kind: 'codes' };
 
@@ -25,35 +25,35 @@ export interface CampaignDefinition {
   readonly id: string;
   readonly stock: Stock;
   /** How many coupons one user may have, 1–100; default 1. */
-  readonly perUser?: number;
+  readonly perUser?: number | undefined;
   /** Before this instant of Redis' clock `issue()` answers `not_open`; default: open at once. */
-  readonly opensAt?: Date;
+  readonly opensAt?: Date | undefined;
   /** From this instant of Redis' clock on `issue()` answers `closed`; default: until `closeCampaign`. */
-  readonly closesAt?: Date;
+  readonly closesAt?: Date | undefined;
   /**
    * `write-through` (default): `issue()` saves before it answers. `write-behind`: it answers `accepted` after Redis alone, and a worker delivers
    * and saves, first come, first served; needs `persistence`.
    */
-  readonly saveMode?: SaveMode;
+  readonly saveMode?: SaveMode | undefined;
   /**
    * `immediate` (default): `issue()` answers at once. `queued`: a waiting room. `join()` gives a place in line, `admit()` or a worker lets the first
    * of the line through, in strict order. Not with `write-behind`.
    */
-  readonly admission?: Admission;
+  readonly admission?: Admission | undefined;
   /** Of a waiting room: so many may wait at a time, 1–10,000,000; default 1,000,000. Then `join()` throws `OverloadedError`. */
-  readonly maxWaiting?: number;
+  readonly maxWaiting?: number | undefined;
   /** Of a waiting room: so many more may wait than there are coupons left, in case some come back; 0–10,000,000, default 0. */
-  readonly overbook?: number;
+  readonly overbook?: number | undefined;
   /**
    * Of a waiting room: who gives no sign of life (`status()`, or a stream of `watch()`) for this long is absent; the place is kept for as long again
    * and then lost. 1,000–86,400,000 ms; default: a place is kept whoever is there.
    */
-  readonly presenceMs?: number;
+  readonly presenceMs?: number | undefined;
   /**
    * Of a waiting room with `opensAt`: who joins before is put in order by a draw at the opening, instead of by the fastest clock. Any number up to
    * `maxWaiting` may; `inspect()` shows the seed afterwards.
    */
-  readonly drawAtOpen?: boolean;
+  readonly drawAtOpen?: boolean | undefined;
 }
 
 export type Admission = 'immediate' | 'queued';

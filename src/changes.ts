@@ -23,7 +23,7 @@ export function checkedReplacement(change: CodeReplacement): CodeReplacement {
   return own;
 }
 
-export function checkedClose(options: { id: string; retainMs?: number }) {
+export function checkedClose(options: { id: string; retainMs?: number | undefined }) {
   const own = ownCopy('options', options, ['id', 'retainMs']);
   if (own.retainMs !== undefined) assertInteger('retainMs', own.retainMs, 0, TEN_YEARS_MS);
   return own;

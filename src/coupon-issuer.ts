@@ -143,7 +143,7 @@ export class CouponIssuer {
    */
   async openCampaign(
     definition: CampaignDefinition,
-    options: { isNew?: boolean } = {},
+    options: { isNew?: boolean | undefined } = {},
   ): Promise<{ status: 'opened' | 'exists'; campaign: Campaign }> {
     this.#assertNotClosed();
     const { id, rules } = toRules(definition, this.#context.has);
@@ -461,7 +461,7 @@ export class CouponIssuer {
    * await issuer.closeCampaign({ id: 'launch', retainMs: 30 * 86_400_000 });
    * ```
    */
-  async closeCampaign(options: { id: string; retainMs?: number }): Promise<void> {
+  async closeCampaign(options: { id: string; retainMs?: number | undefined }): Promise<void> {
     const { id, retainMs } = checkedClose(options);
     await this.#administer('close', id, async (serving) => {
       await admin.closeCampaign(serving.state, retainMs ?? null);

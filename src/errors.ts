@@ -183,7 +183,10 @@ export class NotSavedError extends Error {
   readonly wholeBatch: boolean;
   readonly permanent: boolean;
 
-  constructor(message: string, options: { cause?: unknown; wholeBatch?: boolean; permanent?: boolean } = {}) {
+  constructor(
+    message: string,
+    options: { cause?: unknown; wholeBatch?: boolean | undefined; permanent?: boolean | undefined } = {},
+  ) {
     super(message, 'cause' in options ? { cause: options.cause } : undefined);
     this.wholeBatch = options.wholeBatch ?? false;
     this.permanent = options.permanent ?? false;

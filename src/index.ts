@@ -43,7 +43,14 @@ export type { ReconcileOptions } from './reconcile.js';
 export type { Restocked } from './redis/admin.js';
 export type { RedisClient } from './redis/client.js';
 export type { SubscriberClient } from './redis/subscription.js';
-export { httpStatus, type IssueResult, type IssueStatus, type NotReadyReason, type RefusalStatus } from './result.js';
+export {
+  type HttpStatus,
+  httpStatus,
+  type IssueResult,
+  type IssueStatus,
+  type NotReadyReason,
+  type RefusalStatus,
+} from './result.js';
 export type { SettleResult } from './settle.js';
 export type { UserStatus } from './status.js';
 export type { AdmitResult } from './waiting-room/admission.js';

@@ -26,78 +26,78 @@ export interface CouponIssuerOptions {
   /** Your ioredis `Redis` or `Cluster`: borrowed, never closed, never configured. One with `keyPrefix` is refused. */
   readonly redis: RedisClient;
   /** Your database. Without it `issued` means: recorded in Redis. */
-  readonly persistence?: PersistenceAdapter;
+  readonly persistence?: PersistenceAdapter | undefined;
   /** Your external call for each reserved coupon, before the save. At least once, with a stable id. */
-  readonly deliver?: Deliver;
+  readonly deliver?: Deliver | undefined;
   /** Told of each unit that was delivered although the database then refused it, with its code; at most once. What it throws becomes a `fault` event. */
-  readonly recall?: (issuance: Issuance) => Promise<void> | void;
+  readonly recall?: ((issuance: Issuance) => Promise<void> | void) | undefined;
   /** Your own rule, asked before anything is reserved. What it throws becomes a `HookError`. */
-  readonly eligible?: Eligible;
+  readonly eligible?: Eligible | undefined;
   /** Told what happened; what it throws is ignored. */
-  readonly onEvent?: (event: CouponEvent) => void;
+  readonly onEvent?: ((event: CouponEvent) => void) | undefined;
   /**
    * Where Redis alone keeps what was promised (without `persistence`, or with write-behind), wait until this many replicas have it before answering.
    * Too few within `timeoutMs` (1–60,000 ms): the answer is `accepted`, never an error. `count` is 1–10. One more command per batch, and nothing else
    * passes on the connection meanwhile. Not on a Cluster, and not for who is let through from a waiting room.
    */
-  readonly replicas?: { readonly count: number; readonly timeoutMs: number };
+  readonly replicas?: { readonly count: number; readonly timeoutMs: number } | undefined;
   /**
    * What `openCampaign` and `rebuild` do on a Redis that may evict keys (`maxmemory-policy` other than `noeviction`) or is a replica: `refuse`
    * (default, `MisconfiguredError`) or `allow`.
    */
-  readonly unsafeRedis?: 'refuse' | 'allow';
+  readonly unsafeRedis?: 'refuse' | 'allow' | undefined;
   /** `[A-Za-z0-9._-]{1,64}`; default `coupon`. */
-  readonly prefix?: string;
+  readonly prefix?: string | undefined;
   /** How long a reservation is left to its caller before settle may take it over: 1,000–3,600,000 ms, more than `timeoutMs`; default 30,000. A campaign keeps the one it was opened with. */
-  readonly leaseMs?: number;
+  readonly leaseMs?: number | undefined;
   /** Deadline of one call, and of each delivery and save: 1–600,000 ms; default 10,000. A call whose batch has younger ones may wait up to twice as long when Redis does not answer; its own `timeoutMs` is exact. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /** Callers per script call and per save: 1–1,000; default 500. */
-  readonly maxBatch?: number;
+  readonly maxBatch?: number | undefined;
   /**
    * Batches out at a time, per campaign in Redis and over all of them in the database: 1–64; default 2. A campaign whose saves hang never takes the last
    * of the places in the database; with 1 it has to, and delays all the others.
    */
-  readonly maxInFlight?: number;
+  readonly maxInFlight?: number | undefined;
   /** Callers waiting per campaign before `OverloadedError`: 1–1,000,000; default 10,000. */
-  readonly maxQueued?: number;
+  readonly maxQueued?: number | undefined;
   /**
    * For how long this process may repeat a `sold_out`, `closed` or `paused` without asking Redis: 0–60,000 ms; default 0, every answer is exact. Within that
    * time it does not see a unit that came back, a restock, a resumed pause, nor what other processes issued: their users are told the refusal
    * instead of `already_issued`, and `eligible` is not asked. Users who hold something of this process are always asked after in Redis.
    */
-  readonly refusalCacheMs?: number;
+  readonly refusalCacheMs?: number | undefined;
   /**
    * Deliveries at a time: 1–10,000; default 32. One campaign has at most half of them while another waits; from 8 on, it leaves the last one to a campaign
    * that has none.
    */
-  readonly maxDeliveries?: number;
+  readonly maxDeliveries?: number | undefined;
   /** What settle failed on this often goes into quarantine: 1–1,000; default 10. Failures of the database as a whole do not count. */
-  readonly maxTries?: number;
+  readonly maxTries?: number | undefined;
 }
 
 /** What `startWorker` is told. */
 export interface WorkerOptions {
   /** Which campaigns; default: all of the registry, looked up once an interval. */
-  readonly campaigns?: readonly string[];
+  readonly campaigns?: readonly string[] | undefined;
   /** How often it looks for what is due: 1–3,600,000 ms; default 1,000. */
-  readonly intervalMs?: number;
+  readonly intervalMs?: number | undefined;
   /**
    * At most this many reservations of one campaign are claimed per second, over all workers that are given the same number: more than 0, up to
    * 1,000,000; 100 a minute is `100 / 60`. Over any T seconds at most T + 0.1 times as many, and at least one. Default: no cap.
    */
-  readonly maxSavesPerSecond?: number;
+  readonly maxSavesPerSecond?: number | undefined;
   /** Reservations per claim and save: 1–1,000; default 250, or `maxBatch` if that is less, or `maxDeliveries` if that is less and there is a `deliver`. */
-  readonly batchSize?: number;
+  readonly batchSize?: number | undefined;
   /**
    * Of campaigns with a waiting room: at most this many are let through per second, over all workers that are given the same number; 0–1,000,000, 0 lets
    * nobody through. Default: as fast as saves complete.
    */
-  readonly admitPerSecond?: number;
+  readonly admitPerSecond?: number | undefined;
   /** Of campaigns with a waiting room: how many are let through when, 1–1,000 waves; within a wave at `admitPerSecond`. Default: no waves. */
-  readonly waves?: readonly Wave[];
+  readonly waves?: readonly Wave[] | undefined;
   /** Stops the worker, as `stop()` does. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface CheckedWorkerOptions extends Omit<WorkerOptions, 'waves'> {
@@ -134,21 +134,7 @@ function isRate(value: unknown): boolean {
   return typeof value === 'number' && value >= 0 && value <= 1_000_000;
 }
 
-export type CheckedOptions = CouponIssuerOptions &
-  Required<
-    Pick<
-      CouponIssuerOptions,
-      | 'prefix'
-      | 'leaseMs'
-      | 'timeoutMs'
-      | 'maxBatch'
-      | 'maxInFlight'
-      | 'maxQueued'
-      | 'refusalCacheMs'
-      | 'maxDeliveries'
-      | 'maxTries'
-    >
-  >;
+export type CheckedOptions = Omit<CouponIssuerOptions, keyof typeof DEFAULTS> & Readonly<typeof DEFAULTS>;
 
 const DEFAULTS = {
   prefix: 'coupon',
@@ -214,7 +200,11 @@ function assertClient(redis: RedisClient): void {
   if (typeof redis?.evalsha !== 'function' || typeof redis.eval !== 'function') {
     throw new InvalidArgumentError('redis must be an ioredis client');
   }
-  const { options } = redis as { options?: { keyPrefix?: string; redisOptions?: { keyPrefix?: string } } };
+  const { options } = redis as {
+    options?:
+      | { keyPrefix?: string | undefined; redisOptions?: { keyPrefix?: string | undefined } | undefined }
+      | undefined;
+  };
   if (options?.keyPrefix || options?.redisOptions?.keyPrefix) {
     throw new InvalidArgumentError(
       'a client with keyPrefix would give scripts other keys than it names; use the option prefix',

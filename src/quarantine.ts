@@ -21,7 +21,7 @@ export interface QuarantinedIssuance {
 export interface QuarantineChoice {
   readonly campaignId: string;
   /** Ids of issuances; default: all that are in quarantine. */
-  readonly ids?: readonly string[];
+  readonly ids?: readonly string[] | undefined;
 }
 
 export function checkedChoice(given: QuarantineChoice): QuarantineChoice {

@@ -12,10 +12,12 @@ import type { Serving } from './redis/serving.js';
 
 export interface ReconcileOptions {
   /** `safe`: settle what is due, write rows back that Redis has not, let settle save again what the database has not. Default: only look. */
-  readonly repair?: 'safe';
+  readonly repair?: 'safe' | undefined;
   /** Called after each page of 500 rows or grants, and not awaited. If it throws, the call ends with that error; a promise that it returns may reject. */
-  readonly onProgress?: (progress: { readonly phase: 'rows' | 'grants' | 'units'; readonly done: number }) => void;
-  readonly signal?: AbortSignal;
+  readonly onProgress?:
+    | ((progress: { readonly phase: 'rows' | 'grants' | 'units'; readonly done: number }) => void)
+    | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface ReconcileParts {

@@ -25,7 +25,7 @@ export type IssueStatus = IssueResult['status'];
 /** The statuses that take nothing. */
 export type RefusalStatus = Exclude<IssueStatus, 'issued' | 'accepted'>;
 
-const STATUS_CODES: Record<IssueStatus | 'waiting', number> = {
+const STATUS_CODES = {
   issued: 201,
   accepted: 202,
   waiting: 202,
@@ -36,9 +36,9 @@ const STATUS_CODES: Record<IssueStatus | 'waiting', number> = {
   paused: 503,
   not_eligible: 403,
   not_ready: 503,
-};
+} as const satisfies Record<IssueStatus | 'waiting', number>;
 
-const ERROR_CODES: Record<CouponIssuerError['code'], number> = {
+const ERROR_CODES = {
   INVALID_ARGUMENT: 400,
   UNKNOWN_CAMPAIGN: 404,
   CAMPAIGN_CONFLICT: 409,
@@ -49,7 +49,12 @@ const ERROR_CODES: Record<CouponIssuerError['code'], number> = {
   NOT_READY: 503,
   HOOK: 503,
   CLOSED: 503,
-};
+} as const satisfies Record<CouponIssuerError['code'], number>;
+
+/** Every code that `httpStatus` answers. */
+export type HttpStatus =
+  | (typeof STATUS_CODES)[keyof typeof STATUS_CODES]
+  | (typeof ERROR_CODES)[keyof typeof ERROR_CODES];
 
 /**
  * The HTTP status code for a result of `issue()` or `join()`, or for anything they threw; 500 for an error that is not of this library.
@@ -59,9 +64,9 @@ const ERROR_CODES: Record<CouponIssuerError['code'], number> = {
  * response.status(httpStatus(await issuer.issue({ campaignId: 'launch', userId })));
  * ```
  */
-export function httpStatus(resultOrError: unknown): number {
+export function httpStatus(resultOrError: unknown): HttpStatus {
   const { status, code } = (resultOrError ?? {}) as { status?: string; code?: string };
-  const [codes, word]: [Record<string, number>, unknown] = isError(resultOrError)
+  const [codes, word]: [Record<string, HttpStatus>, unknown] = isError(resultOrError)
     ? [ERROR_CODES, code]
     : [STATUS_CODES, status];
   return typeof word === 'string' && Object.hasOwn(codes, word) ? codes[word]! : 500;

@@ -67,7 +67,7 @@ const MAX_LOOK_UP = 1000;
  * console.log(createTableSql({ table: 'shop.coupon_issuances' }));
  * ```
  */
-export function createTableSql(options: { table?: string } = {}): string {
+export function createTableSql(options: { table?: string | undefined } = {}): string {
   return `CREATE TABLE IF NOT EXISTS ${quotedTable(options.table)} (
   campaign_id varbinary(${WIDTH.campaign_id}) NOT NULL,
   serial      bigint NOT NULL,
@@ -104,7 +104,7 @@ export class MysqlPersistence implements PersistenceAdapter {
   readonly #create: string;
   #poolChecked = false;
 
-  constructor(client: MysqlLike, options: { table?: string } = {}) {
+  constructor(client: MysqlLike, options: { table?: string | undefined } = {}) {
     this.#client = new MysqlClient(client);
     this.#table = quotedTable(options.table);
     this.#create = createTableSql(options);

@@ -21,19 +21,19 @@ export interface PostgresLike {
 export interface PostgresResult {
   readonly rows: unknown[];
   /** As `pg` tells it. */
-  readonly rowCount?: number | null;
+  readonly rowCount?: number | null | undefined;
   /** As PGlite tells it. */
-  readonly affectedRows?: number;
+  readonly affectedRows?: number | undefined;
 }
 
 export interface PostgresOptions {
   /** `[schema.]name` in lower case; default `coupon_issuances`. */
-  readonly table?: string;
+  readonly table?: string | undefined;
   /**
    * Names the statement of a save, so that each connection parses and plans it once: it saves most on small batches. Default `false`, because a
    * pooler between your process and the server may hand the next statement to a connection that was never told of it. For `pg`.
    */
-  readonly prepare?: boolean;
+  readonly prepare?: boolean | undefined;
 }
 
 interface Row {
@@ -211,7 +211,7 @@ export class PostgresPersistence implements PersistenceAdapter {
 }
 
 function codeOf(error: unknown): string {
-  const code = (error as { code?: unknown } | null)?.code;
+  const code = (error as { code?: unknown | undefined } | null)?.code;
   return typeof code === 'string' ? code : '';
 }
 

@@ -2,7 +2,7 @@ import type { RedisClient } from './client.js';
 
 /** A connection of its own that listens: what `duplicate()` of ioredis gives. */
 export interface SubscriberClient {
-  readonly status?: string;
+  readonly status?: string | undefined;
   // biome-ignore lint/suspicious/noExplicitAny: as ioredis declares it
   on(event: string, listener: (...args: any[]) => void): unknown;
   subscribe(...channels: string[]): Promise<unknown>;

@@ -22,7 +22,7 @@ export interface PersistenceContractOptions {
    * The rows of a campaign by a query of your own, on another connection than the adapter's: it sees only what is committed. Without it the
    * adapter is judged by its own `list`, or by its verdicts alone.
    */
-  readonly oracle?: Oracle;
+  readonly oracle?: Oracle | undefined;
 }
 
 /** What a test runner gives its tests to skip themselves with: in Vitest and `node:test` the first argument, in others `this`. */

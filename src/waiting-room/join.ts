@@ -17,7 +17,7 @@ export interface JoinRequest {
    * Names this wish, within this campaign and user: a repeat under it finds its own answer, also once the coupon was issued. Whoever waits keeps the one
    * they joined with; another one given meanwhile is not remembered.
    */
-  readonly requestId?: string;
+  readonly requestId?: string | undefined;
 }
 
 export interface JoinParts {

@@ -11,9 +11,9 @@ export const SERVER_SENT_EVENTS_HEADERS: Readonly<Record<string, string>> = Obje
 
 export interface ServerSentEventsOptions {
   /** How often a comment is sent: 1,000–600,000 ms, default 15,000. */
-  readonly keepAliveMs?: number;
+  readonly keepAliveMs?: number | undefined;
   /** What is sent of a change, before it becomes JSON; default: all of it. What it throws ends the stream. */
-  readonly data?: (change: WaitingChange) => unknown;
+  readonly data?: ((change: WaitingChange) => unknown) | undefined;
 }
 
 /** Throws `InvalidArgumentError`, and then nobody watches any more either. */

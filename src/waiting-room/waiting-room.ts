@@ -22,7 +22,7 @@ export interface WatchRequest {
   readonly campaignId: string;
   readonly userId: string;
   /** Ends the watching. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface WaitingRoomParts extends Omit<AdmissionParts, 'moved'> {

@@ -27,12 +27,12 @@ export function checkedWaves(waves: readonly Wave[]): WaveTimes[] {
   }
   return waves.map((given: Wave, i) => {
     const name = `waves[${i}]`;
-    const wave = ownCopy<{ at?: Date; from?: Date; every?: 'hour' | 'day'; count: number }>(name, given, [
-      'at',
-      'from',
-      'every',
-      'count',
-    ]);
+    const wave = ownCopy<{
+      at?: Date | undefined;
+      from?: Date | undefined;
+      every?: 'hour' | 'day' | undefined;
+      count: number;
+    }>(name, given, ['at', 'from', 'every', 'count']);
     const { at, from, every, count } = wave;
     assertInteger(`${name}.count`, count, 1, MOST_ADMITTED);
     if (at !== undefined && from === undefined && every === undefined) {

@@ -66,4 +66,14 @@ export const NAMES = [
     replace: '',
     caughtBy: { file: 'test/unit/messages.test.ts', test: 'instants that differ are told as people read them' },
   },
+  {
+    defect: 'an option does not take undefined, so a config with exactOptionalPropertyTypes does not compile',
+    file: 'src/options.ts',
+    find: '  readonly maxTries?: number | undefined;',
+    replace: '  readonly maxTries?: number;',
+    caughtBy: {
+      file: 'test/types/optional.test.ts',
+      test: 'every optional property that a user may write takes undefined',
+    },
+  },
 ];
