@@ -34,16 +34,45 @@ export function batchedSaves(
     ...sizes,
     save: async (requests, deadlineAt) => {
       const faults = new SaveFaults(emit);
-      const outcomes = await saveAll(adapter, requests, { deadlineAt, faults, doubt: false });
+      const search = new Search();
+      const outcomes = await saveAll(adapter, requests, { deadlineAt, faults, search, doubt: false });
       faults.end();
-      return outcomes;
+      return search.isVain ? outcomes.map(ofNoRow) : outcomes;
     },
   });
+}
+
+/** So many rows that are refused alone, before any other is saved, are not looked for any further. */
+const MOST_REFUSED = 8;
+
+/** The search of a batch for the rows that are to blame. Where each row is, it would cost two statements for every row of every batch. */
+class Search {
+  #refused = 0;
+  #cameThrough = false;
+
+  /** Nothing came through and many rows were refused: the reason lies outside the rows. */
+  get isVain(): boolean {
+    return !this.#cameThrough && this.#refused >= MOST_REFUSED;
+  }
+
+  cameThrough(): void {
+    this.#cameThrough = true;
+  }
+
+  refused(): void {
+    this.#refused++;
+  }
+}
+
+/** None of these rows is to blame by itself, so none comes nearer to its quarantine. */
+function ofNoRow(outcome: SaveOutcome): SaveOutcome {
+  return outcome.verdict === 'not_saved' && outcome.refusal === 'yes' ? { ...outcome, refusal: 'no' } : outcome;
 }
 
 interface Attempt {
   readonly deadlineAt: number;
   readonly faults: SaveFaults;
+  readonly search: Search;
   /** An earlier attempt at these rows may yet store them, so no later one can prove that they are not stored. */
   readonly doubt: boolean;
 }
@@ -53,9 +82,11 @@ async function saveAll(
   requests: readonly SaveRequest[],
   attempt: Attempt,
 ): Promise<SaveOutcome[]> {
-  const { faults, doubt } = attempt;
+  const { faults, search, doubt } = attempt;
   try {
-    return await saveOnce(adapter, requests, attempt.deadlineAt);
+    const verdicts = await saveOnce(adapter, requests, attempt.deadlineAt);
+    search.cameThrough();
+    return verdicts;
   } catch (error) {
     const issuances = requests.map(({ issuance }) => issuance);
     const outOfTime = attempt.deadlineAt - monotonicMs() < 1;
@@ -66,7 +97,9 @@ async function saveAll(
       return saveAll(adapter, requests, { ...attempt, doubt: true });
     }
     const alone = requests.length === 1 && !error.wholeBatch;
-    if (!alone && !error.wholeBatch && !outOfTime) return saveInHalves(adapter, requests, attempt, error);
+    const isSearched = !alone && !error.wholeBatch && !outOfTime && !search.isVain;
+    if (alone) search.refused();
+    if (isSearched) return saveInHalves(adapter, requests, attempt, error);
     const safe = alone ? faults.refused(error, issuances[0]!) : faults.failed(error, issuances);
     if (doubt) return requests.map(() => ({ verdict: 'unknown' }));
     const refusal = !alone ? 'no' : error.permanent ? 'for_good' : 'yes';

@@ -1,6 +1,7 @@
 const table = (test) => ({ file: 'test/unit/database-errors.test.ts', test });
 const postgres = (test) => ({ file: 'test/integration/postgres-errors.test.ts', test });
 const mysql = (test) => ({ file: 'test/integration/mysql-errors.test.ts', test });
+const save = (test) => ({ file: 'test/unit/save.test.ts', test });
 const foreign = (test) => ({ file: 'test/unit/foreign.test.ts', test });
 
 /** What an error proves, and for whom; errors and values of other realms. */
@@ -172,5 +173,26 @@ export const ERRORS = [
     find: 'attempts.every(isUnreached)',
     replace: 'attempts.some(isUnreached)',
     caughtBy: table('each address of a name has to be unreached'),
+  },
+  {
+    defect: 'a rule that refuses each row is looked for in all of them',
+    file: 'src/save.ts',
+    find: ' && !search.isVain;',
+    replace: ';',
+    caughtBy: save('is taken for a reason outside the rows after eight of them'),
+  },
+  {
+    defect: 'rows that were not to blame come nearer to their quarantine',
+    file: 'src/save.ts',
+    find: 'search.isVain ? outcomes.map(ofNoRow) : outcomes',
+    replace: 'outcomes',
+    caughtBy: save('is taken for a reason outside the rows after eight of them'),
+  },
+  {
+    defect: 'poison rows at the front of a batch hide the rows behind them',
+    file: 'src/save.ts',
+    find: '    search.cameThrough();\n',
+    replace: '',
+    caughtBy: save('many poison rows at the front of a batch'),
   },
 ];

@@ -54,6 +54,46 @@ test('one poison row of 500 takes no neighbour along: 499 are saved, it alone is
   expect(sizes.length).toBeLessThan(20);
 });
 
+test('a rule that refuses each row is taken for a reason outside the rows after eight of them', async () => {
+  const { outcomes, verdicts, sizes } = await saveBatch(500, async () => {
+    throw new NotSavedError('refused');
+  });
+  expect(verdicts).toEqual({ not_saved: 500 });
+  expect(outcomes.every((one) => one.verdict === 'not_saved' && one.refusal === 'no')).toBe(true);
+  // What was split off before is tried as it is: another row that stands alone may be among it.
+  expect(sizes.filter((size) => size === 1).length).toBeLessThan(10);
+  expect(sizes.length).toBeLessThan(40);
+});
+
+test('many poison rows at the front of a batch do not hide the rows behind them', async () => {
+  const { outcomes, sizes } = await saveBatch(64, async (issuances) => {
+    if (issuances.some(({ serial }) => serial <= 16 || serial === 50)) throw new NotSavedError('refused');
+    return saved(issuances);
+  });
+  const ends = outcomes.map((one) => (one.verdict === 'not_saved' ? one.refusal : one.verdict));
+  expect(ends.slice(16, 32)).toEqual(Array(16).fill('saved'));
+  expect(ends.slice(32).filter((end) => end !== 'saved')).toEqual(['yes']);
+  expect(ends.slice(0, 8)).toEqual(Array(8).fill('yes'));
+  expect(sizes.length).toBeLessThan(40);
+});
+
+test('seven poison rows and a good one are all found', async () => {
+  const { outcomes } = await saveBatch(8, async (issuances) => {
+    if (issuances.some(({ serial }) => serial < 8)) throw new NotSavedError('refused');
+    return saved(issuances);
+  });
+  expect(outcomes.slice(0, 7)).toMatchObject(Array(7).fill({ verdict: 'not_saved', refusal: 'yes' }));
+  expect(outcomes[7]).toEqual({ verdict: 'saved' });
+});
+
+test('a row that the database will never take stays so, also where each row is refused', async () => {
+  const { outcomes } = await saveBatch(16, async () => {
+    throw new NotSavedError('refused', { permanent: true });
+  });
+  expect(outcomes.slice(0, 8)).toMatchObject(Array(8).fill({ refusal: 'for_good' }));
+  expect(outcomes.slice(8)).toMatchObject(Array(8).fill({ refusal: 'no' }));
+});
+
 test('where the reason lies outside the rows nothing is saved in halves', async () => {
   const { verdicts, sizes } = await saveBatch(8, async () => {
     throw new NotSavedError('no connection', { wholeBatch: true });
