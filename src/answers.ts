@@ -1,4 +1,5 @@
 import { type Issuance, ownRow } from './issuance.js';
+import { textFault } from './limits.js';
 import type { SaveVerdict } from './persistence/adapter.js';
 
 /** One issuance that was to be saved, and the most that its user may have. */
@@ -26,7 +27,7 @@ export function ownVerdicts(given: unknown, asked: readonly Asked[]): SaveVerdic
 
 /** The verdict, or what is wrong with it. */
 function ownVerdict(given: unknown, asked: Asked): SaveVerdict | string {
-  const { verdict, existing } = (given ?? {}) as { verdict?: unknown; existing?: unknown };
+  const { verdict, existing, reason } = (given ?? {}) as { verdict?: unknown; existing?: unknown; reason?: unknown };
   switch (verdict) {
     case 'saved':
       return SAVED;
@@ -39,9 +40,17 @@ function ownVerdict(given: unknown, asked: Asked): SaveVerdict | string {
       if (!row) return 'has no row as existing, or one that no campaign can have';
       return standsInTheWay(row, asked) ? { verdict, existing: row } : 'has a row as existing that is not in the way';
     }
+    case 'refused':
+      if (isReason(reason)) return { verdict, reason };
+      return 'has no reason, or one that is not 1–128 bytes of text without control characters';
     default:
       return 'has an unknown word';
   }
+}
+
+/** Clients are told of it. */
+export function isReason(value: unknown): value is string {
+  return textFault(value) === null && !/\p{Cc}/u.test(value as string);
 }
 
 /** Written to Redis, any other row would give one user the coupon of another, or break the books of the campaign. */

@@ -173,7 +173,7 @@ export class ClosedError extends CouponIssuerError {
 /**
  * Thrown by an adapter's `save`: nothing of this batch is stored, nor ever will be by this attempt. Any other error means "unknown".
  * `wholeBatch` says that the reason lies outside the rows (no connection, a time-out), so that saving in halves is of no use. `permanent` says that
- * a row of the batch will never be accepted: alone, it goes into quarantine at once instead of being tried again.
+ * a row of the batch will never be accepted: alone, and delivered or promised, it goes into quarantine at once. The verdict `refused` says the same with a word for clients.
  */
 export class NotSavedError extends Error {
   static {

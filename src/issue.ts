@@ -5,7 +5,7 @@ import { inDoubt, RedisError, redacted } from './errors.js';
 import { type Emit, refOf } from './events.js';
 import { type Issuance, withoutCode } from './issuance.js';
 import type { WithdrawWord } from './redis/holding.js';
-import type { Reservation } from './redis/reservation.js';
+import type { Reservation, Tries } from './redis/reservation.js';
 import type { ReserveAnswer, ReserveRequest, Serving } from './redis/serving.js';
 import type { Refusal, SaveOutcome, Saves } from './save.js';
 import { acceptedNow, type Told, toldAtOnce, toldOf } from './told.js';
@@ -50,8 +50,13 @@ export type Carried =
       readonly finished: () => Promise<unknown>;
       readonly before?: true;
     }
-  /** It stays reserved, and settle rolls it forward. */
-  | { readonly outcome: 'accepted'; readonly issuance: Issuance; readonly trouble: Trouble }
+  /** It stays reserved, and settle rolls it forward. `finished`: it will never be accepted, and is put into quarantine; if that is lost, settle does it. */
+  | {
+      readonly outcome: 'accepted';
+      readonly issuance: Issuance;
+      readonly trouble: Trouble;
+      readonly finished?: () => Promise<unknown>;
+    }
   /** Nothing was delivered or saved and the unit is back. */
   | { readonly outcome: 'released'; readonly why: Failure }
   /** Redis had forgotten this user, and the unit with it: reserve once more. */
@@ -70,6 +75,8 @@ interface Failure {
   readonly trouble: Trouble;
   readonly message: string;
   readonly options?: { cause: Error };
+  /** The word of the adapter for a row that the database will never accept: clients are told it. */
+  readonly reason?: string;
 }
 
 const DELIVERY_FAILED: Failure = { trouble: 'not_delivered', message: 'the delivery failed for certain' };
@@ -79,6 +86,10 @@ const TROUBLES = { no: 'failed', yes: 'refused', for_good: 'refused_for_good' } 
 function saveFailed(error: Error, refusal: Refusal): Failure {
   const message = `the save failed for certain (${error.message})`;
   return { trouble: TROUBLES[refusal], message, options: { cause: error } };
+}
+
+function refusedForGood(reason: string): Failure {
+  return { trouble: 'refused_for_good', message: 'the adapter refused the row for good', reason };
 }
 
 const MAX_REASSIGNMENTS = 8;
@@ -195,7 +206,12 @@ async function afterRefusal(
       return { outcome: 'accepted', issuance, trouble: 'unknown' };
     case 'not_saved': {
       const why = saveFailed(save.error, save.refusal);
-      if (delivered) return { outcome: 'accepted', issuance, trouble: why.trouble };
+      if (delivered) return stays(serving, reservation, steps, why);
+      return giveBack(serving, reservation, attempt, steps, why);
+    }
+    case 'refused': {
+      const why = refusedForGood(save.reason);
+      if (delivered) return stays(serving, reservation, steps, why);
       return giveBack(serving, reservation, attempt, steps, why);
     }
     case 'user_conflict':
@@ -228,12 +244,38 @@ async function giveBack(
   why: Failure,
 ): Promise<Carried> {
   const { issuance } = reservation;
-  if (!reservation.mayRelease || attempt.promised) return { outcome: 'accepted', issuance, trouble: why.trouble };
+  if (!reservation.mayRelease || attempt.promised) return stays(serving, reservation, steps, why);
   attempt.reserved = null;
   const answer = await serving.held(reservation).release(reservation);
   if (answer.word === 'released') steps.emit({ type: 'released', ...refOf(issuance) });
   if (answer.word === 'released' || answer.word === 'gone') return { outcome: 'released', why };
   return overtaken(answer, reservation);
+}
+
+/** It was delivered or promised, so it is not given back. */
+function stays(serving: Serving, reservation: Reservation, steps: Steps, { trouble, reason }: Failure): Carried {
+  const { issuance, tries } = reservation;
+  if (trouble !== 'refused_for_good') return { outcome: 'accepted', issuance, trouble };
+  if (reason !== undefined) {
+    const error = redacted(new Error(`the adapter refused the row for good (${reason})`), [issuance.code]);
+    const { campaignId } = issuance;
+    steps.emit({ type: 'fault', during: 'save', campaignId, error, issuance: refOf(issuance), count: 1 });
+  }
+  const last = { failures: tries.failures + 1, counted: tries.counted + 1 };
+  const finished = () => postpone(serving, reservation, steps, { tries: last, delayMs: null });
+  return { outcome: 'accepted', issuance, trouble, finished };
+}
+
+/** Leaves it for a later try, or (`null`) puts it into quarantine. */
+export async function postpone(
+  serving: Serving,
+  reservation: Reservation,
+  steps: Steps,
+  to: { tries: Tries; delayMs: number | null },
+): Promise<void> {
+  const word = await serving.held(reservation).postpone(reservation, to);
+  if (word !== 'quarantined') return;
+  steps.emit({ type: 'quarantined', tries: to.tries.counted, ...refOf(reservation.issuance) });
 }
 
 /** The user, or this very id, already has a row. Rows are never deleted, so that is proof for every attempt. */

@@ -17,6 +17,7 @@ export type IssueResult =
   | { readonly status: 'not_open'; readonly opensAt: Date }
   | { readonly status: 'closed'; readonly closedAt: Date }
   | { readonly status: 'paused' }
+  /** Your `eligible` said no, or your adapter answered `refused`: `reason` is its word. */
   | { readonly status: 'not_eligible'; readonly reason: string }
   | { readonly status: 'not_ready'; readonly reason: NotReadyReason };
 

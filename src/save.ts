@@ -86,7 +86,7 @@ async function saveAll(
   try {
     const verdicts = await saveOnce(adapter, requests, attempt.deadlineAt);
     search.cameThrough();
-    return verdicts;
+    return doubt ? verdicts.map(inDoubt) : verdicts;
   } catch (error) {
     const issuances = requests.map(({ issuance }) => issuance);
     const outOfTime = attempt.deadlineAt - monotonicMs() < 1;
@@ -105,6 +105,11 @@ async function saveAll(
     const refusal = !alone ? 'no' : error.permanent ? 'for_good' : 'yes';
     return requests.map(() => ({ verdict: 'not_saved', error: safe, refusal }));
   }
+}
+
+/** A refusal proves nothing of the earlier attempt, which may yet store the row. */
+function inDoubt(verdict: SaveVerdict): SaveOutcome {
+  return verdict.verdict === 'refused' ? { verdict: 'unknown' } : verdict;
 }
 
 /** So that one poison row does not take its neighbours along. Each half tells its own faults; if there are none, no row was to blame. */

@@ -3,7 +3,7 @@ import { monotonicMs, withDeadline } from './deadline.js';
 import { NotReadyError, redacted } from './errors.js';
 import { type Emit, refOf } from './events.js';
 import type { Issuance } from './issuance.js';
-import { type Carried, carryThrough, type Steps, type Trouble } from './issue.js';
+import { type Carried, carryThrough, postpone, type Steps, type Trouble } from './issue.js';
 import type { PersistenceAdapter } from './persistence/adapter.js';
 import { registered } from './redis/admin.js';
 import { notReady, type RedisContext } from './redis/campaign-state.js';
@@ -159,9 +159,7 @@ async function leaveForLater(
     // A delivery in doubt may still be under way: the next one waits as long as another process would.
     const later = steps.deliveries && end === 'unknown' ? Math.max(backOff, serving.state.leaseMs) : backOff;
     const delayMs = end === 'refused_for_good' || lastTry || hopeless ? null : later;
-    const word = await serving.held(reservation).postpone(reservation, { tries, delayMs });
-    if (word === 'quarantined')
-      steps.emit({ type: 'quarantined', tries: tries.counted, ...refOf(reservation.issuance) });
+    await postpone(serving, reservation, steps, { tries, delayMs });
   };
   try {
     await Promise.all(

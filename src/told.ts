@@ -49,9 +49,15 @@ export function toldOf(
       const { issuance, finished, before } = carried;
       return { result: issuedNow(issuance, steps, replayed || before === true), finished };
     }
-    case 'accepted':
-      return acceptedNow(carried.issuance, steps, replayed);
+    case 'accepted': {
+      const { finished } = carried;
+      return { ...acceptedNow(carried.issuance, steps, replayed), ...(finished && { finished }) };
+    }
     case 'released':
+      if (carried.why.reason !== undefined) {
+        steps.emit({ type: 'refused', campaignId, status: 'not_eligible', count: 1 });
+        return { result: { status: 'not_eligible', reason: carried.why.reason } };
+      }
       throw new NotIssuedError(`${carried.why.message}; the unit is back in the stock`, carried.why.options);
     case 'sold_out':
       steps.emit({ type: 'refused', campaignId, status: 'sold_out', count: 1 });

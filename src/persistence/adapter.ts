@@ -7,7 +7,12 @@ export type SaveVerdict =
   /** This grant of the user, or this id, is stored on another unit: that row. */
   | { readonly verdict: 'user_conflict'; readonly existing: Issuance }
   /** The unit is somebody else's. */
-  | { readonly verdict: 'serial_conflict' | 'code_conflict' };
+  | { readonly verdict: 'serial_conflict' | 'code_conflict' }
+  /**
+   * The database will never accept this row, and nothing of it is stored by this attempt. `reason` is a word of yours for your clients, 1–128 bytes of text
+   * without control characters: `issue()` answers `not_eligible` with it. Never put a message of the database there.
+   */
+  | { readonly verdict: 'refused'; readonly reason: string };
 
 /** Your database. An optional ability is an optional method. */
 export interface PersistenceAdapter {

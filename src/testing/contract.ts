@@ -3,6 +3,7 @@ import { conflictCases } from './conflict-cases.js';
 import { fidelityCases } from './fidelity-cases.js';
 import { largeCases } from './large-cases.js';
 import { readingCases } from './reading-cases.js';
+import { refusalCases } from './refusal-cases.js';
 import { rivalCases } from './rival-cases.js';
 import { savingCases } from './saving-cases.js';
 import { signalCases } from './signal-cases.js';
@@ -23,6 +24,8 @@ export interface PersistenceContractOptions {
    * adapter is judged by its own `list`, or by its verdicts alone.
    */
   readonly oracle?: Oracle | undefined;
+  /** A user whose rows the database never accepts, if the adapter answers `refused` for some: two cases more. Others tell nothing of such rows. */
+  readonly refusedUserId?: string | undefined;
 }
 
 /** What a test runner gives its tests to skip themselves with: in Vitest and `node:test` the first argument, in others `this`. */
@@ -63,7 +66,9 @@ export interface ContractCase {
  * ```
  */
 export function persistenceContract(options: PersistenceContractOptions): ContractCase[] {
-  return CASES.map((one) => ({
+  const { refusedUserId } = options;
+  const refusals = refusedUserId === undefined ? [] : refusalCases(refusedUserId);
+  return [...CASES, ...refusals].map((one) => ({
     name: one.needs ? `${one.name} (if it ${one.needs.map((need) => ABLE[need]).join(' and ')})` : one.name,
     needs: one.needs ?? [],
     // Of no declared parameter: runners take a second one, or the first, for a callback to wait for.

@@ -10,10 +10,11 @@ import { WRONG_CONFLICTS } from './broken-conflicts.js';
 import { WRONG_UNDER_FAULTS, WRONG_WHEN_ABORTED } from './broken-failing.js';
 import { WRONG_AT_SIZE } from './broken-large.js';
 import { WRONG_READING } from './broken-reading.js';
+import { WRONG_REFUSALS } from './broken-refusals.js';
 import { WRONG_AMONG_RIVALS } from './broken-rivals.js';
 import { WRONG_STORAGE } from './broken-storage.js';
 import { WRONG_VERDICTS } from './broken-verdicts.js';
-import { Sheet } from './sheet.js';
+import { REFUSED_USER, Sheet } from './sheet.js';
 
 const BROKEN: Broken[] = [
   ...WRONG_VERDICTS,
@@ -24,11 +25,12 @@ const BROKEN: Broken[] = [
   ...WRONG_AT_SIZE,
   ...WRONG_WHEN_ABORTED,
   ...WRONG_UNDER_FAULTS,
+  ...WRONG_REFUSALS,
 ];
 
 /** A sheet looks at all its rows for each issuance: ten thousand are for adapters with indexes. */
 const isSmall = ({ name }: ContractCase) => !name.includes('10,000');
-const SHEET: PersistenceContractOptions = { createAdapter: async () => new Sheet() };
+const SHEET: PersistenceContractOptions = { createAdapter: async () => new Sheet(), refusedUserId: REFUSED_USER };
 
 /** The names of the cases that an adapter fails, and of those that are skipped. */
 async function outcomeOf(options: PersistenceContractOptions, chosen: (one: ContractCase) => boolean = isSmall) {
@@ -44,7 +46,9 @@ describe('an adapter that', () => {
   for (const { how, Adapter, caughtBy } of BROKEN) {
     test(`${how} fails the case for it`, async () => {
       const createAdapter: PersistenceContractOptions['createAdapter'] = async (wire) => new Adapter(wire);
-      const { failed } = await outcomeOf({ createAdapter }, ({ name }) => caughtBy.includes(name));
+      const { failed } = await outcomeOf({ createAdapter, refusedUserId: REFUSED_USER }, ({ name }) =>
+        caughtBy.includes(name),
+      );
       expect(failed.toSorted()).toEqual(caughtBy.toSorted());
     });
   }

@@ -1,5 +1,8 @@
 import type { Issuance, PersistenceAdapter, SaveVerdict } from '../../src/index.js';
 
+/** The user of whom it stores nothing. */
+export const REFUSED_USER = 'refused-user';
+
 /** A right adapter over an array, with one method for each rule: a broken one below breaks a single rule. */
 export class Sheet implements PersistenceAdapter {
   rows: Issuance[] = [];
@@ -20,6 +23,7 @@ export class Sheet implements PersistenceAdapter {
   }
 
   protected saveOne(issuance: Issuance): SaveVerdict {
+    if (issuance.userId === REFUSED_USER) return this.refusal(issuance);
     const verdict = this.judge(issuance);
     if (verdict) return verdict;
     this.rows.push(this.stored(issuance));
@@ -36,6 +40,10 @@ export class Sheet implements PersistenceAdapter {
     if (rows.some((row) => this.sameSerial(row, issuance))) return { verdict: 'serial_conflict' };
     if (rows.some((row) => this.sameCode(row, issuance))) return { verdict: 'code_conflict' };
     return null;
+  }
+
+  protected refusal(_: Issuance): SaveVerdict {
+    return { verdict: 'refused', reason: 'barred' };
   }
 
   protected isSaved(row: Issuance, issuance: Issuance): boolean {

@@ -75,6 +75,18 @@ describe('the kit says of each step what the guide says', () => {
   });
 });
 
+test('an adapter that refuses a row for good, as printed, keeps the rules for it', async () => {
+  const { CustomerCoupons } = await guide.file('customers');
+  const adapter = new CustomerCoupons(database.pool);
+  await adapter.createTable();
+  const rule = "ADD CONSTRAINT only_customers CHECK (user_id <> 'barred')";
+  await database.pool.query(`ALTER TABLE coupon_issuances ${rule}`);
+  const contract = persistenceContract({ createAdapter: async () => adapter, refusedUserId: 'barred' });
+  const cases = contract.filter(({ name }) => name.startsWith('a row that the database never accepts'));
+  expect(cases).toHaveLength(2);
+  for (const { run } of cases) await run();
+});
+
 /** The whole kit in a process of its own, or twice, beside everything else that is running. */
 const LONG = 180_000;
 
@@ -103,9 +115,10 @@ describe('the kit runs as printed', () => {
   });
 });
 
-const contractNames = persistenceContract({ createAdapter: async () => ({ save: async () => [] }) }).map(
-  ({ name }) => name,
-);
+const namesOf = (options: Pick<PersistenceContractOptions, 'refusedUserId'>) =>
+  persistenceContract({ createAdapter: async () => ({ save: async () => [] }), ...options }).map(({ name }) => name);
+const contractNames = namesOf({});
+const allNames = namesOf({ refusedUserId: 'barred' });
 /** The first cells of the tables of cases, with what their dots stand for. */
 const rows = [...read(GUIDE).matchAll(/^\| `([^`]+)` \| .*[^|] \|$/gm)]
   .map(([, cell]) => cell!)
@@ -123,12 +136,12 @@ function covers({ parts }: { parts: string[] }, name: string): boolean {
 }
 
 test('every case has a row in the guide, that says what is wrong', () => {
-  expect(contractNames.filter((name) => !rows.some((row) => covers(row, name)))).toEqual([]);
+  expect(allNames.filter((name) => !rows.some((row) => covers(row, name)))).toEqual([]);
 });
 
 test('every row of the guide names a case', () => {
   const tables = read(GUIDE).split('## What a failing case means')[1]!.split('## Transactions')[0]!;
   const inTables = rows.filter(({ cell }) => tables.includes(`| \`${cell}\` |`));
   expect(inTables.length).toBeGreaterThan(60);
-  expect(inTables.filter((row) => !contractNames.some((name) => covers(row, name)))).toEqual([]);
+  expect(inTables.filter((row) => !allNames.some((name) => covers(row, name)))).toEqual([]);
 });

@@ -20,6 +20,7 @@ export interface Files {
   'first-try': { firstTry(db: Db): PersistenceAdapter };
   'second-try': { secondTry(db: Db): PersistenceAdapter };
   vouchers: { vouchers(db: Db): PersistenceAdapter };
+  customers: { CustomerCoupons: new (pool: Pool) => PersistenceAdapter & { createTable(): Promise<void> } };
   counted: {
     countedVouchers(db: TransactionalDb): PersistenceAdapter;
     inTransaction(pool: Pool, work: (db: Db) => Promise<void>): Promise<void>;

@@ -208,6 +208,7 @@ const TOLD = numbered<Told>(
   'already_issued',
   'sold_out',
   'not_ready',
+  'not_eligible',
   'shut',
   'unknown',
 );
@@ -218,6 +219,7 @@ const STEPS = numbered<Step>(
   'deliver',
   'save',
   'release',
+  'refuse',
   'confirm',
   'adopt',
   'reassign',

@@ -44,6 +44,23 @@ export function save(world: World, state: State, i: number, emit: Emit): void {
     if (doubt || delivered) leaveToSettle(next, i);
     else giveBack(world, next, i);
   });
+  if (!world.config.refuses) return;
+  certainFailure(state, emit, `${nameOf(world, i)} save → refused`, (next) => refused(world, next, i));
+}
+
+/** The database will never accept this row. What cannot be given back goes into quarantine at once. */
+function refused(world: World, state: State, i: number): void {
+  const { rules } = world;
+  const call = state.calls[i]!;
+  if (call.doubt && rules.refusedProvesOneAttempt) {
+    leaveToSettle(state, i);
+  } else if (!mayGiveBack(world, call) || (call.delivered && rules.refusedAfterDelivery)) {
+    tell(state, i, 'accepted', call.unit);
+    change(state, i, { step: 'quarantine' });
+  } else {
+    if (!rules.refusedIsToldLast) tell(state, i, 'not_eligible');
+    change(state, i, { step: 'refuse' });
+  }
 }
 
 function saveTogether(world: World, state: State, batch: number[], emit: Emit): void {
@@ -95,14 +112,15 @@ export function finishStep(world: World, state: State, i: number, emit: Emit): v
   const { step } = state.calls[i]!;
   send(world, state, emit, {
     who: nameOf(world, i),
-    message: messageOf(world, state, i, step as Op),
+    message: messageOf(world, state, i, step === 'refuse' ? 'release' : (step as Op)),
     answered: (next, reply) => {
       const item = reply?.items[0];
       const word = item?.word ?? reply?.word;
       const unit = item?.grant?.unit;
-      if (step === 'confirm') end(next, i);
+      if (step === 'confirm' || step === 'quarantine') end(next, i);
       else if (step === 'adopt') adopted(world, next, i, reply);
       else if (step === 'release') conclude(next, i, afterRelease(world, word), unit);
+      else if (step === 'refuse') conclude(next, i, afterRefusal(afterRelease(world, word)), unit);
       else if (step === 'reassign' && word === 'reassigned') goOn(world, next, i, item!);
       else if (step === 'reassign') conclude(next, i, afterReassign(word), unit);
       else if (word === 'taken_over' || word === 'issued') leaveToSettle(next, i);
@@ -129,6 +147,10 @@ function afterRelease({ rules }: World, word: string | undefined): Told {
     default:
       return rules.releaseUnknown ? 'unknown' : 'not_issued';
   }
+}
+
+function afterRefusal(told: Told): Told {
+  return told === 'not_issued' ? 'not_eligible' : told;
 }
 
 function afterReassign(word: string | undefined): Told {

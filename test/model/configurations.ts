@@ -28,6 +28,7 @@ const two: Configuration = {
   closes: false,
   pauses: 0,
   impatient: false,
+  refuses: false,
   quarantine: false,
   acts: 0,
   certain: false,
@@ -91,6 +92,14 @@ export const CONFIGURATIONS = {
     certain: true,
     faults: 1,
   },
+  'rows that the database refuses': { ...repeat, refuses: true, passes: 1 },
+  'rows that the database refuses, and callers who stop waiting': {
+    ...alone,
+    refuses: true,
+    impatient: true,
+    faults: 3,
+  },
+  'rows that the database refuses after a delivery': { ...two, deliver: true, refuses: true, passes: 1 },
   'a quarantine and a repeat': { ...repeat, quarantine: true, acts: 1, passes: 1 },
   'two openings at once': { ...two, openers: 2, passes: 0 },
   'loads of a pool': {

@@ -3,7 +3,7 @@ import type { Call, Redis, Row, State } from './state.js';
 import { codeOf, serialOf } from './units.js';
 import type { World } from './world.js';
 
-const REFUSALS = ['sold_out', 'already_issued', 'not_ready', 'shut'];
+const REFUSALS = ['sold_out', 'already_issued', 'not_ready', 'not_eligible', 'shut'];
 
 /** What must hold in every state; answers the invariant that is broken and how, or null. */
 export function broken(world: World, state: State): string | null {

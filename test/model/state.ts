@@ -122,6 +122,7 @@ export type Told =
   | 'already_issued'
   | 'sold_out'
   | 'not_ready'
+  | 'not_eligible'
   | 'shut'
   | 'unknown';
 
@@ -132,6 +133,8 @@ export type Step =
   | 'deliver'
   | 'save'
   | 'release'
+  /** A release after the database refused the row for good. */
+  | 'refuse'
   | 'confirm'
   | 'adopt'
   | 'reassign'

@@ -42,6 +42,8 @@ export interface Configuration {
   readonly pauses: number;
   /** Callers may stop waiting, and are told `accepted`. */
   readonly impatient: boolean;
+  /** The database may say of a row that it will never accept it. */
+  readonly refuses: boolean;
   readonly quarantine: boolean;
   /** How often an operator retries or withdraws what is in quarantine. */
   readonly acts: number;

@@ -69,8 +69,8 @@ export const ENDING = [
   {
     defect: 'a unit that was delivered is given back because it was not saved',
     file: 'src/issue.ts',
-    find: "if (delivered) return { outcome: 'accepted', issuance, trouble: why.trouble };",
-    replace: '',
+    find: 'const why = saveFailed(save.error, save.refusal);\n      if (delivered) return',
+    replace: 'const why = saveFailed(save.error, save.refusal);\n      if (false) return',
     caughtBy: { file: 'test/fault/deliver.test.ts', test: 'delivered, then the save fails for certain: accepted' },
   },
   {
@@ -274,11 +274,11 @@ export const ENDING = [
   },
   {
     defect: 'quarantine gives the unit back',
-    file: 'src/settle.ts',
-    find: 'const word = await serving.held(reservation).postpone(reservation, { tries, delayMs });',
+    file: 'src/issue.ts',
+    find: 'const word = await serving.held(reservation).postpone(reservation, to);',
     replace: `const held = serving.held(reservation);
-    const word = await held.postpone(reservation, { tries, delayMs });
-    if (delayMs === null) await held.release(reservation);`,
+    const word = await held.postpone(reservation, to);
+    if (to.delayMs === null) await held.release(reservation);`,
     caughtBy: { file: 'test/integration/worker.test.ts', test: 'a reservation that is refused maxTries times' },
   },
   {

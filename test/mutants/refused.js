@@ -2,8 +2,53 @@ const SAVE = 'test/unit/save.test.ts';
 const UNTRUE = 'test/fault/untrue-answers.test.ts';
 const LISTING = 'test/integration/listing.test.ts';
 
+const ROW = 'test/fault/refused-row.test.ts';
+
 /** What an adapter or a hook says and does: checked before it counts, read once, and told once. */
 export const REFUSED = [
+  {
+    defect: 'a row that is refused while an earlier save of it is in doubt is given back',
+    file: 'src/save.ts',
+    find: 'return doubt ? verdicts.map(inDoubt) : verdicts',
+    replace: 'return verdicts',
+    caughtBy: { file: ROW, test: 'a row that is refused after an attempt whose outcome is unknown' },
+  },
+  {
+    defect: 'a row that is refused after its delivery is given back',
+    file: 'src/issue.ts',
+    find: 'const why = refusedForGood(save.reason);\n      if (delivered) return',
+    replace: 'const why = refusedForGood(save.reason);\n      if (false) return',
+    caughtBy: { file: ROW, test: 'what was delivered goes into quarantine at once' },
+  },
+  {
+    defect: 'a refused row is told not_eligible before the word of Redis',
+    file: 'src/issue.ts',
+    find: '  attempt.reserved = null;\n  const answer = await serving.held(reservation).release(reservation);',
+    replace:
+      "  attempt.reserved = null;\n  const answer = await serving.held(reservation).release(reservation).catch(() => ({ word: 'released' }) as { word: 'released' });",
+    caughtBy: { file: ROW, test: 'not_eligible is told only after the word of Redis' },
+  },
+  {
+    defect: 'what will never be accepted is delivered and tried once more before its quarantine',
+    file: 'src/told.ts',
+    find: '...(finished && { finished })',
+    replace: '',
+    caughtBy: { file: ROW, test: 'what was delivered goes into quarantine at once' },
+  },
+  {
+    defect: 'any text is told to clients as a reason',
+    file: 'src/answers.ts',
+    find: 'return textFault(value) === null && !/\\p{Cc}/u.test(value as string)',
+    replace: "return typeof value === 'string'",
+    caughtBy: { file: ROW, test: 'with a reason of two lines' },
+  },
+  {
+    defect: 'a refused row is an error that clients repeat',
+    file: 'src/told.ts',
+    find: 'if (carried.why.reason !== undefined) {',
+    replace: 'if (false) {',
+    caughtBy: { file: ROW, test: 'a user whose row the database refuses is told not_eligible' },
+  },
   {
     defect: 'a row of another user is taken for the one in the way',
     file: 'src/answers.ts',

@@ -123,6 +123,8 @@ function judged(verdict: SaveVerdict): string {
     case 'serial_conflict':
     case 'code_conflict':
       return verdict.verdict;
+    case 'refused':
+      return verdict.reason satisfies string;
     case 'user_conflict':
       return (verdict.existing satisfies Issuance).id;
     default:
