@@ -1,17 +1,19 @@
--- Reads what users hold and where they stand in the line. Whoever is asked after is present.
+-- Reads what users hold and where they stand in the line. Whoever is asked after is present. A process that watches says since when all for
+-- whom it watches have been seen, and keepMs long nobody who was seen since then counts as absent.
 --
 -- KEYS     campaign grants senders leases returned pool queue tickets presence ended
--- ARGV     epoch fence, then for each user: userId
+-- ARGV     epoch fence watcher since keepMs, then for each user: userId; watcher is empty for who does not watch, keepMs is 0 for who
+--          stops
 -- RETURNS  missing | rebuilding | stale_epoch | rolled_back, alone; or ok, the campaign's stamp, the line, the pace per second, whether
 --          it is over (closed, sold_out or empty), the last ticket that ended with the stock or the close, which of the two (sold_out,
---          closed or empty), then for each: word, count, count times a value. Words: waiting: ticket, rank (-1 before the draw), id,
+--          closed or empty), the time in ms, then for each: word, count, count times a value. Words: waiting: ticket, rank (-1 before the draw), id,
 --          then (grant, record) each; held left absent none: (grant, record) each
--- WRITES   presence
+-- WRITES   presence campaign
 -- COST     O(users * (perUser + log line))
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, queueKey, ticketsKey, presenceKey, endedKey =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
-local epoch, fence = ARGV[1], tonumber(ARGV[2])
-local FIRST = 3
+local epoch, fence, watcher, since, keepMs = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], tonumber(ARGV[5])
+local FIRST = 6
 --- @include "include/now"
 --- @include "include/campaign"
 --- @include "include/ready"
@@ -21,6 +23,7 @@ local FIRST = 3
 --- @include "include/room"
 --- @include "include/place"
 --- @include "include/line"
+--- @include "include/watchers"
 
 local refusal = unready(epoch, fence)
 if not refusal and not lineIsWhole() then refusal = 'missing' end
@@ -31,7 +34,7 @@ for i = FIRST, #ARGV do users[#users + 1] = ARGV[i] end
 readPlaces(users)
 local reply = {
   'ok', integer(campaign.stamp), room.line or '', string.format('%.6f', paceNow()), overNow() or '',
-  integer(room.overUpTo or 0), room.overWhy or '',
+  integer(room.overUpTo or 0), room.overWhy or '', integer(nowMs),
 }
 for _, user in ipairs(users) do
   local held = holdings(user)
@@ -47,4 +50,8 @@ for _, user in ipairs(users) do
   for _, value in ipairs(values) do reply[#reply + 1] = value end
 end
 if presenceMs > 0 then writeAll('ZADD', presenceKey, seenNow) end
+if presenceMs > 0 and watcher ~= '' and not campaign.closedAt then
+  noteWatcher(watcher, since, keepMs)
+  saveRoom()
+end
 return { unpack(reply) }

@@ -1,15 +1,17 @@
 -- Whoever gave no sign of life for presenceMs is absent; their place is kept for as long again, the grace, and then lost. A time in which
 -- nobody looked, because Redis was away, the campaign paused or no worker ran, does not count: everybody has both again.
+--- @include "watchers"
 local function watchAbsence()
   if presenceMs == 0 then return end
   if not room.sweptAt or nowMs - room.sweptAt > presenceMs then room.graceUntil = nowMs + 2 * presenceMs end
   room.sweptAt = nowMs
 end
 
--- Before this instant, in ms, a last sign of life is too long ago.
+-- Before this instant, in ms, a last sign of life is too long ago. A process whose looks take longer than that is waited for: nobody who is
+-- watched for is absent.
 local function lostBefore()
   if presenceMs == 0 or nowMs < (room.graceUntil or 0) then return 0 end
-  return nowMs - 2 * presenceMs
+  return math.max(0, watchedSince() - 2 * presenceMs)
 end
 
 local function isAbsent(user)

@@ -2,7 +2,7 @@
 -- <maxWaiting>:<overbook>:<presenceMs>:<draw>. saveRoom writes back what changed.
 local ROOM_FIELDS = {
   'waiting', 'lastTicket', 'overUpTo', 'drawUpTo', 'sweptAt', 'graceUntil', 'admitsAt', 'waveAt', 'waveLeft', 'pace', 'paceAt',
-  'paceSince', 'emptyAt', 'line', 'drawn', 'seed', 'overWhy',
+  'paceSince', 'emptyAt', 'line', 'drawn', 'seed', 'overWhy', 'watchers',
 }
 local LAST_ROOM_NUMBER = 13
 -- The pace is measured over about this long, µs.

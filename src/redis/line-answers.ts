@@ -16,6 +16,17 @@ export interface JoinRequest {
 export interface Lookup {
   readonly userId: string;
   readonly deadlineAt: number;
+  /** Of a process that watches this user. */
+  readonly round?: LookRound | undefined;
+}
+
+/** One round of looks for all whom a process watches for. Instants are ms of the clock of Redis. */
+export interface LookRound {
+  readonly watcher: string;
+  /** All of them were seen then or later; 0: that is not known. The sweep of the absent goes no further. */
+  since: number;
+  /** The earliest look of this round. */
+  earliest: number;
 }
 
 /** Who was let through, in the order of the line. */

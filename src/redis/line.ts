@@ -20,6 +20,7 @@ import {
   type JoinRequest,
   joinReply,
   type LineOptions,
+  type LookRound,
   type Lookup,
   type Pace,
   placeOf,
@@ -33,7 +34,7 @@ import { scripts } from './scripts.js';
 /** A script's reply has a limit of values, and each user's grants are part of it. */
 const MAX_GRANTS_PER_CALL = 1_500;
 /** Values of a reply before those of the users. */
-const PLACES_HEAD = 7;
+const PLACES_HEAD = 8;
 const ADMIT_HEAD = 8;
 
 /** Where `announce` tells the news of a campaign. */
@@ -73,12 +74,22 @@ export class Line {
     return this.#joins.add(request);
   }
 
-  /** Where a user stands, which is a sign of life. Throws `NotReadyError`, `OverloadedError`. One round trip per batch. */
-  async find(userId: string): Promise<Standing> {
+  /**
+   * Where a user stands, which is a sign of life. `round`: of a process that watches, and then nobody whom it watches for counts as absent while it goes on.
+   * Throws `NotReadyError`, `OverloadedError`. One round trip per batch.
+   */
+  async find(userId: string, round?: LookRound): Promise<Standing> {
     const deadlineAt = monotonicMs() + this.state.context.timeoutMs;
-    const standing = await this.#lookups.add({ userId, deadlineAt });
+    const standing = await this.#lookups.add({ userId, deadlineAt, round });
     if (!standing) throw this.state.context.runner.unsent('nothing was asked');
     return standing;
+  }
+
+  /** This process watches nobody any more. Without it, its users are kept for some seconds longer. One round trip. */
+  async stopWatching(watcher: string): Promise<void> {
+    await this.#sendReady(({ epoch, fence }) =>
+      this.state.run(scripts.findPlaces, { epoch, fence, watcher, since: '0', keepMs: '0' }, []),
+    );
   }
 
   /** Gives a place up; `now`: by this very call. Throws `NotReadyError`. One round trip. */
@@ -222,10 +233,12 @@ export class Line {
   }
 
   readonly #find = async (lookups: readonly Lookup[]): Promise<Standing[]> => {
+    const round = lookups.find((lookup) => lookup.round)?.round;
     const { reply, epoch } = await this.#sendReady(({ epoch, fence }) =>
-      this.state.run(scripts.findPlaces, { epoch, fence }, lookups),
+      this.state.run(scripts.findPlaces, { epoch, fence, ...this.#watching(round) }, lookups),
     );
     this.state.sawStamp(Number(reply[1]));
+    if (round) round.earliest = Math.min(round.earliest, Number(reply[7]));
     const over = { upTo: Number(reply[5]), why: (reply[6] || null) as Standing['over']['why'] };
     const perSecond = Number(reply[3]);
     const standings: Standing[] = [];
@@ -242,6 +255,13 @@ export class Line {
     });
     return standings;
   };
+
+  /** Between two looks of a process that lives there is less time than this: it rests for less than `presenceMs`, and a call fails after `timeoutMs`. */
+  #watching(round: LookRound | undefined) {
+    const { presenceMs } = this.state.rules.room ?? {};
+    const keepMs = 2 * ((presenceMs ?? 0) + this.state.context.timeoutMs);
+    return { watcher: round?.watcher ?? '', since: String(round?.since ?? 0), keepMs: String(round ? keepMs : 0) };
+  }
 
   /** Pairs of grant and record; the code of what is not committed yet is not shown. */
   #issuances(pairs: Reply, userId: string, epoch: string): Issuance[] {

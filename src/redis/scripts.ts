@@ -168,7 +168,11 @@ export const scripts = {
     keys: WAITING,
     args: ['epoch', 'fence', 'sender', 'call', 'userId'],
   }),
-  findPlaces: defineScript('find-places', findPlaces, { keys: WAITING, args: ['epoch', 'fence'], each: ['userId'] }),
+  findPlaces: defineScript('find-places', findPlaces, {
+    keys: WAITING,
+    args: ['epoch', 'fence', 'watcher', 'since', 'keepMs'],
+    each: ['userId'],
+  }),
   admitLine: defineScript('admit-line', admitLine, {
     keys: WAITING,
     args: ['epoch', 'fence', 'sender', 'call', 'limit', 'perSecond', 'waves'],

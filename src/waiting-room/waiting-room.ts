@@ -166,6 +166,7 @@ export class WaitingRoom {
       find: (id: string) => this.#lines.get(id),
       subscription: this.#subscription,
       channel: this.#channelOf(campaignId),
+      track: this.#parts.track,
       emit: this.#parts.steps.emit,
     };
     const watch = new CampaignWatch(campaignId, parts, () => this.#watches.delete(campaignId));

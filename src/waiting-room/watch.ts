@@ -1,7 +1,9 @@
 import { monotonicMs } from '../deadline.js';
 import { NotReadyError, redacted } from '../errors.js';
 import type { Emit } from '../events.js';
+import { mintId } from '../issuance.js';
 import type { Line } from '../redis/line.js';
+import type { LookRound } from '../redis/line-answers.js';
 import { RECONNECTED, type Subscription } from '../redis/subscription.js';
 import { Watcher } from './watcher.js';
 
@@ -9,6 +11,7 @@ export interface WatchParts {
   readonly find: (campaignId: string) => Promise<Line>;
   readonly subscription: Subscription;
   readonly channel: string;
+  readonly track: <T>(work: Promise<T>) => Promise<T>;
   readonly emit: Emit;
 }
 
@@ -18,6 +21,8 @@ const REST = 4;
 /** How often it is looked when no message comes. */
 const POLL_MS = 1_000;
 const POLL_WHILE_HEARING_MS = 5_000;
+/** Who begins to watch, or asks for their status, does not wait for the looks of a whole round. */
+const LOOKS_AT_A_TIME = 1_000;
 /** What ends by itself. While Redis hangs, a look that waits behind others in the queue runs out of its time. */
 const PASSING: readonly unknown[] = ['REDIS', 'OVERLOADED'];
 
@@ -29,12 +34,17 @@ export class CampaignWatch {
   readonly #newcomers: Watcher[] = [];
   readonly #unlisten: () => void;
   readonly #ended: () => void;
+  readonly #id = mintId();
+  /** The round that is under way, or was last. */
+  #round: LookRound;
+  #isLooking = false;
   #moved = true;
   #wake: () => void = () => {};
 
   constructor(campaignId: string, parts: WatchParts, ended: () => void) {
     this.#campaignId = campaignId;
     this.#parts = parts;
+    this.#round = { watcher: this.#id, since: 0, earliest: Number.POSITIVE_INFINITY };
     this.#ended = ended;
     this.#unlisten = parts.subscription.listen(parts.channel, (message) => {
       if (message === 'moved' || message === RECONNECTED) this.moved();
@@ -45,7 +55,7 @@ export class CampaignWatch {
     const watcher = new Watcher(userId, () => this.#remove(watcher));
     this.#watchers.add(watcher);
     if (this.#watchers.size === 1) void this.#run();
-    else this.#welcome(watcher);
+    else if (this.#isLooking) this.#welcome(watcher);
     return watcher;
   }
 
@@ -53,8 +63,10 @@ export class CampaignWatch {
   #welcome(watcher: Watcher): void {
     this.#newcomers.push(watcher);
     if (this.#newcomers.length > 1) return;
-    queueMicrotask(() => {
-      void this.#look(this.#newcomers.splice(0));
+    queueMicrotask(async () => {
+      const { failed } = await this.#look(this.#newcomers.splice(0));
+      // Nobody knows when these were seen, until a round with them is over.
+      if (failed) this.#round.since = this.#round.earliest = 0;
     });
   }
 
@@ -79,10 +91,16 @@ export class CampaignWatch {
   async #run(): Promise<void> {
     // Whoever begins to watch in this tick is looked after with the others.
     await Promise.resolve();
+    this.#isLooking = true;
+    let keepsPresence = false;
     while (this.#watchers.size > 0) {
       this.#moved = false;
       const startedAt = monotonicMs();
+      this.#round = { ...this.#round, earliest: Number.POSITIVE_INFINITY };
       const { presenceMs, failed } = await this.#look([...this.#watchers]);
+      // Of a round without an answer, or with a failed one, nothing follows: the round before it counts.
+      if (!failed && Number.isFinite(this.#round.earliest)) this.#round.since = this.#round.earliest;
+      keepsPresence ||= presenceMs !== null;
       const now = monotonicMs();
       const lookMs = failed ? 0 : now - startedAt;
       const hears = !failed && this.#parts.subscription.hears(this.#parts.channel);
@@ -92,6 +110,15 @@ export class CampaignWatch {
       const restMs = Math.min(POLL_MS, seenMs, Math.max(SHORTEST_MS, REST * lookMs));
       await this.#sleep(restMs, Math.max(restMs, pollMs));
     }
+    if (keepsPresence) await this.#parts.track(this.#stop());
+  }
+
+  /** If this is lost, the users are kept for a while longer. */
+  async #stop(): Promise<void> {
+    try {
+      const line = await this.#parts.find(this.#campaignId);
+      await line.stopWatching(this.#id);
+    } catch {}
   }
 
   /** Each look is a sign of life of everybody who is looked after, so it must come more often than `presenceMs`. */
@@ -104,10 +131,17 @@ export class CampaignWatch {
       return { presenceMs: null, failed: true };
     }
     const { presenceMs = null } = line.state.rules.room ?? {};
-    const looks = watchers.map(async (watcher) => watcher.saw(await line.find(watcher.userId)));
-    const failed = (await Promise.allSettled(looks)).flatMap((look, i) =>
-      look.status === 'rejected' ? [{ watcher: watchers[i]!, error: look.reason as unknown }] : [],
-    );
+    const failed: { watcher: Watcher; error: unknown }[] = [];
+    for (let first = 0; first < watchers.length; first += LOOKS_AT_A_TIME) {
+      const some = watchers.slice(first, first + LOOKS_AT_A_TIME).filter(({ isOver }) => !isOver);
+      const looks = some.map(async (watcher) => {
+        await line.find(watcher.userId, this.#round).then(
+          (standing) => watcher.saw(standing),
+          (error: unknown) => failed.push({ watcher, error }),
+        );
+      });
+      await Promise.all(looks);
+    }
     if (failed.length === 0) return { presenceMs, failed: false };
     this.#trouble(
       failed.map(({ watcher }) => watcher),

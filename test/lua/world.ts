@@ -174,7 +174,7 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
       backlog: call(scripts.backlog, { epoch, fence: '0' }),
       'join-line': join('2', ['w4', 'u1', 'w2']),
       'leave-line': call(scripts.leaveLine, { epoch, fence: '0', sender: 'guests', call: '2', userId: 'w2' }),
-      'find-places': call(scripts.findPlaces, { epoch, fence: '0' }, [
+      'find-places': call(scripts.findPlaces, { epoch, fence: '0', watcher: 'host', since: '1', keepMs: '60000' }, [
         { userId: 'w1' },
         { userId: 'u1' },
         { userId: 'x' },

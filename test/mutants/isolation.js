@@ -3,6 +3,8 @@ const signals = (test) => ({ file: 'test/unit/abort-group.test.ts', test });
 const lanes = (test) => ({ file: 'test/unit/save-lanes.test.ts', test });
 const deliveries = (test) => ({ file: 'test/unit/deliver.test.ts', test });
 
+const presence = (test) => ({ file: 'test/waiting-room/presence.test.ts', test });
+
 /** What keeps the calls and campaigns of one process from harming each other, and how they are watched. */
 export const ISOLATION = [
   {
@@ -129,5 +131,54 @@ export const ISOLATION = [
     find: 'if (!next || share.running < next.running) next = share;',
     replace: 'next ??= share;',
     caughtBy: deliveries('while another campaign waits none gets beyond half of the places'),
+  },
+  {
+    defect: 'the sweep does not wait for those who watch',
+    file: 'lua/include/absence.lua',
+    find: 'watchedSince() - 2 * presenceMs',
+    replace: 'nowMs - 2 * presenceMs',
+    caughtBy: presence('however long a later round takes, nobody who is watched for loses a place'),
+  },
+  {
+    defect: 'before its first round is over, a process that watches keeps nobody',
+    file: 'src/waiting-room/watch.ts',
+    find: 'this.#round = { watcher: this.#id, since: 0,',
+    replace: 'this.#round = { watcher: this.#id, since: Date.now(),',
+    caughtBy: presence('while the first round of looks is under way nobody who is watched for loses a place'),
+  },
+  {
+    defect: 'the sweep waits for one of the processes that watch, not for the slowest',
+    file: 'lua/include/watchers.lua',
+    find: 'earliest = math.min(earliest, tonumber(from))',
+    replace: 'earliest = tonumber(from)',
+    caughtBy: presence('a process that watches and is slow keeps its users, beside one that is fast'),
+  },
+  {
+    defect: 'a process that died while it watched holds the sweep for ever',
+    file: 'lua/include/watchers.lua',
+    find: '    if tonumber(to) > nowMs then earliest',
+    replace: '    if true then earliest',
+    caughtBy: presence('a process that died while it watched is forgotten'),
+  },
+  {
+    defect: 'a process that watches nobody any more does not say so',
+    file: 'src/waiting-room/watch.ts',
+    find: 'if (keepsPresence) await this.#parts.track(this.#stop());',
+    replace: '',
+    caughtBy: presence('a process that watches nobody any more says so'),
+  },
+  {
+    defect: 'who begins to watch and could not be looked for is taken for seen',
+    file: 'src/waiting-room/watch.ts',
+    find: 'if (failed) this.#round.since = this.#round.earliest = 0;',
+    replace: '',
+    caughtBy: presence('who begins to watch and could not be looked for is kept until a round is over'),
+  },
+  {
+    defect: 'a round of looks is queued as a whole, before everybody who asks for their status',
+    file: 'src/waiting-room/watch.ts',
+    find: 'const LOOKS_AT_A_TIME = 1_000;',
+    replace: 'const LOOKS_AT_A_TIME = 1_000_000;',
+    caughtBy: presence('a status is asked for between the looks of a round'),
   },
 ];

@@ -176,8 +176,8 @@ export const WAITING = [
   {
     defect: 'the absent lose their place without grace',
     file: 'lua/include/absence.lua',
-    find: 'return nowMs - 2 * presenceMs',
-    replace: 'return nowMs - presenceMs',
+    find: 'watchedSince() - 2 * presenceMs',
+    replace: 'watchedSince() - presenceMs',
     caughtBy: line('lose their place after absence and grace, and are told so'),
   },
   {
