@@ -6,8 +6,11 @@ export default defineConfig({
     index: 'src/index.ts',
     postgres: 'src/persistence/postgres.ts',
     mysql: 'src/persistence/mysql.ts',
+    codes: 'src/read-codes/index.ts',
     testing: 'src/testing/index.ts',
   },
+  // The parser of `coupon-issuer/codes` is part of that entry, so that the package depends on nothing.
+  noExternal: ['csv-parse'],
   format: ['esm', 'cjs'],
   // tsup's declaration build still sets baseUrl, which TypeScript 6 reports unless told otherwise.
   dts: { compilerOptions: { ignoreDeprecations: '6.0' } },

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { open } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CouponIssuer, generateCodes } from 'coupon-issuer';
+import { readCodes } from 'coupon-issuer/codes';
 import { PostgresPersistence } from 'coupon-issuer/postgres';
 import { Buyers } from './buyers.js';
 import { ExternalApi } from './external-api.js';
@@ -34,7 +35,8 @@ export async function experiment({ redis, sql, codesFile, total, buyers, failure
   const campaignId = `demo-${randomBytes(6).toString('hex')}`;
   await issuer.openCampaign({ id: campaignId, stock: { kind: 'codes' } });
   screen.step('loading codes');
-  const load = await issuer.loadCodes(campaignId, codesFile ? linesOf(codesFile) : generateCodes({ count: total }));
+  const codes = codesFile ? readCodes(createReadStream(codesFile)) : generateCodes({ count: total });
+  const load = await issuer.loadCodes(campaignId, codes);
   if (load.total === 0) throw new Problem(`${codesFile} holds no codes`);
 
   const crowd = new Buyers({ issuer, campaignId, seed, count: buyers ?? Math.ceil(load.total * 1.5) });
@@ -66,19 +68,6 @@ export async function experiment({ redis, sql, codesFile, total, buyers, failure
       await issuer.close();
     },
   };
-}
-
-/** One code a line; blank lines, line ends of either kind and a byte order mark are not part of a code. */
-async function* linesOf(file) {
-  const handle = await open(file);
-  try {
-    for await (const line of handle.readLines({ encoding: 'utf8' })) {
-      const code = line.replace(/^\uFEFF/, '').trim();
-      if (code) yield code;
-    }
-  } finally {
-    await handle.close();
-  }
 }
 
 /** Looks again and again while something goes on. */

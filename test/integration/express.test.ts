@@ -201,9 +201,12 @@ describe('the Express example', () => {
         'idempotency-key': key,
       });
     const list = '\nA\n B \r\n\nC';
-    expect((await load(list, 'monday')).body).toEqual({ loaded: 3, duplicates: 0, total: 3 });
-    expect((await load(list, 'monday')).body).toEqual({ loaded: 3, duplicates: 0, total: 3 });
-    expect((await load(['C', 'D'], 'tuesday')).body).toEqual({ loaded: 1, duplicates: 1, total: 4 });
+    const whole = { read: 3, loaded: 3, duplicates: 0, firstDuplicates: [], total: 3, resumedAt: 0 };
+    expect((await load(list, 'monday')).body).toEqual(whole);
+    expect((await load(list, 'monday')).body).toEqual({ ...whole, loaded: 0, resumedAt: 3 });
+    const more = { read: 2, loaded: 1, duplicates: 1, firstDuplicates: [1], total: 4, resumedAt: 0 };
+    expect((await load(['C', 'D'], 'tuesday')).body).toEqual(more);
+    expectProblem(await load(['D', 'E'], 'tuesday'), 409, '/problems/campaign_conflict');
   });
 
   test('opening again with the same definition is no fault, with another one it is', async () => {

@@ -1,4 +1,5 @@
 const loads = (test) => ({ file: 'test/integration/loads.test.ts', test });
+const files = (test) => ({ file: 'test/unit/read-codes.test.ts', test });
 const sources = (test) => ({ file: 'test/integration/code-sources.test.ts', test });
 
 /** Where codes come from, and how they get into the pool. */
@@ -170,5 +171,68 @@ export const CODES = [
     find: " + redis.call('SISMEMBER', knownKey, ARGV[i])",
     replace: " + 0 * redis.call('SISMEMBER', knownKey, ARGV[i])",
     caughtBy: loads('that is a row, or was known, is part of a rebuild'),
+  },
+  {
+    defect: 'a byte order mark becomes part of the first code of a file',
+    file: 'src/read-codes/text.ts',
+    find: "text.startsWith('\\uFEFF') ? text.slice(1) : text",
+    replace: 'text',
+    caughtBy: files('the codes of a file with a byte order mark'),
+  },
+  {
+    defect: 'a file in another encoding is read as if it were UTF-8',
+    file: 'src/read-codes/text.ts',
+    find: 'fatal: true',
+    replace: 'fatal: false',
+    caughtBy: files('a file that is refused is Latin-1'),
+  },
+  {
+    defect: 'a file without line ends is kept whole',
+    file: 'src/read-codes/rows.ts',
+    find: 'if (start.length > longest) throw tooLong(1, longest);',
+    replace: 'if (start.length > 1e6) throw new Error();',
+    caughtBy: files('without a line end is left after the first pieces'),
+  },
+  {
+    defect: 'the first of several columns is guessed to be the codes',
+    file: 'src/read-codes/index.ts',
+    find: 'if (column === undefined && cells.length > 1)',
+    replace: 'if (false)',
+    caughtBy: files('has several columns, and none is named'),
+  },
+  {
+    defect: 'a line with other columns gives a code of another column',
+    file: 'src/read-codes/index.ts',
+    find: 'if (cells.length !== first.cells.length)',
+    replace: 'if (false)',
+    caughtBy: files('a file that is refused has several columns from some line on'),
+  },
+  {
+    defect: 'the name of a column is given out as a code',
+    file: 'src/read-codes/index.ts',
+    find: 'if (header === undefined && NAMES.test',
+    replace: 'if (false && NAMES.test',
+    caughtBy: files('begins with what looks like a name'),
+  },
+  {
+    defect: 'lines that were split already are read as one code',
+    file: 'src/read-codes/text.ts',
+    find: 'if (lines === 1 && decode.pieces > 1 && decode.isText)',
+    replace: 'if (false)',
+    caughtBy: files('is no file: a path, a list, lines that are split already'),
+  },
+  {
+    defect: 'a path is read as a code',
+    file: 'src/read-codes/index.ts',
+    find: "if (typeof file === 'string' && !",
+    replace: 'if (false && !',
+    caughtBy: files('is no file: a path, a list, lines that are split already'),
+  },
+  {
+    defect: 'the stream of a file is left open where its reader leaves',
+    file: 'src/read-codes/index.ts',
+    find: '    // First the source: the generator below may be waiting for it.\n    await this.#source.close();\n',
+    replace: '',
+    caughtBy: files('is closed where its reader leaves'),
   },
 ];

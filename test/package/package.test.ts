@@ -11,7 +11,7 @@ test('the tarball holds dist, README, LICENSE, CHANGELOG and package.json, and n
   const { files } = installed;
   const outside = files.filter((path) => !path.startsWith('dist/')).sort();
   expect(outside).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json']);
-  expect(ENTRIES).toEqual(expect.arrayContaining(['.', './postgres', './mysql', './testing']));
+  expect(ENTRIES).toEqual(expect.arrayContaining(['.', './postgres', './mysql', './codes', './testing']));
   for (const entry of ENTRIES) {
     const name = entry === '.' ? 'index' : entry.slice(2);
     for (const extension of ['js', 'cjs', 'd.ts', 'd.cts']) expect(files).toContain(`dist/${name}.${extension}`);

@@ -11,6 +11,7 @@ const FLOORS: readonly (readonly RegExp[])[] = [
   [/^(worker|status)$/, /^waiting-room\/waiting-room$/],
   [/^waiting-room\/(admission|announcer|join|lines|watch|watcher|server-sent-events)$/],
   [/^(attempts|open|rebuild|reconcile|eligibility|issue|issuing|settle|told|quarantine|load|flight)$/],
+  [/^read-codes\//],
   [/^(answers|options|deliver|list|save|save-faults|save-lanes)$/, /^testing\//],
   [/^redis\//, /^persistence\//],
   [
@@ -102,7 +103,12 @@ test('nothing outside redis knows a key name or a script', () => {
 
 test('only Node itself is imported from outside, ioredis as a type at most', () => {
   const foreign = imports.filter(({ to }) => !texts.has(to) && !to.endsWith('.lua') && !to.startsWith('node:'));
-  expect(arrows(foreign.filter(({ to, typeOnly }) => to !== 'ioredis' || !typeOnly))).toEqual([]);
+  const others = foreign.filter(({ to, typeOnly }) => to !== 'ioredis' || !typeOnly);
+  // Bundled, into the entry that reads files alone.
+  expect(arrows(others)).toEqual(['read-codes/rows → csv-parse']);
+  expect(
+    arrows(inSource.filter(({ from, to }) => to.startsWith('read-codes/') && !from.startsWith('read-codes/'))),
+  ).toEqual([]);
   for (const [file, text] of texts) expect(/\bimport\(|\brequire\(/.test(text), file).toBe(false);
 });
 

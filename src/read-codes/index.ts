@@ -1,0 +1,167 @@
+import { InvalidArgumentError } from '../errors.js';
+import { assertBoolean, ownCopy } from '../limits.js';
+import { assertNewCode } from '../new-code.js';
+import { Source } from '../source.js';
+import { DELIMITERS, type Delimiter, type Row, rowsOf } from './rows.js';
+import { textOf } from './text.js';
+
+export type { Delimiter } from './rows.js';
+
+/** A file of codes: a stream of its bytes or its text, all of its bytes, or all of its text. A path is none: give `createReadStream(path)`. */
+export type CodeFile = string | Uint8Array | AsyncIterable<string | Uint8Array>;
+
+export interface ReadCodesOptions {
+  /** The column of the codes: its name in the first line, or its number from 1. Needed if there are several. */
+  readonly column?: string | number | undefined;
+  /** Whether the first line names the columns. Default: whether `column` is a name. A first line like `code` is then refused rather than guessed at. */
+  readonly header?: boolean | undefined;
+  /** Stands between columns. Default: the one of `,` `;` and tab that is in the first line; if there are two, the call is refused. */
+  readonly delimiter?: Delimiter | undefined;
+  /** Keeps white space around codes, and takes those that `loadCodes` would refuse without the same option. Default: white space around a code is removed. */
+  readonly asTheyAre?: boolean | undefined;
+}
+
+const NAMES =
+  /^(?:(?:coupon|voucher|promo|promotion|discount|gift)?[ _-]?(?:card|code)?s?[ _-]?(?:number|no|id)?|쿠폰[ _-]?(?:코드|번호)?|코드)$/i;
+
+/**
+ * Reads the codes of a file: one a line, or one column of a CSV. Give what it returns to `loadCodes` or `rebuild`. The file is listened to from here on;
+ * returning early closes it.
+ *
+ * The text is UTF-8 with or without a byte order mark; lines end in any way; cells may be quoted. Blank lines are skipped, and white space around a code is
+ * removed. Reading rejects with `InvalidArgumentError`, which names the line and never the code: another encoding, a line longer than a code can be,
+ * several columns without `column`, lines of unequal length, quotes that do not close, an empty cell, and codes that `loadCodes` refuses. An error of
+ * the stream reaches the reader. Throws `InvalidArgumentError` for options and files that are none.
+ *
+ * @example
+ * ```ts
+ * import { createReadStream } from 'node:fs';
+ * import { readCodes } from 'coupon-issuer/codes';
+ *
+ * const codes = readCodes(createReadStream('partner.csv'), { column: 'code' });
+ * const { loaded, duplicates } = await issuer.loadCodes('launch', codes, { loadId: 'partner.csv of April' });
+ * ```
+ */
+export function readCodes(file: CodeFile, options: ReadCodesOptions = {}): AsyncIterableIterator<string> {
+  const own = checked(options);
+  return new CodeReader(sourceOf(file), own);
+}
+
+class CodeReader implements AsyncIterableIterator<string> {
+  readonly #source: Source;
+  readonly #codes: AsyncGenerator<string>;
+
+  constructor(source: Source, options: ReadCodesOptions) {
+    this.#source = source;
+    this.#codes = codesOf(source, options);
+  }
+
+  [Symbol.asyncIterator](): AsyncIterableIterator<string> {
+    return this;
+  }
+
+  async next(): Promise<IteratorResult<string>> {
+    try {
+      return await this.#codes.next();
+    } catch (error) {
+      await this.#source.close();
+      throw error;
+    }
+  }
+
+  async return(): Promise<IteratorResult<string>> {
+    // First the source: the generator below may be waiting for it.
+    await this.#source.close();
+    return this.#codes.return(undefined);
+  }
+}
+
+async function* codesOf(
+  source: Source,
+  { column, header, delimiter, asTheyAre = false }: ReadCodesOptions,
+): AsyncGenerator<string> {
+  let first: Row | null = null;
+  let index = 0;
+  const limits = { delimiter, isWide: column !== undefined, trims: !asTheyAre };
+  for await (const row of rowsOf(textOf(source), limits)) {
+    const { cells, line } = row;
+    if (!first) {
+      first = row;
+      index = indexOf(row, column);
+      if (header ?? typeof column === 'string') continue;
+      if (header === undefined && NAMES.test(cells[index]!.trim())) {
+        throw new InvalidArgumentError(
+          `line ${line} of the file looks like a name of the column: say so by header: true, or header: false if it is a code`,
+        );
+      }
+    }
+    if (cells.length !== first.cells.length) {
+      throw new InvalidArgumentError(
+        `line ${line} of the file has ${counted(cells)}, and line ${first.line} has ${first.cells.length}`,
+      );
+    }
+    const code = asTheyAre ? cells[index]! : cells[index]!.trim();
+    if (code === '') throw new InvalidArgumentError(`line ${line} of the file has no code`);
+    assertNewCode(`the code in line ${line} of the file`, code, asTheyAre);
+    yield code;
+  }
+}
+
+/** Names are compared as they are. The error quotes no cell: without a header the first line holds codes. */
+function indexOf({ cells, line }: Row, column: string | number | undefined): number {
+  if (typeof column === 'string') {
+    const found = cells.flatMap((cell, i) => (cell.trim() === column ? [i] : []));
+    if (found.length === 1) return found[0]!;
+    const what = found.length === 0 ? 'names no such column' : 'names that column more than once';
+    throw new InvalidArgumentError(`line ${line} of the file ${what}, among ${counted(cells)}`);
+  }
+  if (column === undefined && cells.length > 1) {
+    throw new InvalidArgumentError(
+      `line ${line} of the file has ${counted(cells)}: say which one has the codes, by column`,
+    );
+  }
+  if (column !== undefined && column > cells.length) {
+    throw new InvalidArgumentError(`line ${line} of the file has ${counted(cells)}, and no column ${column}`);
+  }
+  return (column ?? 1) - 1;
+}
+
+const counted = ({ length }: readonly string[]) => `${length} ${length === 1 ? 'column' : 'columns'}`;
+
+function checked(options: ReadCodesOptions): ReadCodesOptions {
+  const own = ownCopy('options', options, ['column', 'header', 'delimiter', 'asTheyAre']);
+  const { column, header, delimiter } = own;
+  const isNumber = typeof column === 'number' && Number.isInteger(column) && column >= 1 && column <= 1_000;
+  if (column !== undefined && !isNumber && (typeof column !== 'string' || column.trim() === '')) {
+    throw new InvalidArgumentError('column must be a name, or a whole number from 1 to 1000');
+  }
+  assertBoolean('header', header);
+  assertBoolean('asTheyAre', own.asTheyAre);
+  if (typeof column === 'string' && header === false)
+    throw new InvalidArgumentError('a column has a name only where there is a header');
+  if (delimiter !== undefined && !DELIMITERS.includes(delimiter)) {
+    throw new InvalidArgumentError("delimiter must be ',' or ';' or a tab");
+  }
+  return typeof column === 'string' ? { ...own, column: column.trim() } : own;
+}
+
+function sourceOf(file: unknown): Source {
+  if (typeof file === 'string' && !/[\r\n]/.test(file)) {
+    throw new InvalidArgumentError(
+      'the file is a string without a line end: for a path give createReadStream(path), and end a text of one code by a line end',
+    );
+  }
+  if (typeof file === 'string' || file instanceof Uint8Array) return new Source('the file', [file]);
+  const { [Symbol.asyncIterator]: asynchronous, crlfDelay } = (file ?? {}) as Record<PropertyKey, unknown>;
+  if (crlfDelay !== undefined || typeof asynchronous !== 'function') {
+    throw new InvalidArgumentError(
+      'the file must be a stream of bytes or text, or bytes, or text; lists and lines are given to loadCodes itself',
+    );
+  }
+  const source = new Source('the file', file);
+  if (!source.wasRead) return source;
+  void source.close();
+  throw new InvalidArgumentError(
+    'the file was read from before, and that part is lost: make its stream in the call itself',
+  );
+}
