@@ -92,6 +92,8 @@ for serial = after + 1, upTo do
     local loser = records[field]
     if row and loser.code ~= row.code then drop(loser.code) end
     loser.serial = '0'
+    -- It is no longer told that it was issued.
+    if loser.stamp == '0' then loser.stamp = '1' end
     if fromPool then loser.code = '' end
     losers[#losers + 1] = '0'
     losers[#losers + 1] = field

@@ -3,7 +3,7 @@
 -- KEYS     campaign grants senders leases returned pool old
 -- ARGV     epoch fence sender call fromLine, then for each user: id userId code; fromLine is 1 for users who were let through before
 -- RETURNS  missing | stale_epoch | rolled_back | queued | no_code, alone; or rebuilding, then for each id that has something already: id, grant,
---          record; or ok, the campaign's stamp, ended, closedAt (or empty), the words of all users with spaces between: new
+--          record, as issued if it was; or ok, the campaign's stamp, ended, closedAt (or empty), the words of all users with spaces between: new
 --          existing waiting issued already_issued sold_out not_open closed paused lapsed; then in their order for new existing
 --          waiting issued: grant, record; for already_issued: count, count times (grant, record)
 -- WRITES   senders campaign grants leases returned pool; on a refusal nothing but the call number of the sender
@@ -22,8 +22,8 @@ local FIRST, STRIDE = 6, 3
 --- @include "include/due"
 --- @include "include/finish"
 
--- While it is rebuilt nobody takes anything. But a copy of a call that took before must not be told so: what it took is in the state of
--- before or in the new one, and will be issued.
+-- While it is rebuilt nobody takes anything. But a repeat of a call that took before must not be told so: what it took is in the state of
+-- before or in the new one, and is or will be issued. What was issued keeps the stamp 0 when it is carried over.
 local refusal = unready(epoch, fence)
 local refused = { refusal }
 for i = FIRST, refusal == 'rebuilding' and #ARGV or 0, STRIDE do
@@ -31,7 +31,9 @@ for i = FIRST, refusal == 'rebuilding' and #ARGV or 0, STRIDE do
     local field = integer(grant) .. ':' .. ARGV[i + 1]
     local text = redis.call('HMGET', grantsKey, field)[1]
     if type(text) ~= 'string' then text = redis.call('HMGET', oldKey, field)[1] end
-    if type(text) == 'string' and decodeRecord(text).id == ARGV[i] then
+    local record = type(text) == 'string' and decodeRecord(text)
+    if record and record.id == ARGV[i] then
+      if record.stamp == '0' then text = issuedText(text) end
       for _, value in ipairs({ ARGV[i], integer(grant), text }) do refused[#refused + 1] = value end
     end
   end

@@ -99,8 +99,8 @@ export class Attempts {
     const { eligible, timeoutMs } = this.#parts;
     const serving = await this.#found(campaignId);
     if (typeof serving === 'string') return this.#refuse(campaignId, { status: 'not_ready', reason: serving });
-    const reason = eligible && (await refusalOfRule(eligible, serving.state, call, { repeatable, timeoutMs }));
-    if (typeof reason === 'string') return this.#refuse(campaignId, { status: 'not_eligible', reason });
+    const refusal = eligible && (await refusalOfRule(eligible, serving.state, call, { repeatable, timeoutMs }));
+    if (refusal) return this.#refuse(campaignId, refusal);
     return this.#issue(serving, call);
   }
 

@@ -1,20 +1,21 @@
 import { withDeadline } from './deadline.js';
-import { HookError, redacted } from './errors.js';
+import { HookError, NotReadyError, redacted } from './errors.js';
 import type { Eligible } from './options.js';
 import { findUser } from './redis/admin.js';
 import type { CampaignState } from './redis/campaign-state.js';
 import type { ReserveRequest } from './redis/serving.js';
+import type { IssueResult } from './result.js';
 
 /**
  * Asks the caller's own rule why this user is refused; `null` if not. It does not apply to a repeat that already holds its coupon: that was
- * answered before, and the same request must find the same answer.
+ * answered before, and the same request must find the same answer. Where nobody can say whether it holds one, the answer is `not_ready`.
  */
 export async function refusalOfRule(
   eligible: Eligible,
   state: CampaignState,
   call: Pick<ReserveRequest, 'id' | 'userId'>,
   options: { repeatable: boolean; timeoutMs: number },
-): Promise<string | null> {
+): Promise<Extract<IssueResult, { reason: string }> | null> {
   let verdict: true | { reason: string };
   try {
     const asked = (async () => eligible({ campaignId: state.id, userId: call.userId }))();
@@ -26,6 +27,12 @@ export async function refusalOfRule(
   if (typeof verdict?.reason !== 'string') {
     throw new HookError('eligible must return true or { reason }; nothing was reserved');
   }
-  if (options.repeatable && (await findUser(state, call.userId)).some(({ id }) => id === call.id)) return null;
-  return verdict.reason;
+  const refusal = { status: 'not_eligible', reason: verdict.reason } as const;
+  if (!options.repeatable) return refusal;
+  try {
+    return (await findUser(state, call.userId)).some(({ id }) => id === call.id) ? null : refusal;
+  } catch (error) {
+    if (error instanceof NotReadyError) return { status: 'not_ready', reason: error.reason };
+    throw error;
+  }
 }

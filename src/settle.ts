@@ -212,13 +212,14 @@ export async function settleAll(
 
 /**
  * Why a campaign that nobody may act on has nothing to settle. `gone`: all its keys are, expired after the close; a part of them is a fault. `opening`: it
- * was written and does not serve yet. One round trip.
+ * was written and did not serve yet, at this look or at the last one. One round trip.
  */
 export async function emptiness({ state }: Serving): Promise<'gone' | 'opening' | null> {
+  const wasOpening = !state.verified && !state.building;
   const found = await state.refresh().catch(() => null);
   if (found === 'missing') return 'gone';
   if (found === null || typeof found === 'string') return null;
-  return state.verified || state.building ? null : 'opening';
+  return !state.building && (wasOpening || !state.verified) ? 'opening' : null;
 }
 
 async function settleOne(

@@ -264,12 +264,13 @@ export class Serving {
     request.code = this.state.rules.generateCodes ? request.code || mintCode() : '';
   }
 
-  /** While it is rebuilt nothing is taken, but what an earlier copy of this very call took is found. */
+  /** While it is rebuilt nothing is taken, but what an earlier call or copy under this id took is found. */
   #refusedOr({ id, userId }: ReserveRequest, reply: Reply, reason: NotReadyReason): ReserveAnswer {
     const at = reply.indexOf(id, 1);
     if (at < 0) return { word: 'not_ready', reason };
     const of = { campaignId: this.state.id, userId, epoch: this.state.epoch };
-    return { word: 'waiting', issuance: decodeIssuance(String(reply[at + 1]), String(reply[at + 2]), of) };
+    const issuance = decodeIssuance(String(reply[at + 1]), String(reply[at + 2]), of);
+    return { word: issuance.state === 'issued' ? 'issued' : 'waiting', issuance };
   }
 
   /** Where Redis alone keeps what was promised, its replicas may be asked to have it too. */

@@ -52,11 +52,11 @@ export async function join(request: JoinRequest, parts: JoinParts): Promise<Join
   const id = requestId === undefined ? mintId() : deriveId(campaignId, userId, requestId);
   if (eligible) {
     const call = { id, userId };
-    const reason = await refusalOfRule(eligible, serving.state, call, {
+    const refusal = await refusalOfRule(eligible, serving.state, call, {
       repeatable: requestId !== undefined,
       timeoutMs,
     });
-    if (reason !== null) return refuse({ status: 'not_eligible', reason });
+    if (refusal) return refuse(refusal);
   }
   const answer = await line.join({ id, userId, deadlineAt: monotonicMs() + timeoutMs });
   if (answer.status === 'expired') {

@@ -1,8 +1,8 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { CouponIssuer, NotIssuedError, NotSavedError, type RedisClient } from '../../src/index.js';
+import { CouponIssuer, NotIssuedError, NotSavedError } from '../../src/index.js';
 import { scripts } from '../../src/redis/scripts.js';
-import { dump, fails, loadScripts, recording, ScriptedPersistence } from '../support/campaigns.js';
+import { dump, fails, loadScripts, recording, ScriptedPersistence, withEach } from '../support/campaigns.js';
 import { checkInvariants } from '../support/invariants.js';
 import { RedisServer } from '../support/redis-server.js';
 
@@ -37,15 +37,6 @@ function signal(): { readonly fired: Promise<void>; readonly fire: () => void } 
     fire = resolve;
   });
   return { fired, fire };
-}
-
-/** The same client, but for what is done around each call. */
-function withEach(through: RedisClient, around: (sha1: string, send: () => Promise<unknown>) => Promise<unknown>) {
-  return {
-    evalsha: (sha1: string, keys: number, ...args: string[]) =>
-      around(sha1, () => through.evalsha(sha1, keys, ...args)),
-    eval: (source: string, keys: number, ...args: string[]) => through.eval(source, keys, ...args),
-  };
 }
 
 /** Runs a late copy of the last call of a script and returns what it answered; it must leave no trace. */

@@ -30,7 +30,7 @@ function expectedAnswer(loss: Loss, { when, step, nth }: Place): string {
   const begun = step !== 'register-campaign' && !unknownEpoch && !(step === 'begin-rebuild' && when === 'before');
   const stretches = loss === 'kept' ? 2 : 1;
   if (begun && !(step === 'finish-rebuild' && when === 'after' && nth === stretches)) {
-    return loss === 'kept' || rowsAreThere({ when, step, nth }) ? 'accepted' : 'not_ready:rebuilding';
+    return loss === 'kept' || rowsAreThere({ when, step, nth }) ? 'issued' : 'not_ready:rebuilding';
   }
   if (begun || loss === 'kept') return 'issued';
   return step === 'register-campaign' && when === 'before' ? 'UNKNOWN_CAMPAIGN' : 'not_ready:missing';

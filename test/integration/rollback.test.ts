@@ -1,6 +1,8 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type CampaignDefinition, CouponIssuer, MemoryPersistence } from '../../src/index.js';
+import { type CampaignDefinition, CouponIssuer, type IssueResult, MemoryPersistence } from '../../src/index.js';
+import { scripts } from '../../src/redis/scripts.js';
+import { withEach } from '../support/campaigns.js';
 import { checkCounters } from '../support/invariants.js';
 import { RedisServer } from '../support/redis-server.js';
 
@@ -37,6 +39,12 @@ async function copied(): Promise<() => Promise<void>> {
     for (const [name, value] of copies) await redis.restore(name, 0, value);
   };
 }
+
+const unit = (result: IssueResult) => {
+  if (result.status !== 'issued') throw new Error(result.status);
+  const { id, serial, code, userId, grant } = result.issuance;
+  return { id, serial, code, userId, grant };
+};
 
 const issueTo = async (userId: string, by = issuer) => {
   for (const { id } of DEFINITIONS) {
@@ -153,6 +161,90 @@ describe.each([
     await checkCounters({ redis, campaignId: id });
     expect((await rows()).length).toBeGreaterThan(count - 40);
     expect(await fresh.inspect(id)).toMatchObject({ available: 0, reserved: 0, issued: (await rows()).length });
+  });
+});
+
+describe.each(DEFINITIONS)('while $id is rebuilt, a repeat of what was issued', (definition) => {
+  const { id } = definition;
+  const request = { campaignId: id, userId: 'ann', requestId: 'click-1' };
+  const codes = id === 'pool' ? { codes: CODES } : {};
+  const STEPS = {
+    counted: ['keepPromised', 'rebuildRows', 'finishRebuild'],
+    codes: ['loadCodes', 'keepKnown'],
+  } as const;
+  const steps = new Set<string>(
+    [...STEPS.counted, ...(id === 'pool' ? STEPS.codes : [])].map((name) => scripts[name].sha1),
+  );
+
+  /** Rebuilds, and does this before and after each step. */
+  const rebuildAround = (around: () => Promise<void>) => {
+    const client = withEach(redis, async (sha1, send) => {
+      if (steps.has(sha1)) await around();
+      const reply = await send();
+      if (steps.has(sha1)) await around();
+      return reply;
+    });
+    return new CouponIssuer({ redis: client, persistence }).rebuild(definition, codes);
+  };
+
+  test('is told issued with its code at each step', async () => {
+    const first = await issuer.issue(request);
+    await issueTo('bob');
+    await issuer.idle();
+    const told: unknown[] = [];
+    await rebuildAround(async () => {
+      const from = [issuer, new CouponIssuer({ redis, persistence })];
+      for (const by of from) told.push(await by.issue(request));
+      expect(await from[1]!.issue({ ...request, requestId: 'click-2' })).not.toMatchObject({ status: 'issued' });
+    });
+    expect(told.length).toBeGreaterThanOrEqual(id === 'pool' ? 20 : 12);
+    for (const one of told) expect(one).toMatchObject({ ...first, issuance: { ...unit(first) }, replayed: true });
+    if (id === 'pool') expect(unit(first).code).toBe('AAA');
+  });
+
+  test('is told not_ready where the own rule refuses its user by now, and is thrown nothing', async () => {
+    await issuer.issue(request);
+    await issuer.idle();
+    const eligible = () => ({ reason: 'under age' });
+    const told: unknown[] = [];
+    await rebuildAround(async () => {
+      told.push(await new CouponIssuer({ redis, persistence, eligible }).issue(request));
+    });
+    for (const one of told.slice(0, -1)) expect(one).toEqual({ status: 'not_ready', reason: 'rebuilding' });
+    expect(told.at(-1)).toMatchObject({ status: 'issued', replayed: true });
+  });
+
+  test('is told issued also by a rebuild of what went back, where that knew it', async () => {
+    const first = await issuer.issue(request);
+    await issuer.idle();
+    const back = await copied();
+    await issueTo('bob');
+    await back();
+    const fresh = new CouponIssuer({ redis, persistence });
+    const told: unknown[] = [];
+    await rebuildAround(async () => {
+      told.push(await fresh.issue(request));
+    });
+    for (const one of told) expect(one).toMatchObject({ status: 'issued', issuance: unit(first) });
+  });
+
+  test('is told issued no longer once its unit is found to be the row of another user', async () => {
+    await issuer.issue(request);
+    await issuer.idle();
+    const [row] = await persistence.list(id, { afterSerial: 0, limit: 1 });
+    // The database lost the row, and gave the unit to somebody else.
+    persistence = new MemoryPersistence();
+    await persistence.save([{ ...row!, id: 'another-row'.padEnd(22, '0'), userId: 'zoe' }]);
+    const operator = new CouponIssuer({ redis, persistence });
+    await operator.rebuild(definition, codes);
+    const told: unknown[] = [];
+    await rebuildAround(async () => {
+      told.push(await operator.issue(request));
+    });
+    // It was promised another unit, which is saved only once the campaign serves.
+    expect(told.length).toBeGreaterThan(4);
+    for (const one of told.slice(0, -1)) expect(one).toMatchObject({ status: 'accepted', issuance: { code: null } });
+    expect(told.at(-1)).toMatchObject({ status: 'issued', replayed: true });
   });
 });
 

@@ -34,11 +34,11 @@ const ofAllKeys = ({ name, keys }: { name: string; keys: readonly (string | unde
   EXPIRES.includes(name) && keys[0] === 'key';
 /** Looking ids up, judging the window and taking units is one act; so is refusing one unit and taking the next, or judging a stretch of serials, or a line. */
 const LONGER: Record<string, number> = {
-  reserve: 146,
+  reserve: 148,
   reassign: 64,
   'claim-due': 74,
   'load-codes': 80,
-  'rebuild-rows': 121,
+  'rebuild-rows': 123,
   'finish-rebuild': 74,
   'admit-line': 88,
   'join-line': 96,

@@ -108,7 +108,7 @@ export const ROLLBACK = [
   {
     defect: 'a pass over all campaigns fails for one that is being opened',
     file: 'src/settle.ts',
-    find: "return state.verified || state.building ? null : 'opening';",
+    find: "return !state.building && (wasOpening || !state.verified) ? 'opening' : null;",
     replace: 'return null;',
     caughtBy: { file: 'test/integration/repeats.test.ts', test: 'does not stop a pass' },
   },
@@ -160,5 +160,33 @@ export const ROLLBACK = [
     find: 'Math.max(0, units + Math.min(0, withdrawn))',
     replace: 'units',
     caughtBy: { file: 'test/integration/rollback.test.ts', test: 'is not counted as available' },
+  },
+  {
+    defect: 'an activation in the middle of a look makes the look a fault',
+    file: 'src/settle.ts',
+    find: '(wasOpening || !state.verified)',
+    replace: '!state.verified',
+    caughtBy: { file: 'test/integration/repeats.test.ts', test: 'that is activated in the middle of a look' },
+  },
+  {
+    defect: 'while it is rebuilt a repeat of what was issued is told accepted',
+    file: 'src/redis/serving.ts',
+    find: "issuance.state === 'issued' ? 'issued' : 'waiting', issuance }",
+    replace: "'waiting' as const, issuance }",
+    caughtBy: { file: 'test/integration/rollback.test.ts', test: 'is told issued with its code at each step' },
+  },
+  {
+    defect: 'a rebuild forgets what was issued once it carried it over',
+    file: 'lua/reserve.lua',
+    find: "if record.stamp == '0' then text = issuedText(text) end",
+    replace: '',
+    caughtBy: { file: 'test/integration/rollback.test.ts', test: 'is told issued with its code at each step' },
+  },
+  {
+    defect: 'a user whose unit is the row of another one is told that it was issued',
+    file: 'lua/rebuild-rows.lua',
+    find: "if loser.stamp == '0' then loser.stamp = '1' end",
+    replace: '',
+    caughtBy: { file: 'test/integration/rollback.test.ts', test: 'is told issued no longer' },
   },
 ];

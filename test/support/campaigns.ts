@@ -83,6 +83,18 @@ export function recording(
   };
 }
 
+/** The same client, but for what is done around each call. */
+export function withEach(
+  through: RedisClient,
+  around: (sha1: string, send: () => Promise<unknown>) => Promise<unknown>,
+) {
+  return {
+    evalsha: (sha1: string, keys: number, ...args: string[]) =>
+      around(sha1, () => through.evalsha(sha1, keys, ...args)),
+    eval: (source: string, keys: number, ...args: string[]) => through.eval(source, keys, ...args),
+  };
+}
+
 /** Loads every script, so that the next call is the one EVALSHA that a test wants to see. */
 export async function loadScripts(redis: Redis): Promise<void> {
   for (const script of Object.values(scripts)) await redis.script('LOAD', script.source);
