@@ -18,7 +18,7 @@ export async function refusalOfRule(
 ): Promise<Extract<IssueResult, { reason: string }> | null> {
   let verdict: true | { reason: string };
   try {
-    const asked = (async () => eligible({ campaignId: state.id, userId: call.userId }))();
+    const asked = (async () => eligible(Object.freeze({ campaignId: state.id, userId: call.userId })))();
     verdict = await withDeadline(asked, options.timeoutMs, () => new Error('no answer in time'));
   } catch (error) {
     throw new HookError('eligible failed; nothing was reserved', { cause: redacted(error) });

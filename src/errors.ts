@@ -1,4 +1,5 @@
 import { isError, isErrorNamed, read } from './foreign.js';
+import { Redaction } from './redaction.js';
 import type { NotReadyReason } from './result.js';
 
 /** The code of every error that this library throws. Each has one class and one heading in `docs/errors.md`. */
@@ -256,17 +257,15 @@ const MAX_MESSAGE = 300;
 
 /**
  * A copy of somebody else's error that is safe to log: its name, its code and its message with connection strings and the
- * given secrets blotted out. Everything else is left behind, because clients attach arguments and databases attach rows.
+ * given secrets blotted out, in their usual disguises too. Everything else is left behind, because clients attach arguments and databases attach rows.
  */
 export function redacted(error: unknown, secrets: Iterable<string | null> = []): Error {
   const source = isError(error) ? error : new Error('something that is not an Error was thrown');
-  let message = read(() => String(source.message)) ?? 'a message that cannot be read';
-  // The longest first: a secret that begins with another one would leave its end behind.
-  const known = [...secrets].filter((secret) => secret !== null && secret !== '') as string[];
-  for (const secret of known.sort((a, b) => b.length - a.length)) message = message.replaceAll(secret, '[redacted]');
-  message = message.replace(URL_LIKE, '[redacted]').slice(0, MAX_MESSAGE);
+  const redaction = new Redaction(secrets);
+  const said = read(() => String(source.message)) ?? 'a message that cannot be read';
+  const message = redaction.of(said).replace(URL_LIKE, '[redacted]').slice(0, MAX_MESSAGE);
   const safe = (text: unknown, shape: RegExp): text is string =>
-    typeof text === 'string' && shape.test(text) && !known.some((secret) => text.includes(secret));
+    typeof text === 'string' && shape.test(text) && redaction.of(text) === text;
   const name = read(() => source.name);
   const code = read(() => (source as { code?: unknown }).code);
   const isCode = safe(code, /^[A-Z0-9_]{1,32}$/);

@@ -81,6 +81,8 @@ export function countRefusals(emit: Emit, campaignId: string, statuses: readonly
 export function safeEmit(observer: ((event: CouponEvent) => void) | undefined): Emit {
   if (!observer) return () => {};
   return (event) => {
+    if ('issuance' in event) Object.freeze(event.issuance);
+    Object.freeze(event);
     try {
       const returned: unknown = observer(event);
       if (isThenable(returned)) Promise.resolve(returned).catch(() => {});

@@ -47,6 +47,12 @@ export function deriveId(campaignId: string, userId: string, requestId: string):
     .toString('base64url');
 }
 
+/** The same issuance, committed. Written out, because a frozen object is slow to spread. */
+export function asIssued(reserved: Issuance): Issuance {
+  const { id, campaignId, userId, grant, serial, code, issuedAt, epoch } = reserved;
+  return { id, campaignId, userId, grant, serial, code, issuedAt, epoch, state: 'issued' };
+}
+
 /** The same issuance without its code, for whoever must not see it yet. */
 export function withoutCode(issuance: Issuance): Issuance {
   return issuance.code === null ? issuance : { ...issuance, code: null };

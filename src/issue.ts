@@ -3,9 +3,9 @@ import { withDeadline } from './deadline.js';
 import type { Deliveries } from './deliver.js';
 import { inDoubt, RedisError, redacted } from './errors.js';
 import { type Emit, refOf } from './events.js';
-import { type Issuance, withoutCode } from './issuance.js';
+import { asIssued, type Issuance, withoutCode } from './issuance.js';
 import type { WithdrawWord } from './redis/holding.js';
-import type { Reservation, Tries } from './redis/reservation.js';
+import { intact, type Reservation, type Tries } from './redis/reservation.js';
 import type { ReserveAnswer, ReserveRequest, Serving } from './redis/serving.js';
 import type { Refusal, SaveOutcome, Saves } from './save.js';
 import { acceptedNow, type Told, toldAtOnce, toldOf } from './told.js';
@@ -164,14 +164,21 @@ export async function carryThrough(
   }
 }
 
-function saveOf({ state }: Serving, { issuance }: Reservation, { deadlineAt }: Attempt, saves: Saves) {
-  return saves.add({ issuance, perUser: state.rules.perUser, deadlineAt });
+function saveOf({ state }: Serving, reservation: Reservation, { deadlineAt }: Attempt, saves: Saves) {
+  const { perUser } = state.rules;
+  return saves.add({
+    get issuance() {
+      return intact(reservation);
+    },
+    perUser,
+    deadlineAt,
+  });
 }
 
 function issued(serving: Serving, reservation: Reservation): Carried {
   return {
     outcome: 'issued',
-    issuance: { ...reservation.issuance, state: 'issued' },
+    issuance: asIssued(intact(reservation)),
     finished: () => serving.held(reservation).confirm(reservation),
   };
 }
@@ -184,9 +191,10 @@ async function deliver(
   steps: Steps,
   deliveries: Deliveries,
 ): Promise<Carried | null> {
-  const { issuance, leaseEndsAt } = reservation;
+  const issuance = intact(reservation);
+  const { leaseEndsAt } = reservation;
   const delivery = await deliveries.run(issuance, { deadlineAt: attempt.deadlineAt, leaseEndsAt });
-  if (delivery === 'unknown') return { outcome: 'accepted', issuance, trouble: 'unknown' };
+  if (delivery === 'unknown') return { outcome: 'accepted', issuance: intact(reservation), trouble: 'unknown' };
   if (delivery === 'not_delivered') return giveBack(serving, reservation, attempt, steps, DELIVERY_FAILED);
   return null;
 }
@@ -199,7 +207,7 @@ async function afterRefusal(
   steps: Steps,
   { save, reassigned }: { save: Exclude<SaveOutcome, { verdict: 'saved' }>; reassigned: number },
 ): Promise<Carried | Reservation> {
-  const { issuance } = reservation;
+  const issuance = intact(reservation);
   const delivered = steps.deliveries !== null;
   switch (save.verdict) {
     case 'unknown':
@@ -254,7 +262,8 @@ async function giveBack(
 
 /** It was delivered or promised, so it is not given back. */
 function stays(serving: Serving, reservation: Reservation, steps: Steps, { trouble, reason }: Failure): Carried {
-  const { issuance, tries } = reservation;
+  const issuance = intact(reservation);
+  const { tries } = reservation;
   if (trouble !== 'refused_for_good') return { outcome: 'accepted', issuance, trouble };
   if (reason !== undefined) {
     const error = redacted(new Error(`the adapter refused the row for good (${reason})`), [issuance.code]);
@@ -290,7 +299,7 @@ async function meetRow(
   const adopt = async () => {
     const word = await serving.held(reservation).adopt(reservation, row, delivered);
     if (word !== 'adopted' || !otherUnit) return;
-    if (delivered) await reportWithdrawn(reservation.issuance, steps);
+    if (delivered) await reportWithdrawn(intact(reservation), steps);
     else steps.emit({ type: 'released', ...refOf(reservation.issuance) });
   };
   if (row.id === reservation.id) {
@@ -321,7 +330,7 @@ export async function takeOut(
 ): Promise<WithdrawWord> {
   const word = await serving.held(reservation).withdraw(reservation);
   if (word === 'withdrawn') {
-    if (delivered) await reportWithdrawn(reservation.issuance, steps);
+    if (delivered) await reportWithdrawn(intact(reservation), steps);
     else steps.emit({ type: 'withdrawn', delivered, ...refOf(reservation.issuance) });
   }
   return word;

@@ -2,10 +2,10 @@ import { type Caller, InContext } from './batch.js';
 import { redacted } from './errors.js';
 import { type Emit, refOf } from './events.js';
 import type { InFlight } from './in-flight.js';
-import { type Issuance, withoutCode } from './issuance.js';
+import { asIssued, type Issuance, withoutCode } from './issuance.js';
 import { carryOn, type IssueCall, type Steps } from './issue.js';
 import { inCall } from './methods.js';
-import type { Reservation } from './redis/reservation.js';
+import { intact, type Reservation } from './redis/reservation.js';
 import type { ReserveAnswer, Serving } from './redis/serving.js';
 import type { IssueResult } from './result.js';
 import type { SaveOutcome, SaveRequest, Saves } from './save.js';
@@ -76,7 +76,7 @@ export class Issuing implements Caller<ReserveAnswer> {
       this.#goOn(reservation, ended);
       return;
     }
-    const issuance: Issuance = { ...reservation.issuance, state: 'issued' };
+    const issuance: Issuance = asIssued(intact(reservation));
     const result = issuedNow(issuance, this.#parts.steps, this.#call.replayed);
     this.#serving.held(reservation).handConfirm(reservation, this.#ending(issuance));
     this.#tell(result);
@@ -140,7 +140,7 @@ class Saving implements SaveRequest, Caller<SaveOutcome> {
   }
 
   get issuance(): Issuance {
-    return this.#reservation.issuance;
+    return intact(this.#reservation);
   }
 
   resolve(outcome: SaveOutcome): void {

@@ -85,7 +85,8 @@ async function saveAll(
   const { faults, search, doubt } = attempt;
   try {
     const verdicts = await saveOnce(adapter, requests, attempt.deadlineAt);
-    search.cameThrough();
+    if (verdicts.every(({ verdict }) => verdict === 'refused')) search.refused();
+    else search.cameThrough();
     return doubt ? verdicts.map(inDoubt) : verdicts;
   } catch (error) {
     const issuances = requests.map(({ issuance }) => issuance);

@@ -50,7 +50,7 @@ class Rows {
     if (existing) return { verdict: 'user_conflict', existing };
     if (this.bySerial.has(serial)) return { verdict: 'serial_conflict' };
     if (code !== null && this.#byCode.has(code)) return { verdict: 'code_conflict' };
-    const row: Issuance = { ...issuance, state: 'issued' };
+    const row: Issuance = Object.freeze({ ...issuance, state: 'issued' });
     this.byId.set(id, row);
     this.bySerial.set(serial, row);
     this.#byGrant.set(grant, row);

@@ -32,7 +32,7 @@ export function decodeRecord(grant: string, record: string, of: RecordOf): Decod
   const issuedAt = record.indexOf(':', serialAt) + 1;
   const idAt = record.indexOf(':', issuedAt) + 1;
   const codeAt = record.indexOf(':', idAt) + 1;
-  const issuance: Issuance = {
+  const issuance: Issuance = Object.freeze({
     id: record.slice(idAt, codeAt - 1),
     campaignId: of.campaignId,
     userId: of.userId,
@@ -42,7 +42,7 @@ export function decodeRecord(grant: string, record: string, of: RecordOf): Decod
     issuedAt: new Date(Number(record.slice(issuedAt, idAt - 1))),
     epoch: of.epoch,
     state: record.startsWith('i') ? 'issued' : 'reserved',
-  };
+  });
   const tries = stampAt === 2 ? NEVER_FAILED : decodeTries(Number(record.slice(1, stampAt - 1)));
   return { issuance, stamp: record.slice(stampAt, serialAt - 1), tries };
 }

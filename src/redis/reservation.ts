@@ -11,6 +11,8 @@ export interface Reservation {
   readonly stamp: string;
   /** As Redis keeps it. */
   readonly record: string;
+  /** When it was reserved, ms: `issuance` was in the hands of hooks, and a date moves even in what is frozen. */
+  readonly issuedMs: number;
   /** With its code, which nobody may be shown before the row is committed. */
   readonly issuance: Issuance;
   /** Only the call that took the unit may give it back: whoever took it over may have promised it to somebody. */
@@ -18,6 +20,12 @@ export interface Reservation {
   readonly tries: Tries;
   /** Until when nobody else acts on it; monotonic ms, reckoned from before the call was sent. */
   readonly leaseEndsAt: number;
+}
+
+/** The issuance as it was reserved, whatever a hook made of the date. */
+export function intact({ issuance, issuedMs }: Reservation): Issuance {
+  if (issuance.issuedAt.getTime() === issuedMs) return issuance;
+  return Object.freeze({ ...issuance, issuedAt: new Date(issuedMs) });
 }
 
 export function toReservation(
@@ -29,5 +37,6 @@ export function toReservation(
   state.sawStamp(Number(stamp));
   const leaseEndsAt = of.sentAt + state.leaseMs;
   const field = fieldOf(issuance.grant, userId);
-  return { field, id: issuance.id, stamp, record, issuance, mayRelease, tries, leaseEndsAt };
+  const issuedMs = issuance.issuedAt.getTime();
+  return { field, id: issuance.id, stamp, record, issuedMs, issuance, mayRelease, tries, leaseEndsAt };
 }

@@ -191,7 +191,7 @@ export const ERRORS = [
   {
     defect: 'poison rows at the front of a batch hide the rows behind them',
     file: 'src/save.ts',
-    find: '    search.cameThrough();\n',
+    find: 'else search.cameThrough();',
     replace: '',
     caughtBy: save('many poison rows at the front of a batch'),
   },

@@ -2,6 +2,8 @@ const SAVE = 'test/unit/save.test.ts';
 const UNTRUE = 'test/fault/untrue-answers.test.ts';
 const LISTING = 'test/integration/listing.test.ts';
 
+const OBJECTS = 'test/fault/hook-objects.test.ts';
+const REDACTION = 'test/unit/redaction.test.ts';
 const ROW = 'test/fault/refused-row.test.ts';
 
 /** What an adapter or a hook says and does: checked before it counts, read once, and told once. */
@@ -161,5 +163,68 @@ export const REFUSED = [
     find: 'campaignIds.length === 1 ?',
     replace: 'campaignIds.length > 0 ?',
     caughtBy: { file: SAVE, test: 'a fault of a batch that mixes campaigns' },
+  },
+  {
+    defect: 'a code in another case is told',
+    file: 'src/redaction.ts',
+    find: ".replaceAll('+', ' ').toLowerCase()",
+    replace: ".replaceAll('+', ' ')",
+    caughtBy: { file: REDACTION, test: 'a code is blotted out in lower case' },
+  },
+  {
+    defect: 'a code that is quoted is told',
+    file: 'src/redaction.ts',
+    find: ".replace(QUOTING, '')",
+    replace: '',
+    caughtBy: { file: REDACTION, test: 'quoted for SQL by doubling' },
+  },
+  {
+    defect: 'a code in a URL is told',
+    file: 'src/redaction.ts',
+    find: "if (token[0] === '%') return",
+    replace: 'if (false) return',
+    caughtBy: { file: REDACTION, test: 'in the path of a URL' },
+  },
+  {
+    defect: 'the beginning of a code is told',
+    file: 'src/redaction.ts',
+    find: 'if (begun > 0)',
+    replace: 'if (false)',
+    caughtBy: { file: REDACTION, test: 'a code that is cut is blotted out' },
+  },
+  {
+    defect: 'the end of a code is told',
+    file: 'src/redaction.ts',
+    find: 'if (ended > 0)',
+    replace: 'if (false)',
+    caughtBy: { file: REDACTION, test: 'a code that is cut is blotted out' },
+  },
+  {
+    defect: 'the end of the search cuts through a code, which is told',
+    file: 'src/redaction.ts',
+    find: '? SEARCHED - LONGEST_SECRET :',
+    replace: '? SEARCHED :',
+    caughtBy: { file: REDACTION, test: 'a message of ten megabytes' },
+  },
+  {
+    defect: 'a hook writes into what is saved',
+    file: 'src/redis/record.ts',
+    find: 'const issuance: Issuance = Object.freeze({',
+    replace: 'const issuance: Issuance = ({',
+    caughtBy: { file: OBJECTS, test: 'every object that a hook is given is frozen' },
+  },
+  {
+    defect: 'a date that a hook moved is saved and told',
+    file: 'src/redis/reservation.ts',
+    find: 'if (issuance.issuedAt.getTime() === issuedMs) return issuance',
+    replace: 'if (issuedMs > 0) return issuance',
+    caughtBy: { file: OBJECTS, test: 'a delivery that moves the date' },
+  },
+  {
+    defect: 'an observer writes into an event',
+    file: 'src/events.ts',
+    find: '    Object.freeze(event);\n',
+    replace: '',
+    caughtBy: { file: OBJECTS, test: 'every object that a hook is given is frozen' },
   },
 ];

@@ -350,6 +350,15 @@ test('a fault of a batch that mixes campaigns names all of them, and none of the
   ]);
 });
 
+test('rows that are refused alone one after the other do not count as coming through', async () => {
+  const { sizes, verdicts } = await saveBatch(64, async (issuances) => {
+    if (issuances.length > 1) throw new NotSavedError('a row was refused');
+    return [{ verdict: 'refused', reason: 'unknown_customer' }];
+  });
+  expect(verdicts).toEqual({ refused: 8, not_saved: 56 });
+  expect(sizes.length).toBeLessThan(40);
+});
+
 test('a save that hangs until the deadline is unknown, and its signal is aborted', async () => {
   const signals: AbortSignal[] = [];
   const { verdicts } = await saveBatch(

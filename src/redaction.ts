@@ -1,0 +1,149 @@
+/** Of a longer text only so much is searched, and of its end nothing is told: it may cut through a secret. */
+const SEARCHED = 8_192;
+const LONGEST_SECRET = 1_024;
+/** A beginning or an end of a secret as long as this is taken for the secret. */
+const PART = 8;
+/** Shorter ones occur in any text: they are blotted out only as they stand. */
+const SHORTEST = 4;
+/** One character, or what stands for some: a run of percent encoding, an escape of JSON, an entity of HTML or XML. */
+const TOKEN = /(?:%[0-9a-f]{2})+|\\u[0-9a-f]{4}|&(?:amp|lt|gt|quot|apos|#\d{1,7}|#x[0-9a-f]{1,6});|[\s\S]/giu;
+const ENTITIES: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
+/** Quoting adds these or doubles them. */
+const QUOTING = /["'`\\\p{Cc}]/gu;
+const PLAIN = /^[\w .:/-]*$/;
+
+/** A text as it is compared, and for each of its characters where that began and ended in the text. */
+interface Folded {
+  readonly text: string;
+  readonly from: readonly number[];
+  readonly to: readonly number[];
+}
+
+/**
+ * Blots secrets out of texts, as they stand and in their usual disguises: in another case, quoted for JSON, SQL, HTML or a URL, in hex or base64, and cut to a
+ * beginning or an end of eight characters or more. Text and secrets are folded in the same way and compared, in one pass over the text.
+ */
+export class Redaction {
+  readonly #short: string[] = [];
+  readonly #whole: string[] = [];
+  readonly #byHead = new Map<string, string[]>();
+  readonly #byTail = new Map<string, string[]>();
+
+  constructor(secrets: Iterable<string | null>) {
+    for (const secret of new Set(secrets)) {
+      if (secret === null || secret === '') continue;
+      const forms = formsOf(secret);
+      if (forms[0]!.length < SHORTEST) this.#short.push(secret);
+      for (const form of forms) this.#add(form);
+    }
+    // A secret that begins with another one would leave its end behind.
+    this.#short.sort((a, b) => b.length - a.length);
+  }
+
+  #add(form: string): void {
+    if (form.length < SHORTEST) return;
+    if (form.length < PART) {
+      this.#whole.push(form);
+      return;
+    }
+    push(this.#byHead, form.slice(0, PART), form);
+    push(this.#byTail, form.slice(-PART), form);
+  }
+
+  /** The text without the secrets. Of one that is very long, the beginning. */
+  of(text: string): string {
+    const searched = text.slice(0, SEARCHED);
+    const end = text.length > SEARCHED ? SEARCHED - LONGEST_SECRET : text.length;
+    let clean = this.#blotted(searched, end);
+    for (const secret of this.#short) clean = clean.replaceAll(secret, '[redacted]');
+    return clean;
+  }
+
+  #blotted(text: string, end: number): string {
+    if (this.#whole.length === 0 && this.#byHead.size === 0) return text.slice(0, end);
+    const folded = fold(text);
+    const blots: [from: number, to: number][] = [];
+    this.#find(folded.text, (at, length) => blots.push([folded.from[at]!, folded.to[at + length - 1]!]));
+    blots.sort(([a], [b]) => a - b);
+    let clean = '';
+    let told = 0;
+    for (const [from, to] of blots) {
+      if (from >= end) break;
+      if (from >= told) clean += `${text.slice(told, from)}[redacted]`;
+      told = Math.max(told, to);
+    }
+    return clean + text.slice(told, Math.max(told, end));
+  }
+
+  #find(text: string, found: (at: number, length: number) => void): void {
+    for (const whole of this.#whole) {
+      for (let at = text.indexOf(whole); at >= 0; at = text.indexOf(whole, at + 1)) found(at, whole.length);
+    }
+    for (let at = 0; at + PART <= text.length; at++) {
+      const part = text.slice(at, at + PART);
+      const begun = longest(this.#byHead.get(part), (form, n) => text[at + n] === form[n]);
+      if (begun > 0) found(at, begun);
+      const ended = longest(this.#byTail.get(part), (form, n) => text[at + PART - 1 - n] === form.at(-1 - n));
+      if (ended > 0) found(at + PART - ended, ended);
+    }
+  }
+}
+
+/** How many characters the text shares with one of the forms; 0 if there is none. */
+function longest(forms: readonly string[] | undefined, isSame: (form: string, n: number) => boolean): number {
+  let most = 0;
+  for (const form of forms ?? []) {
+    let n = PART;
+    while (n < form.length && isSame(form, n)) n++;
+    most = Math.max(most, n);
+  }
+  return most;
+}
+
+/** What a secret looks like once it is folded, itself first. */
+function formsOf(secret: string): string[] {
+  const text = secret.toWellFormed();
+  const bytes = Buffer.from(text);
+  const forms = [foldText(secret)];
+  // Where it holds what is itself the disguise of something, once more as it is in disguise.
+  if (/[%&\\\p{Cc}]/u.test(text)) forms.push(foldText(encodeURIComponent(text)), foldText(JSON.stringify(text)));
+  forms.push(bytes.toString('hex'));
+  for (const base of ['base64', 'base64url'] as const) forms.push(foldText(bytes.toString(base).replace(/=+$/, '')));
+  return [...new Set(forms)];
+}
+
+function foldText(text: string): string {
+  return PLAIN.test(text) ? text.toLowerCase() : fold(text).text;
+}
+
+/** Characters that stand for others are decoded, quoting is left out, case does not count, and `+` is a space, as in a URL. */
+function fold(text: string): Folded {
+  let folded = '';
+  const from: number[] = [];
+  const to: number[] = [];
+  for (const { 0: token, index } of text.matchAll(TOKEN)) {
+    const plain = decoded(token).replace(QUOTING, '').replaceAll('+', ' ').toLowerCase();
+    for (let i = 0; i < plain.length; i++) {
+      from.push(index);
+      to.push(index + token.length);
+    }
+    folded += plain;
+  }
+  return { text: folded, from, to };
+}
+
+function decoded(token: string): string {
+  if (token.length < 3) return token;
+  if (token[0] === '%') return Buffer.from(token.replaceAll('%', ''), 'hex').toString();
+  if (token[0] === '\\') return String.fromCharCode(Number.parseInt(token.slice(2), 16));
+  const name = token.slice(1, -1).toLowerCase();
+  if (name[0] !== '#') return ENTITIES[name]!;
+  const point = name[1] === 'x' ? Number.parseInt(name.slice(2), 16) : Number(name.slice(1));
+  return point <= 0x10ffff ? String.fromCodePoint(point) : '';
+}
+
+function push(map: Map<string, string[]>, key: string, form: string): void {
+  const forms = map.get(key);
+  if (forms) forms.push(form);
+  else map.set(key, [form]);
+}

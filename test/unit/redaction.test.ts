@@ -1,0 +1,62 @@
+import { expect, test } from 'vitest';
+import { redacted } from '../../src/errors.js';
+import { Redaction } from '../../src/redaction.js';
+
+const SPECIAL = 'SE"C\'RE/T +\\%41-1234';
+
+test.each<[string, string, (code: string) => string]>([
+  ['as it stands', SPECIAL, (code) => code],
+  ['quoted for JSON', SPECIAL, (code) => JSON.stringify({ c: code })],
+  ['quoted for JSON within JSON', SPECIAL, (code) => JSON.stringify(JSON.stringify({ c: code }))],
+  ['quoted for SQL by doubling', "SE'CRET1234", (code) => `near '${code.replaceAll("'", "''")}'`],
+  ['quoted for SQL by a backslash', "SE'CRET1234", (code) => `near '${code.replaceAll("'", "\\'")}'`],
+  ['in the path of a URL', SPECIAL, (code) => `PUT /coupons/${encodeURIComponent(code)}`],
+  ['in the query of a URL', SPECIAL, (code) => `PUT /coupons?${new URLSearchParams({ c: code })}`],
+  ['in the path of a URL, in lower case', SPECIAL, (code) => encodeURIComponent(code).toLowerCase()],
+  ['encoded as a URL twice', 'SE CRET-1234', (code) => JSON.stringify({ path: encodeURIComponent(code) })],
+  ['in lower case', 'SECRETCODE12', (code) => code.toLowerCase()],
+  ['of other letters, escaped', 'ключ-1234', () => '\\u043a\\u043b\\u044e\\u0447-1234'],
+  ['of other letters, in a URL', 'ключ-1234', (code) => encodeURIComponent(code)],
+  ['with entities', 'A&B<C>1234', () => 'A&amp;B&lt;C&#62;1234'],
+  ['in hex', 'SECRETCODE12', (code) => `x'${Buffer.from(code).toString('hex').toUpperCase()}'`],
+  ['in base64', 'SECRETCODE12', (code) => Buffer.from(code).toString('base64')],
+  ['in base64url', 'SECRET???~~~', (code) => Buffer.from(code).toString('base64url')],
+  ['with a line break, in JSON', 'SECRET\nCODE', (code) => JSON.stringify(code)],
+])('a code is blotted out %s', (_, code, disguise) => {
+  const told = redacted(new Error(`before ${disguise(code)} after`), ['OTHER-CODE-1', code]).message;
+  expect(told).toMatch(/^before .*\[redacted\].* after$/s);
+  expect(told.replace('[redacted]', '')).not.toMatch(/SE.?C|1234|CODE|53454352|U0VD/i);
+});
+
+test('a code that is cut is blotted out, its beginning and its end', () => {
+  const code = 'QWERTZUIOPASDFGHJKLYXCVBNM';
+  expect(redacted(new Error(`value "${code.slice(0, 20)}…" is too long`), [code]).message).toBe(
+    'value "[redacted]…" is too long',
+  );
+  expect(redacted(new Error(`…${code.slice(-9)} is unknown`), [code]).message).toBe('…[redacted] is unknown');
+});
+
+test('of a code that begins with another one nothing is left', () => {
+  expect(redacted(new Error('SECRET-1 and SECRET-12'), ['SECRET-1', 'SECRET-12']).message).toBe(
+    '[redacted] and [redacted]',
+  );
+});
+
+test('codes of few characters are blotted out as they stand, and words are left alone', () => {
+  expect(redacted(new Error('no row for A1, a1'), ['A1']).message).toBe('no row for [redacted], a1');
+  expect(redacted(new Error('no row for ABCD'), ['abcd']).message).toBe('no row for [redacted]');
+});
+
+test('a message of ten megabytes is not searched to its end, and no code is cut through where the search ends', () => {
+  const codes = Array.from({ length: 500 }, (_, i) => `SECRET-CODE-${String(i).padStart(6, '0')}`);
+  const told = new Redaction(codes).of(codes.join(',').repeat(1_000));
+  expect(told.length).toBeLessThan(8_192);
+  expect(told.replaceAll('[redacted]', '').replaceAll(',', '')).toBe('');
+  expect(new Redaction(codes).of('x'.repeat(10_000_000)).length).toBeLessThanOrEqual(8_192);
+});
+
+test('a name or a code of an error that quotes a coupon in disguise is left out', () => {
+  const error = Object.assign(new Error('no'), { name: 'secretcode12', code: 'SECRETCODE12' });
+  const told = redacted(error, ['SecretCode12']);
+  expect({ name: told.name, code: (told as { code?: unknown }).code }).toEqual({ name: 'Error', code: undefined });
+});
