@@ -181,4 +181,11 @@ export const ISOLATION = [
     replace: 'const LOOKS_AT_A_TIME = 1_000_000;',
     caughtBy: presence('a status is asked for between the looks of a round'),
   },
+  {
+    defect: 'closing the issuer leaves the event streams open',
+    file: 'src/coupon-issuer.ts',
+    find: '    this.#room.close();\n',
+    replace: '',
+    caughtBy: { file: 'test/integration/closing.test.ts', test: 'a stream ends when the issuer closes' },
+  },
 ];
