@@ -21,6 +21,7 @@ const SECTIONS = [
   'spike',
   'duplicates',
   'campaigns',
+  'isolation',
   'processes',
   'mariadb',
   'gates',
