@@ -26,8 +26,8 @@ if suffix ~= random and known ~= from then return { 'stale_epoch', known } end
 local progress = redis.call('HMGET', campaignKey, 'phase', 'cursor')
 if suffix == random then return { 'building', known, progress[1], progress[2], integer(campaign.stamp) } end
 
--- Later than any that was, whatever this process knows of it: nobody ever goes back to a lower generation.
-local epoch = integer(math.max(generation, (tonumber(number) or 0) + 1, nowMs)) .. '-' .. random
+-- Later than the one that is there, whatever its caller knows: no process ever goes back to a lower generation.
+local epoch = integer(math.max(generation, (tonumber(number) or 0) + 1)) .. '-' .. random
 if campaign.building == definition then
   redis.call('HSET', campaignKey, 'epoch', epoch)
   return { 'building', epoch, progress[1], progress[2], integer(campaign.stamp) }

@@ -2,7 +2,7 @@
 --
 -- KEYS     campaign grants senders leases returned pool codes queue tickets presence ended
 -- ARGV     epoch retainMs; retainMs is empty to keep the keys
--- RETURNS  missing | rebuilding | stale_epoch | done, alone
+-- RETURNS  missing | rebuilding | stale_epoch | other_retention, alone; or done, nowMs, closedAt, the instant of the expiry (or empty)
 -- WRITES   campaign; and the expiry of all keys
 -- COST     O(1)
 local campaignKey, returnedKey, poolKey = KEYS[1], KEYS[5], KEYS[6]
@@ -16,6 +16,7 @@ local epoch, retainMs = ARGV[1], ARGV[2]
 
 local refusal = unserved(epoch)
 if refusal then return { refusal } end
+if retainMs ~= '' and campaign.retainMs and campaign.retainMs ~= tonumber(retainMs) then return { 'other_retention' } end
 -- A write that is allowed when memory is full lets the others through; the expiry is set again below.
 redis.call('PERSIST', campaignKey)
 if not campaign.closedAt then
@@ -27,4 +28,5 @@ if retainMs ~= '' and not campaign.retainMs then
   redis.call('HSET', campaignKey, 'retainMs', retainMs)
 end
 finish()
-return { 'done' }
+local goneAt = expiresAt()
+return { 'done', integer(nowMs), integer(campaign.closedAt), goneAt and integer(goneAt) or '' }

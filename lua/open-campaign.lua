@@ -2,14 +2,13 @@
 -- that is there is never touched, so a late copy of this call, even after Redis lost everything, sells nothing.
 --
 -- KEYS     campaign grants senders leases returned pool codes queue tickets presence ended
--- ARGV     random, then for each field: name value
+-- ARGV     generation random, then for each field: name value
 -- RETURNS  opened | exists | partial (keys of a lost campaign are there), alone
 -- WRITES   campaign
 -- COST     O(1)
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey, queueKey, ticketsKey, presenceKey, endedKey =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
-local random = ARGV[1]
---- @include "include/now"
+local generation, random = ARGV[1], ARGV[2]
 
 local known = redis.call('HMGET', campaignKey, 'epoch')[1]
 if type(known) == 'string' then return { string.match(known, '^%d+-(.*)$') == random and 'opened' or 'exists' } end
@@ -17,13 +16,12 @@ local left = redis.call('EXISTS', grantsKey, sendersKey, leasesKey, returnedKey,
   + redis.call('EXISTS', queueKey, ticketsKey, presenceKey, endedKey)
 if left > 0 then return { 'partial' } end
 
--- A generation by the clock: higher than that of a campaign of this id that was purged.
-local epoch = string.format('%.0f', nowMs) .. '-' .. random
+local epoch = generation .. '-' .. random
 local fields = { 'epoch', epoch, 'verified', '0', 'stamp', '0', 'lastSerial', '0', 'reserved', '0', 'issued', '0' }
 for _, name in ipairs({ 'withdrawn', 'returned', 'pool', 'codes', 'senders' }) do
   fields[#fields + 1] = name
   fields[#fields + 1] = '0'
 end
-for i = 2, #ARGV do fields[#fields + 1] = ARGV[i] end
+for i = 3, #ARGV do fields[#fields + 1] = ARGV[i] end
 redis.call('HSET', campaignKey, (unpack or table.unpack)(fields))
 return { 'opened' }

@@ -2,7 +2,8 @@
 --
 -- KEYS     campaign grants senders leases returned pool codes queue tickets presence ended
 -- ARGV     epoch
--- RETURNS  missing | partial (keys of a lost campaign are there) | rebuilding | stale_epoch | not_closed | reserved | done, alone
+-- RETURNS  missing | partial (keys of a lost campaign are there) | rebuilding | stale_epoch | not_closed | reserved, alone; or done,
+--          nowMs, closedAt
 -- WRITES   campaign grants senders leases returned pool codes queue tickets presence ended
 -- COST     O(1)
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey, queueKey, ticketsKey, presenceKey, endedKey =
@@ -22,4 +23,4 @@ if not campaign.closedAt and not (campaign.closesAt and nowMs >= campaign.closes
 if campaign.reserved > 0 then return { 'reserved' } end
 redis.call('UNLINK', campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey)
 redis.call('UNLINK', queueKey, ticketsKey, presenceKey, endedKey)
-return { 'done' }
+return { 'done', integer(nowMs), integer(campaign.closedAt or campaign.closesAt) }

@@ -9,8 +9,9 @@ import { assertInteger, assertName, assertSignal, assertText, ownCopy } from './
 import { inCall } from './methods.js';
 import type { Eligible } from './options.js';
 import type { Campaigns } from './redis/campaigns.js';
+import { CampaignOverError } from './redis/registry.js';
 import type { Serving } from './redis/serving.js';
-import type { IssueResult, NotReadyReason } from './result.js';
+import type { IssueResult, NotReadyReason, RefusalStatus } from './result.js';
 
 /** One attempt to get one user a coupon. */
 export interface IssueRequest {
@@ -97,10 +98,16 @@ export class Attempts {
   /** Finds the campaign, and asks the user's own rule. */
   async #ask(campaignId: string, call: IssueCall, repeatable: boolean): Promise<IssueResult> {
     const { eligible, timeoutMs } = this.#parts;
-    const serving = await this.#found(campaignId);
-    if (typeof serving === 'string') return this.#refuse(campaignId, { status: 'not_ready', reason: serving });
-    const refusal = eligible && (await refusalOfRule(eligible, serving.state, call, { repeatable, timeoutMs }));
-    if (refusal) return this.#refuse(campaignId, refusal);
+    let serving: Serving | NotReadyReason;
+    try {
+      serving = await this.#found(campaignId);
+      if (typeof serving === 'string') return this.#refuse(campaignId, { status: 'not_ready', reason: serving });
+      const refusal = eligible && (await refusalOfRule(eligible, serving.state, call, { repeatable, timeoutMs }));
+      if (refusal) return this.#refuse(campaignId, refusal);
+    } catch (error) {
+      if (!(error instanceof CampaignOverError)) throw error;
+      return this.#refuse(campaignId, { status: 'closed', closedAt: error.closedAt });
+    }
     return this.#issue(serving, call);
   }
 
@@ -116,7 +123,7 @@ export class Attempts {
     return new Promise((resolve, reject) => new Issuing(serving, call, this.#parts, { resolve, reject }).begin());
   }
 
-  #refuse(campaignId: string, result: Extract<IssueResult, { reason: string }>): IssueResult {
+  #refuse(campaignId: string, result: Extract<IssueResult, { status: RefusalStatus }>): IssueResult {
     this.#parts.steps.emit({ type: 'refused', campaignId, status: result.status, count: 1 });
     return result;
   }

@@ -93,7 +93,9 @@ export class CouponIssuer {
     const has = (['deliver', 'persistence'] as const).filter((need) => this.#options[need]);
     let call = 0;
     const sender = mintId();
-    this.#context = { runner: new ScriptRunner(redis), prefix, timeoutMs, has, sender, nextCall: () => ++call };
+    const assertLost: RedisContext['assertLost'] = (...of) => this.#campaigns.assertLost(...of);
+    const nextCall = () => ++call;
+    this.#context = { runner: new ScriptRunner(redis), prefix, timeoutMs, has, assertLost, sender, nextCall };
     const room = async (campaignId: string) => {
       await deliveries?.room(campaignId);
       await saves?.room(campaignId);

@@ -5,6 +5,7 @@ import type { InFlight } from './in-flight.js';
 import { asIssued, type Issuance, withoutCode } from './issuance.js';
 import { carryOn, type IssueCall, type Steps } from './issue.js';
 import { inCall } from './methods.js';
+import { CampaignOverError } from './redis/registry.js';
 import { intact, type Reservation } from './redis/reservation.js';
 import type { ReserveAnswer, Serving } from './redis/serving.js';
 import type { IssueResult } from './result.js';
@@ -57,7 +58,11 @@ export class Issuing implements Caller<ReserveAnswer> {
 
   /** Why reserve has no answer. */
   reject(error: unknown): void {
-    this.fail(error);
+    if (error instanceof CampaignOverError) {
+      const { steps } = this.#parts;
+      steps.emit({ type: 'refused', campaignId: this.#serving.state.id, status: 'closed', count: 1 });
+      this.#tell({ status: 'closed', closedAt: error.closedAt });
+    } else this.fail(error);
   }
 
   #save(reservation: Reservation, saves: Saves): void {

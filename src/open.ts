@@ -3,9 +3,10 @@ import { CampaignConflictError } from './errors.js';
 import { listRows } from './list.js';
 import { METHODS } from './methods.js';
 import type { PersistenceAdapter } from './persistence/adapter.js';
-import { activate, assertSafeServer, readCampaign, register, writeCampaign } from './redis/admin.js';
-import type { RedisContext } from './redis/campaign-state.js';
+import { activate, assertSafeServer, assertSameRules, readCampaign, writeCampaign } from './redis/admin.js';
+import { type CampaignState, notReady, type RedisContext } from './redis/campaign-state.js';
 import type { Campaigns } from './redis/campaigns.js';
+import { dropOver, findOver, register } from './redis/registry.js';
 
 export interface OpenOptions {
   readonly leaseMs: number;
@@ -28,16 +29,45 @@ export async function openCampaign(
 ): Promise<{ status: 'opened' | 'exists'; campaign: Campaign }> {
   const state = campaigns.state(id);
   if (!options.unsafeRedis) await assertSafeServer(state);
-  await register(context, id);
-  const status = await writeCampaign(state, rules, options.leaseMs);
+  const status = await findOrWrite(context, state, rules, options);
+  assertSameRules(state, rules);
   if (!state.verified) {
     if (!options.isNew) await assertNoRows(id, options.persistence, options.timeoutMs);
+    await dropOver(context, id);
     await activate(state);
     // A purge of the campaign that had this id before may have struck it off meanwhile.
     await register(context, id);
   }
+  const campaign = await readCampaign(state);
   campaigns.keep(state);
-  return { status, campaign: await readCampaign(state) };
+  return { status, campaign };
+}
+
+async function findOrWrite(
+  context: RedisContext,
+  state: CampaignState,
+  rules: CampaignRules,
+  { isNew, leaseMs }: OpenOptions,
+): Promise<'opened' | 'exists'> {
+  const found = await state.refresh();
+  if (found === 'missing' && !isNew) await assertNotExpired(context, state.id);
+  await register(context, state.id);
+  if (found !== 'missing') {
+    if (typeof found === 'string') throw notReady(state.id, found);
+    return 'exists';
+  }
+  const status = await writeCampaign(state, rules, leaseMs);
+  await readCampaign(state);
+  return status;
+}
+
+/** Processes open their campaigns at every start. One whose keys expired after its close must not begin again by that. */
+async function assertNotExpired(context: RedisContext, id: string): Promise<void> {
+  const past = await findOver(context, id);
+  if (past.word !== 'expired') return;
+  throw new CampaignConflictError(
+    `campaign ${id} is over: it was closed at ${past.closedAt.toISOString()} and its keys expired; nothing was written. Take another id, or call purge() to use this one again`,
+  );
 }
 
 async function assertNoRows(

@@ -1,13 +1,14 @@
-import { type Campaign, type CampaignDefinition, type CampaignRules, toRules } from './campaign.js';
+import { type Campaign, type CampaignDefinition, type CampaignRules, generationOf, toRules } from './campaign.js';
 import { CampaignConflictError, InvalidArgumentError, MisconfiguredError } from './errors.js';
 import { type Emit, type IssuanceRef, refOf } from './events.js';
+import type { Issuance } from './issuance.js';
 import { assertBoolean, assertFunction, assertSignal, ownCopy } from './limits.js';
 import { listRows } from './list.js';
 import { assertCodes, type CodeSource, chunksOf } from './load.js';
 import { newCodeFault } from './new-code.js';
 import type { PersistenceAdapter } from './persistence/adapter.js';
 import { tell } from './progress.js';
-import { assertSafeServer, readCampaign, register } from './redis/admin.js';
+import { assertSafeServer, readCampaign } from './redis/admin.js';
 import type { CampaignState, RedisContext } from './redis/campaign-state.js';
 import type { Campaigns } from './redis/campaigns.js';
 import {
@@ -21,6 +22,7 @@ import {
   type Run,
   writeRows,
 } from './redis/rebuilding.js';
+import { dropOver, register } from './redis/registry.js';
 import type { Source } from './source.js';
 
 export interface RebuildOptions {
@@ -63,6 +65,8 @@ export interface RebuildParts {
 }
 
 const PAGE = 500;
+/** Far beyond any clock. What a row says beyond it is no generation, and would leave none to follow it. */
+const MOST_GENERATIONS = 2 ** 52;
 
 export function checkedRebuildOptions(given: RebuildOptions): RebuildOptions {
   const options = ownCopy('options', given, ['codes', 'asTheyAre', 'onProgress', 'signal']);
@@ -103,14 +107,17 @@ export async function rebuild(
   const state = campaigns.state(id);
   if (parts.unsafeRedis !== 'allow') await assertSafeServer(state);
   await register(context, id);
-  const run = await beginRebuild(state, rules, parts.leaseMs);
+  // An earlier campaign of this id that is over says nothing of the one that is made now.
+  await dropOver(context, id);
+  let run = await beginRebuild(state, rules, parts.leaseMs);
   const step = (phase: RebuildProgress['phase'], done: number) => {
     tell(options.onProgress, { phase, done });
     options.signal?.throwIfAborted();
   };
   options.signal?.throwIfAborted();
   if (run.phase === 'old') while (await keepPromised(state, run)) step('reservations', 0);
-  const rows = ['old', 'rows'].includes(run.phase) ? await copyRows(id, run, parts, step) : 0;
+  let rows = 0;
+  if (['old', 'rows'].includes(run.phase)) ({ run, rows } = await copyRows(id, rules, run, parts, step));
   if (codes) await copyCodes(state, run, codes, options, step);
   const { lost, exhausted } = await finishRebuild(state, run);
   if (exhausted) emit({ type: 'exhausted', campaignId: id });
@@ -121,13 +128,23 @@ export async function rebuild(
 
 type Step = (phase: RebuildProgress['phase'], done: number) => void;
 
-async function copyRows(id: string, run: Run, parts: RebuildParts, step: Step): Promise<number> {
+async function copyRows(
+  id: string,
+  rules: CampaignRules,
+  first: Run,
+  parts: RebuildParts,
+  step: Step,
+): Promise<{ run: Run; rows: number }> {
   const state = parts.campaigns.state(id);
+  let run = first;
   let cursor = run.cursor;
   let done = 0;
   for (;;) {
     const page = await list(id, cursor, parts);
     if (page.length === 0) break;
+    // Other processes have seen this generation, and follow no lower one. Redis may have lost the counter, and its clock may have been set back.
+    const highest = Math.max(...page.map(generationOfRow));
+    if (highest >= generationOf(run.epoch)) run = await beginRebuild(state, rules, parts.leaseMs, highest);
     await writeRows(state, run, cursor, page.at(-1)!.serial, page);
     cursor = page.at(-1)!.serial;
     done += page.length;
@@ -136,7 +153,13 @@ async function copyRows(id: string, run: Run, parts: RebuildParts, step: Step): 
   // Beyond the last row there may be units that are only promised.
   const promised = await highestPromised(state, run, cursor);
   if (promised > cursor) await writeRows(state, run, cursor, promised, []);
-  return done;
+  return { run, rows: done };
+}
+
+/** 0 for a row that was not written under an epoch. */
+function generationOfRow({ epoch }: Issuance): number {
+  const generation = generationOf(epoch);
+  return generation <= MOST_GENERATIONS ? generation : 0;
 }
 
 async function copyCodes(

@@ -1,13 +1,13 @@
 import { ownFound } from './answers.js';
 import { monotonicMs, withDeadline } from './deadline.js';
-import { NotReadyError, redacted } from './errors.js';
+import { NotReadyError, redacted, UnknownCampaignError } from './errors.js';
 import { type Emit, refOf } from './events.js';
 import type { Issuance } from './issuance.js';
 import { type Carried, carryThrough, postpone, type Steps, type Trouble } from './issue.js';
 import type { PersistenceAdapter } from './persistence/adapter.js';
-import { registered } from './redis/admin.js';
 import { notReady, type RedisContext } from './redis/campaign-state.js';
 import type { Campaigns } from './redis/campaigns.js';
+import { CampaignOverError, registered, strikeOff } from './redis/registry.js';
 import type { Reservation, Tries } from './redis/reservation.js';
 import type { Serving } from './redis/serving.js';
 import type { NotReadyReason } from './result.js';
@@ -201,6 +201,12 @@ export async function settleAll(
       sum.pending += pending;
       sum.failed += failed;
     } catch (error) {
+      // It was purged since it was listed; or its keys expired, as they should, and only its entry is left.
+      if (error instanceof UnknownCampaignError) continue;
+      if (error instanceof CampaignOverError) {
+        await strikeOff(context, id);
+        continue;
+      }
       if (error instanceof NotReadyError && typeof serving !== 'string' && (await emptiness(serving))) continue;
       fault ??= error;
       emit({ type: 'fault', during: 'settle', campaignId: id, error: redacted(error) });

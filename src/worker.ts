@@ -4,10 +4,10 @@ import { NotReadyError, redacted, UnknownCampaignError } from './errors.js';
 import type { Emit, FaultEvent } from './events.js';
 import { inCall } from './methods.js';
 import type { CheckedWorkerOptions } from './options.js';
-import { registered } from './redis/admin.js';
 import type { RedisContext } from './redis/campaign-state.js';
 import type { Campaigns } from './redis/campaigns.js';
 import { readBacklog } from './redis/quarantine.js';
+import { CampaignOverError, registered, strikeOff } from './redis/registry.js';
 import type { Serving } from './redis/serving.js';
 import type { NotReadyReason } from './result.js';
 import { emptiness, type SettledBatch } from './settle.js';
@@ -119,11 +119,22 @@ export class Worker implements SettleWorker {
     const campaigns: CampaignHealth[] = [];
     for (const { id, lastError } of this.#cares.values()) {
       const serving = await this.#find(id);
-      const backlog = typeof serving === 'string' ? null : await readBacklog(serving.state);
+      const backlog = serving && (await readBacklog(serving.state));
       const { due, oldestMs, quarantined } = backlog ?? { due: null, oldestMs: null, quarantined: null };
       campaigns.push({ campaignId: id, backlog: due, oldestMs, quarantined, lastError });
     }
     return { running: !this.#stopped, campaigns };
+  }
+
+  /** `null`: it has no state to read. */
+  async #find(id: string): Promise<Serving | null> {
+    try {
+      const found = await this.#parts.campaigns.find(id);
+      return typeof found === 'string' ? null : found;
+    } catch (error) {
+      if (isOver(error)) return null;
+      throw error;
+    }
   }
 
   async stop(): Promise<void> {
@@ -174,18 +185,22 @@ export class Worker implements SettleWorker {
     };
     if (campaigns) return campaigns.forEach(care);
     try {
-      for await (const id of registered(this.#parts.context)) care(id);
+      const listed = new Set<string>();
+      for await (const id of registered(this.#parts.context)) {
+        care(id);
+        listed.add(id);
+      }
+      // What another process purged is forgotten here too.
+      for (const known of [...this.#cares.values()]) if (!listed.has(known.id)) this.#drop(known);
     } catch (error) {
       this.#parts.emit({ type: 'fault', during: 'settle', campaignId: null, error: redacted(error) });
     }
   }
 
   async #attend(care: Care): Promise<void> {
-    let serving: Serving | NotReadyReason | 'unknown' = 'rebuilding';
+    let serving: Serving | NotReadyReason = 'rebuilding';
     try {
-      serving = await this.#find(care.id);
-      if (typeof serving !== 'string') serving = (await this.#parts.campaigns.equip(serving)) ?? serving;
-      if (serving === 'unknown' && !this.#options.campaigns) this.#drop(care);
+      serving = await this.#parts.campaigns.equipped(care.id);
       if (typeof serving === 'string') return this.#rest(care, serving === 'rebuilding' ? 1 : RARELY);
       const { failures } = care;
       if (care.dueAt <= monotonicMs()) await this.#settle(serving, care);
@@ -193,6 +208,7 @@ export class Worker implements SettleWorker {
       if (care.failures > failures) return;
       if (serving.state.rules.room) await this.#admit(serving, care);
     } catch (error) {
+      if (isOver(error)) return this.#leave(care, error);
       const empty = typeof serving === 'string' ? null : await emptiness(serving);
       if (empty === 'gone') return this.#rest(care, RARELY);
       if (empty === 'opening' && error instanceof NotReadyError) return this.#rest(care, 1);
@@ -203,14 +219,11 @@ export class Worker implements SettleWorker {
     }
   }
 
-  /** `unknown`: not opened yet, or purged. */
-  async #find(id: string): Promise<Serving | NotReadyReason | 'unknown'> {
-    try {
-      return await this.#parts.campaigns.find(id);
-    } catch (error) {
-      if (error instanceof UnknownCampaignError) return 'unknown';
-      throw error;
-    }
+  /** Nothing is left to look after. If the entry of an expired campaign stays in the registry, the next look strikes it off. */
+  async #leave(care: Care, error: Error): Promise<void> {
+    if (error instanceof CampaignOverError) await strikeOff(this.#parts.context, care.id).catch(() => {});
+    if (this.#options.campaigns) this.#rest(care, RARELY);
+    else this.#drop(care);
   }
 
   #rest(care: Care, intervals: number): void {
@@ -282,6 +295,7 @@ export class Worker implements SettleWorker {
   #drop(care: Care): void {
     care.unlisten?.();
     this.#cares.delete(care.id);
+    this.#parts.campaigns.forget(care.id);
   }
 
   async #restsFor({ state }: Serving): Promise<number> {
@@ -312,6 +326,11 @@ export class Worker implements SettleWorker {
       };
     });
   }
+}
+
+/** Purged, expired, or never opened. */
+function isOver(error: unknown): error is CampaignOverError | UnknownCampaignError {
+  return error instanceof CampaignOverError || error instanceof UnknownCampaignError;
 }
 
 function newCare(id: string, size: number): Care {

@@ -7,6 +7,12 @@ local function isWaitedFor()
   return type(waiting) == 'string' and tonumber(waiting) > 0
 end
 
+-- The instant at which the keys of a closed campaign expire, or nil where they stay.
+local function expiresAt()
+  if not campaign.closedAt or not campaign.retainMs then return nil end
+  return campaign.closedAt + math.max(campaign.retainMs, campaign.room and LAST_LOOK or 0)
+end
+
 local function finish()
   local ended = '0'
   if campaign.total and campaign.total > 0 and not campaign.exhausted and campaign.reserved == 0 and available() == 0 then
@@ -15,8 +21,8 @@ local function finish()
     redis.call('HSET', campaignKey, 'exhausted', '1')
   end
   saveCounters()
-  if campaign.closedAt and campaign.retainMs and campaign.reserved == 0 and not isWaitedFor() then
-    local endsAt = campaign.closedAt + math.max(campaign.retainMs, campaign.room and LAST_LOOK or 0)
+  local endsAt = expiresAt()
+  if endsAt and campaign.reserved == 0 and not isWaitedFor() then
     for _, key in ipairs(KEYS) do
       -- An expiry in the past deletes at once, and stops the server for as long as that takes.
       if endsAt <= nowMs then redis.call('UNLINK', key) else redis.call('PEXPIREAT', key, integer(endsAt)) end

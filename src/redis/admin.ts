@@ -4,58 +4,35 @@ import { type Issuance, withoutCode } from '../issuance.js';
 import { METHODS } from '../methods.js';
 import { type CampaignState, notReady, type RedisContext, rulesToFields } from './campaign-state.js';
 import { answerUnderEpoch } from './epoch.js';
-import { registryKey } from './keys.js';
 import { decodeIssuance } from './record.js';
+import { findOver, isRegistered, nextGeneration, noteOver, strikeOff } from './registry.js';
 import type { Reply } from './runner.js';
 import { scripts } from './scripts.js';
 
 const POOL_PAGE = 500;
 
-/** Remembers the id before the campaign is written. One round trip. */
-export async function register({ runner, prefix, timeoutMs }: RedisContext, campaignId: string): Promise<void> {
-  const keys = { campaigns: registryKey(prefix) };
-  await runner.run(scripts.registerCampaign, { keys, args: { campaignId } }, timeoutMs);
-}
-
-export async function isRegistered({ runner, prefix, timeoutMs }: RedisContext, campaignId: string): Promise<boolean> {
-  const keys = { campaigns: registryKey(prefix) };
-  const reply = await runner.run(scripts.knowCampaign, { keys, args: { campaignId } }, timeoutMs);
-  return reply[0] === 'known';
-}
-
-/** Every campaign of the registry, page by page, each once. */
-export async function* registered({ runner, prefix, timeoutMs }: RedisContext): AsyncGenerator<string> {
-  const keys = { campaigns: registryKey(prefix) };
-  const seen = new Set<string>();
-  let cursor = '0';
-  do {
-    const [next, ...ids] = await runner.run(scripts.listCampaigns, { keys, args: { cursor } }, timeoutMs);
-    for (const id of ids.map(String)) {
-      if (!seen.has(id)) yield id;
-      seen.add(id);
-    }
-    cursor = String(next);
-  } while (cursor !== '0');
-}
-
-/** Writes the campaign, not yet serving, or finds it. Refuses another definition, and keys that a lost campaign left behind. */
+/** Writes the campaign, not yet serving, unless another process has done so. Refuses where a lost campaign left keys behind. Two round trips. */
 export async function writeCampaign(
   state: CampaignState,
   rules: CampaignRules,
   leaseMs: number,
 ): Promise<'opened' | 'exists'> {
-  const reply = await state.run(scripts.openCampaign, { random: epochSuffix() }, rulesToFields(rules, leaseMs));
+  const generation = String(await nextGeneration(state.context, state.generation + 1));
+  const fields = rulesToFields(rules, leaseMs);
+  const reply = await state.run(scripts.openCampaign, { generation, random: epochSuffix() }, fields);
   if (reply[0] === 'partial') {
     throw new CampaignConflictError(
       `campaign ${state.id} lost a part of its state in Redis; its other keys are still there. Nothing was written: make it again with ${METHODS.rebuild}()`,
     );
   }
-  await readCampaign(state);
-  const different = differences(state.rules, rules);
-  if (different.length > 0) {
-    throw new CampaignConflictError(`campaign ${state.id} is open with another definition: ${different.join('; ')}`);
-  }
   return reply[0] === 'opened' ? 'opened' : 'exists';
+}
+
+/** Throws `CampaignConflictError`. */
+export function assertSameRules({ id, rules }: CampaignState, asked: CampaignRules): void {
+  const different = differences(rules, asked);
+  if (different.length === 0) return;
+  throw new CampaignConflictError(`campaign ${id} is open with another definition: ${different.join('; ')}`);
 }
 
 /** Lets the campaign serve. Repeats do nothing. */
@@ -66,6 +43,7 @@ export async function activate(state: CampaignState): Promise<void> {
 
 export async function readCampaign(state: CampaignState): Promise<Campaign> {
   const campaign = await state.refresh();
+  if (campaign === 'missing') await state.context.assertLost(state, true);
   if (typeof campaign === 'string') throw notReady(state.id, campaign);
   return campaign;
 }
@@ -81,7 +59,16 @@ export async function setPaused(state: CampaignState, paused: boolean): Promise<
 
 export async function closeCampaign(state: CampaignState, retainMs: number | null): Promise<void> {
   const retain = retainMs === null ? '' : String(retainMs);
-  await answerUnderEpoch(state, ({ epoch }) => state.run(scripts.closeCampaign, { epoch, retainMs: retain }));
+  const { reply } = await answerUnderEpoch(state, ({ epoch }) =>
+    state.run(scripts.closeCampaign, { epoch, retainMs: retain }),
+  );
+  if (reply[0] === 'other_retention') {
+    throw new CampaignConflictError(
+      `campaign ${state.id} was closed with another retainMs, which counts; nothing was changed. To remove it earlier, call purge()`,
+    );
+  }
+  const [nowMs, closedAt] = [Number(reply[1]), Number(reply[2])];
+  if (reply[3] !== '') await noteOver(state.context, state.id, { closedAt, goneAt: Number(reply[3]), nowMs });
 }
 
 export interface Restocked {
@@ -108,13 +95,10 @@ export async function restock(state: CampaignState, requestId: string, add: numb
 
 /** Removes the keys of a campaign that is over, then its entry in the registry; one that is gone has only the entry. */
 export async function purge(state: CampaignState): Promise<void> {
-  const { runner, prefix, timeoutMs } = state.context;
-  const { id } = state;
-  if (typeof (await state.refresh()) === 'string' && !(await isRegistered(state.context, id))) {
-    throw new UnknownCampaignError(`no campaign ${id} was opened under the prefix ${prefix}`);
-  }
+  const { id, context } = state;
+  await state.refresh();
   // Not even asked for: a late copy would purge it once it is whole.
-  const [word] = state.building ? ['rebuilding'] : await state.run(scripts.purgeCampaign, { epoch: state.epoch });
+  const reply = state.building ? ['rebuilding'] : await state.run(scripts.purgeCampaign, { epoch: state.epoch });
   const refused: Record<string, string> = {
     partial: `lost a part of its state; make it again with ${METHODS.rebuild}() and close it first`,
     rebuilding: 'is being rebuilt',
@@ -122,10 +106,23 @@ export async function purge(state: CampaignState): Promise<void> {
     not_closed: 'is not closed',
     reserved: 'has reservations that are not settled yet',
   };
-  const why = refused[String(word)];
+  const why = refused[String(reply[0])];
   if (why) throw new CampaignConflictError(`campaign ${id} ${why}; nothing was removed`);
-  const keys = { campaigns: registryKey(prefix) };
-  await runner.run(scripts.forgetCampaign, { keys, args: { campaignId: id } }, timeoutMs);
+  if (reply[0] === 'missing') return purgeEntry(context, id);
+  await noteOver(context, id, { closedAt: Number(reply[2]), goneAt: null, nowMs: Number(reply[1]) });
+  await strikeOff(context, id);
+}
+
+/** The keys are gone: they expired, or an earlier purge was cut short. */
+async function purgeEntry(context: RedisContext, id: string): Promise<void> {
+  const past = await findOver(context, id);
+  if (past.word !== 'expired' && !(await isRegistered(context, id))) {
+    throw new UnknownCampaignError(`no campaign ${id} was opened under the prefix ${context.prefix}`);
+  }
+  if (past.word === 'expired') {
+    await noteOver(context, id, { closedAt: past.closedAt.getTime(), goneAt: null, nowMs: past.nowMs });
+  }
+  await strikeOff(context, id);
 }
 
 /** Refuses a server that may drop a campaign's keys, or that is only the copy of another. What the server does not say is let pass. */

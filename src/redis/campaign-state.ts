@@ -19,6 +19,8 @@ export interface RedisContext {
   readonly timeoutMs: number;
   /** What this process can do; a campaign that needs anything else is not touched. */
   readonly has: readonly Need[];
+  /** Why a campaign has no state: resolves where it was lost. Throws `CampaignOverError`, `UnknownCampaignError`. */
+  readonly assertLost: (state: CampaignState, isMissing?: boolean) => Promise<void>;
   /** This issuer's random id, and its next call number: together they name one call. */
   readonly sender: string;
   readonly nextCall: () => number;
@@ -47,6 +49,11 @@ export class CampaignState {
   /** As of the last read: for what only reads, and for what makes or removes a state. */
   get epoch(): string {
     return this.#epoch;
+  }
+
+  /** Of the epoch; 0 before the first read. */
+  get generation(): number {
+    return this.#epoch === '' ? 0 : generationOf(this.#epoch);
   }
 
   /**
@@ -105,7 +112,7 @@ export class CampaignState {
     if (reply[0] === 'missing') return 'missing';
     const fields = fieldsOf(reply);
     const campaign = decodeCampaign(this.id, reply, fields);
-    if (this.#epoch !== '' && generationOf(campaign.epoch) < generationOf(this.#epoch)) return 'rolled_back';
+    if (generationOf(campaign.epoch) < this.generation) return 'rolled_back';
     if (campaign.epoch === this.#epoch && Number(fields.get('stamp')) < fence) return 'rolled_back';
     if (campaign.epoch !== this.#epoch) this.#fence = 0;
     this.#epoch = campaign.epoch;

@@ -1,15 +1,21 @@
+import { monotonicMs } from '../deadline.js';
 import { UnknownCampaignError } from '../errors.js';
 import type { NotReadyReason } from '../result.js';
-import { isRegistered } from './admin.js';
 import { CampaignState, notReady, type RedisContext } from './campaign-state.js';
+import { assertLost, CampaignOverError } from './registry.js';
 import type { ScriptRunner } from './runner.js';
 import { Serving, type ServingOptions } from './serving.js';
+
+/** For how long it is remembered that a campaign has no state, and of how many: a made-up id must not cost two round trips each time. */
+const ABSENCE_MS = 1_000;
+const MOST_ABSENT = 1_000;
 
 /** The campaigns that this process knows. The first call for one reads it, one round trip; later calls cost none. */
 export class Campaigns {
   readonly #context: RedisContext;
   readonly #options: ServingOptions;
   readonly #known = new Map<string, Serving>();
+  readonly #absences = new Map<string, { readonly lost: Promise<void>; readonly until: number }>();
   readonly #rereading = new Map<string, Promise<NotReadyReason | null>>();
   readonly #reading = new Map<string, Promise<Serving | NotReadyReason>>();
 
@@ -23,7 +29,7 @@ export class Campaigns {
     return this.#context.runner;
   }
 
-  /** The campaign, or why its state must not be acted on. Throws `UnknownCampaignError` where nobody ever opened it. */
+  /** The campaign, or why its state must not be acted on. Throws `UnknownCampaignError` where nobody ever opened it, `CampaignOverError`. */
   find(id: string): Serving | Promise<Serving | NotReadyReason> {
     const known = this.#known.get(id);
     if (known) return known;
@@ -67,7 +73,10 @@ export class Campaigns {
       this.#rereading.get(state.id) ??
       state
         .refresh()
-        .then((campaign) => (typeof campaign === 'string' ? campaign : null))
+        .then(async (campaign) => {
+          if (campaign === 'missing') await this.assertLost(state, true);
+          return typeof campaign === 'string' ? campaign : null;
+        })
         .finally(() => this.#rereading.delete(state.id));
     this.#rereading.set(state.id, rereading);
     return rereading;
@@ -79,6 +88,7 @@ export class Campaigns {
   }
 
   keep(state: CampaignState): void {
+    this.#absences.delete(state.id);
     if (!this.#known.has(state.id)) this.#known.set(state.id, new Serving(state, this.#options));
   }
 
@@ -87,14 +97,50 @@ export class Campaigns {
     this.#known.delete(id);
   }
 
-  async #read(id: string): Promise<Serving | NotReadyReason> {
-    const state = new CampaignState(this.#context, id);
-    const campaign = await state.refresh();
-    if (campaign === 'missing' && !(await isRegistered(this.#context, id))) {
-      throw new UnknownCampaignError(`no campaign ${id} was opened under the prefix ${this.#context.prefix}`);
+  /** Why a campaign has no state (`isMissing`: it was just seen to have none), once a second for all who ask. Resolves where it was lost, or where a part of it is left. */
+  assertLost(state: CampaignState, isMissing = false): Promise<void> {
+    const { id } = state;
+    const known = this.#absences.get(id);
+    if (known && monotonicMs() < known.until) return known.lost;
+    const lost = this.#lookForAbsent(state, isMissing);
+    this.#absences.delete(id);
+    this.#absences.set(id, { lost, until: monotonicMs() + ABSENCE_MS });
+    if (this.#absences.size > MOST_ABSENT) this.#absences.delete(this.#absences.keys().next().value!);
+    return lost;
+  }
+
+  async #lookForAbsent(state: CampaignState, isMissing: boolean): Promise<void> {
+    if (!isMissing && (await state.refresh()) !== 'missing') return;
+    try {
+      await assertLost(this.#context, state.id);
+    } catch (error) {
+      if (error instanceof CampaignOverError || error instanceof UnknownCampaignError) this.forget(state.id);
+      else this.#absences.delete(state.id);
+      throw error;
     }
+  }
+
+  /** The first call for a campaign also looks after the one that was not looked after for longest, so that what other processes purged is forgotten. */
+  async #read(id: string): Promise<Serving | NotReadyReason> {
+    const absent = this.#absences.get(id);
+    if (absent && monotonicMs() < absent.until) await absent.lost;
+    const state = new CampaignState(this.#context, id);
+    const [campaign] = await Promise.all([state.refresh(), this.#lookAfterOldest()]);
+    if (campaign === 'missing') await this.assertLost(state, true);
     if (typeof campaign === 'string') return campaign;
     this.keep(state);
     return this.#known.get(id)!;
+  }
+
+  async #lookAfterOldest(): Promise<void> {
+    const [oldest] = this.#known.values();
+    if (!oldest) return;
+    this.#known.delete(oldest.state.id);
+    this.#known.set(oldest.state.id, oldest);
+    try {
+      if ((await oldest.state.refresh()) === 'missing') await this.assertLost(oldest.state, true);
+    } catch {
+      // Whatever is wrong with it is no matter of the call for another campaign.
+    }
   }
 }

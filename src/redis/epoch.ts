@@ -51,7 +51,8 @@ export async function sendUntilAnswered<T>(
 
 /**
  * Sends a call under the epoch that this process knows. If the epoch is stale, reads the campaign and sends again under the newer one. `send` builds the
- * call anew each time, because the rules may be others. A reply of `undefined` is sent again as well.
+ * call anew each time, because the rules may be others. A reply of `undefined` is sent again as well. Throws `CampaignOverError` and `UnknownCampaignError` where
+ * the state is missing because the campaign is over or was never opened.
  */
 export function underEpoch(
   state: CampaignState,
@@ -63,6 +64,7 @@ export function underEpoch(
     const at: Sending = { epoch: state.servingEpoch, fence: state.fence, sentAt: monotonicMs() };
     const reply = await send(at);
     if (reply === undefined) return undefined;
+    if (reply[0] === 'missing') await state.context.assertLost(state);
     if (REASONS.includes(reply[0])) return { ...at, reply, refused: reply[0] as NotReadyReason };
     if (reply[0] !== 'stale_epoch') return { ...at, reply, refused: null };
     const campaign = await state.refresh();

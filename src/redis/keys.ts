@@ -23,7 +23,7 @@ export interface CampaignKeys {
   readonly known: string;
 }
 
-export type KeyName = keyof CampaignKeys | 'campaigns';
+export type KeyName = keyof CampaignKeys | keyof RegistryKeys;
 
 export function campaignKeys(prefix: string, campaignId: string): CampaignKeys {
   const tag = `{${prefix}:${campaignId}}`;
@@ -45,7 +45,16 @@ export function campaignKeys(prefix: string, campaignId: string): CampaignKeys {
   };
 }
 
-/** The registry of all campaigns under a prefix: a key of its own, in a slot of its own. */
-export function registryKey(prefix: string): string {
-  return `${prefix}:campaigns`;
+/** What is kept of all campaigns under a prefix. Each key is in a slot of its own. */
+export interface RegistryKeys {
+  /** The registry: the id of every campaign. */
+  readonly campaigns: string;
+  /** The generation that was handed out last. */
+  readonly generation: string;
+  /** The newest campaigns that are over: when each was closed, and when its keys expire or that it was purged. */
+  readonly over: string;
+}
+
+export function registryKeys(prefix: string): RegistryKeys {
+  return { campaigns: `${prefix}:campaigns`, generation: `${prefix}:generation`, over: `${prefix}:over` };
 }

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { type CampaignRules, epochSuffix, generationOf } from '../campaign.js';
+import { type CampaignRules, epochSuffix } from '../campaign.js';
 import { CampaignConflictError } from '../errors.js';
 import type { Issuance } from '../issuance.js';
 import { type CampaignState, rulesToFields } from './campaign-state.js';
 import { sendUntilAnswered } from './epoch.js';
 import { decodeIssuance, fieldOf, splitField } from './record.js';
+import { nextGeneration } from './registry.js';
 import type { Reply } from './runner.js';
 import { scripts } from './scripts.js';
 
@@ -23,16 +24,24 @@ export interface Run {
   fence: number;
 }
 
-/** Puts the old state aside and names a new epoch, or takes over from a run that stopped. Two round trips. */
-export async function beginRebuild(state: CampaignState, rules: CampaignRules, leaseMs: number): Promise<Run> {
+/**
+ * Puts the old state aside and names a new epoch, or takes over from a run that stopped. `above`: a generation that the new one has to pass. Three round
+ * trips.
+ */
+export async function beginRebuild(
+  state: CampaignState,
+  rules: CampaignRules,
+  leaseMs: number,
+  above = state.generation,
+): Promise<Run> {
   const fields = rulesToFields(rules, leaseMs);
   const definition = createHash('sha256').update(JSON.stringify(fields)).digest('base64url');
   const random = epochSuffix();
   // It names the epoch it found, so that a late copy of this call does not stop a campaign that serves again.
   let from = state.epoch;
   const unanswered = `the rebuild of campaign ${state.id} could not begin: its epoch kept changing`;
+  const generation = String(await nextGeneration(state.context, above + 1));
   return sendUntilAnswered(unanswered, async () => {
-    const generation = String(state.epoch === '' ? 1 : generationOf(state.epoch) + 1);
     const reply = await state.run(scripts.beginRebuild, { from, random, generation, definition }, fields);
     if (reply[0] === 'stale_epoch') {
       from = String(reply[1]);

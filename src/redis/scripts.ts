@@ -8,7 +8,9 @@ import claimDue from '../../lua/claim-due.lua';
 import closeCampaign from '../../lua/close-campaign.lua';
 import confirm from '../../lua/confirm.lua';
 import drawLine from '../../lua/draw-line.lua';
+import dropOver from '../../lua/drop-over.lua';
 import findInPool from '../../lua/find-in-pool.lua';
+import findOver from '../../lua/find-over.lua';
 import findPlaces from '../../lua/find-places.lua';
 import findUser from '../../lua/find-user.lua';
 import finishRebuild from '../../lua/finish-rebuild.lua';
@@ -25,6 +27,8 @@ import listCampaigns from '../../lua/list-campaigns.lua';
 import listQuarantined from '../../lua/list-quarantined.lua';
 import loadCodes from '../../lua/load-codes.lua';
 import mendRow from '../../lua/mend-row.lua';
+import nextGeneration from '../../lua/next-generation.lua';
+import noteOver from '../../lua/note-over.lua';
 import openCampaign from '../../lua/open-campaign.lua';
 import postpone from '../../lua/postpone.lua';
 import purgeCampaign from '../../lua/purge-campaign.lua';
@@ -55,11 +59,22 @@ const REBUILDING = [...ALL, 'old', 'kept', 'known'] as const;
 
 /** Every script with its KEYS and ARGV by name, in the order of its header; a test compares the two. */
 export const scripts = {
-  openCampaign: defineScript('open-campaign', openCampaign, { keys: ALL, args: ['random'], each: ['name', 'value'] }),
+  openCampaign: defineScript('open-campaign', openCampaign, {
+    keys: ALL,
+    args: ['generation', 'random'],
+    each: ['name', 'value'],
+  }),
   activateCampaign: defineScript('activate-campaign', activateCampaign, { keys: ['campaign'], args: ['epoch'] }),
   registerCampaign: defineScript('register-campaign', registerCampaign, { keys: ['campaigns'], args: ['campaignId'] }),
   knowCampaign: defineScript('know-campaign', knowCampaign, { keys: ['campaigns'], args: ['campaignId'] }),
   listCampaigns: defineScript('list-campaigns', listCampaigns, { keys: ['campaigns'], args: ['cursor'] }),
+  nextGeneration: defineScript('next-generation', nextGeneration, { keys: ['generation'], args: ['atLeast'] }),
+  noteOver: defineScript('note-over', noteOver, {
+    keys: ['over'],
+    args: ['campaignId', 'closedAt', 'goneAt', 'sentAt'],
+  }),
+  findOver: defineScript('find-over', findOver, { keys: ['over'], args: ['campaignId'] }),
+  dropOver: defineScript('drop-over', dropOver, { keys: ['over'], args: ['campaignId'] }),
   forgetCampaign: defineScript('forget-campaign', forgetCampaign, { keys: ['campaigns'], args: ['campaignId'] }),
   inspectServer: defineScript('inspect-server', inspectServer, { keys: ['campaign'] }),
   restock: defineScript('restock', restock, { keys: SERVING, args: ['epoch', 'fence', 'requestId', 'add'] }),

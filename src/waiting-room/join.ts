@@ -6,6 +6,7 @@ import { deriveId, mintId } from '../issuance.js';
 import { assertName, assertText, ownCopy } from '../limits.js';
 import type { Eligible } from '../options.js';
 import type { Campaigns } from '../redis/campaigns.js';
+import { CampaignOverError } from '../redis/registry.js';
 import type { Lines } from './lines.js';
 import type { JoinResult } from './place.js';
 
@@ -40,6 +41,16 @@ export function checkedJoin(given: JoinRequest): JoinRequest {
 
 /** A place in line, or why not. */
 export async function join(request: JoinRequest, parts: JoinParts): Promise<JoinResult> {
+  try {
+    return await joinLine(request, parts);
+  } catch (error) {
+    if (!(error instanceof CampaignOverError)) throw error;
+    countRefusals(parts.emit, request.campaignId, ['closed']);
+    return { status: 'closed', closedAt: error.closedAt };
+  }
+}
+
+async function joinLine(request: JoinRequest, parts: JoinParts): Promise<JoinResult> {
   const { campaigns, lines, eligible, timeoutMs, emit } = parts;
   const { campaignId, userId, requestId } = request;
   const refuse = (result: Extract<JoinResult, { reason: string }>): JoinResult => {

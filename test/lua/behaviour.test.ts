@@ -10,6 +10,7 @@ const names = Object.values(scripts).map(({ name }) => name);
 const READERS = [
   'know-campaign',
   'know-codes',
+  'find-over',
   'list-campaigns',
   'inspect',
   'find-user',
@@ -24,6 +25,8 @@ const READERS = [
 ];
 /** They note when somebody was seen or looked, which a second run does anew. */
 const NOTING = ['find-places', 'tend-line'];
+/** A number that is skipped harms nobody, so a copy may take one too. */
+const COUNTING = ['next-generation'];
 /** They find in the world what they would write. */
 const DONE_BEFORE = ['open-campaign', 'activate-campaign'];
 const POOL_ONLY = ['load-codes', 'find-in-pool', 'replace-code'];
@@ -34,6 +37,8 @@ const FREEING = [
   'withdraw',
   'adopt-row',
   'purge-campaign',
+  'note-over',
+  'drop-over',
   'forget-campaign',
   'mend-row',
   'claim-due',
@@ -118,7 +123,8 @@ describe.each(cases)('$name on $kind stock', ({ name, kind }) => {
     else expect(after).not.toEqual(before);
     await run(calls[name]!);
     const again = await dump(redis);
-    if (!NOTING.includes(name)) expect(again).toEqual(after);
+    if (COUNTING.includes(name)) expect(Object.keys(again)).toEqual(Object.keys(after));
+    else if (!NOTING.includes(name)) expect(again).toEqual(after);
     else expect(withoutTimes(again)).toEqual(withoutTimes(after));
   });
 

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { campaignKeys, registryKey } from '../../src/redis/keys.js';
+import { campaignKeys, registryKeys } from '../../src/redis/keys.js';
 import { type Reply, type Script, ScriptRunner } from '../../src/redis/runner.js';
 import { scripts } from '../../src/redis/scripts.js';
 
@@ -7,7 +7,7 @@ export const EPOCH = '1-abc';
 /** The score of what is in quarantine. */
 const NEVER = '9007199254740991';
 const ID = 'launch';
-const keys = { ...campaignKeys('coupon', ID), campaigns: registryKey('coupon') };
+const keys = { ...campaignKeys('coupon', ID), ...registryKeys('coupon') };
 
 type Values = Readonly<Record<string, string>>;
 export interface Call {
@@ -47,10 +47,12 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
   if (kind === 'counted') rules.total = '10';
   const open = call(
     scripts.openCampaign,
-    { random: 'abc' },
+    { generation: '7', random: 'abc' },
     Object.entries(rules).map(([name, value]) => ({ name, value })),
   );
   await run(call(scripts.registerCampaign, { campaignId }));
+  const past = { campaignId: 'past', closedAt: '1', goneAt: '2', sentAt: String(Date.now()) };
+  await run(call(scripts.noteOver, past));
   await run(open);
   await redis.hset(keys.campaign, 'epoch', EPOCH);
   await run(call(scripts.activateCampaign, { epoch }));
@@ -147,6 +149,15 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
       postpone: call(scripts.postpone, { epoch }, [{ ...u1, tries: '3', delayMs: '' }]),
       'list-quarantined': call(scripts.listQuarantined, { epoch, fence: '0', offset: '0', limit: '10' }),
       'retry-quarantined': call(scripts.retryQuarantined, { epoch }, [{ field: '1:u2', id: idOf('u2') }]),
+      'next-generation': call(scripts.nextGeneration, { atLeast: '1' }),
+      'note-over': call(scripts.noteOver, {
+        campaignId: 'old',
+        closedAt: '1',
+        goneAt: '2',
+        sentAt: String(Date.now()),
+      }),
+      'find-over': call(scripts.findOver, { campaignId: 'past' }),
+      'drop-over': call(scripts.dropOver, { campaignId: 'past' }),
       'forget-campaign': call(scripts.forgetCampaign, { campaignId }),
       'inspect-server': call(scripts.inspectServer, {}),
       restock: call(scripts.restock, { epoch, fence: '0', requestId: 'more', add: '5' }),

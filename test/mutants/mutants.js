@@ -5,6 +5,7 @@ import { ISOLATION } from './isolation.js';
 import { MADE_ANEW } from './made-anew.js';
 import { NAMES } from './names.js';
 import { OPERATING } from './operating.js';
+import { OVER } from './over.js';
 import { REFUSED } from './refused.js';
 import { RESERVING } from './reserving.js';
 import { RIGHTS } from './rights.js';
@@ -33,4 +34,5 @@ export const MUTANTS = [
   ...CODES,
   ...REFUSED,
   ...MADE_ANEW,
+  ...OVER,
 ];

@@ -1,0 +1,21 @@
+-- Remembers that a campaign was closed and when its keys expire, or that it was purged, for the newest of them. A late copy is refused, because
+-- another campaign may have this id by then.
+--
+-- KEYS     over
+-- ARGV     campaignId closedAt goneAt sentAt; goneAt is empty after a purge; sentAt is the clock of Redis when the campaign was closed or purged
+-- RETURNS  noted | late, alone
+-- WRITES   over
+-- COST     O(log campaigns)
+local overKey = KEYS[1]
+local campaignId, closedAt, goneAt, sentAt = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local LATE = 60000
+local KEPT = 20000
+--- @include "include/now"
+
+if nowMs - sentAt > LATE then return { 'late' } end
+local purged = goneAt == ''
+redis.call('ZREM', overKey, (purged and 'gone:' or 'purged:') .. campaignId)
+redis.call('ZADD', overKey, closedAt, 'closed:' .. campaignId)
+redis.call('ZADD', overKey, purged and string.format('%.0f', sentAt) or goneAt, (purged and 'purged:' or 'gone:') .. campaignId)
+redis.call('ZREMRANGEBYRANK', overKey, 0, -KEPT - 1)
+return { 'noted' }

@@ -1,0 +1,95 @@
+import { CampaignConflictError, UnknownCampaignError } from '../errors.js';
+import type { RedisContext } from './campaign-state.js';
+import { type RegistryKeys, registryKeys } from './keys.js';
+import type { Reply, Script } from './runner.js';
+import { scripts } from './scripts.js';
+
+/** A campaign that was closed long ago: its keys expired, or were purged. Where there is a status for it, it becomes `closed`. */
+export class CampaignOverError extends CampaignConflictError {
+  readonly closedAt: Date;
+
+  constructor(id: string, closedAt: Date) {
+    super(
+      `campaign ${id} is over: it was closed at ${closedAt.toISOString()}, and Redis keeps no state of it; nothing was written`,
+    );
+    this.closedAt = closedAt;
+  }
+}
+
+/** What is remembered of a campaign that has no state in Redis. `expired`: its keys had an expiry, which is past; `purged`: its id is free again. */
+export type Past =
+  | { readonly word: 'none' }
+  | { readonly word: 'expired' | 'purged'; readonly closedAt: Date; readonly nowMs: number };
+
+function run<A extends string>(
+  { runner, prefix, timeoutMs }: RedisContext,
+  script: Script<keyof RegistryKeys, A, never>,
+  args: Readonly<Record<A, string>>,
+): Promise<Reply> {
+  return runner.run(script, { keys: registryKeys(prefix), args }, timeoutMs);
+}
+
+/** Remembers the id before the campaign is written: its missing state is then `not_ready`, never unknown. One round trip. */
+export async function register(context: RedisContext, campaignId: string): Promise<void> {
+  await run(context, scripts.registerCampaign, { campaignId });
+}
+
+/** Strikes a campaign off whose keys are gone. One round trip. */
+export async function strikeOff(context: RedisContext, campaignId: string): Promise<void> {
+  await run(context, scripts.forgetCampaign, { campaignId });
+}
+
+export async function isRegistered(context: RedisContext, campaignId: string): Promise<boolean> {
+  return (await run(context, scripts.knowCampaign, { campaignId }))[0] === 'known';
+}
+
+/** Every campaign of the registry, page by page, each once. */
+export async function* registered(context: RedisContext): AsyncGenerator<string> {
+  const seen = new Set<string>();
+  let cursor = '0';
+  do {
+    const [next, ...ids] = await run(context, scripts.listCampaigns, { cursor });
+    for (const id of ids.map(String)) {
+      if (!seen.has(id)) yield id;
+      seen.add(id);
+    }
+    cursor = String(next);
+  } while (cursor !== '0');
+}
+
+/** A generation above every one before and no lower than `atLeast`. One round trip. */
+export async function nextGeneration(context: RedisContext, atLeast: number): Promise<number> {
+  return Number((await run(context, scripts.nextGeneration, { atLeast: String(atLeast) }))[1]);
+}
+
+/** Remembers that a campaign was closed, and when its keys expire (`null`: they were purged). `nowMs`: the clock of Redis at that time. One round trip. */
+export async function noteOver(
+  context: RedisContext,
+  campaignId: string,
+  { closedAt, goneAt, nowMs }: { closedAt: number; goneAt: number | null; nowMs: number },
+): Promise<void> {
+  const gone = goneAt === null ? '' : String(goneAt);
+  await run(context, scripts.noteOver, { campaignId, closedAt: String(closedAt), goneAt: gone, sentAt: String(nowMs) });
+}
+
+/** Forgets that an earlier campaign of this id is over. One round trip. */
+export async function dropOver(context: RedisContext, campaignId: string): Promise<void> {
+  await run(context, scripts.dropOver, { campaignId });
+}
+
+export async function findOver(context: RedisContext, campaignId: string): Promise<Past> {
+  const [word, closedAt, nowMs] = await run(context, scripts.findOver, { campaignId });
+  if (word !== 'expired' && word !== 'purged') return { word: 'none' };
+  return { word, closedAt: new Date(Number(closedAt)), nowMs: Number(nowMs) };
+}
+
+/**
+ * Why a campaign that has no state has none. Resolves where its state was lost. Throws `CampaignOverError` where it is over, and `UnknownCampaignError` where
+ * it was never opened. Two round trips.
+ */
+export async function assertLost(context: RedisContext, id: string): Promise<void> {
+  const past = await findOver(context, id);
+  if (past.word !== 'none') throw new CampaignOverError(id, past.closedAt);
+  if (await isRegistered(context, id)) return;
+  throw new UnknownCampaignError(`no campaign ${id} was opened under the prefix ${context.prefix}`);
+}

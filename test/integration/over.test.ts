@@ -1,0 +1,243 @@
+import type { Redis } from 'ioredis';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import {
+  type CampaignDefinition,
+  type CouponEvent,
+  CouponIssuer,
+  type CouponIssuerOptions,
+  MemoryPersistence,
+} from '../../src/index.js';
+import { registryKeys } from '../../src/redis/keys.js';
+import { scripts } from '../../src/redis/scripts.js';
+import { CountingClient } from '../support/counting-client.js';
+import { RedisServer } from '../support/redis-server.js';
+import { until } from '../support/until.js';
+
+const ID = 'spring';
+const DEFINITION: CampaignDefinition = { id: ID, stock: { kind: 'counted', total: 5 } };
+let server: RedisServer;
+let redis: Redis;
+let persistence: MemoryPersistence;
+let operator: CouponIssuer;
+/** Another process. */
+let web: CouponIssuer;
+
+const issuerWith = (options: Partial<CouponIssuerOptions> = {}) => new CouponIssuer({ redis, persistence, ...options });
+const issueTo = (userId: string, by = web, campaignId = ID) => by.issue({ campaignId, userId });
+const keysOfCampaigns = () => redis.keys('{coupon:*');
+
+beforeAll(async () => {
+  server = await RedisServer.start();
+  redis = server.client();
+});
+afterAll(() => server.stop());
+beforeEach(async () => {
+  await redis.flushall();
+  persistence = new MemoryPersistence();
+  [operator, web] = [issuerWith(), issuerWith()];
+});
+
+/** A campaign with one coupon, which the web process has met, is closed; its keys expire at once. */
+async function expire(definition = DEFINITION): Promise<void> {
+  await operator.openCampaign(definition);
+  if (!definition.admission) await issueTo('ann');
+  await web.idle();
+  await operator.closeCampaign({ id: ID, retainMs: 0 });
+  await until(async () => (await keysOfCampaigns()).length === 0);
+}
+
+async function purge(): Promise<void> {
+  await operator.openCampaign(DEFINITION);
+  await web.inspect(ID);
+  await operator.closeCampaign({ id: ID });
+  await operator.purge(ID);
+}
+
+describe.each([
+  ['whose keys expired', expire],
+  ['that was purged', purge],
+])('a campaign %s', (_, end) => {
+  test('answers a late call with closed, in the process that met it and in one that did not', async () => {
+    await end();
+    expect(await issueTo('bob', web)).toEqual({ status: 'closed', closedAt: expect.any(Date) });
+    expect(await issueTo('bob', issuerWith())).toEqual({ status: 'closed', closedAt: expect.any(Date) });
+    expect(await web.join({ campaignId: ID, userId: 'bob' })).toMatchObject({ status: 'closed' });
+    expect(await keysOfCampaigns()).toEqual([]);
+  });
+
+  test('tells each other call that it is over', async () => {
+    await end();
+    const calls = [
+      web.status({ campaignId: ID, userId: 'ann' }),
+      web.inspect(ID),
+      web.pause(ID),
+      web.restock({ id: ID, add: 1, requestId: 'more' }),
+      web.settle(ID),
+      web.reconcile(ID),
+      web.leave({ campaignId: ID, userId: 'ann' }),
+      web.watch({ campaignId: ID, userId: 'ann' }).next(),
+    ];
+    for (const call of await Promise.allSettled(calls)) {
+      expect(call).toMatchObject({ status: 'rejected', reason: { code: 'CAMPAIGN_CONFLICT' } });
+      expect(String((call as PromiseRejectedResult).reason)).toContain('is over: it was closed at 20');
+    }
+  });
+
+  test('is no fault to settling and to a worker, and leaves both', async () => {
+    await end();
+    const events: CouponEvent[] = [];
+    const settler = issuerWith({ onEvent: (event) => events.push(event) });
+    expect(await settler.settle()).toEqual({ settled: 0, pending: 0, failed: 0 });
+    expect(await redis.smembers('coupon:campaigns')).toEqual([]);
+    await redis.sadd('coupon:campaigns', ID);
+    const worker = settler.startWorker({ intervalMs: 5 });
+    await until(async () => (await redis.scard('coupon:campaigns')) === 0);
+    await until(async () => (await worker.health()).campaigns.length === 0);
+    await settler.close();
+    expect(events.filter(({ type }) => type === 'fault')).toEqual([]);
+  });
+});
+
+test('a campaign whose keys expired is not opened again by the next start of a process', async () => {
+  await expire();
+  await expect(operator.openCampaign(DEFINITION)).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
+  await expect(issuerWith().openCampaign(DEFINITION)).rejects.toThrow(/is over: it was closed at 20.*purge\(\)/);
+  expect(await keysOfCampaigns()).toEqual([]);
+});
+
+test('without a database too, a campaign whose keys expired is not opened again by the next start', async () => {
+  [operator, web] = [new CouponIssuer({ redis }), new CouponIssuer({ redis })];
+  await expire();
+  await expect(new CouponIssuer({ redis }).openCampaign(DEFINITION)).rejects.toThrow('is over');
+  await operator.purge(ID);
+  expect(await operator.openCampaign(DEFINITION)).toMatchObject({ status: 'opened' });
+  expect(await issueTo('bob')).toMatchObject({ status: 'issued' });
+});
+
+test('the state of a campaign that is lost before its keys were to expire is missing, and not over', async () => {
+  await operator.openCampaign(DEFINITION);
+  await issueTo('ann');
+  await web.idle();
+  await operator.closeCampaign({ id: ID, retainMs: 3_600_000 });
+  await redis.del(...(await keysOfCampaigns()));
+  expect(await issueTo('bob')).toEqual({ status: 'not_ready', reason: 'missing' });
+  await expect(web.inspect(ID)).rejects.toMatchObject({ code: 'NOT_READY', reason: 'missing' });
+});
+
+test('a campaign that was opened again under its id and then lost is missing, and not over', async () => {
+  await purge();
+  await operator.openCampaign(DEFINITION, { isNew: true });
+  expect(await issueTo('bob')).toMatchObject({ status: 'issued' });
+  await web.idle();
+  await redis.del(...(await keysOfCampaigns()));
+  expect(await issueTo('cho')).toEqual({ status: 'not_ready', reason: 'missing' });
+});
+
+test('a late copy of the note that a campaign is over is refused', async () => {
+  const { over } = registryKeys('coupon');
+  const note = (sentAt: number) =>
+    redis.eval(scripts.noteOver.source, 1, over, ID, String(sentAt), String(sentAt), String(sentAt));
+  const [seconds] = await redis.time();
+  expect(await note((Number(seconds) - 61) * 1000)).toEqual(['late']);
+  expect(await redis.exists(over)).toBe(0);
+  expect(await note(Number(seconds) * 1000)).toEqual(['noted']);
+});
+
+test('of the campaigns that are over the newest 10,000 are remembered', async () => {
+  const { over } = registryKeys('coupon');
+  const older = Array.from({ length: 20_000 }, (_, i) => [String(i + 1), `closed:old-${i}`]).flat();
+  for (let i = 0; i < older.length; i += 2_000) await redis.zadd(over, ...older.slice(i, i + 2_000));
+  await purge();
+  expect(await redis.zcard(over)).toBe(20_000);
+  expect(await issueTo('bob')).toMatchObject({ status: 'closed' });
+});
+
+test('a second close with another retainMs is refused and changes nothing; without one, or with the same, it is done', async () => {
+  await operator.openCampaign(DEFINITION);
+  await operator.closeCampaign({ id: ID });
+  await operator.closeCampaign({ id: ID, retainMs: 60_000 });
+  const expiry = await redis.pexpiretime(`{coupon:${ID}}:campaign`);
+  await expect(web.closeCampaign({ id: ID, retainMs: 600_000 })).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
+  await web.closeCampaign({ id: ID, retainMs: 60_000 });
+  await web.closeCampaign({ id: ID });
+  expect(await redis.pexpiretime(`{coupon:${ID}}:campaign`)).toBe(expiry);
+});
+
+describe('round trips', () => {
+  let counting: CountingClient;
+  beforeEach(() => {
+    counting = new CountingClient(redis);
+    web = issuerWith({ redis: counting });
+  });
+  const cost = async (call: () => Promise<unknown>) => {
+    const before = counting.sent;
+    await call().catch(() => {});
+    return counting.sent - before;
+  };
+
+  test('an id that nobody opened costs them once a second, however often it is asked for', async () => {
+    // A script that Redis does not have yet is sent twice.
+    await issueTo('ann', operator, 'another').catch(() => {});
+    expect(await cost(() => issueTo('ann', web, 'made-up'))).toBe(3);
+    for (let i = 0; i < 5; i++) expect(await cost(() => issueTo('ann', web, 'made-up'))).toBe(0);
+  });
+
+  test('a campaign that is opened by this very process is not taken for one that nobody opened', async () => {
+    await issueTo('ann').catch(() => {});
+    await web.openCampaign(DEFINITION);
+    expect(await issueTo('ann')).toMatchObject({ status: 'issued' });
+  });
+
+  test('a process forgets what others purged when it meets another campaign', async () => {
+    await purge();
+    await operator.openCampaign({ ...DEFINITION, id: 'summer' });
+    await web.inspect('summer');
+    expect(await cost(() => issueTo('ann'))).toBe(0);
+    expect(await issueTo('ann')).toMatchObject({ status: 'closed' });
+  });
+});
+
+describe('generations', () => {
+  /** As if the clock of Redis was far ahead when the campaign was opened, and was set right since. */
+  const openAhead = async () => {
+    const ahead = String(Date.now() + 86_400_000);
+    await operator.openCampaign(DEFINITION);
+    await redis.hset(registryKeys('coupon').generation, 'last', ahead);
+    await redis.hset(`{coupon:${ID}}:campaign`, 'epoch', `${ahead}-random`);
+    await issueTo('ann');
+    await web.idle();
+  };
+
+  test('a campaign that is opened again after the clock of Redis was set back serves every process', async () => {
+    await openAhead();
+    await operator.closeCampaign({ id: ID });
+    await operator.purge(ID);
+    await issuerWith().openCampaign(DEFINITION, { isNew: true });
+    expect(await issueTo('bob', web)).toMatchObject({ status: 'issued' });
+    expect(await web.openCampaign(DEFINITION)).toMatchObject({ status: 'exists' });
+  });
+
+  test('a campaign that is rebuilt after Redis lost everything and its clock was set back serves every process', async () => {
+    await openAhead();
+    await redis.flushall();
+    await issuerWith().rebuild(DEFINITION);
+    expect(await issueTo('bob', web)).toMatchObject({ status: 'issued' });
+    expect(await web.status({ campaignId: ID, userId: 'ann' })).toMatchObject({ status: 'issued' });
+  });
+
+  test('a row with an epoch that no campaign had does not spoil the generations', async () => {
+    await operator.openCampaign(DEFINITION);
+    const [row] = await Promise.all([issueTo('ann')]);
+    if (row.status !== 'issued') throw new Error(row.status);
+    await web.idle();
+    for (const epoch of ['9007199254740990-x', 'migrated', '-5-x', '']) {
+      await redis.flushall();
+      const list = async (_: string, { afterSerial }: { afterSerial: number }) =>
+        afterSerial === 0 ? [{ ...row.issuance, epoch }] : [];
+      const other = issuerWith({ persistence: { save: (rows) => persistence.save(rows), list } });
+      expect(await other.rebuild(DEFINITION)).toMatchObject({ rows: 1, campaign: { issued: 1, available: 4 } });
+      const last = Number(await redis.hget(registryKeys('coupon').generation, 'last'));
+      expect(last).toBeLessThan(Date.now() + 60_000);
+    }
+  });
+});

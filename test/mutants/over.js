@@ -1,0 +1,86 @@
+/** Campaigns that are over, and the generations of those that are made anew. */
+export const OVER = [
+  {
+    defect: `a generation follows the clock alone`,
+    file: `lua/next-generation.lua`,
+    find: `math.max(nowMs, before + 1, atLeast)`,
+    replace: `math.max(nowMs, atLeast)`,
+    caughtBy: { file: `test/integration/over.test.ts`, test: `opened again after the clock of Redis was set back` },
+  },
+  {
+    defect: `a rebuild does not pass the generation of a row`,
+    file: `src/rebuild.ts`,
+    find: `    if (highest >= generationOf(run.epoch)) run =`,
+    replace: `    if (highest < 0) run =`,
+    caughtBy: {
+      file: `test/integration/over.test.ts`,
+      test: `rebuilt after Redis lost everything and its clock was set back`,
+    },
+  },
+  {
+    defect: `a row says any generation`,
+    file: `src/rebuild.ts`,
+    find: `return generation <= MOST_GENERATIONS ? generation : 0;`,
+    replace: `return generation || 0;`,
+    caughtBy: { file: `test/integration/over.test.ts`, test: `a row with an epoch that no campaign had` },
+  },
+  {
+    defect: `a campaign that expired begins again with the next start`,
+    file: `src/open.ts`,
+    find: `if (found === 'missing' && !isNew) await assertNotExpired(context, state.id);`,
+    replace: ``,
+    caughtBy: { file: `test/integration/over.test.ts`, test: `without a database too, a campaign whose keys expired` },
+  },
+  {
+    defect: `a campaign that was closed is over before its keys expire`,
+    file: `lua/find-over.lua`,
+    find: `if type(goneAt) ~= 'string' or nowMs < tonumber(goneAt) then return { 'none' } end`,
+    replace: ``,
+    caughtBy: { file: `test/integration/over.test.ts`, test: `lost before its keys were to expire` },
+  },
+  {
+    defect: `a late note ends the campaign that has the id by now`,
+    file: `lua/note-over.lua`,
+    find: `if nowMs - sentAt > LATE then return { 'late' } end`,
+    replace: ``,
+    caughtBy: { file: `test/integration/over.test.ts`, test: `a late copy of the note` },
+  },
+  {
+    defect: `a campaign that serves is remembered as over`,
+    file: `src/open.ts`,
+    find: `    await dropOver(context, id);
+`,
+    replace: ``,
+    caughtBy: { file: `test/integration/over.test.ts`, test: `opened again under its id and then lost` },
+  },
+  {
+    defect: `a second close with another retention is silent`,
+    file: `lua/close-campaign.lua`,
+    find: `if retainMs ~= '' and campaign.retainMs and campaign.retainMs ~= tonumber(retainMs) then return { 'other_retention' } end`,
+    replace: ``,
+    caughtBy: { file: `test/integration/over.test.ts`, test: `a second close with another retainMs` },
+  },
+  {
+    defect: `a missing state is lost, whatever the registry says`,
+    file: `src/redis/epoch.ts`,
+    find: `    if (reply[0] === 'missing') await state.context.assertLost(state);
+`,
+    replace: ``,
+    caughtBy: { file: `test/integration/over.test.ts`, test: `whose keys expired answers a late call with closed` },
+  },
+  {
+    defect: `an id that nobody opened is asked after each time`,
+    file: `src/redis/campaigns.ts`,
+    find: `    if (absent && monotonicMs() < absent.until) await absent.lost;
+`,
+    replace: ``,
+    caughtBy: { file: `test/integration/over.test.ts`, test: `an id that nobody opened costs them once a second` },
+  },
+  {
+    defect: `what others purged is kept in mind`,
+    file: `src/redis/campaigns.ts`,
+    find: `const [campaign] = await Promise.all([state.refresh(), this.#lookAfterOldest()]);`,
+    replace: `const campaign = await state.refresh();`,
+    caughtBy: { file: `test/integration/over.test.ts`, test: `a process forgets what others purged` },
+  },
+];
