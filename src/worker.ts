@@ -191,7 +191,10 @@ export class Worker implements SettleWorker {
         listed.add(id);
       }
       // What another process purged is forgotten here too.
-      for (const known of [...this.#cares.values()]) if (!listed.has(known.id)) this.#drop(known);
+      for (const care of [...this.#cares.values()].filter(({ id }) => !listed.has(id))) {
+        this.#drop(care);
+        await this.#parts.campaigns.lookAfter(care.id);
+      }
     } catch (error) {
       this.#parts.emit({ type: 'fault', during: 'settle', campaignId: null, error: redacted(error) });
     }
@@ -295,7 +298,6 @@ export class Worker implements SettleWorker {
   #drop(care: Care): void {
     care.unlisten?.();
     this.#cares.delete(care.id);
-    this.#parts.campaigns.forget(care.id);
   }
 
   async #restsFor({ state }: Serving): Promise<number> {

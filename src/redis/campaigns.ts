@@ -112,10 +112,10 @@ export class Campaigns {
   async #lookForAbsent(state: CampaignState, isMissing: boolean): Promise<void> {
     if (!isMissing && (await state.refresh()) !== 'missing') return;
     try {
-      await assertLost(this.#context, state.id);
+      await assertLost(this.#context, state.id, state.generation > 0);
     } catch (error) {
-      if (error instanceof CampaignOverError || error instanceof UnknownCampaignError) this.forget(state.id);
-      else this.#absences.delete(state.id);
+      if (error instanceof CampaignOverError) this.forget(state.id);
+      else if (!(error instanceof UnknownCampaignError)) this.#absences.delete(state.id);
       throw error;
     }
   }
@@ -133,14 +133,16 @@ export class Campaigns {
   }
 
   async #lookAfterOldest(): Promise<void> {
-    const [oldest] = this.#known.values();
-    if (!oldest) return;
-    this.#known.delete(oldest.state.id);
-    this.#known.set(oldest.state.id, oldest);
-    try {
-      if ((await oldest.state.refresh()) === 'missing') await this.assertLost(oldest.state, true);
-    } catch {
-      // Whatever is wrong with it is no matter of the call for another campaign.
-    }
+    const [oldest] = this.#known.keys();
+    if (oldest !== undefined) await this.lookAfter(oldest);
+  }
+
+  /** Forgets a campaign that is over by now. Any other trouble shows in the calls for it. Up to two round trips. */
+  async lookAfter(id: string): Promise<void> {
+    const known = this.#known.get(id);
+    if (!known) return;
+    this.#known.delete(id);
+    this.#known.set(id, known);
+    await this.reread(known).catch(() => {});
   }
 }

@@ -85,11 +85,11 @@ export async function findOver(context: RedisContext, campaignId: string): Promi
 
 /**
  * Why a campaign that has no state has none. Resolves where its state was lost. Throws `CampaignOverError` where it is over, and `UnknownCampaignError` where
- * it was never opened. Two round trips.
+ * it was never opened. `wasSeen`: this process has seen it, so if the registry lacks it, Redis lost that too. One round trip, or two.
  */
-export async function assertLost(context: RedisContext, id: string): Promise<void> {
+export async function assertLost(context: RedisContext, id: string, wasSeen: boolean): Promise<void> {
   const past = await findOver(context, id);
   if (past.word !== 'none') throw new CampaignOverError(id, past.closedAt);
-  if (await isRegistered(context, id)) return;
+  if (wasSeen || (await isRegistered(context, id))) return;
   throw new UnknownCampaignError(`no campaign ${id} was opened under the prefix ${context.prefix}`);
 }

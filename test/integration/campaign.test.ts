@@ -154,13 +154,16 @@ describe('the window and the operator', () => {
     await expect(issuer.settle()).rejects.toMatchObject({ code: 'NOT_READY', reason: 'missing' });
   });
 
-  test('a campaign whose keys expired is not_ready, and does not stop the settling of others', async () => {
+  test('a campaign whose keys expired is closed, and does not stop the settling of others', async () => {
     const issuer = issuerWith();
     await issuer.openCampaign(counted(1));
     await issuer.closeCampaign({ id, retainMs: 0 });
     expect(await redis.keys(`{coupon:${id}}:*`)).toEqual([]);
-    expect(await issuer.issue({ campaignId: id, userId: 'ann' })).toEqual({ status: 'not_ready', reason: 'missing' });
-    await expect(issuer.closeCampaign({ id })).rejects.toMatchObject({ code: 'NOT_READY', reason: 'missing' });
+    expect(await issuer.issue({ campaignId: id, userId: 'ann' })).toEqual({
+      status: 'closed',
+      closedAt: expect.any(Date),
+    });
+    await expect(issuer.closeCampaign({ id })).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
     expect(await issuer.settle()).toMatchObject({ settled: 0, failed: 0 });
   });
 });

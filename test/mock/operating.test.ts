@@ -27,7 +27,8 @@ test('restock, close and purge', async () => {
   expect(await issuer.restock({ id: 'more', add: -2, requestId: 'b' })).toEqual({ total: 1, available: 0 });
   await issuer.closeCampaign({ id: 'more' });
   await issuer.purge('more');
-  await expect(issuer.inspect('more')).rejects.toMatchObject({ code: 'UNKNOWN_CAMPAIGN' });
+  await expect(issuer.inspect('more')).rejects.toThrow('campaign more is over');
+  expect(await issuer.issue({ campaignId: 'more', userId: 'bob' })).toMatchObject({ status: 'closed' });
 });
 
 test.each(['counted', 'codes'] as const)(
