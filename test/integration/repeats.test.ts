@@ -9,7 +9,7 @@ import {
   type IssueResult,
 } from '../../src/index.js';
 import { scripts } from '../../src/redis/scripts.js';
-import { fails, recording, ScriptedPersistence, withEach } from '../support/campaigns.js';
+import { fails, loadScripts, recording, ScriptedPersistence, withEach } from '../support/campaigns.js';
 import { expireLeases } from '../support/invariants.js';
 import { RedisServer } from '../support/redis-server.js';
 import { until } from '../support/until.js';
@@ -202,12 +202,14 @@ describe('a campaign that is written and does not serve yet', () => {
   });
 
   test('that is activated in the middle of a look is no fault either', async () => {
-    const activating = withEach(recording(redis), async (sha1, send) => {
+    await loadScripts(redis);
+    const activating = withEach(redis, async (sha1, send) => {
       const reply = await send();
       if (sha1 === scripts.claimDue.sha1) await redis.hset(`{coupon:${ID}}:campaign`, 'verified', '1');
       return reply;
     });
     const watching = issuerWith({ redis: activating });
+    await watching.inspect(ID);
     expect(await watching.settle()).toEqual({ settled: 0, pending: 0, failed: 0 });
     expect(told()).toEqual([]);
   });
