@@ -132,7 +132,7 @@ export class CouponIssuer {
    *
    * Throws `CampaignConflictError` (another definition, or rows without state), `InvalidArgumentError`, `HookError`, `NotReadyError`, `RedisError`,
    * `ClosedError`.
-   * `MisconfiguredError` (a Redis that may evict keys, or a replica). Five round trips; for a new campaign six, and one to the database.
+   * `MisconfiguredError` (a Redis that may evict keys, or a replica). Four round trips; for a new campaign eleven, and one to the database.
    *
    * @example
    * ```ts
@@ -456,7 +456,7 @@ export class CouponIssuer {
    * nothing is reserved: a mark that expired earlier would let a user in twice. `retainMs` is 0 to ten years; default: the keys stay. Whoever waits in
    * line is told `closed`, one more round trip per 500, and the keys of such a campaign stay for a minute at least.
    *
-   * One round trip. Throws `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`, `RedisError`.
+   * One round trip, two with `retainMs`. Throws `CampaignConflictError` (closed with another `retainMs`), `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`, `RedisError`.
    *
    * @example
    * ```ts
@@ -495,7 +495,7 @@ export class CouponIssuer {
    *
    * Run again after it failed, it goes on where it stopped, under the same definition; of two runs at once the later goes on and the other ends with
    * `CampaignConflictError`. Withdrawn units return to the stock. One round trip per 500 rows, reservations or codes, one page of `list` per 500 rows, and
-   * seven more. Throws `InvalidArgumentError`, `MisconfiguredError` (no `list`), `HookError` (`list` failed), `CampaignConflictError`, `RedisError`,
+   * nine more. Throws `InvalidArgumentError`, `MisconfiguredError` (no `list`), `HookError` (`list` failed), `CampaignConflictError`, `RedisError`,
    * and the reason of an aborted signal.
    *
    * @example
@@ -543,7 +543,7 @@ export class CouponIssuer {
    * Removes a campaign that is over from Redis: all its keys at once, and its entry in the registry. The rows in your database stay. For campaigns that
    * were closed without `retainMs`, and for entries whose keys have expired.
    *
-   * Three round trips. Throws `CampaignConflictError` (not closed, or something is reserved: nothing was removed), `InvalidArgumentError`,
+   * Four round trips. Throws `CampaignConflictError` (not closed, or something is reserved: nothing was removed), `InvalidArgumentError`,
    * `UnknownCampaignError`, `RedisError`.
    *
    * @example
