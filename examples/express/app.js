@@ -7,8 +7,10 @@ import { answerProblem, describeProblem, explainProblem, HttpProblem, sendProble
 export function createApp({ issuer, log = console.error }) {
   const app = express();
   app.disable('x-powered-by');
-  // A list of any length: text is loaded while it arrives. Sent again under its Idempotency-Key, a load that was cut off goes on where it stopped.
-  app.post('/campaigns/:id/codes', express.json({ limit: '32mb' }), async (req, res) => {
+  // A list of any length is sent as text, and loaded while it arrives; an array of codes is kept whole, so it is short. Sent again under its Idempotency-Key, a load that was cut off goes on where it stopped.
+  app.post('/campaigns/:id/codes', express.json({ limit: '1mb' }), async (req, res) => {
+    // What is left of a body that was refused is not read.
+    if (req.is('text/plain')) res.set('Connection', 'close');
     const loadId = req.get('Idempotency-Key');
     res.json(await issuer.loadCodes(req.params.id, codesOf(req), loadId === undefined ? {} : { loadId }));
   });

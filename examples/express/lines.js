@@ -4,7 +4,8 @@ import { HttpProblem } from './problems.js';
 
 /** The codes of a request's body as they arrive, one a line. Throws when the client goes away, and where a line is longer than a code can be. */
 export async function* linesOf(body) {
-  const codes = readCodes(body);
+  // Not destroyed where it is refused, or the answer would not arrive either.
+  const codes = readCodes(body.iterator?.({ destroyOnReturn: false }) ?? body);
   try {
     yield* codes;
   } catch (error) {

@@ -9,6 +9,9 @@ import { bodyOf, guard, identify } from './requests.js';
 /** How it shows that a visitor closed the page. */
 const GONE = ['ERR_STREAM_PREMATURE_CLOSE', 'ECONNRESET', 'EPIPE'];
 
+/** Streams of events at once for one visitor: a browser opens six connections to a site. */
+const MOST_STREAMS = 6;
+
 /** The pages, what they ask for, and what an operator does. `leaving` is aborted when the server shuts down: it ends the event streams. */
 export function createApp({ issuer, campaignId, pace, operatorToken, leaving, log = console.error }) {
   const app = new Koa();
@@ -67,8 +70,18 @@ function visitorRoutes({ issuer, campaignId, leaving }) {
     ctx.body = { ...standing, ...lastOf(issuances), campaign: { state, opensAt, soldOut } };
   });
 
+  const streams = new Map();
   router.get('/events', (ctx) => {
-    const changes = issuer.watch({ campaignId, userId: ctx.state.userId, signal: leaving });
+    const { userId } = ctx.state;
+    const open = streams.get(userId) ?? 0;
+    if (open >= MOST_STREAMS) throw new HttpProblem(429, 'too many pages of this line are open: close one');
+    streams.set(userId, open + 1);
+    ctx.res.once('close', () => {
+      const left = streams.get(userId) - 1;
+      if (left > 0) streams.set(userId, left);
+      else streams.delete(userId);
+    });
+    const changes = issuer.watch({ campaignId, userId, signal: leaving });
     ctx.set(SERVER_SENT_EVENTS_HEADERS);
     ctx.body = serverSentEvents(changes);
   });

@@ -3,7 +3,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { extname } from 'node:path';
 
 const PUBLIC = new URL('public/', import.meta.url);
-const NAMES = { '/': '/index.html', '/operator': '/operator.html' };
+const NAMES = new Map([
+  ['/', '/index.html'],
+  ['/operator', '/operator.html'],
+]);
 const HEADERS = {
   'Content-Security-Policy':
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -16,7 +19,7 @@ export function pages() {
   const files = new Map(readdirSync(PUBLIC).map((name) => [`/${name}`, fileOf(name)]));
   return async (ctx, next) => {
     ctx.set(HEADERS);
-    const file = files.get(NAMES[ctx.path] ?? ctx.path);
+    const file = files.get(NAMES.get(ctx.path) ?? ctx.path);
     if (!file || !['GET', 'HEAD'].includes(ctx.method)) return next();
     ctx.status = 200;
     ctx.set('Cache-Control', 'no-cache');

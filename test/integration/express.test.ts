@@ -286,6 +286,45 @@ describe('the Express example', () => {
     expect((await example.get(`/campaigns/${id}`)).body).toMatchObject({ available: 10, reserved: 0, issued: 0 });
   });
 
+  test('a list without line ends, or in another encoding, is refused after its first pieces, however long it is', async () => {
+    const pool = await open({ stock: { kind: 'codes' } });
+    const send = (piece: Buffer) =>
+      new Promise<{ status: number; sent: number }>((resolve, reject) => {
+        const path = `/campaigns/${pool}/codes`;
+        const headers = { 'content-type': 'text/plain' };
+        const req = request({ host: '127.0.0.1', port: example.port, method: 'POST', path, headers, agent: false });
+        let sent = 0;
+        let answered = false;
+        const more = () => {
+          while (!answered && sent < 400) {
+            sent++;
+            if (!req.write(piece)) return void req.once('drain', more);
+          }
+          if (!answered) req.end();
+        };
+        req.on('response', (res) => {
+          answered = true;
+          res.resume();
+          res.once('end', () => resolve({ status: res.statusCode!, sent }));
+        });
+        // The server does not read on, so the connection may break once the answer is here.
+        req.on('error', (error) => !answered && reject(error));
+        more();
+      });
+    for (const piece of [Buffer.alloc(65_536, 97), Buffer.alloc(65_536, 0xe9), Buffer.alloc(65_536, '\n')]) {
+      const { status, sent } = await send(piece);
+      expect(status).toBe(400);
+      expect(sent).toBeLessThan(400);
+    }
+    expect((await example.get(`/campaigns/${pool}`)).body).toMatchObject({ total: 0 });
+  });
+
+  test('an array of codes that is too long to be kept is refused', async () => {
+    const pool = await open({ stock: { kind: 'codes' } });
+    const codes = Array.from({ length: 30_000 }, (_, i) => `${i}`.padStart(40, '0'));
+    expectProblem(await example.post(`/campaigns/${pool}/codes`, codes), 413, 'about:blank');
+  });
+
   test('what does not exist is answered with a problem', async () => {
     expectProblem(await example.get('/nowhere'), 404, 'about:blank');
     expectProblem(await example.get('/campaigns/never'), 404, '/problems/unknown_campaign');

@@ -617,6 +617,26 @@ describe('what is asked of the Koa example', () => {
     });
   });
 
+  test('one visitor has six streams of events at once, and another one when one of them is closed', async () => {
+    const { headers } = await example.fetch('/api/line', { method: 'POST' });
+    const cookie = headers.get('set-cookie')!.split(';')[0]!;
+    const stop = new AbortController();
+    const listen = (signal?: AbortSignal) =>
+      fetch(example.url('/api/line/events'), { headers: { cookie }, ...(signal && { signal }) });
+    const first = await listen(stop.signal);
+    const others = await Promise.all(Array.from({ length: 5 }, () => listen()));
+    for (const { status } of [first, ...others]) expect(status).toBe(200);
+    await expectProblem(await listen(), 429);
+    expect((await example.fetch('/api/line/events')).status).toBe(200);
+    stop.abort();
+    let again: Response | undefined;
+    await poll(async () => {
+      again = await listen();
+      return again.status;
+    }).toBe(200);
+    for (const { body } of [...others, again!]) await body!.cancel();
+  });
+
   test('the README tells its routes and its commands as they are', async () => {
     const readme = readFileSync(join(SOURCE, 'README.md'), 'utf8');
     const routes = [...readme.matchAll(/^\| `(GET|POST|DELETE) (\/[^`]*)` \|/gm)].map(([, ...route]) => route);
