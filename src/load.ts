@@ -16,7 +16,7 @@ export interface LoadOptions {
    */
   readonly loadId?: string | undefined;
   /**
-   * Takes codes with control characters, byte order marks, U+FFFD, characters without width, or white space around them. Such a code is given out as it is.
+   * Takes codes with control characters, byte order marks, U+FFFD, characters without width, white space or quotes around them, commas or semicolons. Such a code is given out as it is.
    * Default: it is refused, and the error names its place.
    */
   readonly asTheyAre?: boolean | undefined;

@@ -11,6 +11,9 @@ const UNSEEN = /[ -~]\p{Default_Ignorable_Code_Point}|\p{Default_Ignorable_Code_
 /** A sign that ends in how it is shown: ❤️ is a heart and U+FE0F. */
 const SHOWN = /[^ -~][\uFE0E\uFE0F]$/u;
 
+/** A whole line where one column of it was meant, or a cell in its quotes. */
+const ROW = /[,;]|^".*"$/u;
+
 /**
  * Why this is no code to give out, or `null`. Beside the limits of every code: what a file or a spreadsheet leaves in a code and nobody sees. A user
  * cannot type it, and one code with it and without it is two.
@@ -25,6 +28,7 @@ export function newCodeFault(code: unknown): string | null {
     return 'must not contain U+FFFD, which stands where text was read in another encoding than it was written in';
   if (EDGE.test(text.replace(SHOWN, ''))) return 'must not begin or end with white space or a character without width';
   if (UNSEEN.test(text)) return 'must not contain a character without width';
+  if (ROW.test(text)) return 'must not be a line of a CSV, with quotes around it, or with a comma or a semicolon in it';
   return null;
 }
 

@@ -146,7 +146,7 @@ test('an empty list loads nothing', async () => {
 });
 
 describe('a bad code', () => {
-  const BAD = ['AAA\r', 'one\ntwo', '\uFEFFAAA', ' AAA', 'AAA\u00A0', 'AAA\u200B', 'A\uFFFD'];
+  const BAD = ['AAA\r', 'one\ntwo', '\uFEFFAAA', ' AAA', 'AAA\u00A0', 'AAA\u200B', 'A\uFFFD', '"AAA"', 'AAA;10%;2030'];
 
   test.each(BAD)('%j is refused by its place before anything is written, or taken as it is', async (bad) => {
     const before = await dump(redis);

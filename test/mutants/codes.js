@@ -138,6 +138,13 @@ export const CODES = [
     caughtBy: { file: 'test/unit/new-code.test.ts', test: 'that has a character without width in it' },
   },
   {
+    defect: 'a line of a CSV is given out as a code',
+    file: 'src/new-code.ts',
+    find: 'if (ROW.test(text))',
+    replace: 'if (false)',
+    caughtBy: { file: 'test/unit/new-code.test.ts', test: 'that has what a line of a CSV has' },
+  },
+  {
     defect: 'text of another encoding is given out as codes',
     file: 'src/new-code.ts',
     find: 'if (UNREADABLE.test(text))',

@@ -14,6 +14,7 @@ describe('a new code is refused', () => {
       ['\u200BAAA', 'AAA\u200D', '\u2060AAA', 'AAA\u200E', '\u202EAAA', '\u3164', '쿠폰\u200B'],
     ],
     ['a character without width in it', ['AAA\u200B-1', 'A\u00ADB', '쿠\u200B폰', 'A\u200DB', 'A\u202EB', 'A\uFE0FB']],
+    ['what a line of a CSV has', ['"AAA"', 'AAA;10%;2030', 'AAA,10%', '"A""B"']],
     ['a sign of another encoding', ['A\uFFFDB', '\uFFFD', 'caf\uFFFD']],
     ['what is no code at all', ['', 'x'.repeat(129), 'A\0', '\uD800', 7, null, undefined, ['A'], Buffer.from('A')]],
   ])('that has %s', (_, codes) => {
@@ -34,7 +35,8 @@ test('a new code may be anything that a user can see and type', () => {
     '👨‍👩‍👧‍👦',
     '❤️',
     '🇰🇷',
-    "'; DROP TABLE",
+    "' DROP TABLE",
+    '5"',
     '=1+1',
     'x'.repeat(128),
   ];

@@ -35,7 +35,7 @@ describe('the codes of a file', () => {
     ['with blank lines', '\n\nA-1\n\n  \n\t\nA-2\n\n', ['A-1', 'A-2']],
     ['with white space around', ' A-1 \n\u00A0A-2\u00A0\nA-3\u3000\n', ['A-1', 'A-2', 'A-3']],
     ['with white space within', 'A 1\nA 2\n', ['A 1', 'A 2']],
-    ['quoted', '"A-1"\n"A,2"\n"A""3"\n "A-4" \n', ['A-1', 'A,2', 'A"3', 'A-4']],
+    ['quoted', '"A-1"\n"A""3"\n "A-4" \n', ['A-1', 'A"3', 'A-4']],
     ['in a column by name', 'id;code;until\n1;A-1;2030\n2;A-2;2030\n', ['A-1', 'A-2'], { column: 'code' }],
     ['in a column by number', '1,A-1\n2,A-2\n', ['A-1', 'A-2'], { column: 2 }],
     ['in a column by number, below names', 'id\tcode\n1\tA-1\n', ['A-1'], { column: 2, header: true }],
@@ -43,8 +43,8 @@ describe('the codes of a file', () => {
     ['of which the first looks like a name', 'CODE\nA-1\n', ['CODE', 'A-1'], { header: false }],
     ['with empty rows of a spreadsheet', 'code,until\nA-1,2030\n,\n\n,\nA-2,\n', ['A-1', 'A-2'], { column: 'code' }],
     ['with line ends in other cells', 'code,note\nA-1,"two\nlines"\nA-2,x\n', ['A-1', 'A-2'], { column: 'code' }],
-    ['with another separator in a cell', 'x;A,1;10,5\nx;A,2;9,5\n', ['A,1', 'A,2'], { column: 2, delimiter: ';' }],
-    ['as they are', ' A-1 \nA\u200B2\n', [' A-1 ', 'A\u200B2'], { asTheyAre: true }],
+    ['with another separator in a cell', 'x;A-1;10,5\nx;A-2;9,5\n', ['A-1', 'A-2'], { column: 2, delimiter: ';' }],
+    ['as they are', ' A-1 \nA\u200B2\n"A,3"\n', [' A-1 ', 'A\u200B2', 'A,3'], { asTheyAre: true }],
     ['in other scripts', '쿠폰-1\n😀\n', ['쿠폰-1', '😀']],
   ])('%s', async (_, text, codes, options) => {
     expect(await read(text, options)).toEqual(codes);
@@ -106,6 +106,11 @@ describe('a file that is refused', () => {
       'has a line end in a code',
       `A\n"${SECRET}\nB"\n`,
       /the code in line 3 of the file must not contain a control character/,
+    ],
+    [
+      'has a separator in a quoted code',
+      `A\n"${SECRET},x"\n`,
+      /the code in line 2 of the file must not be a line of a CSV/,
     ],
     ['has a mark without width in a code', `A\n${SECRET}\u200B\n`, /the code in line 2 of the file must not/],
     [
