@@ -44,6 +44,8 @@ export interface LoadResult {
 export type CodeSource = Iterable<string> | AsyncIterable<string>;
 
 const CHUNK = 500;
+/** From so many codes on a chunk is twice as large: a long list takes half the time where Redis is far away. */
+const LONG = 10_000;
 const MOST_PLACES = 20;
 
 /** Throws `InvalidArgumentError`. */
@@ -190,7 +192,7 @@ class ListDigest {
   }
 }
 
-/** The codes, checked, 500 at a time, and where in the source each chunk begins. */
+/** The codes, checked, 500 at a time and later 1,000, and where in the source each chunk begins. */
 export async function* chunksOf(
   source: Source,
   asTheyAre: boolean,
@@ -204,7 +206,7 @@ export async function* chunksOf(
     if (done) break;
     assertCode(code, offset + chunk.length, asTheyAre);
     chunk.push(code);
-    if (chunk.length < CHUNK) continue;
+    if (chunk.length < (offset < LONG ? CHUNK : 2 * CHUNK)) continue;
     yield { offset, chunk };
     offset += chunk.length;
     chunk = [];

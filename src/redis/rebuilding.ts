@@ -97,14 +97,14 @@ export async function highestPromised(state: CampaignState, run: Run, cursor: nu
   return Number(running(state, run, await state.run(scripts.rebuildRows, args, []), 3)[2]);
 }
 
-/** Loads codes that may be given out into what the rows left free. One round trip; at most 500. */
+/** Loads codes that may be given out into what the rows left free. One round trip; at most 1,000. */
 export async function loadRebuilt(state: CampaignState, run: Run, codes: readonly string[]): Promise<void> {
   const items = codes.map((code) => ({ code }));
   const args = { ...named(run), loadId: '', caller: '', offset: '0', before: '', after: '' };
   running(state, run, await state.run(scripts.loadCodes, args, items), 4);
 }
 
-/** For each of at most 500 codes, whether a row, a promise or the state of before has it. One round trip. */
+/** For each of at most 1,000 codes, whether a row, a promise or the state of before has it. One round trip. */
 export async function areKnown(state: CampaignState, run: Run, codes: readonly string[]): Promise<boolean[]> {
   const items = codes.map((code) => ({ code }));
   const [, ...words] = running(state, run, await state.run(scripts.knowCodes, named(run), items));

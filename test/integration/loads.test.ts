@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CouponIssuer, MemoryPersistence, type RedisClient } from '../../src/index.js';
 import { dump } from '../support/campaigns.js';
+import { CountingClient } from '../support/counting-client.js';
 import { RedisServer } from '../support/redis-server.js';
 
 const pool = { id: 'launch', stock: { kind: 'codes' } } as const;
@@ -139,6 +140,23 @@ test('the places of duplicates are those in the source, the first 20 of them, ov
   expect(result).toEqual({ read: 1_400, loaded: 690, duplicates: 210, firstDuplicates, total: 1_400, resumedAt: 500 });
   expect(progress.map(({ read }) => read)).toEqual([500, 1_000, 1_400]);
   expect(progress.at(1)!.firstDuplicates).toEqual(firstDuplicates.slice(0, 10));
+});
+
+test('a long list takes larger chunks, and an interrupted one goes on within them', async () => {
+  const list = codes(23_400);
+  const counting = new CountingClient(redis);
+  await expect(
+    issuerOn(counting).loadCodes('launch', cutOff(list.slice(0, 11_700)), { loadId: 'long' }),
+  ).rejects.toThrow();
+  expect(await issuer.inspect('launch')).toMatchObject({ total: 11_000 });
+  counting.sent = 0;
+  expect(await issuerOn(counting).loadCodes('launch', list, { loadId: 'long' })).toMatchObject({
+    loaded: 12_400,
+    resumedAt: 11_000,
+  });
+  // One reads the campaign, one how far the load came.
+  expect(counting.sent).toBe(2 + 13);
+  expect(await inPool()).toEqual(list);
 });
 
 test('an empty list loads nothing', async () => {
