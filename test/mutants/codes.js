@@ -184,7 +184,7 @@ export const CODES = [
     file: 'src/read-codes/text.ts',
     find: "text.startsWith('\\uFEFF') ? text.slice(1) : text",
     replace: 'text',
-    caughtBy: files('the codes of a file with a byte order mark'),
+    caughtBy: files('the codes of a file with a byte order mark, as they are'),
   },
   {
     defect: 'a file in another encoding is read as if it were UTF-8',

@@ -32,6 +32,8 @@ describe('the codes of a file', () => {
     ['without a line end at its end', 'A-1\nA-2', ['A-1', 'A-2']],
     ['with the line ends of Windows, of old Macs, and mixed', 'A-1\r\nA-2\rA-3\nA-4\r\n', ['A-1', 'A-2', 'A-3', 'A-4']],
     ['with a byte order mark', '\uFEFFA-1\r\nA-2\r\n', ['A-1', 'A-2']],
+    ['with a byte order mark before a quote', '\uFEFF"A-1"\nA-2\n', ['A-1', 'A-2']],
+    ['with a byte order mark, as they are', '\uFEFFA-1\nA-2 \n', ['A-1', 'A-2 '], { asTheyAre: true }],
     ['with blank lines', '\n\nA-1\n\n  \n\t\nA-2\n\n', ['A-1', 'A-2']],
     ['with white space around', ' A-1 \n\u00A0A-2\u00A0\nA-3\u3000\n', ['A-1', 'A-2', 'A-3']],
     ['with white space within', 'A 1\nA 2\n', ['A 1', 'A 2']],
