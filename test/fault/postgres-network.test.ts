@@ -8,7 +8,7 @@ import { seeded } from '../support/random.js';
 import { RedisServer } from '../support/redis-server.js';
 import { pause } from '../support/until.js';
 
-const SAVE = 'INSERT INTO coupon_issuances';
+const SAVE = 'INSERT INTO "coupon_issuances"';
 /** Longer than a call takes. */
 const LONG_MS = 1_000;
 

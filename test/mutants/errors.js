@@ -195,4 +195,11 @@ export const ERRORS = [
     replace: '',
     caughtBy: save('many poison rows at the front of a batch'),
   },
+  {
+    defect: 'what is wrong with the client is hidden from the caller of open',
+    file: 'src/list.ts',
+    find: "if (isErrorNamed(error, 'MisconfiguredError'))",
+    replace: "if (isErrorNamed(error, 'NoError'))",
+    caughtBy: table('what is wrong with the client reaches the operator'),
+  },
 ];

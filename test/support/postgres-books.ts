@@ -26,11 +26,11 @@ export async function watchedBook(saving: pg.Pool, reading: pg.Pool = saving): P
   };
 }
 
-/** The pool itself, but that failures are counted. */
+/** The pool itself, but that failures are counted: those to connect, and those of statements. The adapter borrows from it as from any pool. */
 export function watched(pool: pg.Pool, failures: Map<string, number>): PostgresLike {
-  const query: PostgresLike['query'] = async (text, values) => {
+  const counted = async <T>(work: Promise<T>): Promise<T> => {
     try {
-      return await pool.query(text, values);
+      return await work;
     } catch (error) {
       const { code, message } = error as { code?: string; message: string };
       const reason = code ?? message;
@@ -38,7 +38,14 @@ export function watched(pool: pg.Pool, failures: Map<string, number>): PostgresL
       throw error;
     }
   };
-  return Object.assign(Object.create(pool) as object, { query });
+  const connect = async () => {
+    const lent = await counted(pool.connect());
+    const query = (text: string, values?: unknown[]) => counted(lent.query(text, values));
+    const [on, removeListener] = [lent.on.bind(lent), lent.removeListener.bind(lent)];
+    return { query, on, removeListener, release: lent.release.bind(lent) };
+  };
+  const query = (text: string, values?: unknown[]) => counted(pool.query(text, values));
+  return Object.create(Object.assign(Object.create(pool) as object, { query, connect })) as PostgresLike;
 }
 
 /** The rows of a campaign by a query of the test's own, not by the adapter. */

@@ -1,12 +1,14 @@
 import pg from 'pg';
 import { describe, expect, test } from 'vitest';
-import { InvalidArgumentError, NotSavedError } from '../../src/index.js';
+import { InvalidArgumentError, MisconfiguredError, NotSavedError } from '../../src/index.js';
+import { listRows } from '../../src/list.js';
 import * as mysql from '../../src/persistence/mysql.js';
 import {
   type PostgresLike,
   PostgresPersistence,
   notSavedError as postgresError,
 } from '../../src/persistence/postgres.js';
+import { errorOf } from '../support/issuances.js';
 
 const errorWith = (fields: object, message = 'the server said no') => Object.assign(new Error(message), fields);
 const UNKNOWN = null;
@@ -139,6 +141,15 @@ test('the message says what happened and the code, and nothing that the database
   const error = errorWith({ code: '23514', severity: 'ERROR', detail: 'SECRET' }, 'row SECRET is bad');
   expect(postgresError(error)?.message).toMatch(/^nothing was saved: .* \(23514\)$/);
   expect(postgresError(error)?.message).not.toContain('SECRET');
+});
+
+test('what is wrong with the client reaches the operator who opens a campaign, and any other error only by its kind', async () => {
+  const page = { campaignId: 'launch', afterSerial: 0, limit: 1, timeoutMs: 1_000, otherwise: 'it does not serve' };
+  const failing = (error: Error) => errorOf(listRows(() => Promise.reject(error), page));
+  const misfit = await failing(new MisconfiguredError('the client is not connected'));
+  expect(misfit).toMatchObject({ code: 'MISCONFIGURED', message: 'the client is not connected; it does not serve' });
+  const other = await failing(new Error('row SECRET'));
+  expect(other).toMatchObject({ code: 'HOOK', message: expect.not.stringContaining('SECRET') });
 });
 
 test('what cannot be a client of PostgreSQL is refused by name', () => {
