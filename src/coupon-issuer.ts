@@ -6,7 +6,6 @@ import { ClosedError } from './errors.js';
 import { type Emit, safeEmit } from './events.js';
 import type { ReconcileReport } from './findings.js';
 import { InFlight } from './in-flight.js';
-import { mintId } from './issuance.js';
 import type { Steps } from './issue.js';
 import { assertName, ownCopy } from './limits.js';
 import { type CodeSource, checkedLoad, type LoadOptions, type LoadResult, loadInChunks } from './load.js';
@@ -30,9 +29,8 @@ import {
 import { checkedRebuildOptions, type RebuildOptions, type RebuildResult, rebuild } from './rebuild.js';
 import { checkedReconcileOptions, type ReconcileOptions, reconcile } from './reconcile.js';
 import * as admin from './redis/admin.js';
-import { notReady, type RedisContext } from './redis/campaign-state.js';
+import { notReady, type RedisContext, redisContext } from './redis/campaign-state.js';
 import { Campaigns } from './redis/campaigns.js';
-import { ScriptRunner } from './redis/runner.js';
 import type { Serving } from './redis/serving.js';
 import type { IssueResult } from './result.js';
 import { batchedSaves } from './save.js';
@@ -91,11 +89,8 @@ export class CouponIssuer {
     const hasHooks = Boolean(deliver || this.#options.onEvent);
     this.#steps = { saves, deliveries, hasHooks, recall: this.#options.recall, timeoutMs, emit };
     const has = (['deliver', 'persistence'] as const).filter((need) => this.#options[need]);
-    let call = 0;
-    const sender = mintId();
     const assertLost: RedisContext['assertLost'] = (...of) => this.#campaigns.assertLost(...of);
-    const nextCall = () => ++call;
-    this.#context = { runner: new ScriptRunner(redis), prefix, timeoutMs, has, assertLost, sender, nextCall };
+    this.#context = redisContext(redis, { prefix, timeoutMs, has, assertLost });
     const room = async (campaignId: string) => {
       await deliveries?.room(campaignId);
       await saves?.room(campaignId);

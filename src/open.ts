@@ -29,6 +29,7 @@ export async function openCampaign(
 ): Promise<{ status: 'opened' | 'exists'; campaign: Campaign }> {
   const state = campaigns.state(id);
   if (!options.unsafeRedis) await assertSafeServer(state);
+  await context.rights.assert(state.keys, options.timeoutMs);
   const status = await findOrWrite(context, state, rules, options);
   assertSameRules(state, rules);
   if (!state.verified) {

@@ -1,13 +1,15 @@
 import { onAbort } from './abort-group.js';
 import { monotonicMs } from './deadline.js';
-import { NotReadyError, redacted, UnknownCampaignError } from './errors.js';
+import { MisconfiguredError, NotReadyError, redacted, UnknownCampaignError } from './errors.js';
 import type { Emit, FaultEvent } from './events.js';
+import { messageOf } from './foreign.js';
 import { inCall } from './methods.js';
 import type { CheckedWorkerOptions } from './options.js';
 import type { RedisContext } from './redis/campaign-state.js';
 import type { Campaigns } from './redis/campaigns.js';
 import { readBacklog } from './redis/quarantine.js';
 import { CampaignOverError, registered, strikeOff } from './redis/registry.js';
+import { isForbidden } from './redis/server-errors.js';
 import type { Serving } from './redis/serving.js';
 import type { NotReadyReason } from './result.js';
 import { emptiness, type SettledBatch } from './settle.js';
@@ -90,6 +92,8 @@ export class Worker implements SettleWorker {
   readonly #parts: WorkerParts;
   readonly #options: CheckedWorkerOptions;
   readonly #cares = new Map<string, Care>();
+  /** The faults that stay until somebody acts; `null`: of the registry. */
+  readonly #standing = new Map<string | null, string>();
   /** Resolves once it has stopped. */
   readonly stopped: Promise<void>;
   #listedAt = Number.NEGATIVE_INFINITY;
@@ -195,9 +199,18 @@ export class Worker implements SettleWorker {
         this.#drop(care);
         await this.#parts.campaigns.lookAfter(care.id);
       }
+      this.#standing.delete(null);
     } catch (error) {
-      this.#parts.emit({ type: 'fault', during: 'settle', campaignId: null, error: redacted(error) });
+      this.#fault(null, error);
     }
+  }
+
+  /** A right or a hook that is missing does not come by itself. So its fault is told once, and again after something else happened. */
+  #fault(campaignId: string | null, error: unknown): void {
+    const message = isForbidden(error) || error instanceof MisconfiguredError ? messageOf(error) : '';
+    if (message !== '' && this.#standing.get(campaignId) === message) return;
+    this.#standing.set(campaignId, message);
+    this.#parts.emit({ type: 'fault', during: 'settle', campaignId, error: redacted(error) });
   }
 
   async #attend(care: Care): Promise<void> {
@@ -210,6 +223,7 @@ export class Worker implements SettleWorker {
       // What is refused to those who have their turn is not tried with others.
       if (care.failures > failures) return;
       if (serving.state.rules.room) await this.#admit(serving, care);
+      this.#standing.delete(care.id);
     } catch (error) {
       if (isOver(error)) return this.#leave(care, error);
       const empty = typeof serving === 'string' ? null : await emptiness(serving);
@@ -218,7 +232,7 @@ export class Worker implements SettleWorker {
       // The database is not to blame for a state that is not ready, and a rebuild ends that from one moment to the next.
       if (error instanceof NotReadyError) this.#rest(care, 1);
       else this.#backOff(care);
-      this.#parts.emit({ type: 'fault', during: 'settle', campaignId: care.id, error: redacted(error) });
+      this.#fault(care.id, error);
     }
   }
 
@@ -298,6 +312,7 @@ export class Worker implements SettleWorker {
   #drop(care: Care): void {
     care.unlisten?.();
     this.#cares.delete(care.id);
+    this.#standing.delete(care.id);
   }
 
   async #restsFor({ state }: Serving): Promise<number> {

@@ -6,15 +6,20 @@ import {
   type RoomRules,
   type CampaignState as State,
 } from '../campaign.js';
+import { monotonicMs } from '../deadline.js';
 import { MisconfiguredError, NotReadyError } from '../errors.js';
+import { mintId } from '../issuance.js';
 import type { NotReadyReason } from '../result.js';
+import type { RedisClient } from './client.js';
 import { type CampaignKeys, campaignKeys } from './keys.js';
-import type { Reply, Script, ScriptRunner } from './runner.js';
+import { Rights } from './rights.js';
+import { type Reply, type Script, ScriptRunner } from './runner.js';
 import { scripts } from './scripts.js';
 
 /** What all campaigns of an issuer share. */
 export interface RedisContext {
   readonly runner: ScriptRunner;
+  readonly rights: Rights;
   readonly prefix: string;
   readonly timeoutMs: number;
   /** What this process can do; a campaign that needs anything else is not touched. */
@@ -24,6 +29,16 @@ export interface RedisContext {
   /** This issuer's random id, and its next call number: together they name one call. */
   readonly sender: string;
   readonly nextCall: () => number;
+}
+
+/** What the campaigns of a new issuer share. */
+export function redisContext(
+  redis: RedisClient,
+  own: Pick<RedisContext, 'prefix' | 'timeoutMs' | 'has' | 'assertLost'>,
+): RedisContext {
+  const runner = new ScriptRunner(redis);
+  let call = 0;
+  return { ...own, runner, rights: new Rights(runner), sender: mintId(), nextCall: () => ++call };
 }
 
 /** One campaign as this process knows it: its epoch, its rules, and the highest stamp it saw, which is the fence against a rollback. */
@@ -91,17 +106,20 @@ export class CampaignState {
     if (stamp > this.#fence) this.#fence = stamp;
   }
 
+  /** Sends a script. Before the first one that writes it asks for the rights of this Redis user: one more round trip, once. */
   run<A extends string, E extends string>(
     script: Script<keyof CampaignKeys, A, E>,
     args: Readonly<Record<A, string>>,
     items?: readonly Readonly<Record<E, string>>[],
     timeoutMs = this.context.timeoutMs,
   ): Promise<Reply> {
-    return this.context.runner.run(
-      script,
-      items ? { keys: this.keys, args, items } : { keys: this.keys, args },
-      timeoutMs,
-    );
+    const { rights, runner } = this.context;
+    const call = items ? { keys: this.keys, args, items } : { keys: this.keys, args };
+    if (script.reads || rights.areThere) return runner.run(script, call, timeoutMs);
+    const endsAt = monotonicMs() + timeoutMs;
+    return rights
+      .assert(this.keys, timeoutMs)
+      .then(() => runner.run(script, call, Math.max(1, endsAt - monotonicMs())));
   }
 
   /** Reads the campaign and follows its epoch, never to a lower generation and never to a state that is behind. One round trip. */

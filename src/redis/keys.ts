@@ -21,6 +21,8 @@ export interface CampaignKeys {
   readonly kept: string;
   /** Only while it is rebuilt: the codes that were known before. */
   readonly known: string;
+  /** Nothing is kept in it: what this Redis user may do is tried there. */
+  readonly rights: string;
 }
 
 export type KeyName = keyof CampaignKeys | keyof RegistryKeys;
@@ -42,6 +44,7 @@ export function campaignKeys(prefix: string, campaignId: string): CampaignKeys {
     old: `${tag}:old`,
     kept: `${tag}:kept`,
     known: `${tag}:known`,
+    rights: `${tag}:rights`,
   };
 }
 

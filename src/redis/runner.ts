@@ -1,8 +1,9 @@
 import { monotonicMs, withDeadline } from '../deadline.js';
-import { bareError, OverloadedError, RedisError, redacted } from '../errors.js';
+import { bareError, OverloadedError, RedisError, type RedisOutcome, redacted } from '../errors.js';
 import { messageOf } from '../foreign.js';
 import type { RedisClient } from './client.js';
 import type { KeyName } from './keys.js';
+import { cameBeforeWriting, missingRight } from './server-errors.js';
 
 /** A script with the names of what it is given, so that a missing key or argument does not compile. */
 export interface Script<K extends KeyName = KeyName, A extends string = string, E extends string = string> {
@@ -13,6 +14,8 @@ export interface Script<K extends KeyName = KeyName, A extends string = string, 
   readonly args: readonly A[];
   /** The arguments that repeat, once for each item of a batch. */
   readonly each: readonly E[];
+  /** Whether it writes nothing. */
+  readonly reads: boolean;
 }
 
 export interface ScriptCall<K extends KeyName, A extends string, E extends string> {
@@ -31,9 +34,15 @@ export type Reply = readonly (string | number)[];
 export function defineScript<const K extends KeyName, const A extends string = never, const E extends string = never>(
   name: string,
   lua: { readonly source: string; readonly sha1: string },
-  shape: { readonly keys: readonly K[]; readonly args?: readonly A[]; readonly each?: readonly E[] },
+  shape: {
+    readonly keys: readonly K[];
+    readonly args?: readonly A[];
+    readonly each?: readonly E[];
+    readonly reads?: boolean;
+  },
 ): Script<K, A, E> {
-  return { name, source: lua.source, sha1: lua.sha1, keys: shape.keys, args: shape.args ?? [], each: shape.each ?? [] };
+  const { keys, args = [], each = [], reads = false } = shape;
+  return { name, source: lua.source, sha1: lua.sha1, keys, args, each, reads };
 }
 
 const RETRY_MS = 1_000;
@@ -66,7 +75,12 @@ export class ScriptRunner {
       return (await withDeadline(reply, timeoutMs, expired)) as Reply;
     } catch (error) {
       if (error instanceof RedisError) throw error;
-      throw this.#fault(withoutQuotes(redacted(error, args.slice(script.keys.length).filter(isTelling))), connection);
+      const safe = withoutQuotes(redacted(error, args.slice(script.keys.length).filter(isTelling)));
+      // Judged by what the server said: what is blotted out may be one of the words that matter.
+      const said = messageOf(error);
+      const outcome = this.#outcomeOf(safe, said, connection);
+      const why = missingRight(script, call.keys, said) ?? `Redis failed: ${safe.message}`;
+      throw new RedisError(why, { outcome, cause: safe });
     }
   }
 
@@ -104,16 +118,14 @@ export class ScriptRunner {
   }
 
   /**
-   * A reply of the server proves that this copy of the call wrote nothing, since a script refuses before its first write. It says nothing of
-   * an earlier copy: the client sends a call again after it lost the connection. So it counts only on one and the same connection, and
-   * never on a Cluster, whose connections come and go unseen.
+   * Some replies of the server prove that this copy of the call wrote nothing. They say nothing of an earlier copy: the client sends a call again
+   * after it lost the connection. So they count only on one and the same connection, and never on a Cluster, whose connections come and go unseen.
    */
-  #fault(safe: Error, connection: unknown): RedisError {
+  #outcomeOf(safe: Error, said: string, connection: unknown): RedisOutcome {
     const sameConnection =
       connection === connectionOf(this.#client) && !(this.#client as { isCluster?: boolean }).isCluster;
-    const answered = safe.name === 'ReplyError' && connection !== undefined;
-    const outcome = sameConnection && (answered || neverSent(safe)) ? 'not_applied' : 'unknown';
-    return new RedisError(`Redis failed: ${safe.message}`, { outcome, cause: safe });
+    const refused = safe.name === 'ReplyError' && connection !== undefined && cameBeforeWriting(said);
+    return sameConnection && (refused || neverSent(safe)) ? 'not_applied' : 'unknown';
   }
 }
 

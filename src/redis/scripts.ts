@@ -4,6 +4,7 @@ import adoptRow from '../../lua/adopt-row.lua';
 import announce from '../../lua/announce.lua';
 import backlog from '../../lua/backlog.lua';
 import beginRebuild from '../../lua/begin-rebuild.lua';
+import checkRights from '../../lua/check-rights.lua';
 import claimDue from '../../lua/claim-due.lua';
 import closeCampaign from '../../lua/close-campaign.lua';
 import confirm from '../../lua/confirm.lua';
@@ -66,21 +67,26 @@ export const scripts = {
   }),
   activateCampaign: defineScript('activate-campaign', activateCampaign, { keys: ['campaign'], args: ['epoch'] }),
   registerCampaign: defineScript('register-campaign', registerCampaign, { keys: ['campaigns'], args: ['campaignId'] }),
-  knowCampaign: defineScript('know-campaign', knowCampaign, { keys: ['campaigns'], args: ['campaignId'] }),
-  listCampaigns: defineScript('list-campaigns', listCampaigns, { keys: ['campaigns'], args: ['cursor'] }),
+  knowCampaign: defineScript('know-campaign', knowCampaign, { keys: ['campaigns'], args: ['campaignId'], reads: true }),
+  listCampaigns: defineScript('list-campaigns', listCampaigns, { keys: ['campaigns'], args: ['cursor'], reads: true }),
   nextGeneration: defineScript('next-generation', nextGeneration, { keys: ['generation'], args: ['atLeast'] }),
   noteOver: defineScript('note-over', noteOver, {
     keys: ['over'],
     args: ['campaignId', 'closedAt', 'goneAt', 'sentAt'],
   }),
-  findOver: defineScript('find-over', findOver, { keys: ['over'], args: ['campaignId'] }),
+  findOver: defineScript('find-over', findOver, { keys: ['over'], args: ['campaignId'], reads: true }),
   dropOver: defineScript('drop-over', dropOver, { keys: ['over'], args: ['campaignId'] }),
   forgetCampaign: defineScript('forget-campaign', forgetCampaign, { keys: ['campaigns'], args: ['campaignId'] }),
-  inspectServer: defineScript('inspect-server', inspectServer, { keys: ['campaign'] }),
+  checkRights: defineScript('check-rights', checkRights, { keys: ['rights'], reads: true }),
+  inspectServer: defineScript('inspect-server', inspectServer, { keys: ['campaign'], reads: true }),
   restock: defineScript('restock', restock, { keys: SERVING, args: ['epoch', 'fence', 'requestId', 'add'] }),
   purgeCampaign: defineScript('purge-campaign', purgeCampaign, { keys: ALL, args: ['epoch'] }),
-  inspect: defineScript('inspect', inspect, { keys: ALL }),
-  findUser: defineScript('find-user', findUser, { keys: ['campaign', 'grants'], args: ['epoch', 'fence', 'userId'] }),
+  inspect: defineScript('inspect', inspect, { keys: ALL, reads: true }),
+  findUser: defineScript('find-user', findUser, {
+    keys: ['campaign', 'grants'],
+    args: ['epoch', 'fence', 'userId'],
+    reads: true,
+  }),
   setPaused: defineScript('set-paused', setPaused, {
     keys: ['campaign', 'senders'],
     args: ['epoch', 'sender', 'call', 'paused'],
@@ -94,6 +100,7 @@ export const scripts = {
   findInPool: defineScript('find-in-pool', findInPool, {
     keys: ['campaign', 'pool'],
     args: ['epoch', 'fence', 'code', 'fromTail', 'limit'],
+    reads: true,
   }),
   replaceCode: defineScript('replace-code', replaceCode, {
     keys: ['campaign', 'pool', 'codes'],
@@ -126,6 +133,7 @@ export const scripts = {
   listQuarantined: defineScript('list-quarantined', listQuarantined, {
     keys: HELD,
     args: ['epoch', 'fence', 'offset', 'limit'],
+    reads: true,
   }),
   retryQuarantined: defineScript('retry-quarantined', retryQuarantined, {
     keys: HELD,
@@ -145,6 +153,7 @@ export const scripts = {
     keys: ['campaign', 'codes', 'known'],
     args: ['epoch', 'fence'],
     each: ['code'],
+    reads: true,
   }),
   keepKnown: defineScript('keep-known', keepKnown, {
     keys: ['campaign', 'codes', 'known'],
@@ -159,15 +168,21 @@ export const scripts = {
     keys: [...ALL, 'old', 'kept'],
     args: ['epoch', 'fence', 'limit'],
   }),
-  scanGrants: defineScript('scan-grants', scanGrants, { keys: HELD, args: ['epoch', 'fence', 'cursor', 'limit'] }),
+  scanGrants: defineScript('scan-grants', scanGrants, {
+    keys: HELD,
+    args: ['epoch', 'fence', 'cursor', 'limit'],
+    reads: true,
+  }),
   readGrants: defineScript('read-grants', readGrants, {
     keys: ['campaign', 'grants'],
     args: ['epoch', 'fence'],
     each: ['field'],
+    reads: true,
   }),
   scanFree: defineScript('scan-free', scanFree, {
     keys: ['campaign', 'returned', 'pool'],
     args: ['epoch', 'fence', 'offset', 'limit'],
+    reads: true,
   }),
   mendRow: defineScript('mend-row', mendRow, {
     keys: ALL,
@@ -199,6 +214,6 @@ export const scripts = {
     args: ['epoch', 'fence', 'seed', 'limit'],
     each: ['userId', 'key'],
   }),
-  announce: defineScript('announce', announce, { keys: ['campaign'], args: ['news'] }),
-  backlog: defineScript('backlog', backlog, { keys: HELD, args: ['epoch', 'fence'] }),
+  announce: defineScript('announce', announce, { keys: ['campaign'], args: ['news'], reads: true }),
+  backlog: defineScript('backlog', backlog, { keys: HELD, args: ['epoch', 'fence'], reads: true }),
 };

@@ -1,4 +1,6 @@
+import { messageOf } from '../foreign.js';
 import type { RedisClient } from './client.js';
+import { isForbidden, MAY_NOT, RIGHTS_PAGE } from './server-errors.js';
 
 /** A connection of its own that listens: what `duplicate()` of ioredis gives. */
 export interface SubscriberClient {
@@ -22,6 +24,8 @@ const LISTENING = {
   commandTimeout: undefined,
   socketTimeout: undefined,
   autoResubscribe: true,
+  // Its INFO would be refused on a connection that already listens.
+  enableReadyCheck: false,
 };
 
 /**
@@ -34,6 +38,9 @@ export class Subscription {
   readonly #listeners = new Map<string, Set<(message: string) => void>>();
   readonly #heard = new Set<string>();
   #subscriber: SubscriberClient | null = null;
+  /** The first subscription on this connection: a Cluster client asks its node INFO on the same one, which has to come before the others. */
+  #first: Promise<unknown> | null = null;
+  #isForbidden = false;
 
   constructor(client: RedisClient, onFault: (error: unknown) => void) {
     this.#client = client;
@@ -59,19 +66,31 @@ export class Subscription {
 
   #subscribe(channel: string): void {
     try {
-      const subscriber = this.#connected();
-      subscriber?.subscribe(channel).then(
+      // A user that may not subscribe is told once, and looks for what moved by itself.
+      const subscriber = this.#isForbidden ? null : this.#connected();
+      if (!subscriber) return;
+      const subscribe = () => (this.#listeners.has(channel) ? subscriber.subscribe(channel) : undefined);
+      const subscribed = this.#first ? this.#first.then(subscribe, subscribe) : subscriber.subscribe(channel);
+      this.#first ??= subscribed;
+      subscribed.then(
         () => {
           if (this.#subscriber === subscriber && this.#listeners.has(channel)) this.#heard.add(channel);
         },
         (error: unknown) => {
           // Given up before it was there: no fault.
-          if (this.#subscriber === subscriber) this.#onFault(error);
+          if (this.#subscriber === subscriber) this.#refused(channel, error);
         },
       );
     } catch (error) {
       this.#onFault(error);
     }
+  }
+
+  #refused(channel: string, error: unknown): void {
+    if (this.#isForbidden) return;
+    this.#isForbidden = isForbidden(error);
+    const said = `${MAY_NOT} SUBSCRIBE to ${channel} (${messageOf(error)}); ${RIGHTS_PAGE}`;
+    this.#onFault(this.#isForbidden ? Object.assign(new Error(said), { name: 'ReplyError' }) : error);
   }
 
   #forget(channel: string): void {
@@ -83,6 +102,7 @@ export class Subscription {
     }
     this.#subscriber?.disconnect();
     this.#subscriber = null;
+    this.#first = null;
   }
 
   #connected(): SubscriberClient | null {

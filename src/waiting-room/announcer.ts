@@ -1,5 +1,5 @@
-import { messageOf } from '../foreign.js';
 import type { Line } from '../redis/line.js';
+import { isForbidden } from '../redis/server-errors.js';
 
 /** `moved`: whoever watches may stand elsewhere now. `joined`: somebody waits where nobody did. */
 export type News = 'moved' | 'joined';
@@ -33,8 +33,8 @@ export class Announcer {
       .track(line.announce(news))
       // A message that is lost costs time, nothing else: who watches looks again by themselves.
       .catch((error: unknown) => {
-        // Who may not publish is told so once.
-        this.#isForbidden = messageOf(error).includes('NOPERM');
+        // A user that may not publish is told once, and nothing is announced any more.
+        this.#isForbidden = isForbidden(error);
         this.#parts.onFault(line.state.id, error);
       });
     void sent.then(() => {

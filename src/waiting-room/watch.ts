@@ -4,6 +4,7 @@ import type { Emit } from '../events.js';
 import { mintId } from '../issuance.js';
 import type { Line } from '../redis/line.js';
 import type { LookRound } from '../redis/line-answers.js';
+import { isForbidden } from '../redis/server-errors.js';
 import { RECONNECTED, type Subscription } from '../redis/subscription.js';
 import { Watcher } from './watcher.js';
 
@@ -157,8 +158,8 @@ export class CampaignWatch {
     }
     // Nobody is waiting for it any more.
     if (watchers.every(({ isOver }) => isOver)) return;
-    const isPassing = PASSING.includes((error as { code?: unknown })?.code);
-    // Redis comes back; a campaign that nobody opened, or that has no waiting room, does not become one by waiting.
+    const isPassing = PASSING.includes((error as { code?: unknown })?.code) && !isForbidden(error);
+    // Redis comes back. A missing right does not, nor does a campaign that nobody opened, or that has no waiting room.
     if (!isPassing) for (const watcher of watchers) watcher.fail(error);
     else this.#parts.emit({ type: 'fault', during: 'watch', campaignId: this.#campaignId, error: redacted(error) });
   }

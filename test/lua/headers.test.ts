@@ -116,6 +116,7 @@ describe.each(files)('$name', (file) => {
     const writes = body.reached.filter((command) => !READS.includes(command.name) && !ofAllKeys(command));
     const written = new Set(writes.flatMap(({ keys }) => keys.map((key) => keyOf.get(key))));
     expect([...written].sort()).toEqual(readNames(header.WRITES!).sort());
+    expect(script.reads).toBe(written.size === 0);
   });
 
   test('the words it replies are those of its header, no more and no fewer', () => {

@@ -160,6 +160,7 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
       'drop-over': call(scripts.dropOver, { campaignId: 'past' }),
       'forget-campaign': call(scripts.forgetCampaign, { campaignId }),
       'inspect-server': call(scripts.inspectServer, {}),
+      'check-rights': call(scripts.checkRights, {}),
       restock: call(scripts.restock, { epoch, fence: '0', requestId: 'more', add: '5' }),
       'purge-campaign': call(scripts.purgeCampaign, { epoch }),
       'begin-rebuild': begin,

@@ -1,3 +1,6 @@
+const runner = (test) => ({ file: 'test/unit/runner.test.ts', test });
+const rights = (test) => ({ file: 'test/fault/redis-rights.test.ts', test });
+const tried = (test) => ({ file: 'test/lua/rights.test.ts', test });
 const size = (test) => ({ file: 'test/fault/size.test.ts', test });
 
 /** What a Redis grants and refuses: users with few rights, managed services, settings that were tuned, clients. */
@@ -15,5 +18,89 @@ export const RIGHTS = [
     find: 'const PAGE = 500',
     replace: 'const PAGE = 2_500',
     caughtBy: size('a rebuild from the rows of the database'),
+  },
+  {
+    defect: 'every error reply of the server proves that a script wrote nothing',
+    file: 'src/redis/runner.ts',
+    find: ' && cameBeforeWriting(said)',
+    replace: '',
+    caughtBy: tried('a script that the server stops in the middle has written'),
+  },
+  {
+    defect: 'a right that is missed within a script is taken for one that was missed before it',
+    file: 'src/redis/server-errors.ts',
+    find: '  if (FORBIDDEN_WITHIN.test(message)) return false;\n',
+    replace: '',
+    caughtBy: runner('a script may have written, so the outcome is unknown'),
+  },
+  {
+    defect: 'what an error proves is read from its redacted message',
+    file: 'src/redis/runner.ts',
+    find: 'const said = messageOf(error);',
+    replace: 'const said = messageOf(safe);',
+    caughtBy: runner('what a user is called does not change what an error proves'),
+  },
+  {
+    defect: 'a process writes without asking for the rights of its user',
+    file: 'src/redis/campaign-state.ts',
+    find: 'if (script.reads || rights.areThere)',
+    replace: 'if (script.reads || rights)',
+    caughtBy: rights('without the right to zadd, does no harm to a campaign that others opened'),
+  },
+  {
+    defect: 'a campaign is registered before the rights of the user are known',
+    file: 'src/open.ts',
+    find: '  await context.rights.assert(state.keys, options.timeoutMs);\n',
+    replace: '',
+    caughtBy: rights('without the right to zadd nothing is opened and nothing is written'),
+  },
+  {
+    defect: 'a missing right is remembered for good',
+    file: 'src/redis/rights.ts',
+    find: '      this.#asking = null;\n',
+    replace: '',
+    caughtBy: rights('and serves once it has the right'),
+  },
+  {
+    defect: 'a command is not tried',
+    file: 'lua/check-rights.lua',
+    find: " 'HDEL f', 'PEXPIREAT 1',",
+    replace: " 'PEXPIREAT 1',",
+    caughtBy: tried('what the scripts are tried for is what they call'),
+  },
+  {
+    defect: 'what is tried is left behind',
+    file: 'lua/check-rights.lua',
+    find: "'PEXPIREAT 1', 'UNLINK',",
+    replace: "'PEXPIREAT 99999999999999',",
+    caughtBy: tried('a user who may not run HDEL is found out'),
+  },
+  {
+    defect: 'a user who may not publish is told with each announcement',
+    file: 'src/waiting-room/announcer.ts',
+    find: 'this.#isForbidden = isForbidden(error)',
+    replace: "this.#isForbidden = isForbidden(error) && String(error).includes('NOPERM ')",
+    caughtBy: rights('a user who may not publish, for want of the command, is told once'),
+  },
+  {
+    defect: 'a user who may not subscribe is told for each channel',
+    file: 'src/redis/subscription.ts',
+    find: '    if (this.#isForbidden) return;\n',
+    replace: '',
+    caughtBy: rights('a user who may not subscribe is told once'),
+  },
+  {
+    defect: 'watching waits for a right that does not come',
+    file: 'src/waiting-room/watch.ts',
+    find: ' && !isForbidden(error)',
+    replace: '',
+    caughtBy: rights('watching ends with the error where the user may not read'),
+  },
+  {
+    defect: 'a worker tells a missing right at each of its looks',
+    file: 'src/worker.ts',
+    find: "if (message !== '' && this.#standing.get(campaignId) === message) return;",
+    replace: '',
+    caughtBy: rights('a worker tells a missing right once per campaign'),
   },
 ];

@@ -1,0 +1,42 @@
+import { MisconfiguredError, RedisError } from '../errors.js';
+import type { ScriptRunner } from './runner.js';
+import { scripts } from './scripts.js';
+import { MAY_NOT, RIGHTS_PAGE } from './server-errors.js';
+
+/**
+ * Whether this Redis user may run every command that the scripts call. The server looks at a right in the middle of a script, after earlier writes, so a
+ * process asks before its first script that writes, and asks again until the user may. Without it one missing right ends a campaign for everybody.
+ */
+export class Rights {
+  readonly #runner: ScriptRunner;
+  #areThere = false;
+  #asking: Promise<void> | null = null;
+
+  constructor(runner: ScriptRunner) {
+    this.#runner = runner;
+  }
+
+  get areThere(): boolean {
+    return this.#areThere;
+  }
+
+  /** One round trip, the first time. Throws `MisconfiguredError`, and `RedisError` with `not_applied`: the call behind it was not sent. */
+  async assert(keys: { readonly rights: string }, timeoutMs: number): Promise<void> {
+    if (this.#areThere) return;
+    this.#asking ??= this.#ask(keys, timeoutMs).finally(() => {
+      this.#asking = null;
+    });
+    await this.#asking;
+  }
+
+  async #ask(keys: { readonly rights: string }, timeoutMs: number): Promise<void> {
+    const asked = this.#runner.run(scripts.checkRights, { keys, args: {} }, timeoutMs);
+    const [word, ...commands] = await asked.catch((error: RedisError) => {
+      throw new RedisError(error.message, { outcome: 'not_applied', cause: error.cause });
+    });
+    if (word !== 'ok') {
+      throw new MisconfiguredError(`${MAY_NOT} run ${commands.join(', ')}; nothing was written; ${RIGHTS_PAGE}`);
+    }
+    this.#areThere = true;
+  }
+}

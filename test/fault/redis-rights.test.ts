@@ -1,0 +1,298 @@
+import type { Redis } from 'ioredis';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import {
+  CouponIssuer,
+  type CouponIssuerOptions,
+  NotDeliveredError,
+  NotSavedError,
+  type WaitingChange,
+} from '../../src/index.js';
+import { type Book, memoryBook } from '../support/books.js';
+import { dump } from '../support/campaigns.js';
+import { checkInvariants, expireLeases } from '../support/invariants.js';
+import { RedisServer } from '../support/redis-server.js';
+import { aclOf } from '../support/rights.js';
+import { until } from '../support/until.js';
+
+const LOGIN = { username: 'coupons', password: 'a-long-password' };
+const counted = (id: string, total = 5) => ({ id, stock: { kind: 'counted', total } }) as const;
+const queued = (id: string, total = 5) => ({ ...counted(id, total), admission: 'queued' }) as const;
+
+let server: RedisServer;
+let admin: Redis;
+let redis: Redis;
+let book: Book;
+let faults: string[];
+let issuers: CouponIssuer[];
+
+beforeEach(async () => {
+  server = await RedisServer.start();
+  admin = server.client();
+  await grant();
+  redis = server.client({ ...LOGIN });
+  book = memoryBook();
+  [faults, issuers] = [[], []];
+});
+afterEach(async () => {
+  await Promise.all(issuers.map((issuer) => issuer.close()));
+  await server.stop();
+});
+
+/** Gives the user what the guide says, and then this. */
+async function grant(...rules: string[]): Promise<void> {
+  const [, , user, ...rights] = aclOf('coupon').split(' ');
+  await admin.call('ACL', 'SETUSER', user!, ...rights, ...rules);
+}
+
+function newIssuer(options: Partial<CouponIssuerOptions> = {}): CouponIssuer {
+  const onEvent: CouponIssuerOptions['onEvent'] = (event) => {
+    if (event.type === 'fault') faults.push(event.error.message);
+  };
+  const issuer = new CouponIssuer({ redis, persistence: book, onEvent, ...options });
+  issuers.push(issuer);
+  return issuer;
+}
+
+async function finalOf(watching: AsyncIterable<WaitingChange>): Promise<WaitingChange | null> {
+  let last: WaitingChange | null = null;
+  for await (const change of watching) last = change;
+  return last;
+}
+
+const settled = (issuer: CouponIssuer, id: string) => until(async () => (await issuer.inspect(id)).reserved === 0);
+
+describe('a user with exactly the rights of the guide', () => {
+  test('does everything with a pool of codes: loads, issues, gives back, quarantines, rebuilds, compares, closes and purges', async () => {
+    const id = 'pool';
+    let [refuses, fails] = [false, false];
+    const save: Book['save'] = (issuances, options) => {
+      if (fails) throw new NotSavedError('refused', { permanent: true });
+      return book.save(issuances, options);
+    };
+    const deliver = async () => {
+      if (refuses) throw new NotDeliveredError('the partner said no');
+    };
+    const issuer = newIssuer({ deliver, persistence: { ...book, save } });
+    await issuer.openCampaign({ id, stock: { kind: 'codes' } });
+    expect(await issuer.loadCodes(id, ['AAA', 'BBB', 'CCC', 'DDD', 'EEE'])).toMatchObject({ loaded: 5 });
+    const change = { campaignId: id, code: 'EEE', replacement: 'FFF' };
+    expect(await issuer.replaceCode(change)).toEqual({ status: 'replaced' });
+    refuses = true;
+    await expect(issuer.issue({ campaignId: id, userId: 'ann' })).rejects.toMatchObject({ code: 'NOT_ISSUED' });
+    refuses = false;
+    expect(await issuer.issue({ campaignId: id, userId: 'bob' })).toMatchObject({ status: 'issued' });
+    fails = true;
+    expect(await issuer.issue({ campaignId: id, userId: 'cho' })).toMatchObject({ status: 'accepted' });
+    await issuer.idle();
+    await expireLeases(admin, id);
+    await issuer.settle(id);
+    expect(await issuer.listQuarantined(id)).toHaveLength(1);
+    await issuer.retryQuarantined({ campaignId: id });
+    await issuer.settle(id);
+    const [held] = await issuer.listQuarantined(id);
+    fails = false;
+    await issuer.withdrawQuarantined({ campaignId: id, ids: [held!.issuance.id] });
+    await issuer.pause(id);
+    expect(await issuer.issue({ campaignId: id, userId: 'dan' })).toEqual({ status: 'paused' });
+    await issuer.resume(id);
+    const codes = ['AAA', 'BBB', 'CCC', 'DDD', 'FFF'];
+    await issuer.rebuild({ id, stock: { kind: 'codes' } }, { codes });
+    expect(await issuer.status({ campaignId: id, userId: 'bob' })).toMatchObject({ status: 'issued' });
+    expect((await issuer.reconcile(id, { repair: 'safe' })).findings).toEqual([]);
+    await checkInvariants({ redis: admin, campaignId: id, rows: await book.rows(id), settled: true });
+    await issuer.closeCampaign({ id, retainMs: 86_400_000 });
+    await issuer.purge(id);
+    expect(await admin.keys('*pool}*')).toEqual([]);
+    expect(faults.filter((message) => message.includes('may not'))).toEqual([]);
+  });
+
+  test('does everything with a number of units: write-behind, a worker, restock, a lost row that is mended', async () => {
+    const id = 'number';
+    const issuer = newIssuer();
+    await issuer.openCampaign({ ...counted(id), saveMode: 'write-behind' });
+    for (const userId of ['ann', 'bob']) await issuer.issue({ campaignId: id, userId });
+    const worker = issuer.startWorker({ intervalMs: 5, maxSavesPerSecond: 1_000 });
+    await settled(issuer, id);
+    expect(await worker.health()).toMatchObject({ running: true });
+    await worker.stop();
+    await issuer.restock({ id, add: 5, requestId: 'more' });
+    await issuer.restock({ id, add: -3, requestId: 'fewer' });
+    // A grant that Redis lost, as after a failover.
+    await admin.hdel(`{coupon:${id}}:grants`, '1:bob');
+    await admin.hincrby(`{coupon:${id}}:campaign`, 'issued', -1);
+    await admin.rpush(`{coupon:${id}}:returned`, '2');
+    await admin.hincrby(`{coupon:${id}}:campaign`, 'returned', 1);
+    await issuer.reconcile(id, { repair: 'safe' });
+    expect(await issuer.inspect(id)).toMatchObject({ issued: 2, ready: true });
+    await issuer.rebuild({ ...counted(id, 7), saveMode: 'write-behind' });
+    await checkInvariants({ redis: admin, campaignId: id, rows: await book.rows(id), settled: true });
+    await issuer.closeCampaign({ id, retainMs: 0 });
+    expect(faults).toEqual([]);
+  });
+
+  test('runs a waiting room: draw, join, leave, watch, admit, a worker that hears of who joins', async () => {
+    const id = 'room';
+    const issuer = newIssuer();
+    await issuer.openCampaign({ ...queued(id), drawAtOpen: true, opensAt: new Date(Date.now() + 3_600_000) });
+    for (const userId of ['ann', 'bob', 'cho']) await issuer.join({ campaignId: id, userId });
+    await admin.hset(`{coupon:${id}}:campaign`, 'opensAt', '1');
+    await issuer.leave({ campaignId: id, userId: 'cho' });
+    const watching = issuer.watch({ campaignId: id, userId: 'ann' });
+    await watching.next();
+    const channel = `{coupon:${id}}:campaign`;
+    await until(async () => Number((await admin.pubsub('NUMSUB', channel))[1]) === 1);
+    const worker = issuer.startWorker({ intervalMs: 600_000, campaigns: [id] });
+    await issuer.admit(id, { count: 10 });
+    expect(await finalOf(watching)).toMatchObject({ status: 'issued' });
+    await until(async () => Number((await admin.pubsub('NUMSUB', channel))[1]) === 1);
+    await issuer.join({ campaignId: id, userId: 'dan' });
+    await until(async () => (await issuer.inspect(id)).issued === 3);
+    await worker.stop();
+    await issuer.idle();
+    await checkInvariants({ redis: admin, campaignId: id, rows: await book.rows(id), settled: true });
+    expect(faults).toEqual([]);
+  });
+});
+
+test.each(['zadd', 'ltrim', 'lpush', 'hdel', 'unlink', 'time'])(
+  'without the right to %s nothing is opened and nothing is written, and the error names the command',
+  async (command) => {
+    await grant(`-${command}`);
+    const opened = newIssuer().openCampaign(counted('new'));
+    const message = expect.stringMatching(new RegExp(`may not run ${command.toUpperCase()}; nothing was written`));
+    await expect(opened).rejects.toMatchObject({ code: 'MISCONFIGURED', message });
+    expect(await dump(admin)).toEqual({});
+  },
+);
+
+test.each(['zadd', 'ltrim', 'hdel'])(
+  'a process that only issues, as a user without the right to %s, does no harm to a campaign that others opened, and serves once it has the right',
+  async (command) => {
+    const id = 'others';
+    const operator = newIssuer({ redis: admin });
+    await operator.openCampaign({ id, stock: { kind: 'codes' } });
+    await operator.loadCodes(id, ['AAA', 'BBB', 'CCC']);
+    await grant(`-${command}`);
+    const issuer = newIssuer();
+    const before = await dump(admin);
+    const ask = (userId: string) => issuer.issue({ campaignId: id, userId });
+    await expect(ask('ann')).rejects.toMatchObject({ code: 'MISCONFIGURED' });
+    await expect(issuer.loadCodes(id, ['DDD'])).rejects.toMatchObject({ code: 'MISCONFIGURED' });
+    expect(await dump(admin)).toEqual(before);
+    // To read it needs less.
+    expect(await issuer.inspect(id)).toMatchObject({ ready: true, available: 3 });
+    expect(await issuer.status({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'none' });
+    expect(await operator.issue({ campaignId: id, userId: 'bob' })).toMatchObject({ status: 'issued' });
+    await grant();
+    await expect(ask('ann')).resolves.toMatchObject({ status: 'issued' });
+    await Promise.all([issuer.idle(), operator.idle()]);
+    await checkInvariants({ redis: admin, campaignId: id, rows: await book.rows(id), settled: true });
+  },
+);
+
+test('a right that is taken away while a campaign runs leaves the outcome unknown, and a rebuild makes the campaign whole', async () => {
+  const id = 'taken';
+  const issuer = newIssuer();
+  await issuer.openCampaign(counted(id));
+  await grant('-zadd');
+  const asked = issuer.issue({ campaignId: id, userId: 'ann' });
+  await expect(asked).rejects.toMatchObject({ code: 'REDIS', outcome: 'unknown', message: /may not run .*ZADD/ });
+  await grant();
+  await issuer.rebuild(counted(id));
+  await expireLeases(admin, id);
+  await issuer.settle(id);
+  await issuer.idle();
+  await checkInvariants({ redis: admin, campaignId: id, rows: await book.rows(id), settled: true });
+});
+
+test.each([
+  ['the registry', ['resetkeys', '~{coupon:*'], '~coupon:campaigns'],
+  ['campaigns', ['resetkeys', '~coupon:*'], '~{coupon:*'],
+])('keys of %s that are out of reach are named by their pattern', async (_, rules, pattern) => {
+  await grant(...rules);
+  const opened = newIssuer().openCampaign(counted('new'));
+  await expect(opened).rejects.toMatchObject({ code: 'REDIS', message: expect.stringContaining(pattern) });
+  expect(await dump(admin)).toEqual({});
+});
+
+test('without the right to EVALSHA the error says so', async () => {
+  await grant('-evalsha');
+  const opened = newIssuer().openCampaign(counted('new'));
+  await expect(opened).rejects.toMatchObject({ outcome: 'not_applied', message: /may not run EVALSHA/ });
+});
+
+test.each([
+  ['the command', ['-publish']],
+  ['the channel', ['resetchannels']],
+])(
+  'a user who may not publish, for want of %s, is told once, with the channel; everybody is served',
+  async (_, rules) => {
+    await grant(...rules);
+    const issuer = newIssuer();
+    await issuer.openCampaign(queued('room', 50));
+    for (let i = 0; i < 20; i++) {
+      await issuer.join({ campaignId: 'room', userId: `user-${i}` });
+      await issuer.admit('room', { count: 1 });
+    }
+    await issuer.idle();
+    expect(faults).toEqual([expect.stringMatching(/may not run PUBLISH on \{coupon:room\}:campaign/)]);
+  },
+);
+
+test('a user who may not subscribe is told once, with the channel, and sees what moves all the same', async () => {
+  await grant('resetchannels');
+  await grant('-publish', 'resetchannels');
+  const operator = newIssuer({ redis: admin });
+  for (const id of ['one', 'two']) {
+    await operator.openCampaign(queued(id));
+    for (const userId of ['ann', 'bob']) await operator.join({ campaignId: id, userId });
+  }
+  const issuer = newIssuer();
+  const watching = ['one', 'two'].map((campaignId) => finalOf(issuer.watch({ campaignId, userId: 'ann' })));
+  await until(() => faults.length > 0);
+  for (const id of ['one', 'two']) await operator.admit(id, { count: 1 });
+  for (const final of watching) expect(await final).toMatchObject({ status: 'issued' });
+  expect(faults).toEqual([expect.stringMatching(/may not SUBSCRIBE to \{coupon:one\}:campaign/)]);
+});
+
+test('watching ends with the error where the user may not read', async () => {
+  await newIssuer({ redis: admin }).openCampaign(queued('room'));
+  for (const rules of [['-hmget'], ['resetkeys', '~coupon:*'], ['-evalsha']]) {
+    await grant(...rules);
+    const watching = newIssuer().watch({ campaignId: 'room', userId: 'ann' });
+    const ended = watching.next().then(
+      () => 'a change',
+      ({ code }) => code,
+    );
+    // A fault that is told would mean that the watching goes on.
+    let isOver = false;
+    const goesOn = until(() => isOver || faults.some((fault) => !fault.includes('SUBSCRIBE'))).then(() => 'it goes on');
+    expect(await Promise.race([ended, goesOn]), rules.join(' ')).toBe('REDIS');
+    isOver = true;
+    expect(await watching.next()).toEqual({ done: true, value: undefined });
+  }
+});
+
+test('a worker tells a missing right once per campaign, not at each of its looks, and goes on once it has the right', async () => {
+  const operator = newIssuer({ redis: admin });
+  await operator.openCampaign({ ...counted('due'), saveMode: 'write-behind' });
+  await operator.issue({ campaignId: 'due', userId: 'ann' });
+  await grant('-zadd', '-sscan');
+  const tries = async () => (await commandsRefused('zadd')) + (await commandsRefused('sscan'));
+  const issuer = newIssuer();
+  const worker = issuer.startWorker({ intervalMs: 2 });
+  await until(async () => (await commandsRefused('sscan')) > 5);
+  await grant('-zadd');
+  await until(async () => (await commandsRefused('zadd')) > 3);
+  expect(await tries()).toBeGreaterThan(8);
+  expect(faults).toEqual([expect.stringContaining('SSCAN'), expect.stringContaining('ZADD')]);
+  await grant();
+  await settled(operator, 'due');
+  await worker.stop();
+});
+
+/** How often the server refused a command for want of a right, from within scripts too. */
+async function commandsRefused(command: string): Promise<number> {
+  const stats = await admin.info('commandstats');
+  return Number(new RegExp(`cmdstat_${command}:.*rejected_calls=(\\d+)`).exec(stats)?.[1] ?? 0);
+}
