@@ -2,15 +2,16 @@
 --
 -- KEYS     campaigns
 -- ARGV     cursor
--- RETURNS  the next cursor (0 at the end), then each campaign id
+-- RETURNS  the next cursor (0 at the end), then in pieces each campaign id
 -- WRITES   nothing
 -- COST     O(page)
 local campaignsKey = KEYS[1]
 local cursor = ARGV[1]
+--- @include "include/pieces"
 local page = redis.call('SSCAN', campaignsKey, cursor, 'COUNT', '500')
-local reply = { page[1] }
+local ids = {}
 -- A list within a reply starts at 0 on ioredis-mock.
 for i = 0, #page[2] do
-  if type(page[2][i]) == 'string' then reply[#reply + 1] = page[2][i] end
+  if type(page[2][i]) == 'string' then ids[#ids + 1] = page[2][i] end
 end
-return { (unpack or table.unpack)(reply) }
+return { page[1], inPieces(ids) }

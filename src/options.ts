@@ -13,6 +13,7 @@ import {
 } from './limits.js';
 import type { PersistenceAdapter } from './persistence/adapter.js';
 import type { RedisClient } from './redis/client.js';
+import { whyUnfit } from './redis/fit.js';
 import { checkedWaves, type Wave, type WaveTimes } from './waiting-room/waves.js';
 
 /** Your own rule, asked before anything is reserved: `true`, or why not. */
@@ -197,9 +198,8 @@ function assertReplicas({ replicas, redis }: CheckedOptions): void {
 }
 
 function assertClient(redis: RedisClient): void {
-  if (typeof redis?.evalsha !== 'function' || typeof redis.eval !== 'function') {
-    throw new InvalidArgumentError('redis must be an ioredis client');
-  }
+  const why = whyUnfit(redis);
+  if (why !== null) throw new InvalidArgumentError(why);
   const { options } = redis as {
     options?:
       | { keyPrefix?: string | undefined; redisOptions?: { keyPrefix?: string | undefined } | undefined }

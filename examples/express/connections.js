@@ -17,6 +17,7 @@ export async function connectRedis(url) {
     enableOfflineQueue: false,
     commandTimeout: 5_000,
     socketTimeout: 10_000,
+    reconnectOnError: (error) => error.message.includes('READONLY'),
   });
   let lastError;
   redis.on('error', (error) => {

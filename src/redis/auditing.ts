@@ -2,7 +2,7 @@ import type { Issuance } from '../issuance.js';
 import type { NotReadyReason } from '../result.js';
 import { type CampaignState, notReady } from './campaign-state.js';
 import { decodeIssuance, fieldOf, splitField } from './record.js';
-import type { Reply } from './runner.js';
+import { inOnePiece, type Reply } from './runner.js';
 import { scripts } from './scripts.js';
 
 const PAGE = 500;
@@ -47,10 +47,8 @@ export interface GrantSeen {
 export async function* scanGrants(state: CampaignState, epoch: string): AsyncGenerator<GrantSeen[]> {
   let cursor = '0';
   do {
-    const reply = await answered(
-      state,
-      state.run(scripts.scanGrants, { epoch, fence: state.fence, cursor, limit: String(PAGE) }),
-    );
+    const args = { epoch, fence: state.fence, cursor, limit: String(PAGE) };
+    const reply = inOnePiece(await answered(state, state.run(scripts.scanGrants, args)));
     cursor = String(reply[1]);
     const page: GrantSeen[] = [];
     for (let i = 2; i < reply.length; i += 3) {
@@ -60,7 +58,8 @@ export async function* scanGrants(state: CampaignState, epoch: string): AsyncGen
         due: due === '' ? null : Number(due),
       });
     }
-    yield page;
+    // A hash in its compact form comes as a whole.
+    for (let first = 0; first < page.length || first === 0; first += PAGE) yield page.slice(first, first + PAGE);
   } while (cursor !== '0');
 }
 

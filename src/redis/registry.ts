@@ -1,7 +1,7 @@
 import { CampaignConflictError, UnknownCampaignError } from '../errors.js';
 import type { RedisContext } from './campaign-state.js';
 import { type RegistryKeys, registryKeys } from './keys.js';
-import type { Reply, Script } from './runner.js';
+import { inOnePiece, type Reply, type Script } from './runner.js';
 import { scripts } from './scripts.js';
 
 /** A campaign that was closed long ago: its keys expired, or were purged. Where there is a status for it, it becomes `closed`. */
@@ -48,7 +48,7 @@ export async function* registered(context: RedisContext): AsyncGenerator<string>
   const seen = new Set<string>();
   let cursor = '0';
   do {
-    const [next, ...ids] = await run(context, scripts.listCampaigns, { cursor });
+    const [next, ...ids] = inOnePiece(await run(context, scripts.listCampaigns, { cursor }));
     for (const id of ids.map(String)) {
       if (!seen.has(id)) yield id;
       seen.add(id);

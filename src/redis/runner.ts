@@ -1,6 +1,13 @@
 import { monotonicMs, withDeadline } from '../deadline.js';
-import { bareError, OverloadedError, RedisError, type RedisOutcome, redacted } from '../errors.js';
-import { messageOf } from '../foreign.js';
+import {
+  bareError,
+  InvalidArgumentError,
+  OverloadedError,
+  RedisError,
+  type RedisOutcome,
+  redacted,
+} from '../errors.js';
+import { isThenable, messageOf } from '../foreign.js';
 import type { RedisClient } from './client.js';
 import type { KeyName } from './keys.js';
 import { cameBeforeWriting, missingRight } from './server-errors.js';
@@ -31,6 +38,11 @@ export interface Replicas {
 
 export type Reply = readonly (string | number)[];
 
+/** The values of a reply that a script gave in pieces. */
+export function inOnePiece(reply: Reply): Reply {
+  return (reply as readonly unknown[]).flat() as Reply;
+}
+
 export function defineScript<const K extends KeyName, const A extends string = never, const E extends string = never>(
   name: string,
   lua: { readonly source: string; readonly sha1: string },
@@ -46,6 +58,7 @@ export function defineScript<const K extends KeyName, const A extends string = n
 }
 
 const RETRY_MS = 1_000;
+const WITHOUT_PROMISE = 'redis must be an ioredis client, and the evalsha() of this one gives no promise';
 
 /**
  * Runs a script: EVALSHA, and on NOSCRIPT, the one reply that proves that it did not run, EVAL. Nothing else is ever sent again.
@@ -68,13 +81,15 @@ export class ScriptRunner {
     try {
       const deadline = monotonicMs() + timeoutMs;
       const expired = () => this.unanswered(timeoutMs);
-      const reply = this.#client.evalsha(script.sha1, script.keys.length, ...args).catch((error: unknown) => {
+      const sent: unknown = this.#client.evalsha(script.sha1, script.keys.length, ...args);
+      if (!isThenable(sent)) throw new InvalidArgumentError(WITHOUT_PROMISE);
+      const reply = (sent as Promise<unknown>).catch((error: unknown) => {
         if (!isNoScript(error) || monotonicMs() >= deadline) throw error;
         return this.#client.eval(script.source, script.keys.length, ...args);
       });
       return (await withDeadline(reply, timeoutMs, expired)) as Reply;
     } catch (error) {
-      if (error instanceof RedisError) throw error;
+      if (error instanceof RedisError || error instanceof InvalidArgumentError) throw error;
       const safe = withoutQuotes(redacted(error, args.slice(script.keys.length).filter(isTelling)));
       // Judged by what the server said: what is blotted out may be one of the words that matter.
       const said = messageOf(error);

@@ -1,10 +1,91 @@
 const runner = (test) => ({ file: 'test/unit/runner.test.ts', test });
 const rights = (test) => ({ file: 'test/fault/redis-rights.test.ts', test });
 const tried = (test) => ({ file: 'test/lua/rights.test.ts', test });
+const client = (test) => ({ file: 'test/unit/options.test.ts', test });
+const compact = (test) => ({ file: 'test/fault/redis-compact.test.ts', test });
+const listening = (test) => ({ file: 'test/waiting-room/subscription.test.ts', test });
+const address = (test) => ({ file: 'test/fault/redis-address.test.ts', test });
 const size = (test) => ({ file: 'test/fault/size.test.ts', test });
 
 /** What a Redis grants and refuses: users with few rights, managed services, settings that were tuned, clients. */
 export const RIGHTS = [
+  {
+    defect: 'grants of a compact hash are handed on at once',
+    file: 'lua/scan-grants.lua',
+    find: 'inPieces(seen)',
+    replace: 'unpack(seen)',
+    caughtBy: compact('a campaign is issued, settled, compared'),
+  },
+  {
+    defect: 'campaigns of a compact registry are handed on at once',
+    file: 'lua/list-campaigns.lua',
+    find: 'inPieces(ids)',
+    replace: '(unpack or table.unpack)(ids)',
+    caughtBy: compact('a registry of any size'),
+  },
+  {
+    defect: 'a connection that listens asks for INFO',
+    file: 'src/redis/subscription.ts',
+    find: '  enableReadyCheck: false,\n',
+    replace: '',
+    caughtBy: listening('ioredis 5 asks nothing on the connection that listens'),
+  },
+  {
+    defect: 'subscriptions of a Cluster do not wait for the first one',
+    file: 'src/redis/subscription.ts',
+    find: 'this.#first ? this.#first.then(subscribe, subscribe)',
+    replace: 'this.#first ? Promise.resolve(subscribe())',
+    caughtBy: listening('the others wait for the first subscription'),
+  },
+  {
+    defect: 'the refusal of an old master does not end its connection',
+    file: 'test/support/fault-clients.ts',
+    find: "error.message.includes('READONLY')",
+    replace: 'false',
+    caughtBy: address('leaves the old master after one refusal'),
+  },
+  {
+    defect: 'what an old master refused is sent again by the client',
+    file: 'test/support/fault-clients.ts',
+    find: "(error: Error) => error.message.includes('READONLY')",
+    replace: "(error: Error) => (error.message.includes('READONLY') ? 2 : false)",
+    caughtBy: address('sends nothing twice'),
+  },
+  {
+    defect: 'a pipeline is taken for a client',
+    file: 'src/redis/fit.ts',
+    find: 'shape.isPipeline === true',
+    replace: 'shape.isPipeline === 1',
+    caughtBy: client('a pipeline is refused by name'),
+  },
+  {
+    defect: 'a client of another library is taken',
+    file: 'src/redis/fit.ts',
+    find: 'if (isFull && !ofIoredis)',
+    replace: 'if (isFull && ofIoredis && redis === null)',
+    caughtBy: client('a REST client is refused by name'),
+  },
+  {
+    defect: 'a Cluster that groups scripts by their SHA1 is taken',
+    file: 'src/redis/fit.ts',
+    find: 'return one !== null && one === other;',
+    replace: 'return one !== null && one !== other && one === method;',
+    caughtBy: client('a Cluster of ioredis 5.4 with enableAutoPipelining is refused'),
+  },
+  {
+    defect: 'every Cluster with enableAutoPipelining is refused',
+    file: 'src/redis/fit.ts',
+    find: 'return one !== null && one === other;',
+    replace: 'return one !== null;',
+    caughtBy: client('an instance of each version of ioredis'),
+  },
+  {
+    defect: 'a client that gives no promise is told as a fault of Redis',
+    file: 'src/redis/runner.ts',
+    find: '      if (!isThenable(sent)) throw new InvalidArgumentError(WITHOUT_PROMISE);\n',
+    replace: '',
+    caughtBy: client('a wrapper that answers without a promise'),
+  },
   {
     defect: 'a rebuild carries over ten times as many promises at once',
     file: 'src/redis/rebuilding.ts',

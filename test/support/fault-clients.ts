@@ -12,6 +12,7 @@ export const CAREFUL = {
   enableOfflineQueue: false,
   commandTimeout: 5_000,
   socketTimeout: 10_000,
+  reconnectOnError: (error: Error) => error.message.includes('READONLY'),
 };
 
 interface Client {

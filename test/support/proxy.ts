@@ -21,22 +21,24 @@ export class LossyProxy {
   readonly port: number;
   readonly injected: Injected = { lost: 0, cut: 0, reset: 0, swallowed: 0, delayed: 0, severed: 0 };
   readonly #server: Server;
+  #target: number;
   readonly #links = new Set<Link>();
   #trap: { readonly marker: string; readonly bytes: number } | null = null;
   #severed: string | null = null;
   #delayMs = 0;
   #holding = false;
 
-  private constructor(server: Server) {
+  private constructor(server: Server, target: number) {
     this.#server = server;
+    this.#target = target;
     this.port = (server.address() as { port: number }).port;
   }
 
   static async start(targetPort: number): Promise<LossyProxy> {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const proxy = new LossyProxy(server);
-    server.on('connection', (client) => proxy.#connect(client, targetPort));
+    const proxy = new LossyProxy(server, targetPort);
+    server.on('connection', (client) => proxy.#connect(client, proxy.#target));
     return proxy;
   }
 
@@ -75,6 +77,11 @@ export class LossyProxy {
       if (held === 'is dead') link.client.resetAndDestroy();
       else for (const pass of link.held.splice(0)) pass();
     }
+  }
+
+  /** New connections go to another server; those that are open stay where they are, as behind the one address of a managed service. */
+  moveTo(port: number): void {
+    this.#target = port;
   }
 
   /** Every reply takes so much longer. */

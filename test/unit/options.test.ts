@@ -1,7 +1,15 @@
 import { Cluster, Redis } from 'ioredis';
 import RedisMock from 'ioredis-mock';
+import { Cluster as OldCluster, Redis as OldRedis } from 'ioredis-oldest';
+import { Cluster as Cluster6, Redis as Redis6 } from 'ioredis-v6';
 import { expect, test } from 'vitest';
-import { CouponIssuer, type CouponIssuerOptions, InvalidArgumentError, MemoryPersistence } from '../../src/index.js';
+import {
+  CouponIssuer,
+  type CouponIssuerOptions,
+  InvalidArgumentError,
+  MemoryPersistence,
+  type RedisClient,
+} from '../../src/index.js';
 import { checkedOptions } from '../../src/options.js';
 
 const redis = { evalsha: async () => [], eval: async () => [] };
@@ -94,4 +102,65 @@ test('a client with keyPrefix is refused, whether single, Cluster or mock; one w
   const plain = [new Redis(lazy), new Cluster(nodes, lazy), new RedisMock(lazy)];
   for (const client of plain) expect(() => new CouponIssuer({ redis: client })).not.toThrow();
   for (const client of [...prefixed, ...plain]) client.disconnect();
+});
+
+test('an instance of each version of ioredis and of the mock is taken, and so is a wrapper of two methods', () => {
+  const nodes = [{ host: '127.0.0.1', port: 1 }];
+  const lazy = { lazyConnect: true };
+  const pipelined = { ...lazy, enableAutoPipelining: true };
+  const fit = [
+    ...[new Redis(lazy), new Redis(pipelined), new Cluster(nodes, lazy), new Cluster(nodes, pipelined)],
+    ...[new Redis6(lazy), new Redis6(pipelined), new Cluster6(nodes, lazy), new Cluster6(nodes, pipelined)],
+    ...[new OldRedis(lazy), new OldRedis(pipelined), new OldCluster(nodes, lazy)],
+    new OldCluster(nodes, { ...pipelined, autoPipeliningIgnoredCommands: ['evalsha', 'eval'] }),
+    ...[new RedisMock(lazy), new RedisMock.Cluster(nodes)],
+  ] as (RedisClient & { disconnect(): void })[];
+  for (const client of [...fit, redis]) expect(() => new CouponIssuer({ redis: client })).not.toThrow();
+  for (const client of fit) client.disconnect();
+});
+
+const oldCluster = (options: Record<string, unknown>) =>
+  new OldCluster([{ host: '127.0.0.1', port: 1 }], { lazyConnect: true, enableAutoPipelining: true, ...options });
+const offline = () => new Redis({ port: 9, lazyConnect: true });
+const respond = (..._: unknown[]) => undefined;
+
+test.each<[string, () => unknown, RegExp]>([
+  ['a class', () => Redis, /this is a class/],
+  ['a pipeline', () => offline().pipeline(), /a pipeline or a transaction/],
+  ['a transaction', () => offline().multi(), /a pipeline or a transaction/],
+  ['a pipeline of ioredis 6', () => new Redis6({ lazyConnect: true }).pipeline(), /a pipeline or a transaction/],
+  ['a pipeline of the mock', () => new RedisMock().pipeline(), /must be an ioredis client/],
+  [
+    'a client that was closed',
+    () => {
+      const closed = offline();
+      closed.disconnect();
+      return closed;
+    },
+    /was closed/,
+  ],
+  ['a subscriber', () => Object.assign(offline(), { condition: { subscriber: {} } }), /listens/],
+  ['a REST client', () => ({ evalsha: async () => [], eval: async () => [], hset: async () => 1 }), /another library/],
+  [
+    'a client with callbacks',
+    () => ({ evalsha: respond, eval: respond, HSET: respond, on: respond }),
+    /another library/,
+  ],
+  ['a client without evalsha', () => ({ evalSha: respond, eval: respond, hSet: respond }), /must be an ioredis client/],
+  ['a Cluster of ioredis 5.4 with enableAutoPipelining', () => oldCluster({}), /enableAutoPipelining.*5\.11/],
+  [
+    'the same with one of the two commands left out of it',
+    () => oldCluster({ autoPipeliningIgnoredCommands: ['evalsha'] }),
+    /enableAutoPipelining/,
+  ],
+])('%s is refused by name, before any I/O', (_, made, words) => {
+  const client = made() as RedisClient;
+  expect(() => new CouponIssuer({ redis: client })).toThrow(words);
+  expect(() => new CouponIssuer({ redis: client })).toThrow(InvalidArgumentError);
+});
+
+test('a wrapper that answers without a promise is refused by name at the first call', async () => {
+  const wrapper = { evalsha: respond, eval: respond } as unknown as RedisClient;
+  const opened = new CouponIssuer({ redis: wrapper }).openCampaign({ id: 'c', stock: { kind: 'counted', total: 1 } });
+  await expect(opened).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', message: /gives no promise/ });
 });

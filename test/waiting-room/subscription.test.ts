@@ -1,0 +1,89 @@
+import { Redis } from 'ioredis';
+import { Redis as OldRedis } from 'ioredis-oldest';
+import { Redis as Redis6 } from 'ioredis-v6';
+import { expect, test } from 'vitest';
+import { CouponIssuer, type RedisClient } from '../../src/index.js';
+import { type SubscriberClient, Subscription } from '../../src/redis/subscription.js';
+import { client } from '../support/fault-clients.js';
+import { own } from '../support/own.js';
+import { RedisServer } from '../support/redis-server.js';
+import { until } from '../support/until.js';
+
+const clients: [string, (port: number) => RedisClient][] = [
+  ['ioredis 5.4', (port) => client(new OldRedis(port, '127.0.0.1'))],
+  ['ioredis 5', (port) => client(new Redis(port, '127.0.0.1'))],
+  ['ioredis 6', (port) => client(new Redis6(port, '127.0.0.1'))],
+];
+
+test.each(clients)(
+  '%s asks nothing on the connection that listens, however early the second subscription comes',
+  async (_, connect) => {
+    const server = await own(RedisServer.start());
+    const redis = connect(server.port);
+    const faults: string[] = [];
+    let onConnect: () => void = () => {};
+    const duplicate = (...options: unknown[]) => {
+      const subscriber = redis.duplicate!(...options);
+      subscriber.on('connect', () => onConnect());
+      return subscriber;
+    };
+    const wrapper: RedisClient = {
+      evalsha: (...call) => redis.evalsha(...call),
+      eval: (...call) => redis.eval(...call),
+      duplicate,
+    };
+    const onEvent = (event: { type: string; error?: Error }) => {
+      if (event.type === 'fault') faults.push(String(event.error?.message));
+    };
+    const issuer = new CouponIssuer({ redis: wrapper, onEvent });
+    for (const id of ['one', 'two', 'three']) {
+      await issuer.openCampaign({ id, stock: { kind: 'counted', total: 1 }, admission: 'queued' });
+      await issuer.join({ campaignId: id, userId: 'ann' });
+    }
+    let connected = 0;
+    onConnect = () => {
+      const campaignId = ['two', 'three'][connected++];
+      if (campaignId) void issuer.watch({ campaignId, userId: 'ann' }).next();
+    };
+    void issuer.watch({ campaignId: 'one', userId: 'ann' }).next();
+    const eye = server.client();
+    const heard = async (id: string) => Number((await eye.pubsub('NUMSUB', `{coupon:${id}}:campaign`))[1]);
+    await until(async () => (await heard('one')) === 1 && (await heard('two')) === 1);
+    // The same on its way back, when it has its channels to subscribe to again.
+    expect(await eye.client('KILL', 'TYPE', 'pubsub')).toBe(1);
+    await until(async () => (await heard('three')) === 1 && (await heard('one')) === 1);
+    await until(async () => (await issuer.status({ campaignId: 'one', userId: 'ann' })).status === 'waiting');
+    expect(connected).toBe(2);
+    expect(await eye.info('commandstats')).not.toMatch(/cmdstat_info:.*(rejected|failed)_calls=[1-9]/);
+    expect(faults).toEqual([]);
+    await issuer.close();
+  },
+);
+
+test('on a connection that listens the others wait for the first subscription, with which the node is asked for its state', async () => {
+  const asked: string[] = [];
+  let answer: () => void = () => {};
+  const subscriber: SubscriberClient = {
+    on: () => undefined,
+    subscribe: (channel) => {
+      asked.push(channel!);
+      return new Promise<void>((resolve) => {
+        answer = resolve;
+      });
+    },
+    unsubscribe: async () => undefined,
+    disconnect: () => {},
+  };
+  const never = async () => [];
+  const redis = { isCluster: true, evalsha: never, eval: never, duplicate: () => subscriber } as RedisClient;
+  const subscription = new Subscription(redis, () => {});
+  for (const channel of ['one', 'two', 'given up']) {
+    const end = subscription.listen(channel, () => {});
+    if (channel === 'given up') end();
+  }
+  await new Promise(setImmediate);
+  expect(asked).toEqual(['one']);
+  answer();
+  await new Promise(setImmediate);
+  expect(asked).toEqual(['one', 'two']);
+});
