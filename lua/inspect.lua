@@ -2,7 +2,7 @@
 --
 -- KEYS     campaign grants senders leases returned pool codes queue tickets presence ended
 -- ARGV     none
--- RETURNS  missing, alone; or ok, nowMs, whole (1 or 0), then pairs: name value
+-- RETURNS  missing, nowMs; or ok, nowMs, whole (1 or 0), then pairs: name value
 -- WRITES   nothing
 -- COST     O(1)
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey, queueKey, ticketsKey, presenceKey, endedKey =
@@ -12,7 +12,7 @@ local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codes
 --- @include "include/ready"
 --- @include "include/room"
 
-if not campaign.epoch then return { 'missing' } end
+if not campaign.epoch then return { 'missing', integer(nowMs) } end
 -- Only loading needs the codes, so a key of another type in their place is said and nothing more.
 local kind = redis.call('TYPE', codesKey)
 if type(kind) == 'table' then kind = kind.ok end

@@ -1,15 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { InvalidArgumentError } from './errors.js';
-import {
-  assertDate,
-  assertInteger,
-  assertName,
-  assertObject,
-  assertOnlyKeys,
-  MAX_PER_USER,
-  MAX_TOTAL,
-  ownCopy,
-} from './limits.js';
+import { type Instant, instantMs } from './instants.js';
+import { assertInteger, assertName, assertObject, assertOnlyKeys, MAX_PER_USER, MAX_TOTAL, ownCopy } from './limits.js';
 
 /** What a campaign can give. */
 export type Stock =
@@ -27,9 +19,9 @@ export interface CampaignDefinition {
   /** How many coupons one user may have, 1–100; default 1. */
   readonly perUser?: number | undefined;
   /** Before this instant of Redis' clock `issue()` answers `not_open`; default: open at once. */
-  readonly opensAt?: Date | undefined;
-  /** From this instant of Redis' clock on `issue()` answers `closed`; default: until `closeCampaign`. */
-  readonly closesAt?: Date | undefined;
+  readonly opensAt?: Instant | undefined;
+  /** From this instant of Redis' clock on `issue()` answers `closed`; default: until `closeCampaign`. A new campaign is refused if it is past. */
+  readonly closesAt?: Instant | undefined;
   /**
    * `write-through` (default): `issue()` saves before it answers. `write-behind`: it answers `accepted` after Redis alone, and a worker delivers
    * and saves, first come, first served; needs `persistence`.
@@ -125,13 +117,15 @@ export interface Campaign {
 export function toRules(definition: CampaignDefinition, needs: readonly Need[]): { id: string; rules: CampaignRules } {
   const keys = ['id', 'stock', 'perUser', 'opensAt', 'closesAt', 'saveMode', 'admission', ...ROOM_OPTIONS];
   const own = ownCopy('the campaign', definition, keys);
-  const { id, perUser = 1, opensAt, closesAt, saveMode = 'write-through' } = own;
+  const { id, perUser = 1, saveMode = 'write-through' } = own;
   assertName('id', id);
   const stock = checkedStock(own.stock);
   assertInteger('perUser', perUser, 1, MAX_PER_USER);
-  if (opensAt !== undefined) assertDate('opensAt', opensAt);
-  if (closesAt !== undefined) assertDate('closesAt', closesAt);
-  if (opensAt && closesAt && opensAt >= closesAt) throw new InvalidArgumentError('closesAt must be after opensAt');
+  const opensAt = own.opensAt === undefined ? null : instantMs('opensAt', own.opensAt);
+  const closesAt = own.closesAt === undefined ? null : instantMs('closesAt', own.closesAt);
+  if (opensAt !== null && closesAt !== null && opensAt >= closesAt) {
+    throw new InvalidArgumentError('closesAt must be after opensAt');
+  }
   if (saveMode !== 'write-through' && saveMode !== 'write-behind') {
     throw new InvalidArgumentError("saveMode must be 'write-through' or 'write-behind'");
   }
@@ -149,8 +143,8 @@ export function toRules(definition: CampaignDefinition, needs: readonly Need[]):
     total: stock.kind === 'counted' ? stock.total : null,
     generateCodes: stock.kind !== 'codes' && (stock.generateCodes ?? false),
     perUser,
-    opensAt: opensAt?.getTime() ?? null,
-    closesAt: closesAt?.getTime() ?? null,
+    opensAt,
+    closesAt,
     saveMode,
     admission: room ? 'queued' : 'immediate',
     room,

@@ -44,7 +44,7 @@ export abstract class CouponIssuerError extends Error {
   }
 }
 
-/** An argument breaks a documented limit. Thrown before any I/O; nothing was written. */
+/** An argument breaks a documented limit. Thrown before any I/O, but for a `closesAt` that is past by the clock of Redis; nothing was written. */
 export class InvalidArgumentError extends CouponIssuerError {
   static {
     giveName(InvalidArgumentError, 'InvalidArgumentError');

@@ -32,6 +32,7 @@ export {
 } from './errors.js';
 export type { CouponEvent, FaultEvent, FaultSource, IssuanceRef } from './events.js';
 export { type Cure, type Finding, type FindingKind, ReconcileReport } from './findings.js';
+export type { Instant } from './instants.js';
 export type { Issuance } from './issuance.js';
 export type { CodeSource, LoadOptions, LoadResult } from './load.js';
 export type { CouponIssuerOptions, Eligible, WorkerOptions } from './options.js';

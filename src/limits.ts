@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from './errors.js';
-import { isAbortSignal, isValidDate } from './foreign.js';
+import { isAbortSignal } from './foreign.js';
 
 const MAX_TEXT_BYTES = 128;
 const NAME = /^[A-Za-z0-9._-]{1,64}$/;
@@ -39,12 +39,6 @@ export function assertName(name: string, value: unknown): asserts value is strin
 export function assertInteger(name: string, value: unknown, min: number, max: number): asserts value is number {
   if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
     throw new InvalidArgumentError(`${name} must be a whole number from ${min} to ${max}`);
-  }
-}
-
-export function assertDate(name: string, value: unknown): asserts value is Date {
-  if (!isValidDate(value) || value.getTime() < 0) {
-    throw new InvalidArgumentError(`${name} must be a valid Date`);
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Campaign, CampaignRules } from './campaign.js';
-import { CampaignConflictError } from './errors.js';
+import { CampaignConflictError, InvalidArgumentError } from './errors.js';
 import { listRows } from './list.js';
 import { METHODS } from './methods.js';
 import type { PersistenceAdapter } from './persistence/adapter.js';
@@ -52,6 +52,7 @@ async function findOrWrite(
 ): Promise<'opened' | 'exists'> {
   const found = await state.refresh();
   if (found === 'missing' && !isNew) await assertNotExpired(context, state.id);
+  if (found === 'missing') assertNotPast(state, rules);
   await register(context, state.id);
   if (found !== 'missing') {
     if (typeof found === 'string') throw notReady(state.id, found);
@@ -68,6 +69,15 @@ async function assertNotExpired(context: RedisContext, id: string): Promise<void
   if (past.word !== 'expired') return;
   throw new CampaignConflictError(
     `campaign ${id} is over: it was closed at ${past.closedAt.toISOString()} and its keys expired; nothing was written. Take another id, or call purge() to use this one again`,
+  );
+}
+
+/** A campaign that would be over before it began is a mistake: a wrong year, a wrong zone. One that is there may be over; to find it is no mistake. */
+function assertNotPast({ id, readAtMs }: CampaignState, { closesAt }: CampaignRules): void {
+  if (closesAt === null || readAtMs < closesAt) return;
+  const [end, now] = [closesAt, readAtMs].map((ms) => new Date(ms).toISOString());
+  throw new InvalidArgumentError(
+    `closesAt ${end} is past, by the clock of Redis (${now}); campaign ${id} was not opened and nothing was written`,
   );
 }
 

@@ -54,6 +54,7 @@ export class CampaignState {
   #verified = false;
   #building = false;
   #fence = 0;
+  #readAtMs = 0;
 
   constructor(context: RedisContext, id: string) {
     this.context = context;
@@ -77,6 +78,11 @@ export class CampaignState {
    */
   get servingEpoch(): string {
     return this.#verified ? this.#epoch : '';
+  }
+
+  /** The clock of Redis at the last read, ms. */
+  get readAtMs(): number {
+    return this.#readAtMs;
   }
 
   get leaseMs(): number {
@@ -127,6 +133,7 @@ export class CampaignState {
     // What others see meanwhile may be later than this answer.
     const fence = this.#fence;
     const reply = await this.run(scripts.inspect, {});
+    this.#readAtMs = Number(reply[1]);
     if (reply[0] === 'missing') return 'missing';
     const fields = fieldsOf(reply);
     const campaign = decodeCampaign(this.id, reply, fields);

@@ -1,13 +1,14 @@
 import { InvalidArgumentError } from '../errors.js';
-import { assertDate, assertInteger, ownCopy } from '../limits.js';
+import { type Instant, instantMs } from '../instants.js';
+import { assertInteger, ownCopy } from '../limits.js';
 
 /**
- * So many are let through at one instant, or every hour or day from one instant on, by the clock of Redis. Of a wave that came while no worker ran, the next
+ * So many are let through at one instant, or every hour or every 24 hours (`day`) from one instant on, by the clock of Redis. Of a wave that came while no worker ran, the next
  * one to run lets as many through; what a wave had left when nobody waited any more is gone.
  */
 export type Wave =
-  | { readonly at: Date; readonly count: number }
-  | { readonly from: Date; readonly every: 'hour' | 'day'; readonly count: number };
+  | { readonly at: Instant; readonly count: number }
+  | { readonly from: Instant; readonly every: 'hour' | 'day'; readonly count: number };
 
 /** A wave in ms; `everyMs` is 0 for once. */
 export interface WaveTimes {
@@ -28,21 +29,19 @@ export function checkedWaves(waves: readonly Wave[]): WaveTimes[] {
   return waves.map((given: Wave, i) => {
     const name = `waves[${i}]`;
     const wave = ownCopy<{
-      at?: Date | undefined;
-      from?: Date | undefined;
+      at?: Instant | undefined;
+      from?: Instant | undefined;
       every?: 'hour' | 'day' | undefined;
       count: number;
     }>(name, given, ['at', 'from', 'every', 'count']);
     const { at, from, every, count } = wave;
     assertInteger(`${name}.count`, count, 1, MOST_ADMITTED);
     if (at !== undefined && from === undefined && every === undefined) {
-      assertDate(`${name}.at`, at);
-      return { fromMs: at.getTime(), everyMs: 0, count };
+      return { fromMs: instantMs(`${name}.at`, at), everyMs: 0, count };
     }
     if (at !== undefined || (every !== 'hour' && every !== 'day')) {
       throw new InvalidArgumentError(`${name} must have at, or from and every: 'hour' or 'day'`);
     }
-    assertDate(`${name}.from`, from);
-    return { fromMs: from.getTime(), everyMs: EVERY[every], count };
+    return { fromMs: instantMs(`${name}.from`, from), everyMs: EVERY[every], count };
   });
 }

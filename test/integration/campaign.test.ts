@@ -15,6 +15,7 @@ import {
 import { answers, fails, ScriptedPersistence } from '../support/campaigns.js';
 import { checkInvariants, expireLeases } from '../support/invariants.js';
 import { RedisServer } from '../support/redis-server.js';
+import { until } from '../support/until.js';
 
 let server: RedisServer;
 let redis: Redis;
@@ -108,10 +109,34 @@ describe('the window and the operator', () => {
     expect(await issuer.issue({ campaignId: id, userId: 'ann' })).toEqual({ status: 'not_open', opensAt });
     expect(await issuer.inspect(id)).toMatchObject({ state: 'scheduled', opensAt });
     id = `${id}-over`;
-    const closesAt = minutes(-5);
+    const closesAt = new Date(Date.now() + 100);
     await issuer.openCampaign({ ...counted(1), opensAt: minutes(-10), closesAt });
+    await until(async () => (await issuer.inspect(id)).state === 'closed');
     expect(await issuer.issue({ campaignId: id, userId: 'ann' })).toEqual({ status: 'closed', closedAt: closesAt });
     expect(await issuer.inspect(id)).toMatchObject({ state: 'closed', available: 1 });
+  });
+
+  test('a campaign that would be over before it began is refused, and leaves nothing behind', async () => {
+    const issuer = issuerWith();
+    const closesAt = minutes(-5).toISOString();
+    const opening = issuer.openCampaign({ ...counted(1), closesAt });
+    await expect(opening).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    await expect(opening).rejects.toThrow(`closesAt ${closesAt} is past, by the clock of Redis (`);
+    await expect(issuer.inspect(id)).rejects.toMatchObject({ code: 'UNKNOWN_CAMPAIGN' });
+    expect(await issuer.openCampaign(counted(1))).toMatchObject({ status: 'opened' });
+  });
+
+  test('a campaign that is over is found under its definition, and rebuilt under it', async () => {
+    const issuer = issuerWith();
+    const closesAt = new Date(Date.now() + 100);
+    const definition = { ...counted(2), closesAt };
+    await issuer.openCampaign(definition);
+    await until(async () => (await issuer.inspect(id)).state === 'closed');
+    expect(await issuer.openCampaign({ ...definition, closesAt: closesAt.toISOString() })).toMatchObject({
+      status: 'exists',
+      campaign: { state: 'closed' },
+    });
+    expect(await issuer.rebuild(definition)).toMatchObject({ campaign: { state: 'closed', closesAt } });
   });
 
   test('a pause refuses, a resume goes on, and who has a coupon keeps it through both', async () => {

@@ -76,4 +76,35 @@ export const NAMES = [
       test: 'every optional property that a user may write takes undefined',
     },
   },
+  {
+    defect: 'an instant without an offset is one of the zone of this machine',
+    file: 'src/instants.ts',
+    find: '  if (offset === undefined) {',
+    replace: '  if (offset === undefined) return Date.parse(text);\n  if (offset === undefined) {',
+    caughtBy: { file: 'test/unit/instants.test.ts', test: 'has no offset' },
+  },
+  {
+    defect: 'the 30th of February is the 2nd of March',
+    file: 'src/instants.ts',
+    find: '  if (read.some((field, i) => field !== fields[i])) return Number.NaN;\n',
+    replace: '',
+    caughtBy: { file: 'test/unit/instants.test.ts', test: 'is no instant' },
+  },
+  {
+    defect: 'a campaign is opened that is over already',
+    file: 'src/open.ts',
+    find: "  if (found === 'missing') assertNotPast(state, rules);\n",
+    replace: '',
+    caughtBy: { file: 'test/integration/campaign.test.ts', test: 'a campaign that would be over before it began' },
+  },
+  {
+    defect: 'a campaign that is over is not found any more under its definition',
+    file: 'src/open.ts',
+    find: "  if (found === 'missing') assertNotPast(state, rules);",
+    replace: '  assertNotPast(state, rules);',
+    caughtBy: {
+      file: 'test/integration/campaign.test.ts',
+      test: 'a campaign that is over is found under its definition',
+    },
+  },
 ];

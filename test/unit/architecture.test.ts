@@ -15,7 +15,7 @@ const FLOORS: readonly (readonly RegExp[])[] = [
   [/^(answers|options|deliver|list|save|save-faults|save-lanes)$/, /^testing\//],
   [/^redis\//, /^persistence\//],
   [
-    /^(abort-group|batch|campaign|changes|codes|deadline|errors|events|findings|foreign|in-flight|issuance|limits|redaction|methods|new-code|progress|refusals|result|source)$/,
+    /^(abort-group|batch|campaign|changes|codes|deadline|errors|events|findings|foreign|in-flight|instants|issuance|limits|methods|new-code|progress|redaction|refusals|result|source)$/,
     /^waiting-room\/(draw|place|waves)$/,
   ],
 ];

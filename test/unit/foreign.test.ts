@@ -4,8 +4,9 @@ import { isNotDelivered, isNotSaved, kindOf, redacted } from '../../src/errors.j
 import { safeEmit } from '../../src/events.js';
 import { isAbortSignal, isError } from '../../src/foreign.js';
 import { httpStatus, NotSavedError } from '../../src/index.js';
+import { instantMs } from '../../src/instants.js';
 import { ownRow } from '../../src/issuance.js';
-import { assertDate, assertSignal } from '../../src/limits.js';
+import { assertSignal } from '../../src/limits.js';
 import { ScriptRunner } from '../../src/redis/runner.js';
 import { scripts } from '../../src/redis/scripts.js';
 import { anIssuance, settled } from './support.js';
@@ -95,9 +96,9 @@ test('a script that Redis forgot is sent whole, whatever realm the client lives 
 
 test('a date of another realm is a date, in an argument and in a row', () => {
   const date = foreign('new Date(1700000000000)') as Date;
-  expect(() => assertDate('opensAt', date)).not.toThrow();
+  expect(instantMs('opensAt', date)).toBe(1_700_000_000_000);
   expect(ownRow(anIssuance(1, { issuedAt: date }))?.issuedAt).toEqual(new Date(1_700_000_000_000));
-  expect(() => assertDate('opensAt', foreign('new Date(NaN)'))).toThrow('opensAt must be a valid Date');
+  expect(() => instantMs('opensAt', foreign('new Date(NaN)'))).toThrow('opensAt must be a valid Date');
   expect(ownRow(anIssuance(1, { issuedAt: foreign('new Date(NaN)') as Date }))).toBe(null);
 });
 
