@@ -132,7 +132,7 @@ describe('the window and the operator', () => {
     const definition = { ...counted(2), closesAt };
     await issuer.openCampaign(definition);
     await until(async () => (await issuer.inspect(id)).state === 'closed');
-    expect(await issuer.openCampaign({ ...definition, closesAt: closesAt.toISOString() })).toMatchObject({
+    await expect(issuer.openCampaign({ ...definition, closesAt: closesAt.toISOString() })).resolves.toMatchObject({
       status: 'exists',
       campaign: { state: 'closed' },
     });
