@@ -23,7 +23,7 @@ process.send('ready');
 process.once('SIGTERM', () => process.disconnect());
 `;
 const AS_PRINTED = `${FIRST}\n${WORKER}\n${SERVE}`;
-const WITH_OPTIONS = AS_PRINTED.replace(/^const redis = .*\n.*\n/m, CLIENT);
+const WITH_OPTIONS = AS_PRINTED.replace(/^const redis = .*\n/m, CLIENT);
 const ON_POOL = /^pool\.on\('error'.*\n/m;
 
 const MYSQL = textWith('docs/databases.md', 'MysqlPersistence(pool)').replace('await pool.end();', '');
