@@ -94,6 +94,16 @@ test('every error has its name under Jest, and errors of Node keep their message
 test('names', async () => {
   require('node:fs').writeFileSync('names.json', JSON.stringify(await namesOf(coupons)));
 });
+test('an error of Node keeps its message, though it is of another realm', async () => {
+  const events = [];
+  const persistence = { save: () => require('node:fs').promises.readFile('/not/there') };
+  const issuer = new coupons.CouponIssuer({ redis: new Redis({ port: 2 }), persistence, onEvent: (event) => events.push(JSON.stringify(event)) });
+  await issuer.openCampaign({ id: 'c', stock: { kind: 'counted', total: 2 }, opensAt: structuredClone(new Date(0)) });
+  const { status } = await issuer.issue({ campaignId: 'c', userId: 'ann' });
+  await issuer.close();
+  expect(status).toBe('accepted');
+  expect(events[0]).toContain('no such file or directory');
+});
 `,
   );
   const { failed, output } = await installed.tool('jest', ['--ci', '--runInBand']);
