@@ -8,6 +8,7 @@ const SOURCES: Record<string, string> = {
   './postgres': 'src/persistence/postgres.ts',
   './mysql': 'src/persistence/mysql.ts',
   './testing': 'src/testing/index.ts',
+  './codes': 'src/read-codes/index.ts',
 };
 
 const program = ts.createProgram(
