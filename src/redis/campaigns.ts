@@ -110,7 +110,9 @@ export class Campaigns {
   }
 
   async #lookForAbsent(state: CampaignState, isMissing: boolean): Promise<void> {
-    if (!isMissing && (await state.refresh()) !== 'missing') return;
+    // Read apart: what the state knew when its call was refused stays as it was.
+    const now = new CampaignState(this.#context, state.id);
+    if (!isMissing && (await now.refresh()) !== 'missing') return;
     try {
       await assertLost(this.#context, state.id, state.generation > 0);
     } catch (error) {
