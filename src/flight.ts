@@ -1,6 +1,8 @@
 import { onAbort } from './abort-group.js';
+import { withoutCode } from './issuance.js';
 import type { IssueCall } from './issue.js';
 import { inCall } from './methods.js';
+import { intact } from './redis/reservation.js';
 import type { ScriptRunner } from './redis/runner.js';
 import type { IssueResult } from './result.js';
 
@@ -53,7 +55,7 @@ export class Flight {
   #timeOut(timeoutMs: number, resolve: (result: IssueResult) => void, reject: (error: Error) => void): void {
     if (this.#call.reserved) {
       this.#call.promised = true;
-      resolve({ status: 'accepted', issuance: this.#call.reserved });
+      resolve({ status: 'accepted', issuance: withoutCode(intact(this.#call.reserved)) });
     } else {
       const error = this.#call.sent ? this.#late.unanswered(timeoutMs) : this.#late.unsent('nothing was reserved');
       reject(inCall('issue', error) as Error);

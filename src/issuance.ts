@@ -55,7 +55,8 @@ export function asIssued(reserved: Issuance): Issuance {
 
 /** The same issuance without its code, for whoever must not see it yet. */
 export function withoutCode(issuance: Issuance): Issuance {
-  return issuance.code === null ? issuance : { ...issuance, code: null };
+  const { id, campaignId, userId, grant, serial, issuedAt, epoch, state } = issuance;
+  return { id, campaignId, userId, grant, serial, code: null, issuedAt, epoch, state };
 }
 
 /**

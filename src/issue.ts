@@ -3,9 +3,9 @@ import { withDeadline } from './deadline.js';
 import type { Deliveries } from './deliver.js';
 import { inDoubt, RedisError, redacted } from './errors.js';
 import { type Emit, refOf } from './events.js';
-import { asIssued, type Issuance, withoutCode } from './issuance.js';
+import { asIssued, type Issuance } from './issuance.js';
 import type { WithdrawWord } from './redis/holding.js';
-import { intact, type Reservation, type Tries } from './redis/reservation.js';
+import { intact, type Reservation, type Reserved, type Tries } from './redis/reservation.js';
 import type { ReserveAnswer, ReserveRequest, Serving } from './redis/serving.js';
 import type { Refusal, SaveOutcome, Saves } from './save.js';
 import { acceptedNow, type Told, toldAtOnce, toldOf } from './told.js';
@@ -32,8 +32,8 @@ export interface IssueCall extends ReserveRequest, Attempt {
 export interface Attempt {
   /** Monotonic ms. */
   readonly deadlineAt: number;
-  /** What it holds, without the code: a caller whose time runs out is told `accepted`. `null` while it holds nothing, or may be giving it back. */
-  reserved: Issuance | null;
+  /** What it holds: a caller whose time runs out is told `accepted`. `null` while it holds nothing, or may be giving it back. */
+  reserved: Reserved | null;
   /** Somebody was told `accepted`: from now on the unit is not given back. */
   promised: boolean;
 }
@@ -149,7 +149,7 @@ export async function carryThrough(
 ): Promise<Carried> {
   let reservation = first;
   for (let reassigned = 0; ; reassigned++) {
-    attempt.reserved = withoutCode(reservation.issuance);
+    attempt.reserved = reservation;
     const before = reassigned === 0 ? ended : null;
     if (!before && steps.deliveries) {
       const undelivered = await deliver(serving, reservation, attempt, steps, steps.deliveries);

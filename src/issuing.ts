@@ -2,7 +2,7 @@ import { type Caller, InContext } from './batch.js';
 import { redacted } from './errors.js';
 import { type Emit, refOf } from './events.js';
 import type { InFlight } from './in-flight.js';
-import { asIssued, type Issuance, withoutCode } from './issuance.js';
+import { asIssued, type Issuance } from './issuance.js';
 import { carryOn, type IssueCall, type Steps } from './issue.js';
 import { inCall } from './methods.js';
 import { CampaignOverError } from './redis/registry.js';
@@ -66,7 +66,7 @@ export class Issuing implements Caller<ReserveAnswer> {
   }
 
   #save(reservation: Reservation, saves: Saves): void {
-    this.#call.reserved = withoutCode(reservation.issuance);
+    this.#call.reserved = reservation;
     const saving = new Saving(this, reservation, this.#call.deadlineAt, this.#serving.state.rules.perUser);
     saves.hand(saving, this.#inContext(saving));
   }

@@ -22,8 +22,11 @@ export interface Reservation {
   readonly leaseEndsAt: number;
 }
 
+/** What was reserved, and when. */
+export type Reserved = Pick<Reservation, 'issuance' | 'issuedMs'>;
+
 /** The issuance as it was reserved, whatever a hook made of the date. */
-export function intact({ issuance, issuedMs }: Reservation): Issuance {
+export function intact({ issuance, issuedMs }: Reserved): Issuance {
   if (issuance.issuedAt.getTime() === issuedMs) return issuance;
   return Object.freeze({ ...issuance, issuedAt: new Date(issuedMs) });
 }

@@ -227,4 +227,11 @@ export const REFUSED = [
     replace: '',
     caughtBy: { file: OBJECTS, test: 'every object that a hook is given is frozen' },
   },
+  {
+    defect: 'a caller whose time ran out is told a date that a hook moved',
+    file: 'src/flight.ts',
+    find: 'withoutCode(intact(this.#call.reserved))',
+    replace: 'withoutCode(this.#call.reserved.issuance)',
+    caughtBy: { file: 'test/unit/flight.test.ts', test: 'while a hook moves the date of what is reserved' },
+  },
 ];

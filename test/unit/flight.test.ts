@@ -112,6 +112,16 @@ test('a call whose Redis is away says so, whether it was sent or not', async () 
 test('when time runs out after it was reserved, that is accepted', async () => {
   const { call, flight } = aFlight();
   call.sent = true;
-  call.reserved = anIssuance(1, { code: null });
-  expect(await flight.wait({ timeoutMs: 5 })).toEqual({ status: 'accepted', issuance: call.reserved });
+  const issuance = anIssuance(1);
+  call.reserved = { issuance, issuedMs: issuance.issuedAt.getTime() };
+  expect(await flight.wait({ timeoutMs: 5 })).toEqual({ status: 'accepted', issuance: anIssuance(1, { code: null }) });
+});
+
+test('when time runs out while a hook moves the date of what is reserved, the right date is told', async () => {
+  const { call, flight } = aFlight();
+  call.sent = true;
+  const issuance = anIssuance(1);
+  call.reserved = { issuance, issuedMs: issuance.issuedAt.getTime() };
+  issuance.issuedAt.setTime(0);
+  expect(await flight.wait({ timeoutMs: 5 })).toEqual({ status: 'accepted', issuance: anIssuance(1, { code: null }) });
 });
