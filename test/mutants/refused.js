@@ -169,7 +169,7 @@ export const REFUSED = [
     file: 'src/redaction.ts',
     find: ".replaceAll('+', ' ').toLowerCase()",
     replace: ".replaceAll('+', ' ')",
-    caughtBy: { file: REDACTION, test: 'a code is blotted out in lower case' },
+    caughtBy: { file: REDACTION, test: 'a code is blotted out whole in upper case' },
   },
   {
     defect: 'a code that is quoted is told',
@@ -182,8 +182,8 @@ export const REFUSED = [
     defect: 'a code in a URL is told',
     file: 'src/redaction.ts',
     find: "if (token[0] === '%') return",
-    replace: 'if (false) return',
-    caughtBy: { file: REDACTION, test: 'in the path of a URL' },
+    replace: "if (token[0] === '%') return token || '';\n  if (token[0] === '%') return",
+    caughtBy: { file: REDACTION, test: 'of other letters, in a URL' },
   },
   {
     defect: 'the beginning of a code is told',

@@ -4,28 +4,32 @@ import { Redaction } from '../../src/redaction.js';
 
 const SPECIAL = 'SE"C\'RE/T +\\%41-1234';
 
-test.each<[string, string, (code: string) => string]>([
-  ['as it stands', SPECIAL, (code) => code],
-  ['quoted for JSON', SPECIAL, (code) => JSON.stringify({ c: code })],
-  ['quoted for JSON within JSON', SPECIAL, (code) => JSON.stringify(JSON.stringify({ c: code }))],
-  ['quoted for SQL by doubling', "SE'CRET1234", (code) => `near '${code.replaceAll("'", "''")}'`],
-  ['quoted for SQL by a backslash', "SE'CRET1234", (code) => `near '${code.replaceAll("'", "\\'")}'`],
-  ['in the path of a URL', SPECIAL, (code) => `PUT /coupons/${encodeURIComponent(code)}`],
-  ['in the query of a URL', SPECIAL, (code) => `PUT /coupons?${new URLSearchParams({ c: code })}`],
-  ['in the path of a URL, in lower case', SPECIAL, (code) => encodeURIComponent(code).toLowerCase()],
-  ['encoded as a URL twice', 'SE CRET-1234', (code) => JSON.stringify({ path: encodeURIComponent(code) })],
-  ['in lower case', 'SECRETCODE12', (code) => code.toLowerCase()],
-  ['of other letters, escaped', 'ключ-1234', () => '\\u043a\\u043b\\u044e\\u0447-1234'],
-  ['of other letters, in a URL', 'ключ-1234', (code) => encodeURIComponent(code)],
-  ['with entities', 'A&B<C>1234', () => 'A&amp;B&lt;C&#62;1234'],
-  ['in hex', 'SECRETCODE12', (code) => `x'${Buffer.from(code).toString('hex').toUpperCase()}'`],
-  ['in base64', 'SECRETCODE12', (code) => Buffer.from(code).toString('base64')],
-  ['in base64url', 'SECRET???~~~', (code) => Buffer.from(code).toString('base64url')],
-  ['with a line break, in JSON', 'SECRET\nCODE', (code) => JSON.stringify(code)],
-])('a code is blotted out %s', (_, code, disguise) => {
+test.each<[string, string, (code: string) => string, string]>([
+  ['as it stands', SPECIAL, (code) => code, '[redacted]'],
+  ['quoted for JSON', SPECIAL, (code) => JSON.stringify({ c: code }), '{"c":"[redacted]"}'],
+  [
+    'quoted for JSON within JSON',
+    SPECIAL,
+    (code) => JSON.stringify(JSON.stringify({ c: code })),
+    JSON.stringify('{"c":"[redacted]"}'),
+  ],
+  ['quoted for SQL by doubling', "SE'CRET1234", (code) => `'${code.replaceAll("'", "''")}'`, "'[redacted]'"],
+  ['quoted for SQL by a backslash', "SE'CRET1234", (code) => `'${code.replaceAll("'", "\\'")}'`, "'[redacted]'"],
+  ['in the path of a URL', SPECIAL, (code) => `PUT /c/${encodeURIComponent(code)}`, 'PUT /c/[redacted]'],
+  ['in the query of a URL', SPECIAL, (code) => `PUT /?${new URLSearchParams({ c: code })}`, 'PUT /?c=[redacted]'],
+  ['in a URL, in lower case', SPECIAL, (code) => encodeURIComponent(code).toLowerCase(), '[redacted]'],
+  ['in lower case', 'SECRETCODE12', (code) => code.toLowerCase(), '[redacted]'],
+  ['in upper case', 'secretcode12', (code) => code.toUpperCase(), '[redacted]'],
+  ['of other letters, escaped', 'ключ-1234', () => '\\u043a\\u043b\\u044e\\u0447-1234', '[redacted]'],
+  ['of other letters, in a URL', 'ключ-1234', (code) => encodeURIComponent(code), '[redacted]'],
+  ['with entities', 'A&B<C>1234', () => 'A&amp;B&lt;C&#62;1234', '[redacted]'],
+  ['in hex', 'SECRETCODE12', (code) => `x'${Buffer.from(code).toString('hex').toUpperCase()}'`, "x'[redacted]'"],
+  ['in base64', 'SECRETCODE12', (code) => Buffer.from(code).toString('base64'), '[redacted]'],
+  ['in base64url', 'SECRET???~~~', (code) => Buffer.from(code).toString('base64url'), '[redacted]'],
+  ['with a line break, in JSON', 'SECRET\nCODE', (code) => JSON.stringify(code), '"[redacted]"'],
+])('a code is blotted out whole %s', (_, code, disguise, clean) => {
   const told = redacted(new Error(`before ${disguise(code)} after`), ['OTHER-CODE-1', code]).message;
-  expect(told).toMatch(/^before .*\[redacted\].* after$/s);
-  expect(told.replace('[redacted]', '')).not.toMatch(/SE.?C|1234|CODE|53454352|U0VD/i);
+  expect(told).toBe(`before ${clean} after`);
 });
 
 test('a code that is cut is blotted out, its beginning and its end', () => {
