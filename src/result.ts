@@ -26,7 +26,10 @@ export type IssueStatus = IssueResult['status'];
 /** The statuses that take nothing. */
 export type RefusalStatus = Exclude<IssueStatus, 'issued' | 'accepted'>;
 
-const STATUS_CODES = {
+/** Every code that `httpStatus` answers. */
+export type HttpStatus = 200 | 201 | 202 | 400 | 403 | 404 | 409 | 410 | 500 | 503;
+
+const STATUS_CODES: Record<IssueStatus | 'waiting', HttpStatus> = {
   issued: 201,
   accepted: 202,
   waiting: 202,
@@ -37,9 +40,9 @@ const STATUS_CODES = {
   paused: 503,
   not_eligible: 403,
   not_ready: 503,
-} as const satisfies Record<IssueStatus | 'waiting', number>;
+};
 
-const ERROR_CODES = {
+const ERROR_CODES: Record<CouponIssuerError['code'], HttpStatus> = {
   INVALID_ARGUMENT: 400,
   UNKNOWN_CAMPAIGN: 404,
   CAMPAIGN_CONFLICT: 409,
@@ -50,12 +53,7 @@ const ERROR_CODES = {
   NOT_READY: 503,
   HOOK: 503,
   CLOSED: 503,
-} as const satisfies Record<CouponIssuerError['code'], number>;
-
-/** Every code that `httpStatus` answers. */
-export type HttpStatus =
-  | (typeof STATUS_CODES)[keyof typeof STATUS_CODES]
-  | (typeof ERROR_CODES)[keyof typeof ERROR_CODES];
+};
 
 /**
  * The HTTP status code for a result of `issue()` or `join()`, or for anything they threw; 500 for an error that is not of this library.
