@@ -1,4 +1,5 @@
 import { messageOf } from '../foreign.js';
+import { registryKeys } from './keys.js';
 import type { Script } from './runner.js';
 
 /**
@@ -68,8 +69,12 @@ function refusedWithin(script: Script, keys: Keys, message: string): string {
   return `${MAY_NOT} run ${names.join(' or ') || 'a command of the script'}${key ? ` on ${key}` : ''}`;
 }
 
-/** As an ACL names them: all campaigns of a prefix share their first characters. */
+/** As an ACL names them: all campaigns of a prefix share their first characters, and the registry is out of reach as a whole. */
 function patternsOf({ keys: names }: Script, keys: Keys): string[] {
-  const patterns = names.map((name) => keys[name]!.replace(/^(\{[^:]+:).*$/, '$1*'));
+  const patterns = names.flatMap((name) => {
+    const key = keys[name]!;
+    if (key.startsWith('{')) return key.replace(/^(\{[^:]+:).*$/, '$1*');
+    return Object.values(registryKeys(key.slice(0, key.lastIndexOf(':'))));
+  });
   return [...new Set(patterns)].map((pattern) => `~${pattern}`);
 }
