@@ -21,7 +21,7 @@ export const naive = {
         await pool.query(`DROP TABLE IF EXISTS ${table}`);
         await emptyTable(pool, table);
         await pool.query(`ALTER TABLE ${table} DROP CONSTRAINT ${table}_pkey`);
-        await pool.query(`DROP INDEX ${table}_user`);
+        await pool.query(`ALTER TABLE ${table} DROP CONSTRAINT ${table}_campaign_id_user_id_grant_no_key`);
         await pool.query(`CREATE INDEX ON ${table} (campaign_id, user_id)`);
       },
       async issue({ campaignId, userId }) {
