@@ -52,7 +52,7 @@ for name, value in pairs(rules) do
   end
 end
 redis.call('HSET', campaignKey, unpack(fields))
-for _, name in ipairs({ 'opensAt', 'closesAt', 'needs', 'saveMode', 'generate', 'opened', 'room' }) do
+for _, name in ipairs({ 'opensAt', 'closesAt', 'needs', 'saveMode', 'generate', 'opened', 'room', 'store' }) do
   if not rules[name] then redis.call('HDEL', campaignKey, name) end
 end
 redis.call('HDEL', campaignKey, 'savesAt')

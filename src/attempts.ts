@@ -1,5 +1,6 @@
 import { monotonicMs } from './deadline.js';
 import { refusalOfRule } from './eligibility.js';
+import { HookError, NotIssuedError } from './errors.js';
 import { Flight } from './flight.js';
 import type { InFlight } from './in-flight.js';
 import { deriveId, mintId } from './issuance.js';
@@ -8,7 +9,7 @@ import { Issuing } from './issuing.js';
 import { assertInteger, assertName, assertSignal, assertText, ownCopy } from './limits.js';
 import { inCall } from './methods.js';
 import type { Eligible } from './options.js';
-import type { Campaigns } from './redis/campaigns.js';
+import type { Campaigns, Patience } from './redis/campaigns.js';
 import { CampaignOverError } from './redis/registry.js';
 import type { Serving } from './redis/serving.js';
 import type { IssueResult, NotReadyReason, RefusalStatus } from './result.js';
@@ -113,9 +114,9 @@ export class Attempts {
 
   async #found(campaignId: string): Promise<Serving | NotReadyReason> {
     try {
-      return await this.#parts.campaigns.equipped(campaignId);
+      return await this.#parts.campaigns.equipped(campaignId, patienceOf);
     } catch (error) {
-      throw inCall('issue', error);
+      throw inCall('issue', notIssued(error));
     }
   }
 
@@ -133,6 +134,16 @@ export class Attempts {
 function ownReplay(shared: IssueResult): IssueResult {
   const own = structuredClone(shared);
   return own.status === 'issued' || own.status === 'accepted' ? { ...own, replayed: true } : own;
+}
+
+/** What a worker saves later is accepted while the database is away. */
+function patienceOf({ state }: Serving): Patience {
+  return state.rules.saveMode === 'write-behind' ? 'brief' : 'patient';
+}
+
+/** A database that could not be asked cannot save: nothing is issued, as after a save that failed for certain. */
+function notIssued(error: unknown): unknown {
+  return error instanceof HookError ? new NotIssuedError(error.message, { cause: error.cause }) : error;
 }
 
 function checkedRequest(given: IssueRequest, longest: number): IssueRequest {

@@ -110,6 +110,8 @@ export interface Campaign {
   readonly drawSeed: string | null;
   readonly leaseMs: number;
   readonly needs: readonly Need[];
+  /** The `identity` of the database that it is bound to; `null`: it is bound to none. */
+  readonly store: string | null;
   readonly epoch: string;
 }
 

@@ -7,10 +7,10 @@ import { type Emit, safeEmit } from './events.js';
 import type { ReconcileReport } from './findings.js';
 import { InFlight } from './in-flight.js';
 import type { Steps } from './issue.js';
-import { assertName, ownCopy } from './limits.js';
+import { assertName } from './limits.js';
 import { type CodeSource, checkedLoad, type LoadOptions, type LoadResult, loadInChunks } from './load.js';
 import type { Operation } from './methods.js';
-import { openCampaign } from './open.js';
+import { checkedOpenOptions, type OpenOptions, openCampaign } from './open.js';
 import {
   type CheckedOptions,
   type CouponIssuerOptions,
@@ -29,7 +29,7 @@ import {
 import { checkedRebuildOptions, type RebuildOptions, type RebuildResult, rebuild } from './rebuild.js';
 import { checkedReconcileOptions, type ReconcileOptions, reconcile } from './reconcile.js';
 import * as admin from './redis/admin.js';
-import { notReady, type RedisContext, redisContext } from './redis/campaign-state.js';
+import { type RedisContext, redisContext } from './redis/campaign-state.js';
 import { Campaigns } from './redis/campaigns.js';
 import type { Serving } from './redis/serving.js';
 import type { IssueResult } from './result.js';
@@ -37,6 +37,7 @@ import { batchedSaves } from './save.js';
 import { type Finding, type SettleOptions, type SettleResult, settle, settleAll, settleBatch } from './settle.js';
 import { reading, type Source } from './source.js';
 import { statusOf, type UserStatus } from './status.js';
+import { AdapterStore } from './store.js';
 import type { AdmitResult } from './waiting-room/admission.js';
 import type { JoinRequest } from './waiting-room/join.js';
 import type { JoinResult, LeaveResult, WaitingChange } from './waiting-room/place.js';
@@ -89,8 +90,9 @@ export class CouponIssuer {
     const hasHooks = Boolean(deliver || this.#options.onEvent);
     this.#steps = { saves, deliveries, hasHooks, recall: this.#options.recall, timeoutMs, emit };
     const has = (['deliver', 'persistence'] as const).filter((need) => this.#options[need]);
+    const store = persistence ? new AdapterStore(persistence, timeoutMs) : null;
     const assertLost: RedisContext['assertLost'] = (...of) => this.#campaigns.assertLost(...of);
-    this.#context = redisContext(redis, { prefix, timeoutMs, has, assertLost });
+    this.#context = redisContext(redis, { prefix, timeoutMs, has, store, assertLost });
     const room = async (campaignId: string) => {
       await deliveries?.room(campaignId);
       await saves?.room(campaignId);
@@ -123,11 +125,13 @@ export class CouponIssuer {
   /**
    * Opens a campaign, or finds it open with the same definition (`exists`); live stock is never reset. On a campaign without state in Redis the
    * adapter's `list` is asked first: rows there mean that Redis lost it, it does not serve, and `rebuild()` is what makes it again. `isNew` says
-   * that the rows do not matter, and does not ask.
+   * that the rows do not matter, and does not ask. The campaign is bound to the database of this process (`identity` of the adapter); `store: 'rebind'` binds
+   * one that is bound to another database to this one, under a new epoch.
    *
    * Throws `CampaignConflictError` (another definition, or rows without state), `InvalidArgumentError`, `HookError`, `NotReadyError`, `RedisError`,
    * `ClosedError`.
-   * `MisconfiguredError` (a Redis that may evict keys, or a replica). Four round trips; for a new campaign eleven, and one to the database.
+   * `MisconfiguredError` (a Redis that may evict keys, or a replica; a table that is not fit; another database). Four round trips; for a new campaign eleven,
+   * and one to the database.
    *
    * @example
    * ```ts
@@ -140,14 +144,13 @@ export class CouponIssuer {
    */
   async openCampaign(
     definition: CampaignDefinition,
-    options: { isNew?: boolean | undefined } = {},
+    options: OpenOptions = {},
   ): Promise<{ status: 'opened' | 'exists'; campaign: Campaign }> {
     this.#assertNotClosed();
     const { id, rules } = toRules(definition, this.#context.has);
-    const { isNew } = ownCopy('options', options, ['isNew']);
     const { leaseMs, timeoutMs, persistence } = this.#options;
     const unsafeRedis = this.#options.unsafeRedis === 'allow';
-    const checks = { leaseMs, timeoutMs, persistence, unsafeRedis, isNew: isNew === true };
+    const checks = { leaseMs, timeoutMs, persistence, unsafeRedis, ...checkedOpenOptions(options) };
     return this.#inFlight.call('open', openCampaign(this.#context, this.#campaigns, id, rules, checks));
   }
 
@@ -416,9 +419,10 @@ export class CouponIssuer {
    */
   async withdrawQuarantined(choice: QuarantineChoice): Promise<{ withdrawn: number }> {
     const own = checkedChoice(choice);
-    return this.#administer('withdrawQuarantined', own.campaignId, async (serving) => ({
-      withdrawn: await withdrawChosen(serving, own, this.#steps, this.#finding),
-    }));
+    return this.#administer('withdrawQuarantined', own.campaignId, async (serving) => {
+      await this.#campaigns.assertEquipped(serving); // Another database would say that nothing was saved.
+      return { withdrawn: await withdrawChosen(serving, own, this.#steps, this.#finding) };
+    });
   }
 
   /**
@@ -530,6 +534,7 @@ export class CouponIssuer {
     const { persistence, timeoutMs } = this.#options;
     return this.#administer('reconcile', id, async (serving) => {
       await admin.readCampaign(serving.state);
+      if (own.repair) await this.#campaigns.assertEquipped(serving);
       return reconcile(serving, own, { persistence, timeoutMs, settle: () => this.#settleOne(serving) });
     });
   }
@@ -587,8 +592,7 @@ export class CouponIssuer {
   }
 
   async #settleOne(serving: Serving): Promise<SettleResult> {
-    const reason = await this.#campaigns.equip(serving);
-    if (reason) throw notReady(serving.state.id, reason);
+    await this.#campaigns.assertEquipped(serving);
     return settle(serving, this.#steps, this.#settling(this.#batchSize, null));
   }
 

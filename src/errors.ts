@@ -71,7 +71,10 @@ export class CampaignConflictError extends CouponIssuerError {
   readonly code = 'CAMPAIGN_CONFLICT';
 }
 
-/** This process has not the same `persistence` and `deliver` as the campaign was opened with. Nothing was written. */
+/**
+ * This process has other hooks or another database than the campaign was opened with, its table is not fit, or its Redis is not safe. The message names the
+ * cure. Nothing was reserved, claimed or saved. An adapter throws it from `check`.
+ */
 export class MisconfiguredError extends CouponIssuerError {
   static {
     giveName(MisconfiguredError, 'MisconfiguredError');

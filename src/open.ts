@@ -1,19 +1,34 @@
 import type { Campaign, CampaignRules } from './campaign.js';
-import { CampaignConflictError, InvalidArgumentError } from './errors.js';
+import { CampaignConflictError, InvalidArgumentError, MisconfiguredError } from './errors.js';
+import { ownCopy } from './limits.js';
 import { listRows } from './list.js';
 import { METHODS } from './methods.js';
 import type { PersistenceAdapter } from './persistence/adapter.js';
-import { activate, assertSafeServer, assertSameRules, readCampaign, writeCampaign } from './redis/admin.js';
+import { activate, assertSafeServer, assertSameRules, readCampaign, rebind, writeCampaign } from './redis/admin.js';
 import { type CampaignState, notReady, type RedisContext } from './redis/campaign-state.js';
 import type { Campaigns } from './redis/campaigns.js';
 import { dropOver, findOver, register } from './redis/registry.js';
 
 export interface OpenOptions {
+  /** The rows of the database do not matter: it is not asked for them. */
+  readonly isNew?: boolean | undefined;
+  /** `rebind`: binds a campaign that is bound to another database to the one of this process. */
+  readonly store?: 'rebind' | undefined;
+}
+
+export function checkedOpenOptions(given: OpenOptions): { isNew: boolean; rebind: boolean } {
+  const { isNew, store } = ownCopy('options', given, ['isNew', 'store']);
+  if (store !== undefined && store !== 'rebind') throw new InvalidArgumentError("store must be 'rebind'");
+  return { isNew: isNew === true, rebind: store === 'rebind' };
+}
+
+interface Opening {
   readonly leaseMs: number;
   readonly timeoutMs: number;
   readonly persistence: PersistenceAdapter | undefined;
   readonly unsafeRedis: boolean;
   readonly isNew: boolean;
+  readonly rebind: boolean;
 }
 
 /**
@@ -25,22 +40,30 @@ export async function openCampaign(
   campaigns: Campaigns,
   id: string,
   rules: CampaignRules,
-  options: OpenOptions,
+  options: Opening,
 ): Promise<{ status: 'opened' | 'exists'; campaign: Campaign }> {
   const state = campaigns.state(id);
+  const { store } = context;
+  const unasked = (await store?.ask().catch(unlessMisconfigured)) ?? null;
   if (!options.unsafeRedis) await assertSafeServer(state);
   await context.rights.assert(state.keys, options.timeoutMs);
   const status = await findOrWrite(context, state, rules, options);
   assertSameRules(state, rules);
-  if (!state.verified) {
+  // While the database is away, a campaign that serves is found, and one that is said to be new is bound to none.
+  if (unasked && (options.rebind || !(state.verified || options.isNew))) throw unasked;
+  if (state.verified) {
+    if (options.rebind) await rebind(state, store?.identity ?? null);
+  } else {
     if (!options.isNew) await assertNoRows(id, options.persistence, options.timeoutMs);
     await dropOver(context, id);
-    await activate(state);
+    await activate(state, store?.identity ?? null);
     // A purge of the campaign that had this id before may have struck it off meanwhile.
     await register(context, id);
   }
   const campaign = await readCampaign(state);
   campaigns.keep(state);
+  // Another process may have let it serve, with another database.
+  await campaigns.equip(campaigns.known(id)!, 'brief');
   return { status, campaign };
 }
 
@@ -48,7 +71,7 @@ async function findOrWrite(
   context: RedisContext,
   state: CampaignState,
   rules: CampaignRules,
-  { isNew, leaseMs }: OpenOptions,
+  { isNew, leaseMs }: Opening,
 ): Promise<'opened' | 'exists'> {
   const found = await state.refresh();
   if (found === 'missing' && !isNew) await assertNotExpired(context, state.id);
@@ -79,6 +102,11 @@ function assertNotPast({ id, readAtMs }: CampaignState, { closesAt }: CampaignRu
   throw new InvalidArgumentError(
     `closesAt ${end} is past, by the clock of Redis (${now}); campaign ${id} was not opened and nothing was written`,
   );
+}
+
+function unlessMisconfigured(error: unknown): unknown {
+  if (error instanceof MisconfiguredError) throw error;
+  return error;
 }
 
 async function assertNoRows(

@@ -104,6 +104,8 @@ export async function rebuild(
       'rebuild needs a persistence adapter with list: without it nobody knows what was issued',
     );
   }
+  // It is bound to the database that it is made from.
+  await context.store?.ask();
   const state = campaigns.state(id);
   if (parts.unsafeRedis !== 'allow') await assertSafeServer(state);
   await register(context, id);

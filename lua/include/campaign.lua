@@ -8,7 +8,7 @@ local FIELDS = {
   'stamp', 'lastSerial', 'reserved', 'issued', 'withdrawn', 'returned', 'pool',
   'total', 'opened', 'removed', 'perUser', 'opensAt', 'closesAt', 'closedAt', 'retainMs', 'leaseMs', 'codes', 'senders', 'savesAt',
   'epoch', 'verified', 'kind', 'generate', 'needs', 'saveMode', 'paused', 'exhausted', 'building',
-  'room',
+  'room', 'store',
 }
 local LAST_COUNTER, LAST_NUMBER = 7, 19
 

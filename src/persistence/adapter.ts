@@ -25,4 +25,14 @@ export interface PersistenceAdapter {
   list?(campaignId: string, options: { afterSerial: number; limit: number }): Promise<readonly Issuance[]>;
   /** The stored issuance of each id, or `null`, in order. Lets settle skip a delivery that was already saved. */
   find?(issuances: readonly Issuance[]): Promise<readonly (Issuance | null)[]>;
+  /**
+   * Whether the table is fit for what `save` promises; writes nothing. A throw of `MisconfiguredError` says that it is not, and why; any other throw that it
+   * could not be asked. Asked once per process, before anything is reserved or claimed, and once a second while the table is not fit.
+   */
+  check?(): Promise<{ readonly format: number }> | Promise<void>;
+  /**
+   * Which database this is: the same text, 1–128 bytes, for all processes and for as long as the rows live, and another one for every other database. `null`:
+   * not known. A campaign serves only with the database that it was opened with. Asked once per process, together with `check`.
+   */
+  identity?(): Promise<string | null>;
 }

@@ -2,10 +2,15 @@ import { NotSavedError } from '../errors.js';
 import type { Issuance } from '../issuance.js';
 import type { PersistenceAdapter, SaveVerdict } from './adapter.js';
 import { explain } from './explain.js';
+import type { TableFormat } from './fit.js';
+import { WIDTH } from './mysql-catalog.js';
 import { MysqlClient } from './mysql-client.js';
 import { isDeadlock } from './mysql-errors.js';
+import { MysqlTable, quotedTable } from './mysql-table.js';
 
+export type { TableFormat } from './fit.js';
 export { notSavedError } from './mysql-errors.js';
+export { createTableSql } from './mysql-table.js';
 
 /** What is asked of a MySQL client. Pool, PoolConnection and Connection of `mysql2/promise` fit. */
 export interface MysqlLike {
@@ -37,9 +42,6 @@ interface Key {
 }
 type Tuple = readonly (string | number | null)[];
 
-const TABLE = /^([a-z_][a-z0-9_]{0,63}\.)?[a-z_][a-z0-9_]{0,63}$/;
-/** Bytes of each column of text. */
-const WIDTH = { campaign_id: 64, user_id: 128, id: 64, code: 128, epoch: 64 };
 const COLUMNS = 'campaign_id, serial, user_id, grant_no, id, code, issued_at, epoch';
 // The date as a number, because a client would read it in a time zone of its own.
 const SELECTED = `campaign_id, serial, user_id, grant_no, id, code, epoch, TIMESTAMPDIFF(MICROSECOND, '1970-01-01', issued_at) DIV 1000 AS issued_at_ms`;
@@ -58,34 +60,6 @@ const MAX_ATTEMPTS = 3;
 const MAX_LOOK_UP = 1000;
 
 /**
- * The table and its unique keys, for a migration of your own. They are what makes overselling impossible, whatever happens to Redis.
- * Text is kept as its bytes, because collations take different texts for the same; `issued_at` is in UTC.
- * `table` matches `[schema.]name` in lower case, default `coupon_issuances`; anything else is a `TypeError`.
- *
- * @example
- * ```ts
- * console.log(createTableSql({ table: 'shop.coupon_issuances' }));
- * ```
- */
-export function createTableSql(options: { table?: string | undefined } = {}): string {
-  return `CREATE TABLE IF NOT EXISTS ${quotedTable(options.table)} (
-  campaign_id varbinary(${WIDTH.campaign_id}) NOT NULL,
-  serial      bigint NOT NULL,
-  user_id     varbinary(${WIDTH.user_id}) NOT NULL,
-  grant_no    int NOT NULL,
-  id          varbinary(${WIDTH.id}) NOT NULL,
-  code        varbinary(${WIDTH.code}),
-  issued_at   datetime(3) NOT NULL,
-  epoch       varbinary(${WIDTH.epoch}) NOT NULL,
-  PRIMARY KEY (campaign_id, serial),
-  UNIQUE KEY by_user (campaign_id, user_id, grant_no),
-  UNIQUE KEY by_id (campaign_id, id),
-  UNIQUE KEY by_code (campaign_id, code)
-) ENGINE=InnoDB;
-`;
-}
-
-/**
  * Saves issuances in MariaDB 10.6 or newer, or in MySQL 5.7 or newer. One statement per batch, a second one only where a row was there before.
  * A deadlock has stored nothing, so the batch is sent again, up to three times in all.
  *
@@ -101,18 +75,51 @@ export function createTableSql(options: { table?: string | undefined } = {}): st
 export class MysqlPersistence implements PersistenceAdapter {
   readonly #client: MysqlClient;
   readonly #table: string;
-  readonly #create: string;
+  readonly #made: MysqlTable;
   #poolChecked = false;
 
   constructor(client: MysqlLike, options: { table?: string | undefined } = {}) {
     this.#client = new MysqlClient(client);
     this.#table = quotedTable(options.table);
-    this.#create = createTableSql(options);
+    this.#made = new MysqlTable((sql, values) => this.#query(sql, values), options.table);
   }
 
-  /** Creates the table with its keys where it is missing: one statement. Rejects with the client's own error. */
-  async createTable(): Promise<void> {
-    await this.#query(this.#create);
+  /**
+   * Creates the table with its keys if it is missing, and never alters a table that is there; ends with `checkTable()`. Any number of processes may call it
+   * at once, and a user without the right to create once the table is there. Rejects with `MisconfiguredError`, or with the client's own error.
+   */
+  async createTable(): Promise<TableFormat> {
+    return this.#made.create();
+  }
+
+  /**
+   * Adds the columns and unique keys that a table lacks, in one statement; removes nothing. Call it by hand or from a migration, not at each start. Ends with
+   * `checkTable()`. Rejects with `MisconfiguredError`, also if rows of the table forbid a key, or with the client's own error; then nothing was altered.
+   */
+  async upgradeTable(): Promise<TableFormat> {
+    return this.#made.upgrade();
+  }
+
+  /**
+   * Asks the server whether the table has what coupons need: columns that hold every value, a unique key for each promise, InnoDB, the rights of this user, and
+   * a binary log that takes its rows. Writes nothing. Four statements. Rejects with `MisconfiguredError`, which names what is missing and the
+   * statement that cures it, or with the client's own error.
+   */
+  async checkTable(): Promise<TableFormat> {
+    return this.#made.check();
+  }
+
+  /** `checkTable()`, as each process asks it once. */
+  async check(): Promise<TableFormat> {
+    return this.#made.check();
+  }
+
+  /**
+   * The random id that `createTable()` wrote beside the table, in `<table>_store`. Backups and replicas have the same. `null` for a table of release 0.1 or
+   * of a migration of your own, and for a user who may not read it. One statement.
+   */
+  async identity(): Promise<string | null> {
+    return this.#made.identity();
   }
 
   async save(issuances: readonly Issuance[], options: { signal: AbortSignal }): Promise<readonly SaveVerdict[]> {
@@ -273,12 +280,4 @@ function toIssuance(row: Row): Issuance {
 
 function textOf(value: Text): string {
   return typeof value === 'string' ? value : Buffer.from(value).toString();
-}
-
-function quotedTable(table = 'coupon_issuances'): string {
-  if (!TABLE.test(table)) throw new TypeError('table must match [schema.]name, lower case letters, digits and _');
-  return table
-    .split('.')
-    .map((name) => `\`${name}\``)
-    .join('.');
 }

@@ -121,6 +121,19 @@ export class PostgresPersistence implements PersistenceAdapter {
     return this.#made.check();
   }
 
+  /** `checkTable()`, as each process asks it once. */
+  async check(): Promise<TableFormat> {
+    return this.#made.check();
+  }
+
+  /**
+   * The random id that `createTable()` wrote beside the table, in `<table>_store`. Backups and replicas have the same. `null` for a table of release 0.1 or
+   * of a migration of your own. Two statements.
+   */
+  async identity(): Promise<string | null> {
+    return this.#made.identity();
+  }
+
   async save(issuances: readonly Issuance[]): Promise<readonly SaveVerdict[]> {
     if (issuances.length === 0) return [];
     await this.#assertAutocommit();
@@ -129,6 +142,7 @@ export class PostgresPersistence implements PersistenceAdapter {
   }
 
   async list(campaignId: string, options: { afterSerial: number; limit: number }): Promise<readonly Issuance[]> {
+    if (options.afterSerial === 0) await this.#made.assertVisible();
     const { rows } = await this.#client.query(
       `SELECT ${SELECTED} FROM ${this.#table} t WHERE t.campaign_id = $1 AND t.serial > $2 ORDER BY t.serial LIMIT $3`,
       [campaignId, options.afterSerial, options.limit],

@@ -35,10 +35,19 @@ export function assertSameRules({ id, rules }: CampaignState, asked: CampaignRul
   throw new CampaignConflictError(`campaign ${id} is open with another definition: ${different.join('; ')}`);
 }
 
-/** Lets the campaign serve. Repeats do nothing. */
-export async function activate(state: CampaignState): Promise<void> {
-  const [word] = await state.run(scripts.activateCampaign, { epoch: state.epoch });
+/** Lets the campaign serve, with this database. Repeats do nothing. */
+export async function activate(state: CampaignState, store: string | null): Promise<void> {
+  const [word] = await state.run(scripts.activateCampaign, { epoch: state.epoch, store: store ?? '', generation: '' });
   if (word !== 'active') throw notReady(state.id, word === 'rebuilding' ? word : 'missing');
+}
+
+/** Binds a campaign that serves to another database, under a new epoch. Repeats do nothing. */
+export async function rebind(state: CampaignState, store: string | null): Promise<void> {
+  await answerUnderEpoch(state, async ({ epoch }) => {
+    if (state.store === store) return ['active'];
+    const generation = String(await nextGeneration(state.context, state.generation + 1));
+    return state.run(scripts.activateCampaign, { epoch, store: store ?? '', generation });
+  });
 }
 
 export async function readCampaign(state: CampaignState): Promise<Campaign> {

@@ -16,6 +16,21 @@ import { Rights } from './rights.js';
 import { type Reply, type Script, ScriptRunner } from './runner.js';
 import { scripts } from './scripts.js';
 
+/** The database of this process. */
+export interface Store {
+  /** Whether it was asked, and its table is fit. Looked at by every call. */
+  readonly known: boolean;
+  /** Which database it is, once it is known; `null`: it does not say. */
+  readonly identity: string | null;
+  /**
+   * Resolves once it is known; all who ask at once share one answer. Throws `MisconfiguredError`, and `HookError` if it could not be asked. `brief`: a call that
+   * needs Redis alone waits a second at most, and goes on without an answer.
+   */
+  ask(patience?: 'patient' | 'brief'): Promise<void>;
+  /** Asks anew, at most once a second: the database may have been told since which one it is. */
+  askAgain(): Promise<void>;
+}
+
 /** What all campaigns of an issuer share. */
 export interface RedisContext {
   readonly runner: ScriptRunner;
@@ -24,6 +39,8 @@ export interface RedisContext {
   readonly timeoutMs: number;
   /** What this process can do; a campaign that needs anything else is not touched. */
   readonly has: readonly Need[];
+  /** The database of this process, which a campaign has to be bound to. `null`: none. */
+  readonly store: Store | null;
   /** Why a campaign has no state: resolves where it was lost. Throws `CampaignOverError`, `UnknownCampaignError`. */
   readonly assertLost: (state: CampaignState, isMissing?: boolean) => Promise<void>;
   /** This issuer's random id, and its next call number: together they name one call. */
@@ -34,7 +51,7 @@ export interface RedisContext {
 /** What the campaigns of a new issuer share. */
 export function redisContext(
   redis: RedisClient,
-  own: Pick<RedisContext, 'prefix' | 'timeoutMs' | 'has' | 'assertLost'>,
+  own: Pick<RedisContext, 'prefix' | 'timeoutMs' | 'has' | 'store' | 'assertLost'>,
 ): RedisContext {
   const runner = new ScriptRunner(redis);
   let call = 0;
@@ -50,6 +67,7 @@ export class CampaignState {
   #rules: CampaignRules | null = null;
   /** Looked at by every call, so it is found out once. */
   #mismatch: string | null = null;
+  #store: string | null = null;
   #leaseMs = 0;
   #verified = false;
   #building = false;
@@ -103,6 +121,11 @@ export class CampaignState {
     return this.#building;
   }
 
+  /** Which database it is bound to, as of the last read; `null`: none. */
+  get store(): string | null {
+    return this.#store;
+  }
+
   get rules(): CampaignRules {
     if (!this.#rules) throw new Error('the campaign was not read yet');
     return this.#rules;
@@ -144,21 +167,39 @@ export class CampaignState {
     this.#leaseMs = campaign.leaseMs;
     this.#rules = rulesOf(campaign, fields);
     this.#mismatch = mismatchOf(this.id, campaign.needs, this.context.has);
+    this.#store = campaign.store;
     this.#verified = fields.get('verified') === '1';
     this.#building = fields.has('building');
     return campaign;
   }
 
-  /** Whether this process has what the campaign needs, as of the last read. */
+  /** Whether this process has what the campaign needs, as of the last read, and nothing has to be asked before it serves. */
   get isEquipped(): boolean {
-    return this.#mismatch === null;
+    return !this.differs && (this.context.store?.known ?? true);
+  }
+
+  /** Whether this process has other hooks or another database than the campaign, as of the last read. */
+  get differs(): boolean {
+    return this.#mismatch !== null || this.hasOtherStore;
+  }
+
+  get hasOtherStore(): boolean {
+    const { store } = this.context;
+    return this.#store !== null && store?.known === true && store.identity !== this.#store;
   }
 
   /** A process that lacks what the campaign needs would confirm what was never saved or delivered; one that has more would save what nobody settles. */
   assertEquipped(): void {
     if (!this.#rules) throw new Error('the campaign was not read yet');
     if (this.#mismatch !== null) throw new MisconfiguredError(this.#mismatch);
+    if (this.hasOtherStore) throw new MisconfiguredError(otherStore(this.id, this.#store, this.context.store));
   }
+}
+
+/** Saving there would give a coupon to users who have one here. */
+function otherStore(id: string, bound: string | null, own: Store | null): string {
+  const has = own?.identity ? `the database ${own.identity}` : 'one that does not say which it is';
+  return `campaign ${id} keeps its issuances in the database ${bound}, and this process has ${has}: nothing was taken. Connect to that database, use another prefix, or bind the campaign to this one with openCampaign(definition, { store: 'rebind' })`;
 }
 
 /** How what the campaign needs differs from what this process has, or `null`. */
@@ -224,6 +265,7 @@ function decodeCampaign(id: string, reply: Reply, fields: Map<string, string>): 
     drawSeed: fields.get('seed') ?? null,
     leaseMs: count('leaseMs'),
     needs: (fields.get('needs')?.split('+') ?? []) as Need[],
+    store: fields.get('store') ?? null,
     epoch: fields.get('epoch')!,
   };
 }
@@ -256,7 +298,11 @@ function decodeRoom(text: string | undefined): RoomRules | null {
 }
 
 /** The rules as the campaign hash stores them; what is absent has no field. */
-export function rulesToFields(rules: CampaignRules, leaseMs: number): { name: string; value: string }[] {
+export function rulesToFields(
+  rules: CampaignRules,
+  leaseMs: number,
+  store: string | null = null,
+): { name: string; value: string }[] {
   const fields = [
     { name: 'kind', value: rules.kind },
     { name: 'perUser', value: String(rules.perUser) },
@@ -273,5 +319,6 @@ export function rulesToFields(rules: CampaignRules, leaseMs: number): { name: st
   add('saveMode', rules.saveMode === 'write-behind' ? rules.saveMode : null);
   add('room', rules.room && encodeRoom(rules.room));
   add('needs', [...rules.needs].sort().join('+'));
+  add('store', store);
   return fields;
 }

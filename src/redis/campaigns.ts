@@ -10,6 +10,9 @@ import { Serving, type ServingOptions } from './serving.js';
 const ABSENCE_MS = 1_000;
 const MOST_ABSENT = 1_000;
 
+/** How long a call waits for a database that is away: as long as it must, or not long, because it needs Redis alone. */
+export type Patience = 'patient' | 'brief';
+
 /** The campaigns that this process knows. The first call for one reads it, one round trip; later calls cost none. */
 export class Campaigns {
   readonly #context: RedisContext;
@@ -51,20 +54,32 @@ export class Campaigns {
   }
 
   /** The same for a process that acts on its units. Throws `MisconfiguredError`. */
-  async equipped(id: string): Promise<Serving | NotReadyReason> {
+  async equipped(id: string, patienceOf?: (serving: Serving) => Patience): Promise<Serving | NotReadyReason> {
     const found = await this.find(id);
-    return typeof found === 'string' ? found : ((await this.equip(found)) ?? found);
+    return typeof found === 'string' ? found : ((await this.equip(found, patienceOf?.(found))) ?? found);
   }
 
   /**
    * Whether this process has what the campaign needs; answers why its state must not be acted on, or `null`. What this process remembers is no reason to
-   * refuse: the campaign may have been made anew, so it is read again first. Throws `MisconfiguredError`.
+   * refuse: the campaign may have been made anew, so it is read again first. Before that the database is asked, once, whether it is fit and which one it is.
+   * Throws `MisconfiguredError`, and `HookError` if the database could not be asked.
    */
-  async equip(serving: Serving): Promise<NotReadyReason | null> {
-    if (serving.state.isEquipped) return null;
+  async equip(serving: Serving, patience: Patience = 'patient'): Promise<NotReadyReason | null> {
+    const { state } = serving;
+    if (state.isEquipped) return null;
+    const { store } = this.#context;
+    await store?.ask(patience);
+    if (!state.differs) return null;
     const reason = await this.reread(serving);
-    if (!reason) serving.state.assertEquipped();
+    if (!reason && state.hasOtherStore) await store?.askAgain();
+    if (!reason) state.assertEquipped();
     return reason;
+  }
+
+  /** The same for calls that have no status for a state that is not ready. */
+  async assertEquipped(serving: Serving): Promise<void> {
+    const reason = await this.equip(serving);
+    if (reason) throw notReady(serving.state.id, reason);
   }
 
   /** Reads a campaign again, once for all who want that at the same time. One round trip. */

@@ -34,7 +34,7 @@ export async function beginRebuild(
   leaseMs: number,
   above = state.generation,
 ): Promise<Run> {
-  const fields = rulesToFields(rules, leaseMs);
+  const fields = rulesToFields(rules, leaseMs, state.context.store?.identity);
   const definition = createHash('sha256').update(JSON.stringify(fields)).digest('base64url');
   const random = epochSuffix();
   // It names the epoch it found, so that a late copy of this call does not stop a campaign that serves again.

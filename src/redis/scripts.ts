@@ -65,7 +65,10 @@ export const scripts = {
     args: ['generation', 'random'],
     each: ['name', 'value'],
   }),
-  activateCampaign: defineScript('activate-campaign', activateCampaign, { keys: ['campaign'], args: ['epoch'] }),
+  activateCampaign: defineScript('activate-campaign', activateCampaign, {
+    keys: ['campaign'],
+    args: ['epoch', 'store', 'generation'],
+  }),
   registerCampaign: defineScript('register-campaign', registerCampaign, { keys: ['campaigns'], args: ['campaignId'] }),
   knowCampaign: defineScript('know-campaign', knowCampaign, { keys: ['campaigns'], args: ['campaignId'], reads: true }),
   listCampaigns: defineScript('list-campaigns', listCampaigns, { keys: ['campaigns'], args: ['cursor'], reads: true }),

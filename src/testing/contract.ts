@@ -1,4 +1,5 @@
 import type { PersistenceAdapter } from '../persistence/adapter.js';
+import { checkCases } from './check-cases.js';
 import { conflictCases } from './conflict-cases.js';
 import { fidelityCases } from './fidelity-cases.js';
 import { largeCases } from './large-cases.js';
@@ -84,10 +85,17 @@ const CASES: readonly Case[] = [
   ...largeCases,
   ...signalCases,
   ...readingCases,
+  ...checkCases,
   ...wireCases,
 ];
 
-const ABLE: Record<Need, string> = { list: 'lists', find: 'finds', wire: 'is wired' };
+const ABLE: Record<Need, string> = {
+  list: 'lists',
+  find: 'finds',
+  check: 'checks its table',
+  identity: 'says which database it is',
+  wire: 'is wired',
+};
 
 async function runCase(one: Case, options: PersistenceContractOptions, context?: SkipContext): Promise<void> {
   const wire = new FaultyWire();

@@ -57,7 +57,7 @@ async function joinLine(request: JoinRequest, parts: JoinParts): Promise<JoinRes
     countRefusals(emit, campaignId, [result.status]);
     return result;
   };
-  const serving = await campaigns.equipped(campaignId);
+  const serving = await campaigns.equipped(campaignId, () => 'brief');
   if (typeof serving === 'string') return refuse({ status: 'not_ready', reason: serving });
   const line = lines.of(serving);
   const id = requestId === undefined ? mintId() : deriveId(campaignId, userId, requestId);

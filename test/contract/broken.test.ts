@@ -6,6 +6,7 @@ import {
   persistenceContract,
 } from '../../src/testing/index.js';
 import type { Broken } from './broken.js';
+import { WRONG_CHECKS } from './broken-checks.js';
 import { WRONG_CONFLICTS } from './broken-conflicts.js';
 import { WRONG_UNDER_FAULTS, WRONG_WHEN_ABORTED } from './broken-failing.js';
 import { WRONG_AT_SIZE } from './broken-large.js';
@@ -26,6 +27,7 @@ const BROKEN: Broken[] = [
   ...WRONG_WHEN_ABORTED,
   ...WRONG_UNDER_FAULTS,
   ...WRONG_REFUSALS,
+  ...WRONG_CHECKS,
 ];
 
 /** A sheet looks at all its rows for each issuance: ten thousand are for adapters with indexes. */
@@ -80,6 +82,8 @@ describe('an adapter that can only save', () => {
   class OnlySaves extends Sheet {
     override list = undefined as never;
     override find = undefined as never;
+    override check = undefined as never;
+    override identity = undefined as never;
   }
   const sheet = new OnlySaves();
   const oracle: Oracle = async (campaignId) => sheet.rows.filter((row) => row.campaignId === campaignId);
@@ -90,7 +94,9 @@ describe('an adapter that can only save', () => {
     expect(failed).toEqual([]);
     const needy = persistenceContract(options).filter((one) => isSmall(one) && one.needs.length > 0);
     expect(skipped.toSorted()).toEqual(needy.map(({ name }) => name).toSorted());
-    expect(new Set(needy.flatMap(({ needs }) => needs))).toEqual(new Set(['list', 'find', 'wire']));
+    expect(new Set(needy.flatMap(({ needs }) => needs))).toEqual(
+      new Set(['list', 'find', 'check', 'identity', 'wire']),
+    );
   });
 
   test('passes no case that it was not tried on, where the runner cannot skip', async () => {

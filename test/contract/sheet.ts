@@ -22,6 +22,14 @@ export class Sheet implements PersistenceAdapter {
     return issuances.map((one) => this.rows.find((row) => row.id === one.id) ?? null);
   }
 
+  async check(): Promise<{ format: number }> {
+    return { format: 1 };
+  }
+
+  async identity(): Promise<string | null> {
+    return 'a-sheet';
+  }
+
   protected saveOne(issuance: Issuance): SaveVerdict {
     if (issuance.userId === REFUSED_USER) return this.refusal(issuance);
     const verdict = this.judge(issuance);

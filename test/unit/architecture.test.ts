@@ -13,10 +13,12 @@ const FLOORS: readonly (readonly RegExp[])[] = [
   [/^(attempts|open|rebuild|reconcile|eligibility|issue|issuing|settle|told|quarantine|load|flight)$/],
   [/^read-codes\//],
   [/^(answers|options|deliver|list|save|save-faults|save-lanes)$/, /^testing\//],
+  [/^store$/],
   [/^redis\//, /^persistence\//],
   [
     /^(abort-group|batch|campaign|changes|codes|deadline|errors|events|findings|foreign|in-flight|instants|issuance|limits|methods|new-code|progress|redaction|refusals|result|source)$/,
     /^waiting-room\/(draw|place|waves)$/,
+    /^hook$/,
   ],
 ];
 

@@ -1,0 +1,205 @@
+import type mysql from 'mysql2/promise';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { MisconfiguredError } from '../../src/index.js';
+import { createTableSql, MysqlPersistence } from '../../src/persistence/mysql.js';
+import { issuance } from '../support/issuances.js';
+import { Mariadb } from '../support/mariadb.js';
+
+let server: Mariadb;
+let pool: mysql.Pool;
+let persistence: MysqlPersistence;
+beforeAll(async () => {
+  server = await Mariadb.start(['--log-bin', '--binlog-format=STATEMENT', '--server-id=1']);
+  pool = server.pool;
+});
+afterAll(() => server.stop());
+beforeEach(async () => {
+  await pool.query('DROP DATABASE IF EXISTS shop');
+  await pool.query('CREATE DATABASE shop');
+  pool = server.createPool();
+  persistence = new MysqlPersistence(pool);
+});
+
+const save = (adapter: MysqlPersistence, one = issuance()) =>
+  adapter.save([one], { signal: new AbortController().signal });
+
+async function uniqueKeysOf(table = 'coupon_issuances'): Promise<string[]> {
+  const [rows] = await pool.query<mysql.RowDataPacket[]>(
+    `SELECT GROUP_CONCAT(column_name ORDER BY seq_in_index) AS columns FROM information_schema.statistics
+     WHERE table_schema = 'shop' AND table_name = ? AND non_unique = 0 GROUP BY index_name ORDER BY 1`,
+    [table],
+  );
+  return rows.map(({ columns }) => columns);
+}
+
+const ALL_KEYS = ['campaign_id,code', 'campaign_id,id', 'campaign_id,serial', 'campaign_id,user_id,grant_no'];
+
+test('processes that start at once on an empty database all get the table, its keys and one identity', async () => {
+  for (let round = 0; round < 5; round++) {
+    const adapters = Array.from({ length: 8 }, () => new MysqlPersistence(pool));
+    const made = await Promise.allSettled(adapters.map((adapter) => adapter.createTable()));
+    expect(made).toEqual(adapters.map(() => ({ status: 'fulfilled', value: { format: 1 } })));
+    expect(await uniqueKeysOf()).toEqual(ALL_KEYS);
+    const identities = await Promise.all(adapters.map((adapter) => adapter.identity()));
+    expect(new Set(identities).size).toBe(1);
+    expect(identities[0]).toMatch(/^[0-9a-f]{32}$/);
+    await pool.query('DROP TABLE coupon_issuances, coupon_issuances_store');
+  }
+});
+
+test('a table that was renamed leaves the next one all its unique keys', async () => {
+  for (const year of [2025, 2026]) {
+    await persistence.createTable();
+    expect(await uniqueKeysOf()).toEqual(ALL_KEYS);
+    await pool.query(`RENAME TABLE coupon_issuances TO coupon_issuances_${year}`);
+  }
+});
+
+test('a user who may only SELECT, INSERT and UPDATE calls createTable and saves, once the table is there', async () => {
+  await persistence.createTable();
+  await pool.query(`CREATE OR REPLACE USER clerk@'%'`);
+  const clerk = new MysqlPersistence(server.createPool({ user: 'clerk', database: 'information_schema' }), {
+    table: 'shop.coupon_issuances',
+  });
+  await expect(clerk.createTable()).rejects.toThrow();
+  await pool.query(`GRANT SELECT ON shop.coupon_issuances TO clerk@'%'`);
+  await expect(clerk.createTable()).rejects.toThrow('may not INSERT and UPDATE (cure: GRANT INSERT, UPDATE ON');
+  await pool.query(`GRANT INSERT, UPDATE ON shop.coupon_issuances TO clerk@'%'`);
+  expect(await clerk.createTable()).toEqual({ format: 1 });
+  expect(await save(clerk)).toEqual([{ verdict: 'saved' }]);
+  expect(await clerk.identity()).toBeNull();
+  await pool.query(`GRANT SELECT ON shop.coupon_issuances_store TO clerk@'%'`);
+  expect(await clerk.identity()).toBe(await persistence.identity());
+});
+
+test('a table of release 0.1 is fit, and has no identity until it is upgraded', async () => {
+  await pool.query(createTableSql());
+  expect(await persistence.createTable()).toEqual({ format: 1 });
+  expect(await persistence.identity()).toBeNull();
+  expect(await persistence.upgradeTable()).toEqual({ format: 1 });
+  expect(await persistence.identity()).toMatch(/^[0-9a-f]{32}$/);
+});
+
+test.each([
+  ['MODIFY user_id varchar(128) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL'],
+  ['MODIFY id varbinary(200) NOT NULL, MODIFY grant_no tinyint NOT NULL, MODIFY issued_at datetime(6) NOT NULL'],
+  ['ADD note text, ADD shop int NOT NULL DEFAULT 1'],
+  ['DROP PRIMARY KEY, ADD number bigint AUTO_INCREMENT PRIMARY KEY, ADD UNIQUE KEY (serial, campaign_id)'],
+  ['DROP PRIMARY KEY, ADD PRIMARY KEY (campaign_id, serial) PARTITION BY KEY (campaign_id) PARTITIONS 4'],
+])('a table is fit after %s, and saves and finds', async (how) => {
+  await persistence.createTable();
+  await pool.query(`ALTER TABLE coupon_issuances ${how}`);
+  expect(await persistence.createTable()).toEqual({ format: 1 });
+  const [kim, other] = [issuance({ userId: 'kim' }), issuance({ userId: 'Kim ' })];
+  for (const one of [kim, other])
+    expect(await save(persistence, { ...one, campaignId: 'c', serial: one === kim ? 1 : 2 })).toEqual([
+      { verdict: 'saved' },
+    ]);
+  expect(await persistence.list('c', { afterSerial: 0, limit: 9 })).toMatchObject([
+    { userId: 'kim' },
+    { userId: 'Kim ' },
+  ]);
+});
+
+/** How the table was spoiled, and what the error says of it. */
+const SPOILED = [
+  ['DROP PRIMARY KEY', 'no unique key on (campaign_id, serial)'],
+  ['DROP KEY by_user', 'no unique key on (campaign_id, user_id, grant_no)'],
+  ['DROP KEY by_id', 'no unique key on (campaign_id, id)'],
+  ['DROP KEY by_code', 'no unique key on (campaign_id, code)'],
+  ['DROP KEY by_code, ADD UNIQUE KEY by_code (campaign_id, code(20))', 'for by_code is on the beginning of a column'],
+  ['ALTER INDEX by_code IGNORED', 'for by_code is hidden from queries'],
+  [
+    'DROP KEY by_user, ADD KEY by_user (campaign_id, user_id, grant_no)',
+    'no unique key on (campaign_id, user_id, grant_no)',
+  ],
+  [
+    'DROP KEY by_user, ADD UNIQUE KEY by_user (campaign_id, user_id, grant_no, id)',
+    'no unique key on (campaign_id, user_id, grant_no)',
+  ],
+  ['DROP COLUMN code, DROP KEY by_code', 'no column code'],
+  [
+    'MODIFY user_id varchar(128) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci NOT NULL',
+    'user_id (varchar(128) utf8mb4_general_ci)',
+  ],
+  [
+    'MODIFY user_id varchar(128) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL',
+    'user_id (varchar(128) utf8mb4_bin)',
+  ],
+  ['MODIFY code varbinary(100)', 'code (varbinary(100))'],
+  ['MODIFY code binary(128)', 'code (binary(128))'],
+  ['MODIFY serial int NOT NULL', 'serial (int)'],
+  ['MODIFY issued_at datetime NOT NULL', 'issued_at (datetime)'],
+  ['MODIFY issued_at timestamp(3) NOT NULL', 'issued_at (timestamp)'],
+  ['MODIFY code varbinary(128) NOT NULL', 'code must have a value'],
+  ['ENGINE = MyISAM', 'its engine is MyISAM'],
+  ['ADD shop int NOT NULL', 'column shop has neither'],
+] as const;
+
+test.each(SPOILED)('after %s the table is refused, and what the error names cures it', async (how, says) => {
+  await persistence.createTable();
+  await pool.query(`ALTER TABLE coupon_issuances ${how}`);
+  const error = await persistence.checkTable().catch((error: unknown) => error as MisconfiguredError);
+  expect(error).toBeInstanceOf(MisconfiguredError);
+  expect((error as Error).message).toContain(says);
+  for (const [, cure] of (error as Error).message.matchAll(/\(cure: (.*?)\)(?=$|;)/g))
+    await pool.query(cure!.replace('…', '1'));
+  expect(await persistence.checkTable().catch(() => persistence.upgradeTable())).toEqual({ format: 1 });
+  expect(await save(persistence)).toEqual([{ verdict: 'saved' }]);
+});
+
+test('a view is refused, and so is a table that is missing', async () => {
+  await expect(persistence.checkTable()).rejects.toThrow('does not exist');
+  await new MysqlPersistence(pool, { table: 'made' }).createTable();
+  await pool.query('CREATE VIEW coupon_issuances AS SELECT * FROM made');
+  await expect(persistence.createTable()).rejects.toThrow('it is not a table');
+});
+
+test('upgradeTable adds what is missing, whoever does so at the same time, and nothing twice', async () => {
+  await persistence.createTable();
+  await pool.query(
+    'ALTER TABLE coupon_issuances DROP PRIMARY KEY, DROP KEY by_user, DROP KEY by_code, DROP COLUMN code',
+  );
+  for (let round = 0; round < 2; round++) {
+    const upgraded = await Promise.all(Array.from({ length: 4 }, () => new MysqlPersistence(pool).upgradeTable()));
+    expect(upgraded).toEqual(Array(4).fill({ format: 1 }));
+    expect(await uniqueKeysOf()).toEqual(ALL_KEYS);
+  }
+});
+
+test('upgradeTable alters nothing where rows forbid a key, and quotes none of them', async () => {
+  await persistence.createTable();
+  await pool.query('ALTER TABLE coupon_issuances DROP KEY by_code, DROP KEY by_user');
+  const one = issuance({ code: 'SECRET' });
+  const row = (serial: number) => [one.campaignId, serial, `u${serial}`, 1, `i${serial}`, 'SECRET', '1-a'];
+  for (const serial of [1, 2])
+    await pool.query('INSERT INTO coupon_issuances VALUES (?, ?, ?, ?, ?, ?, NOW(3), ?)', row(serial));
+  const error = await persistence.upgradeTable().catch((error: unknown) => error as Error);
+  expect(error).toBeInstanceOf(MisconfiguredError);
+  expect(JSON.stringify([error, (error as Error).message, (error as Error).cause])).not.toContain('SECRET');
+  expect(await uniqueKeysOf()).toEqual(['campaign_id,id', 'campaign_id,serial']);
+});
+
+test('a binary log of statements is refused where the isolation does not go with it, before a row is', async () => {
+  await persistence.createTable();
+  expect(await save(persistence)).toEqual([{ verdict: 'saved' }]);
+  const committed = server.createPool();
+  committed.on('connection', (connection) => void connection.query(`SET tx_isolation = 'READ-COMMITTED'`));
+  const reading = new MysqlPersistence(committed);
+  await expect(reading.checkTable()).rejects.toThrow('binlog_format STATEMENT and isolation READ-COMMITTED');
+  await expect(save(reading)).rejects.toThrow('BINLOG');
+});
+
+test('without strict mode no text is cut, because a column that is too narrow is refused', async () => {
+  const lax = server.createPool();
+  lax.on('connection', (connection) => void connection.query(`SET sql_mode = ''`));
+  const adapter = new MysqlPersistence(lax);
+  await adapter.createTable();
+  const one = issuance({ userId: 'u'.repeat(128), code: 'c'.repeat(128), campaignId: 'c'.repeat(64) });
+  expect(await save(adapter, one)).toEqual([{ verdict: 'saved' }]);
+  expect(await adapter.find([one])).toMatchObject([{ userId: one.userId, code: one.code }]);
+  await pool.query('DELETE FROM coupon_issuances');
+  await pool.query('ALTER TABLE coupon_issuances MODIFY code varbinary(20), ADD shop int NOT NULL');
+  // The value of the owner's column is made up by the server.
+  await expect(adapter.checkTable()).rejects.toThrow(/^(?!.*shop).*code \(varbinary\(20\)\)/);
+});

@@ -1,0 +1,374 @@
+import { Redis } from 'ioredis';
+import pg from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import {
+  CouponIssuer,
+  type CouponIssuerOptions,
+  HookError,
+  MemoryPersistence,
+  MisconfiguredError,
+  NotIssuedError,
+  type PersistenceAdapter,
+} from '../../src/index.js';
+import { mintId } from '../../src/issuance.js';
+import { PostgresPersistence } from '../../src/persistence/postgres.js';
+import { Database, rowsOf } from '../support/database.js';
+import { RedisServer } from '../support/redis-server.js';
+
+let server: RedisServer;
+let redis: Redis;
+let production: Database;
+let staging: Database;
+beforeAll(async () => {
+  server = await RedisServer.start();
+  redis = new Redis(server.port);
+  [production, staging] = await Promise.all([Database.create(), Database.create()]);
+  for (const { pool } of [production, staging]) await new PostgresPersistence(pool).createTable();
+});
+afterAll(async () => {
+  redis.disconnect();
+  await Promise.all([server.stop(), production.stop(), staging.stop()]);
+});
+
+const STOCK = { kind: 'counted', total: 100 } as const;
+
+/** A process, its campaign, and the faults that it was told. */
+function processOn(persistence: PersistenceAdapter, options: Partial<CouponIssuerOptions> = {}): CouponIssuer {
+  return new CouponIssuer({ redis, persistence, timeoutMs: 2_000, ...options });
+}
+
+const postgres = ({ pool }: Database) => new PostgresPersistence(pool);
+const idOf = async ({ pool }: Database) => (await pool.query('SELECT id FROM coupon_issuances_store')).rows[0].id;
+
+/** A campaign that production has opened, and a coupon of it. */
+async function opened(definition: object = {}): Promise<{ id: string; issuer: CouponIssuer }> {
+  const id = `campaign-${mintId()}`;
+  const issuer = processOn(postgres(production));
+  await issuer.openCampaign({ id, stock: STOCK, ...definition });
+  return { id, issuer };
+}
+
+/** An adapter whose check answers what it is told. */
+class Checked extends MemoryPersistence {
+  checks = 0;
+  identities = 0;
+  saves = 0;
+  check: () => Promise<void> = async () => {
+    this.checks++;
+    await this.answer();
+  };
+  answer: () => Promise<void> = async () => {};
+
+  async identity(): Promise<string | null> {
+    this.identities++;
+    return 'a-database';
+  }
+
+  override async save(issuances: Parameters<MemoryPersistence['save']>[0]) {
+    this.saves++;
+    return super.save(issuances);
+  }
+}
+
+const wrong = async () => {
+  throw new MisconfiguredError('the table lacks a key');
+};
+const away = async () => {
+  throw Object.assign(new Error('connect'), { code: 'ECONNREFUSED' });
+};
+
+test('a campaign is bound to the database that it was opened with, and shows which', async () => {
+  const { id, issuer } = await opened();
+  expect(await issuer.inspect(id)).toMatchObject({ store: await idOf(production) });
+  expect(await idOf(production)).not.toBe(await idOf(staging));
+  expect(await processOn(new MemoryPersistence()).openCampaign({ id: mintId(), stock: STOCK })).toMatchObject({
+    campaign: { store: null },
+  });
+});
+
+test('a process with another database takes nothing, claims nothing, and saves nothing there', async () => {
+  const { id, issuer } = await opened();
+  expect(await issuer.issue({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'issued' });
+  await issuer.idle();
+  const before = await issuer.inspect(id);
+  const stranger = processOn(postgres(staging));
+  const kept = `campaign ${id} keeps its issuances in the database ${await idOf(production)}`;
+  const refused = {
+    issue: () => stranger.issue({ campaignId: id, userId: 'bob' }),
+    open: () => stranger.openCampaign({ id, stock: STOCK }),
+    settle: () => stranger.settle(id),
+    withdraw: () => stranger.withdrawQuarantined({ campaignId: id }),
+    repair: () => stranger.reconcile(id, { repair: 'safe' }),
+  };
+  for (const [name, call] of Object.entries(refused)) {
+    await expect(call(), name).rejects.toThrow(MisconfiguredError);
+    await expect(call(), name).rejects.toThrow(kept);
+  }
+  const { reserved, issued, available } = await issuer.inspect(id);
+  expect({ reserved, issued, available }).toEqual({ reserved: 0, issued: before.issued, available: before.available });
+  expect(await rowsOf(staging, id)).toEqual([]);
+});
+
+test('a process with another database neither joins nor lets anybody through', async () => {
+  const { id, issuer } = await opened({ admission: 'queued' });
+  const stranger = processOn(postgres(staging));
+  await expect(stranger.join({ campaignId: id, userId: 'bob' })).rejects.toThrow(MisconfiguredError);
+  await issuer.join({ campaignId: id, userId: 'ann' });
+  await expect(stranger.admit(id, { count: 1 })).rejects.toThrow(MisconfiguredError);
+  expect(await issuer.admit(id, { count: 1 })).toMatchObject({ status: 'admitted', issued: 1 });
+});
+
+test('the worker of another database claims nothing and says why', async () => {
+  const { id, issuer } = await opened({ saveMode: 'write-behind' });
+  expect(await issuer.issue({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'accepted' });
+  const faults: string[] = [];
+  const stranger = processOn(postgres(staging), {
+    onEvent: (event) => {
+      if (event.type === 'fault') faults.push(event.error.name);
+    },
+  });
+  const worker = stranger.startWorker({ campaigns: [id], intervalMs: 5 });
+  await expect.poll(() => faults.length).toBeGreaterThan(0);
+  await worker.stop();
+  expect(new Set(faults)).toEqual(new Set(['MisconfiguredError']));
+  expect(await rowsOf(staging, id)).toEqual([]);
+  expect(await issuer.settle(id)).toMatchObject({ settled: 1 });
+  expect(await rowsOf(production, id)).toHaveLength(1);
+});
+
+test('inspecting, pausing, closing and purging ask nobody for a database', async () => {
+  const { id } = await opened();
+  const stranger = processOn(postgres(staging));
+  await stranger.pause(id);
+  expect(await stranger.inspect(id)).toMatchObject({ state: 'paused' });
+  await stranger.resume(id);
+  await stranger.closeCampaign({ id });
+  await stranger.purge(id);
+});
+
+test("rebinding is a word of the operator's own: from then on the other database serves, and the first does not", async () => {
+  const { id, issuer } = await opened();
+  const moved = processOn(postgres(staging));
+  await expect(moved.issue({ campaignId: id, userId: 'ann' })).rejects.toThrow("{ store: 'rebind' }");
+  const definition = { id, stock: STOCK };
+  const { campaign, status } = await moved.openCampaign(definition, { store: 'rebind' });
+  expect([status, campaign.store]).toEqual(['exists', await idOf(staging)]);
+  expect(await moved.issue({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'issued' });
+  expect(await rowsOf(staging, id)).toHaveLength(1);
+  await expect(processOn(postgres(production)).issue({ campaignId: id, userId: 'bob' })).rejects.toThrow(
+    MisconfiguredError,
+  );
+  // A process that has served so far notices at its next call.
+  await issuer.openCampaign(definition, { store: 'rebind' });
+  await expect(moved.issue({ campaignId: id, userId: 'cho' })).rejects.toThrow(MisconfiguredError);
+  expect(await rowsOf(staging, id)).toHaveLength(1);
+  await expect(issuer.openCampaign(definition, { store: 'anything' as 'rebind' })).rejects.toThrow(
+    "store must be 'rebind'",
+  );
+}, 15_000);
+
+test('a process that was refused serves once the campaign is bound to its database', async () => {
+  const { id } = await opened();
+  const moved = processOn(postgres(staging));
+  await expect(moved.issue({ campaignId: id, userId: 'ann' })).rejects.toThrow(MisconfiguredError);
+  await processOn(postgres(staging)).openCampaign({ id, stock: STOCK }, { store: 'rebind' });
+  await expect
+    .poll(
+      () =>
+        moved.issue({ campaignId: id, userId: 'ann' }).then(
+          (result) => result.status,
+          (error: Error) => error.name,
+        ),
+      { timeout: 5_000 },
+    )
+    .toBe('issued');
+});
+
+test('a copy that got an identity of its own is another database', async () => {
+  const { id } = await opened();
+  const copy = await Database.create();
+  await postgres(copy).createTable();
+  await copy.pool.query('UPDATE coupon_issuances_store SET id = $1', [await idOf(production)]);
+  expect(await processOn(postgres(copy)).issue({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'issued' });
+  await copy.pool.query('UPDATE coupon_issuances_store SET id = gen_random_uuid()');
+  await expect(processOn(postgres(copy)).issue({ campaignId: id, userId: 'bob' })).rejects.toThrow(MisconfiguredError);
+  await copy.stop();
+});
+
+test('a rebuild binds the campaign to the database that it was made from', async () => {
+  const { id, issuer } = await opened();
+  await issuer.issue({ campaignId: id, userId: 'ann' });
+  const other = processOn(postgres(staging));
+  const { campaign } = await other.rebuild({ id, stock: STOCK });
+  expect(campaign.store).toBe(await idOf(staging));
+  await expect(issuer.issue({ campaignId: id, userId: 'bob' })).rejects.toThrow(MisconfiguredError);
+});
+
+test('a campaign that was opened where nobody knew the database is bound to none, until it is told to', async () => {
+  const id = `campaign-${mintId()}`;
+  const silent = processOn(new MemoryPersistence());
+  await silent.openCampaign({ id, stock: STOCK });
+  const checked = new Checked();
+  const issuer = processOn(checked);
+  expect((await issuer.openCampaign({ id, stock: STOCK })).campaign.store).toBeNull();
+  expect(await issuer.issue({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'issued' });
+  expect((await issuer.openCampaign({ id, stock: STOCK }, { store: 'rebind' })).campaign.store).toBe('a-database');
+  expect((await silent.openCampaign({ id, stock: STOCK }, { store: 'rebind' })).campaign.store).toBeNull();
+});
+
+test('a table of release 0.1 has no identity: nothing is bound, and nothing is refused', async () => {
+  const old = await Database.create();
+  await postgres(old).createTable();
+  await old.pool.query('DROP TABLE coupon_issuances_store');
+  const id = `campaign-${mintId()}`;
+  const issuer = processOn(postgres(old));
+  await postgres(old).createTable();
+  expect((await issuer.openCampaign({ id, stock: STOCK })).campaign.store).toBeNull();
+  expect(await issuer.issue({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'issued' });
+  // Whoever has lost the identity is not taken for the one that is known.
+  const { id: bound } = await opened();
+  await expect(issuer.issue({ campaignId: bound, userId: 'ann' })).rejects.toThrow('does not say which it is');
+  await postgres(old).upgradeTable();
+  expect(await postgres(old).identity()).toMatch(/^[0-9a-f]{32}$/);
+  await old.stop();
+});
+
+test('a role that may only SELECT and INSERT reads the identity', async () => {
+  const { pool } = production;
+  await pool.query(`CREATE ROLE clerk LOGIN PASSWORD 'clerk'; GRANT SELECT, INSERT ON coupon_issuances TO clerk`);
+  const url = new URL(production.url);
+  const own = new pg.Pool({
+    host: url.hostname,
+    port: Number(url.port),
+    database: url.pathname.slice(1),
+    user: 'clerk',
+    password: 'clerk',
+  });
+  expect(await new PostgresPersistence(own).identity()).toBe(await idOf(production));
+  await own.end();
+});
+
+test('a database whose policies hide rows does not let a lost campaign be opened as a new one', async () => {
+  const { id, issuer } = await opened();
+  await issuer.issue({ campaignId: id, userId: 'ann' });
+  const { pool } = production;
+  await pool.query(`ALTER TABLE coupon_issuances ENABLE ROW LEVEL SECURITY;
+    CREATE POLICY tenants ON coupon_issuances USING (user_id = current_setting('shop.tenant', true));
+    CREATE ROLE tenant LOGIN PASSWORD 'tenant'; GRANT SELECT, INSERT ON coupon_issuances TO tenant`);
+  const url = new URL(production.url);
+  const own = new pg.Pool({
+    host: url.hostname,
+    port: Number(url.port),
+    database: url.pathname.slice(1),
+    user: 'tenant',
+    password: 'tenant',
+  });
+  try {
+    const process = () => processOn(new PostgresPersistence(own), { prefix: 'lost' });
+    const elsewhere = process();
+    await expect(elsewhere.openCampaign({ id, stock: STOCK })).rejects.toThrow('may hide rows from tenant');
+    await pool.query('CREATE POLICY seen ON coupon_issuances FOR SELECT TO tenant USING (true)');
+    await expect(elsewhere.openCampaign({ id, stock: STOCK })).rejects.toThrow('the database holds issuances');
+    await pool.query('CREATE POLICY few ON coupon_issuances AS RESTRICTIVE FOR SELECT USING (false)');
+    await expect(process().openCampaign({ id, stock: STOCK })).rejects.toThrow('may hide rows from tenant');
+  } finally {
+    await own.end();
+    await pool.query('ALTER TABLE coupon_issuances DISABLE ROW LEVEL SECURITY');
+  }
+});
+
+test('a process asks its database once, before it reserves anything', async () => {
+  const { id } = await openedInMemory();
+  const checked = new Checked();
+  const issuer = processOn(checked);
+  const users = Array.from({ length: 50 }, (_, i) => `user-${i}`);
+  await Promise.all(users.map((userId) => issuer.issue({ campaignId: id, userId })));
+  await issuer.settle(id);
+  expect([checked.checks, checked.identities]).toEqual([1, 1]);
+});
+
+async function openedInMemory(definition: object = {}): Promise<{ id: string; other: CouponIssuer }> {
+  const id = `campaign-${mintId()}`;
+  const other = processOn(new MemoryPersistence());
+  await other.openCampaign({ id, stock: STOCK, ...definition });
+  return { id, other };
+}
+
+test('while the table is not fit nothing is reserved, it is asked once a second at most, and after the cure the process serves', async () => {
+  const { id, other } = await openedInMemory();
+  const checked = new Checked();
+  checked.answer = wrong;
+  const issuer = processOn(checked);
+  const call = () => issuer.issue({ campaignId: id, userId: 'ann' });
+  for (let i = 0; i < 20; i++) await expect(call()).rejects.toThrow('the table lacks a key');
+  expect(checked.checks).toBe(1);
+  expect(checked.saves).toBe(0);
+  expect(await other.inspect(id)).toMatchObject({ reserved: 0, available: 100 });
+  checked.answer = async () => {};
+  await expect
+    .poll(
+      () =>
+        call().then(
+          ({ status }) => status,
+          (error: Error) => error.name,
+        ),
+      { timeout: 5_000 },
+    )
+    .toBe('issued');
+});
+
+test('a database that could not be asked is asked by the next call, and nothing is reserved meanwhile', async () => {
+  const { id, other } = await openedInMemory();
+  const checked = new Checked();
+  checked.answer = away;
+  const issuer = processOn(checked);
+  const error = await issuer.issue({ campaignId: id, userId: 'ann' }).catch((error: unknown) => error);
+  expect(error).toBeInstanceOf(NotIssuedError);
+  expect(error).toMatchObject({ message: expect.stringContaining('ECONNREFUSED'), cause: { code: 'ECONNREFUSED' } });
+  await expect(issuer.settle(id)).rejects.toThrow(HookError);
+  expect(await other.inspect(id)).toMatchObject({ reserved: 0, available: 100 });
+  checked.answer = async () => {};
+  expect(await issuer.issue({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'issued' });
+  expect(checked.checks).toBe(3);
+});
+
+test.each([
+  { what: 'refuses', answer: away },
+  { what: 'hangs', answer: () => new Promise<void>(() => {}) },
+])('while the database $what, what Redis alone answers is answered: write-behind and joining', async ({ answer }) => {
+  const behind = await openedInMemory({ saveMode: 'write-behind' });
+  const queued = await openedInMemory({ admission: 'queued' });
+  const checked = new Checked();
+  checked.answer = answer;
+  const issuer = processOn(checked);
+  expect(await issuer.issue({ campaignId: behind.id, userId: 'ann' })).toMatchObject({ status: 'accepted' });
+  expect(await issuer.join({ campaignId: queued.id, userId: 'ann' })).toMatchObject({ status: 'waiting' });
+  expect(await issuer.openCampaign({ id: behind.id, stock: STOCK, saveMode: 'write-behind' })).toMatchObject({
+    status: 'exists',
+  });
+});
+
+test('a new campaign is not opened while its database cannot be asked, and is opened by the same call later', async () => {
+  const checked = new Checked();
+  checked.answer = away;
+  const issuer = processOn(checked);
+  const definition = { id: `campaign-${mintId()}`, stock: STOCK };
+  await expect(issuer.openCampaign(definition)).rejects.toThrow(HookError);
+  expect(await issuer.issue({ campaignId: definition.id, userId: 'ann' }).catch((error: Error) => error.name)).toBe(
+    'NotIssuedError',
+  );
+  const unbound = await issuer.openCampaign({ ...definition, id: `campaign-${mintId()}` }, { isNew: true });
+  expect(unbound).toMatchObject({ status: 'opened', campaign: { store: null } });
+  checked.answer = wrong;
+  await expect(issuer.openCampaign(definition)).rejects.toThrow('the table lacks a key');
+  await expect(issuer.rebuild(definition)).rejects.toThrow(MisconfiguredError);
+  checked.answer = async () => {};
+  const other = processOn(new Checked());
+  expect((await other.openCampaign(definition)).campaign).toMatchObject({ store: 'a-database', ready: true });
+});
+
+test.each([7, '', 'x'.repeat(129), 'a\u0000b'])('the identity %j is none', async (identity) => {
+  const { id } = await openedInMemory();
+  const issuer = processOn(Object.assign(new MemoryPersistence(), { identity: async () => identity as string }));
+  await expect(issuer.settle(id)).rejects.toThrow("the adapter's identity must");
+});
