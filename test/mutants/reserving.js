@@ -257,8 +257,8 @@ export const RESERVING = [
   {
     defect: 'a lost connection says that nothing changed',
     file: 'src/redis/runner.ts',
-    find: 'const answered = safe.name ===',
-    replace: "const answered = safe.name !== '' || safe.name ===",
+    find: 'sameConnection && (refused ||',
+    replace: "sameConnection && (safe.name !== '' || refused ||",
     caughtBy: { file: 'test/unit/runner.test.ts', test: 'a connection that broke leaves the outcome unknown' },
   },
   {
