@@ -35,6 +35,7 @@ export { type Cure, type Finding, type FindingKind, ReconcileReport } from './fi
 export type { Instant } from './instants.js';
 export type { Issuance } from './issuance.js';
 export type { CodeSource, LoadOptions, LoadResult } from './load.js';
+export type { OpenOptions } from './open.js';
 export type { CouponIssuerOptions, Eligible, WorkerOptions } from './options.js';
 export type { PersistenceAdapter, SaveVerdict } from './persistence/adapter.js';
 export { MemoryPersistence } from './persistence/memory.js';

@@ -57,7 +57,7 @@ const KEYS_0_1 = `CREATE UNIQUE INDEX coupon_issuances_user ON coupon_issuances 
 test('a table that was renamed keeps its indexes, and the next one gets unique keys of its own', async () => {
   const { client, persistence } = await prepared();
   for (const year of [2024, 2025, 2026]) {
-    await persistence.createTable();
+    expect(await persistence.createTable().catch((error: unknown) => error)).toEqual({ format: 1 });
     expect(await uniqueKeysOf(client)).toEqual(ALL_KEYS);
     await client.query(`ALTER TABLE coupon_issuances RENAME TO coupon_issuances_${year}`);
   }
@@ -82,7 +82,8 @@ test('a table that another made while this process was about to is judged like a
     if (text.startsWith('DO')) throw Object.assign(new Error('already there'), { code: '42P07' });
     return result;
   };
-  expect(await new PostgresPersistence({ query }).createTable()).toEqual({ format: 1 });
+  const made = await new PostgresPersistence({ query }).createTable().catch((error: unknown) => error);
+  expect(made).toEqual({ format: 1 });
   await client.query('DROP TABLE coupon_issuances');
   const failing = (text: string, values?: unknown[]) =>
     text.startsWith('DO') ? Promise.reject(new Error('no right to create')) : client.query(text, values);
@@ -185,7 +186,7 @@ test.each(SPOILED)(
 
 test.each([
   ['CREATE UNIQUE INDEX ON coupon_issuances (campaign_id, user_id, grant_no) WHERE code IS NOT NULL', 'is partial'],
-  ['CREATE UNIQUE INDEX ON coupon_issuances (campaign_id, user_id, grant_no) WHERE grant_no > 0', 'is partial'],
+  ['CREATE UNIQUE INDEX ON coupon_issuances (campaign_id, user_id, grant_no) WHERE grant_no <> 0', 'is partial'],
   ['CREATE UNIQUE INDEX ON coupon_issuances (campaign_id, user_id COLLATE nobody, grant_no)', 'has a collation'],
   ['ALTER TABLE coupon_issuances ADD UNIQUE (campaign_id, user_id, grant_no) DEFERRABLE', 'is deferrable'],
   ['ALTER TABLE coupon_issuances ADD UNIQUE NULLS NOT DISTINCT (campaign_id, user_id, grant_no)', 'NULLS NOT DISTINCT'],
@@ -236,8 +237,8 @@ test('upgradeTable adds what is missing, whoever does so at the same time, and n
   const { client } = all[0]!;
   await client.query(`${RELEASE_0_1}; ALTER TABLE coupon_issuances DROP COLUMN code`);
   for (let round = 0; round < 2; round++) {
-    const upgraded = await Promise.all(all.map(({ persistence }) => persistence.upgradeTable()));
-    expect(upgraded).toEqual(all.map(() => ({ format: 1 })));
+    const upgraded = await Promise.allSettled(all.map(({ persistence }) => persistence.upgradeTable()));
+    expect(upgraded).toEqual(all.map(() => ({ status: 'fulfilled', value: { format: 1 } })));
     expect(await uniqueKeysOf(client)).toEqual(ALL_KEYS);
   }
 });
