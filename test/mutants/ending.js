@@ -195,15 +195,15 @@ export const ENDING = [
   {
     defect: 'an adopted row gives back the unit that it has',
     file: 'lua/adopt-row.lua',
-    find: 'if record.serial ~= row.serial then',
-    replace: 'if true then',
+    find: 'if not row.hasUnit and not delivered then',
+    replace: 'if not delivered then',
     caughtBy: { file: 'test/lua/fences.test.ts', test: 'keeps the unit if it is the very one that was reserved' },
   },
   {
     defect: 'an adopted row gives back a unit that was delivered',
     file: 'lua/adopt-row.lua',
-    find: 'if delivered then campaign.withdrawn',
-    replace: 'if false then campaign.withdrawn',
+    find: 'if not row.hasUnit and not delivered then',
+    replace: 'if not row.hasUnit then',
     caughtBy: { file: 'test/lua/fences.test.ts', test: 'and withdraws it if it was delivered' },
   },
   {

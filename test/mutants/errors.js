@@ -197,7 +197,7 @@ export const ERRORS = [
   },
   {
     defect: 'what is wrong with the client is hidden from the caller of open',
-    file: 'src/list.ts',
+    file: 'src/hook.ts',
     find: "if (isErrorNamed(error, 'MisconfiguredError'))",
     replace: "if (isErrorNamed(error, 'NoError'))",
     caughtBy: table('what is wrong with the client reaches the operator'),

@@ -48,8 +48,8 @@ export const NAMES = [
   {
     defect: 'a fault of Redis in issue() names no method',
     file: 'src/attempts.ts',
-    find: "      throw inCall('issue', error);",
-    replace: '      throw error;',
+    find: "throw inCall('issue', notIssued(error));",
+    replace: 'throw notIssued(error);',
     caughtBy: { file: 'test/unit/messages.test.ts', test: 'issue names itself, and no script, when the client fails' },
   },
   {

@@ -107,7 +107,7 @@ export const OPERATING = [
   {
     defect: 'a campaign opened again after a purge is of a generation that was',
     file: 'lua/open-campaign.lua',
-    find: "local epoch = string.format('%.0f', nowMs) .. '-' .. random",
+    find: "local epoch = generation .. '-' .. random",
     replace: "local epoch = '1-' .. random",
     caughtBy: { file: 'test/integration/generations.test.ts', test: 'a campaign that is opened again after a purge' },
   },
@@ -142,8 +142,8 @@ export const OPERATING = [
   {
     defect: 'a rebuild keeps the epoch, and with it every late step',
     file: 'lua/begin-rebuild.lua',
-    find: "(tonumber(number) or 0) + 1, nowMs)) .. '-' .. random",
-    replace: "(tonumber(number) or 0), 0)) .. '-' .. random",
+    find: "integer(math.max(generation, (tonumber(number) or 0) + 1)) .. '-' .. random",
+    replace: "integer(tonumber(number) or 0) .. '-' .. random",
     caughtBy: { file: 'test/integration/rebuild.test.ts', test: 'only ever goes to a higher generation' },
   },
   {
@@ -257,15 +257,15 @@ export const OPERATING = [
   {
     defect: 'a row is mended from a place where its unit no longer is',
     file: 'lua/mend-row.lua',
-    find: "if redis.call('LREM', freeKey, 1, unit) == 0 then return { 'moved' } end",
-    replace: "redis.call('LREM', freeKey, 1, unit)",
+    find: "if place == 'free' and not takeFree(unitOf(row), 1) then return { 'moved' } end",
+    replace: "if place == 'free' then takeFree(unitOf(row), 1) end",
     caughtBy: { file: 'test/lua/fences.test.ts', test: 'is left where its unit is no longer free' },
   },
   {
     defect: 'a row is mended with a unit that nobody withdrew',
     file: 'lua/mend-row.lua',
-    find: "if place == 'nobody' and (skipped >= 0 or campaign.withdrawn == 0) then return { 'moved' } end",
-    replace: '',
+    find: ' or campaign.withdrawn <= 0) then',
+    replace: ') then',
     caughtBy: { file: 'test/lua/fences.test.ts', test: 'is left where nothing was withdrawn' },
   },
   {
@@ -288,8 +288,8 @@ export const OPERATING = [
   {
     defect: 'a refusal from memory is told for ever',
     file: 'src/refusals.ts',
-    find: 'if (monotonicMs() < this.#until) return this.#refusal;',
-    replace: 'if (this.#until > 0) return this.#refusal;',
+    find: 'if (monotonicMs() < this.#until) return',
+    replace: 'if (this.#until > 0) return',
     caughtBy: { file: 'test/unit/refusals.test.ts', test: 'a refusal is told again for as long as it may be' },
   },
   {

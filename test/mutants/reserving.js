@@ -13,7 +13,7 @@ export const RESERVING = [
   {
     defect: 'a copy of a call that took is refused while its campaign is rebuilt',
     file: 'lua/reserve.lua',
-    find: "if type(text) == 'string' and decodeRecord(text).id == ARGV[i] then",
+    find: 'if record and record.id == ARGV[i] then',
     replace: 'if false then',
     caughtBy: {
       file: 'test/fault/ghost.test.ts',
@@ -74,7 +74,7 @@ export const RESERVING = [
   {
     defect: 'a process follows a lower generation',
     file: 'src/redis/campaign-state.ts',
-    find: "if (this.#epoch !== '' && generationOf(campaign.epoch) < generationOf(this.#epoch)) return 'rolled_back';",
+    find: "if (generationOf(campaign.epoch) < this.generation) return 'rolled_back';",
     replace: '',
     caughtBy: {
       file: 'test/integration/generations.test.ts',
@@ -111,9 +111,9 @@ export const RESERVING = [
   },
   {
     defect: 'lost state means a campaign that nobody opened',
-    file: 'src/redis/admin.ts',
-    find: "return reply[0] === 'known';",
-    replace: 'return false;',
+    file: 'src/redis/registry.ts',
+    find: "[0] === 'known';",
+    replace: "[0] === 'nobody';",
     caughtBy: { file: 'test/integration/errors.test.ts', test: 'an unknown campaign is not a state that got lost' },
   },
   {
@@ -249,8 +249,8 @@ export const RESERVING = [
   },
   {
     defect: 'an error after a second send says that nothing changed',
-    file: 'src/redis/serving.ts',
-    find: 'throw sentBefore ? inDoubt(error) : error;',
+    file: 'src/redis/epoch.ts',
+    find: 'throw again ? inDoubt(error) : error;',
     replace: 'throw error;',
     caughtBy: { file: 'test/race/takeover.test.ts', test: 'a call that was sent again and then refused by Redis' },
   },

@@ -79,9 +79,9 @@ export const SAVING = [
   },
   {
     defect: 'a lost connection to PostgreSQL proves that nothing is stored',
-    file: 'src/persistence/postgres.ts',
-    find: "const CERTAIN_CLASSES = ['0A',",
-    replace: "const CERTAIN_CLASSES = ['08', '0A',",
+    file: 'src/persistence/postgres-errors.ts',
+    find: "inClass('28')(failure)",
+    replace: "inClass('08', '28')(failure)",
     caughtBy: { file: 'test/integration/postgres.test.ts', test: '08006' },
   },
   {
@@ -93,9 +93,9 @@ export const SAVING = [
   },
   {
     defect: 'MySQL lets a serial be stored twice',
-    file: 'src/persistence/mysql.ts',
-    find: 'PRIMARY KEY (campaign_id, serial)',
-    replace: 'PRIMARY KEY (campaign_id, serial, id)',
+    file: 'src/persistence/mysql-catalog.ts',
+    find: "['campaign_id', 'serial'] },",
+    replace: "['campaign_id', 'serial', 'id'] },",
     caughtBy: { file: MYSQL, test: 'a serial that another user holds is a serial_conflict' },
   },
   {

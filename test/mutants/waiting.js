@@ -15,8 +15,8 @@ export const WAITING = [
   {
     defect: 'an admission shares its name with joins, which make it look like a copy of itself',
     file: 'src/redis/line.ts',
-    find: '{ ...call, sender: ',
-    replace: '{ ...call, sender, label: ',
+    find: '}:a`,',
+    replace: '}`,',
     caughtBy: line('an admission that Redis has to be told the script of is no copy of itself'),
   },
   {
@@ -71,7 +71,7 @@ export const WAITING = [
   {
     defect: 'a late copy of an admission lets others through',
     file: 'lua/admit-line.lua',
-    find: "refusal = refusal or (repeated and 'lapsed')\n",
+    find: " or (repeated and 'lapsed')",
     replace: '',
     caughtBy: ghost('of an admission: it lets nobody else through, whether others did so meanwhile or not'),
   },
@@ -85,8 +85,8 @@ export const WAITING = [
   {
     defect: 'an admission whose reply was lost is sent again, and lets twice as many through',
     file: 'src/redis/line.ts',
-    find: "reply[0] !== 'lapsed' || !again",
-    replace: "reply[0] !== 'lapsed'",
+    find: "again && reply[0] === 'lapsed'",
+    replace: "reply[0] === 'lapsed'",
     caughtBy: ghost('an admission lets no more through than it was asked to, whatever became of the reply'),
   },
   {
@@ -133,9 +133,9 @@ export const WAITING = [
   },
   {
     defect: 'issue() passes those who wait',
-    file: 'src/attempts.ts',
-    find: 'if (state.rules.room)',
-    replace: 'if (false)',
+    file: 'src/redis/serving.ts',
+    find: "fromLine = ''",
+    replace: "fromLine = '1'",
     caughtBy: line('issue() does not pass the line, and join() needs one'),
   },
   {
