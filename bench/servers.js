@@ -57,7 +57,7 @@ export async function startMariadb() {
   const asRoot = process.getuid?.() === 0 ? ['--user=root'] : [];
   // What is not its default makes it small, except that names are not looked up.
   const settings = ['--innodb-buffer-pool-size=128M', '--innodb-log-file-size=64M', '--skip-name-resolve'];
-  const all = ['--no-defaults', ...asRoot, `--datadir=${join(dir, 'data')}`, ...settings];
+  const all = ['--no-defaults', ...asRoot, `--datadir=${join(dir, 'data')}`, `--tmpdir=${dir}`, ...settings];
   try {
     const install = [...all, '--auth-root-authentication-method=normal', '--skip-test-db'];
     await promisify(execFile)('mariadb-install-db', install, { env });

@@ -114,6 +114,7 @@ export class Attempts {
 
   async #found(campaignId: string): Promise<Serving | NotReadyReason> {
     try {
+      await this.#parts.campaigns.assertNotAbsent(campaignId);
       return await this.#parts.campaigns.equipped(campaignId, patienceOf);
     } catch (error) {
       throw inCall('issue', notIssued(error));

@@ -4,6 +4,7 @@ import { CouponIssuer } from 'coupon-issuer';
 import { createTableSql, PostgresPersistence } from 'coupon-issuer/postgres';
 import { Redis } from 'ioredis';
 import pg from 'pg';
+import { emptyTable } from '../database.js';
 import { CHECK_AND_DECREMENT } from '../support-gates.js';
 import { atMost, inTimes, median, quantiles } from '../support-rounds.js';
 import { inMs, markdownTable, ratio, terminalTable } from '../table.js';
@@ -80,6 +81,7 @@ async function issuing({ redis, pool, kind, name }) {
   const table = `bench_lone_issuer_${kind}`;
   await makeTable(pool, table);
   const persistence = new PostgresPersistence(pool, { table, prepare: kind === 'prepared' });
+  await emptyTable(pool, table);
   const issuer = new CouponIssuer({ redis, persistence });
   const campaignId = `${CAMPAIGN}-${kind}`;
   await issuer.openCampaign({ id: campaignId, stock: { kind: 'counted', total: TOTAL } }, { isNew: true });

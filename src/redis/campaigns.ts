@@ -99,6 +99,8 @@ export class Campaigns {
 
   /** A state to open a campaign with; `keep` it once it is known to serve. */
   state(id: string): CampaignState {
+    // Whoever opens or rebuilds it must not be told meanwhile that it is absent.
+    this.#absences.delete(id);
     return this.#known.get(id)?.state ?? new CampaignState(this.#context, id);
   }
 
@@ -110,6 +112,15 @@ export class Campaigns {
   /** Its keys are gone for good: the next call for it reads anew. */
   forget(id: string): void {
     this.#known.delete(id);
+  }
+
+  /**
+   * Throws what was found out within the last second of a campaign that has no state: calls of users for a made-up id must not cost round trips each time.
+   * No round trip.
+   */
+  async assertNotAbsent(id: string): Promise<void> {
+    const absent = this.#known.has(id) ? undefined : this.#absences.get(id);
+    if (absent && monotonicMs() < absent.until) await absent.lost;
   }
 
   /** Why a campaign has no state (`isMissing`: it was just seen to have none), once a second for all who ask. Resolves where it was lost, or where a part of it is left. */
@@ -139,8 +150,6 @@ export class Campaigns {
 
   /** The first call for a campaign also looks after the one that was not looked after for longest, so that what other processes purged is forgotten. */
   async #read(id: string): Promise<Serving | NotReadyReason> {
-    const absent = this.#absences.get(id);
-    if (absent && monotonicMs() < absent.until) await absent.lost;
     const state = new CampaignState(this.#context, id);
     const [campaign] = await Promise.all([state.refresh(), this.#lookAfterOldest()]);
     if (campaign === 'missing') await this.assertLost(state, true);

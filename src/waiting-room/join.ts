@@ -57,6 +57,7 @@ async function joinLine(request: JoinRequest, parts: JoinParts): Promise<JoinRes
     countRefusals(emit, campaignId, [result.status]);
     return result;
   };
+  await campaigns.assertNotAbsent(campaignId);
   const serving = await campaigns.equipped(campaignId, () => 'brief');
   if (typeof serving === 'string') return refuse({ status: 'not_ready', reason: serving });
   const line = lines.of(serving);

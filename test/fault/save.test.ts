@@ -210,9 +210,10 @@ describe('after Redis was rolled back to an earlier state', () => {
     await persistence.memory.save([{ ...row, id: 'a'.repeat(22), userId: 'ann', serial: 3 }]);
     const told = await issuer.issue({ campaignId, userId: 'ann' });
     expect(told).toMatchObject({ status: 'already_issued', issuances: [{ serial: 3, state: 'issued' }] });
-    // The row's serial is 3: the units before it, which nobody took, are free as well.
+    // Unit 3 is taken along with its row, so unit 2 is free as well.
     expect(await redis.lrange(`{coupon:${campaignId}}:returned`, 0, -1)).toEqual(['1', '2']);
     await issuer.idle();
+    expect(await issuer.inspect(campaignId)).toMatchObject({ available: 3, reserved: 0, issued: 1, withdrawn: 0 });
   });
 
   test('a process that saw a later stamp is refused rolled_back, by reserve and by settle', async () => {

@@ -26,6 +26,8 @@ const persistence = {
     return verdicts;
   },
   list: (...args) => postgres.list(...args),
+  check: () => postgres.check(),
+  identity: () => postgres.identity(),
 };
 const deliveries = [];
 const deliver = ({ id, code }) => void deliveries.push({ id, code });

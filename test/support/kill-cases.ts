@@ -178,6 +178,9 @@ export const operatorKills = places(
   ['close-campaign'],
   ['purge-campaign'],
   ['forget-campaign'],
+  ['next-generation'],
+  ['drop-over'],
+  ['note-over'],
 );
 
 /** At these points the process is also stopped, and another one acts in its place before it goes on. */

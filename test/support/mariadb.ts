@@ -30,7 +30,9 @@ export class Mariadb {
 
   static async start(args: string[] = []): Promise<Mariadb> {
     const dir = mkdtempSync(join(tmpdir(), 'coupon-mariadb-'));
-    const settings = ['--no-defaults', ...AS_ROOT, `--datadir=${join(dir, 'data')}`, ...SETTINGS];
+    // Servers that start at once must not find each other's files in a shared folder.
+    const own = [`--datadir=${join(dir, 'data')}`, `--tmpdir=${dir}`];
+    const settings = ['--no-defaults', ...AS_ROOT, ...own, ...SETTINGS];
     const install = [...settings, '--auth-root-authentication-method=normal', '--skip-test-db'];
     await promisify(execFile)('mariadb-install-db', install, { env });
     const port = await freePort();

@@ -57,6 +57,10 @@ const opening: Omit<OperatorCase, 'done'> = {
   },
 };
 
+const GENERATION = 'coupon:generation';
+const OVER = 'coupon:over';
+const generations = new WeakMap<Scene, string | null>();
+
 const withdrawing: Omit<OperatorCase, 'done'> = {
   scene: { ...codes, saveMode: 'write-behind', delivers: true },
   prepare: quarantine,
@@ -96,6 +100,16 @@ const purging: Omit<OperatorCase, 'done' | 'again'> = {
 /** By the step at which the operator's process is killed. */
 export const operatorCases: Readonly<Record<string, OperatorCase>> = {
   'register-campaign': { ...opening, done: isRegistered },
+  'next-generation': {
+    ...opening,
+    prepare: async (scene) => generations.set(scene, await scene.ground.redis.hget(GENERATION, 'last')),
+    done: async (scene) => (await scene.ground.redis.hget(GENERATION, 'last')) !== generations.get(scene),
+  },
+  'drop-over': {
+    ...opening,
+    prepare: ({ ground, campaignId: id }) => ground.redis.zadd(OVER, 1, `closed:${id}`, 2, `purged:${id}`),
+    done: async ({ ground, campaignId: id }) => (await ground.redis.zscore(OVER, `closed:${id}`)) === null,
+  },
   'open-campaign': { ...opening, done: async (scene) => (await field(scene, 'epoch')) !== null },
   'activate-campaign': { ...opening, done: async (scene) => (await field(scene, 'verified')) === '1' },
   'set-paused': {
@@ -196,6 +210,11 @@ export const operatorCases: Readonly<Record<string, OperatorCase>> = {
   'purge-campaign': {
     ...purging,
     done: async (scene) => (await keysOf(scene)).length === 0,
+    again: ({ survivor, campaignId }) => survivor.purge(campaignId),
+  },
+  'note-over': {
+    ...purging,
+    done: async ({ ground, campaignId: id }) => (await ground.redis.zscore(OVER, `purged:${id}`)) !== null,
     again: ({ survivor, campaignId }) => survivor.purge(campaignId),
   },
   'forget-campaign': {
