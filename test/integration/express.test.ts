@@ -289,7 +289,7 @@ describe('the Express example', () => {
   test('a list without line ends, or in another encoding, is refused after its first pieces, however long it is', async () => {
     const pool = await open({ stock: { kind: 'codes' } });
     const send = (piece: Buffer) =>
-      new Promise<{ status: number; sent: number }>((resolve, reject) => {
+      new Promise<{ status: number | null; sent: number }>((resolve, reject) => {
         const path = `/campaigns/${pool}/codes`;
         const headers = { 'content-type': 'text/plain' };
         const req = request({ host: '127.0.0.1', port: example.port, method: 'POST', path, headers, agent: false });
@@ -307,13 +307,16 @@ describe('the Express example', () => {
           res.resume();
           res.once('end', () => resolve({ status: res.statusCode!, sent }));
         });
-        // The server does not read on, so the connection may break once the answer is here.
-        req.on('error', (error) => !answered && reject(error));
+        // The server does not read on, so the connection may break, even before the answer is read here.
+        req.on('error', (error: NodeJS.ErrnoException) => {
+          if (['EPIPE', 'ECONNRESET'].includes(error.code ?? '')) resolve({ status: null, sent });
+          else reject(error);
+        });
         more();
       });
     for (const piece of [Buffer.alloc(65_536, 97), Buffer.alloc(65_536, 0xe9), Buffer.alloc(65_536, '\n')]) {
       const { status, sent } = await send(piece);
-      expect(status).toBe(400);
+      expect([400, null]).toContain(status);
       expect(sent).toBeLessThan(400);
     }
     expect((await example.get(`/campaigns/${pool}`)).body).toMatchObject({ total: 0 });
