@@ -41,10 +41,12 @@ export async function sendUntilAnswered<T>(
   for (let sends = 0; sends < MAX_SENDS; sends++) {
     const again = sentBefore || sends > 0;
     if (again && monotonicMs() >= deadlineAt) break;
-    const answer = await send().catch((error: unknown) => {
+    try {
+      const answer = await send();
+      if (answer !== undefined) return answer;
+    } catch (error) {
       throw again ? inDoubt(error) : error;
-    });
-    if (answer !== undefined) return answer;
+    }
   }
   throw new RedisError(unanswered, { outcome: 'unknown' });
 }
@@ -65,12 +67,17 @@ export function underEpoch(
     const reply = await send(at);
     if (reply === undefined) return undefined;
     if (reply[0] === 'missing') await state.context.assertLost(state);
-    if (REASONS.includes(reply[0])) return { ...at, reply, refused: reply[0] as NotReadyReason };
-    if (reply[0] !== 'stale_epoch') return { ...at, reply, refused: null };
+    if (REASONS.includes(reply[0])) return answered(at, reply, reply[0] as NotReadyReason);
+    if (reply[0] !== 'stale_epoch') return answered(at, reply, null);
     const campaign = await state.refresh();
-    return typeof campaign === 'string' ? { ...at, reply: [campaign], refused: campaign } : undefined;
+    return typeof campaign === 'string' ? answered(at, [campaign], campaign) : undefined;
   };
   return sendUntilAnswered(unanswered, sendOnce, options);
+}
+
+/** Written out: a spread costs some 400 ns, and every call comes by here. */
+function answered({ epoch, fence, sentAt }: Sending, reply: Reply, refused: NotReadyReason | null): Answered {
+  return { epoch, fence, sentAt, reply, refused };
 }
 
 /** The same for a call that has no status for a state that is not ready, nor for the close. Throws `NotReadyError`, `CampaignConflictError`. */
@@ -78,14 +85,14 @@ export async function answerUnderEpoch(
   state: CampaignState,
   send: (at: Sending) => Promise<Reply | undefined>,
 ): Promise<Answered> {
-  const answered = await underEpoch(state, send);
-  if (answered.refused) throw notReady(state.id, answered.refused);
-  if (answered.reply[0] === 'closed')
+  const answer = await underEpoch(state, send);
+  if (answer.refused) throw notReady(state.id, answer.refused);
+  if (answer.reply[0] === 'closed')
     throw new CampaignConflictError(`campaign ${state.id} is closed; nothing was changed`);
-  if (answered.reply[0] === 'no_pool') {
+  if (answer.reply[0] === 'no_pool') {
     throw new CampaignConflictError(
       `campaign ${state.id} is ${state.rules.kind}: it has no code pool, and nothing was changed`,
     );
   }
-  return answered;
+  return answer;
 }

@@ -7,7 +7,9 @@ import {
   type CouponIssuerOptions,
   type Issuance,
   MemoryPersistence,
+  type RedisClient,
 } from '../../src/index.js';
+import { scripts } from '../../src/redis/scripts.js';
 import { RedisServer } from '../support/redis-server.js';
 
 const ID = 'launch';
@@ -58,6 +60,25 @@ const issueAll = (by: CouponIssuer, count: number) =>
       }
     }),
   );
+
+test('a process that opens a campaign while another one does finds it there, and resets nothing', async () => {
+  let opened = false;
+  const late: RedisClient = {
+    evalsha: async (sha1, ...args) => {
+      // Both found nothing; the other one was faster, and has given out a coupon by now.
+      if (sha1 === scripts.openCampaign.sha1 && !opened) {
+        opened = true;
+        await operator.openCampaign(COUNTED);
+        await issueAll(operator, 1);
+        await operator.idle();
+      }
+      return redis.evalsha(sha1, ...args);
+    },
+    eval: (...args) => redis.eval(...args),
+  };
+  const found = await issuerWith({ redis: late }).openCampaign(COUNTED);
+  expect(found).toMatchObject({ status: 'exists', campaign: { issued: 1, available: 19 } });
+});
 
 test('nobody passes a waiting room that a campaign was made anew with', async () => {
   await makeAnew(COUNTED, QUEUED);

@@ -26,7 +26,7 @@ export const OPERATING = [
     file: 'lua/open-campaign.lua',
     find: "if type(known) == 'string' then return",
     replace: "if type(known) == 'number' then return",
-    caughtBy: { file: 'test/integration/campaign.test.ts', test: 'a restart resets nothing' },
+    caughtBy: { file: 'test/integration/made-anew.test.ts', test: 'while another one does finds it there' },
   },
   {
     defect: 'an activation means whatever epoch is there',
