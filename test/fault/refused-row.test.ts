@@ -119,7 +119,7 @@ test('a caller who was told accepted meanwhile keeps that answer, and the unit g
     });
     return [{ verdict: 'refused', reason: 'unknown_customer' }];
   });
-  expect(await issuer.issue({ campaignId, ...REQUEST, timeoutMs: 30 })).toMatchObject({ status: 'accepted' });
+  expect(await issuer.issue({ campaignId, ...REQUEST, timeoutMs: 500 })).toMatchObject({ status: 'accepted' });
   refuse();
   await issuer.idle();
   expect(await quarantined(issuer)).toEqual([['ann', 1, 1]]);

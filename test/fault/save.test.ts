@@ -63,7 +63,7 @@ test('the database commits after the client gave up: accepted, then issued after
       return new Promise((_, reject) => options.signal.addEventListener('abort', () => reject(new Error('gave up'))));
     },
   };
-  const impatient = new CouponIssuer({ redis, persistence: late, timeoutMs: 50 });
+  const impatient = new CouponIssuer({ redis, persistence: late, timeoutMs: 500 });
   await impatient.openCampaign({ id: campaignId, stock: { kind: 'codes' } });
   await impatient.loadCodes(campaignId, ['A', 'B']);
   const result = await impatient.issue({ campaignId, userId: 'ann' });

@@ -383,7 +383,7 @@ describe('limits of a call', () => {
     const issuer = issuerWith();
     await issuer.openCampaign(counted(2));
     const end = persistence.hold();
-    expect(await issuer.issue({ campaignId: id, userId: 'ann', timeoutMs: 30 })).toMatchObject({
+    expect(await issuer.issue({ campaignId: id, userId: 'ann', timeoutMs: 500 })).toMatchObject({
       status: 'accepted',
       issuance: { code: null },
     });
@@ -401,7 +401,7 @@ describe('limits of a call', () => {
         }),
     });
     await issuer.openCampaign(counted(2));
-    expect(await issuer.issue({ campaignId: id, userId: 'ann', timeoutMs: 30 })).toMatchObject({ status: 'accepted' });
+    expect(await issuer.issue({ campaignId: id, userId: 'ann', timeoutMs: 500 })).toMatchObject({ status: 'accepted' });
     refuse();
     await issuer.idle();
     expect(await issuer.status({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'reserved' });
@@ -410,7 +410,7 @@ describe('limits of a call', () => {
 
   test('hooks that never answer cost a call its time-out, not its end', async () => {
     const never = () => new Promise<never>(() => {});
-    const timeoutMs = 30;
+    const timeoutMs = 500;
     const asking = issuerWith({ timeoutMs, eligible: never });
     await asking.openCampaign(counted(2));
     await expect(asking.issue({ campaignId: id, userId: 'ann' })).rejects.toMatchObject({ code: 'HOOK' });
