@@ -72,8 +72,6 @@ interface Care {
   settledAt: number;
   /** Monotonic ms. */
   dueAt: number;
-  /** When it was attended to last; monotonic ms. */
-  attendedAt: number;
   /** When somebody may be let through next, in a campaign with a waiting room; monotonic ms. */
   admitAt: number;
   /** When the absent are looked for next; monotonic ms. */
@@ -94,8 +92,6 @@ export class Worker implements SettleWorker {
   readonly #parts: WorkerParts;
   readonly #options: CheckedWorkerOptions;
   readonly #cares = new Map<string, Care>();
-  /** Those that are attended to now. */
-  readonly #attended = new Map<Care, Promise<void>>();
   /** The faults that stay until somebody acts; `null`: of the registry. */
   readonly #standing = new Map<string | null, string>();
   /** Resolves once it has stopped. */
@@ -172,24 +168,14 @@ export class Worker implements SettleWorker {
     await Promise.resolve();
     while (!this.#stopped) {
       await this.#list();
-      this.#begin();
+      const due = [...this.#cares.values()].filter((care) => nextAt(care) <= monotonicMs());
+      const next = async () => {
+        for (let care = due.shift(); care && !this.#stopped; care = due.shift()) {
+          await this.#parts.track(this.#attend(care));
+        }
+      };
+      await Promise.all(Array.from({ length: CAMPAIGNS_AT_A_TIME }, next));
       await this.#sleep();
-    }
-    await Promise.all(this.#attended.values());
-  }
-
-  /** Attends to what is due, longest ago first. A campaign that hangs keeps its place, so those that fail never take the last one. */
-  #begin(): void {
-    const due = [...this.#cares.values()].filter((care) => nextAt(care) <= monotonicMs() && !this.#attended.has(care));
-    due.sort((a, b) => Math.sign(a.failures) - Math.sign(b.failures) || a.attendedAt - b.attendedAt);
-    for (const care of due) {
-      if (this.#attended.size >= CAMPAIGNS_AT_A_TIME - (care.failures > 0 ? 1 : 0)) return;
-      care.attendedAt = monotonicMs();
-      const attended = this.#parts.track(this.#attend(care)).finally(() => {
-        this.#attended.delete(care);
-        this.#wake();
-      });
-      this.#attended.set(care, attended);
     }
   }
 
@@ -348,11 +334,7 @@ export class Worker implements SettleWorker {
     if (this.#stopped) return;
     const { intervalMs } = this.#options;
     const now = monotonicMs();
-    // With every place taken, what is due waits for one.
-    const isFull = this.#attended.size >= CAMPAIGNS_AT_A_TIME - 1;
-    const waiting = [...this.#cares.values()].filter((care) => !this.#attended.has(care));
-    const due = waiting.map(nextAt).filter((at) => !isFull || at > now);
-    const earliest = Math.min(this.#listedAt + intervalMs, ...due);
+    const earliest = Math.min(this.#listedAt + intervalMs, ...[...this.#cares.values()].map(nextAt));
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, Math.max(1, earliest - now));
       this.#wake = () => {
@@ -375,7 +357,6 @@ function newCare(id: string, size: number): Care {
     size,
     failures: 0,
     settledAt: -never,
-    attendedAt: -never,
     dueAt: 0,
     admitAt: never,
     tendAt: 0,
