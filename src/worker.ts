@@ -1,4 +1,5 @@
 import { onAbort } from './abort-group.js';
+import { backOff, type Care, leaveUntil, newCare, nextAt } from './care.js';
 import { monotonicMs } from './deadline.js';
 import { MisconfiguredError, NotReadyError, redacted, UnknownCampaignError } from './errors.js';
 import type { Emit, FaultEvent } from './events.js';
@@ -62,26 +63,6 @@ interface Room {
   readonly onJoined: (campaignId: string, wake: () => void) => () => void;
 }
 
-/** One campaign in the care of a worker. */
-interface Care {
-  readonly id: string;
-  /** How many it claims next: two while the database fails, then twice as many each time. */
-  size: number;
-  failures: number;
-  /** When something last came through; monotonic ms. For a moment after it the database is taken to work. */
-  settledAt: number;
-  /** Monotonic ms. */
-  dueAt: number;
-  /** When somebody may be let through next, in a campaign with a waiting room; monotonic ms. */
-  admitAt: number;
-  /** When the absent are looked for next; monotonic ms. */
-  tendAt: number;
-  /** Ends the listening for who joins. */
-  unlisten: (() => void) | null;
-  lastError: { error: Error; at: Date } | null;
-}
-
-const LONGEST_BACK_OFF_MS = 30_000;
 /** A closed campaign with nothing left, or one that is gone, is looked at once in so many intervals. */
 const RARELY = 60;
 const CAMPAIGNS_AT_A_TIME = 8;
@@ -92,6 +73,8 @@ export class Worker implements SettleWorker {
   readonly #parts: WorkerParts;
   readonly #options: CheckedWorkerOptions;
   readonly #cares = new Map<string, Care>();
+  /** Those that are attended to now. */
+  readonly #attended = new Map<Care, Promise<void>>();
   /** The faults that stay until somebody acts; `null`: of the registry. */
   readonly #standing = new Map<string | null, string>();
   /** Resolves once it has stopped. */
@@ -168,14 +151,24 @@ export class Worker implements SettleWorker {
     await Promise.resolve();
     while (!this.#stopped) {
       await this.#list();
-      const due = [...this.#cares.values()].filter((care) => nextAt(care) <= monotonicMs());
-      const next = async () => {
-        for (let care = due.shift(); care && !this.#stopped; care = due.shift()) {
-          await this.#parts.track(this.#attend(care));
-        }
-      };
-      await Promise.all(Array.from({ length: CAMPAIGNS_AT_A_TIME }, next));
+      this.#begin();
       await this.#sleep();
+    }
+    await Promise.all(this.#attended.values());
+  }
+
+  /** Attends to what is due, longest ago first. A campaign that hangs keeps its place, so those that fail never take the last one. */
+  #begin(): void {
+    const due = [...this.#cares.values()].filter((care) => nextAt(care) <= monotonicMs() && !this.#attended.has(care));
+    due.sort((a, b) => Math.sign(a.failures) - Math.sign(b.failures) || a.attendedAt - b.attendedAt);
+    for (const care of due) {
+      if (this.#attended.size >= CAMPAIGNS_AT_A_TIME - (care.failures > 0 ? 1 : 0)) return;
+      care.attendedAt = monotonicMs();
+      const attended = this.#parts.track(this.#attend(care)).finally(() => {
+        this.#attended.delete(care);
+        this.#wake();
+      });
+      this.#attended.set(care, attended);
     }
   }
 
@@ -231,7 +224,7 @@ export class Worker implements SettleWorker {
       if (empty === 'opening' && error instanceof NotReadyError) return this.#rest(care, 1);
       // The database is not to blame for a state that is not ready, and a rebuild ends that from one moment to the next.
       if (error instanceof NotReadyError) this.#rest(care, 1);
-      else this.#backOff(care);
+      else backOff(care, this.#options);
       this.#fault(care.id, error);
     }
   }
@@ -255,7 +248,7 @@ export class Worker implements SettleWorker {
       const healthy = monotonicMs() - care.settledAt < HEALTHY_MS;
       const { claimed, settled, waitMs } = await this.#parts.settleBatch(serving, asked, healthy);
       if (settled > 0) care.settledAt = monotonicMs();
-      if (claimed.length > 0 && settled === 0) return this.#backOff(care);
+      if (claimed.length > 0 && settled === 0) return backOff(care, this.#options);
       if (settled > 0) care.failures = 0;
       if (settled === claimed.length) care.size = Math.min(batchSize, 2 * care.size);
       if (claimed.length < asked) {
@@ -284,7 +277,7 @@ export class Worker implements SettleWorker {
       const healthy = monotonicMs() - care.settledAt < HEALTHY_MS;
       const { status, admitted, issued, waiting, gone, waitMs } = await room.admitBatch(serving, care.size, healthy);
       if (status === 'closed') care.admitAt = monotonicMs() + RARELY * intervalMs;
-      if (admitted > 0 && issued === 0) return this.#backOff(care);
+      if (admitted > 0 && issued === 0) return backOff(care, this.#options);
       if (issued > 0) {
         care.settledAt = monotonicMs();
         care.failures = 0;
@@ -320,26 +313,21 @@ export class Worker implements SettleWorker {
     return backlog?.closed && backlog.reserved === backlog.quarantined ? RARELY * this.#options.intervalMs : 0;
   }
 
-  #backOff(care: Care): void {
-    const longest = Math.max(LONGEST_BACK_OFF_MS, this.#options.intervalMs);
-    const backOff = Math.min(longest, this.#options.intervalMs * 2 ** care.failures);
-    care.failures = Math.min(care.failures + 1, 30);
-    // One from the line and one that was claimed before: what is at fault is told from what is not.
-    care.size = Math.min(2, this.#options.batchSize);
-    // Jitter: the workers of all processes must not come back to a struggling database in one step.
-    leaveUntil(care, monotonicMs() + backOff * (0.5 + Math.random() / 2));
-  }
-
   async #sleep(): Promise<void> {
     if (this.#stopped) return;
     const { intervalMs } = this.#options;
     const now = monotonicMs();
-    const earliest = Math.min(this.#listedAt + intervalMs, ...[...this.#cares.values()].map(nextAt));
+    // With every place taken, what is due waits for one.
+    const isFull = this.#attended.size >= CAMPAIGNS_AT_A_TIME - 1;
+    const waiting = [...this.#cares.values()].filter((care) => !this.#attended.has(care));
+    const due = waiting.map(nextAt).filter((at) => !isFull || at > now);
+    const earliest = Math.min(this.#listedAt + intervalMs, ...due);
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, Math.max(1, earliest - now));
       this.#wake = () => {
         clearTimeout(timer);
-        resolve();
+        // Where answers need no turn of the event loop, campaign after campaign would starve the timers of this process.
+        setImmediate(resolve);
       };
     });
   }
@@ -348,29 +336,4 @@ export class Worker implements SettleWorker {
 /** Purged, expired, or never opened. */
 function isOver(error: unknown): error is CampaignOverError | UnknownCampaignError {
   return error instanceof CampaignOverError || error instanceof UnknownCampaignError;
-}
-
-function newCare(id: string, size: number): Care {
-  const never = Number.POSITIVE_INFINITY;
-  return {
-    id,
-    size,
-    failures: 0,
-    settledAt: -never,
-    dueAt: 0,
-    admitAt: never,
-    tendAt: 0,
-    unlisten: null,
-    lastError: null,
-  };
-}
-
-/** Nothing is done for it before; monotonic ms. */
-function leaveUntil(care: Care, at: number): void {
-  care.dueAt = at;
-  care.admitAt = Math.max(care.admitAt, at);
-}
-
-function nextAt({ dueAt, admitAt }: Care): number {
-  return Math.min(dueAt, admitAt);
 }

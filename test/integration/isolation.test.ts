@@ -123,3 +123,30 @@ test('while deliveries of a campaign hang, the others are delivered', async () =
   expect(new Set(await Promise.all(hanging))).toEqual(new Set(['issued']));
   clearInterval(letGo);
 });
+
+test('a worker whose settling of one campaign hangs goes on with the others', async () => {
+  const [sick, well] = named(2) as [string, string];
+  const persistence = new Gate();
+  const issuer = await issuerOf([], { persistence });
+  for (const id of [sick, well]) {
+    await issuer.openCampaign({ id, stock: { kind: 'unlimited' }, saveMode: 'write-behind' });
+  }
+  persistence.held.add(sick);
+  expect(await statusOf(issuer, sick, 0)).toBe('accepted');
+  const worker = issuer.startWorker({ intervalMs: 5, campaigns: [sick, well] });
+  await until(() => persistence.waiting === 1);
+  // Each is accepted after the one before was settled, so no single look of the worker finds all of them.
+  const issued: number[] = [];
+  for (const user of [1, 2, 3]) {
+    expect(await statusOf(issuer, well, user)).toBe('accepted');
+    const isSettled = async () => (await issuer.inspect(well)).reserved === 0;
+    if (await until(isSettled, 8_000).catch(() => 'hangs')) break;
+    issued.push(user);
+  }
+  expect(issued).toEqual([1, 2, 3]);
+  expect(persistence.waiting).toBe(1);
+  persistence.letGo();
+  await worker.stop();
+  await issuer.settle(sick);
+  expect(await issuer.inspect(sick)).toMatchObject({ reserved: 0, issued: 1 });
+});

@@ -188,4 +188,14 @@ export const ISOLATION = [
     replace: '',
     caughtBy: { file: 'test/integration/closing.test.ts', test: 'a stream ends when the issuer closes' },
   },
+  {
+    defect: 'a worker waits for every campaign before it looks again',
+    file: 'src/worker.ts',
+    find: '      this.#begin();\n      await this.#sleep();',
+    replace: '      this.#begin();\n      await Promise.all(this.#attended.values());\n      await this.#sleep();',
+    caughtBy: {
+      file: 'test/integration/isolation.test.ts',
+      test: 'a worker whose settling of one campaign hangs goes on with the others',
+    },
+  },
 ];

@@ -8,7 +8,7 @@ const ROOT = new URL('../../', import.meta.url).pathname;
 const FLOORS: readonly (readonly RegExp[])[] = [
   [/^index$/],
   [/^coupon-issuer$/],
-  [/^(worker|status)$/, /^waiting-room\/waiting-room$/],
+  [/^(worker|care|status)$/, /^waiting-room\/waiting-room$/],
   [/^waiting-room\/(admission|announcer|join|lines|watch|watcher|server-sent-events)$/],
   [/^(attempts|open|rebuild|reconcile|eligibility|issue|issuing|settle|told|quarantine|load|flight)$/],
   [/^read-codes\//],
