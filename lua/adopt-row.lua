@@ -3,7 +3,7 @@
 --
 -- KEYS     campaign grants senders leases returned pool codes queue tickets presence ended
 -- ARGV     epoch, then for each reservation: field id stamp delivered rowField rowId rowSerial rowIssuedAt rowCode
--- RETURNS  missing | stale_epoch, alone; or ok, ended, then for each: adopted | issued | taken_over | retaken | gone
+-- RETURNS  missing | stale_epoch, alone; or ok, the campaign's stamp, ended, then for each: adopted | issued | taken_over | retaken | gone
 -- WRITES   leases grants returned pool codes campaign
 -- COST     O(reservations * (log leases + the first and last 500 free units) + 1,000 units that are skipped)
 local campaignKey, grantsKey, leasesKey, returnedKey, poolKey, codesKey =
@@ -24,7 +24,7 @@ if campaign.epoch ~= epoch then return { campaign.epoch and 'stale_epoch' or 'mi
 local fields, rowFields = namedFields(FIRST, STRIDE), namedFields(FIRST + 4, STRIDE)
 for _, field in ipairs(rowFields) do fields[#fields + 1] = field end
 local records = readRecords(fields)
-local reply, ended, grantWrites, units, rows = { 'ok', '0' }, {}, {}, {}, {}
+local reply, ended, grantWrites, units, rows = { 'ok', '', '0' }, {}, {}, {}, {}
 
 local function adopt(field, record, delivered, rowField, row)
   records[field] = nil
@@ -37,18 +37,16 @@ local function adopt(field, record, delivered, rowField, row)
   if stands then return end
   records[rowField] = row
   rows[#rows + 1] = row
-  grantWrites[#grantWrites + 1] = rowField
-  grantWrites[#grantWrites + 1] = encodeRecord(row)
+  grantWrites[#grantWrites + 1], grantWrites[#grantWrites + 2] = rowField, encodeRecord(row)
   campaign.issued = campaign.issued + 1
 end
 
 for i = FIRST, #ARGV, STRIDE do
   local field, id, stamp, delivered, rowField, rowId, rowSerial, rowIssuedAt, rowCode = unpack(ARGV, i, i + STRIDE - 1)
-  local record = records[field]
-  local word = lookAt(record, id, stamp)
+  local word = lookAt(records[field], id, stamp)
   if word == 'held' then
     local row = { state = 'i', tries = '', stamp = '0', serial = rowSerial, issuedAt = rowIssuedAt, id = rowId, code = rowCode }
-    adopt(field, record, delivered == '1', rowField, row)
+    adopt(field, records[field], delivered == '1', rowField, row)
   end
   reply[#reply + 1] = word == 'held' and 'adopted' or word
 end
@@ -63,6 +61,8 @@ if #ended > 0 then
   giveBack(units)
   takeUnitsOf(rows)
   campaign.reserved = campaign.reserved - #ended
-  reply[2] = finish()
+  raiseStamp()
+  reply[3] = finish()
 end
+reply[2] = integer(campaign.stamp)
 return { unpack(reply) }

@@ -2,7 +2,8 @@
 --
 -- KEYS     campaign grants senders leases returned pool codes queue tickets presence ended
 -- ARGV     epoch retainMs; retainMs is empty to keep the keys
--- RETURNS  missing | rebuilding | stale_epoch | other_retention, alone; or done, nowMs, closedAt, the instant of the expiry (or empty)
+-- RETURNS  missing | rebuilding | stale_epoch | other_retention, alone; or done, the campaign's stamp, nowMs, closedAt,
+--          the instant of the expiry (or empty)
 -- WRITES   campaign; and the expiry of all keys
 -- COST     O(1)
 local campaignKey, returnedKey, poolKey = KEYS[1], KEYS[5], KEYS[6]
@@ -22,11 +23,13 @@ redis.call('PERSIST', campaignKey)
 if not campaign.closedAt then
   campaign.closedAt = nowMs
   redis.call('HSET', campaignKey, 'closedAt', integer(nowMs))
+  raiseStamp()
 end
 if retainMs ~= '' and not campaign.retainMs then
   campaign.retainMs = tonumber(retainMs)
   redis.call('HSET', campaignKey, 'retainMs', retainMs)
+  raiseStamp()
 end
 finish()
 local goneAt = expiresAt()
-return { 'done', integer(nowMs), integer(campaign.closedAt), goneAt and integer(goneAt) or '' }
+return { 'done', integer(campaign.stamp), integer(nowMs), integer(campaign.closedAt), goneAt and integer(goneAt) or '' }

@@ -80,8 +80,8 @@ if #fresh > 0 or not rebuilt then
     local filled = math.min(#fresh, #vacant)
     campaign.returned = campaign.returned - filled
     redis.call('LTRIM', returnedKey, filled, -1)
-    campaign.stamp = math.max(nowMicros, campaign.stamp + 1)
   end
+  campaign.stamp = math.max(nowMicros, campaign.stamp + 1)
   campaign.pool, campaign.codes = campaign.pool + #fresh, campaign.codes + #fresh
   campaign.total = (campaign.total or 0) + #fresh
   redis.call('HSET', campaignKey, 'total', integer(campaign.total), 'codes', integer(campaign.codes))

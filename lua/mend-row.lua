@@ -3,7 +3,7 @@
 --
 -- KEYS     campaign grants senders leases returned pool codes queue tickets presence ended
 -- ARGV     epoch fence field id serial issuedAt code place; place is free, beyond or nobody
--- RETURNS  missing | rebuilding | stale_epoch | rolled_back, alone; or mended | moved, alone
+-- RETURNS  missing | rebuilding | stale_epoch | rolled_back, alone; or moved, alone; or mended, the campaign's stamp
 -- WRITES   campaign grants returned pool codes
 -- COST     O(free units)
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey =
@@ -32,8 +32,9 @@ local row = { state = 'i', tries = '', stamp = '0', serial = serial, issuedAt = 
 if place == 'free' and not takeFree(unitOf(row), 1) then return { 'moved' } end
 redis.call('HSET', grantsKey, field, encodeRecord(row))
 campaign.issued = campaign.issued + 1
+campaign.stamp = math.max(nowMicros, campaign.stamp + 1)
 if place == 'nobody' then campaign.withdrawn = campaign.withdrawn - 1 end
 if place == 'beyond' then takeBeyond(number) end
 knowCodesOf({ row })
 finish()
-return { 'mended' }
+return { 'mended', integer(campaign.stamp) }

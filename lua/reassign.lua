@@ -4,7 +4,7 @@
 -- KEYS     campaign grants senders leases returned pool codes queue tickets presence ended
 -- ARGV     epoch, then for each reservation: field id stamp serial keep code; serial is the refused one, keep is 1 to
 --          change the code alone, code is a newly generated one, or empty
--- RETURNS  missing | stale_epoch, alone; or ok, ended, then for each: word, record. Words: reassigned sold_out issued
+-- RETURNS  missing | stale_epoch, alone; or ok, the campaign's stamp, ended, then for each: word, record. Words: reassigned sold_out issued
 --          taken_over retaken gone; the record is '' with sold_out and gone
 -- WRITES   leases grants returned pool campaign
 -- COST     O(reservations * log leases)
@@ -25,7 +25,7 @@ local records = readRecords(namedFields(FIRST, STRIDE))
 takeUnits((#ARGV - FIRST + 1) / STRIDE)
 local stamp = integer(math.max(nowMicros, campaign.stamp + 1))
 local lease = integer(nowMs + campaign.leaseMs)
-local reply, grantWrites, leaseWrites, lost = { 'ok', '0' }, {}, {}, {}
+local reply, grantWrites, leaseWrites, lost = { 'ok', '', '0' }, {}, {}, {}
 
 local function moveOn(field, record, keep, code)
   if not keep then
@@ -41,8 +41,7 @@ local function moveOn(field, record, keep, code)
   end
   if not fromPool then record.code = code end
   record.state, record.tries, record.stamp = 't', '', stamp
-  grantWrites[#grantWrites + 1] = field
-  grantWrites[#grantWrites + 1] = encodeRecord(record)
+  grantWrites[#grantWrites + 1], grantWrites[#grantWrites + 2] = field, encodeRecord(record)
   leaseWrites[#leaseWrites + 1] = lease
   leaseWrites[#leaseWrites + 1] = field
   return 'reassigned'
@@ -69,6 +68,7 @@ if #grantWrites + #lost > 0 then
   writeTaken()
   campaign.reserved = campaign.reserved - #lost
   campaign.stamp = tonumber(stamp)
-  reply[2] = finish()
+  reply[3] = finish()
 end
+reply[2] = integer(campaign.stamp)
 return { unpack(reply) }

@@ -2,7 +2,7 @@
 --
 -- KEYS     campaign grants senders leases returned pool codes queue tickets presence ended
 -- ARGV     epoch, then for each reservation: field id stamp
--- RETURNS  missing | stale_epoch, alone; or ok, then for each: word, record. Words: released issued taken_over retaken gone;
+-- RETURNS  missing | stale_epoch, alone; or ok, the campaign's stamp, then for each: word, record. Words: released issued taken_over retaken gone;
 --          the record is '' with gone
 -- WRITES   leases grants returned pool campaign
 -- COST     O(reservations * log leases)
@@ -20,7 +20,7 @@ local FIRST, STRIDE = 2, 3
 if campaign.epoch ~= epoch then return { campaign.epoch and 'stale_epoch' or 'missing' } end
 
 local records = readRecords(namedFields(FIRST, STRIDE))
-local reply, freed, units = { 'ok' }, {}, {}
+local reply, freed, units = { 'ok', '' }, {}, {}
 for i = FIRST, #ARGV, STRIDE do
   local field, id, stamp = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   local record = records[field]
@@ -42,6 +42,8 @@ if #freed > 0 then
   writeAll('HDEL', grantsKey, freed)
   giveBack(units)
   campaign.reserved = campaign.reserved - #freed
+  raiseStamp()
   finish()
 end
+reply[2] = integer(campaign.stamp)
 return { unpack(reply) }

@@ -2,7 +2,7 @@
 --
 -- KEYS     campaign grants senders leases returned pool codes queue tickets presence ended
 -- ARGV     epoch fence field id
--- RETURNS  missing | rebuilding | stale_epoch | rolled_back, alone; or reopened | moved, alone
+-- RETURNS  missing | rebuilding | stale_epoch | rolled_back, alone; or moved, alone; or reopened, the campaign's stamp
 -- WRITES   campaign grants leases
 -- COST     O(log leases)
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey =
@@ -27,4 +27,4 @@ campaign.stamp = tonumber(stamp)
 saveCounters()
 -- The expiry that a close has set must not end a reservation; whatever ends the last one sets it again.
 for _, key in ipairs(KEYS) do redis.call('PERSIST', key) end
-return { 'reopened' }
+return { 'reopened', stamp }

@@ -2,11 +2,13 @@
 --
 -- KEYS     campaign pool codes
 -- ARGV     epoch fence fromTail unit code
--- RETURNS  missing | rebuilding | stale_epoch | rolled_back | no_pool | moved (look again) | duplicate | replaced, alone
+-- RETURNS  missing | rebuilding | stale_epoch | rolled_back | no_pool | moved (look again) | duplicate, alone; or replaced,
+--          the campaign's stamp
 -- WRITES   codes campaign pool
 -- COST     O(distance from the nearer end of the pool)
 local campaignKey, poolKey, codesKey = KEYS[1], KEYS[2], KEYS[3]
 local epoch, fence, fromTail, unit, code = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], ARGV[5]
+--- @include "include/now"
 --- @include "include/campaign"
 --- @include "include/serving"
 
@@ -17,10 +19,11 @@ if redis.call('SCARD', codesKey) ~= campaign.codes then return { 'missing' } end
 local index = integer(-fromTail)
 local replacement = string.match(unit, '^(%d+):') .. ':' .. code
 local there = redis.call('LINDEX', poolKey, index)
-if there == replacement then return { 'replaced' } end
+if there == replacement then return { 'replaced', integer(campaign.stamp) } end
 if there ~= unit then return { 'moved' } end
 if redis.call('SISMEMBER', codesKey, code) == 1 then return { 'duplicate' } end
 redis.call('SADD', codesKey, code)
-redis.call('HINCRBY', campaignKey, 'codes', 1)
+local stamp = integer(math.max(nowMicros, campaign.stamp + 1))
+redis.call('HSET', campaignKey, 'codes', integer(campaign.codes + 1), 'stamp', stamp)
 redis.call('LSET', poolKey, index, replacement)
-return { 'replaced' }
+return { 'replaced', stamp }

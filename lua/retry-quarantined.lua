@@ -2,7 +2,7 @@
 --
 -- KEYS     campaign grants leases
 -- ARGV     epoch, then for each reservation: field id
--- RETURNS  missing | rebuilding | stale_epoch, alone; or ok, then for each: retried | not_quarantined
+-- RETURNS  missing | rebuilding | stale_epoch, alone; or ok, the campaign's stamp, then for each: retried | not_quarantined
 -- WRITES   leases grants campaign
 -- COST     O(reservations * log leases)
 local campaignKey, grantsKey, leasesKey = KEYS[1], KEYS[2], KEYS[3]
@@ -20,15 +20,15 @@ local refusal = unserved(epoch)
 if refusal then return { refusal } end
 
 local records = readRecords(namedFields(FIRST, STRIDE))
-local reply, grantWrites, leaseWrites = { 'ok' }, {}, {}
+local reply, grantWrites, leaseWrites = { 'ok', '' }, {}, {}
 -- A new stamp: a late copy of what put it into quarantine must not do so again.
-local stamp = integer(math.max(nowMicros, campaign.stamp + 1))
+raiseStamp()
 for i = FIRST, #ARGV, STRIDE do
   local field, id = ARGV[i], ARGV[i + 1]
   local record = records[field]
   local due = record and record.id == id and redis.call('ZSCORE', leasesKey, field)
   if type(due) == 'string' and tonumber(due) == tonumber(NEVER) then
-    record.tries, record.stamp = '', stamp
+    record.tries, record.stamp = '', integer(campaign.stamp)
     grantWrites[#grantWrites + 1] = field
     grantWrites[#grantWrites + 1] = encodeRecord(record)
     leaseWrites[#leaseWrites + 1] = integer(nowMs)
@@ -40,5 +40,6 @@ for i = FIRST, #ARGV, STRIDE do
 end
 writeAll('HSET', grantsKey, grantWrites)
 writeAll('ZADD', leasesKey, leaseWrites)
-if #grantWrites > 0 then redis.call('HSET', campaignKey, 'stamp', stamp) end
+if #grantWrites > 0 then saveCounters() end
+reply[2] = integer(campaign.stamp)
 return { unpack(reply) }

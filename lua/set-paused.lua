@@ -2,7 +2,7 @@
 --
 -- KEYS     campaign senders
 -- ARGV     epoch sender call paused
--- RETURNS  missing | rebuilding | stale_epoch | closed | lapsed | done, alone
+-- RETURNS  missing | rebuilding | stale_epoch | closed | lapsed, alone; or done, the campaign's stamp
 -- WRITES   senders campaign
 -- COST     O(1)
 local campaignKey, sendersKey = KEYS[1], KEYS[2]
@@ -16,5 +16,9 @@ if refusal then return { refusal } end
 if campaign.closedAt then return { 'closed' } end
 if repeated then return { 'lapsed' } end
 noteCall()
-redis.call('HSET', campaignKey, 'paused', paused)
-return { 'done' }
+if campaign.paused ~= paused then
+  raiseStamp()
+  redis.call('HSET', campaignKey, 'paused', paused)
+  saveCounters()
+end
+return { 'done', integer(campaign.stamp) }

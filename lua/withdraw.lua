@@ -2,7 +2,7 @@
 --
 -- KEYS     campaign grants senders leases returned pool codes queue tickets presence ended
 -- ARGV     epoch, then for each reservation: field id stamp
--- RETURNS  missing | stale_epoch, alone; or ok, ended, then for each: withdrawn | issued | taken_over | retaken | gone
+-- RETURNS  missing | stale_epoch, alone; or ok, the campaign's stamp, ended, then for each: withdrawn | issued | taken_over | retaken | gone
 -- WRITES   leases grants campaign
 -- COST     O(reservations * log leases)
 local campaignKey, grantsKey, leasesKey, returnedKey, poolKey = KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6]
@@ -19,7 +19,7 @@ local FIRST, STRIDE = 2, 3
 if campaign.epoch ~= epoch then return { campaign.epoch and 'stale_epoch' or 'missing' } end
 
 local records = readRecords(namedFields(FIRST, STRIDE))
-local reply, withdrawn = { 'ok', '0' }, {}
+local reply, withdrawn = { 'ok', '', '0' }, {}
 for i = FIRST, #ARGV, STRIDE do
   local field, id, stamp = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   local word = lookAt(records[field], id, stamp)
@@ -36,6 +36,8 @@ if #withdrawn > 0 then
   writeAll('HDEL', grantsKey, withdrawn)
   campaign.reserved = campaign.reserved - #withdrawn
   campaign.withdrawn = campaign.withdrawn + #withdrawn
-  reply[2] = finish()
+  raiseStamp()
+  reply[3] = finish()
 end
+reply[2] = integer(campaign.stamp)
 return { unpack(reply) }

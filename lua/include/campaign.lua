@@ -1,5 +1,5 @@
 -- campaign: the fields of the campaign hash (campaignKey); an absent field is nil, a number is a float.
--- saveCounters writes back what a script may change.
+-- saveCounters writes back what a script may change, the stamp among it.
 local unpack = unpack or table.unpack
 local function integer(number) return string.format('%.0f', number) end
 
@@ -32,3 +32,7 @@ local function saveCounters()
   end
   if #values > 0 then redis.call('HSET', campaignKey, unpack(values)) end
 end
+
+-- For a script that sends no fence, so that a process notices a state that lost its change. It adds one, once, and does not go up to the clock: on
+-- a state that went back, the stamp must not pass the stamps that processes saw.
+local function raiseStamp() campaign.stamp = found[1] + 1 end

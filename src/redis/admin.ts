@@ -62,6 +62,7 @@ export async function setPaused(state: CampaignState, paused: boolean): Promise<
   await answerUnderEpoch(state, async ({ epoch }) => {
     const args = { epoch, sender, call: String(nextCall()), paused: paused ? '1' : '0' };
     const reply = await state.run(scripts.setPaused, args);
+    if (reply[0] === 'done') state.sawStamp(Number(reply[1]));
     return reply[0] === 'lapsed' ? undefined : reply;
   });
 }
@@ -76,8 +77,9 @@ export async function closeCampaign(state: CampaignState, retainMs: number | nul
       `campaign ${state.id} was closed with another retainMs, which counts; nothing was changed. To remove it earlier, call purge()`,
     );
   }
-  const [nowMs, closedAt] = [Number(reply[1]), Number(reply[2])];
-  if (reply[3] !== '') await noteOver(state.context, state.id, { closedAt, goneAt: Number(reply[3]), nowMs });
+  const [, stamp, nowMs, closedAt, goneAt] = reply.map(Number);
+  state.sawStamp(stamp!);
+  if (reply[4] !== '') await noteOver(state.context, state.id, { closedAt: closedAt!, goneAt: goneAt!, nowMs: nowMs! });
 }
 
 export interface Restocked {
@@ -171,6 +173,7 @@ export async function replaceInPool(
     const { reply } = await answerUnderEpoch(state, ({ epoch, fence }) =>
       state.run(scripts.replaceCode, { epoch, fence, ...found }),
     );
+    if (reply[0] === 'replaced') state.sawStamp(Number(reply[1]));
     if (reply[0] !== 'moved') return reply[0] as 'replaced' | 'duplicate';
     fromTail = '1';
   }
@@ -181,9 +184,10 @@ export async function findUser(state: CampaignState, userId: string): Promise<Is
   const { reply, epoch } = await answerUnderEpoch(state, ({ epoch, fence }) =>
     state.run(scripts.findUser, { epoch, fence, userId }),
   );
+  state.sawStamp(Number(reply[1]));
   const of = { campaignId: state.id, userId, epoch };
   const issuances: Issuance[] = [];
-  for (let i = 1; i < reply.length; i += 2) {
+  for (let i = 2; i < reply.length; i += 2) {
     const issuance = decodeIssuance(String(reply[i]), String(reply[i + 1]), of);
     issuances.push(issuance.state === 'issued' ? issuance : withoutCode(issuance));
   }

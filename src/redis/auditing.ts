@@ -25,6 +25,8 @@ export async function readBooks(state: CampaignState): Promise<Books> {
   for (let i = 3; i < reply.length; i += 2) fields.set(String(reply[i]), String(reply[i + 1]));
   if (fields.has('building')) throw notReady(state.id, 'rebuilding');
   const number = (name: string) => Number(fields.get(name) ?? 0);
+  // The scans that follow answer for this state or a later one.
+  if (fields.get('epoch') === state.epoch) state.sawStamp(number('stamp'));
   // Where people wait the stamp moves with the line, which says nothing of the units.
   const stamp = fields.has('room') ? [] : ['stamp'];
   const moving = ['epoch', ...stamp, 'total', 'lastSerial', 'reserved', 'issued', 'withdrawn', 'returned', 'pool'];
@@ -108,13 +110,18 @@ export async function mendRow(state: CampaignState, epoch: string, row: Issuance
     code: row.code ?? '',
     place,
   };
-  return (await answered(state, state.run(scripts.mendRow, args)))[0] === 'mended';
+  return repaired(state, await answered(state, state.run(scripts.mendRow, args)), 'mended');
 }
 
 /** Lets settle save it again. One round trip. */
 export async function reopenGrant(state: CampaignState, epoch: string, issuance: Issuance): Promise<boolean> {
   const args = { epoch, fence: state.fence, field: fieldOf(issuance.grant, issuance.userId), id: issuance.id };
-  return (await answered(state, state.run(scripts.reopenGrant, args)))[0] === 'reopened';
+  return repaired(state, await answered(state, state.run(scripts.reopenGrant, args)), 'reopened');
+}
+
+function repaired(state: CampaignState, [word, stamp]: Reply, done: 'mended' | 'reopened'): boolean {
+  if (word === done) state.sawStamp(Number(stamp));
+  return word === done;
 }
 
 function issuanceAt(state: CampaignState, epoch: string, field: string, record: string): Issuance {

@@ -164,6 +164,7 @@ export class CampaignState {
     if (campaign.epoch === this.#epoch && Number(fields.get('stamp')) < fence) return 'rolled_back';
     if (campaign.epoch !== this.#epoch) this.#fence = 0;
     this.#epoch = campaign.epoch;
+    this.sawStamp(Number(fields.get('stamp')));
     this.#leaseMs = campaign.leaseMs;
     this.#rules = rulesOf(campaign, fields);
     this.#mismatch = mismatchOf(this.id, campaign.needs, this.context.has);

@@ -117,11 +117,11 @@ export class Holding {
   }
 
   async #release(items: Reservation[]): Promise<ReleaseAnswer[]> {
-    const reply = await this.#send(scripts.release, items);
+    const reply = this.#noteStamp(await this.#send(scripts.release, items));
     return items.map((item, i) => {
-      const word = this.#wordAt(reply, 1 + 2 * i) as ReleaseAnswer['word'];
+      const word = this.#wordAt(reply, 2 + 2 * i) as ReleaseAnswer['word'];
       if (word !== 'issued' && word !== 'taken_over') return { word };
-      return { word, issuance: this.#recordAt(reply, 2 + 2 * i, item) };
+      return { word, issuance: this.#recordAt(reply, 3 + 2 * i, item) };
     });
   }
 
@@ -135,14 +135,14 @@ export class Holding {
       keep: keepSerial ? '1' : '0',
       code,
     }));
-    const reply = await this.#send(scripts.reassign, named);
-    this.#noteEnd(reply[1]);
+    const reply = this.#noteStamp(await this.#send(scripts.reassign, named));
+    this.#noteEnd(reply[2]);
     return items.map(({ reservation }, i) => {
-      const word = this.#wordAt(reply, 2 + 2 * i) as ReassignAnswer['word'];
+      const word = this.#wordAt(reply, 3 + 2 * i) as ReassignAnswer['word'];
       if (word === 'sold_out' || word === 'retaken' || word === 'gone' || word === 'stale') return { word };
-      if (word !== 'reassigned') return { word, issuance: this.#recordAt(reply, 3 + 2 * i, reservation) };
+      if (word !== 'reassigned') return { word, issuance: this.#recordAt(reply, 4 + 2 * i, reservation) };
       const { grant, userId, epoch } = reservation.issuance;
-      const named = { grant: String(grant), userId, record: String(reply[3 + 2 * i]), epoch, sentAt };
+      const named = { grant: String(grant), userId, record: String(reply[4 + 2 * i]), epoch, sentAt };
       return { word, reservation: toReservation(this.#state, { ...named, mayRelease: false }) };
     });
   }
@@ -159,9 +159,9 @@ export class Holding {
       rowIssuedAt: String(row.issuedAt.getTime()),
       rowCode: row.code ?? '',
     }));
-    const reply = await this.#send(scripts.adoptRow, named);
-    this.#noteEnd(reply[1]);
-    return items.map((_, i) => this.#wordAt(reply, 2 + i) as AdoptWord);
+    const reply = this.#noteStamp(await this.#send(scripts.adoptRow, named));
+    this.#noteEnd(reply[2]);
+    return items.map((_, i) => this.#wordAt(reply, 3 + i) as AdoptWord);
   }
 
   async #confirm(items: Reservation[]): Promise<ConfirmWord[]> {
@@ -172,9 +172,9 @@ export class Holding {
   }
 
   async #withdraw(items: Reservation[]): Promise<WithdrawWord[]> {
-    const reply = await this.#send(scripts.withdraw, items);
-    this.#noteEnd(reply[1]);
-    return items.map((_, i) => this.#wordAt(reply, 2 + i) as WithdrawWord);
+    const reply = this.#noteStamp(await this.#send(scripts.withdraw, items));
+    this.#noteEnd(reply[2]);
+    return items.map((_, i) => this.#wordAt(reply, 3 + i) as WithdrawWord);
   }
 
   #wordAt(reply: Reply, index: number): string {
@@ -196,6 +196,12 @@ export class Holding {
     } catch (error) {
       throw inDoubt(error);
     }
+  }
+
+  /** A user may be told that nothing was issued: this process must notice a state in which the unit is reserved again. */
+  #noteStamp(reply: Reply): Reply {
+    if (reply[0] === 'ok') this.#state.sawStamp(Number(reply[1]));
+    return reply;
   }
 
   #noteEnd(ended: string | number | undefined): void {

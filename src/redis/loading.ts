@@ -47,7 +47,8 @@ export async function loadChunk(state: CampaignState, loading: Loading, chunk: C
       `the load ${loading.loadId} lost its place in campaign ${state.id}, which was rebuilt meanwhile: load the list again`,
     );
   }
-  const [, offset, digest, total, , by, added, places] = reply.map(String);
+  const [, offset, digest, total, stamp, by, added, places] = reply.map(String);
+  state.sawStamp(Number(stamp));
   const duplicates = places === '' ? [] : places!.split(',').map((place) => Number(place) - 1);
   const isThis = by === loading.caller && Number(offset) === chunk.offset + codes.length;
   const loaded = isThis ? { added: Number(added), duplicates } : null;

@@ -58,6 +58,7 @@ export async function retryQuarantined(
     const { reply } = await answerUnderEpoch(state, ({ epoch }) =>
       state.run(scripts.retryQuarantined, { epoch }, items),
     );
+    state.sawStamp(Number(reply[1]));
     retried += reply.filter((word) => word === 'retried').length;
   }
   return retried;

@@ -4,10 +4,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { scripts } from '../../src/redis/scripts.js';
 import { dump } from '../support/campaigns.js';
 import { RedisServer } from '../support/redis-server.js';
-import { EPOCH, openWorld } from './world.js';
+import { type Call, EPOCH, openWorld, type World } from './world.js';
 
 /** Later than any clock of the tests. */
 const AHEAD = 8_000_000_000_000_000;
+const STAMP = expect.stringMatching(/^\d+$/);
 
 let server: RedisServer;
 let redis: Redis;
@@ -43,6 +44,18 @@ test.each(['reserve', 'admit-line'])(
   },
 );
 
+/** The scripts of each row of a table in the chapter about the fence, by its first column. */
+function tableOf(heading: string): Map<string, string[]> {
+  const readme = readFileSync(new URL('../../lua/README.md', import.meta.url), 'utf8');
+  const [, table] = readme.split('## The fence\n')[1]!.split('\n## ')[0]!.split(`| ${heading} |`);
+  const rows = new Map<string, string[]>();
+  for (const [, first, names] of table!.split('\n\n')[0]!.matchAll(/^\| (\w+) \| ([^|]+) \|/gm)) {
+    const more = [...names!.matchAll(/`([a-z-]+)`/g)].map(([, name]) => name!);
+    rows.set(first!, [...(rows.get(first!) ?? []), ...more]);
+  }
+  return rows;
+}
+const [fences, stamps] = [tableOf('fence'), tableOf('stamp')];
 const FENCED = Object.values(scripts).filter(({ args }) => (args as readonly string[]).includes('fence'));
 
 test.each(FENCED.map(({ name }) => name))(
@@ -61,13 +74,7 @@ test.each(FENCED.map(({ name }) => name))(
 
 test('each script that names an epoch is listed as one that sends the fence, or as one that needs none', () => {
   const epochal = Object.values(scripts).filter(({ args }) => (args as readonly string[]).includes('epoch'));
-  const readme = readFileSync(new URL('../../lua/README.md', import.meta.url), 'utf8');
-  const table = readme.split('## The fence\n')[1]!.split('\n## ')[0]!;
-  const rows = [...table.matchAll(/^\| (yes|no) \| ([^|]+) \|/gm)].map(([, fence, names]) => ({
-    fence,
-    names: [...names!.matchAll(/`([a-z-]+)`/g)].map(([, name]) => name!),
-  }));
-  const listed = (fence: string) => rows.filter((row) => row.fence === fence).flatMap(({ names }) => names);
+  const listed = (fence: string) => [...(fences.get(fence) ?? [])];
   expect(listed('yes').sort()).toEqual(FENCED.map(({ name }) => name).sort());
   const fenced = new Set<string>(FENCED.map(({ name }) => name));
   expect(listed('no').sort()).toEqual(
@@ -75,6 +82,43 @@ test('each script that names an epoch is listed as one that sends the fence, or 
       .map(({ name }) => name)
       .filter((name) => !fenced.has(name))
       .sort(),
+  );
+});
+
+describe('the stamp after a change', () => {
+  const written = Object.values(scripts).filter(
+    ({ keys, reads }) => (keys as readonly string[]).includes('campaign') && !reads,
+  );
+  const CLOCK = 1e15;
+  /** Where the call of the world changes nothing. */
+  const changing: Record<string, (world: World) => Promise<Call>> = {
+    'draw-line': async ({ calls }) => ({
+      ...calls['draw-line']!,
+      items: ['w1', 'w2', 'w3'].map((userId) => ({ userId, key: '0.5' })),
+    }),
+    'tend-line': async ({ calls, redis, key }) => {
+      await redis.hset(key('campaign'), 'closedAt', '1');
+      return calls['tend-line']!;
+    },
+  };
+
+  test('is listed for each script that writes', () => {
+    const listed = [...stamps.values()].flat();
+    expect(listed.sort()).toEqual(written.map(({ name }) => name).sort());
+  });
+
+  test.each([...stamps].flatMap(([stamp, names]) => names.map((name) => ({ name, stamp }))))(
+    'of $name is as listed ($stamp), and its caller is told',
+    async ({ name, stamp }) => {
+      const world = await openWorld(redis, name === 'restock' ? 'counted' : 'codes', name);
+      const call = (await changing[name]?.(world)) ?? world.calls[name]!;
+      await redis.hset(world.key('campaign'), 'stamp', '500');
+      const reply = await world.run(call);
+      const after = await redis.hget(world.key('campaign'), 'stamp');
+      if (stamp === 'clock') expect(Number(after)).toBeGreaterThan(CLOCK);
+      else if (name !== 'purge-campaign') expect(after).toBe(stamp === 'one' ? '501' : '500');
+      if (stamp !== 'no') expect(reply.map(String)).toContain(after);
+    },
   );
 });
 
@@ -95,7 +139,11 @@ test('a retry names the issuance that is in quarantine, and lets no other one ou
   const { run, calls } = await openWorld(redis, 'counted');
   const before = await dump(redis);
   const call = calls['retry-quarantined']!;
-  expect(await run({ ...call, items: [{ ...call.items![0]!, id: 'another' }] })).toEqual(['ok', 'not_quarantined']);
+  expect(await run({ ...call, items: [{ ...call.items![0]!, id: 'another' }] })).toEqual([
+    'ok',
+    STAMP,
+    'not_quarantined',
+  ]);
   expect(await dump(redis)).toEqual(before);
 });
 
@@ -131,7 +179,7 @@ describe('a row that is written back', () => {
   const adopt = async (change: Record<string, string>) => {
     const { run, calls, key } = await openWorld(redis, 'counted');
     const call = calls['adopt-row']!;
-    expect(await run({ ...call, items: [{ ...call.items![0]!, ...change }] })).toEqual(['ok', '0', 'adopted']);
+    expect(await run({ ...call, items: [{ ...call.items![0]!, ...change }] })).toEqual(['ok', STAMP, '0', 'adopted']);
     const withdrawn = Number(await redis.hget(key('campaign'), 'withdrawn'));
     return { returned: await redis.lrange(key('returned'), 0, -1), withdrawn };
   };

@@ -11,6 +11,7 @@ import { RESERVING } from './reserving.js';
 import { RIGHTS } from './rights.js';
 import { ROLLBACK } from './rollback.js';
 import { SAVING } from './saving.js';
+import { STAMPS } from './stamps.js';
 import { TABLES } from './tables.js';
 import { WAITING } from './waiting.js';
 
@@ -23,6 +24,7 @@ export const MUTANTS = [
   ...RESERVING,
   ...ENDING,
   ...SAVING,
+  ...STAMPS,
   ...OPERATING,
   ...WAITING,
   ...ERRORS,
