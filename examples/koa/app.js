@@ -33,9 +33,10 @@ export function createApp({ issuer, campaignId, pace, operatorToken, leaving, lo
 
 function visitorRoutes({ issuer, campaignId, leaving }) {
   const router = new Router({ prefix: '/api/line' });
-  router.use(identify, neverStored);
+  // Part of each route: `router.use` compares the case of a path, and routes do not.
+  const known = [identify, neverStored];
 
-  router.post('/', async (ctx) => {
+  router.post('/', ...known, async (ctx) => {
     const result = await issuer.join({ campaignId, userId: ctx.state.userId });
     const status = httpStatus(result);
     switch (result.status) {
@@ -55,12 +56,12 @@ function visitorRoutes({ issuer, campaignId, leaving }) {
     ctx.status = status;
   });
 
-  router.delete('/', async (ctx) => {
+  router.delete('/', ...known, async (ctx) => {
     const { status, issuances = [] } = await issuer.leave({ campaignId, userId: ctx.state.userId });
     ctx.body = { status, ...lastOf(issuances) };
   });
 
-  router.get('/', async (ctx) => {
+  router.get('/', ...known, async (ctx) => {
     const [{ issuances, ...standing }, campaign] = await Promise.all([
       issuer.status({ campaignId, userId: ctx.state.userId }),
       issuer.inspect(campaignId),
@@ -71,7 +72,7 @@ function visitorRoutes({ issuer, campaignId, leaving }) {
   });
 
   const streams = new Map();
-  router.get('/events', (ctx) => {
+  router.get('/events', ...known, (ctx) => {
     const { userId } = ctx.state;
     const open = streams.get(userId) ?? 0;
     if (open >= MOST_STREAMS) throw new HttpProblem(429, 'too many pages of this line are open: close one');
@@ -91,33 +92,33 @@ function visitorRoutes({ issuer, campaignId, leaving }) {
 function operatorRoutes({ issuer, campaignId, pace, operatorToken }) {
   const router = new Router({ prefix: '/api/operator' });
   const meter = new Meter();
-  router.use(guard(operatorToken), neverStored);
+  const operator = [guard(operatorToken), neverStored];
 
-  router.get('/', async (ctx) => {
+  router.get('/', ...operator, async (ctx) => {
     const { state, waiting, total, available, reserved, issued } = await issuer.inspect(campaignId);
     meter.note(reserved + issued);
     const rate = { perSecond: pace.perSecond, measuredPerSecond: meter.perSecond() };
     ctx.body = { campaignId, state, waiting, total, available, reserved, issued, ...rate };
   });
 
-  router.post('/pause', async (ctx) => {
+  router.post('/pause', ...operator, async (ctx) => {
     await issuer.pause(campaignId);
     ctx.status = 204;
   });
 
-  router.post('/resume', async (ctx) => {
+  router.post('/resume', ...operator, async (ctx) => {
     await issuer.resume(campaignId);
     ctx.status = 204;
   });
 
-  router.post('/rate', async (ctx) => {
+  router.post('/rate', ...operator, async (ctx) => {
     const { perSecond } = await bodyOf(ctx);
     if (perSecond === undefined) throw new HttpProblem(400, 'perSecond is missing');
     await pace.change(perSecond);
     ctx.body = { perSecond };
   });
 
-  router.post('/restock', async (ctx) => {
+  router.post('/restock', ...operator, async (ctx) => {
     const requestId = ctx.get('Idempotency-Key');
     if (!requestId) throw new HttpProblem(400, 'send an Idempotency-Key, so that a repeat adds nothing twice');
     const { add } = await bodyOf(ctx);

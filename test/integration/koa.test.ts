@@ -567,6 +567,30 @@ describe('what is asked of the Koa example', () => {
     expect((await example.state()).state).toBe('open');
   });
 
+  test.each(['/API/OPERATOR', '/Api/Operator', '/api/OPERATOR', '/api/operator/', '//api/operator', '/api//operator'])(
+    'no spelling of a path lets anybody past the token: %s',
+    async (prefix) => {
+      for (const [method, path] of [
+        ['GET', ''],
+        ['POST', '/pause'],
+        ['POST', '/PAUSE'],
+        ['POST', '/restock'],
+        ['POST', '/rate/'],
+      ] as const) {
+        expect([401, 404, 405]).toContain(await statusOfRaw(example, `${prefix}${path}`, {}, method));
+      }
+      expect((await example.state()).state).toBe('open');
+    },
+  );
+
+  test('a visitor is known whatever the case of the path, and their answers stay in no cache', async () => {
+    const joined = await example.fetch('/API/Line', { method: 'POST' });
+    expect(joined.headers.get('cache-control')).toBe('no-store');
+    const cookie = joined.headers.get('set-cookie')!.split(';')[0]!;
+    const again = await example.fetch('/api/line', { headers: { cookie } });
+    expect(await again.json()).toMatchObject({ status: 'waiting' });
+  });
+
   test('only the pages and the routes are there, and no other file', async () => {
     for (const path of ['/nowhere', '/server.js', '/package.json', '/api', '/api/line/else', '/problems/none']) {
       await expectProblem(await example.fetch(path), 404);
@@ -664,9 +688,14 @@ describe('what is asked of the Koa example', () => {
 });
 
 /** The request as it stands: `fetch` would tidy the path up, and add headers. */
-function statusOfRaw({ port }: Example, path: string, headers: Record<string, string> = {}): Promise<number> {
+function statusOfRaw(
+  { port }: Example,
+  path: string,
+  headers: Record<string, string> = {},
+  method = 'GET',
+): Promise<number> {
   return new Promise((resolve, reject) => {
-    request({ host: '127.0.0.1', port, path, headers }, (res) => resolve(res.resume().statusCode!))
+    request({ host: '127.0.0.1', port, path, headers, method }, (res) => resolve(res.resume().statusCode!))
       .once('error', reject)
       .end();
   });
