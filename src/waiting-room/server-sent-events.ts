@@ -83,5 +83,21 @@ export function serverSentEvents(
     if (stream.readableLength === 0 && !ended && !stream.destroyed) stream.push(': still here\n\n');
   }, keepAliveMs);
   keepingAlive.unref?.();
+  return endedByItsReader(stream);
+}
+
+/** Node leaves a stream open whose iterator ends before its first value. A `Response` that is cancelled unread ends in this way. */
+function endedByItsReader(stream: Readable): Readable {
+  const iterate = stream[Symbol.asyncIterator].bind(stream);
+  stream[Symbol.asyncIterator] = () => {
+    const iterator = iterate();
+    const end = iterator.return!.bind(iterator);
+    iterator.return = (value) => {
+      // Once it reads, it listens, and destroys the stream itself.
+      if (stream.listenerCount('readable') === 0) stream.destroy();
+      return end(value);
+    };
+    return iterator;
+  };
   return stream;
 }

@@ -14,6 +14,7 @@ import { SAVING } from './saving.js';
 import { STAMPS } from './stamps.js';
 import { TABLES } from './tables.js';
 import { WAITING } from './waiting.js';
+import { WATCHING } from './watching.js';
 
 /**
  * Defects to plant in the sources, each with the test that has to fail of it. `find` occurs once in `file`; `test` is a part of the full name of one test or several.
@@ -37,4 +38,5 @@ export const MUTANTS = [
   ...REFUSED,
   ...MADE_ANEW,
   ...OVER,
+  ...WATCHING,
 ];

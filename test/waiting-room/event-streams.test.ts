@@ -57,6 +57,40 @@ test.each(RESPONSES)('when a web Response is cancelled the watching ends, given 
   await until(async () => (await watchers()) === 0);
 });
 
+test.each(RESPONSES)(
+  'a web Response that is cancelled before anything is read ends the watching, given %s',
+  async (_, respond) => {
+    await issuer.join({ campaignId, userId });
+    const response = respond();
+    await until(async () => (await watchers()) === 1);
+    await response.body!.cancel();
+    await until(async () => (await watchers()) === 0);
+  },
+);
+
+test('a web Response that is cloned ends the watching once both copies are cancelled', async () => {
+  await issuer.join({ campaignId, userId });
+  const response = new Response(streamOf(), { headers });
+  const copy = response.clone();
+  await until(async () => (await watchers()) === 1);
+  await Promise.all([response.body!.cancel(), copy.body!.cancel()]);
+  await until(async () => (await watchers()) === 0);
+});
+
+test.each(RESPONSES)(
+  'a web Response that is cancelled while it waits for a change ends the watching, given %s',
+  async (_, respond) => {
+    await issuer.join({ campaignId, userId });
+    const reader = respond().body!.getReader();
+    for (let events = 0; events < 2; events++) await reader.read();
+    const waiting = reader.read();
+    await until(async () => (await watchers()) === 1);
+    await reader.cancel();
+    expect((await waiting).done).toBe(true);
+    await until(async () => (await watchers()) === 0);
+  },
+);
+
 test.each(RESPONSES)('the events of a web Response can be compressed, given %s', async (_, respond) => {
   const packed = respond().body!.pipeThrough(new CompressionStream('gzip'));
   const text = await new Response(packed.pipeThrough(new DecompressionStream('gzip'))).text();
