@@ -135,7 +135,7 @@ export class CampaignState {
     if (stamp > this.#fence) this.#fence = stamp;
   }
 
-  /** Sends a script. Before the first one that writes it asks for the rights of this Redis user: one more round trip, once. */
+  /** Sends a script. Before the first one on a connection that writes it asks for the rights of this Redis user: one more round trip. */
   run<A extends string, E extends string>(
     script: Script<keyof CampaignKeys, A, E>,
     args: Readonly<Record<A, string>>,

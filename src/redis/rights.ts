@@ -5,11 +5,13 @@ import { MAY_NOT, RIGHTS_PAGE } from './server-errors.js';
 
 /**
  * Whether this Redis user may run every command that the scripts call. The server looks at a right in the middle of a script, after earlier writes, so a
- * process asks before its first script that writes, and asks again until the user may. Without it one missing right ends a campaign for everybody.
+ * process asks before its first script that writes, and asks again until the user may. Without it one missing right ends a campaign for everybody. Each server
+ * has rights of its own, and replicas do not copy them: so it asks again on each new connection, which may lead to another server.
  */
 export class Rights {
   readonly #runner: ScriptRunner;
-  #areThere = false;
+  /** Where the user may run all of them; no connection at first. */
+  #grantedOn: unknown = this;
   #asking: Promise<void> | null = null;
 
   constructor(runner: ScriptRunner) {
@@ -17,12 +19,12 @@ export class Rights {
   }
 
   get areThere(): boolean {
-    return this.#areThere;
+    return this.#grantedOn === this.#runner.connection && this.#runner.isReady;
   }
 
-  /** One round trip, the first time. Throws `MisconfiguredError`, and `RedisError` with `not_applied`: the call behind it was not sent. */
+  /** One round trip, the first time on a connection. Throws `MisconfiguredError`, and `RedisError` with `not_applied`: the call behind it was not sent. */
   async assert(keys: { readonly rights: string }, timeoutMs: number): Promise<void> {
-    if (this.#areThere) return;
+    if (this.areThere) return;
     this.#asking ??= this.#ask(keys, timeoutMs).finally(() => {
       this.#asking = null;
     });
@@ -37,6 +39,6 @@ export class Rights {
     if (word !== 'ok') {
       throw new MisconfiguredError(`${MAY_NOT} run ${commands.join(', ')}; nothing was written; ${RIGHTS_PAGE}`);
     }
-    this.#areThere = true;
+    this.#grantedOn = this.#runner.connection;
   }
 }

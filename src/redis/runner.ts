@@ -121,15 +121,20 @@ export class ScriptRunner {
 
   /** A call was not sent in its time: Redis is away, or too much waits in this process. `state` says what was left undone. */
   unsent(state: string): RedisError | OverloadedError {
-    const { status } = this.#client as { status?: unknown };
     const message = `the time of this call ran out before it was sent${stateOf(this.#client)}; ${state}`;
-    if (status === undefined || status === 'ready') return new OverloadedError(message, RETRY_MS);
+    if (this.isReady) return new OverloadedError(message, RETRY_MS);
     return new RedisError(message, { outcome: 'not_applied' });
   }
 
   /** The connection of this moment, to compare with a later one. */
   get connection(): unknown {
     return connectionOf(this.#client);
+  }
+
+  /** Whether a call is sent at once. Else it may wait in the client for another connection. */
+  get isReady(): boolean {
+    const { status } = this.#client as { status?: unknown };
+    return status === undefined || status === 'ready';
   }
 
   /**

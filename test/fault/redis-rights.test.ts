@@ -9,6 +9,7 @@ import {
 } from '../../src/index.js';
 import { type Book, memoryBook } from '../support/books.js';
 import { dump } from '../support/campaigns.js';
+import { CAREFUL } from '../support/fault-clients.js';
 import { checkInvariants, expireLeases } from '../support/invariants.js';
 import { RedisServer } from '../support/redis-server.js';
 import { aclOf } from '../support/rights.js';
@@ -204,6 +205,34 @@ test('a right that is taken away while a campaign runs leaves the outcome unknow
   await issuer.idle();
   await checkInvariants({ redis: admin, campaignId: id, rows: await book.rows(id), settled: true });
 });
+
+test.each([
+  ['a call that waits for the connection', {}],
+  ['a call on the new connection', CAREFUL],
+])(
+  'a user who has fewer rights on the server of the next connection does no harm, and is served once it has them: %s',
+  async (_, options) => {
+    const id = 'another-server';
+    const moving = server.client({ ...LOGIN, ...options });
+    await until(() => moving.status === 'ready');
+    const issuer = newIssuer({ redis: moving });
+    await issuer.openCampaign(counted(id));
+    expect(await issuer.issue({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'issued' });
+    await issuer.idle();
+    await grant('-zadd');
+    const before = await dump(admin);
+    const moved = new Promise((resolve) => moving.once(options === CAREFUL ? 'ready' : 'close', resolve));
+    moving.disconnect(true);
+    await moved;
+    const asked = issuer.issue({ campaignId: id, userId: 'bob' });
+    await expect(asked).rejects.toMatchObject({ code: 'MISCONFIGURED', message: expect.stringContaining('ZADD') });
+    expect(await dump(admin)).toEqual(before);
+    await grant();
+    expect(await issuer.issue({ campaignId: id, userId: 'bob' })).toMatchObject({ status: 'issued' });
+    await issuer.idle();
+    await checkInvariants({ redis: admin, campaignId: id, rows: await book.rows(id), settled: true });
+  },
+);
 
 test.each([
   ['the registry', ['resetkeys', '~{coupon:*'], '~coupon:campaigns'],

@@ -129,6 +129,20 @@ export const RIGHTS = [
     caughtBy: rights('without the right to zadd, does no harm to a campaign that others opened'),
   },
   {
+    defect: 'the rights of an earlier connection count on the next one',
+    file: 'src/redis/rights.ts',
+    find: 'this.#grantedOn === this.#runner.connection',
+    replace: 'this.#grantedOn !== this',
+    caughtBy: rights('has them: a call on the new connection'),
+  },
+  {
+    defect: 'a call that waits for a connection counts the rights of the last one',
+    file: 'src/redis/rights.ts',
+    find: ' && this.#runner.isReady;',
+    replace: ';',
+    caughtBy: rights('has them: a call that waits for the connection'),
+  },
+  {
     defect: 'a campaign is registered before the rights of the user are known',
     file: 'src/open.ts',
     find: '  await context.rights.assert(state.keys, options.timeoutMs);\n',
