@@ -1,6 +1,7 @@
 import { type Issuance, ownRow } from './issuance.js';
 import { textFault } from './limits.js';
 import type { SaveVerdict } from './persistence/adapter.js';
+import { Redaction } from './redaction.js';
 
 /** One issuance that was to be saved, and the most that its user may have. */
 export interface Asked {
@@ -41,7 +42,8 @@ function ownVerdict(given: unknown, asked: Asked): SaveVerdict | string {
       return standsInTheWay(row, asked) ? { verdict, existing: row } : 'has a row as existing that is not in the way';
     }
     case 'refused':
-      if (isReason(reason)) return { verdict, reason };
+      // Clients are told it, and the code goes to somebody else.
+      if (isReason(reason)) return { verdict, reason: new Redaction([asked.issuance.code]).of(reason) };
       return 'has no reason, or one that is not 1–128 bytes of text without control characters';
     default:
       return 'has an unknown word';

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { onAbort } from './abort-group.js';
 import { InvalidArgumentError } from './errors.js';
 
@@ -11,7 +12,7 @@ type Given = Partial<Iterable<unknown> & AsyncIterable<unknown>>;
 export class Source {
   /** A list in memory, as it was when the call was made. */
   readonly list: readonly unknown[] | null;
-  /** Whether a Node stream, or the one below a readline, was read from before: that part is lost. */
+  /** Whether a stream, the one below a readline, or a reader of a file was read from before: that part is lost. */
   readonly wasRead: boolean;
   readonly #given: object;
   readonly #iterator: Iterator<unknown> | AsyncIterator<unknown>;
@@ -29,7 +30,9 @@ export class Source {
     const { [Symbol.asyncIterator]: asynchronous, [Symbol.iterator]: synchronous } = given as Given;
     this.#given = given;
     const { readableDidRead, input } = given as { readableDidRead?: unknown; input?: { readableDidRead?: unknown } };
-    this.wasRead = readableDidRead === true || input?.readableDidRead === true;
+    // A stream of the web has no such property, and one of Node that was destroyed counts as disturbed.
+    const wasRead = readableDidRead ?? Readable.isDisturbed(given as NodeJS.ReadableStream);
+    this.wasRead = wasRead === true || input?.readableDidRead === true;
     this.list = Array.isArray(given) || given instanceof Set ? [...given] : null;
     this.#isAsync = !this.list && typeof asynchronous === 'function';
     const take = (asynchronous ?? synchronous) as (() => Iterator<unknown> | AsyncIterator<unknown>) | undefined;
@@ -65,11 +68,19 @@ export class Source {
 
   /** Tells the source that nobody reads on, unless it has ended. */
   async close(): Promise<void> {
-    this.#forgetSignal();
-    if (this.#over) return;
+    if (this.#over) return this.#forgetSignal();
     this.#over = true;
     const closing = (async () => this.#iterator.return?.())().catch(() => {});
-    if (!this.#asking) return void (await closing);
+    if (!this.#asking) {
+      // Its own way to clean up may hang. An aborted call does not wait for that.
+      await new Promise<unknown>((resolve) => {
+        this.#interrupt = () => resolve(null);
+        if (this.#signal?.aborted) resolve(null);
+        closing.then(resolve);
+      });
+      return this.#forgetSignal();
+    }
+    this.#forgetSignal();
     // A generator closes only after the element it was asked for. A silent source would hold the call up, so it is not waited for.
     const { destroy } = this.#given as { destroy?: unknown };
     if (typeof destroy === 'function') destroy.call(this.#given);

@@ -1,8 +1,11 @@
 import type { Issuance } from '../issuance.js';
 import type { SaveVerdict } from './adapter.js';
 
-/** The verdict on an issuance, by the stored rows of its campaign that share its id, its grant, its serial or its code. */
-export function explain(issuance: Issuance, rows: readonly Issuance[]): SaveVerdict {
+/**
+ * The verdict on an issuance, by the stored rows of its campaign that share its id, its grant, its serial or its code. `null`: the statement skipped it, and
+ * none of them is the reason.
+ */
+export function explain(issuance: Issuance, rows: readonly Issuance[]): SaveVerdict | null {
   const { id, serial, code, userId, grant } = issuance;
   if (rows.some((row) => row.id === id && row.serial === serial && row.code === code)) return { verdict: 'saved' };
   const existing =
@@ -10,5 +13,31 @@ export function explain(issuance: Issuance, rows: readonly Issuance[]): SaveVerd
   if (existing) return { verdict: 'user_conflict', existing };
   if (rows.some((row) => row.serial === serial)) return { verdict: 'serial_conflict' };
   if (code !== null && rows.some((row) => row.code === code)) return { verdict: 'code_conflict' };
-  throw new Error('a row was skipped, yet nothing stands in its way: rows of a live campaign must not be deleted');
+  return null;
+}
+
+/** A key, a rule or a trigger of the user's own keeps the row out without an error. Clients are told this word. */
+export const SKIPPED: SaveVerdict = Object.freeze({ verdict: 'refused', reason: 'skipped_by_database' });
+/** So many skipped rows are sent again alone. Of more of them in one batch the reason hardly lies in the rows. */
+const MOST_SKIPPED = 16;
+
+/**
+ * The verdicts of a batch. A row without one is sent again alone: only a statement of one row says for certain that this very row was skipped. `alone`
+ * answers `null` where that is not known; then nobody knows how the batch ended.
+ */
+export async function withoutSkipped(
+  issuances: readonly Issuance[],
+  verdicts: readonly (SaveVerdict | null)[],
+  alone: (one: Issuance) => Promise<SaveVerdict | null>,
+): Promise<SaveVerdict[]> {
+  const all: SaveVerdict[] = [];
+  let skipped = 0;
+  for (const [i, one] of issuances.entries()) {
+    const verdict = verdicts[i] ?? (++skipped > MOST_SKIPPED ? null : await alone(one));
+    if (!verdict) {
+      throw new Error('a row was skipped, yet nothing stands in its way: rows of a live campaign must not be deleted');
+    }
+    all.push(verdict);
+  }
+  return all;
 }

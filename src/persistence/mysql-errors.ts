@@ -132,6 +132,10 @@ export function isDeadlock(error: unknown): boolean {
   return DEADLOCKS.includes(failureOf(error).errno);
 }
 
+export function isDuplicate(error: unknown): boolean {
+  return failureOf(error).errno === 1062;
+}
+
 /**
  * What an error of MySQL or MariaDB proves of an INSERT in autocommit into a table on InnoDB: a `NotSavedError` to throw from `save`, with `wholeBatch` and
  * `permanent` set, or `null` where the rows may be stored; then throw the error as it is. Give it the error of the driver, `cause` of an ORM's own error.

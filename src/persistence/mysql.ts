@@ -1,11 +1,11 @@
 import { NotSavedError } from '../errors.js';
 import type { Issuance } from '../issuance.js';
 import type { PersistenceAdapter, SaveVerdict } from './adapter.js';
-import { explain } from './explain.js';
+import { explain, SKIPPED, withoutSkipped } from './explain.js';
 import type { TableFormat } from './fit.js';
 import { WIDTH } from './mysql-catalog.js';
 import { MysqlClient } from './mysql-client.js';
-import { isDeadlock } from './mysql-errors.js';
+import { isDeadlock, isDuplicate } from './mysql-errors.js';
 import { MysqlTable, quotedTable } from './mysql-table.js';
 
 export type { TableFormat } from './fit.js';
@@ -21,6 +21,7 @@ export interface MysqlLike {
 interface Outcome {
   readonly insertId: number | string;
   readonly serverStatus: number;
+  readonly affectedRows?: number;
 }
 
 interface Row {
@@ -55,6 +56,7 @@ const KEYS: readonly Key[] = [
 /** Flags of the server's status. */
 const IN_TRANSACTION = 1;
 const AUTOCOMMIT = 2;
+const SAVED: SaveVerdict = Object.freeze({ verdict: 'saved' });
 const MAX_ATTEMPTS = 3;
 /** Issuances per look-up, so that one of long texts still fits in a packet. */
 const MAX_LOOK_UP = 1000;
@@ -129,12 +131,8 @@ export class MysqlPersistence implements PersistenceAdapter {
     if (serverStatus & IN_TRANSACTION) {
       throw new Error('the rows are in an open transaction: it is not known whether it will be committed');
     }
-    if (Number(insertId) === 0) return issuances.map(() => ({ verdict: 'saved' }));
-    const stored = await this.#storedBeside(issuances);
-    return issuances.map((one) => {
-      const rows = keysOf(one).flatMap((key) => stored.get(key) ?? []);
-      return explain(one, rows);
-    });
+    if (Number(insertId) === 0) return issuances.map(() => SAVED);
+    return withoutSkipped(issuances, await this.#explain(issuances), (one) => this.#saveAlone(one));
   }
 
   async list(campaignId: string, options: { afterSerial: number; limit: number }): Promise<readonly Issuance[]> {
@@ -167,6 +165,29 @@ export class MysqlPersistence implements PersistenceAdapter {
           throw this.#client.notSaved(error) ?? error;
       }
     }
+  }
+
+  /** Without a word on duplicates the server says by an error that the row is one. `null`: it did not say how it ended. */
+  async #saveAlone(one: Issuance): Promise<SaveVerdict | null> {
+    const sql = `INSERT INTO ${this.#table} (${COLUMNS}) VALUES ?`;
+    try {
+      const { affectedRows } = (await this.#query(sql, [[valuesOf(one)]])) as Outcome;
+      return affectedRows === 1 ? SAVED : null;
+    } catch (error) {
+      if (!isDuplicate(error)) throw error;
+      // Unless the row in the way has come at this moment.
+      return (await this.#explain([one]))[0] ?? SKIPPED;
+    }
+  }
+
+  async #explain(issuances: readonly Issuance[]): Promise<(SaveVerdict | null)[]> {
+    const stored = await this.#storedBeside(issuances);
+    return issuances.map((one) =>
+      explain(
+        one,
+        keysOf(one).flatMap((key) => stored.get(key) ?? []),
+      ),
+    );
   }
 
   /**

@@ -77,7 +77,7 @@ export function keysSql(table: string): string {
       WHEN EXISTS (SELECT FROM unnest(i.indcollation::oid[]) o JOIN pg_collation l ON l.oid = o WHERE NOT l.collisdeterministic)
         THEN 'has a collation that takes different texts for the same'
       ELSE '' END AS flaw
-    FROM pg_index i, LATERAL (SELECT array_agg(a.attname::text ORDER BY a.attname::text) AS columns FROM pg_attribute a
+    FROM pg_index i, LATERAL (SELECT coalesce(array_agg(a.attname::text ORDER BY a.attname::text), '{}') AS columns FROM pg_attribute a
       WHERE a.attrelid = i.indrelid AND a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1])) n
     WHERE i.indrelid = ${table} AND i.indisunique`;
 }

@@ -1,7 +1,7 @@
 import { NotSavedError } from '../errors.js';
 import type { Issuance } from '../issuance.js';
 import type { PersistenceAdapter, SaveVerdict } from './adapter.js';
-import { explain } from './explain.js';
+import { explain, SKIPPED, withoutSkipped } from './explain.js';
 import type { TableFormat } from './fit.js';
 import { PostgresClient } from './postgres-client.js';
 import { MOMENTARY } from './postgres-errors.js';
@@ -138,7 +138,8 @@ export class PostgresPersistence implements PersistenceAdapter {
     if (issuances.length === 0) return [];
     await this.#assertAutocommit();
     const written = await this.#insertAll(new Batch(issuances));
-    return written === issuances.length ? issuances.map(() => SAVED) : this.#explain(issuances);
+    if (written === issuances.length) return issuances.map(() => SAVED);
+    return withoutSkipped(issuances, await this.#explain(issuances), (one) => this.#saveAlone(one));
   }
 
   async list(campaignId: string, options: { afterSerial: number; limit: number }): Promise<readonly Issuance[]> {
@@ -196,8 +197,16 @@ export class PostgresPersistence implements PersistenceAdapter {
     return this.#client.query({ name, text, values });
   }
 
+  /** `null`: the client does not tell whether it was skipped. */
+  async #saveAlone(one: Issuance): Promise<SaveVerdict | null> {
+    const written = await this.#sendInsert(this.#inserts.of(new Batch([one])).skipping, new Batch([one]));
+    if (written === 1) return SAVED;
+    const [verdict] = await this.#explain([one]);
+    return verdict ?? (written === 0 ? SKIPPED : null);
+  }
+
   /** A second statement, because the first cannot see what a concurrent transaction has just committed. */
-  async #explain(issuances: readonly Issuance[]): Promise<SaveVerdict[]> {
+  async #explain(issuances: readonly Issuance[]): Promise<(SaveVerdict | null)[]> {
     const { rows } = await this.#client.query(this.#lookUp, arraysOf(issuances));
     const found = new Map<number, Issuance[]>();
     for (const row of rows as (Row & { ord: number | string })[]) {

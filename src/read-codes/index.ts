@@ -22,7 +22,7 @@ export interface ReadCodesOptions {
 }
 
 const NAMES =
-  /^(?:(?:coupon|voucher|promo|promotion|discount|gift)?[ _-]?(?:card|code)?s?[ _-]?(?:number|no|id)?|쿠폰[ _-]?(?:코드|번호)?|코드)$/i;
+  /^(?:sep=.?|(?:coupon|voucher|promo|promotion|discount|gift)?[ _-]?(?:card|code)?s?[ _-]?(?:number|no|id)?|쿠폰[ _-]?(?:코드|번호)?|코드)$/i;
 
 /**
  * Reads the codes of a file: one a line, or one column of a CSV. Give what it returns to `loadCodes` or `rebuild`. The file is listened to from here on;
@@ -50,6 +50,7 @@ export function readCodes(file: CodeFile, options: ReadCodesOptions = {}): Async
 class CodeReader implements AsyncIterableIterator<string> {
   readonly #source: Source;
   readonly #codes: AsyncGenerator<string>;
+  #didRead = false;
 
   constructor(source: Source, options: ReadCodesOptions) {
     this.#source = source;
@@ -60,7 +61,13 @@ class CodeReader implements AsyncIterableIterator<string> {
     return this;
   }
 
+  /** As streams of Node say it: `loadCodes` refuses a reader that lacks its first codes. */
+  get readableDidRead(): boolean {
+    return this.#didRead;
+  }
+
   async next(): Promise<IteratorResult<string>> {
+    this.#didRead = true;
     try {
       return await this.#codes.next();
     } catch (error) {

@@ -68,6 +68,15 @@ test('a user whose row the database refuses is told not_eligible, and the unit i
   await audit();
 });
 
+test('a reason that carries the code is told without it, because the code goes to the next user', async () => {
+  const issuer = await opened();
+  persistence.next(answers({ verdict: 'refused', reason: 'no customer for "first-code"' }));
+  const told = await issuer.issue({ campaignId, ...REQUEST });
+  expect(told).toEqual({ status: 'not_eligible', reason: 'no customer for "[redacted]"' });
+  await issuer.idle();
+  await audit();
+});
+
 test('a refused row takes nobody of its batch along, and the same request may succeed later', async () => {
   const issuer = await opened();
   persistence.next((issuances, memory) =>

@@ -10,6 +10,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type CodeSource, CouponIssuer, MemoryPersistence, type RedisClient } from '../../src/index.js';
+import { readCodes } from '../../src/read-codes/index.js';
 import { RedisServer } from '../support/redis-server.js';
 
 const COUNT = 1_300;
@@ -256,6 +257,31 @@ describe('a source that never ends', () => {
     expect(codes.destroyed).toBe(true);
   });
 
+  test.each(['before', 'after'] as const)('to clean up does not hold up a call that is aborted %s', async (when) => {
+    const issuer = issuerOn(redis);
+    await issuer.openCampaign(pool('launch'));
+    const stop = new AbortController();
+    let closing = () => {};
+    const isClosing = new Promise<void>((resolve) => {
+      closing = resolve;
+    });
+    const codes = {
+      [Symbol.asyncIterator]: () => ({
+        next: async () => ({ value: when === 'before' ? 'A' : '', done: false }),
+        return: () => {
+          closing();
+          return new Promise<never>(() => {});
+        },
+      }),
+    };
+    const onProgress = () => when === 'before' && stop.abort(new Error('enough'));
+    const done = issuer.loadCodes('launch', codes, { signal: stop.signal, onProgress }).then(String, String);
+    await isClosing;
+    stop.abort(new Error('too late'));
+    const expected = when === 'before' ? 'enough' : 'code 1 of the list must not be empty';
+    expect(await Promise.race([done, turns(100, 'it waits')])).toContain(expected);
+  });
+
   test('and speaks for ever ends between two chunks', async () => {
     const issuer = issuerOn(redis);
     await issuer.openCampaign(pool('launch'));
@@ -306,6 +332,40 @@ test('readline that spoke before the call is refused, because its first lines ar
     input.destroy();
   }
   expect(await issuer.inspect('launch')).toMatchObject({ total: 0 });
+});
+
+test.each<[string, () => Promise<CodeSource>]>([
+  [
+    'a web stream',
+    async () => {
+      const stream = ReadableStream.from(CODES);
+      const reader = stream.getReader();
+      await reader.read();
+      reader.releaseLock();
+      return stream as CodeSource;
+    },
+  ],
+  [
+    'the reader of a file',
+    async () => {
+      const codes = readCodes(createReadStream(file));
+      await codes.next();
+      return codes;
+    },
+  ],
+])('%s that was read from before is refused, because its first codes are lost', async (_, begun) => {
+  const issuer = issuerOn(redis);
+  await issuer.openCampaign(pool('launch'));
+  for (const call of [
+    (codes: CodeSource) => issuer.loadCodes('launch', codes),
+    (codes: CodeSource) => issuer.rebuild(pool('launch'), { codes }),
+  ]) {
+    await expect(call(await begun())).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: expect.stringContaining('before this call'),
+    });
+  }
+  expect(await issuer.inspect('launch')).toMatchObject({ total: 0, ready: true });
 });
 
 test('a list that is changed while it is loaded is loaded as it was', async () => {

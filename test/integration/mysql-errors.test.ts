@@ -60,6 +60,24 @@ describe('one user whom a trigger refuses takes no neighbour along:', () => {
   });
 });
 
+test('one user whom a unique key of its own leaves out takes no neighbour along', async () => {
+  const table = `left_out_${Math.random().toString(36).slice(2, 8)}`;
+  const persistence = new MysqlPersistence(server.pool, { table });
+  await persistence.createTable();
+  await server.pool.query(`ALTER TABLE ${table} ADD UNIQUE KEY one_per_user (user_id)`);
+  const { signal } = new AbortController();
+  await persistence.save([issuance({ userId: 'barred' })], { signal });
+  const { campaignId } = issuance();
+  const users = ['ann', 'bob', 'barred', 'cho', 'dan'];
+  const batch = users.map((userId, i) => issuance({ campaignId, userId, serial: i + 1 }));
+  const refused = { verdict: 'refused', reason: 'skipped_by_database' };
+  expect(await persistence.save(batch, { signal })).toEqual(
+    users.map((user) => (user === 'barred' ? refused : { verdict: 'saved' })),
+  );
+  expect(await persistence.save([batch[2]!], { signal })).toEqual([refused]);
+  expect(await rowsOf(server, campaignId, table)).toHaveLength(4);
+});
+
 test('a binary log that cannot take the statement (1665) is certain, and the error names it', async () => {
   const error = await errorOf(save(logging.pool));
   expect(error).toBeInstanceOf(NotSavedError);

@@ -102,6 +102,58 @@ describe('one user whom the table refuses takes no neighbour along:', () => {
   }
 });
 
+describe('one user whose row the table leaves out without an error takes no neighbour along:', () => {
+  const leavesOut = (user: string) => `IF NEW.user_id LIKE '${user}%' THEN RETURN NULL; END IF; RETURN NEW;`;
+  const OBSTACLES: Record<string, string> = {
+    'a trigger that takes the row out': `CREATE FUNCTION TABLE_out() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN ${leavesOut('barred')} END $$;
+      CREATE TRIGGER taken_out BEFORE INSERT ON TABLE FOR EACH ROW EXECUTE FUNCTION TABLE_out()`,
+    'a rule': `CREATE RULE barred AS ON INSERT TO TABLE WHERE NEW.user_id LIKE 'barred%' DO INSTEAD NOTHING`,
+    'a unique key of its own, on one coupon per user of all campaigns': `CREATE UNIQUE INDEX ON TABLE (left(user_id, 6));
+      INSERT INTO TABLE VALUES ('last-year', 1, 'barred', 1, 'an-id', NULL, now(), 'an-epoch')`,
+  };
+  const prepared = async (sql: string) => {
+    const table = `left_out_${Math.random().toString(36).slice(2, 8)}`;
+    const persistence = new PostgresPersistence(database.pool, { table });
+    await persistence.createTable();
+    await database.pool.query(sql.replaceAll('TABLE', table));
+    return { table, persistence };
+  };
+
+  test.each(Object.entries(OBSTACLES))('%s', async (_, sql) => {
+    const { table, persistence } = await prepared(sql);
+    const { campaignId } = issuance();
+    const users = ['ann', 'bob', 'barred', 'cho', 'dan'];
+    const batch = users.map((userId, i) => issuance({ campaignId, userId, serial: i + 1 }));
+    const refused = { verdict: 'refused', reason: 'skipped_by_database' };
+    const expected = users.map((user) => (user === 'barred' ? refused : { verdict: 'saved' }));
+    expect(await persistence.save(batch)).toEqual(expected);
+    expect(await persistence.save([batch[2]!])).toEqual([refused]);
+    expect(await rowsOf(database, campaignId, table)).toHaveLength(4);
+  });
+
+  test('of many such rows in one batch nobody knows how it ended, so that it ends in time', async () => {
+    const { persistence } = await prepared(OBSTACLES['a rule']!);
+    const { campaignId } = issuance();
+    const batch = (count: number) =>
+      Array.from({ length: count }, (_, i) => issuance({ campaignId, userId: `barred-${i}`, serial: i + 1 }));
+    expect(await persistence.save(batch(16))).toHaveLength(16);
+    const error = await errorOf(persistence.save(batch(17)));
+    expect(error).toMatchObject({ message: expect.stringContaining('nothing stands in its way') });
+    expect(error).not.toBeInstanceOf(NotSavedError);
+  });
+
+  test('a client that does not tell how many rows were written proves nothing', async () => {
+    const { persistence, table } = await prepared(OBSTACLES['a rule']!);
+    const query = async (text: string, values?: unknown[]) => ({
+      rows: (await database.pool.query(text, values)).rows,
+    });
+    const silent = new PostgresPersistence({ query }, { table });
+    const barred = issuance({ userId: 'barred' });
+    expect(await errorOf(silent.save([barred]))).toMatchObject({ message: expect.stringContaining('was skipped') });
+    expect(await persistence.save([barred])).toMatchObject([{ verdict: 'refused' }]);
+  });
+});
+
 describe('what refuses the table as a whole is not looked for in its rows:', () => {
   test.each([
     ['42501', 'the right to insert', `REVOKE INSERT ON whole FROM whole`],

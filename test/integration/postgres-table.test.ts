@@ -117,6 +117,14 @@ function addressOf(url: string): pg.ClientConfig {
   return { host: hostname, port: Number(port), database: pathname.slice(1) };
 }
 
+test("a unique index of the table on an expression alone is nobody else's key, and no reason to refuse the table", async () => {
+  const { client, persistence } = await prepared();
+  await persistence.createTable();
+  await client.query('CREATE UNIQUE INDEX ON coupon_issuances ((campaign_id || lower(user_id)))');
+  expect(await persistence.checkTable()).toEqual({ format: 1 });
+  expect(await persistence.upgradeTable()).toEqual({ format: 1 });
+});
+
 test('createTable never alters a table that is there', async () => {
   const { client, persistence } = await prepared();
   await client.query(RELEASE_0_1);

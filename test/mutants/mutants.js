@@ -11,6 +11,7 @@ import { RESERVING } from './reserving.js';
 import { RIGHTS } from './rights.js';
 import { ROLLBACK } from './rollback.js';
 import { SAVING } from './saving.js';
+import { SKIPPED } from './skipped.js';
 import { STAMPS } from './stamps.js';
 import { TABLES } from './tables.js';
 import { WAITING } from './waiting.js';
@@ -39,4 +40,5 @@ export const MUTANTS = [
   ...MADE_ANEW,
   ...OVER,
   ...WATCHING,
+  ...SKIPPED,
 ];

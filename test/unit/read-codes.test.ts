@@ -100,6 +100,12 @@ describe('a file that is refused', () => {
     ['has that column twice', 'code,code\n1,A\n', /more than once/, { column: 'code' }],
     ['has fewer columns', `${SECRET},1\n`, /2 columns, and no column 3/, { column: 3 }],
     ['begins with what looks like a name', 'Coupon Code\nA\n', /line 1 of the file looks like a name.*header/],
+    [
+      'begins with a line for a spreadsheet',
+      'sep=;\nA;1\n',
+      /line 1 of the file looks like a name.*header/,
+      { column: 1 },
+    ],
     ['has an empty cell', 'code,x\nA,1\n,2\n', /line 3 of the file has no code/, { column: 'code' }],
     ['has a quote that is not closed', `A\n"${SECRET}\nB\n`, /of the file is no CSV: a quote is open/],
     ['has a quote within a cell', `A\nB\n${SECRET}"x\n`, /line 3 of the file is no CSV: a quote stands within/],
