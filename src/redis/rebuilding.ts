@@ -100,8 +100,7 @@ export async function highestPromised(state: CampaignState, run: Run, cursor: nu
 /** Loads codes that may be given out into what the rows left free. One round trip; at most 1,000. */
 export async function loadRebuilt(state: CampaignState, run: Run, codes: readonly string[]): Promise<void> {
   const items = codes.map((code) => ({ code }));
-  const args = { ...named(run), loadId: '', caller: '', offset: '0', before: '', after: '' };
-  running(state, run, await state.run(scripts.loadCodes, args, items), 4);
+  running(state, run, await state.run(scripts.rebuildCodes, named(run), items), 1);
 }
 
 /** For each of at most 1,000 codes, whether a row, a promise or the state of before has it. One round trip. */

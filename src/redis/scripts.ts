@@ -35,6 +35,7 @@ import postpone from '../../lua/postpone.lua';
 import purgeCampaign from '../../lua/purge-campaign.lua';
 import readGrants from '../../lua/read-grants.lua';
 import reassign from '../../lua/reassign.lua';
+import rebuildCodes from '../../lua/rebuild-codes.lua';
 import rebuildRows from '../../lua/rebuild-rows.lua';
 import registerCampaign from '../../lua/register-campaign.lua';
 import release from '../../lua/release.lua';
@@ -151,6 +152,11 @@ export const scripts = {
   keepPromised: defineScript('keep-promised', keepPromised, {
     keys: ['campaign', 'grants', 'leases', 'codes', 'old', 'kept'],
     args: ['epoch', 'fence', 'limit'],
+  }),
+  rebuildCodes: defineScript('rebuild-codes', rebuildCodes, {
+    keys: ['campaign', 'returned', 'pool', 'codes'],
+    args: ['epoch', 'fence'],
+    each: ['code'],
   }),
   knowCodes: defineScript('know-codes', knowCodes, {
     keys: ['campaign', 'codes', 'known'],

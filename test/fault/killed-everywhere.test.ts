@@ -26,7 +26,10 @@ test('some process is killed before and after each function that an issuer is gi
 test.each([
   ['issuer', ['reserve', 'deliver', 'save', 'confirm', 'release', 'reassign', 'adopt-row', 'withdraw']],
   ['worker', ['claim-due', 'deliver', 'save', 'confirm', 'postpone', 'reassign', 'adopt-row', 'withdraw']],
-  ['rebuild', ['begin-rebuild', 'keep-promised', 'list', 'rebuild-rows', 'load-codes', 'keep-known', 'finish-rebuild']],
+  [
+    'rebuild',
+    ['begin-rebuild', 'keep-promised', 'list', 'rebuild-rows', 'rebuild-codes', 'keep-known', 'finish-rebuild'],
+  ],
   ['loader', ['load-codes']],
 ] as const)('the %s is killed at every arrow of its way', (role: Role, steps) => {
   const missing = steps.flatMap((step) => arrows.map((when) => ({ role, step, when })));

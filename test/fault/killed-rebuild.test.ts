@@ -39,7 +39,7 @@ function expectedAnswer(loss: Loss, { when, step, nth }: Place): string {
 /** Of the first user at least. */
 function rowsAreThere({ when, step, nth }: Place): boolean {
   if (step === 'rebuild-rows') return when === 'after' || nth > 1;
-  return ['load-codes', 'keep-known', 'finish-rebuild'].includes(step);
+  return ['rebuild-codes', 'keep-known', 'finish-rebuild'].includes(step);
 }
 
 describe.each(['counted', 'codes'] as const)('a rebuild of a %s campaign', (stock) => {
@@ -105,7 +105,7 @@ async function nextStep(laid: RebuildScene, stock: 'counted' | 'codes', nth: num
   if (cursor < RebuildScene.lastRow) return after('rebuild-rows');
   if (cursor < RebuildScene.lastPromised) return after('rebuild-rows', 2);
   // Each run loads from the beginning: what is there is known.
-  if (stock === 'codes' && known < RebuildScene.total) return after('load-codes', nth + 1);
+  if (stock === 'codes' && known < RebuildScene.total) return after('rebuild-codes', nth + 1);
   if (stock === 'codes' && phase !== 'end' && phase !== 'losers') return after('keep-known');
   return after('finish-rebuild');
 }

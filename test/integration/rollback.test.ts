@@ -172,7 +172,7 @@ describe.each(DEFINITIONS)('while $id is rebuilt, a repeat of what was issued', 
   const codes = id === 'pool' ? { codes: CODES } : {};
   const STEPS = {
     counted: ['keepPromised', 'rebuildRows', 'finishRebuild'],
-    codes: ['loadCodes', 'keepKnown'],
+    codes: ['rebuildCodes', 'keepKnown'],
   } as const;
   const steps = new Set<string>(
     [...STEPS.counted, ...(id === 'pool' ? STEPS.codes : [])].map((name) => scripts[name].sha1),

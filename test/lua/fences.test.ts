@@ -228,9 +228,21 @@ test('a code that is promised is not loaded again by the rebuild that keeps the 
   const promised = Object.values(await redis.hgetall(key('grants'))).flatMap((record) => record.split(':').slice(5));
   expect(promised).toContain('DDD');
   const codes = ['DDD', 'EEE'].map((code) => ({ code }));
-  await run({ ...calls['load-codes']!, args: { ...calls['load-codes']!.args, loadId: '' }, items: codes });
+  await run({ ...calls['rebuild-codes']!, items: codes });
   const pool = await redis.lrange(key('pool'), 0, -1);
   expect(pool.map((unit) => unit.split(':')[1])).toEqual(['EEE']);
+});
+
+test('a rebuild loads no codes while those that it knew are lost, and none into a campaign that serves', async () => {
+  const { run, calls, key } = await openWorld(redis, 'codes', 'rebuild-codes');
+  const call = calls['rebuild-codes']!;
+  await redis.del(key('codes'));
+  const before = await dump(redis);
+  expect(await run(call)).toEqual(['missing']);
+  expect(await dump(redis)).toEqual(before);
+  const serving = await openWorld(redis, 'codes');
+  expect(await serving.run(call)).toEqual(['stale_epoch']);
+  expect(await redis.sismember(key('codes'), 'new')).toBe(0);
 });
 
 describe('a row of a user who was promised another unit', () => {

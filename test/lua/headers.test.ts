@@ -37,7 +37,6 @@ const LONGER: Record<string, number> = {
   reserve: 148,
   reassign: 64,
   'claim-due': 74,
-  'load-codes': 80,
   'rebuild-rows': 123,
   'finish-rebuild': 74,
   'admit-line': 88,

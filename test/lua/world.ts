@@ -109,6 +109,7 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
   const before = {
     'keep-promised': [],
     'rebuild-rows': [keep],
+    'rebuild-codes': [keep, rebuildRows],
     'know-codes': [keep, rebuildRows],
     'keep-known': [keep, rebuildRows],
     'finish-rebuild': [keep, rebuildRows],
@@ -166,6 +167,7 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
       'begin-rebuild': begin,
       'keep-promised': keep,
       'rebuild-rows': rebuildRows,
+      'rebuild-codes': call(scripts.rebuildCodes, { epoch, fence: '0' }, [{ code: 'new' }, { code: 'BBB' }]),
       'know-codes': call(scripts.knowCodes, { epoch, fence: '0' }, [{ code: 'AAA' }, { code: 'new' }]),
       'keep-known': call(scripts.keepKnown, { epoch, fence: '0', limit: '500' }),
       'finish-rebuild': call(scripts.finishRebuild, { epoch, fence: '0', limit: '500' }),

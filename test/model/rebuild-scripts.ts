@@ -169,7 +169,7 @@ function free({ config }: World, redis: Redis, serials: readonly number[]): void
   else redis.build = { ...redis.build!, vacant: [...redis.build!.vacant, ...serials] };
 }
 
-/** load-codes.lua under an empty load id: one code of those that are given again. */
+/** rebuild-codes.lua: one code of those that are given again. */
 export function refill(world: World, state: State, message: Message): Reply {
   const { redis } = state;
   const { build } = redis;

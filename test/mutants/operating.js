@@ -38,8 +38,8 @@ export const OPERATING = [
   {
     defect: 'a chunk of a load is replayed: its offset is not kept',
     file: 'lua/load-codes.lua',
-    find: "elseif type(progress) == 'string' then",
-    replace: "elseif type(progress) == 'number' then",
+    find: "if type(progress) == 'string' then",
+    replace: "if type(progress) == 'number' then",
     caughtBy: { file: 'test/integration/campaign.test.ts', test: 'a load resumes under its loadId' },
   },
   {
@@ -54,7 +54,7 @@ export const OPERATING = [
   },
   {
     defect: 'a code that was loaded before is loaded again',
-    file: 'lua/load-codes.lua',
+    file: 'lua/include/new-codes.lua',
     find: "if known[code] or redis.call('SISMEMBER', codesKey, code) == 1 then",
     replace: 'if known[code] then',
     caughtBy: { file: 'test/integration/campaign.test.ts', test: 'a reload never offers an issued code again' },

@@ -6,9 +6,30 @@ export const STAMPS = [
   {
     defect: 'a load leaves no trace that a rollback would take away',
     file: 'lua/load-codes.lua',
-    find: '  campaign.stamp = math.max(nowMicros, campaign.stamp + 1)\n',
+    find: 'campaign.stamp = math.max(nowMicros, campaign.stamp + 1)\n',
     replace: '',
     caughtBy: lost('a load of codes'),
+  },
+  {
+    defect: 'the codes of a rebuild leave the serials empty that nobody has',
+    file: 'lua/rebuild-codes.lua',
+    find: 'newCodes(FIRST, vacant)',
+    replace: 'newCodes(FIRST, {})',
+    caughtBy: { file: 'test/integration/rebuild.test.ts', test: 'a pool is filled again with the codes' },
+  },
+  {
+    defect: 'a rebuild loads codes into a campaign that serves',
+    file: 'lua/rebuild-codes.lua',
+    find: 'not campaign.building or ',
+    replace: '',
+    caughtBy: { file: 'test/lua/fences.test.ts', test: 'and none into a campaign that serves' },
+  },
+  {
+    defect: 'a rebuild loads codes while those that it knew are lost',
+    file: 'lua/rebuild-codes.lua',
+    find: "if redis.call('SCARD', codesKey) ~= campaign.codes then return { 'missing' } end",
+    replace: '',
+    caughtBy: { file: 'test/lua/fences.test.ts', test: 'a rebuild loads no codes while those' },
   },
   {
     defect: 'a process forgets the stamp of its load',

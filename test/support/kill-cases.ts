@@ -151,14 +151,14 @@ export const rebuildKills = {
       ['begin-rebuild', 2],
       ['keep-promised', 2],
       ['rebuild-rows', 2],
-      ['load-codes', 1, 3],
+      ['rebuild-codes', 1, 3],
       ['keep-known', 1, 2],
       ['finish-rebuild', 1, 2],
     ),
   },
   lost: {
     counted: places(['begin-rebuild'], ['rebuild-rows', 1], ['finish-rebuild']),
-    codes: places(['rebuild-rows', 2], ['load-codes', 2], ['finish-rebuild']),
+    codes: places(['rebuild-rows', 2], ['rebuild-codes', 2], ['finish-rebuild']),
   },
 } as const;
 
@@ -229,7 +229,7 @@ export const rebuildStops = {
   ],
   codes: [
     { when: 'after', step: 'list', nth: 2 },
-    { when: 'before', step: 'load-codes', nth: 3 },
+    { when: 'before', step: 'rebuild-codes', nth: 3 },
   ],
 } as const;
 

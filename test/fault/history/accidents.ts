@@ -13,7 +13,7 @@ const HELD: readonly Fate[] = ['held', 'held', 'again'];
 const FATES: readonly (readonly [scripts: readonly string[], often: number, fates: readonly Fate[]])[] = [
   [['reserve', 'confirm', 'release', 'claim-due'], 6, [...LOST, ...HELD]],
   [['postpone', 'reassign', 'adopt-row'], 2, [...LOST, ...HELD]],
-  [['begin-rebuild', 'keep-promised', 'rebuild-rows', 'finish-rebuild'], 1, [...LOST, ...HELD]],
+  [['begin-rebuild', 'keep-promised', 'rebuild-rows', 'rebuild-codes', 'finish-rebuild'], 1, [...LOST, ...HELD]],
   [['load-codes', 'withdraw', 'restock', 'set-paused', 'close-campaign', 'open-campaign'], 1, LOST],
 ];
 
@@ -65,6 +65,7 @@ const ALSO_COPIED = [
   'load-codes',
   'begin-rebuild',
   'rebuild-rows',
+  'rebuild-codes',
   'finish-rebuild',
 ];
 
