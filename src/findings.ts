@@ -59,6 +59,12 @@ export type Finding = { readonly cure: Cure; readonly repaired: boolean } & (
 
 export type FindingKind = Finding['kind'];
 
+type Bare = Finding extends infer F ? (F extends Finding ? Omit<F, 'cure' | 'repaired'> : never) : never;
+
+export function found(cure: Cure, what: Bare, repaired = false): Finding {
+  return { ...what, cure, repaired } as Finding;
+}
+
 /** What `reconcile()` found. `JSON.stringify` gives it to programs, `String` to people. */
 export class ReconcileReport {
   readonly campaignId: string;

@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from './errors.js';
 import { refOf } from './events.js';
-import { type Cure, type Finding, ReconcileReport } from './findings.js';
+import { type Cure, type Finding, found, ReconcileReport } from './findings.js';
 import type { Issuance } from './issuance.js';
 import { assertFunction, assertSignal, ownCopy } from './limits.js';
 import { listRows } from './list.js';
@@ -43,6 +43,10 @@ interface Seen {
   /** Who holds each serial in Redis; `null`: it is free. */
   readonly hands: Map<number, Issuance | null>;
   readonly missing: Issuance[];
+  /** Ids of rows on another unit than their grant has. */
+  readonly differing: Set<string>;
+  /** Ids of reservations in quarantine. */
+  readonly quarantined: Set<string>;
   grants: number;
 }
 
@@ -74,6 +78,8 @@ export async function reconcile(
     rowIds: list ? new Set() : null,
     hands: new Map(),
     missing: [],
+    differing: new Set(),
+    quarantined: new Set(),
     grants: 0,
   };
   if (!books.whole) return report(seen, [found('rebuild', { kind: 'state_incomplete' })], false);
@@ -103,6 +109,7 @@ async function compareRows(seen: Seen, rowIds: Set<string>): Promise<void> {
       else if (!sameUnit(row, grant)) {
         // A reservation meets its row when it is saved again; a grant that is issued never is.
         const cure = grant.state === 'reserved' ? 'settle' : 'rebuild';
+        if (row.id === grant.id) seen.differing.add(row.id);
         seen.findings.push(found(cure, { kind: 'row_differs', row: refOf(row), grant: refOf(grant) }));
       }
     });
@@ -123,6 +130,7 @@ async function compareGrants(seen: Seen): Promise<void> {
     const issued = fresh.flatMap(({ issuance }) => (issuance.state === 'issued' ? [issuance] : []));
     if (rowIds) await findUnsaved(seen, issued, rowIds);
     for (const { issuance, due } of fresh) {
+      if (due !== null && audit.isInQuarantine(due)) seen.quarantined.add(issuance.id);
       compareHands(seen, issuance, codes);
       if (issuance.state === 'reserved') compareLease(seen, issuance, due);
     }
@@ -150,15 +158,24 @@ function compareHands(seen: Seen, issuance: Issuance, codes: Map<string, Issuanc
   const other = seen.hands.get(serial);
   if (other) {
     const grants = [refOf(other), refOf(issuance)];
-    seen.findings.push(found('rebuild', { kind: 'serial_twice', serial, grants }));
+    seen.findings.push(found(cureOfTwo(seen, [other, issuance]), { kind: 'serial_twice', serial, grants }));
   }
   const sameCode = code === null ? undefined : codes.get(code);
   if (sameCode && sameCode.serial !== serial) {
     const grants = [refOf(sameCode), refOf(issuance)];
-    seen.findings.push(found('rebuild', { kind: 'code_twice', serial, grants }));
+    seen.findings.push(found(cureOfTwo(seen, [sameCode, issuance]), { kind: 'code_twice', serial, grants }));
   }
   seen.hands.set(serial, issuance);
   if (code !== null) codes.set(code, issuance);
+}
+
+/** Each save of one unit but the first is refused, and its user gets another unit. So it is enough that all are saved which have no row. */
+function cureOfTwo({ rowIds, differing, quarantined }: Seen, holders: readonly Issuance[]): Cure {
+  const issued = holders.filter(({ state }) => state === 'issued');
+  if (issued.some(({ id }) => differing.has(id))) return 'rebuild';
+  if (holders.some(({ id }) => quarantined.has(id))) return 'look';
+  if (issued.some(({ id }) => rowIds && !rowIds.has(id))) return 'repair';
+  return issued.length < holders.length ? 'settle' : 'rebuild';
 }
 
 function compareLease(seen: Seen, issuance: Issuance, due: number | null): void {
@@ -267,12 +284,6 @@ function step({ options }: Seen, phase: 'rows' | 'grants' | 'units', done: numbe
 
 function sameUnit(row: Issuance, grant: Issuance): boolean {
   return row.id === grant.id && row.serial === grant.serial && row.code === grant.code;
-}
-
-type Bare = Finding extends infer F ? (F extends Finding ? Omit<F, 'cure' | 'repaired'> : never) : never;
-
-function found(cure: Cure, what: Bare, repaired = false): Finding {
-  return { ...what, cure, repaired } as Finding;
 }
 
 function report({ state, books, rowIds, grants }: Seen, findings: readonly Finding[], quiet: boolean): ReconcileReport {

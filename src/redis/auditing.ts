@@ -95,6 +95,11 @@ export function isInLine(due: number): boolean {
   return due < 100_000_000_000;
 }
 
+/** The score of `NEVER` in `due.lua`. */
+export function isInQuarantine(due: number): boolean {
+  return due === Number.MAX_SAFE_INTEGER;
+}
+
 /** Where the unit of a row without a grant was found. */
 export type Place = 'free' | 'beyond' | 'nobody';
 

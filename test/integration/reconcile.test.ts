@@ -180,6 +180,111 @@ test('a unit in two hands, a unit in nobody’s and a missing lease are found', 
   expect((await issuer.reconcile(id)).findings).toMatchObject([{ kind: 'lease_missing', grant: { userId: 'late' } }]);
 });
 
+describe('a unit in the hands of two users', () => {
+  /** The grant of `userId` is on the unit of `holder`, as a Redis that went back and gave the unit out again would have it. */
+  const giveUnitOf = async (holder: string, userId: string) => {
+    const unitOf = async (name: string) => (await redis.hget(key('grants'), `1:${name}`))!.split(':');
+    const record = await unitOf(userId);
+    const [, , serial, , , code] = await unitOf(holder);
+    record.splice(2, 1, serial!);
+    record.splice(5, 1, code!);
+    await redis.hset(key('grants'), `1:${userId}`, record.join(':'));
+  };
+  const late = async (error: Error) => {
+    persistence.next(fails(error), fails(error));
+    await issuer.issue({ campaignId: id, userId: 'late' });
+    await issuer.idle();
+  };
+  const cures = async (kind: string) =>
+    (await issuer.reconcile(id)).findings.filter((finding) => finding.kind === kind).map(({ cure }) => cure);
+  /** How each serial and each code is in one hand. */
+  const oneHandEach = async () => {
+    const records = (await redis.hvals(key('grants'))).map((record) => record.split(':'));
+    for (const at of [2, 5]) {
+      const values = records.map((record) => record[at]!).filter((value) => value !== '');
+      expect(new Set(values).size).toBe(values.length);
+    }
+    expect(await cures('serial_twice')).toEqual([]);
+    expect(await cures('code_twice')).toEqual([]);
+  };
+
+  const STOCKS: Stock[] = [{ kind: 'counted', total: 10 }, { kind: 'codes' }];
+  test.each(STOCKS)('one of whom has no row yet ($kind) is mended by settle', async (stock) => {
+    await issued(3, stock);
+    await late(new Error('lost'));
+    await giveUnitOf('user-2', 'late');
+    expect(await cures('serial_twice')).toEqual(['settle']);
+    await expireLeases(redis, id);
+    await issuer.settle(id);
+    await issuer.idle();
+    await oneHandEach();
+    expect(await persistence.rows(id)).toHaveLength(4);
+  });
+
+  test('both of whom have none yet is mended by settle', async () => {
+    await issued(1, { kind: 'counted', total: 10 });
+    persistence.next(...Array.from({ length: 4 }, () => fails(new Error('lost'))));
+    for (const userId of ['late', 'later']) await issuer.issue({ campaignId: id, userId });
+    await issuer.idle();
+    await giveUnitOf('late', 'later');
+    expect(await cures('serial_twice')).toEqual(['settle']);
+    await expireLeases(redis, id);
+    await issuer.settle(id);
+    await issuer.idle();
+    await oneHandEach();
+    expect(await persistence.rows(id)).toHaveLength(3);
+  });
+
+  test('one of whom is called issued without a row is mended by the repair', async () => {
+    await issued(3, { kind: 'counted', total: 10 });
+    const rows = (await persistence.rows(id)).filter(({ userId }) => userId !== 'user-3');
+    persistence = new ScriptedPersistence();
+    await persistence.memory.save(rows);
+    issuer = new CouponIssuer({ redis, persistence });
+    await giveUnitOf('user-2', 'user-3');
+    expect(await cures('serial_twice')).toEqual(['repair']);
+    await issuer.reconcile(id, { repair: 'safe' });
+    await issuer.idle();
+    await oneHandEach();
+    expect(await persistence.rows(id)).toHaveLength(3);
+  });
+
+  test('both of whom have rows, one of them on another unit, is mended by a rebuild', async () => {
+    await issued(3, { kind: 'counted', total: 10 });
+    await giveUnitOf('user-2', 'user-3');
+    expect(await cures('serial_twice')).toEqual(['rebuild']);
+    await issuer.rebuild(counted(10));
+    await oneHandEach();
+    await audit();
+  });
+
+  test('one of whom is in quarantine waits for an operator', async () => {
+    issuer = new CouponIssuer({ redis, persistence, maxTries: 1, leaseMs: 60_000 });
+    await issued(3, { kind: 'counted', total: 10 });
+    await late(new Error('lost'));
+    await giveUnitOf('user-2', 'late');
+    await redis.zadd(key('leases'), Number.MAX_SAFE_INTEGER, '1:late');
+    expect(await cures('serial_twice')).toEqual(['look']);
+    await issuer.settle(id);
+    expect(await cures('serial_twice')).toEqual(['look']);
+    await issuer.retryQuarantined({ campaignId: id });
+    await issuer.settle(id);
+    await issuer.idle();
+    await oneHandEach();
+  });
+
+  test('and that is offered to others as well is mended by a rebuild', async () => {
+    await issued(3, { kind: 'counted', total: 10 });
+    await late(new Error('lost'));
+    const [, , serial] = (await redis.hget(key('grants'), '1:late'))!.split(':');
+    await redis.rpush(key('returned'), serial!);
+    await redis.hincrby(key('campaign'), 'returned', 1);
+    await expireLeases(redis, id);
+    await issuer.settle(id);
+    expect(await cures('serial_twice')).toEqual(['rebuild']);
+  });
+});
+
 test('a lease that nobody settles is found, and settled by the repair', async () => {
   await issued(2);
   persistence.next(fails(new Error('lost')), fails(new Error('lost')));

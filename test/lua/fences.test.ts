@@ -223,14 +223,16 @@ test('a closed campaign is not purged while it is rebuilt', async () => {
   expect(await dump(redis)).toEqual(before);
 });
 
-test('a code that is promised is not loaded again by the rebuild that keeps the promise', async () => {
+test('a code that is promised is not loaded again by the rebuild, and another gets the first serial that nobody has', async () => {
   const { run, calls, key } = await openWorld(redis, 'codes', 'keep-known');
+  const [vacant] = await redis.lrange(key('returned'), 0, 0);
   const promised = Object.values(await redis.hgetall(key('grants'))).flatMap((record) => record.split(':').slice(5));
   expect(promised).toContain('DDD');
   const codes = ['DDD', 'EEE'].map((code) => ({ code }));
   await run({ ...calls['rebuild-codes']!, items: codes });
   const pool = await redis.lrange(key('pool'), 0, -1);
-  expect(pool.map((unit) => unit.split(':')[1])).toEqual(['EEE']);
+  expect(pool).toEqual([`${vacant}:EEE`]);
+  expect(await redis.lrange(key('returned'), 0, -1)).not.toContain(vacant);
 });
 
 test('a rebuild loads no codes while those that it knew are lost, and none into a campaign that serves', async () => {

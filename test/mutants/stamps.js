@@ -4,6 +4,37 @@ const lost = (what) => ({ file: LOST, test: `when Redis goes back and loses only
 
 export const STAMPS = [
   {
+    defect: 'a unit in two hands is always said to need a rebuild',
+    file: 'src/reconcile.ts',
+    find: "issued.length < holders.length ? 'settle' : 'rebuild'",
+    replace: "'rebuild'",
+    caughtBy: { file: 'test/integration/reconcile.test.ts', test: 'is mended by settle' },
+  },
+  {
+    defect: 'settle is said to mend a unit of which one half is in quarantine',
+    file: 'src/reconcile.ts',
+    find: "  if (holders.some(({ id }) => quarantined.has(id))) return 'look';\n",
+    replace: '',
+    caughtBy: { file: 'test/integration/reconcile.test.ts', test: 'one of whom is in quarantine waits' },
+  },
+  {
+    defect: 'settle is said to mend a unit of which one half is issued without a row',
+    file: 'src/reconcile.ts',
+    find: "rowIds && !rowIds.has(id))) return 'repair'",
+    replace: "rowIds && !rowIds.has(id))) return 'settle'",
+    caughtBy: { file: 'test/integration/reconcile.test.ts', test: 'is mended by the repair' },
+  },
+  {
+    defect: 'the repair is said to mend a unit of which one half has its row elsewhere',
+    file: 'src/reconcile.ts',
+    find: 'issued.some(({ id }) => differing.has(id))',
+    replace: 'issued.length < 0',
+    caughtBy: {
+      file: 'test/integration/reconcile.test.ts',
+      test: 'one of them on another unit, is mended by a rebuild',
+    },
+  },
+  {
     defect: 'a load leaves no trace that a rollback would take away',
     file: 'lua/load-codes.lua',
     find: 'campaign.stamp = math.max(nowMicros, campaign.stamp + 1)\n',
@@ -15,7 +46,7 @@ export const STAMPS = [
     file: 'lua/rebuild-codes.lua',
     find: 'newCodes(FIRST, vacant)',
     replace: 'newCodes(FIRST, {})',
-    caughtBy: { file: 'test/integration/rebuild.test.ts', test: 'a pool is filled again with the codes' },
+    caughtBy: { file: 'test/lua/fences.test.ts', test: 'another gets the first serial that nobody has' },
   },
   {
     defect: 'a rebuild loads codes into a campaign that serves',
