@@ -1,21 +1,23 @@
 -- Gives each user of the batch a place in the line, or says why not. Joining again keeps the place.
 --
--- KEYS     campaign grants senders leases returned pool queue tickets presence ended
+-- KEYS     campaign grants senders leases returned pool queue tickets presence ended old
 -- ARGV     epoch fence sender call, then for each user: id userId
--- RETURNS  missing | rebuilding | stale_epoch | rolled_back | no_room, alone; or ok, the campaign's stamp, the line, the pace per second, closedAt
+-- RETURNS  missing | stale_epoch | rolled_back | no_room, alone; or rebuilding, then for each id that has something already: id, grant, record, as
+--          issued if it was; or ok, the campaign's stamp, the line, the pace per second, closedAt
 --          (or empty), woke (1: nobody waited before), the words of all users with spaces between: waiting:<ticket>:<rank> (-1 before the
 --          draw) held already_issued:<count> sold_out not_open closed paused full lapsed; then in their order for held, and count times
 --          for already_issued: grant, record
 -- WRITES   senders campaign queue tickets presence ended
 -- COST     O(users * (perUser + log line))
-local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, queueKey, ticketsKey, presenceKey, endedKey =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, queueKey, ticketsKey, presenceKey, endedKey, oldKey =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local epoch, fence, sender, call = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local FIRST, STRIDE = 5, 2
 --- @include "include/now"
 --- @include "include/campaign"
 --- @include "include/ready"
 --- @include "include/record"
+--- @include "include/held-before"
 --- @include "include/write"
 --- @include "include/stock"
 --- @include "include/call"
@@ -24,7 +26,7 @@ local FIRST, STRIDE = 5, 2
 --- @include "include/place"
 
 local refusal = unreadyLine(epoch, fence)
-if refusal then return { refusal } end
+if refusal then return heldBefore(refusal, FIRST, STRIDE) end
 
 local shut, before = shutNow(), room.waiting
 -- Those who come before the opening are put in order by the draw, and more may come than there are coupons.

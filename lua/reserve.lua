@@ -16,29 +16,15 @@ local FIRST, STRIDE = 6, 3
 --- @include "include/campaign"
 --- @include "include/ready"
 --- @include "include/record"
+--- @include "include/held-before"
 --- @include "include/write"
 --- @include "include/stock"
 --- @include "include/generated"
 --- @include "include/due"
 --- @include "include/finish"
 
--- While it is rebuilt nobody takes anything. But a repeat of a call that took before must not be told so: what it took is in the state of
--- before or in the new one, and is or will be issued. What was issued keeps the stamp 0 when it is carried over.
 local refusal = unready(epoch, fence)
-local refused = { refusal }
-for i = FIRST, refusal == 'rebuilding' and #ARGV or 0, STRIDE do
-  for grant = 1, campaign.perUser do
-    local field = integer(grant) .. ':' .. ARGV[i + 1]
-    local text = redis.call('HMGET', grantsKey, field)[1]
-    if type(text) ~= 'string' then text = redis.call('HMGET', oldKey, field)[1] end
-    local record = type(text) == 'string' and decodeRecord(text)
-    if record and record.id == ARGV[i] then
-      if record.stamp == '0' then text = issuedText(text) end
-      for _, value in ipairs({ ARGV[i], integer(grant), text }) do refused[#refused + 1] = value end
-    end
-  end
-end
-if refusal then return refused end
+if refusal then return heldBefore(refusal, FIRST, STRIDE) end
 -- The caller may know other rules: nobody passes the line, and no unit goes out without the code that its campaign generates.
 if campaign.room and fromLine ~= '1' then return { 'queued' } end
 if lacksCode(FIRST + 2, STRIDE) then return { 'no_code' } end

@@ -4,6 +4,7 @@ import { monotonicMs } from '../deadline.js';
 import { CampaignConflictError, RedisError } from '../errors.js';
 import { type Issuance, withoutCode } from '../issuance.js';
 import { METHODS } from '../methods.js';
+import type { NotReadyReason } from '../result.js';
 import type { LeaveResult, LineEnd, Standing } from '../waiting-room/place.js';
 import { type CampaignState, notReady, type RedisContext } from './campaign-state.js';
 import { type Answered, type Sending, sendUntilAnswered, underEpoch } from './epoch.js';
@@ -184,7 +185,7 @@ export class Line {
     const sent = open.map((i) => requests[i]!);
     const { reply, refused, epoch } = await this.#send((at) => this.state.run(scripts.joinLine, this.#call(at), sent));
     if (refused) {
-      for (const i of open) results[i] = { status: 'not_ready', reason: refused };
+      for (const i of open) results[i] = this.#refusedOr(requests[i]!, reply, refused);
       return [];
     }
     this.state.sawStamp(Number(reply[1]));
@@ -210,15 +211,25 @@ export class Line {
     return results;
   }
 
+  /** While it is rebuilt nobody joins, but what an earlier call under this id was let through for is found. */
+  #refusedOr({ id, userId }: JoinRequest, reply: Reply, reason: NotReadyReason): JoinAnswer {
+    const at = reply.indexOf(id, 1);
+    if (at < 0) return { status: 'not_ready', reason };
+    return this.#held(reply.slice(at + 1, at + 3), userId, this.state.epoch);
+  }
+
+  #held(pair: Reply, userId: string, epoch: string): JoinAnswer {
+    const [issuance] = this.#issuances(pair, userId, epoch) as [Issuance];
+    return issuance.state === 'issued' ? { status: 'issued', issuance } : { status: 'accepted', issuance };
+  }
+
   #joined(text: string, userId: string, from: JoinReply): JoinAnswer {
     const [word, ticket, rank] = text.split(':');
     switch (word) {
       case 'waiting':
         return { status: 'waiting', ...placeOf(Number(ticket), Number(rank), from.perSecond) };
-      case 'held': {
-        const [issuance] = this.#issuances(from.next(2), userId, from.epoch) as [Issuance];
-        return issuance.state === 'issued' ? { status: 'issued', issuance } : { status: 'accepted', issuance };
-      }
+      case 'held':
+        return this.#held(from.next(2), userId, from.epoch);
       case 'already_issued': {
         const issuances = this.#issuances(from.next(2 * Number(ticket)), userId, from.epoch);
         return { status: 'already_issued', issuances };

@@ -199,7 +199,7 @@ export const scripts = {
   }),
   reopenGrant: defineScript('reopen-grant', reopenGrant, { keys: ALL, args: ['epoch', 'fence', 'field', 'id'] }),
   joinLine: defineScript('join-line', joinLine, {
-    keys: WAITING,
+    keys: [...WAITING, 'old'],
     args: ['epoch', 'fence', 'sender', 'call'],
     each: ['id', 'userId'],
   }),

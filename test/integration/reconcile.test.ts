@@ -258,6 +258,20 @@ describe('a unit in the hands of two users', () => {
     await audit();
   });
 
+  test('one of whom has a row on another unit is mended by a rebuild, whatever becomes of the other', async () => {
+    await issued(3, { kind: 'counted', total: 10 });
+    await late(new Error('lost'));
+    await giveUnitOf('late', 'user-3');
+    expect(await cures('serial_twice')).toEqual(['rebuild']);
+    await expireLeases(redis, id);
+    await issuer.settle(id);
+    await issuer.idle();
+    expect(await cures('serial_twice')).toEqual(['rebuild']);
+    await issuer.rebuild(counted(10));
+    await oneHandEach();
+    await audit();
+  });
+
   test('one of whom is in quarantine waits for an operator', async () => {
     issuer = new CouponIssuer({ redis, persistence, maxTries: 1, leaseMs: 60_000 });
     await issued(3, { kind: 'counted', total: 10 });

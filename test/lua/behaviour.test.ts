@@ -53,6 +53,7 @@ function notLookedAt(name: string, kind: 'counted' | 'codes'): string[] {
   const siblings = ['grants', 'senders', 'leases', 'returned', 'pool', 'codes', ...line];
   const unseen: Record<string, string[]> = {
     reserve: ['old'],
+    'join-line': ['old'],
     confirm: ['senders', 'returned', 'pool', 'codes', ...line],
     withdraw: ['senders', 'returned', 'pool', 'codes', ...line],
     release: ['senders', 'codes', otherStock, ...line],

@@ -34,7 +34,7 @@ const ofAllKeys = ({ name, keys }: { name: string; keys: readonly (string | unde
   EXPIRES.includes(name) && keys[0] === 'key';
 /** Looking ids up, judging the window and taking units is one act; so is refusing one unit and taking the next, or judging a stretch of serials, or a line. */
 const LONGER: Record<string, number> = {
-  reserve: 148,
+  reserve: 134,
   reassign: 64,
   'claim-due': 74,
   'rebuild-rows': 123,

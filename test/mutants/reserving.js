@@ -12,7 +12,7 @@ export const RESERVING = [
   },
   {
     defect: 'a copy of a call that took is refused while its campaign is rebuilt',
-    file: 'lua/reserve.lua',
+    file: 'lua/include/held-before.lua',
     find: 'if record and record.id == ARGV[i] then',
     replace: 'if false then',
     caughtBy: {

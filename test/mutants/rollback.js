@@ -177,7 +177,7 @@ export const ROLLBACK = [
   },
   {
     defect: 'a rebuild forgets what was issued once it carried it over',
-    file: 'lua/reserve.lua',
+    file: 'lua/include/held-before.lua',
     find: "if record.stamp == '0' then text = issuedText(text) end",
     replace: '',
     caughtBy: { file: 'test/integration/rollback.test.ts', test: 'is told issued with its code at each step' },

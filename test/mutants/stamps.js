@@ -1,8 +1,22 @@
-/** Changes that a state which went back has lost. */
+/** Changes that a state which went back has lost, and neighbours: the codes of a rebuild, units in two hands, joins during a rebuild. */
 const LOST = 'test/integration/lost-changes.test.ts';
 const lost = (what) => ({ file: LOST, test: `when Redis goes back and loses only ${what}, the process that knows` });
 
 export const STAMPS = [
+  {
+    defect: 'a repeat of join() is refused while its campaign is rebuilt',
+    file: 'src/redis/line.ts',
+    find: "    if (at < 0) return { status: 'not_ready', reason };\n",
+    replace: "    if (at < 9e9) return { status: 'not_ready', reason };\n",
+    caughtBy: { file: 'test/waiting-room/rebuild.test.ts', test: 'of a user who has the coupon is told issued' },
+  },
+  {
+    defect: 'join() while its campaign is rebuilt looks only into the new state',
+    file: 'lua/join-line.lua',
+    find: 'KEYS[8], KEYS[9], KEYS[10], KEYS[11]',
+    replace: 'KEYS[8], KEYS[9], KEYS[10], KEYS[10]',
+    caughtBy: { file: 'test/waiting-room/rebuild.test.ts', test: 'of a user who' },
+  },
   {
     defect: 'a unit in two hands is always said to need a rebuild',
     file: 'src/reconcile.ts',
@@ -31,7 +45,7 @@ export const STAMPS = [
     replace: 'issued.length < 0',
     caughtBy: {
       file: 'test/integration/reconcile.test.ts',
-      test: 'one of them on another unit, is mended by a rebuild',
+      test: 'one of whom has a row on another unit',
     },
   },
   {

@@ -1,0 +1,19 @@
+-- heldBefore (after record): what these users have while the state is made again, as id, grant, record each. The state takes nothing then. But a repeat
+-- of a call that took before must not be told so: what it took is in the state of before or in the new one, and is or will be issued.
+local function heldBefore(refusal, first, stride)
+  local reply = { refusal }
+  for i = first, refusal == 'rebuilding' and #ARGV or 0, stride do
+    for grant = 1, campaign.perUser do
+      local field = integer(grant) .. ':' .. ARGV[i + 1]
+      local text = redis.call('HMGET', grantsKey, field)[1]
+      if type(text) ~= 'string' then text = redis.call('HMGET', oldKey, field)[1] end
+      local record = type(text) == 'string' and decodeRecord(text)
+      if record and record.id == ARGV[i] then
+        -- What was issued keeps the stamp 0 when it is carried over.
+        if record.stamp == '0' then text = issuedText(text) end
+        for _, value in ipairs({ ARGV[i], integer(grant), text }) do reply[#reply + 1] = value end
+      end
+    end
+  end
+  return reply
+end
