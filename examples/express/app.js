@@ -7,6 +7,11 @@ import { answerProblem, describeProblem, explainProblem, HttpProblem, sendProble
 export function createApp({ issuer, log = console.error }) {
   const app = express();
   app.disable('x-powered-by');
+  // Codes are worth money: no answer stays in a cache on the way.
+  app.use((_req, res, next) => {
+    res.set('Cache-Control', 'no-store');
+    next();
+  });
   // A list of any length is sent as text, and loaded while it arrives; an array of codes is kept whole, so it is short. Sent again under its Idempotency-Key, a load that was cut off goes on where it stopped.
   app.post('/campaigns/:id/codes', express.json({ limit: '1mb' }), async (req, res) => {
     // What is left of a body that was refused is not read.
@@ -18,12 +23,7 @@ export function createApp({ issuer, log = console.error }) {
   app.use(express.json());
 
   app.post('/campaigns', async (req, res) => {
-    const { opensAt, closesAt, ...rest } = bodyOf(req);
-    const { status, campaign } = await issuer.openCampaign({
-      ...rest,
-      ...(opensAt !== undefined && { opensAt: instantOf(opensAt) }),
-      ...(closesAt !== undefined && { closesAt: instantOf(closesAt) }),
-    });
+    const { status, campaign } = await issuer.openCampaign(bodyOf(req));
     res
       .status(status === 'opened' ? 201 : 200)
       .location(`/campaigns/${campaign.id}`)
@@ -96,11 +96,6 @@ function codesOf(req) {
   if (req.is('text/plain')) return linesOf(req);
   if (Array.isArray(req.body)) return req.body;
   throw new HttpProblem(415, 'send the codes as text/plain, one a line, or as a JSON array of strings');
-}
-
-/** JSON has no dates. What is not a string is left to the library, which refuses it. */
-function instantOf(value) {
-  return typeof value === 'string' ? new Date(value) : value;
 }
 
 function couponOf({ serial, grant, code, issuedAt, state }) {

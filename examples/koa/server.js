@@ -63,7 +63,7 @@ function campaignOf({ CAMPAIGN_ID = 'launch', STOCK = '500', OPENS_AT }) {
     stock: { kind: 'counted', total: numberOf('STOCK', STOCK), generateCodes: true },
     admission: 'queued',
     presenceMs: PRESENCE_MS,
-    ...(OPENS_AT && { opensAt: new Date(OPENS_AT) }),
+    ...(OPENS_AT && { opensAt: OPENS_AT }),
   };
 }
 

@@ -218,6 +218,16 @@ describe('the Express example', () => {
     expectProblem(other, 409, '/problems/campaign_conflict');
   });
 
+  test('no answer stays in a cache, whether it carries a code or a refusal', async () => {
+    const id = await open();
+    const answers = [
+      await example.post(`/campaigns/${id}/coupons`, { userId: 'ann' }),
+      await example.get(`/campaigns/${id}/users/ann`),
+      await example.get(`/campaigns/${id}/users/%ZZ`),
+    ];
+    for (const { headers } of answers) expect(headers['cache-control']).toBe('no-store');
+  });
+
   test('outside of its window a campaign says when to come back, or that it is over', async () => {
     const opensAt = new Date(Date.now() + 3_600_000);
     const early = await open({ opensAt: opensAt.toISOString() });
@@ -262,11 +272,14 @@ describe('the Express example', () => {
       400,
       '/problems/invalid_argument',
     );
-    expectProblem(
-      await example.post('/campaigns', { id: nextId(), stock: { kind: 'unlimited' }, opensAt: 'soon' }),
-      400,
-      '/problems/invalid_argument',
-    );
+    // A time without an offset would be one of the server's zone, and the 30th of February another day.
+    for (const opensAt of ['soon', '2100-01-01T10:00:00', 'May 1 2100', '2100-02-30T00:00:00Z', '1', 1, null]) {
+      expectProblem(
+        await example.post('/campaigns', { id: nextId(), stock: { kind: 'unlimited' }, opensAt }),
+        400,
+        '/problems/invalid_argument',
+      );
+    }
     expectProblem(
       await example.post('/campaigns', { id: nextId(), stock: { kind: 'unlimited' }, prUser: 1 }),
       400,

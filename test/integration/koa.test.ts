@@ -785,4 +785,10 @@ describe('without addresses of servers the Koa example', () => {
       expect(output).not.toContain('hunter2secret');
     }
   });
+
+  test('refuses an instant that would depend on the zone of the server', async () => {
+    const { code, output } = await Example.refused({ OPENS_AT: '2100-01-01T10:00:00' });
+    expect(code).toBe(1);
+    expect(output).toMatch(/^opensAt has no offset/m);
+  });
 });
