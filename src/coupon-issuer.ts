@@ -521,7 +521,7 @@ export class CouponIssuer {
    *
    * May run while coupons are issued; counters and units are compared only if nothing moved meanwhile (`quiet`). Keeps about 500 bytes per issuance in
    * memory. One round trip per 500 rows, 500 grants and 500 free units, one page of `list` per 500 rows, and three more. Throws `HookError` (`list`
-   * failed), `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`, `RedisError`, and the reason of an aborted signal.
+   * failed), `MisconfiguredError` (another database than the campaign is bound to), `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`, `RedisError`, and the reason of an aborted signal.
    *
    * @example
    * ```ts
@@ -534,7 +534,9 @@ export class CouponIssuer {
     const { persistence, timeoutMs } = this.#options;
     return this.#administer('reconcile', id, async (serving) => {
       await admin.readCampaign(serving.state);
-      if (own.repair) await this.#campaigns.assertEquipped(serving);
+      // A table that is not fit can be compared. In another database every row would be missing.
+      await this.#context.store?.ask().catch(() => {});
+      if (own.repair || serving.state.hasOtherStore) await this.#campaigns.assertEquipped(serving);
       return reconcile(serving, own, { persistence, timeoutMs, settle: () => this.#settleOne(serving) });
     });
   }

@@ -38,6 +38,12 @@ export class AdapterStore implements Store {
     return this.#identity;
   }
 
+  get description(): string {
+    if (this.#identity !== null) return `the database ${this.#identity}`;
+    if (this.#adapter.identity) return 'one that does not say which it is (cure: upgradeTable())';
+    return 'one that does not say which it is, because its adapter has no identity(). An adapter that wraps another one has to pass check and identity on';
+  }
+
   ask(patience: 'patient' | 'brief' = 'patient'): Promise<void> {
     if (patience === 'brief') return withDeadline(this.ask(), BRIEF_MS, () => new Error()).catch(unlessWrong);
     if (this.#known) return Promise.resolve();

@@ -14,7 +14,7 @@ export type SaveVerdict =
    */
   | { readonly verdict: 'refused'; readonly reason: string };
 
-/** Your database. An optional ability is an optional method. */
+/** Your database. An optional ability is an optional method. An adapter that wraps another one passes all of its methods on, `check` and `identity` too. */
 export interface PersistenceAdapter {
   /**
    * Stores each issuance, idempotent by id; one verdict each, in order. A batch may mix campaigns. A throw means "unknown";

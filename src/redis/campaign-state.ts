@@ -22,6 +22,8 @@ export interface Store {
   readonly known: boolean;
   /** Which database it is, once it is known; `null`: it does not say. */
   readonly identity: string | null;
+  /** The same in words. */
+  readonly description: string;
   /**
    * Resolves once it is known; all who ask at once share one answer. Throws `MisconfiguredError`, and `HookError` if it could not be asked. `brief`: a call that
    * needs Redis alone waits a second at most, and goes on without an answer.
@@ -199,8 +201,7 @@ export class CampaignState {
 
 /** Saving there would give a coupon to users who have one here. */
 function otherStore(id: string, bound: string | null, own: Store | null): string {
-  const has = own?.identity ? `the database ${own.identity}` : 'one that does not say which it is';
-  return `campaign ${id} keeps its issuances in the database ${bound}, and this process has ${has}: nothing was taken. Connect to that database, use another prefix, or bind the campaign to this one with openCampaign(definition, { store: 'rebind' })`;
+  return `campaign ${id} keeps its issuances in the database ${bound}, and this process has ${own?.description}: nothing was taken. Connect to that database, use another prefix, or bind the campaign to this one with openCampaign(definition, { store: 'rebind' })`;
 }
 
 /** How what the campaign needs differs from what this process has, or `null`. */

@@ -5,6 +5,7 @@ import {
   CouponIssuer,
   type CouponIssuerOptions,
   HookError,
+  type Issuance,
   MemoryPersistence,
   MisconfiguredError,
   NotIssuedError,
@@ -110,6 +111,30 @@ test('a process with another database takes nothing, claims nothing, and saves n
   const { reserved, issued, available } = await issuer.inspect(id);
   expect({ reserved, issued, available }).toEqual({ reserved: 0, issued: before.issued, available: before.available });
   expect(await rowsOf(staging, id)).toEqual([]);
+});
+
+test('a campaign is not compared with the rows of another database, where each would be missing', async () => {
+  const { id, issuer } = await opened();
+  await issuer.issue({ campaignId: id, userId: 'ann' });
+  await issuer.idle();
+  const stranger = processOn(postgres(staging));
+  await expect(stranger.reconcile(id)).rejects.toThrow(MisconfiguredError);
+  expect((await issuer.reconcile(id)).findings).toEqual([]);
+  // A table that is not fit can still be compared, and so can a campaign by a process that lacks its hooks.
+  const unfit = Object.assign(postgres(production), { check: () => Promise.reject(new MisconfiguredError('no key')) });
+  const auditor = processOn(unfit, { deliver: async () => {} });
+  expect((await auditor.reconcile(id)).rows).toBe(1);
+});
+
+test('an adapter that wraps another one and forgets its identity is told so', async () => {
+  const { id } = await opened();
+  const inner = postgres(production);
+  const forgetful = { save: (batch: readonly Issuance[]) => inner.save(batch) };
+  await expect(processOn(forgetful).issue({ campaignId: id, userId: 'ann' })).rejects.toThrow(
+    'its adapter has no identity(). An adapter that wraps another one has to pass check and identity on',
+  );
+  const whole = { ...forgetful, check: () => inner.check(), identity: () => inner.identity() };
+  expect(await processOn(whole).issue({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'issued' });
 });
 
 test('a process with another database neither joins nor lets anybody through', async () => {

@@ -128,6 +128,27 @@ export const TABLES = [
     caughtBy: { file: STORES, test: 'a process with another database takes nothing' },
   },
   {
+    defect: 'a campaign is compared with the rows of another database',
+    file: 'src/coupon-issuer.ts',
+    find: 'own.repair || serving.state.hasOtherStore',
+    replace: 'own.repair',
+    caughtBy: { file: STORES, test: 'a campaign is not compared with the rows of another database' },
+  },
+  {
+    defect: 'a table that is not fit is not compared',
+    file: 'src/coupon-issuer.ts',
+    find: 'store?.ask().catch(() => {})',
+    replace: 'store?.ask()',
+    caughtBy: { file: STORES, test: 'a campaign is not compared with the rows of another database' },
+  },
+  {
+    defect: 'an adapter without identity is not told what it forgets',
+    file: 'src/store.ts',
+    find: 'if (this.#adapter.identity) return',
+    replace: 'if (this.#known) return',
+    caughtBy: { file: STORES, test: 'an adapter that wraps another one and forgets' },
+  },
+  {
     defect: 'a campaign that serves is not bound anew',
     file: 'lua/activate-campaign.lua',
     find: "generation ~= '' and bound ~= store",
