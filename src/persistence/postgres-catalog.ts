@@ -82,7 +82,7 @@ export function keysSql(table: string): string {
     WHERE i.indrelid = ${table} AND i.indisunique`;
 }
 
-/** All that is asked of a table, as `found`; no row where there is none. */
+/** All that is asked of a table, as JSON in `found`; no row where there is none. As text, because how JSON is parsed is a setting of the driver. */
 export function foundSql(table: string): string {
   return `SELECT jsonb_build_object(
     'kind', c.relkind, 'temporary', c.relpersistence = 't', 'role', quote_ident(current_user),
@@ -97,7 +97,7 @@ export function foundSql(table: string): string {
       'select', has_column_privilege(c.oid, a.attnum, 'SELECT'), 'insert', has_column_privilege(c.oid, a.attnum, 'INSERT')))
       FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_collation l ON l.oid = a.attcollation
       WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '[]'),
-    'keys', coalesce((SELECT jsonb_agg(k) FROM (${keysSql('c.oid')}) k), '[]')) AS found
+    'keys', coalesce((SELECT jsonb_agg(k) FROM (${keysSql('c.oid')}) k), '[]'))::text AS found
   FROM pg_class c WHERE c.oid = ${table}`;
 }
 

@@ -94,7 +94,8 @@ export class PostgresTable {
   /** Rejects with `MisconfiguredError` if the table is not fit, and with the client's own error if it could not be asked. */
   async check(): Promise<TableFormat> {
     const { rows } = await this.#client.query(foundSql('to_regclass($1)'), [this.#quoted]);
-    const { found } = (rows[0] ?? { found: null }) as { found: Found | null };
+    const [row] = rows as { found: string }[];
+    const found = row ? (JSON.parse(row.found) as Found) : null;
     return formatOf(this.#name, flawsOf(found, this.#quoted));
   }
 
