@@ -23,9 +23,9 @@ const UNKNOWN: SaveOutcome = { verdict: 'unknown' };
 const MOST_REMEMBERED = 1_000;
 
 /**
- * The saves of all campaigns share batches. A campaign is sick after a batch with its rows of which nobody knows how it ended, and is set apart: its rows
- * go in batches of their own, one at a time, until one comes through. Sick campaigns never take the last of the `maxInFlight` places.
- * A shared batch that hangs makes all of its campaigns suspect, and only one of them may be to blame. So those that came through last go first.
+ * The saves of all campaigns share batches. A campaign is sick after a batch with its rows of which nobody knows how it ended, or which failed as a whole, and is
+ * set apart: its rows go in batches of their own, one at a time, until one comes through. Sick campaigns never take the last of the `maxInFlight` places.
+ * A shared batch that fails or hangs makes all of its campaigns suspect, and only one of them may be to blame. So those that came through last go first.
  */
 export class SaveLanes {
   readonly #options: SaveLanesOptions;
@@ -85,9 +85,7 @@ export class SaveLanes {
     const outcomes = await this.#options.save(requests, deadlineAt);
     // With one place nothing can be set apart.
     if (this.#options.maxInFlight === 1) return outcomes;
-    const sick = new Set(
-      requests.flatMap(({ issuance }, i) => (outcomes[i]!.verdict === 'unknown' ? [issuance.campaignId] : [])),
-    );
+    const sick = new Set(requests.flatMap(({ issuance }, i) => (isOfBatch(outcomes[i]!) ? [issuance.campaignId] : [])));
     const batch = ++this.#batches;
     for (const campaignId of campaigns) {
       if (sick.has(campaignId)) this.#setApart(campaignId);
@@ -171,6 +169,11 @@ export class SaveLanes {
     const cameThrough = ({ campaignId }: Lane) => this.#cameThrough.get(campaignId) ?? 0;
     return a.triedAt - b.triedAt || cameThrough(b) - cameThrough(a);
   };
+}
+
+/** Whether the reason lies in the batch, so that its other campaigns may have caused it. A time-out of the server, say, is certain for all of them. */
+function isOfBatch(outcome: SaveOutcome): boolean {
+  return outcome.verdict === 'unknown' || (outcome.verdict === 'not_saved' && outcome.refusal === 'no');
 }
 
 function move(

@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import {
   CouponIssuer,
@@ -8,6 +9,8 @@ import {
   type PersistenceAdapter,
   type SaveVerdict,
 } from '../../src/index.js';
+import { PostgresPersistence } from '../../src/persistence/postgres.js';
+import { Database } from '../support/database.js';
 import { RedisServer } from '../support/redis-server.js';
 import { until } from '../support/until.js';
 
@@ -106,6 +109,37 @@ test('while saves of a campaign hang, the others are issued as before; once they
   expect(after.flatMap((ids) => [...ids]).toSorted()).toEqual([sick, well].toSorted());
   await issuer.idle();
   expect(await issuer.inspect(well)).toMatchObject({ issued: 52, reserved: 0 });
+});
+
+test('while a lock lets each statement of one campaign fail, the others are issued', async () => {
+  const [sick, well] = named(2) as [string, string];
+  const database = await Database.create();
+  const pool = new pg.Pool({ connectionString: database.url, options: '-c lock_timeout=100' });
+  const persistence = new PostgresPersistence(pool);
+  await persistence.createTable();
+  const holder = await database.pool.connect();
+  try {
+    const issuer = await issuerOf([sick, well], { persistence });
+    await holder.query('BEGIN');
+    await holder.query(`INSERT INTO coupon_issuances VALUES ($1, 1, 'somebody', 1, 'an-id', NULL, now(), 'an-epoch')`, [
+      sick,
+    ]);
+    const both = async (user: number) => {
+      const calls = [sick, well].map((id) => statusOf(issuer, id, user));
+      return (await Promise.allSettled(calls)).map((call) =>
+        call.status === 'rejected' ? call.reason.code : call.value,
+      );
+    };
+    expect(await both(0)).toEqual(['NOT_ISSUED', 'NOT_ISSUED']);
+    for (let user = 1; user <= 3; user++) expect(await both(user)).toEqual(['NOT_ISSUED', 'issued']);
+    await holder.query('ROLLBACK');
+    expect(await both(4)).toEqual(['issued', 'issued']);
+    await issuer.idle();
+  } finally {
+    holder.release();
+    await pool.end();
+    await database.stop();
+  }
 });
 
 test('while deliveries of a campaign hang, the others are delivered', async () => {

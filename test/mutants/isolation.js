@@ -8,6 +8,13 @@ const presence = (test) => ({ file: 'test/waiting-room/presence.test.ts', test }
 /** What keeps the calls and campaigns of one process from harming each other, and how they are watched. */
 export const ISOLATION = [
   {
+    defect: 'a campaign whose statements fail as a whole takes those along that share its batch',
+    file: 'src/save-lanes.ts',
+    find: ` || (outcome.verdict === 'not_saved' && outcome.refusal === 'no')`,
+    replace: '',
+    caughtBy: lanes('campaigns whose batch failed as a whole go alone'),
+  },
+  {
     defect: 'each call listens to the signal by itself',
     file: 'src/abort-group.ts',
     find: 'groups.get(signal) ?? listenTo(signal)',

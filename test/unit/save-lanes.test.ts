@@ -99,6 +99,39 @@ test('once a batch of its own comes through, a campaign shares batches again', a
   expect(await sent()).toEqual(['well sick']);
 });
 
+test('campaigns whose batch failed as a whole go alone, until one of their own batches does not', async () => {
+  const failing = new Set(['sick']);
+  const batches: string[][] = [];
+  const lanes = new SaveLanes({
+    save: async (requests) => {
+      const campaigns = requests.map(({ issuance }) => issuance.campaignId);
+      batches.push(campaigns);
+      const failed = { verdict: 'not_saved', error: new Error('a time-out of the server'), refusal: 'no' } as const;
+      return campaigns.some((id) => failing.has(id))
+        ? requests.map(() => failed)
+        : requests.map(() => ({ verdict: 'saved' }));
+    },
+    maxBatch: 500,
+    maxInFlight: 2,
+  });
+  const both = async () => {
+    batches.length = 0;
+    const rows = ['sick', 'well'].map((campaignId) =>
+      lanes.add({ issuance: anIssuance(++serials, { campaignId }), perUser: 1, deadlineAt: FAR }),
+    );
+    return (await Promise.all(rows)).map(({ verdict }) => verdict);
+  };
+  expect(await both()).toEqual(['not_saved', 'not_saved']);
+  for (let i = 0; i < 3; i++) {
+    expect(await both()).toEqual(['not_saved', 'saved']);
+    expect(batches).toHaveLength(2);
+  }
+  failing.clear();
+  expect(await both()).toEqual(['saved', 'saved']);
+  expect(await both()).toEqual(['saved', 'saved']);
+  expect(batches).toEqual([['sick', 'well']]);
+});
+
 test.each(['user_conflict', 'serial_conflict', 'not_saved'] as const)(
   'a batch that ended with %s came through: the database answered',
   async (verdict) => {
