@@ -58,6 +58,8 @@ export function defineScript<const K extends KeyName, const A extends string = n
 }
 
 const RETRY_MS = 1_000;
+const NO_REPLY =
+  'this client answers scripts with something else than their replies: it is inside of MULTI, or answers with buffers; give the issuer a client that nothing else uses in this way';
 const WITHOUT_PROMISE = 'redis must be an ioredis client, and the evalsha() of this one gives no promise';
 
 /**
@@ -87,7 +89,7 @@ export class ScriptRunner {
         if (!isNoScript(error) || monotonicMs() >= deadline) throw error;
         return this.#client.eval(script.source, script.keys.length, ...args);
       });
-      return (await withDeadline(reply, timeoutMs, expired)) as Reply;
+      return asReply(await withDeadline(reply, timeoutMs, expired));
     } catch (error) {
       if (error instanceof RedisError || error instanceof InvalidArgumentError) throw error;
       const safe = withoutQuotes(redacted(error, args.slice(script.keys.length).filter(isTelling)));
@@ -147,6 +149,12 @@ export class ScriptRunner {
     const refused = safe.name === 'ReplyError' && connection !== undefined && cameBeforeWriting(said);
     return sameConnection && (refused || neverSent(safe)) ? 'not_applied' : 'unknown';
   }
+}
+
+/** A client inside of MULTI answers `QUEUED`, and the script may run at any later time; words of buffers equal no word. */
+function asReply(reply: unknown): Reply {
+  if (Array.isArray(reply) && !Buffer.isBuffer(reply[0])) return reply as unknown as Reply;
+  throw new RedisError(NO_REPLY, { outcome: 'unknown' });
 }
 
 function flatten<K extends KeyName, A extends string, E extends string>(

@@ -80,6 +80,13 @@ export const RIGHTS = [
     caughtBy: client('an instance of each version of ioredis'),
   },
   {
+    defect: 'whatever a client answers is taken for the reply of a script',
+    file: 'src/redis/runner.ts',
+    find: 'if (Array.isArray(reply) && !Buffer.isBuffer(reply[0])) return reply',
+    replace: 'if (reply !== NO_REPLY) return reply',
+    caughtBy: runner('gives no reply of a script'),
+  },
+  {
     defect: 'a client that gives no promise is told as a fault of Redis',
     file: 'src/redis/runner.ts',
     find: '      if (!isThenable(sent)) throw new InvalidArgumentError(WITHOUT_PROMISE);\n',

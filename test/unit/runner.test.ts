@@ -56,6 +56,17 @@ test('a reply of the server proves that nothing changed, but only on the connect
   await expect(run(moved)).rejects.toMatchObject({ outcome: 'unknown' });
 });
 
+test.each([
+  ['a client inside of MULTI', 'QUEUED'],
+  ['a client that answers with buffers', [Buffer.from('done')]],
+  ['a client that answers nothing', undefined],
+  ['a client whose answers are parsed', { done: true }],
+])('%s gives no reply of a script, and the script may have run', async (_, answer) => {
+  const client = { ...failing(replyError('NOSCRIPT')), evalsha: async () => answer };
+  const message = expect.stringContaining('something else than their replies');
+  await expect(run(client as never)).rejects.toMatchObject({ code: 'REDIS', outcome: 'unknown', message });
+});
+
 test('a connection that broke leaves the outcome unknown', async () => {
   const client = failing(new Error('Connection is closed.'), { stream: {} });
   await expect(run(client)).rejects.toMatchObject({ outcome: 'unknown' });
