@@ -130,7 +130,7 @@ export class CouponIssuer {
    *
    * Throws `CampaignConflictError` (another definition, or rows without state), `InvalidArgumentError`, `HookError`, `NotReadyError`, `RedisError`,
    * `ClosedError`.
-   * `MisconfiguredError` (a Redis that may evict keys, or a replica; a table that is not fit; another database). Four round trips; for a new campaign eleven,
+   * `MisconfiguredError` (a Redis that may evict keys, or a replica; a table that is not fit; another database). Four round trips; for a new campaign twelve,
    * and one to the database.
    *
    * @example

@@ -35,19 +35,25 @@ export function assertSameRules({ id, rules }: CampaignState, asked: CampaignRul
   throw new CampaignConflictError(`campaign ${id} is open with another definition: ${different.join('; ')}`);
 }
 
-/** Lets the campaign serve, with this database. Repeats do nothing. */
+/**
+ * Lets the campaign serve, with this database, unless another process has done so. Repeats do nothing. The generation is drawn while the state is there: one
+ * that was drawn before it was written may have been overtaken by a campaign that is gone by now. Two round trips, or three.
+ */
 export async function activate(state: CampaignState, store: string | null): Promise<void> {
-  const [word] = await state.run(scripts.activateCampaign, { epoch: state.epoch, store: store ?? '', generation: '' });
+  const [word] = await sendActivation(state, store, '0');
+  if (word === 'stale_epoch' && typeof (await state.refresh()) !== 'string' && state.verified) return;
   if (word !== 'active') throw notReady(state.id, word === 'rebuilding' ? word : 'missing');
 }
 
 /** Binds a campaign that serves to another database, under a new epoch. Repeats do nothing. */
 export async function rebind(state: CampaignState, store: string | null): Promise<void> {
-  await answerUnderEpoch(state, async ({ epoch }) => {
-    if (state.store === store) return ['active'];
-    const generation = String(await nextGeneration(state.context, state.generation + 1));
-    return state.run(scripts.activateCampaign, { epoch, store: store ?? '', generation });
-  });
+  await answerUnderEpoch(state, async () => (state.store === store ? ['active'] : sendActivation(state, store, '1')));
+}
+
+async function sendActivation(state: CampaignState, store: string | null, rebind: '0' | '1'): Promise<Reply> {
+  const { epoch } = state;
+  const generation = String(await nextGeneration(state.context, state.generation + 1));
+  return state.run(scripts.activateCampaign, { epoch, store: store ?? '', generation, random: epochSuffix(), rebind });
 }
 
 export async function readCampaign(state: CampaignState): Promise<Campaign> {

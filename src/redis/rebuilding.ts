@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type CampaignRules, epochSuffix } from '../campaign.js';
+import { type CampaignRules, epochSuffix, generationOf } from '../campaign.js';
 import { CampaignConflictError } from '../errors.js';
 import type { Issuance } from '../issuance.js';
 import { type CampaignState, rulesToFields } from './campaign-state.js';
@@ -25,8 +25,9 @@ export interface Run {
 }
 
 /**
- * Puts the old state aside and names a new epoch, or takes over from a run that stopped. `above`: a generation that the new one has to pass. Three round
- * trips.
+ * Puts the old state aside and names a new epoch, or takes over from a run that stopped. `above`: a generation that the new one has to pass. It is drawn
+ * while the state that it follows is there: one that was drawn before may have been overtaken by a campaign that is gone by now. Two round trips for each
+ * epoch that is found, and where there is no state four.
  */
 export async function beginRebuild(
   state: CampaignState,
@@ -36,17 +37,19 @@ export async function beginRebuild(
 ): Promise<Run> {
   const fields = rulesToFields(rules, leaseMs, state.context.store?.identity);
   const definition = createHash('sha256').update(JSON.stringify(fields)).digest('base64url');
-  const random = epochSuffix();
   // It names the epoch it found, so that a late copy of this call does not stop a campaign that serves again.
   let from = state.epoch;
+  let random = epochSuffix();
+  let seen = above;
   const unanswered = `the rebuild of campaign ${state.id} could not begin: its epoch kept changing`;
-  const generation = String(await nextGeneration(state.context, above + 1));
   return sendUntilAnswered(unanswered, async () => {
+    if (from !== '') seen = Math.max(seen, generationOf(from));
+    const generation = String(await nextGeneration(state.context, seen + 1));
     const reply = await state.run(scripts.beginRebuild, { from, random, generation, definition }, fields);
-    if (reply[0] === 'stale_epoch') {
-      from = String(reply[1]);
-      return undefined;
-    }
+    const foundNone = from === '' && reply[0] !== 'stale_epoch';
+    if (reply[0] === 'stale_epoch' || foundNone) from = String(reply[1]);
+    if (foundNone) random = epochSuffix();
+    if (reply[0] === 'stale_epoch' || foundNone) return undefined;
     const [, epoch, phase, cursor, stamp] = reply;
     return { epoch: String(epoch), phase: phase as Run['phase'], cursor: Number(cursor), fence: Number(stamp ?? 0) };
   });

@@ -68,7 +68,7 @@ export const scripts = {
   }),
   activateCampaign: defineScript('activate-campaign', activateCampaign, {
     keys: ['campaign'],
-    args: ['epoch', 'store', 'generation'],
+    args: ['epoch', 'store', 'generation', 'random', 'rebind'],
   }),
   registerCampaign: defineScript('register-campaign', registerCampaign, { keys: ['campaigns'], args: ['campaignId'] }),
   knowCampaign: defineScript('know-campaign', knowCampaign, { keys: ['campaigns'], args: ['campaignId'], reads: true }),

@@ -33,6 +33,8 @@ export class CampaignWatch {
   readonly #parts: WatchParts;
   readonly #watchers = new Set<Watcher>();
   readonly #newcomers: Watcher[] = [];
+  /** Looks for newcomers that are not answered yet. */
+  readonly #welcomes = new Set<Promise<void>>();
   readonly #unlisten: () => void;
   readonly #ended: () => void;
   readonly #id = mintId();
@@ -64,10 +66,13 @@ export class CampaignWatch {
   #welcome(watcher: Watcher): void {
     this.#newcomers.push(watcher);
     if (this.#newcomers.length > 1) return;
-    queueMicrotask(async () => {
-      const { failed } = await this.#look(this.#newcomers.splice(0));
-      // Nobody knows when these were seen, until a round with them is over.
-      if (failed) this.#round.since = this.#round.earliest = 0;
+    queueMicrotask(() => {
+      const welcome = this.#look(this.#newcomers.splice(0)).then(({ failed }) => {
+        // Nobody knows when these were seen, until a round with them is over.
+        if (failed) this.#round.since = this.#round.earliest = 0;
+        this.#welcomes.delete(welcome);
+      });
+      this.#welcomes.add(welcome);
     });
   }
 
@@ -99,6 +104,8 @@ export class CampaignWatch {
       const startedAt = monotonicMs();
       this.#round = { ...this.#round, earliest: Number.POSITIVE_INFINITY };
       const { presenceMs, failed } = await this.#look([...this.#watchers]);
+      // Users who came during the round may have been seen last long before it: it is over once they were looked for as well.
+      await Promise.all(this.#welcomes);
       // Of a round without an answer, or with a failed one, nothing follows: the round before it counts.
       if (!failed && Number.isFinite(this.#round.earliest)) this.#round.since = this.#round.earliest;
       keepsPresence ||= presenceMs !== null;

@@ -225,6 +225,69 @@ describe('generations', () => {
     expect(await web.status({ campaignId: ID, userId: 'ann' })).toMatchObject({ status: 'issued' });
   });
 
+  /** A process that stalls before it sends a script for the first time, until something else has happened. */
+  const stallingAt = (script: { readonly sha1: string }, meanwhile: () => Promise<void>): CouponIssuer => {
+    let stalls = true;
+    const evalsha = async (sha1: string, ...args: [number, ...string[]]): Promise<unknown> => {
+      if (sha1 === script.sha1 && stalls) {
+        stalls = false;
+        await meanwhile();
+      }
+      return redis.evalsha(sha1, ...args);
+    };
+    return issuerWith({ redis: { evalsha, eval: (...args: [string, number, ...string[]]) => redis.eval(...args) } });
+  };
+
+  test('an opening that stalled while another one came and went serves every process', async () => {
+    await stallingAt(scripts.openCampaign, purge).openCampaign(DEFINITION);
+    expect(await issueTo('bob', web)).toMatchObject({ status: 'issued' });
+    expect(await web.openCampaign(DEFINITION)).toMatchObject({ status: 'exists' });
+  });
+
+  test('a rebuild that stalled while another campaign came and went serves every process', async () => {
+    await stallingAt(scripts.beginRebuild, purge).rebuild(DEFINITION);
+    expect(await issueTo('bob', web)).toMatchObject({ status: 'issued' });
+  });
+
+  test('an opening that another one overtook finds the campaign that serves', async () => {
+    const open = async () => void (await operator.openCampaign(DEFINITION));
+    expect(await stallingAt(scripts.activateCampaign, open).openCampaign(DEFINITION)).toMatchObject({
+      campaign: { state: 'open', ready: true },
+    });
+    expect(await issueTo('bob', web)).toMatchObject({ status: 'issued' });
+  });
+
+  test('a rebuild counts the generation that it passes', async () => {
+    await openAhead();
+    await redis.del(registryKeys('coupon').generation);
+    const { campaign } = await issuerWith().rebuild(DEFINITION);
+    const last = Number(await redis.hget(registryKeys('coupon').generation, 'last'));
+    expect(Number.parseInt(campaign.epoch, 10)).toBe(last);
+  });
+
+  test('no binding has the epoch of an earlier one, though Redis went back in between', async () => {
+    await openAhead();
+    const counter = registryKeys('coupon').generation;
+    const before = await redis.hgetall(`{coupon:${ID}}:campaign`);
+    const last = (await redis.hget(counter, 'last'))!;
+    const bindTo = async (store: string) => {
+      const { list } = persistence;
+      const adapter = {
+        save: persistence.save.bind(persistence),
+        list: list.bind(persistence),
+        identity: async () => store,
+      };
+      return (await issuerWith({ persistence: adapter }).openCampaign(DEFINITION, { store: 'rebind' })).campaign;
+    };
+    const first = await bindTo('a-database');
+    await redis.del(`{coupon:${ID}}:campaign`);
+    await redis.hset(`{coupon:${ID}}:campaign`, before);
+    await redis.hset(counter, 'last', last);
+    const second = await bindTo('another');
+    expect(second.store).toBe('another');
+    expect(second.epoch).not.toBe(first.epoch);
+  });
+
   test('a row with an epoch that no campaign had does not spoil the generations', async () => {
     await operator.openCampaign(DEFINITION);
     const [row] = await Promise.all([issueTo('ann')]);

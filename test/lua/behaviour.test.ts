@@ -29,7 +29,7 @@ const NOTING = ['find-places', 'tend-line'];
 /** A number that is skipped harms nobody, so a copy may take one too. */
 const COUNTING = ['next-generation'];
 /** They find in the world what they would write. */
-const DONE_BEFORE = ['open-campaign', 'activate-campaign'];
+const DONE_BEFORE = ['open-campaign'];
 const POOL_ONLY = ['load-codes', 'rebuild-codes', 'find-in-pool', 'replace-code'];
 /** What ends a reservation has to work while memory is full, or full memory would never empty. */
 const FREEING = [

@@ -55,7 +55,7 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
   await run(call(scripts.noteOver, past));
   await run(open);
   await redis.hset(keys.campaign, 'epoch', EPOCH);
-  await run(call(scripts.activateCampaign, { epoch, store: '', generation: '' }));
+  await run(call(scripts.activateCampaign, { epoch, store: '', generation: '1', random: 'abc', rebind: '0' }));
   const codes = ['AAA', 'BBB', 'CCC', 'DDD', 'EEE', 'FFF', 'GGG', 'HHH', 'JJJ', 'KKK'].map((code) => ({ code }));
   const loading = (loadId: string) => ({
     epoch,
@@ -129,7 +129,13 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
     key: (name) => keys[name as keyof typeof keys],
     calls: {
       'open-campaign': open,
-      'activate-campaign': call(scripts.activateCampaign, { epoch, store: 'a-database', generation: '' }),
+      'activate-campaign': call(scripts.activateCampaign, {
+        epoch,
+        store: 'a-database',
+        generation: '7',
+        random: 'abe',
+        rebind: '1',
+      }),
       'register-campaign': call(scripts.registerCampaign, { campaignId: 'another' }),
       'know-campaign': call(scripts.knowCampaign, { campaignId }),
       'list-campaigns': call(scripts.listCampaigns, { cursor: '0' }),

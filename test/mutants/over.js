@@ -8,6 +8,41 @@ export const OVER = [
     caughtBy: { file: `test/integration/over.test.ts`, test: `opened again after the clock of Redis was set back` },
   },
   {
+    defect: `a campaign serves under the generation that was drawn before it was written`,
+    file: `lua/activate-campaign.lua`,
+    find: `'epoch', generation .. '-' .. random }`,
+    replace: `'epoch', serves and (generation .. '-' .. random) or epoch }`,
+    caughtBy: {
+      file: `test/integration/over.test.ts`,
+      test: `an opening that stalled while another one came and went`,
+    },
+  },
+  {
+    defect: `a campaign that is bound anew keeps the random part of its epoch`,
+    file: `lua/activate-campaign.lua`,
+    find: `generation .. '-' .. random }`,
+    replace: `generation .. '-' .. string.match(epoch, '^%d+-(.*)$') }`,
+    caughtBy: { file: `test/integration/over.test.ts`, test: `no binding has the epoch of an earlier one` },
+  },
+  {
+    defect: `a rebuild serves under the generation that was drawn while no state was there`,
+    file: `src/redis/rebuilding.ts`,
+    find: `const foundNone = from === '' && reply[0] !== 'stale_epoch';`,
+    replace: `const foundNone = from === '?' && reply[0] !== 'stale_epoch';`,
+    caughtBy: {
+      file: `test/integration/over.test.ts`,
+      test: `a rebuild that stalled while another campaign came and went`,
+    },
+  },
+  {
+    defect: `a rebuild does not draw anew for the epoch that it was told of`,
+    file: `src/redis/rebuilding.ts`,
+    find: `    if (from !== '') seen = Math.max(seen, generationOf(from));
+`,
+    replace: ``,
+    caughtBy: { file: `test/integration/over.test.ts`, test: `a rebuild counts the generation that it passes` },
+  },
+  {
     defect: `a rebuild does not pass the generation of a row`,
     file: `src/rebuild.ts`,
     find: `    if (highest >= generationOf(run.epoch)) run =`,

@@ -151,15 +151,15 @@ export const TABLES = [
   {
     defect: 'a campaign that serves is not bound anew',
     file: 'lua/activate-campaign.lua',
-    find: "generation ~= '' and bound ~= store",
-    replace: "generation ~= '' and bound == store",
+    find: "rebind == '1' and bound ~= store",
+    replace: "rebind == '1' and bound == store",
     caughtBy: { file: STORES, test: 'rebinding is a word of the operator' },
   },
   {
     defect: 'a campaign that is bound anew keeps its epoch',
     file: 'lua/activate-campaign.lua',
-    find: "fields[3], fields[4] = 'epoch', generation .. '-' .. string.match(epoch, '^%d+-(.*)$')",
-    replace: "fields[3], fields[4] = 'epoch', epoch",
+    find: "local fields = { 'verified', '1', 'epoch', generation .. '-' .. random }",
+    replace: "local fields = { 'verified', '1', 'epoch', serves and epoch or (generation .. '-' .. random) }",
     caughtBy: { file: STORES, test: 'rebinding is a word of the operator' },
   },
   {

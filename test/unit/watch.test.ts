@@ -1,0 +1,56 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { LookRound } from '../../src/redis/line-answers.js';
+import type { Subscription } from '../../src/redis/subscription.js';
+import { CampaignWatch, type WatchParts } from '../../src/waiting-room/watch.js';
+
+interface Look {
+  readonly userId: string;
+  /** All for whom the process watches have been seen since then, as it says with this look. */
+  readonly since: number;
+  readonly answer: (atMs: number) => void;
+}
+
+let looks: Look[];
+let watch: CampaignWatch;
+const place = { id: 'place', ticket: 1, position: 1, etaMs: null };
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  looks = [];
+  const find = (userId: string, round: LookRound) =>
+    new Promise((resolve) => {
+      const answer = (atMs: number) => {
+        round.earliest = Math.min(round.earliest, atMs);
+        resolve({ word: 'waiting', place, issuances: [], line: '', over: { upTo: 0, why: null }, overNow: null });
+      };
+      looks.push({ userId, since: round.since, answer });
+    });
+  const line = { find, stopWatching: async () => {}, state: { rules: { room: { presenceMs: 1_000 } } } };
+  const parts = {
+    find: async () => line,
+    subscription: { listen: () => () => {}, hears: () => false } as unknown as Subscription,
+    channel: 'news',
+    track: <T>(work: Promise<T>) => work,
+    emit: () => {},
+  };
+  watch = new CampaignWatch('spring', parts as unknown as WatchParts, () => {});
+});
+afterEach(() => {
+  watch.end();
+  vi.useRealTimers();
+});
+
+const lookFor = (userId: string) => looks.filter((look) => look.userId === userId).at(-1)!;
+
+test('a process does not say that all were seen while the look for a newcomer is not answered', async () => {
+  watch.add('ann');
+  await vi.advanceTimersByTimeAsync(0);
+  watch.add('bob');
+  await vi.advanceTimersByTimeAsync(0);
+  lookFor('ann').answer(5_000);
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(looks.map(({ since }) => since)).toEqual([0, 0]);
+  lookFor('bob').answer(2_000);
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(looks.slice(2).map(({ since }) => since)).toEqual([2_000, 2_000]);
+});
