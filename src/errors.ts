@@ -255,7 +255,10 @@ export function bareError(name: string, message: string, code?: string): Error {
   return copy;
 }
 
+/** As a URL, or as `key=value` of libpq, JDBC and ODBC, JSON included. */
 const URL_LIKE = /\b[a-z][a-z0-9+.-]*:\/\/\S+/gi;
+const PASSWORD =
+  /((?:password|passwd|pwd)(?:\s*=\s*|[\\"']{1,2}\s*:\s*))('(?:[^'\\]|\\.|'')*'?|"(?:[^"\\]|\\.|"")*"?|[^\s;,&]+)/gi;
 const MAX_MESSAGE = 300;
 
 /**
@@ -266,7 +269,11 @@ export function redacted(error: unknown, secrets: Iterable<string | null> = []):
   const source = isError(error) ? error : new Error('something that is not an Error was thrown');
   const redaction = new Redaction(secrets);
   const said = read(() => String(source.message)) ?? 'a message that cannot be read';
-  const message = redaction.of(said).replace(URL_LIKE, '[redacted]').slice(0, MAX_MESSAGE);
+  const message = redaction
+    .of(said)
+    .replace(URL_LIKE, '[redacted]')
+    .replace(PASSWORD, '$1[redacted]')
+    .slice(0, MAX_MESSAGE);
   const safe = (text: unknown, shape: RegExp): text is string =>
     typeof text === 'string' && shape.test(text) && redaction.of(text) === text;
   const name = read(() => source.name);

@@ -58,6 +58,13 @@ export const SKIPPED = [
     caughtBy: { file: 'test/fault/refused-row.test.ts', test: 'a reason that carries the code is told without it' },
   },
   {
+    defect: 'a password that is not in a URL stays in a message',
+    file: 'src/errors.ts',
+    find: ".replace(PASSWORD, '$1[redacted]')",
+    replace: '',
+    caughtBy: { file: 'test/unit/errors.test.ts', test: 'a redacted error has the password of' },
+  },
+  {
     defect: 'a web stream that was read from before loses its beginning',
     file: 'src/source.ts',
     find: 'readableDidRead ?? Readable.isDisturbed(given as NodeJS.ReadableStream)',

@@ -71,6 +71,24 @@ describe('a redacted error', () => {
     expect(redacted(new Error(`cannot reach ${url}, sorry`)).message).not.toContain('u:p');
   });
 
+  test.each([
+    [`host=db password=hunter2 user=shop`, `host=db password=[redacted] user=shop`],
+    [`host=db password = 'hunter2 it\\'s' user=shop`, `host=db password = [redacted] user=shop`],
+    [`Server=db;Pwd=hunter2;Port=1`, `Server=db;Pwd=[redacted];Port=1`],
+    [`Server=db;Password="hunter2; too"`, `Server=db;Password=[redacted]`],
+    [`PGPASSWORD=hunter2 psql`, `PGPASSWORD=[redacted] psql`],
+    [`{"host":"db","password":"hunter2"}`, `{"host":"db","password":[redacted]}`],
+    [`{\\"password\\": \\"hunter2\\"}`, `{\\"password\\": [redacted]`],
+    [`{ host: 'db', 'password': 'hunter2' }`, `{ host: 'db', 'password': [redacted] }`],
+  ])('has the password of %s blotted out', (text, said) => {
+    expect(redacted(new Error(text)).message).toBe(said);
+  });
+
+  test('keeps what a server says of passwords', () => {
+    for (const said of ['password authentication failed for user "shop"', 'WRONGPASS invalid username-password pair'])
+      expect(redacted(new Error(said)).message).toBe(said);
+  });
+
   test('is made of whatever was thrown', () => {
     for (const thrown of [undefined, null, SECRET, 42, { message: SECRET }, [SECRET], Symbol(SECRET)])
       expect(allOf(redacted(thrown))).not.toContain(SECRET);
