@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type CampaignDefinition, CouponIssuer, type IssueResult, MemoryPersistence } from '../../src/index.js';
 import { scripts } from '../../src/redis/scripts.js';
-import { withEach } from '../support/campaigns.js';
+import { loadScripts, withEach } from '../support/campaigns.js';
 import { checkCounters } from '../support/invariants.js';
 import { RedisServer } from '../support/redis-server.js';
 
@@ -19,6 +19,7 @@ let issuer: CouponIssuer;
 beforeAll(async () => {
   server = await RedisServer.start();
   redis = server.client();
+  await loadScripts(redis);
 });
 afterAll(() => server.stop());
 beforeEach(async () => {

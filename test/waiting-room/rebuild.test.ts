@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type CampaignDefinition, CouponIssuer, type JoinResult } from '../../src/index.js';
 import { scripts } from '../../src/redis/scripts.js';
-import { fails, ScriptedPersistence, withEach } from '../support/campaigns.js';
+import { fails, loadScripts, ScriptedPersistence, withEach } from '../support/campaigns.js';
 import { RedisServer } from '../support/redis-server.js';
 
 const campaignId = 'launch';
@@ -20,6 +20,7 @@ let issuer: CouponIssuer;
 beforeAll(async () => {
   server = await RedisServer.start();
   redis = server.client();
+  await loadScripts(redis);
 });
 afterAll(() => server.stop());
 beforeEach(async () => {
