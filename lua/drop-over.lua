@@ -1,4 +1,4 @@
--- Forgets that an earlier campaign of this id is over, before another one serves.
+-- Forgets that an earlier campaign of this id is over, before another one serves, and remembers when: a note of before that arrives later is refused.
 --
 -- KEYS     over
 -- ARGV     campaignId
@@ -7,5 +7,10 @@
 -- COST     O(log campaigns)
 local overKey = KEYS[1]
 local campaignId = ARGV[1]
-redis.call('ZREM', overKey, 'closed:' .. campaignId, 'gone:' .. campaignId, 'purged:' .. campaignId)
+local KEPT = 20000
+--- @include "include/now"
+
+redis.call('ZREM', overKey, 'gone:' .. campaignId, 'purged:' .. campaignId)
+redis.call('ZADD', overKey, string.format('%.0f', nowMs), 'closed:' .. campaignId)
+redis.call('ZREMRANGEBYRANK', overKey, 0, -KEPT - 1)
 return { 'done' }

@@ -12,7 +12,12 @@ local LATE = 60000
 local KEPT = 20000
 --- @include "include/now"
 
-if nowMs - sentAt > LATE then return { 'late' } end
+-- Something was noted or dropped since.
+local function isOlderThan(kind)
+  local score = redis.call('ZSCORE', overKey, kind .. ':' .. campaignId)
+  return type(score) == 'string' and sentAt < tonumber(score)
+end
+if nowMs - sentAt > LATE or isOlderThan('closed') or isOlderThan('purged') then return { 'late' } end
 local purged = goneAt == ''
 redis.call('ZREM', overKey, (purged and 'gone:' or 'purged:') .. campaignId)
 redis.call('ZADD', overKey, closedAt, 'closed:' .. campaignId)

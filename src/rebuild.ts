@@ -109,9 +109,9 @@ export async function rebuild(
   const state = campaigns.state(id);
   if (parts.unsafeRedis !== 'allow') await assertSafeServer(state);
   await register(context, id);
-  // An earlier campaign of this id that is over says nothing of the one that is made now.
-  await dropOver(context, id);
   let run = await beginRebuild(state, rules, parts.leaseMs);
+  // An earlier campaign of this id that is over says nothing of the one that is made now. Only now nobody can purge that one any more.
+  await dropOver(context, id);
   const step = (phase: RebuildProgress['phase'], done: number) => {
     tell(options.onProgress, { phase, done });
     options.signal?.throwIfAborted();

@@ -197,6 +197,27 @@ describe('round trips', () => {
   });
 });
 
+test('a note that is late by less than a minute does not end the campaign that has the id by now', async () => {
+  const arrivals: (() => Promise<unknown>)[] = [];
+  const evalsha = async (sha1: string, ...args: [number, ...string[]]): Promise<unknown> => {
+    if (sha1 !== scripts.noteOver.sha1) return redis.evalsha(sha1, ...args);
+    arrivals.push(() => redis.evalsha(sha1, ...args).catch(() => redis.eval(scripts.noteOver.source, ...args)));
+    return ['noted'];
+  };
+  const slow = issuerWith({
+    redis: { evalsha, eval: (...args: [string, number, ...string[]]) => redis.eval(...args) },
+  });
+  await slow.openCampaign(DEFINITION);
+  await slow.closeCampaign({ id: ID });
+  await slow.purge(ID);
+  await operator.openCampaign(DEFINITION);
+  for (const arrive of arrivals) await arrive();
+  await issueTo('ann');
+  await web.idle();
+  await redis.del(...(await keysOfCampaigns()));
+  expect(await issueTo('bob')).toEqual({ status: 'not_ready', reason: 'missing' });
+});
+
 describe('generations', () => {
   /** As if the clock of Redis was far ahead when the campaign was opened, and was set right since. */
   const openAhead = async () => {

@@ -26,8 +26,8 @@ const READERS = [
 ];
 /** They note when somebody was seen or looked, which a second run does anew. */
 const NOTING = ['find-places', 'tend-line'];
-/** A number that is skipped harms nobody, so a copy may take one too. */
-const COUNTING = ['next-generation'];
+/** A number that is skipped, or a later instant of a drop, harms nobody: a copy may take one too. */
+const COUNTING = ['next-generation', 'drop-over'];
 /** They find in the world what they would write. */
 const DONE_BEFORE = ['open-campaign'];
 const POOL_ONLY = ['load-codes', 'rebuild-codes', 'find-in-pool', 'replace-code'];

@@ -76,9 +76,16 @@ export const OVER = [
   {
     defect: `a late note ends the campaign that has the id by now`,
     file: `lua/note-over.lua`,
-    find: `if nowMs - sentAt > LATE then return { 'late' } end`,
-    replace: ``,
+    find: `if nowMs - sentAt > LATE or isOlderThan('closed') or`,
+    replace: `if`,
     caughtBy: { file: `test/integration/over.test.ts`, test: `a late copy of the note` },
+  },
+  {
+    defect: `a note from before an opening is taken after it`,
+    file: `lua/note-over.lua`,
+    find: `or isOlderThan('closed') or`,
+    replace: `or`,
+    caughtBy: { file: `test/integration/over.test.ts`, test: `a note that is late by less than a minute` },
   },
   {
     defect: `a campaign that serves is remembered as over`,

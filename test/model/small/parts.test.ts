@@ -2,11 +2,13 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { line, tell } from '../report.js';
 import { ABSENCE } from './absence.js';
 import { GENERATIONS } from './generations.js';
+import { OVER } from './over.js';
 import type { Part } from './part.js';
 import { search } from './search.js';
 
 const PARTS: Record<string, Part<string, string>> = {
   generations: GENERATIONS as Part<string, string>,
+  'campaigns that are over': OVER as Part<string, string>,
   sweep: ABSENCE as Part<string, string>,
 };
 const lines: string[] = [];
