@@ -121,19 +121,20 @@ test("a unique index of the table on an expression alone is nobody else's key, a
   const { client, persistence } = await prepared();
   await persistence.createTable();
   await client.query('CREATE UNIQUE INDEX ON coupon_issuances ((campaign_id || lower(user_id)))');
-  expect(await persistence.checkTable()).toEqual({ format: 1 });
+  expect(await persistence.checkTable().catch(String)).toEqual({ format: 1 });
   expect(await persistence.upgradeTable()).toEqual({ format: 1 });
 });
 
 test('a driver that does not parse JSON is judged by its table all the same', async () => {
   const { client, persistence } = await prepared();
-  await persistence.createTable();
+  await client.query(createTableSql());
+  expect(await persistence.checkTable().catch(String)).toEqual({ format: 1 });
   const JSON_TYPES = [pg.types.builtins.JSON, pg.types.builtins.JSONB] as number[];
   const getTypeParser = (type: number) => (JSON_TYPES.includes(type) ? String : pg.types.getTypeParser(type));
   const query = (text: string, values?: unknown[]) =>
     client.query({ text, values: values ?? [], types: { getTypeParser } as pg.CustomTypesConfig });
   expect((await query('SELECT to_jsonb(1) AS json')).rows).toEqual([{ json: '1' }]);
-  expect(await new PostgresPersistence({ query }).checkTable()).toEqual({ format: 1 });
+  expect(await new PostgresPersistence({ query }).checkTable().catch(String)).toEqual({ format: 1 });
 });
 
 test('createTable never alters a table that is there', async () => {
