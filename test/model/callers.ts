@@ -101,10 +101,15 @@ function reserved(world: World, state: State, batch: number[], message: Message,
     // One that was in the batch may have died since.
     const at = message.items.findIndex(({ id }) => id === state.calls[i]!.id);
     if (!reply) conclude(state, i, 'unknown');
-    else if (reply.word !== 'ok') conclude(state, i, notReady(state, message.epoch !== state.redis.epoch));
+    else if (reply.word === 'rebuilding' && held(reply, state.calls[i]!.id)) {
+      const { word, grant } = held(reply, state.calls[i]!.id)!;
+      conclude(state, i, word as Told, grant!.unit);
+    } else if (reply.word !== 'ok') conclude(state, i, notReady(state, message.epoch !== state.redis.epoch));
     else hold(world, state, i, message.epoch, reply.items[at]!);
   }
 }
+
+const held = ({ items }: Reply, id: number) => items.find(({ grant }) => grant?.id === id);
 
 /** During a rebuild `not_ready` proves nothing: an earlier copy of the call may have taken what the rebuild keeps. */
 function notReady({ redis }: State, sentUnderAnother: boolean): Told {

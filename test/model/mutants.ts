@@ -72,5 +72,6 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('rebuildMovesLosers', 'I3', 'a rebuild of every wreck'),
   mutant('rebuildSeesEveryHolder', 'I3', 'a rebuild of every wreck'),
   mutant('rebuildFreesReplaced', 'I3', 'a rebuild of every wreck'),
+  mutant('rebuildTellsIssued', 'I5', 'a rebuild at any time'),
   mutant('rebuildFreesGaps', 'I3', 'a rebuild of every wreck'),
 ];

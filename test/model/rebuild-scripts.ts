@@ -160,7 +160,7 @@ function drop({ config }: World, state: State, unit: number): void {
 function lose(world: World, state: State, slot: number, row: Row | undefined): void {
   const loser = state.redis.grants[slot]!;
   if (row && codeOf(loser.unit) !== codeOf(row.unit)) drop(world, state, loser.unit);
-  state.redis.grants[slot] = { ...loser, unit: 0 };
+  state.redis.grants[slot] = { ...loser, unit: 0, stamp: loser.stamp || 1 };
   promise(state.redis, slot, 0);
 }
 

@@ -62,6 +62,7 @@ export const RULES = {
   rebuildMovesLosers: 'whoever was promised a unit that is the row of somebody else gets another one',
   rebuildSeesEveryHolder: 'of several who were promised one unit at most one keeps it',
   rebuildFreesReplaced: 'the unit of a promise that a row replaced becomes free',
+  rebuildTellsIssued: 'during a rebuild a repeat is told issued only of what was issued',
   rebuildFreesGaps: 'units that nobody has become free',
 } as const;
 

@@ -75,7 +75,7 @@ function reserve(world: World, state: State, message: Message): Reply {
   const { redis } = state;
   if (!rules.missingRefuses && !redis.present) return reserve(world, startAnew(world, state, message.epoch), message);
   const refusal = unready(world, state, message, rules.fenceOnReserve);
-  if (refusal) return { word: refusal, items: [] };
+  if (refusal) return { word: refusal, items: refusal === 'rebuilding' ? heldBefore(world, redis, message) : [] };
   const sender = redis.senders[message.process]!;
   const seen = message.n <= sender.call;
   const context = {
@@ -93,6 +93,20 @@ function reserve(world: World, state: State, message: Message): Reply {
   }
   if (context.stamped) useStamp(state, context.stamp + 1);
   return { word: 'ok', items };
+}
+
+/** include/held-before.lua: what was issued keeps the stamp 0 when it is carried over. */
+function heldBefore({ config, rules }: World, { grants, build }: Redis, { items }: Message): ItemReply[] {
+  return items.flatMap(({ id, slot: first }) => {
+    const from = first - (first % config.perUser);
+    const slots = [...Array(config.perUser).keys()].map((nth) => from + nth);
+    return slots.flatMap((slot) => {
+      const grant = grants[slot] ?? build?.old?.[slot];
+      if (grant?.id !== id) return [];
+      const word = grant.stamp === 0 || !rules.rebuildTellsIssued ? 'issued' : 'accepted';
+      return [{ word, slot, grant }];
+    });
+  });
 }
 
 interface Serving {
