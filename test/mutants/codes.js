@@ -35,8 +35,8 @@ export const CODES = [
   {
     defect: 'the end of a call waits for a source that is silent',
     file: 'src/source.ts',
-    find: 'if (!this.#asking) return',
-    replace: 'return',
+    find: 'if (!this.#asking) {',
+    replace: '{',
     caughtBy: sources('and is silent ends loadCodes with the reason of its signal'),
   },
   {

@@ -55,8 +55,8 @@ export const NAMES = [
   {
     defect: 'a call that was never sent, because Redis is away, blames its queue',
     file: 'src/redis/runner.ts',
-    find: "if (status === undefined || status === 'ready') return",
-    replace: "if (status !== '') return",
+    find: "return status === undefined || status === 'ready'",
+    replace: "return status !== ''",
     caughtBy: { file: 'test/unit/flight.test.ts', test: 'a call whose Redis is away says so' },
   },
   {

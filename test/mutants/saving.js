@@ -49,8 +49,8 @@ export const SAVING = [
   {
     defect: 'a refused issuance is told saved because a neighbour got its serial',
     file: 'src/persistence/postgres.ts',
-    find: 'written === issuances.length ?',
-    replace: 'written !== null ?',
+    find: 'if (written === issuances.length) return',
+    replace: 'if (written !== null) return',
     caughtBy: { file: POSTGRES, test: 'is not told saved because a neighbour in its batch got that serial' },
   },
   {
@@ -202,8 +202,8 @@ export const SAVING = [
   {
     defect: 'a batch is told saved though some of its rows were not written',
     file: 'src/persistence/postgres.ts',
-    find: 'return written === issuances.length ?',
-    replace: 'return written !== null ?',
+    find: 'if (written === issuances.length) return',
+    replace: 'if (written !== null) return',
     caughtBy: {
       file: 'test/contract/pglite.test.ts',
       test: 'a grant that the user holds under another id is a user_conflict',
