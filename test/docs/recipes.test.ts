@@ -76,8 +76,10 @@ describe('of two time-outs', () => {
         await expect(adapter.save([one], options)).rejects.not.toMatchObject({ name: 'NotSavedError' });
         await unlock();
       });
-      await until(async () => (await adapter.find!([one]))[0] !== null);
-      expect(await adapter.save([one], options)).toEqual([{ verdict: 'saved' }]);
+      await withPool({}, async (patient) => {
+        await until(async () => (await patient.find!([one]))[0] !== null);
+        expect(await patient.save([one], options)).toEqual([{ verdict: 'saved' }]);
+      });
     });
   });
 });
