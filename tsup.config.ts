@@ -4,8 +4,8 @@ import { luaEsbuildPlugin } from './scripts/lua-bundle.js';
 export default defineConfig({
   entry: {
     index: 'src/index.ts',
-    postgres: 'src/persistence/postgres.ts',
-    mysql: 'src/persistence/mysql.ts',
+    postgres: 'src/persistence/postgres/index.ts',
+    mysql: 'src/persistence/mysql/index.ts',
     codes: 'src/read-codes/index.ts',
     testing: 'src/testing/index.ts',
   },

@@ -1,12 +1,13 @@
-// Turns lua/*.lua into modules at build time: includes resolved once each, comments dropped, SHA-1 computed.
+// Turns the scripts of lua/ into modules at build time: includes resolved once each, comments dropped, SHA-1 computed.
 // The package therefore reads no file at run time.
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
+const FOLDER = fileURLToPath(new URL('../lua/', import.meta.url));
 const INCLUDE = /^--- @include "([^"]+)"$/;
 
-/** The script with its includes in place, each once, without comment lines. */
+/** The script with its includes (named from lua/ on) in place, each once, without comment lines. */
 export function bundleLua(file) {
   const seen = new Set();
   const files = [];
@@ -18,7 +19,7 @@ export function bundleLua(file) {
       .split('\n')
       .flatMap((line) => {
         const include = INCLUDE.exec(line);
-        if (include) return resolve(join(dirname(path), `${include[1]}.lua`));
+        if (include) return resolve(`${FOLDER}${include[1]}.lua`);
         return /^\s*(--.*)?$/.test(line) ? [] : [line];
       });
   };

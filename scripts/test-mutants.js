@@ -17,7 +17,7 @@ const [word = ''] = process.argv.slice(2);
 const mutants = MUTANTS.filter(({ defect, file }) => `${defect} ${file}`.includes(word));
 const startedAt = performance.now();
 const copy = copyOfSources();
-const scripts = readdirSync(join(copy, 'lua')).map((name) => join(copy, 'lua', name));
+const scripts = readdirSync(join(copy, 'lua'), { recursive: true }).map((name) => join(copy, 'lua', name));
 try {
   const edits = mutants.map(editOf);
   const stale = mutants.filter((_, i) => edits[i] === null);

@@ -1,4 +1,7 @@
-export type { IssueRequest } from './attempts.js';
+export type { Deliver } from './issue/deliver.js';
+export type { Eligible } from './issue/eligibility.js';
+export type { IssueRequest } from './issue/request.js';
+export { CouponIssuer } from './issuer.js';
 export type {
   Admission,
   Campaign,
@@ -8,11 +11,9 @@ export type {
   RoomRules,
   SaveMode,
   Stock,
-} from './campaign.js';
-export type { CodeReplacement } from './changes.js';
-export { generateCodes, isValidCode } from './codes.js';
-export { CouponIssuer } from './coupon-issuer.js';
-export type { Deliver } from './deliver.js';
+} from './model/campaign-rules.js';
+export { generateCodes, isValidCode } from './model/codes.js';
+export { drawKey } from './model/draw.js';
 export {
   CampaignConflictError,
   ClosedError,
@@ -29,35 +30,11 @@ export {
   RedisError,
   type RedisOutcome,
   UnknownCampaignError,
-} from './errors.js';
-export type { CouponEvent, FaultEvent, FaultSource, IssuanceRef } from './events.js';
-export { type Cure, type Finding, type FindingKind, ReconcileReport } from './findings.js';
-export type { Instant } from './instants.js';
-export type { Issuance } from './issuance.js';
-export type { CodeSource, LoadOptions, LoadResult } from './load.js';
-export type { OpenOptions } from './open.js';
-export type { CouponIssuerOptions, Eligible, WorkerOptions } from './options.js';
-export type { PersistenceAdapter, SaveVerdict } from './persistence/adapter.js';
-export { MemoryPersistence } from './persistence/memory.js';
-export type { QuarantineChoice, QuarantinedIssuance } from './quarantine.js';
-export type { RebuildOptions, RebuildProgress, RebuildResult } from './rebuild.js';
-export type { ReconcileOptions } from './reconcile.js';
-export type { Restocked } from './redis/admin.js';
-export type { RedisClient } from './redis/client.js';
-export type { SubscriberClient } from './redis/subscription.js';
-export {
-  type HttpStatus,
-  httpStatus,
-  type IssueResult,
-  type IssueStatus,
-  type NotReadyReason,
-  type RefusalStatus,
-} from './result.js';
-export type { SettleResult } from './settle.js';
-export type { UserStatus } from './status.js';
-export type { AdmitResult } from './waiting-room/admission.js';
-export { drawKey } from './waiting-room/draw.js';
-export type { JoinRequest } from './waiting-room/join.js';
+} from './model/errors.js';
+export type { CouponEvent, FaultEvent, FaultSource, IssuanceRef } from './model/events.js';
+export { type Cure, type Finding, type FindingKind, ReconcileReport } from './model/findings.js';
+export type { Instant } from './model/instants.js';
+export type { Issuance } from './model/issuance.js';
 export type {
   FinalChange,
   JoinResult,
@@ -66,12 +43,37 @@ export type {
   Place,
   Waiting,
   WaitingChange,
-} from './waiting-room/place.js';
+} from './model/place.js';
+export {
+  type HttpStatus,
+  httpStatus,
+  type IssueResult,
+  type IssueStatus,
+  type NotReadyReason,
+  type RefusalStatus,
+} from './model/result.js';
+export type { Wave } from './model/waves.js';
+export type { CodeReplacement } from './operate/checks.js';
+export type { CodeSource, LoadOptions, LoadResult } from './operate/load-codes.js';
+export type { OpenOptions } from './operate/open.js';
+export type { UserStatus } from './operate/user-status.js';
+export type { CouponIssuerOptions } from './options.js';
+export type { PersistenceAdapter, SaveVerdict } from './persistence/adapter.js';
+export { MemoryPersistence } from './persistence/memory.js';
+export type { RebuildOptions, RebuildProgress, RebuildResult } from './recover/rebuild.js';
+export type { ReconcileOptions } from './recover/reconcile.js';
+export type { Restocked } from './redis/admin.js';
+export type { RedisClient } from './redis/client.js';
+export type { SubscriberClient } from './redis/subscription.js';
+export type { QuarantineChoice, QuarantinedIssuance } from './settle/quarantine.js';
+export type { SettleResult } from './settle/settle.js';
+export type { AdmitResult } from './waiting-room/admission.js';
+export type { JoinRequest } from './waiting-room/join.js';
+export type { WatchRequest } from './waiting-room/room.js';
 export {
   SERVER_SENT_EVENTS_HEADERS,
   type ServerSentEventsOptions,
   serverSentEvents,
 } from './waiting-room/server-sent-events.js';
-export type { WatchRequest } from './waiting-room/waiting-room.js';
-export type { Wave } from './waiting-room/waves.js';
-export type { CampaignHealth, SettleWorker, WorkerHealth } from './worker.js';
+export type { WorkerOptions } from './worker/options.js';
+export type { CampaignHealth, SettleWorker, WorkerHealth } from './worker/worker.js';

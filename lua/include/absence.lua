@@ -1,6 +1,6 @@
 -- Whoever gave no sign of life for presenceMs is absent; their place is kept for as long again, the grace, and then lost. A time in which
 -- nobody looked, because Redis was away, the campaign paused or no worker ran, does not count: everybody has both again.
---- @include "watchers"
+--- @include "include/watchers"
 local function watchAbsence()
   if presenceMs == 0 then return end
   if not room.sweptAt or nowMs - room.sweptAt > presenceMs then room.graceUntil = nowMs + 2 * presenceMs end

@@ -1,6 +1,6 @@
 -- unready: why nobody may act on this state, or nil. A sibling key that vanished is noticed by its count: missing state
 -- must refuse, it never means "full stock" or "no limit".
---- @include "serving"
+--- @include "include/serving"
 
 local function unready(epoch, fence)
   local refusal = unserved(epoch, fence)

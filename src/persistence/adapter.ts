@@ -1,4 +1,4 @@
-import type { Issuance } from '../issuance.js';
+import type { Issuance } from '../model/issuance.js';
 
 /** What the database says of one issuance. */
 export type SaveVerdict =

@@ -1,4 +1,4 @@
-import { MisconfiguredError } from '../errors.js';
+import { MisconfiguredError } from '../model/errors.js';
 
 /** What `checkTable()` resolves to. */
 export interface TableFormat {

@@ -1,5 +1,5 @@
-import { NotSavedError } from '../errors.js';
-import { isError, isErrorNamed, messageOf, read } from '../foreign.js';
+import { NotSavedError } from '../model/errors.js';
+import { isError, isErrorNamed, messageOf, read } from '../model/foreign.js';
 
 /**
  * What the error of a statement in autocommit proves.

@@ -1,7 +1,7 @@
-import { InvalidArgumentError } from '../errors.js';
-import { assertBoolean, ownCopy } from '../limits.js';
-import { assertNewCode } from '../new-code.js';
-import { Source } from '../source.js';
+import { Source } from '../flow/source.js';
+import { assertBoolean, ownCopy } from '../model/check.js';
+import { InvalidArgumentError } from '../model/errors.js';
+import { assertNewCode } from '../model/new-code.js';
 import { DELIMITERS, type Delimiter, type Row, rowsOf } from './rows.js';
 import { textOf } from './text.js';
 

@@ -24,7 +24,7 @@
  * SOFTWARE.
  */
 import { type CsvError, type Parser, parse } from 'csv-parse';
-import { InvalidArgumentError } from '../errors.js';
+import { InvalidArgumentError } from '../model/errors.js';
 
 export type Delimiter = ',' | ';' | '\t';
 export const DELIMITERS: readonly Delimiter[] = [',', ';', '\t'];

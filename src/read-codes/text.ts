@@ -1,5 +1,5 @@
-import { InvalidArgumentError } from '../errors.js';
-import type { Source } from '../source.js';
+import type { Source } from '../flow/source.js';
+import { InvalidArgumentError } from '../model/errors.js';
 
 /** What other files begin with. */
 const OTHERS: readonly (readonly [name: string, ...bytes: number[]])[] = [

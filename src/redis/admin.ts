@@ -1,7 +1,7 @@
-import { type Campaign, type CampaignRules, differences, epochSuffix } from '../campaign.js';
-import { CampaignConflictError, MisconfiguredError, RedisError, UnknownCampaignError } from '../errors.js';
-import { type Issuance, withoutCode } from '../issuance.js';
-import { METHODS } from '../methods.js';
+import { type Campaign, type CampaignRules, differences, epochSuffix } from '../model/campaign-rules.js';
+import { CampaignConflictError, MisconfiguredError, RedisError, UnknownCampaignError } from '../model/errors.js';
+import { type Issuance, withoutCode } from '../model/issuance.js';
+import { METHODS } from '../model/methods.js';
 import { type CampaignState, notReady, type RedisContext, rulesToFields } from './campaign-state.js';
 import { answerUnderEpoch } from './epoch.js';
 import { decodeIssuance } from './record.js';

@@ -1,3 +1,4 @@
+import { monotonicMs } from '../flow/deadline.js';
 import {
   type Campaign,
   type CampaignRules,
@@ -5,11 +6,10 @@ import {
   type Need,
   type RoomRules,
   type CampaignState as State,
-} from '../campaign.js';
-import { monotonicMs } from '../deadline.js';
-import { MisconfiguredError, NotReadyError } from '../errors.js';
-import { mintId } from '../issuance.js';
-import type { NotReadyReason } from '../result.js';
+} from '../model/campaign-rules.js';
+import { MisconfiguredError, NotReadyError } from '../model/errors.js';
+import { mintId } from '../model/issuance.js';
+import type { NotReadyReason } from '../model/result.js';
 import type { RedisClient } from './client.js';
 import { type CampaignKeys, campaignKeys } from './keys.js';
 import { Rights } from './rights.js';

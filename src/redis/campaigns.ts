@@ -1,6 +1,6 @@
-import { monotonicMs } from '../deadline.js';
-import { UnknownCampaignError } from '../errors.js';
-import type { NotReadyReason } from '../result.js';
+import { monotonicMs } from '../flow/deadline.js';
+import { UnknownCampaignError } from '../model/errors.js';
+import type { NotReadyReason } from '../model/result.js';
 import { CampaignState, notReady, type RedisContext } from './campaign-state.js';
 import { assertLost, CampaignOverError } from './registry.js';
 import type { ScriptRunner } from './runner.js';

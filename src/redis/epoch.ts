@@ -1,6 +1,6 @@
-import { monotonicMs } from '../deadline.js';
-import { CampaignConflictError, inDoubt, RedisError } from '../errors.js';
-import type { NotReadyReason } from '../result.js';
+import { monotonicMs } from '../flow/deadline.js';
+import { CampaignConflictError, inDoubt, RedisError } from '../model/errors.js';
+import type { NotReadyReason } from '../model/result.js';
 import { type CampaignState, notReady } from './campaign-state.js';
 import type { Reply } from './runner.js';
 

@@ -1,4 +1,4 @@
-import { isThenable } from '../foreign.js';
+import { isThenable } from '../model/foreign.js';
 import type { RedisClient } from './client.js';
 
 /** What is looked at of a client. Other libraries, and pipelines, have methods of the same names with other arguments and answers. */

@@ -1,11 +1,11 @@
-import { Batcher } from '../batch.js';
-import { mintCode } from '../codes.js';
-import { monotonicMs } from '../deadline.js';
-import { CampaignConflictError, RedisError } from '../errors.js';
-import { type Issuance, withoutCode } from '../issuance.js';
-import { METHODS } from '../methods.js';
-import type { NotReadyReason } from '../result.js';
-import type { LeaveResult, LineEnd, Standing } from '../waiting-room/place.js';
+import { Batcher } from '../flow/batcher.js';
+import { monotonicMs } from '../flow/deadline.js';
+import { mintCode } from '../model/codes.js';
+import { CampaignConflictError, RedisError } from '../model/errors.js';
+import { type Issuance, withoutCode } from '../model/issuance.js';
+import { METHODS } from '../model/methods.js';
+import type { LeaveResult, LineEnd, Standing } from '../model/place.js';
+import type { NotReadyReason } from '../model/result.js';
 import { type CampaignState, notReady, type RedisContext } from './campaign-state.js';
 import { type Answered, type Sending, sendUntilAnswered, underEpoch } from './epoch.js';
 import { campaignKeys } from './keys.js';
@@ -26,7 +26,7 @@ import {
   type Pace,
   placeOf,
   type Tended,
-} from './line-answers.js';
+} from './line-replies.js';
 import { decodeIssuance } from './record.js';
 import { type Reservation, toReservation } from './reservation.js';
 import type { Reply } from './runner.js';

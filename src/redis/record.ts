@@ -1,4 +1,4 @@
-import type { Issuance } from '../issuance.js';
+import type { Issuance } from '../model/issuance.js';
 
 /** Whose record it is. */
 export interface RecordOf {

@@ -1,4 +1,4 @@
-import { CampaignConflictError, UnknownCampaignError } from '../errors.js';
+import { CampaignConflictError, UnknownCampaignError } from '../model/errors.js';
 import type { RedisContext } from './campaign-state.js';
 import { type RegistryKeys, registryKeys } from './keys.js';
 import { inOnePiece, type Reply, type Script } from './runner.js';

@@ -1,4 +1,4 @@
-import type { Issuance } from '../issuance.js';
+import type { Issuance } from '../model/issuance.js';
 import type { CampaignState } from './campaign-state.js';
 import { decodeRecord, fieldOf, type Tries } from './record.js';
 

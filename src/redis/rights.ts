@@ -1,4 +1,4 @@
-import { MisconfiguredError, RedisError } from '../errors.js';
+import { MisconfiguredError, RedisError } from '../model/errors.js';
 import type { ScriptRunner } from './runner.js';
 import { scripts } from './scripts.js';
 import { MAY_NOT, RIGHTS_PAGE } from './server-errors.js';

@@ -1,4 +1,4 @@
-import { monotonicMs, withDeadline } from '../deadline.js';
+import { monotonicMs, withDeadline } from '../flow/deadline.js';
 import {
   bareError,
   InvalidArgumentError,
@@ -6,8 +6,8 @@ import {
   RedisError,
   type RedisOutcome,
   redacted,
-} from '../errors.js';
-import { isThenable, messageOf } from '../foreign.js';
+} from '../model/errors.js';
+import { isThenable, messageOf } from '../model/foreign.js';
 import type { RedisClient } from './client.js';
 import type { KeyName } from './keys.js';
 import { cameBeforeWriting, missingRight } from './server-errors.js';

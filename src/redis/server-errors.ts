@@ -1,4 +1,4 @@
-import { messageOf } from '../foreign.js';
+import { messageOf } from '../model/foreign.js';
 import { registryKeys } from './keys.js';
 import type { Script } from './runner.js';
 

@@ -1,4 +1,4 @@
-import { messageOf } from '../foreign.js';
+import { messageOf } from '../model/foreign.js';
 import type { RedisClient } from './client.js';
 import { isForbidden, MAY_NOT, RIGHTS_PAGE } from './server-errors.js';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { isDeepStrictEqual, types } from 'node:util';
-import type { Issuance } from '../issuance.js';
+import type { Issuance } from '../model/issuance.js';
 import type { SaveVerdict } from '../persistence/adapter.js';
 
 /** What an oracle tells of one stored issuance. Numbers may be strings, as some drivers return them for 64-bit columns. */

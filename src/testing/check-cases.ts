@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { isErrorNamed } from '../foreign.js';
-import { textFault } from '../limits.js';
+import { textFault } from '../model/check.js';
+import { isErrorNamed } from '../model/foreign.js';
 import type { Case, Stage } from './stage.js';
 import type { Fault } from './wire.js';
 

@@ -1,4 +1,4 @@
-import type { Issuance } from '../issuance.js';
+import type { Issuance } from '../model/issuance.js';
 import type { Case } from './stage.js';
 
 /** Two strings that a database may take for one. */

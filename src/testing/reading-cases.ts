@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Issuance } from '../issuance.js';
+import type { Issuance } from '../model/issuance.js';
 import type { PersistenceAdapter } from '../persistence/adapter.js';
 import { assertIssuance, assertIssuances } from './assertions.js';
 import type { Case, Stage } from './stage.js';

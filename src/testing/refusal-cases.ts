@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { isReason } from '../answers.js';
+import { isReason } from '../model/check.js';
 import type { SaveVerdict } from '../persistence/adapter.js';
 import { wordsOf } from './assertions.js';
 import type { Case } from './stage.js';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { isNotSaved } from '../errors.js';
-import { type Issuance, mintId } from '../issuance.js';
+import { isNotSaved } from '../model/errors.js';
+import { type Issuance, mintId } from '../model/issuance.js';
 import type { PersistenceAdapter, SaveVerdict } from '../persistence/adapter.js';
 import { assertSame, assertUserConflict, rowsOf, type StoredRow, wordsOf } from './assertions.js';
 import type { FaultyWire } from './wire.js';

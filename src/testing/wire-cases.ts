@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Issuance } from '../issuance.js';
+import type { Issuance } from '../model/issuance.js';
 import type { SaveVerdict } from '../persistence/adapter.js';
 import { assertIssuances, wordsOf } from './assertions.js';
 import type { Attempt, Case, Stage, Truth } from './stage.js';

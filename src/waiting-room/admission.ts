@@ -1,11 +1,11 @@
-import { refOf } from '../events.js';
-import type { Steps } from '../issue.js';
+import type { Steps } from '../issue/carry.js';
+import { drawKey, drawSeed } from '../model/draw.js';
+import { refOf } from '../model/events.js';
 import { type CampaignState, notReady } from '../redis/campaign-state.js';
 import type { Line } from '../redis/line.js';
-import type { AdmissionRefusal, Admitted, Pace } from '../redis/line-answers.js';
+import type { AdmissionRefusal, Admitted, Pace } from '../redis/line-replies.js';
 import type { Serving } from '../redis/serving.js';
-import { finishAll } from '../settle.js';
-import { drawKey, drawSeed } from './draw.js';
+import { finishAll } from '../settle/settle.js';
 
 /** What `admit()` answers. */
 export type AdmitResult =

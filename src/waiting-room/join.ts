@@ -1,14 +1,14 @@
-import { monotonicMs } from '../deadline.js';
-import { refusalOfRule } from '../eligibility.js';
-import { OverloadedError } from '../errors.js';
-import { countRefusals, type Emit } from '../events.js';
-import { deriveId, mintId } from '../issuance.js';
-import { assertName, assertText, ownCopy } from '../limits.js';
-import type { Eligible } from '../options.js';
+import { monotonicMs } from '../flow/deadline.js';
+import type { Eligible } from '../issue/eligibility.js';
+import { refusalOfRule } from '../issue/eligibility.js';
+import { assertName, assertText, ownCopy } from '../model/check.js';
+import { OverloadedError } from '../model/errors.js';
+import { countRefusals, type Emit } from '../model/events.js';
+import { deriveId, mintId } from '../model/issuance.js';
+import type { JoinResult } from '../model/place.js';
 import type { Campaigns } from '../redis/campaigns.js';
 import { CampaignOverError } from '../redis/registry.js';
 import type { Lines } from './lines.js';
-import type { JoinResult } from './place.js';
 
 export interface JoinRequest {
   readonly campaignId: string;

@@ -1,7 +1,7 @@
 import { notReady } from '../redis/campaign-state.js';
 import type { Campaigns } from '../redis/campaigns.js';
 import { Line, noRoom } from '../redis/line.js';
-import type { LineOptions } from '../redis/line-answers.js';
+import type { LineOptions } from '../redis/line-replies.js';
 import type { Serving } from '../redis/serving.js';
 
 /** The waiting rooms of the campaigns that this process knows. */

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
-import { assertFunction, assertInteger, ownCopy } from '../limits.js';
-import type { WaitingChange } from './place.js';
+import { assertFunction, assertInteger, ownCopy } from '../model/check.js';
+import type { WaitingChange } from '../model/place.js';
 
 /** Headers of a response that streams events: nothing on the way may keep or gather them. */
 export const SERVER_SENT_EVENTS_HEADERS: Readonly<Record<string, string>> = Object.freeze({

@@ -1,4 +1,4 @@
-import { changeOf, isFinal, isSameChange, type Standing, type WaitingChange } from './place.js';
+import { changeOf, isFinal, isSameChange, type Standing, type WaitingChange } from '../model/place.js';
 
 type Next = IteratorResult<WaitingChange, undefined>;
 interface Waiter {

@@ -1,5 +1,5 @@
 import { type Issuance, MisconfiguredError, type SaveVerdict } from '../../src/index.js';
-import { mintId } from '../../src/issuance.js';
+import { mintId } from '../../src/model/issuance.js';
 import type { Wire } from '../../src/testing/index.js';
 import type { Broken } from './broken.js';
 import { Sheet } from './sheet.js';

@@ -1,8 +1,8 @@
 import type mysql from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type MysqlLike, MysqlPersistence } from '../../src/persistence/mysql.js';
+import { type MysqlLike, MysqlPersistence } from '../../src/persistence/mysql/index.js';
 import { persistenceContract, type Wire } from '../../src/testing/index.js';
-import { Mariadb, rowsOf } from '../support/mariadb.js';
+import { Mariadb, rowsOf } from '../support/servers/mariadb.js';
 
 let server: Mariadb;
 let unusual: mysql.Pool;

@@ -1,6 +1,6 @@
 import { PGlite } from '@electric-sql/pglite';
 import { afterAll, beforeAll, describe, test } from 'vitest';
-import { PostgresPersistence } from '../../src/persistence/postgres.js';
+import { PostgresPersistence } from '../../src/persistence/postgres/index.js';
 import { persistenceContract, type Wire } from '../../src/testing/index.js';
 
 let pglite: PGlite;

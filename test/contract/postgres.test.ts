@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { mintId } from '../../src/issuance.js';
-import { PostgresPersistence } from '../../src/persistence/postgres.js';
+import { mintId } from '../../src/model/issuance.js';
+import { PostgresPersistence } from '../../src/persistence/postgres/index.js';
 import { persistenceContract } from '../../src/testing/index.js';
-import { Database, rowsOf } from '../support/database.js';
+import { Database, rowsOf } from '../support/servers/database.js';
 
 let database: Database;
 beforeAll(async () => {

@@ -3,8 +3,8 @@ import type { Pool } from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CouponIssuer, type PersistenceAdapter } from '../../src/index.js';
 import { persistenceContract, type StoredRow } from '../../src/testing/index.js';
-import { Database } from '../support/database.js';
-import { RedisServer } from '../support/redis-server.js';
+import { Database } from '../support/servers/database.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 import { blocksOf } from './markdown.js';
 import { Project } from './snippets.js';
 

@@ -1,13 +1,13 @@
 import type mysql from 'mysql2/promise';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { MysqlPersistence } from '../../src/persistence/mysql.js';
-import { MYSQL_RULES } from '../../src/persistence/mysql-errors.js';
-import { PostgresPersistence } from '../../src/persistence/postgres.js';
-import { POSTGRES_RULES } from '../../src/persistence/postgres-errors.js';
+import { MYSQL_RULES } from '../../src/persistence/mysql/errors.js';
+import { MysqlPersistence } from '../../src/persistence/mysql/index.js';
+import { POSTGRES_RULES } from '../../src/persistence/postgres/errors.js';
+import { PostgresPersistence } from '../../src/persistence/postgres/index.js';
 import type { Proof } from '../../src/persistence/proof.js';
-import { Database } from '../support/database.js';
-import { issuance } from '../support/issuances.js';
-import { Mariadb } from '../support/mariadb.js';
+import { issuance } from '../support/scenes/issuances.js';
+import { Database } from '../support/servers/database.js';
+import { Mariadb } from '../support/servers/mariadb.js';
 import { blocksOf, read, tableOf, ticked } from './markdown.js';
 
 const PAGE = 'docs/databases.md';

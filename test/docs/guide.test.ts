@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { PersistenceAdapter } from '../../src/index.js';
 import { type PersistenceContractOptions, persistenceContract } from '../../src/testing/index.js';
-import { Database } from '../support/database.js';
+import { Database } from '../support/servers/database.js';
 import { GUIDE, Guide, sqlWith } from './guide.js';
 import { ROOT, read } from './markdown.js';
 import { Project } from './snippets.js';

@@ -2,12 +2,12 @@ import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CouponIssuer, type Issuance, type PersistenceAdapter } from '../../src/index.js';
-import { mintId } from '../../src/issuance.js';
-import { PostgresPersistence } from '../../src/persistence/postgres.js';
+import { mintId } from '../../src/model/issuance.js';
+import { PostgresPersistence } from '../../src/persistence/postgres/index.js';
 import { persistenceContract } from '../../src/testing/index.js';
-import { Database } from '../support/database.js';
-import { RedisServer } from '../support/redis-server.js';
-import { until } from '../support/until.js';
+import { until } from '../support/checks/until.js';
+import { Database } from '../support/servers/database.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 import { Guide, sqlWith } from './guide.js';
 import { Project } from './snippets.js';
 

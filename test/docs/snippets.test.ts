@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Database } from '../support/database.js';
-import { Mariadb } from '../support/mariadb.js';
-import { RedisServer } from '../support/redis-server.js';
+import { Database } from '../support/servers/database.js';
+import { Mariadb } from '../support/servers/mariadb.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 import { type Block, blocksOf, examplesOf, fileOf, PAGES, sources } from './markdown.js';
 import { faultsOf, Project } from './snippets.js';
 

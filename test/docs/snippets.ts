@@ -52,8 +52,8 @@ export function faultsOf(blocks: readonly Block[], options: { given: boolean }):
     noUnusedLocals: false,
     paths: {
       'coupon-issuer': [join(ROOT, 'src/index.ts')],
-      'coupon-issuer/mysql': [join(ROOT, 'src/persistence/mysql.ts')],
-      'coupon-issuer/postgres': [join(ROOT, 'src/persistence/postgres.ts')],
+      'coupon-issuer/mysql': [join(ROOT, 'src/persistence/mysql/index.ts')],
+      'coupon-issuer/postgres': [join(ROOT, 'src/persistence/postgres/index.ts')],
       'coupon-issuer/testing': [join(ROOT, 'src/testing/index.ts')],
     },
   };

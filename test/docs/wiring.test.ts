@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { Mariadb } from '../support/mariadb.js';
-import { PostgresServer } from '../support/postgres-server.js';
-import { newDataDir, RedisServer } from '../support/redis-server.js';
-import { until } from '../support/until.js';
+import { until } from '../support/checks/until.js';
+import { Mariadb } from '../support/servers/mariadb.js';
+import { PostgresServer } from '../support/servers/postgres-server.js';
+import { newDataDir, RedisServer } from '../support/servers/redis-server.js';
 import { blocksOf } from './markdown.js';
 import { Project } from './snippets.js';
 

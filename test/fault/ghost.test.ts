@@ -2,9 +2,9 @@ import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CouponIssuer, NotIssuedError, NotSavedError } from '../../src/index.js';
 import { scripts } from '../../src/redis/scripts.js';
-import { dump, fails, loadScripts, recording, ScriptedPersistence, withEach } from '../support/campaigns.js';
-import { checkInvariants } from '../support/invariants.js';
-import { RedisServer } from '../support/redis-server.js';
+import { checkInvariants } from '../support/checks/invariants.js';
+import { dump, fails, loadScripts, recording, ScriptedPersistence, withEach } from '../support/scenes/campaigns.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 const ID = 'launch';
 let server: RedisServer;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { printFigures } from '../support/figures.js';
-import { length } from '../support/lengths.js';
+import { printFigures } from '../support/checks/figures.js';
+import { length } from '../support/checks/lengths.js';
 import { Ground } from './history/ground.js';
 import { play } from './history/play.js';
 

@@ -2,11 +2,11 @@ import fc from 'fast-check';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { CouponIssuer, CouponIssuerError, MemoryPersistence } from '../../src/index.js';
-import { dump } from '../support/campaigns.js';
-import { CountingClient } from '../support/counting-client.js';
-import { cases, hostileText, notAText } from '../support/hostile.js';
-import { SEED } from '../support/lengths.js';
-import { RedisServer } from '../support/redis-server.js';
+import { SEED } from '../support/checks/lengths.js';
+import { dump } from '../support/scenes/campaigns.js';
+import { cases, hostileText, notAText } from '../support/scenes/hostile.js';
+import { CountingClient } from '../support/servers/counting-client.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 let server: RedisServer;
 let redis: Redis;

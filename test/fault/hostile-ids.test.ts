@@ -2,14 +2,23 @@ import fc from 'fast-check';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { CouponIssuer, MemoryPersistence } from '../../src/index.js';
-import { PostgresPersistence } from '../../src/persistence/postgres.js';
-import { dump } from '../support/campaigns.js';
-import { CountingClient } from '../support/counting-client.js';
-import { Database } from '../support/database.js';
-import { allRefused, cases, hostileName, hostileText, isName, isText, notAText, wordOf } from '../support/hostile.js';
-import { SEED } from '../support/lengths.js';
-import { rowsIn } from '../support/postgres-books.js';
-import { RedisServer } from '../support/redis-server.js';
+import { PostgresPersistence } from '../../src/persistence/postgres/index.js';
+import { SEED } from '../support/checks/lengths.js';
+import { dump } from '../support/scenes/campaigns.js';
+import {
+  allRefused,
+  cases,
+  hostileName,
+  hostileText,
+  isName,
+  isText,
+  notAText,
+  wordOf,
+} from '../support/scenes/hostile.js';
+import { rowsIn } from '../support/scenes/postgres-books.js';
+import { CountingClient } from '../support/servers/counting-client.js';
+import { Database } from '../support/servers/database.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 const ID = 'launch';
 const UNLIMITED = { kind: 'unlimited' } as const;

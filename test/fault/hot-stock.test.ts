@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Order } from '../support/actor.js';
-import { LIMIT, length, SEED, SOAK } from '../support/lengths.js';
-import { Ground, Scene } from '../support/scene.js';
-import { Tally } from '../support/tally.js';
+import type { Order } from '../support/actors/actor.js';
+import { LIMIT, length, SEED, SOAK } from '../support/checks/lengths.js';
+import { Tally } from '../support/checks/tally.js';
+import { Ground, Scene } from '../support/scenes/scene.js';
 
 const REQUESTS = length(20_000, 200_000);
 const TOTAL = 1_000;

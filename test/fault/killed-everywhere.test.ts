@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { scripts } from '../../src/redis/scripts.js';
 import { readNames, scriptFiles } from '../lua/read-script.js';
-import { allKills, type Role } from '../support/kill-cases.js';
+import { allKills, type Role } from '../support/scenes/kill-cases.js';
 
 const kills = allKills();
 const arrows = ['before', 'after'] as const;

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { issuerKills, type KillCase, titleOf } from '../support/kill-cases.js';
-import { Ground, Scene } from '../support/scene.js';
-import { Tally } from '../support/tally.js';
-import { isBehind, makeTrouble } from '../support/troubles.js';
+import { Tally } from '../support/checks/tally.js';
+import { issuerKills, type KillCase, titleOf } from '../support/scenes/kill-cases.js';
+import { Ground, Scene } from '../support/scenes/scene.js';
+import { isBehind, makeTrouble } from '../support/scenes/troubles.js';
 
 const tally = new Tally('issuer killed');
 let ground: Ground;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { loaderKills } from '../support/kill-cases.js';
-import { Ground, Scene } from '../support/scene.js';
-import { Tally } from '../support/tally.js';
+import { Tally } from '../support/checks/tally.js';
+import { loaderKills } from '../support/scenes/kill-cases.js';
+import { Ground, Scene } from '../support/scenes/scene.js';
 
 const tally = new Tally('loader killed');
 let ground: Ground;

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { operatorKills } from '../support/kill-cases.js';
-import { operatorCases } from '../support/operator-cases.js';
-import { Ground, Scene } from '../support/scene.js';
-import { Tally } from '../support/tally.js';
+import { Tally } from '../support/checks/tally.js';
+import { operatorKills } from '../support/scenes/kill-cases.js';
+import { operatorCases } from '../support/scenes/operator-cases.js';
+import { Ground, Scene } from '../support/scenes/scene.js';
 
 const tally = new Tally('operator killed');
 let ground: Ground;

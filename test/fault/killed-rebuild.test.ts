@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Place } from '../support/kill-cases.js';
-import { rebuildKills } from '../support/kill-cases.js';
-import { type Loss, RebuildScene } from '../support/rebuild-scene.js';
-import { Ground, type Scene } from '../support/scene.js';
-import { Tally } from '../support/tally.js';
+import { Tally } from '../support/checks/tally.js';
+import type { Place } from '../support/scenes/kill-cases.js';
+import { rebuildKills } from '../support/scenes/kill-cases.js';
+import { type Loss, RebuildScene } from '../support/scenes/rebuild-scene.js';
+import { Ground, type Scene } from '../support/scenes/scene.js';
 
 const tally = new Tally('rebuild killed');
 let ground: Ground;

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type KillCase, titleOf, workerKills } from '../support/kill-cases.js';
-import { Ground, Scene } from '../support/scene.js';
-import { Tally } from '../support/tally.js';
-import { isBehind, makeTrouble, promiseTwo } from '../support/troubles.js';
+import { Tally } from '../support/checks/tally.js';
+import { type KillCase, titleOf, workerKills } from '../support/scenes/kill-cases.js';
+import { Ground, Scene } from '../support/scenes/scene.js';
+import { isBehind, makeTrouble, promiseTwo } from '../support/scenes/troubles.js';
 
 const tally = new Tally('worker killed');
 let ground: Ground;

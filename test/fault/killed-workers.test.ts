@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Issuance } from '../../src/index.js';
-import { checkInvariants } from '../support/invariants.js';
-import { LIMIT, length } from '../support/lengths.js';
-import { Ground, Scene } from '../support/scene.js';
-import { Tally } from '../support/tally.js';
-import { pause, until } from '../support/until.js';
+import { checkInvariants } from '../support/checks/invariants.js';
+import { LIMIT, length } from '../support/checks/lengths.js';
+import { Tally } from '../support/checks/tally.js';
+import { pause, until } from '../support/checks/until.js';
+import { Ground, Scene } from '../support/scenes/scene.js';
 
 const tally = new Tally('one of four workers killed again and again');
 let ground: Ground;

@@ -1,16 +1,16 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { CouponIssuer, type PersistenceAdapter } from '../../src/index.js';
-import { Database } from '../support/database.js';
-import { client } from '../support/fault-clients.js';
-import { checkInvariants, checkRows, expireLeases } from '../support/invariants.js';
-import { Ledger } from '../support/ledger.js';
-import { SEED } from '../support/lengths.js';
-import { own } from '../support/own.js';
-import { type WatchedBook, watchedBook } from '../support/postgres-books.js';
-import { holdSerial, someWait } from '../support/postgres-run.js';
-import { seeded } from '../support/random.js';
-import { RedisServer } from '../support/redis-server.js';
+import { checkInvariants, checkRows, expireLeases } from '../support/checks/invariants.js';
+import { Ledger } from '../support/checks/ledger.js';
+import { SEED } from '../support/checks/lengths.js';
+import { own } from '../support/checks/own.js';
+import { seeded } from '../support/checks/random.js';
+import { type WatchedBook, watchedBook } from '../support/scenes/postgres-books.js';
+import { holdSerial, someWait } from '../support/scenes/postgres-run.js';
+import { Database } from '../support/servers/database.js';
+import { client } from '../support/servers/fault-clients.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 let database: Database;
 let server: RedisServer;

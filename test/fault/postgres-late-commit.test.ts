@@ -1,17 +1,17 @@
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type CampaignDefinition, type CouponEvent, CouponIssuer } from '../../src/index.js';
-import { PostgresPersistence } from '../../src/persistence/postgres.js';
-import { Database } from '../support/database.js';
-import { client } from '../support/fault-clients.js';
-import { checkInvariants, expireLeases } from '../support/invariants.js';
-import { length, SEED } from '../support/lengths.js';
-import { own } from '../support/own.js';
-import { rowsIn, watched } from '../support/postgres-books.js';
-import { someWait } from '../support/postgres-run.js';
-import { seeded } from '../support/random.js';
-import { RedisServer } from '../support/redis-server.js';
-import { pause, until } from '../support/until.js';
+import { PostgresPersistence } from '../../src/persistence/postgres/index.js';
+import { checkInvariants, expireLeases } from '../support/checks/invariants.js';
+import { length, SEED } from '../support/checks/lengths.js';
+import { own } from '../support/checks/own.js';
+import { seeded } from '../support/checks/random.js';
+import { pause, until } from '../support/checks/until.js';
+import { rowsIn, watched } from '../support/scenes/postgres-books.js';
+import { someWait } from '../support/scenes/postgres-run.js';
+import { Database } from '../support/servers/database.js';
+import { client } from '../support/servers/fault-clients.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 /** After so long a caller gives up. A busy machine has reserved and sent the save by then. */
 const GIVES_UP_MS = length(500, 1_000);

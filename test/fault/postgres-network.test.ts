@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { Database } from '../support/database.js';
-import { LIMIT, length, SEED } from '../support/lengths.js';
-import { own } from '../support/own.js';
-import { endure, type Trouble } from '../support/postgres-run.js';
-import { type Injected, LossyProxy } from '../support/proxy.js';
-import { seeded } from '../support/random.js';
-import { RedisServer } from '../support/redis-server.js';
-import { pause } from '../support/until.js';
+import { LIMIT, length, SEED } from '../support/checks/lengths.js';
+import { own } from '../support/checks/own.js';
+import { seeded } from '../support/checks/random.js';
+import { pause } from '../support/checks/until.js';
+import { endure, type Trouble } from '../support/scenes/postgres-run.js';
+import { Database } from '../support/servers/database.js';
+import { type Injected, LossyProxy } from '../support/servers/proxy.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 const SAVE = 'INSERT INTO "coupon_issuances"';
 /** Longer than a call takes. */

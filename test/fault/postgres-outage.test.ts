@@ -1,16 +1,16 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { CouponEvent } from '../../src/index.js';
-import { behind, counted, pooled } from '../support/fault-campaigns.js';
-import { clientsOf } from '../support/fault-clients.js';
-import { FaultRun } from '../support/fault-run.js';
-import { LIMIT, length } from '../support/lengths.js';
-import { own } from '../support/own.js';
-import { watchedBook } from '../support/postgres-books.js';
-import { PostgresServer } from '../support/postgres-server.js';
-import { LossyProxy } from '../support/proxy.js';
-import { RedisServer } from '../support/redis-server.js';
-import { pause, until } from '../support/until.js';
-import { Witness } from '../support/witness.js';
+import { LIMIT, length } from '../support/checks/lengths.js';
+import { own } from '../support/checks/own.js';
+import { pause, until } from '../support/checks/until.js';
+import { Witness } from '../support/checks/witness.js';
+import { behind, counted, pooled } from '../support/scenes/fault-campaigns.js';
+import { FaultRun } from '../support/scenes/fault-run.js';
+import { watchedBook } from '../support/scenes/postgres-books.js';
+import { clientsOf } from '../support/servers/fault-clients.js';
+import { PostgresServer } from '../support/servers/postgres-server.js';
+import { LossyProxy } from '../support/servers/proxy.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 /** How long the database is away, ms. */
 const AWAY_MS = length(6_000, 60_000);

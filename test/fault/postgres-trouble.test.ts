@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, test } from 'vitest';
-import { Database } from '../support/database.js';
-import { LIMIT, length } from '../support/lengths.js';
-import { endure, foreignly, type Ground, holdSerial, someWait, type Trouble } from '../support/postgres-run.js';
-import { RedisServer } from '../support/redis-server.js';
-import { pause } from '../support/until.js';
+import { LIMIT, length } from '../support/checks/lengths.js';
+import { pause } from '../support/checks/until.js';
+import { endure, foreignly, type Ground, holdSerial, someWait, type Trouble } from '../support/scenes/postgres-run.js';
+import { Database } from '../support/servers/database.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 let database: Database;
 let server: RedisServer;

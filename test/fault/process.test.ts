@@ -1,11 +1,11 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { CouponIssuer } from '../../src/index.js';
-import { PostgresPersistence } from '../../src/persistence/postgres.js';
-import { Child, type ChildConfig } from '../support/child.js';
-import { Database, rowsOf } from '../support/database.js';
-import { checkInvariants, expireLeases } from '../support/invariants.js';
-import { RedisServer } from '../support/redis-server.js';
+import { PostgresPersistence } from '../../src/persistence/postgres/index.js';
+import { Child, type ChildConfig } from '../support/actors/child.js';
+import { checkInvariants, expireLeases } from '../support/checks/invariants.js';
+import { Database, rowsOf } from '../support/servers/database.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 let server: RedisServer;
 let database: Database;

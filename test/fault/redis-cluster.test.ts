@@ -1,15 +1,15 @@
 import { Cluster } from 'ioredis';
 import { Cluster as Cluster6 } from 'ioredis-v6';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Book, postgresBook, unreliable } from '../support/books.js';
-import { Database } from '../support/database.js';
-import { behind, type CampaignUnderFault, counted, pooled } from '../support/fault-campaigns.js';
-import { CAREFUL, type Connect, client } from '../support/fault-clients.js';
-import { FaultRun } from '../support/fault-run.js';
-import { LIMIT, length, SEED } from '../support/lengths.js';
-import { own } from '../support/own.js';
-import { RedisCluster } from '../support/redis-cluster.js';
-import { isMaster, type Node, REPLICA_SAYS } from '../support/redis-node.js';
+import { type Book, postgresBook, unreliable } from '../support/checks/books.js';
+import { LIMIT, length, SEED } from '../support/checks/lengths.js';
+import { own } from '../support/checks/own.js';
+import { behind, type CampaignUnderFault, counted, pooled } from '../support/scenes/fault-campaigns.js';
+import { FaultRun } from '../support/scenes/fault-run.js';
+import { Database } from '../support/servers/database.js';
+import { CAREFUL, type Connect, client } from '../support/servers/fault-clients.js';
+import { RedisCluster } from '../support/servers/redis-cluster.js';
+import { isMaster, type Node, REPLICA_SAYS } from '../support/servers/redis-node.js';
 
 let database: Database;
 let book: Book;

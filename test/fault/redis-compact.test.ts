@@ -1,9 +1,9 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { CouponIssuer } from '../../src/index.js';
-import { memoryBook } from '../support/books.js';
-import { checkInvariants } from '../support/invariants.js';
-import { RedisServer } from '../support/redis-server.js';
+import { memoryBook } from '../support/checks/books.js';
+import { checkInvariants } from '../support/checks/invariants.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 /** Above the 8,000 values that a script can hand on at once, three for each grant. */
 const USERS = 3_000;

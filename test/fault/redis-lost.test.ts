@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Book, postgresBook, unreliable } from '../support/books.js';
-import { Database } from '../support/database.js';
-import { campaignsOf } from '../support/fault-campaigns.js';
-import { clientsOf } from '../support/fault-clients.js';
-import { FaultRun } from '../support/fault-run.js';
-import { LIMIT, length, SEED } from '../support/lengths.js';
-import { own } from '../support/own.js';
-import { KEEPS, removeData } from '../support/redis-data.js';
-import { RedisServer } from '../support/redis-server.js';
+import { type Book, postgresBook, unreliable } from '../support/checks/books.js';
+import { LIMIT, length, SEED } from '../support/checks/lengths.js';
+import { own } from '../support/checks/own.js';
+import { campaignsOf } from '../support/scenes/fault-campaigns.js';
+import { FaultRun } from '../support/scenes/fault-run.js';
+import { Database } from '../support/servers/database.js';
+import { clientsOf } from '../support/servers/fault-clients.js';
+import { KEEPS, removeData } from '../support/servers/redis-data.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 const TOTAL = length(1_500, 3_000);
 let database: Database;

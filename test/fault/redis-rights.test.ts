@@ -7,13 +7,13 @@ import {
   NotSavedError,
   type WaitingChange,
 } from '../../src/index.js';
-import { type Book, memoryBook } from '../support/books.js';
-import { dump } from '../support/campaigns.js';
-import { CAREFUL } from '../support/fault-clients.js';
-import { checkInvariants, expireLeases } from '../support/invariants.js';
-import { RedisServer } from '../support/redis-server.js';
-import { aclOf } from '../support/rights.js';
-import { until } from '../support/until.js';
+import { type Book, memoryBook } from '../support/checks/books.js';
+import { checkInvariants, expireLeases } from '../support/checks/invariants.js';
+import { until } from '../support/checks/until.js';
+import { dump } from '../support/scenes/campaigns.js';
+import { CAREFUL } from '../support/servers/fault-clients.js';
+import { RedisServer } from '../support/servers/redis-server.js';
+import { aclOf } from '../support/servers/rights.js';
 
 const LOGIN = { username: 'coupons', password: 'a-long-password' };
 const counted = (id: string, total = 5) => ({ id, stock: { kind: 'counted', total } }) as const;

@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Book, postgresBook, unreliable } from '../support/books.js';
-import { Database } from '../support/database.js';
-import { campaignsOf } from '../support/fault-campaigns.js';
-import { clientsOf } from '../support/fault-clients.js';
-import { FaultRun } from '../support/fault-run.js';
-import { LIMIT, length, SEED } from '../support/lengths.js';
-import { own } from '../support/own.js';
-import { copyData, KEEPS, putBack } from '../support/redis-data.js';
-import { RedisServer } from '../support/redis-server.js';
-import { pause } from '../support/until.js';
+import { type Book, postgresBook, unreliable } from '../support/checks/books.js';
+import { LIMIT, length, SEED } from '../support/checks/lengths.js';
+import { own } from '../support/checks/own.js';
+import { pause } from '../support/checks/until.js';
+import { campaignsOf } from '../support/scenes/fault-campaigns.js';
+import { FaultRun } from '../support/scenes/fault-run.js';
+import { Database } from '../support/servers/database.js';
+import { clientsOf } from '../support/servers/fault-clients.js';
+import { copyData, KEEPS, putBack } from '../support/servers/redis-data.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 const AGE_MS = 30_000;
 let database: Database;

@@ -1,15 +1,15 @@
 import { Redis } from 'ioredis';
 import { Redis as Redis6 } from 'ioredis-v6';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Book, postgresBook, unreliable } from '../support/books.js';
-import { Database } from '../support/database.js';
-import { campaignsOf } from '../support/fault-campaigns.js';
-import { CAREFUL, type Connect, client } from '../support/fault-clients.js';
-import { FaultRun } from '../support/fault-run.js';
-import { LIMIT, length, SEED } from '../support/lengths.js';
-import { own } from '../support/own.js';
-import { isMaster, type Node, REPLICA_SAYS } from '../support/redis-node.js';
-import { SentinelGroup } from '../support/redis-sentinel.js';
+import { type Book, postgresBook, unreliable } from '../support/checks/books.js';
+import { LIMIT, length, SEED } from '../support/checks/lengths.js';
+import { own } from '../support/checks/own.js';
+import { campaignsOf } from '../support/scenes/fault-campaigns.js';
+import { FaultRun } from '../support/scenes/fault-run.js';
+import { Database } from '../support/servers/database.js';
+import { CAREFUL, type Connect, client } from '../support/servers/fault-clients.js';
+import { isMaster, type Node, REPLICA_SAYS } from '../support/servers/redis-node.js';
+import { SentinelGroup } from '../support/servers/redis-sentinel.js';
 
 let database: Database;
 let book: Book;

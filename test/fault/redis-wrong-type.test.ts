@@ -1,11 +1,11 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CouponIssuer, CouponIssuerError } from '../../src/index.js';
-import { type Book, memoryBook } from '../support/books.js';
-import { dump } from '../support/campaigns.js';
-import { printFigures } from '../support/figures.js';
-import { checkInvariants, expireLeases } from '../support/invariants.js';
-import { RedisServer } from '../support/redis-server.js';
+import { type Book, memoryBook } from '../support/checks/books.js';
+import { printFigures } from '../support/checks/figures.js';
+import { checkInvariants, expireLeases } from '../support/checks/invariants.js';
+import { dump } from '../support/scenes/campaigns.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 const ID = 'typed';
 const TOTAL = 6;

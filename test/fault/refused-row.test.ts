@@ -10,9 +10,9 @@ import {
   type RedisClient,
 } from '../../src/index.js';
 import { scripts } from '../../src/redis/scripts.js';
-import { answers, fails, recording, ScriptedPersistence } from '../support/campaigns.js';
-import { checkInvariants, expireLeases } from '../support/invariants.js';
-import { RedisServer } from '../support/redis-server.js';
+import { checkInvariants, expireLeases } from '../support/checks/invariants.js';
+import { answers, fails, recording, ScriptedPersistence } from '../support/scenes/campaigns.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 const REFUSED = answers({ verdict: 'refused', reason: 'unknown_customer' });
 const REQUEST = { userId: 'ann', requestId: 'order-1' };

@@ -3,10 +3,10 @@ import { Redis as Redis6 } from 'ioredis-v6';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CouponIssuer, type CouponIssuerOptions, NotIssuedError, NotSavedError } from '../../src/index.js';
 import { scripts } from '../../src/redis/scripts.js';
-import { answers, fails, loadScripts, ScriptedPersistence } from '../support/campaigns.js';
-import { checkInvariants, expireLeases } from '../support/invariants.js';
-import { LossyProxy } from '../support/proxy.js';
-import { RedisServer } from '../support/redis-server.js';
+import { checkInvariants, expireLeases } from '../support/checks/invariants.js';
+import { answers, fails, loadScripts, ScriptedPersistence } from '../support/scenes/campaigns.js';
+import { LossyProxy } from '../support/servers/proxy.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 const ID = 'launch';
 let server: RedisServer;

@@ -7,12 +7,12 @@ import {
   NotSavedError,
   type PersistenceAdapter,
 } from '../../src/index.js';
-import { PostgresPersistence } from '../../src/persistence/postgres.js';
+import { PostgresPersistence } from '../../src/persistence/postgres/index.js';
 import { scripts } from '../../src/redis/scripts.js';
-import { fails, recording, ScriptedPersistence } from '../support/campaigns.js';
-import { Database, rowsOf } from '../support/database.js';
-import { checkInvariants, expireLeases } from '../support/invariants.js';
-import { RedisServer } from '../support/redis-server.js';
+import { checkInvariants, expireLeases } from '../support/checks/invariants.js';
+import { fails, recording, ScriptedPersistence } from '../support/scenes/campaigns.js';
+import { Database, rowsOf } from '../support/servers/database.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 let server: RedisServer;
 let database: Database;

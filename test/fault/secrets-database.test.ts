@@ -1,13 +1,13 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { CouponIssuer, type CouponIssuerOptions, generateCodes, type PersistenceAdapter } from '../../src/index.js';
-import { PostgresPersistence } from '../../src/persistence/postgres.js';
-import { Database } from '../support/database.js';
-import { client } from '../support/fault-clients.js';
-import { expireLeases } from '../support/invariants.js';
-import { own } from '../support/own.js';
-import { freePort, RedisServer } from '../support/redis-server.js';
-import { SecretScan } from '../support/secret-scan.js';
+import { PostgresPersistence } from '../../src/persistence/postgres/index.js';
+import { expireLeases } from '../support/checks/invariants.js';
+import { own } from '../support/checks/own.js';
+import { SecretScan } from '../support/checks/secret-scan.js';
+import { Database } from '../support/servers/database.js';
+import { client } from '../support/servers/fault-clients.js';
+import { freePort, RedisServer } from '../support/servers/redis-server.js';
 
 let server: RedisServer;
 let database: Database;

@@ -8,11 +8,11 @@ import {
   NotDeliveredError,
   NotSavedError,
 } from '../../src/index.js';
-import { answers, ScriptedPersistence } from '../support/campaigns.js';
-import { client } from '../support/fault-clients.js';
-import { expireLeases } from '../support/invariants.js';
-import { RedisServer } from '../support/redis-server.js';
-import { SecretScan } from '../support/secret-scan.js';
+import { expireLeases } from '../support/checks/invariants.js';
+import { SecretScan } from '../support/checks/secret-scan.js';
+import { answers, ScriptedPersistence } from '../support/scenes/campaigns.js';
+import { client } from '../support/servers/fault-clients.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 let server: RedisServer;
 let campaigns = 0;

@@ -1,11 +1,11 @@
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { CouponIssuer, type CouponIssuerOptions, generateCodes, type RedisClient } from '../../src/index.js';
-import { ScriptedPersistence } from '../support/campaigns.js';
-import { client } from '../support/fault-clients.js';
-import { own } from '../support/own.js';
-import { freePort, RedisServer } from '../support/redis-server.js';
-import { SecretScan } from '../support/secret-scan.js';
+import { own } from '../support/checks/own.js';
+import { SecretScan } from '../support/checks/secret-scan.js';
+import { ScriptedPersistence } from '../support/scenes/campaigns.js';
+import { client } from '../support/servers/fault-clients.js';
+import { freePort, RedisServer } from '../support/servers/redis-server.js';
 
 const POOL = { kind: 'codes' } as const;
 let server: RedisServer;

@@ -1,11 +1,11 @@
 import type { Redis } from 'ioredis';
 import { beforeEach, expect, test } from 'vitest';
 import { CouponIssuer, type CouponIssuerOptions, type Issuance, type PersistenceAdapter } from '../../src/index.js';
-import { client } from '../support/fault-clients.js';
-import { LIMIT, length } from '../support/lengths.js';
-import { MeteredClient } from '../support/metered-client.js';
-import { own } from '../support/own.js';
-import { RedisServer } from '../support/redis-server.js';
+import { LIMIT, length } from '../support/checks/lengths.js';
+import { own } from '../support/checks/own.js';
+import { client } from '../support/servers/fault-clients.js';
+import { MeteredClient } from '../support/servers/metered-client.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 const USERS = length(100_000, 1_000_000);
 const AT_ONCE = 10_000;

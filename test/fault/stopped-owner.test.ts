@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Actor } from '../support/actor.js';
-import { issuerStops, type KillCase, titleOf, workerStops } from '../support/kill-cases.js';
-import { length } from '../support/lengths.js';
-import { Ground, Scene } from '../support/scene.js';
-import { Tally } from '../support/tally.js';
-import { isBehind, makeTrouble, promiseTwo } from '../support/troubles.js';
-import { pause } from '../support/until.js';
+import type { Actor } from '../support/actors/actor.js';
+import { length } from '../support/checks/lengths.js';
+import { Tally } from '../support/checks/tally.js';
+import { pause } from '../support/checks/until.js';
+import { issuerStops, type KillCase, titleOf, workerStops } from '../support/scenes/kill-cases.js';
+import { Ground, Scene } from '../support/scenes/scene.js';
+import { isBehind, makeTrouble, promiseTwo } from '../support/scenes/troubles.js';
 
 const tally = new Tally('owner stopped past its lease', 'stops');
 let ground: Ground;

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { rebuildStops } from '../support/kill-cases.js';
-import { RebuildScene } from '../support/rebuild-scene.js';
-import { Ground } from '../support/scene.js';
-import { Tally } from '../support/tally.js';
+import { Tally } from '../support/checks/tally.js';
+import { rebuildStops } from '../support/scenes/kill-cases.js';
+import { RebuildScene } from '../support/scenes/rebuild-scene.js';
+import { Ground } from '../support/scenes/scene.js';
 
 const tally = new Tally('rebuild stopped while another one runs', 'stops');
 let ground: Ground;

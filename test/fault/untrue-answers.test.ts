@@ -7,9 +7,9 @@ import {
   type PersistenceAdapter,
   type SaveVerdict,
 } from '../../src/index.js';
-import { ScriptedPersistence } from '../support/campaigns.js';
-import { checkInvariants, expireLeases } from '../support/invariants.js';
-import { RedisServer } from '../support/redis-server.js';
+import { checkInvariants, expireLeases } from '../support/checks/invariants.js';
+import { ScriptedPersistence } from '../support/scenes/campaigns.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 let server: RedisServer;
 let redis: Redis;

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { drawKey } from '../../src/index.js';
-import type { Call, When } from '../support/actor.js';
-import { hostKills } from '../support/kill-cases.js';
-import { names, prepareGround, SHORT, WaitingScene } from '../support/waiting-scene.js';
+import type { Call, When } from '../support/actors/actor.js';
+import { hostKills } from '../support/scenes/kill-cases.js';
+import { names, prepareGround, SHORT, WaitingScene } from '../support/scenes/waiting-scene.js';
 
 let ground: Awaited<ReturnType<typeof prepareGround>>;
 beforeAll(async () => {

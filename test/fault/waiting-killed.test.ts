@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { When } from '../support/actor.js';
-import { until } from '../support/until.js';
-import { names, prepareGround, SHORT, WaitingScene } from '../support/waiting-scene.js';
+import type { When } from '../support/actors/actor.js';
+import { until } from '../support/checks/until.js';
+import { names, prepareGround, SHORT, WaitingScene } from '../support/scenes/waiting-scene.js';
 
 let ground: Awaited<ReturnType<typeof prepareGround>>;
 beforeAll(async () => {

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { WorkerOptions } from '../../src/index.js';
-import { length } from '../support/lengths.js';
-import { timersInARow } from '../support/timers.js';
-import { until } from '../support/until.js';
-import { Crowd } from '../support/waiting-crowd.js';
-import { names, prepareGround, redisSeconds, SHORT, WaitingScene } from '../support/waiting-scene.js';
+import { Crowd } from '../support/actors/waiting-crowd.js';
+import { length } from '../support/checks/lengths.js';
+import { timersInARow } from '../support/checks/timers.js';
+import { until } from '../support/checks/until.js';
+import { names, prepareGround, redisSeconds, SHORT, WaitingScene } from '../support/scenes/waiting-scene.js';
 
 let ground: Awaited<ReturnType<typeof prepareGround>>;
 beforeAll(async () => {

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { CouponEvent, LeaveResult, RedisClient } from '../../src/index.js';
 import { scripts } from '../../src/redis/scripts.js';
-import type { Order, Outcome } from '../support/actor.js';
-import { loadScripts } from '../support/campaigns.js';
-import { length, SEED } from '../support/lengths.js';
-import { seeded } from '../support/random.js';
-import { until } from '../support/until.js';
-import { names, prepareGround, SHORT, WaitingScene } from '../support/waiting-scene.js';
+import type { Order, Outcome } from '../support/actors/actor.js';
+import { length, SEED } from '../support/checks/lengths.js';
+import { seeded } from '../support/checks/random.js';
+import { until } from '../support/checks/until.js';
+import { loadScripts } from '../support/scenes/campaigns.js';
+import { names, prepareGround, SHORT, WaitingScene } from '../support/scenes/waiting-scene.js';
 
 let ground: Awaited<ReturnType<typeof prepareGround>>;
 beforeAll(async () => {

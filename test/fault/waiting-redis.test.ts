@@ -1,12 +1,12 @@
 import { Redis } from 'ioredis';
 import { expect, onTestFinished, test } from 'vitest';
 import { NotReadyError, type WaitingChange } from '../../src/index.js';
-import { client } from '../support/fault-clients.js';
-import { length } from '../support/lengths.js';
-import { own } from '../support/own.js';
-import { copyData, KEEPS, putBack, removeData } from '../support/redis-data.js';
-import { until } from '../support/until.js';
-import { names, prepareGround, SHORT, WaitingScene } from '../support/waiting-scene.js';
+import { length } from '../support/checks/lengths.js';
+import { own } from '../support/checks/own.js';
+import { until } from '../support/checks/until.js';
+import { names, prepareGround, SHORT, WaitingScene } from '../support/scenes/waiting-scene.js';
+import { client } from '../support/servers/fault-clients.js';
+import { copyData, KEEPS, putBack, removeData } from '../support/servers/redis-data.js';
 
 const NOT_READY = (reason: string) => ({ status: 'not_ready', reason });
 const last = (changes: readonly WaitingChange[]) => changes.at(-1);

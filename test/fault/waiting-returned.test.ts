@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { length } from '../support/lengths.js';
-import { until } from '../support/until.js';
-import { names, prepareGround, SHORT, WaitingScene } from '../support/waiting-scene.js';
+import { length } from '../support/checks/lengths.js';
+import { until } from '../support/checks/until.js';
+import { names, prepareGround, SHORT, WaitingScene } from '../support/scenes/waiting-scene.js';
 
 let ground: Awaited<ReturnType<typeof prepareGround>>;
 beforeAll(async () => {

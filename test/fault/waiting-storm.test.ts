@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { LIMIT, length, SEED } from '../support/lengths.js';
-import { seeded } from '../support/random.js';
-import { until } from '../support/until.js';
-import { Crowd, Hearsay } from '../support/waiting-crowd.js';
-import { names, prepareGround, SHORT, WaitingScene } from '../support/waiting-scene.js';
+import { Crowd, Hearsay } from '../support/actors/waiting-crowd.js';
+import { LIMIT, length, SEED } from '../support/checks/lengths.js';
+import { seeded } from '../support/checks/random.js';
+import { until } from '../support/checks/until.js';
+import { names, prepareGround, SHORT, WaitingScene } from '../support/scenes/waiting-scene.js';
 
 const JOINS = 100_000;
 const TOTAL = 60_000;

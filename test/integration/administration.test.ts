@@ -1,10 +1,10 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CouponIssuer, MemoryPersistence } from '../../src/index.js';
-import { dump, ScriptedPersistence } from '../support/campaigns.js';
-import { checkInvariants } from '../support/invariants.js';
-import { RedisServer } from '../support/redis-server.js';
-import { until } from '../support/until.js';
+import { checkInvariants } from '../support/checks/invariants.js';
+import { until } from '../support/checks/until.js';
+import { dump, ScriptedPersistence } from '../support/scenes/campaigns.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 let server: RedisServer;
 let redis: Redis;

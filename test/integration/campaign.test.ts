@@ -12,10 +12,10 @@ import {
   NotDeliveredError,
   OverloadedError,
 } from '../../src/index.js';
-import { answers, fails, ScriptedPersistence } from '../support/campaigns.js';
-import { checkInvariants, expireLeases } from '../support/invariants.js';
-import { RedisServer } from '../support/redis-server.js';
-import { until } from '../support/until.js';
+import { checkInvariants, expireLeases } from '../support/checks/invariants.js';
+import { until } from '../support/checks/until.js';
+import { answers, fails, ScriptedPersistence } from '../support/scenes/campaigns.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 let server: RedisServer;
 let redis: Redis;

@@ -7,8 +7,8 @@ import type { Redis } from 'ioredis';
 import Koa from 'koa';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { CouponIssuer, MemoryPersistence, SERVER_SENT_EVENTS_HEADERS, serverSentEvents } from '../../src/index.js';
-import { RedisServer } from '../support/redis-server.js';
-import { until } from '../support/until.js';
+import { until } from '../support/checks/until.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 import { isPending } from '../unit/support.js';
 
 let server: RedisServer;

@@ -11,7 +11,7 @@ import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type CodeSource, CouponIssuer, MemoryPersistence, type RedisClient } from '../../src/index.js';
 import { readCodes } from '../../src/read-codes/index.js';
-import { RedisServer } from '../support/redis-server.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 const COUNT = 1_300;
 const CODES = Array.from({ length: COUNT }, (_, i) => `code-${i}`);

@@ -8,9 +8,9 @@ import { text } from 'node:stream/consumers';
 import type { Redis } from 'ioredis';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createTableSql } from '../../src/persistence/postgres.js';
-import { Database } from '../support/database.js';
-import { freePort, RedisServer } from '../support/redis-server.js';
+import { createTableSql } from '../../src/persistence/postgres/index.js';
+import { Database } from '../support/servers/database.js';
+import { freePort, RedisServer } from '../support/servers/redis-server.js';
 
 const DEMO = new URL('../../examples/demo/', import.meta.url);
 

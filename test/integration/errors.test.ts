@@ -11,8 +11,8 @@ import {
   NotSavedError,
   RedisError,
 } from '../../src/index.js';
-import { dump, fails, loadScripts, ScriptedPersistence } from '../support/campaigns.js';
-import { RedisServer } from '../support/redis-server.js';
+import { dump, fails, loadScripts, ScriptedPersistence } from '../support/scenes/campaigns.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 const ID = 'launch';
 const CODE = 'SECRET-CODE-4711';

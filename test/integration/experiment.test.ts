@@ -2,11 +2,11 @@ import { Redis as Redis5 } from 'ioredis';
 import { Redis as Redis6 } from 'ioredis-v6';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { CouponIssuer, generateCodes, type IssueResult, NotDeliveredError, NotIssuedError } from '../../src/index.js';
-import { PostgresPersistence } from '../../src/persistence/postgres.js';
-import { Database, rowsOf } from '../support/database.js';
-import { checkInvariants, expireLeases } from '../support/invariants.js';
-import { seeded } from '../support/random.js';
-import { RedisServer } from '../support/redis-server.js';
+import { PostgresPersistence } from '../../src/persistence/postgres/index.js';
+import { checkInvariants, expireLeases } from '../support/checks/invariants.js';
+import { seeded } from '../support/checks/random.js';
+import { Database, rowsOf } from '../support/servers/database.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 const TOTAL = 1000;
 const BUYERS = 1500;

@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { generateCodes } from '../../src/codes.js';
-import { Database } from '../support/database.js';
-import { freePort, RedisServer } from '../support/redis-server.js';
+import { generateCodes } from '../../src/model/codes.js';
+import { Database } from '../support/servers/database.js';
+import { freePort, RedisServer } from '../support/servers/redis-server.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 

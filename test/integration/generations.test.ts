@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type CampaignDefinition, CouponIssuer, MemoryPersistence } from '../../src/index.js';
-import { RedisServer } from '../support/redis-server.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 const ID = 'launch';
 const DEFINITION: CampaignDefinition = { id: ID, stock: { kind: 'counted', total: 5 } };

@@ -9,10 +9,10 @@ import {
   type PersistenceAdapter,
   type SaveVerdict,
 } from '../../src/index.js';
-import { PostgresPersistence } from '../../src/persistence/postgres.js';
-import { Database } from '../support/database.js';
-import { RedisServer } from '../support/redis-server.js';
-import { until } from '../support/until.js';
+import { PostgresPersistence } from '../../src/persistence/postgres/index.js';
+import { until } from '../support/checks/until.js';
+import { Database } from '../support/servers/database.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 let server: RedisServer;
 let redis: Redis;

@@ -8,10 +8,10 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { startBrowser, stumblingBlocks, Visitor } from '../support/browser.js';
-import { Database, rowsOf } from '../support/database.js';
-import { own } from '../support/own.js';
-import { lastingPort, RedisServer } from '../support/redis-server.js';
+import { startBrowser, stumblingBlocks, Visitor } from '../support/actors/browser.js';
+import { own } from '../support/checks/own.js';
+import { Database, rowsOf } from '../support/servers/database.js';
+import { lastingPort, RedisServer } from '../support/servers/redis-server.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const SOURCE = join(ROOT, 'examples/koa');

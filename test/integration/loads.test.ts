@@ -1,9 +1,9 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CouponIssuer, MemoryPersistence, type RedisClient } from '../../src/index.js';
-import { dump } from '../support/campaigns.js';
-import { CountingClient } from '../support/counting-client.js';
-import { RedisServer } from '../support/redis-server.js';
+import { dump } from '../support/scenes/campaigns.js';
+import { CountingClient } from '../support/servers/counting-client.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 const pool = { id: 'launch', stock: { kind: 'codes' } } as const;
 const codes = (count: number, name = 'code') => Array.from({ length: count }, (_, i) => `${name}-${i}`);

@@ -10,7 +10,7 @@ import {
   type RedisClient,
 } from '../../src/index.js';
 import { scripts } from '../../src/redis/scripts.js';
-import { RedisServer } from '../support/redis-server.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 const ID = 'launch';
 const COUNTED = { id: ID, stock: { kind: 'counted', total: 20 } } as const satisfies CampaignDefinition;

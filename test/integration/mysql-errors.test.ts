@@ -4,13 +4,13 @@ import { createConnection as createCallbackConnection, createPool as createCallb
 import { createPool, type PoolOptions } from 'mysql2/promise';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { monotonicMs } from '../../src/deadline.js';
+import { monotonicMs } from '../../src/flow/deadline.js';
 import { InvalidArgumentError, type Issuance, MisconfiguredError, NotSavedError } from '../../src/index.js';
-import { createTableSql, type MysqlLike, MysqlPersistence, notSavedError } from '../../src/persistence/mysql.js';
-import { batchedSaves } from '../../src/save.js';
-import { errorOf, issuance } from '../support/issuances.js';
-import { Mariadb, rowsOf } from '../support/mariadb.js';
-import { freePort } from '../support/redis-server.js';
+import { batchedSaves } from '../../src/issue/save.js';
+import { createTableSql, type MysqlLike, MysqlPersistence, notSavedError } from '../../src/persistence/mysql/index.js';
+import { errorOf, issuance } from '../support/scenes/issuances.js';
+import { Mariadb, rowsOf } from '../support/servers/mariadb.js';
+import { freePort } from '../support/servers/redis-server.js';
 
 let server: Mariadb;
 let logging: Mariadb;

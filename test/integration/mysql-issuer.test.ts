@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { CouponIssuer, generateCodes, type Issuance, type PersistenceAdapter } from '../../src/index.js';
-import { MysqlPersistence } from '../../src/persistence/mysql.js';
-import { checkInvariants, expireLeases } from '../support/invariants.js';
-import { Mariadb, rowsOf } from '../support/mariadb.js';
-import { RedisServer } from '../support/redis-server.js';
+import { MysqlPersistence } from '../../src/persistence/mysql/index.js';
+import { checkInvariants, expireLeases } from '../support/checks/invariants.js';
+import { Mariadb, rowsOf } from '../support/servers/mariadb.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 const SETTLED = { settled: true };
 let redis: RedisServer;

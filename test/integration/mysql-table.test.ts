@@ -1,9 +1,9 @@
 import type mysql from 'mysql2/promise';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { MisconfiguredError } from '../../src/index.js';
-import { createTableSql, type MysqlLike, MysqlPersistence } from '../../src/persistence/mysql.js';
-import { issuance } from '../support/issuances.js';
-import { Mariadb } from '../support/mariadb.js';
+import { createTableSql, type MysqlLike, MysqlPersistence } from '../../src/persistence/mysql/index.js';
+import { issuance } from '../support/scenes/issuances.js';
+import { Mariadb } from '../support/servers/mariadb.js';
 
 let server: Mariadb;
 let pool: mysql.Pool;

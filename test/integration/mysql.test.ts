@@ -1,12 +1,12 @@
 import type mysql from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Issuance, NotSavedError } from '../../src/index.js';
-import { mintId } from '../../src/issuance.js';
-import { type MysqlLike, MysqlPersistence } from '../../src/persistence/mysql.js';
-import { errorOf, issuance } from '../support/issuances.js';
-import { Mariadb, rowsOf } from '../support/mariadb.js';
-import { freePort } from '../support/redis-server.js';
-import { until } from '../support/until.js';
+import { mintId } from '../../src/model/issuance.js';
+import { type MysqlLike, MysqlPersistence } from '../../src/persistence/mysql/index.js';
+import { until } from '../support/checks/until.js';
+import { errorOf, issuance } from '../support/scenes/issuances.js';
+import { Mariadb, rowsOf } from '../support/servers/mariadb.js';
+import { freePort } from '../support/servers/redis-server.js';
 
 let server: Mariadb;
 beforeAll(async () => {

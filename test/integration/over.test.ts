@@ -9,9 +9,9 @@ import {
 } from '../../src/index.js';
 import { registryKeys } from '../../src/redis/keys.js';
 import { scripts } from '../../src/redis/scripts.js';
-import { CountingClient } from '../support/counting-client.js';
-import { RedisServer } from '../support/redis-server.js';
-import { until } from '../support/until.js';
+import { until } from '../support/checks/until.js';
+import { CountingClient } from '../support/servers/counting-client.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 const ID = 'spring';
 const DEFINITION: CampaignDefinition = { id: ID, stock: { kind: 'counted', total: 5 } };

@@ -1,14 +1,14 @@
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { monotonicMs } from '../../src/deadline.js';
+import { monotonicMs } from '../../src/flow/deadline.js';
 import { type Issuance, MisconfiguredError, NotSavedError } from '../../src/index.js';
-import { notSavedError, type PostgresLike, PostgresPersistence } from '../../src/persistence/postgres.js';
-import { batchedSaves } from '../../src/save.js';
-import { Database, rowsOf } from '../support/database.js';
-import { FakePostgres, type Saying } from '../support/fake-postgres.js';
-import { errorOf, issuance } from '../support/issuances.js';
-import { freePort } from '../support/redis-server.js';
-import { until } from '../support/until.js';
+import { batchedSaves } from '../../src/issue/save.js';
+import { notSavedError, type PostgresLike, PostgresPersistence } from '../../src/persistence/postgres/index.js';
+import { until } from '../support/checks/until.js';
+import { errorOf, issuance } from '../support/scenes/issuances.js';
+import { Database, rowsOf } from '../support/servers/database.js';
+import { FakePostgres, type Saying } from '../support/servers/fake-postgres.js';
+import { freePort } from '../support/servers/redis-server.js';
 import { isPending } from '../unit/support.js';
 
 let database: Database;

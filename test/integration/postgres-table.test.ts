@@ -2,10 +2,10 @@ import { PGlite } from '@electric-sql/pglite';
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { MisconfiguredError } from '../../src/index.js';
-import { mintId } from '../../src/issuance.js';
-import { createTableSql, PostgresPersistence } from '../../src/persistence/postgres.js';
-import { Database } from '../support/database.js';
-import { issuance } from '../support/issuances.js';
+import { mintId } from '../../src/model/issuance.js';
+import { createTableSql, PostgresPersistence } from '../../src/persistence/postgres/index.js';
+import { issuance } from '../support/scenes/issuances.js';
+import { Database } from '../support/servers/database.js';
 
 let database: Database;
 /** A schema of each test's own, in which all clients work. */

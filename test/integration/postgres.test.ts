@@ -2,10 +2,10 @@ import { PGlite } from '@electric-sql/pglite';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Issuance, NotSavedError } from '../../src/index.js';
-import { mintId } from '../../src/issuance.js';
-import { createTableSql, type PostgresLike, PostgresPersistence } from '../../src/persistence/postgres.js';
-import { Database, rowsOf } from '../support/database.js';
-import { freePort } from '../support/redis-server.js';
+import { mintId } from '../../src/model/issuance.js';
+import { createTableSql, type PostgresLike, PostgresPersistence } from '../../src/persistence/postgres/index.js';
+import { Database, rowsOf } from '../support/servers/database.js';
+import { freePort } from '../support/servers/redis-server.js';
 
 let database: Database;
 let persistence: PostgresPersistence;

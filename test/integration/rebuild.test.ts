@@ -1,10 +1,10 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type CampaignDefinition, CouponIssuer, type Issuance, NotSavedError } from '../../src/index.js';
-import { dump, fails, recording, ScriptedPersistence } from '../support/campaigns.js';
-import { checkInvariants, expireLeases } from '../support/invariants.js';
-import { RedisServer } from '../support/redis-server.js';
-import { until } from '../support/until.js';
+import { checkInvariants, expireLeases } from '../support/checks/invariants.js';
+import { until } from '../support/checks/until.js';
+import { dump, fails, recording, ScriptedPersistence } from '../support/scenes/campaigns.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 let server: RedisServer;
 let redis: Redis;

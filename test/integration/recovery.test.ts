@@ -9,10 +9,10 @@ import {
   NotDeliveredError,
   NotSavedError,
 } from '../../src/index.js';
-import { dump, fails, ScriptedPersistence } from '../support/campaigns.js';
-import { checkInvariants, expireLeases } from '../support/invariants.js';
-import { RedisServer } from '../support/redis-server.js';
-import { until } from '../support/until.js';
+import { checkInvariants, expireLeases } from '../support/checks/invariants.js';
+import { until } from '../support/checks/until.js';
+import { dump, fails, ScriptedPersistence } from '../support/scenes/campaigns.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 let server: RedisServer;
 let redis: Redis;

@@ -9,10 +9,10 @@ import {
   type IssueResult,
 } from '../../src/index.js';
 import { scripts } from '../../src/redis/scripts.js';
-import { fails, loadScripts, recording, ScriptedPersistence, withEach } from '../support/campaigns.js';
-import { expireLeases } from '../support/invariants.js';
-import { RedisServer } from '../support/redis-server.js';
-import { until } from '../support/until.js';
+import { expireLeases } from '../support/checks/invariants.js';
+import { until } from '../support/checks/until.js';
+import { fails, loadScripts, recording, ScriptedPersistence, withEach } from '../support/scenes/campaigns.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 const ID = 'launch';
 const REQUEST = { campaignId: ID, userId: 'ann', requestId: 'click-1' };

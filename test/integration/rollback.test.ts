@@ -2,9 +2,9 @@ import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type CampaignDefinition, CouponIssuer, type IssueResult, MemoryPersistence } from '../../src/index.js';
 import { scripts } from '../../src/redis/scripts.js';
-import { loadScripts, withEach } from '../support/campaigns.js';
-import { checkCounters } from '../support/invariants.js';
-import { RedisServer } from '../support/redis-server.js';
+import { checkCounters } from '../support/checks/invariants.js';
+import { loadScripts, withEach } from '../support/scenes/campaigns.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 const COUNTED: CampaignDefinition = { id: 'launch', stock: { kind: 'counted', total: 5 } };
 const POOL: CampaignDefinition = { id: 'pool', stock: { kind: 'codes' } };

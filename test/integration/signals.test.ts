@@ -2,7 +2,7 @@ import { getEventListeners } from 'node:events';
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { CouponIssuer, MemoryPersistence } from '../../src/index.js';
-import { RedisServer } from '../support/redis-server.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 let server: RedisServer;
 let redis: Redis;

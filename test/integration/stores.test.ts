@@ -11,10 +11,10 @@ import {
   NotIssuedError,
   type PersistenceAdapter,
 } from '../../src/index.js';
-import { mintId } from '../../src/issuance.js';
-import { PostgresPersistence } from '../../src/persistence/postgres.js';
-import { Database, rowsOf } from '../support/database.js';
-import { RedisServer } from '../support/redis-server.js';
+import { mintId } from '../../src/model/issuance.js';
+import { PostgresPersistence } from '../../src/persistence/postgres/index.js';
+import { Database, rowsOf } from '../support/servers/database.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 let server: RedisServer;
 let redis: Redis;

@@ -2,8 +2,8 @@ import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { CouponIssuer, generateCodes, MemoryPersistence, type RedisClient, RedisError } from '../../src/index.js';
 import { scripts } from '../../src/redis/scripts.js';
-import { dump } from '../support/campaigns.js';
-import { RedisServer } from '../support/redis-server.js';
+import { dump } from '../support/scenes/campaigns.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 import { idOf, openWorld } from './world.js';
 
 const names = Object.values(scripts).map(({ name }) => name);

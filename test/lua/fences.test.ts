@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { scripts } from '../../src/redis/scripts.js';
-import { dump } from '../support/campaigns.js';
-import { RedisServer } from '../support/redis-server.js';
+import { dump } from '../support/scenes/campaigns.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 import { type Call, EPOCH, openWorld, type World } from './world.js';
 
 /** Later than any clock of the tests. */

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { type Node, parse } from 'luaparse';
 import { bundleLua } from '../../scripts/lua-bundle.js';
 
@@ -16,12 +17,12 @@ export interface ScriptFile {
 }
 
 export function scriptFiles(): ScriptFile[] {
-  return readdirSync(FOLDER)
-    .filter((file) => file.endsWith('.lua'))
+  return readdirSync(FOLDER, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.lua') && !file.startsWith('include/'))
     .map((file) => {
       const text = readFileSync(FOLDER + file, 'utf8');
       const { header, length } = readHeader(text);
-      return { name: file.slice(0, -4), text, source: bundleLua(FOLDER + file).source, header, length };
+      return { name: basename(file, '.lua'), text, source: bundleLua(FOLDER + file).source, header, length };
     });
 }
 

@@ -5,9 +5,9 @@ import { RedisError } from '../../src/index.js';
 import { campaignKeys, registryKeys } from '../../src/redis/keys.js';
 import { ScriptRunner } from '../../src/redis/runner.js';
 import { scripts } from '../../src/redis/scripts.js';
-import { dump } from '../support/campaigns.js';
-import { RedisServer } from '../support/redis-server.js';
-import { aclOf, commandsOf, grantedCommands, keyPatterns, OPTIONAL } from '../support/rights.js';
+import { dump } from '../support/scenes/campaigns.js';
+import { RedisServer } from '../support/servers/redis-server.js';
+import { aclOf, commandsOf, grantedCommands, keyPatterns, OPTIONAL } from '../support/servers/rights.js';
 import { scriptFiles } from './read-script.js';
 import { openWorld } from './world.js';
 
@@ -39,7 +39,7 @@ test('what the scripts are tried for is what they call, but for what they can do
 });
 
 function readTries(): string[] {
-  const text = readFileSync(new URL('../../lua/check-rights.lua', import.meta.url), 'utf8');
+  const text = readFileSync(new URL('../../lua/campaign/check-rights.lua', import.meta.url), 'utf8');
   const [, table] = /local TRIES = \{([\s\S]*?)\n\}/.exec(text)!;
   const listed = [...table!.matchAll(/'([A-Z]+)[^']*'/g)].map(([, name]) => name!);
   return [...listed, ...[...text.matchAll(/^try\('([A-Z]+)'/gm)].map(([, name]) => name!)];

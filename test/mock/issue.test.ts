@@ -10,7 +10,7 @@ import {
   NotSavedError,
   UnknownCampaignError,
 } from '../../src/index.js';
-import { until } from '../support/until.js';
+import { until } from '../support/checks/until.js';
 import { expectStatus, mockIssuer, mockRedis } from './support.js';
 
 const HOUR = 3_600_000;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { CouponIssuer, MemoryPersistence } from '../../src/index.js';
-import { until } from '../support/until.js';
+import { until } from '../support/checks/until.js';
 import { mockRedis } from './support.js';
 
 test('write-behind: accepted at once, saved by the worker in the order of the line', async () => {

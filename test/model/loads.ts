@@ -1,4 +1,4 @@
-/** Loads under one name, chunk by chunk: `lua/load-codes.lua` and the `Load` of `src/load.ts`. A code is a letter, a list a text, and its digest is the text itself. */
+/** Loads under one name, chunk by chunk: `lua/campaign/load-codes.lua` and the `Load` of `src/operate/load-codes.ts`. A code is a letter, a list a text, and its digest is the text itself. */
 
 export const LOAD_RULES = {
   beforeIsCompared: 'a chunk is written only behind the list that it names',

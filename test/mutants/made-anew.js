@@ -2,7 +2,7 @@
 export const MADE_ANEW = [
   {
     defect: `a call of another epoch passes the line`,
-    file: `lua/reserve.lua`,
+    file: `lua/issue/reserve.lua`,
     find: `if campaign.room and fromLine ~= '1' then return { 'queued' } end`,
     replace: ``,
     caughtBy: { file: `test/integration/made-anew.test.ts`, test: `nobody passes a waiting room` },
@@ -18,7 +18,7 @@ export const MADE_ANEW = [
   },
   {
     defect: `a unit goes out without the code that its campaign generates`,
-    file: `lua/reserve.lua`,
+    file: `lua/issue/reserve.lua`,
     find: `if lacksCode(FIRST + 2, STRIDE) then return { 'no_code' } end`,
     replace: ``,
     caughtBy: { file: `test/lua/fences.test.ts`, test: `by reserve no unit is taken without the code` },
@@ -42,7 +42,7 @@ export const MADE_ANEW = [
   },
   {
     defect: `codes are loaded into a campaign without a pool`,
-    file: `lua/load-codes.lua`,
+    file: `lua/campaign/load-codes.lua`,
     find: `if campaign.kind ~= 'codes' then return { 'no_pool' } end`,
     replace: ``,
     caughtBy: {

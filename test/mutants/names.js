@@ -2,28 +2,28 @@
 export const NAMES = [
   {
     defect: 'an error is named by its class, which a bundler renames',
-    file: 'src/errors.ts',
+    file: 'src/model/errors.ts',
     find: "giveName(NotReadyError, 'NotReadyError');",
     replace: 'giveName(NotReadyError, NotReadyError.name);',
     caughtBy: { file: 'test/unit/error-names.test.ts', test: 'an error of a minified bundle has its name' },
   },
   {
     defect: 'the name of an error is an instance property that its stack does not have',
-    file: 'src/errors.ts',
+    file: 'src/model/errors.ts',
     find: '  Object.defineProperty(errorClass.prototype, ',
     replace: '  if (name === "RedisError") return;\n  Object.defineProperty(errorClass.prototype, ',
     caughtBy: { file: 'test/unit/error-names.test.ts', test: 'an error of a minified bundle has its name' },
   },
   {
     defect: 'an error without a stack sets the limit of a frozen Error',
-    file: 'src/errors.ts',
+    file: 'src/model/errors.ts',
     find: "    Reflect.set(Error, 'stackTraceLimit', 0);",
     replace: '    Error.stackTraceLimit = 0;',
     caughtBy: { file: 'test/unit/error-names.test.ts', test: 'where Error and its prototype are frozen' },
   },
   {
     defect: 'the JSON of an event says nothing of its error',
-    file: 'src/errors.ts',
+    file: 'src/model/errors.ts',
     find: "  define('toJSON', () => (code === undefined ? { name, message } : { name, code, message }));\n",
     replace: '',
     caughtBy: { file: 'test/unit/error-names.test.ts', test: 'the JSON of an error in an event' },
@@ -37,7 +37,7 @@ export const NAMES = [
   },
   {
     defect: 'a fault of Redis names no method',
-    file: 'src/in-flight.ts',
+    file: 'src/flow/pending-work.ts',
     find: '      throw inCall(operation, error);',
     replace: '      if (operation) throw error;',
     caughtBy: {
@@ -47,7 +47,7 @@ export const NAMES = [
   },
   {
     defect: 'a fault of Redis in issue() names no method',
-    file: 'src/attempts.ts',
+    file: 'src/issue/request.ts',
     find: "throw inCall('issue', notIssued(error));",
     replace: 'throw notIssued(error);',
     caughtBy: { file: 'test/unit/messages.test.ts', test: 'issue names itself, and no script, when the client fails' },
@@ -61,7 +61,7 @@ export const NAMES = [
   },
   {
     defect: 'two definitions differ in milliseconds',
-    file: 'src/campaign.ts',
+    file: 'src/model/campaign-rules.ts',
     find: "  if (name.endsWith('At') && typeof value === 'number') return new Date(value).toISOString();\n",
     replace: '',
     caughtBy: { file: 'test/unit/messages.test.ts', test: 'instants that differ are told as people read them' },
@@ -78,28 +78,28 @@ export const NAMES = [
   },
   {
     defect: 'an instant without an offset is one of the zone of this machine',
-    file: 'src/instants.ts',
+    file: 'src/model/instants.ts',
     find: '  if (offset === undefined) {',
     replace: '  if (offset === undefined) return Date.parse(text);\n  if (offset === undefined) {',
     caughtBy: { file: 'test/unit/instants.test.ts', test: 'has no offset' },
   },
   {
     defect: 'the 30th of February is the 2nd of March',
-    file: 'src/instants.ts',
+    file: 'src/model/instants.ts',
     find: '  if (read.some((field, i) => field !== fields[i])) return Number.NaN;\n',
     replace: '',
     caughtBy: { file: 'test/unit/instants.test.ts', test: 'is no instant' },
   },
   {
     defect: 'a campaign is opened that is over already',
-    file: 'src/open.ts',
+    file: 'src/operate/open.ts',
     find: "  if (found === 'missing') assertNotPast(state, rules);\n",
     replace: '',
     caughtBy: { file: 'test/integration/campaign.test.ts', test: 'a campaign that would be over before it began' },
   },
   {
     defect: 'a campaign that is over is not found any more under its definition',
-    file: 'src/open.ts',
+    file: 'src/operate/open.ts',
     find: "  if (found === 'missing') assertNotPast(state, rules);",
     replace: '  assertNotPast(state, rules);',
     caughtBy: {

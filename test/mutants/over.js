@@ -2,14 +2,14 @@
 export const OVER = [
   {
     defect: `a generation follows the clock alone`,
-    file: `lua/next-generation.lua`,
+    file: `lua/registry/next-generation.lua`,
     find: `math.max(nowMs, before + 1, atLeast)`,
     replace: `math.max(nowMs, atLeast)`,
     caughtBy: { file: `test/integration/over.test.ts`, test: `opened again after the clock of Redis was set back` },
   },
   {
     defect: `a campaign serves under the generation that was drawn before it was written`,
-    file: `lua/activate-campaign.lua`,
+    file: `lua/campaign/activate-campaign.lua`,
     find: `'epoch', generation .. '-' .. random }`,
     replace: `'epoch', serves and (generation .. '-' .. random) or epoch }`,
     caughtBy: {
@@ -19,14 +19,14 @@ export const OVER = [
   },
   {
     defect: `a campaign that is bound anew keeps the random part of its epoch`,
-    file: `lua/activate-campaign.lua`,
+    file: `lua/campaign/activate-campaign.lua`,
     find: `generation .. '-' .. random }`,
     replace: `generation .. '-' .. string.match(epoch, '^%d+-(.*)$') }`,
     caughtBy: { file: `test/integration/over.test.ts`, test: `no binding has the epoch of an earlier one` },
   },
   {
     defect: `a rebuild serves under the generation that was drawn while no state was there`,
-    file: `src/redis/rebuilding.ts`,
+    file: `src/redis/rebuild.ts`,
     find: `const foundNone = from === '' && reply[0] !== 'stale_epoch';`,
     replace: `const foundNone = from === '?' && reply[0] !== 'stale_epoch';`,
     caughtBy: {
@@ -36,7 +36,7 @@ export const OVER = [
   },
   {
     defect: `a rebuild does not draw anew for the epoch that it was told of`,
-    file: `src/redis/rebuilding.ts`,
+    file: `src/redis/rebuild.ts`,
     find: `    if (from !== '') seen = Math.max(seen, generationOf(from));
 `,
     replace: ``,
@@ -44,7 +44,7 @@ export const OVER = [
   },
   {
     defect: `a rebuild does not pass the generation of a row`,
-    file: `src/rebuild.ts`,
+    file: `src/recover/rebuild.ts`,
     find: `    if (highest >= generationOf(run.epoch)) run =`,
     replace: `    if (highest < 0) run =`,
     caughtBy: {
@@ -54,42 +54,42 @@ export const OVER = [
   },
   {
     defect: `a row says any generation`,
-    file: `src/rebuild.ts`,
+    file: `src/recover/rebuild.ts`,
     find: `return generation <= MOST_GENERATIONS ? generation : 0;`,
     replace: `return generation || 0;`,
     caughtBy: { file: `test/integration/over.test.ts`, test: `a row with an epoch that no campaign had` },
   },
   {
     defect: `a campaign that expired begins again with the next start`,
-    file: `src/open.ts`,
+    file: `src/operate/open.ts`,
     find: `if (found === 'missing' && !isNew) await assertNotExpired(context, state.id);`,
     replace: ``,
     caughtBy: { file: `test/integration/over.test.ts`, test: `without a database too, a campaign whose keys expired` },
   },
   {
     defect: `a campaign that was closed is over before its keys expire`,
-    file: `lua/find-over.lua`,
+    file: `lua/registry/find-over.lua`,
     find: `if type(goneAt) ~= 'string' or nowMs < tonumber(goneAt) then return { 'none' } end`,
     replace: ``,
     caughtBy: { file: `test/integration/over.test.ts`, test: `lost before its keys were to expire` },
   },
   {
     defect: `a late note ends the campaign that has the id by now`,
-    file: `lua/note-over.lua`,
+    file: `lua/registry/note-over.lua`,
     find: `if nowMs - sentAt > LATE or isOlderThan('closed') or`,
     replace: `if`,
     caughtBy: { file: `test/integration/over.test.ts`, test: `a late copy of the note` },
   },
   {
     defect: `a note from before an opening is taken after it`,
-    file: `lua/note-over.lua`,
+    file: `lua/registry/note-over.lua`,
     find: `or isOlderThan('closed') or`,
     replace: `or`,
     caughtBy: { file: `test/integration/over.test.ts`, test: `a note that is late by less than a minute` },
   },
   {
     defect: `a campaign that serves is remembered as over`,
-    file: `src/open.ts`,
+    file: `src/operate/open.ts`,
     find: `    await dropOver(context, id);
 `,
     replace: ``,
@@ -97,7 +97,7 @@ export const OVER = [
   },
   {
     defect: `a second close with another retention is silent`,
-    file: `lua/close-campaign.lua`,
+    file: `lua/campaign/close-campaign.lua`,
     find: `if retainMs ~= '' and campaign.retainMs and campaign.retainMs ~= tonumber(retainMs) then return { 'other_retention' } end`,
     replace: ``,
     caughtBy: { file: `test/integration/over.test.ts`, test: `a second close with another retainMs` },

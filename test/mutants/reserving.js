@@ -22,7 +22,7 @@ export const RESERVING = [
   },
   {
     defect: 'a copy of a reserve takes again: its call number is not looked at',
-    file: 'lua/reserve.lua',
+    file: 'lua/issue/reserve.lua',
     find: 'local repeated = call <= seenCall',
     replace: 'local repeated = false',
     caughtBy: {
@@ -32,7 +32,7 @@ export const RESERVING = [
   },
   {
     defect: 'a refusal leaves no call number behind, so a late copy of it takes',
-    file: 'lua/reserve.lua',
+    file: 'lua/issue/reserve.lua',
     find: 'if not repeated and (written > 0 or not campaign.closedAt) then',
     replace: 'if not repeated and written > 0 then',
     caughtBy: {
@@ -42,7 +42,7 @@ export const RESERVING = [
   },
   {
     defect: 'reserve does not look at the epoch',
-    file: 'lua/reserve.lua',
+    file: 'lua/issue/reserve.lua',
     find: 'local refusal = unready(epoch, fence)',
     replace: 'local refusal = unready(campaign.epoch, fence)',
     caughtBy: {
@@ -52,14 +52,14 @@ export const RESERVING = [
   },
   {
     defect: 'reserve serves a state that was rolled back',
-    file: 'lua/reserve.lua',
+    file: 'lua/issue/reserve.lua',
     find: 'local refusal = unready(epoch, fence)',
     replace: 'local refusal = unready(epoch, 0)',
     caughtBy: { file: 'test/fault/save.test.ts', test: 'a process that saw a later stamp is refused rolled_back' },
   },
   {
     defect: 'settle claims from a state that was rolled back',
-    file: 'lua/claim-due.lua',
+    file: 'lua/settle/claim-due.lua',
     find: 'local refusal = unready(epoch, fence)',
     replace: 'local refusal = unready(epoch, 0)',
     caughtBy: { file: 'test/fault/save.test.ts', test: 'a process that saw a later stamp is refused rolled_back' },
@@ -118,14 +118,14 @@ export const RESERVING = [
   },
   {
     defect: 'whether a user has one already is left to the caller to check beforehand',
-    file: 'lua/reserve.lua',
+    file: 'lua/issue/reserve.lua',
     find: 'if not record then vacant = vacant or i',
     replace: 'if not record or record.id ~= id then vacant = vacant or i',
     caughtBy: { file: 'test/race/takeover.test.ts', test: 'the same user 1,000 times in parallel' },
   },
   {
     defect: 'a user gets one more than perUser',
-    file: 'lua/reserve.lua',
+    file: 'lua/issue/reserve.lua',
     find: 'campaign.perUser do grants[grant]',
     replace: 'campaign.perUser + 1 do grants[grant]',
     caughtBy: {
@@ -152,7 +152,7 @@ export const RESERVING = [
   },
   {
     defect: 'a repeat after the close is told closed, and not what it was given',
-    file: 'lua/reserve.lua',
+    file: 'lua/issue/reserve.lua',
     find: '  local vacant\n',
     replace: '  if shut then return nil, shut end\n  local vacant\n',
     caughtBy: {
@@ -162,42 +162,42 @@ export const RESERVING = [
   },
   {
     defect: 'a pause is not looked at',
-    file: 'lua/reserve.lua',
+    file: 'lua/issue/reserve.lua',
     find: "elseif campaign.paused == '1' then shut = 'paused'",
     replace: '',
     caughtBy: { file: 'test/integration/campaign.test.ts', test: 'a pause refuses, a resume goes on' },
   },
   {
     defect: 'a late copy of a pause undoes the resume after it',
-    file: 'lua/set-paused.lua',
+    file: 'lua/campaign/set-paused.lua',
     find: "if repeated then return { 'lapsed' } end",
     replace: '',
     caughtBy: { file: 'test/fault/ghost.test.ts', test: 'a late copy of a pause does not undo the resume after it' },
   },
   {
     defect: 'a repeat keeps the stamp of the call it takes over from',
-    file: 'lua/reserve.lua',
+    file: 'lua/issue/reserve.lua',
     find: "record.state, record.stamp = 't', takeover",
     replace: "record.state = 't'",
     caughtBy: { file: 'test/race/takeover.test.ts', test: 'who was overtaken cannot give the unit back' },
   },
   {
     defect: 'what a call takes over has the stamp of what it takes',
-    file: 'lua/reserve.lua',
+    file: 'lua/issue/reserve.lua',
     find: 'local stamp, takeover = integer(first), integer(first + 1)',
     replace: 'local stamp, takeover = integer(first), integer(first)',
     caughtBy: { file: 'test/lua/behaviour.test.ts', test: 'a late copy of a call takes nothing' },
   },
   {
     defect: 'a copy of a call is told new, whoever holds the reservation by now',
-    file: 'lua/reserve.lua',
+    file: 'lua/issue/reserve.lua',
     find: 'if call == seenCall and record.stamp == seenStamp then',
     replace: 'if repeated then',
     caughtBy: { file: 'test/race/takeover.test.ts', test: "shares nobody's stamp: it takes over" },
   },
   {
     defect: 'the clock of Redis goes back, and a stamp comes twice',
-    file: 'lua/reserve.lua',
+    file: 'lua/issue/reserve.lua',
     find: 'local first, issuedAt = math.max(nowMicros, campaign.stamp + 1), integer(nowMs)',
     replace: 'local first, issuedAt = nowMicros, integer(nowMs)',
     caughtBy: {
@@ -207,7 +207,7 @@ export const RESERVING = [
   },
   {
     defect: 'live keys expire',
-    file: 'lua/reserve.lua',
+    file: 'lua/issue/reserve.lua',
     find: "  writeAll('HSET', grantsKey, grantWrites)\n",
     replace: "  writeAll('HSET', grantsKey, grantWrites)\n  redis.call('EXPIRE', grantsKey, 86400)\n",
     caughtBy: { file: 'test/integration/campaign.test.ts', test: 'all keys expire together, and only once nothing is' },
@@ -228,14 +228,14 @@ export const RESERVING = [
   },
   {
     defect: 'a request id names one attempt of all users together',
-    file: 'src/issuance.ts',
+    file: 'src/model/issuance.ts',
     find: 'JSON.stringify([campaignId, userId, requestId])',
     replace: 'JSON.stringify([campaignId, requestId])',
     caughtBy: { file: 'test/unit/record.test.ts', test: 'an id belongs to its campaign, user and request' },
   },
   {
     defect: 'user id and request id flow into each other',
-    file: 'src/issuance.ts',
+    file: 'src/model/issuance.ts',
     find: 'JSON.stringify([campaignId, userId, requestId])',
     replace: 'campaignId + userId + requestId',
     caughtBy: { file: 'test/unit/record.test.ts', test: 'an id belongs to its campaign, user and request' },

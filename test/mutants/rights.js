@@ -11,14 +11,14 @@ const size = (test) => ({ file: 'test/fault/size.test.ts', test });
 export const RIGHTS = [
   {
     defect: 'grants of a compact hash are handed on at once',
-    file: 'lua/scan-grants.lua',
+    file: 'lua/recover/scan-grants.lua',
     find: 'inPieces(seen)',
     replace: 'unpack(seen)',
     caughtBy: compact('a campaign is issued, settled, compared'),
   },
   {
     defect: 'campaigns of a compact registry are handed on at once',
-    file: 'lua/list-campaigns.lua',
+    file: 'lua/registry/list-campaigns.lua',
     find: 'inPieces(ids)',
     replace: '(unpack or table.unpack)(ids)',
     caughtBy: compact('a registry of any size'),
@@ -39,14 +39,14 @@ export const RIGHTS = [
   },
   {
     defect: 'the refusal of an old master does not end its connection',
-    file: 'test/support/fault-clients.ts',
+    file: 'test/support/servers/fault-clients.ts',
     find: "error.message.includes('READONLY')",
     replace: 'false',
     caughtBy: address('leaves the old master after one refusal'),
   },
   {
     defect: 'what an old master refused is sent again by the client',
-    file: 'test/support/fault-clients.ts',
+    file: 'test/support/servers/fault-clients.ts',
     find: "(error: Error) => error.message.includes('READONLY')",
     replace: "(error: Error) => (error.message.includes('READONLY') ? 2 : false)",
     caughtBy: address('sends nothing twice'),
@@ -95,14 +95,14 @@ export const RIGHTS = [
   },
   {
     defect: 'a rebuild carries over ten times as many promises at once',
-    file: 'src/redis/rebuilding.ts',
+    file: 'src/redis/rebuild.ts',
     find: 'const SCAN_CHUNK = 200',
     replace: 'const SCAN_CHUNK = 2_000',
     caughtBy: size('a counted campaign'),
   },
   {
     defect: 'a comparison reads ten times as many grants at once',
-    file: 'src/redis/auditing.ts',
+    file: 'src/redis/audit.ts',
     find: 'const PAGE = 500',
     replace: 'const PAGE = 5_000',
     caughtBy: size('a rebuild from the rows of the database'),
@@ -151,7 +151,7 @@ export const RIGHTS = [
   },
   {
     defect: 'a campaign is registered before the rights of the user are known',
-    file: 'src/open.ts',
+    file: 'src/operate/open.ts',
     find: '  await context.rights.assert(state.keys, options.timeoutMs);\n',
     replace: '',
     caughtBy: rights('without the right to zadd nothing is opened and nothing is written'),
@@ -165,14 +165,14 @@ export const RIGHTS = [
   },
   {
     defect: 'a command is not tried',
-    file: 'lua/check-rights.lua',
+    file: 'lua/campaign/check-rights.lua',
     find: " 'HDEL f', 'PEXPIREAT 1',",
     replace: " 'PEXPIREAT 1',",
     caughtBy: tried('what the scripts are tried for is what they call'),
   },
   {
     defect: 'what is tried is left behind',
-    file: 'lua/check-rights.lua',
+    file: 'lua/campaign/check-rights.lua',
     find: "'PEXPIREAT 1', 'UNLINK',",
     replace: "'PEXPIREAT 99999999999999',",
     caughtBy: tried('a user who may not run HDEL is found out'),
@@ -193,14 +193,14 @@ export const RIGHTS = [
   },
   {
     defect: 'watching waits for a right that does not come',
-    file: 'src/waiting-room/watch.ts',
+    file: 'src/waiting-room/watch-round.ts',
     find: ' && !isForbidden(error)',
     replace: '',
     caughtBy: rights('watching ends with the error where the user may not read'),
   },
   {
     defect: 'a worker tells a missing right at each of its looks',
-    file: 'src/worker.ts',
+    file: 'src/worker/worker.ts',
     find: "if (message !== '' && this.#standing.get(campaignId) === message) return;",
     replace: '',
     caughtBy: rights('a worker tells a missing right once per campaign'),

@@ -1,8 +1,8 @@
 const POSTGRES = 'test/integration/postgres-table.test.ts';
 const STORES = 'test/integration/stores.test.ts';
 const MYSQL = 'test/integration/mysql-table.test.ts';
-const CATALOG = 'src/persistence/postgres-catalog.ts';
-const TABLE = 'src/persistence/postgres-table.ts';
+const CATALOG = 'src/persistence/postgres/catalog.ts';
+const TABLE = 'src/persistence/postgres/table.ts';
 const notAKey = (test) => ({ file: POSTGRES, test: `${test} is no unique key of users and grants` });
 const spoiled = (test) => ({ file: POSTGRES, test: `after ${test} the table is refused` });
 
@@ -129,119 +129,119 @@ export const TABLES = [
   },
   {
     defect: 'a campaign is compared with the rows of another database',
-    file: 'src/coupon-issuer.ts',
+    file: 'src/issuer.ts',
     find: 'own.repair || serving.state.hasOtherStore',
     replace: 'own.repair',
     caughtBy: { file: STORES, test: 'a campaign is not compared with the rows of another database' },
   },
   {
     defect: 'a table that is not fit is not compared',
-    file: 'src/coupon-issuer.ts',
+    file: 'src/issuer.ts',
     find: 'store?.ask().catch(() => {})',
     replace: 'store?.ask()',
     caughtBy: { file: STORES, test: 'a campaign is not compared with the rows of another database' },
   },
   {
     defect: 'an adapter without identity is not told what it forgets',
-    file: 'src/store.ts',
+    file: 'src/issue/store.ts',
     find: 'if (this.#adapter.identity) return',
     replace: 'if (this.#known) return',
     caughtBy: { file: STORES, test: 'an adapter that wraps another one and forgets' },
   },
   {
     defect: 'a campaign that serves is not bound anew',
-    file: 'lua/activate-campaign.lua',
+    file: 'lua/campaign/activate-campaign.lua',
     find: "rebind == '1' and bound ~= store",
     replace: "rebind == '1' and bound == store",
     caughtBy: { file: STORES, test: 'rebinding is a word of the operator' },
   },
   {
     defect: 'a campaign that is bound anew keeps its epoch',
-    file: 'lua/activate-campaign.lua',
+    file: 'lua/campaign/activate-campaign.lua',
     find: "local fields = { 'verified', '1', 'epoch', generation .. '-' .. random }",
     replace: "local fields = { 'verified', '1', 'epoch', serves and epoch or (generation .. '-' .. random) }",
     caughtBy: { file: STORES, test: 'rebinding is a word of the operator' },
   },
   {
     defect: 'a rebuild leaves the campaign bound to the old database',
-    file: 'src/redis/rebuilding.ts',
+    file: 'src/redis/rebuild.ts',
     find: 'rulesToFields(rules, leaseMs, state.context.store?.identity)',
     replace: 'rulesToFields(rules, leaseMs, state.store)',
     caughtBy: { file: STORES, test: 'a rebuild binds the campaign to the database' },
   },
   {
     defect: 'a withdrawal asks the wrong database what was saved',
-    file: 'src/coupon-issuer.ts',
+    file: 'src/issuer.ts',
     find: 'await this.#campaigns.assertEquipped(serving); // Another',
     replace: '// Another',
     caughtBy: { file: STORES, test: 'a process with another database takes nothing' },
   },
   {
     defect: 'an identity that is unknown binds a campaign all the same',
-    file: 'src/store.ts',
+    file: 'src/issue/store.ts',
     find: 'if (identity === null || identity === undefined) return null;',
     replace: "if (identity === null || identity === undefined) return 'unknown';",
     caughtBy: { file: STORES, test: 'a table of release 0.1 has no identity' },
   },
   {
     defect: 'a table that is not fit is asked about by each call',
-    file: 'src/store.ts',
+    file: 'src/issue/store.ts',
     find: 'monotonicMs() - this.#refused.at < AGAIN_MS',
     replace: 'monotonicMs() - this.#refused.at < 0',
     caughtBy: { file: STORES, test: 'while the table is not fit nothing is reserved' },
   },
   {
     defect: 'a table that was not fit is never asked about again',
-    file: 'src/store.ts',
+    file: 'src/issue/store.ts',
     find: 'monotonicMs() - this.#refused.at < AGAIN_MS',
     replace: 'monotonicMs() - this.#refused.at < 1e9',
     caughtBy: { file: STORES, test: 'while the table is not fit nothing is reserved' },
   },
   {
     defect: 'a database that could not be asked is taken for one that is fit',
-    file: 'src/store.ts',
+    file: 'src/issue/store.ts',
     find: 'if (error instanceof MisconfiguredError) this.#refused = { error, at: monotonicMs() };',
     replace: 'if (!(error instanceof MisconfiguredError)) this.#known = true;',
     caughtBy: { file: STORES, test: 'a database that could not be asked is asked by the next call' },
   },
   {
     defect: 'joining waits for a database that hangs',
-    file: 'src/store.ts',
+    file: 'src/issue/store.ts',
     find: "if (patience === 'brief') return",
     replace: "if (patience === 'patient' && AGAIN_MS < 0) return",
     caughtBy: { file: STORES, test: 'what Redis alone answers is answered' },
   },
   {
     defect: 'rows that a policy hides are taken for rows that are not there',
-    file: 'src/persistence/postgres.ts',
+    file: 'src/persistence/postgres/index.ts',
     find: 'if (options.afterSerial === 0) await this.#made.assertVisible();',
     replace: '',
     caughtBy: { file: STORES, test: 'a database whose policies hide rows' },
   },
   {
     defect: 'MySQL: a key on the beginning of a column is taken for a unique key',
-    file: 'src/persistence/mysql-catalog.ts',
+    file: 'src/persistence/mysql/catalog.ts',
     find: 'SUB_PART !== null',
     replace: 'SUB_PART === undefined',
     caughtBy: { file: MYSQL, test: 'code(20)) the table is refused' },
   },
   {
     defect: 'MySQL: a collation that pads is taken for an exact one',
-    file: 'src/persistence/mysql-catalog.ts',
+    file: 'src/persistence/mysql/catalog.ts',
     find: '(nopad_bin|0900_bin)',
     replace: '(nopad_bin|0900_bin|bin)',
     caughtBy: { file: MYSQL, test: 'COLLATE utf8mb4_bin NOT NULL the table is refused' },
   },
   {
     defect: 'MySQL: a log of statements that refuses every row is let pass',
-    file: 'src/persistence/mysql-catalog.ts',
+    file: 'src/persistence/mysql/catalog.ts',
     find: "variables.get('binlog_format') !== 'STATEMENT'",
     replace: "variables.get('binlog_format') === 'STATEMENT'",
     caughtBy: { file: MYSQL, test: 'a binary log of statements is refused' },
   },
   {
     defect: 'MySQL: two upgrades at once are an error',
-    file: 'src/persistence/mysql-table.ts',
+    file: 'src/persistence/mysql/table.ts',
     find: 'ALREADY_THERE.includes(errno) && attempts > 1',
     replace: 'ALREADY_THERE.includes(errno) && attempts > 9',
     caughtBy: { file: MYSQL, test: 'what another upgrade added first' },

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Issuance, SaveVerdict } from '../../src/index.js';
-import { MysqlPersistence } from '../../src/persistence/mysql.js';
-import { checkRows } from '../support/invariants.js';
-import { issuance } from '../support/issuances.js';
-import { Mariadb, rowsOf } from '../support/mariadb.js';
-import { seeded } from '../support/random.js';
-import { until } from '../support/until.js';
+import { MysqlPersistence } from '../../src/persistence/mysql/index.js';
+import { checkRows } from '../support/checks/invariants.js';
+import { seeded } from '../support/checks/random.js';
+import { until } from '../support/checks/until.js';
+import { issuance } from '../support/scenes/issuances.js';
+import { Mariadb, rowsOf } from '../support/servers/mariadb.js';
 import { SEED } from '../unit/support.js';
 
 const { signal } = new AbortController();

@@ -1,9 +1,9 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { CouponIssuer, type Issuance, NotSavedError } from '../../src/index.js';
-import { fails, ScriptedPersistence } from '../support/campaigns.js';
-import { checkInvariants, expireLeases } from '../support/invariants.js';
-import { RedisServer } from '../support/redis-server.js';
+import { checkInvariants, expireLeases } from '../support/checks/invariants.js';
+import { fails, ScriptedPersistence } from '../support/scenes/campaigns.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 const ID = 'launch';
 let server: RedisServer;

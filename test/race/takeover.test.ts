@@ -2,9 +2,9 @@ import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { CouponIssuer, NotSavedError, type RedisClient } from '../../src/index.js';
 import { scripts } from '../../src/redis/scripts.js';
-import { fails, loadScripts, ScriptedPersistence } from '../support/campaigns.js';
-import { checkInvariants, expireLeases } from '../support/invariants.js';
-import { RedisServer } from '../support/redis-server.js';
+import { checkInvariants, expireLeases } from '../support/checks/invariants.js';
+import { fails, loadScripts, ScriptedPersistence } from '../support/scenes/campaigns.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 const ID = 'launch';
 const REQUEST = { campaignId: ID, userId: 'ann', requestId: 'one' };

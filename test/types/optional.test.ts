@@ -5,8 +5,8 @@ import { ENTRIES, ROOT } from '../package/installed.js';
 
 const SOURCES: Record<string, string> = {
   '.': 'src/index.ts',
-  './postgres': 'src/persistence/postgres.ts',
-  './mysql': 'src/persistence/mysql.ts',
+  './postgres': 'src/persistence/postgres/index.ts',
+  './mysql': 'src/persistence/mysql/index.ts',
   './testing': 'src/testing/index.ts',
   './codes': 'src/read-codes/index.ts',
 };
@@ -26,7 +26,7 @@ const checker = program.getTypeChecker();
 const own = (node: ts.Node) => node.getSourceFile().fileName.startsWith(join(ROOT, 'src/'));
 
 /** What users only read needs no `undefined`. */
-const isAnswer = (node: ts.Node) => /src\/(result|events|waiting-room\/place)\.ts$/.test(node.getSourceFile().fileName);
+const isAnswer = (node: ts.Node) => /src\/model\/(result|events|place)\.ts$/.test(node.getSourceFile().fileName);
 
 const isPrivate = (node: ts.Node) => ts.isClassElement(node) && !!node.name && ts.isPrivateIdentifier(node.name);
 

@@ -22,8 +22,8 @@ import type {
   Stock,
 } from '../../src/index.js';
 import { MemoryPersistence } from '../../src/persistence/memory.js';
-import { type MysqlLike, MysqlPersistence } from '../../src/persistence/mysql.js';
-import { type PostgresLike, PostgresPersistence } from '../../src/persistence/postgres.js';
+import { type MysqlLike, MysqlPersistence } from '../../src/persistence/mysql/index.js';
+import { type PostgresLike, PostgresPersistence } from '../../src/persistence/postgres/index.js';
 
 // Held by tsc: these are statements about types, and running them only shows that the file loads.
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { Batcher } from '../../src/batch.js';
-import { OverloadedError } from '../../src/errors.js';
+import { Batcher } from '../../src/flow/batcher.js';
+import { OverloadedError } from '../../src/model/errors.js';
 import { isPending, type Manual, manual, settled } from './support.js';
 
 interface Batch {

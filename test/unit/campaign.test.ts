@@ -1,6 +1,12 @@
 import { expect, test } from 'vitest';
-import { type CampaignDefinition, differences, epochSuffix, generationOf, toRules } from '../../src/campaign.js';
-import { InvalidArgumentError } from '../../src/errors.js';
+import {
+  type CampaignDefinition,
+  differences,
+  epochSuffix,
+  generationOf,
+  toRules,
+} from '../../src/model/campaign-rules.js';
+import { InvalidArgumentError } from '../../src/model/errors.js';
 
 const stock = { kind: 'counted', total: 10 } as const;
 const rules = (change: Partial<CampaignDefinition> = {}) =>

@@ -1,14 +1,14 @@
 import pg from 'pg';
 import { describe, expect, test } from 'vitest';
 import { InvalidArgumentError, MisconfiguredError, NotSavedError } from '../../src/index.js';
-import { listRows } from '../../src/list.js';
-import * as mysql from '../../src/persistence/mysql.js';
+import { listRows } from '../../src/persistence/list-rows.js';
+import * as mysql from '../../src/persistence/mysql/index.js';
 import {
   type PostgresLike,
   PostgresPersistence,
   notSavedError as postgresError,
-} from '../../src/persistence/postgres.js';
-import { errorOf } from '../support/issuances.js';
+} from '../../src/persistence/postgres/index.js';
+import { errorOf } from '../support/scenes/issuances.js';
 
 const errorWith = (fields: object, message = 'the server said no') => Object.assign(new Error(message), fields);
 const UNKNOWN = null;

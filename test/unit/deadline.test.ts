@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { monotonicMs, withDeadline } from '../../src/deadline.js';
+import { monotonicMs, withDeadline } from '../../src/flow/deadline.js';
 import { manual } from './support.js';
 
 const late = () => new Error('late');

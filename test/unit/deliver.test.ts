@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { monotonicMs } from '../../src/deadline.js';
-import { type Deliver, Deliveries } from '../../src/deliver.js';
-import { NotDeliveredError } from '../../src/errors.js';
-import type { CouponEvent } from '../../src/events.js';
+import { monotonicMs } from '../../src/flow/deadline.js';
+import { type Deliver, Deliveries } from '../../src/issue/deliver.js';
+import { NotDeliveredError } from '../../src/model/errors.js';
+import type { CouponEvent } from '../../src/model/events.js';
 import { anIssuance, isPending, type Manual, manual, settled } from './support.js';
 
 const soon = () => ({ deadlineAt: monotonicMs() + 60_000, leaseEndsAt: monotonicMs() + 60_000 });

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { bareError, kindOf, redacted } from '../../src/errors.js';
 import { NotDeliveredError, NotSavedError } from '../../src/index.js';
+import { bareError, kindOf, redacted } from '../../src/model/errors.js';
 
 const ROOT = new URL('../../', import.meta.url).pathname;
 
@@ -16,7 +16,7 @@ beforeAll(async () => {
   const outfile = join(dir, 'errors.mjs');
   // As a serverless function is bundled: no class keeps the name that it has in the source.
   await build({
-    entryPoints: [join(ROOT, 'src/errors.ts')],
+    entryPoints: [join(ROOT, 'src/model/errors.ts')],
     bundle: true,
     minify: true,
     platform: 'node',

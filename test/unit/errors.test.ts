@@ -1,6 +1,5 @@
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { redacted } from '../../src/errors.js';
 import {
   CampaignConflictError,
   ClosedError,
@@ -16,6 +15,7 @@ import {
   RedisError,
   UnknownCampaignError,
 } from '../../src/index.js';
+import { redacted } from '../../src/model/errors.js';
 import { anIssuance } from './support.js';
 
 const SECRET = 'K7QX2M9TPA4WZ';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type CouponEvent, countRefusals, safeEmit } from '../../src/events.js';
+import { type CouponEvent, countRefusals, safeEmit } from '../../src/model/events.js';
 import { settled } from './support.js';
 
 const event: CouponEvent = { type: 'exhausted', campaignId: 'launch' };

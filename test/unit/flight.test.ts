@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { OverloadedError, RedisError } from '../../src/errors.js';
-import { Flight } from '../../src/flight.js';
-import type { IssueCall } from '../../src/issue.js';
+import type { IssueCall } from '../../src/issue/carry.js';
+import { Flight } from '../../src/issue/shared-call.js';
+import { OverloadedError, RedisError } from '../../src/model/errors.js';
+import type { IssueResult } from '../../src/model/result.js';
 import { ScriptRunner } from '../../src/redis/runner.js';
-import type { IssueResult } from '../../src/result.js';
 import { anIssuance, manual, settled } from './support.js';
 
 const nothing = async () => null;

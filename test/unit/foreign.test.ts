@@ -1,12 +1,12 @@
 import { createContext, runInContext } from 'node:vm';
 import { expect, test } from 'vitest';
-import { isNotDelivered, isNotSaved, kindOf, redacted } from '../../src/errors.js';
-import { safeEmit } from '../../src/events.js';
-import { isAbortSignal, isError } from '../../src/foreign.js';
 import { httpStatus, NotSavedError } from '../../src/index.js';
-import { instantMs } from '../../src/instants.js';
-import { ownRow } from '../../src/issuance.js';
-import { assertSignal } from '../../src/limits.js';
+import { assertSignal } from '../../src/model/check.js';
+import { isNotDelivered, isNotSaved, kindOf, redacted } from '../../src/model/errors.js';
+import { safeEmit } from '../../src/model/events.js';
+import { isAbortSignal, isError } from '../../src/model/foreign.js';
+import { instantMs } from '../../src/model/instants.js';
+import { ownRow } from '../../src/model/issuance.js';
 import { ScriptRunner } from '../../src/redis/runner.js';
 import { scripts } from '../../src/redis/scripts.js';
 import { anIssuance, settled } from './support.js';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { InvalidArgumentError } from '../../src/errors.js';
-import { instantMs } from '../../src/instants.js';
-import { checkedWaves } from '../../src/waiting-room/waves.js';
+import { InvalidArgumentError } from '../../src/model/errors.js';
+import { instantMs } from '../../src/model/instants.js';
+import { checkedWaves } from '../../src/model/waves.js';
 
 test('a date is a valid Date from 1970 on', () => {
   expect(instantMs('opensAt', new Date(0))).toBe(0);

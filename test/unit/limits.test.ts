@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { InvalidArgumentError } from '../../src/errors.js';
-import { assertInteger, assertName, assertObject, assertOnlyKeys, assertText, textFault } from '../../src/limits.js';
+import {
+  assertInteger,
+  assertName,
+  assertObject,
+  assertOnlyKeys,
+  assertText,
+  textFault,
+} from '../../src/model/check.js';
+import { InvalidArgumentError } from '../../src/model/errors.js';
 import { SEED } from './support.js';
 
 const bytes = (text: string) => new TextEncoder().encode(text).length;

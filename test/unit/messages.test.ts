@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { differences, toRules } from '../../src/campaign.js';
 import { CouponIssuer, MemoryPersistence, type RedisError } from '../../src/index.js';
-import { METHODS, type Operation } from '../../src/methods.js';
+import { differences, toRules } from '../../src/model/campaign-rules.js';
+import { METHODS, type Operation } from '../../src/model/methods.js';
 import { scripts } from '../../src/redis/scripts.js';
-import { Worker } from '../../src/worker.js';
+import { Worker } from '../../src/worker/worker.js';
 
 const definition = { id: 'c', stock: { kind: 'counted', total: 5 } } as const;
 const user = { campaignId: 'c', userId: 'ann' };

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { NotSavedError } from '../../src/index.js';
-import { createTableSql, type MysqlLike, MysqlPersistence } from '../../src/persistence/mysql.js';
-import { errorOf, issuance } from '../support/issuances.js';
+import { createTableSql, type MysqlLike, MysqlPersistence } from '../../src/persistence/mysql/index.js';
+import { errorOf, issuance } from '../support/scenes/issuances.js';
 
 const ISSUANCE = issuance();
 const IN_AUTOCOMMIT = { insertId: 0, serverStatus: 2 };

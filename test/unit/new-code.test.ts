@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { assertNewCode, newCodeFault } from '../../src/new-code.js';
+import { assertNewCode, newCodeFault } from '../../src/model/new-code.js';
 
 const refused = (code: unknown) => newCodeFault(code) !== null;
 

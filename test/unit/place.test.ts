@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Issuance } from '../../src/index.js';
-import { changeOf, isFinal, isSameChange, type Standing } from '../../src/waiting-room/place.js';
+import { changeOf, isFinal, isSameChange, type Standing } from '../../src/model/place.js';
 
 const issuance = (id: string, state: Issuance['state'] = 'issued'): Issuance => ({
   id,

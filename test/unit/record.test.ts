@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { deriveId, mintId } from '../../src/issuance.js';
-import { textFault } from '../../src/limits.js';
+import { textFault } from '../../src/model/check.js';
+import { deriveId, mintId } from '../../src/model/issuance.js';
 import { decodeIssuance, decodeRecord, fieldOf, splitField } from '../../src/redis/record.js';
 import { SEED } from './support.js';
 

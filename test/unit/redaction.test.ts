@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { redacted } from '../../src/errors.js';
-import { Redaction } from '../../src/redaction.js';
+import { redacted } from '../../src/model/errors.js';
+import { Redaction } from '../../src/model/redact.js';
 
 const SPECIAL = 'SE"C\'RE/T +\\%41-1234';
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { Refusals } from '../../src/refusals.js';
+import { Refusals } from '../../src/redis/refusal-cache.js';
 
 let now = 0;
 beforeEach(() => {

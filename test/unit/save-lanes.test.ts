@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { monotonicMs } from '../../src/deadline.js';
-import type { SaveOutcome, SaveRequest } from '../../src/save.js';
-import { SaveLanes } from '../../src/save-lanes.js';
+import { monotonicMs } from '../../src/flow/deadline.js';
+import type { SaveOutcome, SaveRequest } from '../../src/issue/save.js';
+import { SaveLanes } from '../../src/issue/save-lanes.js';
 import { anIssuance, isPending, type Manual, manual, settled } from './support.js';
 
 interface Batch {

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
-import { monotonicMs } from '../../src/deadline.js';
-import { NotSavedError } from '../../src/errors.js';
-import type { CouponEvent, FaultEvent } from '../../src/events.js';
+import { monotonicMs } from '../../src/flow/deadline.js';
 import type { Issuance } from '../../src/index.js';
+import { batchedSaves, type SaveOutcome } from '../../src/issue/save.js';
+import { NotSavedError } from '../../src/model/errors.js';
+import type { CouponEvent, FaultEvent } from '../../src/model/events.js';
 import type { PersistenceAdapter, SaveVerdict } from '../../src/persistence/adapter.js';
-import { batchedSaves, type SaveOutcome } from '../../src/save.js';
 import { anIssuance } from './support.js';
 
 type Save = PersistenceAdapter['save'];

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { LookRound } from '../../src/redis/line-answers.js';
+import type { LookRound } from '../../src/redis/line-replies.js';
 import type { Subscription } from '../../src/redis/subscription.js';
-import { CampaignWatch, type WatchParts } from '../../src/waiting-room/watch.js';
+import { CampaignWatch, type WatchParts } from '../../src/waiting-room/watch-round.js';
 
 interface Look {
   readonly userId: string;

@@ -3,8 +3,8 @@ import type { ReadableStream } from 'node:stream/web';
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { CouponIssuer, MemoryPersistence, SERVER_SENT_EVENTS_HEADERS, serverSentEvents } from '../../src/index.js';
-import { RedisServer } from '../support/redis-server.js';
-import { until } from '../support/until.js';
+import { until } from '../support/checks/until.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 let server: RedisServer;
 let redis: Redis;

@@ -2,9 +2,9 @@ import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { CouponIssuer, MemoryPersistence, type RedisClient } from '../../src/index.js';
 import { scripts } from '../../src/redis/scripts.js';
-import { loadScripts } from '../support/campaigns.js';
-import { RedisServer } from '../support/redis-server.js';
-import { until } from '../support/until.js';
+import { until } from '../support/checks/until.js';
+import { loadScripts } from '../support/scenes/campaigns.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 const PRESENCE_MS = 1_000;
 /** Longer than absence and grace. */

@@ -2,8 +2,8 @@ import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type CampaignDefinition, CouponIssuer, type JoinResult } from '../../src/index.js';
 import { scripts } from '../../src/redis/scripts.js';
-import { fails, loadScripts, ScriptedPersistence, withEach } from '../support/campaigns.js';
-import { RedisServer } from '../support/redis-server.js';
+import { fails, loadScripts, ScriptedPersistence, withEach } from '../support/scenes/campaigns.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 const campaignId = 'launch';
 const definition: CampaignDefinition = {

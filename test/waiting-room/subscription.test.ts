@@ -4,10 +4,10 @@ import { Redis as Redis6 } from 'ioredis-v6';
 import { expect, test } from 'vitest';
 import { CouponIssuer, type RedisClient } from '../../src/index.js';
 import { type SubscriberClient, Subscription } from '../../src/redis/subscription.js';
-import { client } from '../support/fault-clients.js';
-import { own } from '../support/own.js';
-import { RedisServer } from '../support/redis-server.js';
-import { until } from '../support/until.js';
+import { own } from '../support/checks/own.js';
+import { until } from '../support/checks/until.js';
+import { client } from '../support/servers/fault-clients.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 const clients: [string, (port: number) => RedisClient][] = [
   ['ioredis 5.4', (port) => client(new OldRedis(port, '127.0.0.1'))],

@@ -11,11 +11,11 @@ import {
   serverSentEvents,
   type WaitingChange,
 } from '../../src/index.js';
-import { ScriptedPersistence } from '../support/campaigns.js';
-import { own } from '../support/own.js';
-import { RedisServer } from '../support/redis-server.js';
-import { LAG_MS, timersInARow } from '../support/timers.js';
-import { until } from '../support/until.js';
+import { own } from '../support/checks/own.js';
+import { LAG_MS, timersInARow } from '../support/checks/timers.js';
+import { until } from '../support/checks/until.js';
+import { ScriptedPersistence } from '../support/scenes/campaigns.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 let server: RedisServer;
 let redis: Redis;

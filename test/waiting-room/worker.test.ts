@@ -7,10 +7,10 @@ import {
   type SettleWorker,
   type WorkerOptions,
 } from '../../src/index.js';
-import { fails, ScriptedPersistence } from '../support/campaigns.js';
-import { checkInvariants } from '../support/invariants.js';
-import { RedisServer } from '../support/redis-server.js';
-import { until } from '../support/until.js';
+import { checkInvariants } from '../support/checks/invariants.js';
+import { until } from '../support/checks/until.js';
+import { fails, ScriptedPersistence } from '../support/scenes/campaigns.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 let server: RedisServer;
 let redis: Redis;

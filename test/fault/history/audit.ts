@@ -1,5 +1,5 @@
 import type { Issuance } from '../../../src/index.js';
-import { checkInvariants, checkRows, checkState } from '../../support/invariants.js';
+import { checkInvariants, checkRows, checkState } from '../../support/checks/invariants.js';
 import { emptyBelief } from './belief.js';
 import { fail } from './fail.js';
 import type { History } from './history.js';

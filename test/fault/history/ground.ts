@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
-import { KEEPS, removeData } from '../../support/redis-data.js';
-import { RedisServer } from '../../support/redis-server.js';
+import { KEEPS, removeData } from '../../support/servers/redis-data.js';
+import { RedisServer } from '../../support/servers/redis-server.js';
 
 const PROCESSES = 3;
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import type { SettleResult } from '../../../src/index.js';
 import { campaignKeys } from '../../../src/redis/keys.js';
-import { until } from '../../support/until.js';
+import { until } from '../../support/checks/until.js';
 import { inMood, type Moods, moods, moodsInWords } from './callers.js';
 import { command, type HistoryCommand, mustRefuse } from './command.js';
 import type { History, Process } from './history.js';

@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 import type { Issuance } from '../../../src/index.js';
 import { campaignKeys } from '../../../src/redis/keys.js';
 import { decodeIssuance, splitField } from '../../../src/redis/record.js';
-import type { StateReader } from '../../support/invariants.js';
+import type { StateReader } from '../../support/checks/invariants.js';
 
 /** From here on a lease never ends by itself. */
 export const IN_QUARANTINE = 2 ** 53 - 1;

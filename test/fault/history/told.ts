@@ -1,5 +1,5 @@
 import { CouponIssuerError, type Issuance, type IssueResult } from '../../../src/index.js';
-import { deriveId } from '../../../src/issuance.js';
+import { deriveId } from '../../../src/model/issuance.js';
 
 /** One attempt of one user. */
 export interface Ask {

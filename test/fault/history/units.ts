@@ -1,4 +1,4 @@
-import { checkCounters } from '../../support/invariants.js';
+import { checkCounters } from '../../support/checks/invariants.js';
 import { fail } from './fail.js';
 import type { History } from './history.js';
 import type { Snapshot } from './snapshot.js';

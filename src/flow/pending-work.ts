@@ -1,0 +1,43 @@
+import { inCall, type Operation } from '../model/methods.js';
+
+/** Counts what this process started, so that it can be waited for. */
+export class InFlight {
+  #count = 0;
+  #idle: (() => void)[] = [];
+
+  begin(): void {
+    this.#count++;
+  }
+
+  end(): void {
+    this.#count--;
+    if (this.#count === 0) for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  /** Counts the work until it is over, whatever its outcome. */
+  async track<T>(work: Promise<T>): Promise<T> {
+    this.begin();
+    try {
+      return await work;
+    } finally {
+      this.end();
+    }
+  }
+
+  /** The same for a call of the public face: a fault of Redis is told under its name. */
+  async call<T>(operation: Operation, work: Promise<T>): Promise<T> {
+    try {
+      return await this.track(work);
+    } catch (error) {
+      throw inCall(operation, error);
+    }
+  }
+
+  async idle(): Promise<void> {
+    while (this.#count > 0) {
+      await new Promise<void>((resolve) => {
+        this.#idle.push(resolve);
+      });
+    }
+  }
+}

@@ -1,0 +1,124 @@
+import { Readable } from 'node:stream';
+import { InvalidArgumentError } from '../model/errors.js';
+import { onAbort } from './abort-group.js';
+
+type Step = IteratorResult<unknown, unknown>;
+type Given = Partial<Iterable<unknown> & AsyncIterable<unknown>>;
+
+/**
+ * An iterable that the caller gave. The iterator is taken in the constructor, and an asynchronous one is asked for its first element there: a stream
+ * that speaks before a listener is there loses lines, and a stream that fails before then ends the process.
+ */
+export class Source {
+  /** A list in memory, as it was when the call was made. */
+  readonly list: readonly unknown[] | null;
+  /** Whether a stream, the one below a readline, or a reader of a file was read from before: that part is lost. */
+  readonly wasRead: boolean;
+  readonly #given: object;
+  readonly #iterator: Iterator<unknown> | AsyncIterator<unknown>;
+  readonly #isAsync: boolean;
+  #first: Promise<Step> | null = null;
+  #asking = false;
+  #over = false;
+  #signal: AbortSignal | undefined;
+  #interrupt = () => {};
+  #forgetSignal = () => {};
+
+  /** Throws `InvalidArgumentError` for a value that is no iterable, and the error of an iterable that gives no iterator. */
+  constructor(name: string, given: unknown) {
+    if (typeof given !== 'object' || given === null) throw noIterable(name);
+    const { [Symbol.asyncIterator]: asynchronous, [Symbol.iterator]: synchronous } = given as Given;
+    this.#given = given;
+    const { readableDidRead, input } = given as { readableDidRead?: unknown; input?: { readableDidRead?: unknown } };
+    // A stream of the web has no such property, and one of Node that was destroyed counts as disturbed.
+    const wasRead = readableDidRead ?? Readable.isDisturbed(given as NodeJS.ReadableStream);
+    this.wasRead = wasRead === true || input?.readableDidRead === true;
+    this.list = Array.isArray(given) || given instanceof Set ? [...given] : null;
+    this.#isAsync = !this.list && typeof asynchronous === 'function';
+    const take = (asynchronous ?? synchronous) as (() => Iterator<unknown> | AsyncIterator<unknown>) | undefined;
+    const iterator = this.list ? this.list.values() : take?.call(given);
+    if (typeof iterator?.next !== 'function') throw noIterable(name);
+    this.#iterator = iterator;
+    if (!this.#isAsync) return;
+    this.#first = this.#ask();
+    this.#first.catch(() => {});
+  }
+
+  /** Whether this is a Node stream of bytes or text, whose pieces end anywhere. */
+  get isPieces(): boolean {
+    return (this.#given as { readableObjectMode?: unknown }).readableObjectMode === false;
+  }
+
+  /** From now on an aborted signal ends `next()`, also while the source is silent. */
+  endWith(signal: AbortSignal | undefined): void {
+    this.#signal = signal;
+    if (signal) this.#forgetSignal = onAbort(signal, () => this.#interrupt());
+  }
+
+  /** The next element. Throws or rejects with the error of the source, or with the reason of the signal. */
+  next(): Step | Promise<Step> {
+    this.#signal?.throwIfAborted();
+    if (this.#isAsync) return this.#nextInTime();
+    // An iterator that throws has ended.
+    this.#over = true;
+    const step = this.#iterator.next() as Step;
+    this.#over = step.done === true;
+    return step;
+  }
+
+  /** Tells the source that nobody reads on, unless it has ended. */
+  async close(): Promise<void> {
+    if (this.#over) return this.#forgetSignal();
+    this.#over = true;
+    const closing = (async () => this.#iterator.return?.())().catch(() => {});
+    if (!this.#asking) {
+      // Its own way to clean up may hang. An aborted call does not wait for that.
+      await new Promise<unknown>((resolve) => {
+        this.#interrupt = () => resolve(null);
+        if (this.#signal?.aborted) resolve(null);
+        closing.then(resolve);
+      });
+      return this.#forgetSignal();
+    }
+    this.#forgetSignal();
+    // A generator closes only after the element it was asked for. A silent source would hold the call up, so it is not waited for.
+    const { destroy } = this.#given as { destroy?: unknown };
+    if (typeof destroy === 'function') destroy.call(this.#given);
+  }
+
+  #nextInTime(): Promise<Step> {
+    const asked = this.#first ?? this.#ask();
+    this.#first = null;
+    return new Promise((resolve, reject) => {
+      this.#interrupt = () => reject(this.#signal!.reason);
+      asked.then(resolve, reject);
+    });
+  }
+
+  async #ask(): Promise<Step> {
+    let ended = true;
+    this.#asking = true;
+    try {
+      const step = await this.#iterator.next();
+      ended = step.done === true;
+      return step;
+    } finally {
+      this.#asking = false;
+      this.#over ||= ended;
+    }
+  }
+}
+
+/** Takes the source before anything is awaited, and closes it on every way out. */
+export async function reading<T>(name: string, given: unknown, read: (source: Source) => Promise<T>): Promise<T> {
+  const source = new Source(name, given);
+  try {
+    return await read(source);
+  } finally {
+    await source.close();
+  }
+}
+
+function noIterable(name: string): InvalidArgumentError {
+  return new InvalidArgumentError(`${name} must be an iterable of strings: an array, a generator or a stream of lines`);
+}

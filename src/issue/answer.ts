@@ -1,0 +1,82 @@
+import { NotIssuedError } from '../model/errors.js';
+import { refOf } from '../model/events.js';
+import { type Issuance, withoutCode } from '../model/issuance.js';
+import type { IssueResult } from '../model/result.js';
+import type { Reservation } from '../redis/reservation.js';
+import type { ReserveAnswer } from '../redis/serving.js';
+import type { Carried, Steps } from './carry.js';
+
+type AtOnce = Exclude<ReserveAnswer, { word: 'expired' } | { reservation: Reservation }>;
+
+/** What `issue()` tells, and what ends the lease behind the answer. */
+export interface Told {
+  readonly result: IssueResult;
+  readonly finished?: () => Promise<unknown>;
+}
+
+/** What reserve has answered for good. */
+export function toldAtOnce(answer: AtOnce, steps: Steps): Told {
+  switch (answer.word) {
+    case 'issued':
+      return answer.unsafe
+        ? acceptedNow(answer.issuance, steps, !answer.isNew)
+        : { result: issuedNow(answer.issuance, steps, !answer.isNew) };
+    case 'waiting':
+      return acceptedNow(answer.issuance, steps, true);
+    case 'already_issued':
+      return { result: { status: 'already_issued', issuances: answer.issuances } };
+    case 'not_open':
+      return { result: { status: 'not_open', opensAt: answer.opensAt } };
+    case 'closed':
+      return { result: { status: 'closed', closedAt: answer.closedAt } };
+    case 'not_ready':
+      return { result: { status: 'not_ready', reason: answer.reason } };
+    case 'sold_out':
+    case 'paused':
+      return { result: { status: answer.word } };
+  }
+}
+
+/** How far a call was carried. `replayed`: it took over what an earlier one took. */
+export function toldOf(
+  carried: Exclude<Carried, { outcome: 'forgotten' }>,
+  campaignId: string,
+  steps: Steps,
+  replayed: boolean,
+): Told {
+  switch (carried.outcome) {
+    case 'issued': {
+      const { issuance, finished, before } = carried;
+      return { result: issuedNow(issuance, steps, replayed || before === true), finished };
+    }
+    case 'accepted': {
+      const { finished } = carried;
+      return { ...acceptedNow(carried.issuance, steps, replayed), ...(finished && { finished }) };
+    }
+    case 'released':
+      if (carried.why.reason !== undefined) {
+        steps.emit({ type: 'refused', campaignId, status: 'not_eligible', count: 1 });
+        return { result: { status: 'not_eligible', reason: carried.why.reason } };
+      }
+      throw new NotIssuedError(`${carried.why.message}; the unit is back in the stock`, carried.why.options);
+    case 'sold_out':
+      steps.emit({ type: 'refused', campaignId, status: 'sold_out', count: 1 });
+      return { result: { status: 'sold_out' } };
+    case 'rolled_back':
+      steps.emit({ type: 'refused', campaignId, status: 'not_ready', count: 1 });
+      return { result: { status: 'not_ready', reason: 'rolled_back' } };
+  }
+}
+
+/** The call that took a unit tells the event of it, so that no repeat tells it a second time. */
+export function issuedNow(issuance: Issuance, steps: Steps, replayed: boolean): IssueResult {
+  if (replayed) return { status: 'issued', issuance, replayed };
+  steps.emit({ type: 'issued', ...refOf(issuance) });
+  return { status: 'issued', issuance };
+}
+
+export function acceptedNow(issuance: Issuance, steps: Steps, replayed: boolean): Told {
+  if (replayed) return { result: { status: 'accepted', issuance: withoutCode(issuance), replayed } };
+  steps.emit({ type: 'accepted', ...refOf(issuance) });
+  return { result: { status: 'accepted', issuance: withoutCode(issuance) } };
+}

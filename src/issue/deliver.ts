@@ -1,0 +1,114 @@
+import { monotonicMs, withDeadline } from '../flow/deadline.js';
+import { isNotDelivered, redacted } from '../model/errors.js';
+import type { Emit } from '../model/events.js';
+import type { Issuance } from '../model/issuance.js';
+
+/** Your external call for a reserved coupon. Throw `NotDeliveredError` only where it certainly was not delivered. May be called again with the same id. */
+export type Deliver = (issuance: Issuance, options: { signal: AbortSignal }) => Promise<void> | void;
+
+export type Delivery = 'delivered' | 'not_delivered' | 'unknown';
+
+/** The deliveries of one campaign. */
+interface Share {
+  running: number;
+  readonly waiting: (() => void)[];
+  readonly roomWanted: (() => void)[];
+}
+
+/** From so many places on, one is kept for a campaign that has none. */
+const ENOUGH_TO_KEEP_ONE = 8;
+
+/**
+ * At most `maxDeliveries` deliveries at a time. Within a campaign it is first come, first served. Among campaigns, a free place goes to the one that has
+ * the fewest: so none has more than half while another waits. And a campaign that has some leaves the last place to one that has none.
+ */
+export class Deliveries {
+  readonly #deliver: Deliver;
+  readonly #max: number;
+  readonly #emit: Emit;
+  readonly #shares = new Map<string, Share>();
+  #free: number;
+
+  constructor(deliver: Deliver, max: number, emit: Emit) {
+    this.#deliver = deliver;
+    this.#max = max;
+    this.#emit = emit;
+    this.#free = max;
+  }
+
+  /** Resolves once hardly anybody of this campaign waits: no unit is reserved that cannot be delivered soon. */
+  async room(campaignId: string): Promise<void> {
+    const share = this.#shares.get(campaignId);
+    if (!share || share.waiting.length <= this.#max) return;
+    await new Promise<void>((resolve) => {
+      share.roomWanted.push(resolve);
+    });
+    await this.room(campaignId);
+  }
+
+  /** Starts only while the deadline and the lease last; what did not start is `unknown`, and settle delivers it. */
+  async run(issuance: Issuance, until: { deadlineAt: number; leaseEndsAt: number }): Promise<Delivery> {
+    const share = this.#shareOf(issuance.campaignId);
+    await new Promise<void>((resolve) => {
+      share.waiting.push(resolve);
+      this.#start();
+    });
+    try {
+      return await this.#once(issuance, Math.min(until.deadlineAt, until.leaseEndsAt));
+    } finally {
+      share.running--;
+      this.#free++;
+      this.#start();
+      if (share.running + share.waiting.length === 0) this.#shares.delete(issuance.campaignId);
+    }
+  }
+
+  async #once(issuance: Issuance, until: number): Promise<Delivery> {
+    const ms = until - monotonicMs();
+    if (ms <= 0) return 'unknown';
+    const abort = new AbortController();
+    const late = () => {
+      const error = new Error('deliver did not answer in time');
+      abort.abort(error);
+      return error;
+    };
+    try {
+      const delivered = (async () => this.#deliver(issuance, { signal: abort.signal }))();
+      await withDeadline(delivered, ms, late);
+      return 'delivered';
+    } catch (error) {
+      const { campaignId, code } = issuance;
+      this.#emit({ type: 'fault', during: 'deliver', campaignId, error: redacted(error, [code]) });
+      return isNotDelivered(error) ? 'not_delivered' : 'unknown';
+    }
+  }
+
+  #shareOf(campaignId: string): Share {
+    const known = this.#shares.get(campaignId);
+    if (known) return known;
+    const share: Share = { running: 0, waiting: [], roomWanted: [] };
+    this.#shares.set(campaignId, share);
+    return share;
+  }
+
+  #start(): void {
+    for (let share = this.#next(); share; share = this.#next()) {
+      share.running++;
+      this.#free--;
+      share.waiting.shift()!();
+      if (share.waiting.length <= this.#max) for (const resolve of share.roomWanted.splice(0)) resolve();
+    }
+  }
+
+  /** The campaign that waits and has the fewest places, if there is one for it. */
+  #next(): Share | null {
+    let next: Share | null = null;
+    if (this.#free === 0) return next;
+    const isLast = this.#free === 1 && this.#max >= ENOUGH_TO_KEEP_ONE;
+    for (const share of this.#shares.values()) {
+      if (share.waiting.length === 0 || (isLast && share.running > 0)) continue;
+      if (!next || share.running < next.running) next = share;
+    }
+    return next;
+  }
+}

@@ -1,0 +1,43 @@
+import { withDeadline } from '../flow/deadline.js';
+import { HookError, NotReadyError, redacted } from '../model/errors.js';
+import type { IssueResult } from '../model/result.js';
+import { findUser } from '../redis/admin.js';
+import type { CampaignState } from '../redis/campaign-state.js';
+import type { ReserveRequest } from '../redis/serving.js';
+
+/** Your own rule, asked before anything is reserved: `true`, or why not. */
+export type Eligible = (request: {
+  campaignId: string;
+  userId: string;
+}) => Promise<true | { reason: string }> | true | { reason: string };
+
+/**
+ * Asks the caller's own rule why this user is refused; `null` if not. It does not apply to a repeat that already holds its coupon: that was
+ * answered before, and the same request must find the same answer. Where nobody can say whether it holds one, the answer is `not_ready`.
+ */
+export async function refusalOfRule(
+  eligible: Eligible,
+  state: CampaignState,
+  call: Pick<ReserveRequest, 'id' | 'userId'>,
+  options: { repeatable: boolean; timeoutMs: number },
+): Promise<Extract<IssueResult, { reason: string }> | null> {
+  let verdict: true | { reason: string };
+  try {
+    const asked = (async () => eligible(Object.freeze({ campaignId: state.id, userId: call.userId })))();
+    verdict = await withDeadline(asked, options.timeoutMs, () => new Error('no answer in time'));
+  } catch (error) {
+    throw new HookError('eligible failed; nothing was reserved', { cause: redacted(error) });
+  }
+  if (verdict === true) return null;
+  if (typeof verdict?.reason !== 'string') {
+    throw new HookError('eligible must return true or { reason }; nothing was reserved');
+  }
+  const refusal = { status: 'not_eligible', reason: verdict.reason } as const;
+  if (!options.repeatable) return refusal;
+  try {
+    return (await findUser(state, call.userId)).some(({ id }) => id === call.id) ? null : refusal;
+  } catch (error) {
+    if (error instanceof NotReadyError) return { status: 'not_ready', reason: error.reason };
+    throw error;
+  }
+}

@@ -1,0 +1,158 @@
+import { monotonicMs } from '../flow/deadline.js';
+import type { InFlight } from '../flow/pending-work.js';
+import { assertInteger, assertName, assertSignal, assertText, ownCopy } from '../model/check.js';
+import { HookError, NotIssuedError } from '../model/errors.js';
+import { deriveId, mintId } from '../model/issuance.js';
+import { inCall } from '../model/methods.js';
+import type { IssueResult, NotReadyReason, RefusalStatus } from '../model/result.js';
+import type { Campaigns, Patience } from '../redis/campaigns.js';
+import { CampaignOverError } from '../redis/registry.js';
+import type { Serving } from '../redis/serving.js';
+import type { IssueCall, Steps } from './carry.js';
+import type { Eligible } from './eligibility.js';
+import { refusalOfRule } from './eligibility.js';
+import { Issuing } from './issue.js';
+import { Flight } from './shared-call.js';
+
+/** One attempt to get one user a coupon. */
+export interface IssueRequest {
+  readonly campaignId: string;
+  /** 1–128 bytes of well-formed UTF-8 without U+0000. A number is refused: use `String(user.id)`. */
+  readonly userId: string;
+  /** Names this attempt, within this campaign and user: a repeat under it finds its own answer. */
+  readonly requestId?: string | undefined;
+  /** Stops waiting, not issuing: once sent, the attempt goes on and `status()` tells how it ended. */
+  readonly signal?: AbortSignal | undefined;
+  /** Less than the issuer's `timeoutMs` for this call: whole ms from 1 on. */
+  readonly timeoutMs?: number | undefined;
+}
+
+export interface AttemptParts {
+  readonly campaigns: Campaigns;
+  readonly steps: Steps;
+  readonly inFlight: InFlight;
+  readonly eligible: Eligible | undefined;
+  readonly timeoutMs: number;
+}
+
+/** The attempts under way in this process; calls with one request id share one. */
+export class Attempts {
+  readonly #parts: AttemptParts;
+  readonly #flights = new Map<string, Flight>();
+
+  constructor(parts: AttemptParts) {
+    this.#parts = parts;
+  }
+
+  /** Rejects, and never throws. */
+  issue(request: IssueRequest): Promise<IssueResult> {
+    try {
+      return this.#begin(request);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #begin(request: IssueRequest): Promise<IssueResult> {
+    const { campaigns, steps, timeoutMs: longest } = this.#parts;
+    const { campaignId, userId, requestId, signal, timeoutMs } = checkedRequest(request, longest);
+    signal?.throwIfAborted();
+    const known = campaigns.known(campaignId);
+    const refusal = known?.recentRefusal(userId);
+    if (refusal) {
+      steps.emit({ type: 'refused', campaignId, status: refusal.status, count: 1 });
+      return Promise.resolve(refusal);
+    }
+    // Before anything else is made for it: where most calls end here, this is what they cost.
+    const overload = requestId === undefined ? known?.overload() : null;
+    if (overload) return Promise.reject(overload);
+    const id = requestId === undefined ? mintId() : deriveId(campaignId, userId, requestId);
+    const call = {
+      id,
+      userId,
+      code: '',
+      deadlineAt: monotonicMs() + longest,
+      abandoned: false,
+      sent: false,
+      reserved: null,
+      promised: false,
+      replayed: false,
+    };
+    const limited = signal !== undefined || timeoutMs !== undefined;
+    if (requestId === undefined && !limited) return this.#fly(campaignId, call, false);
+    const shared = this.#flights.get(id);
+    if (shared) return shared.wait({ timeoutMs, signal }).then(ownReplay);
+    const result = this.#fly(campaignId, call, requestId !== undefined).finally(() => this.#flights.delete(id));
+    const flight = new Flight(call, result, campaigns.late);
+    this.#flights.set(id, flight);
+    return flight.wait({ timeoutMs, signal });
+  }
+
+  /** A campaign that is known, without a rule of the user's own: straight to reserve. */
+  #fly(campaignId: string, call: IssueCall, repeatable: boolean): Promise<IssueResult> {
+    const serving = this.#parts.campaigns.known(campaignId);
+    if (!serving?.state.isEquipped || this.#parts.eligible)
+      return this.#parts.inFlight.track(this.#ask(campaignId, call, repeatable));
+    return this.#issue(serving, call);
+  }
+
+  /** Finds the campaign, and asks the user's own rule. */
+  async #ask(campaignId: string, call: IssueCall, repeatable: boolean): Promise<IssueResult> {
+    const { eligible, timeoutMs } = this.#parts;
+    let serving: Serving | NotReadyReason;
+    try {
+      serving = await this.#found(campaignId);
+      if (typeof serving === 'string') return this.#refuse(campaignId, { status: 'not_ready', reason: serving });
+      const refusal = eligible && (await refusalOfRule(eligible, serving.state, call, { repeatable, timeoutMs }));
+      if (refusal) return this.#refuse(campaignId, refusal);
+    } catch (error) {
+      if (!(error instanceof CampaignOverError)) throw error;
+      return this.#refuse(campaignId, { status: 'closed', closedAt: error.closedAt });
+    }
+    return this.#issue(serving, call);
+  }
+
+  async #found(campaignId: string): Promise<Serving | NotReadyReason> {
+    try {
+      await this.#parts.campaigns.assertNotAbsent(campaignId);
+      return await this.#parts.campaigns.equipped(campaignId, patienceOf);
+    } catch (error) {
+      throw inCall('issue', notIssued(error));
+    }
+  }
+
+  #issue(serving: Serving, call: IssueCall): Promise<IssueResult> {
+    return new Promise((resolve, reject) => new Issuing(serving, call, this.#parts, { resolve, reject }).begin());
+  }
+
+  #refuse(campaignId: string, result: Extract<IssueResult, { status: RefusalStatus }>): IssueResult {
+    this.#parts.steps.emit({ type: 'refused', campaignId, status: result.status, count: 1 });
+    return result;
+  }
+}
+
+/** Of one attempt that several calls share each gets a result of its own. All but the first are repeats. */
+function ownReplay(shared: IssueResult): IssueResult {
+  const own = structuredClone(shared);
+  return own.status === 'issued' || own.status === 'accepted' ? { ...own, replayed: true } : own;
+}
+
+/** What a worker saves later is accepted while the database is away. */
+function patienceOf({ state }: Serving): Patience {
+  return state.rules.saveMode === 'write-behind' ? 'brief' : 'patient';
+}
+
+/** A database that could not be asked cannot save: nothing is issued, as after a save that failed for certain. */
+function notIssued(error: unknown): unknown {
+  return error instanceof HookError ? new NotIssuedError(error.message, { cause: error.cause }) : error;
+}
+
+function checkedRequest(given: IssueRequest, longest: number): IssueRequest {
+  const request = ownCopy('the request', given, ['campaignId', 'userId', 'requestId', 'signal', 'timeoutMs']);
+  assertName('campaignId', request.campaignId);
+  assertText('userId', request.userId);
+  if (request.requestId !== undefined) assertText('requestId', request.requestId);
+  assertSignal(request.signal);
+  if (request.timeoutMs !== undefined) assertInteger('timeoutMs', request.timeoutMs, 1, longest);
+  return request;
+}

@@ -1,0 +1,64 @@
+import { onAbort } from '../flow/abort-group.js';
+import { withoutCode } from '../model/issuance.js';
+import { inCall } from '../model/methods.js';
+import type { IssueResult } from '../model/result.js';
+import { intact } from '../redis/reservation.js';
+import type { ScriptRunner } from '../redis/runner.js';
+import type { IssueCall } from './carry.js';
+
+/** What is said of a call whose time ran out. */
+export type Late = Pick<ScriptRunner, 'unanswered' | 'unsent'>;
+
+/** One attempt under way, and everybody who waits for it: calls with one request id in one process share it. */
+export class Flight {
+  readonly #call: IssueCall & { abandoned: boolean };
+  readonly #result: Promise<IssueResult>;
+  readonly #late: Late;
+  #waiting = 0;
+
+  constructor(call: IssueCall & { abandoned: boolean }, result: Promise<IssueResult>, late: Late) {
+    this.#call = call;
+    this.#late = late;
+    this.#result = result;
+    // Everybody may have stopped waiting by the time it fails.
+    result.catch(() => {});
+  }
+
+  /**
+   * Waits for the result, but no longer than `timeoutMs` and the signal say. The attempt goes on by itself once it was sent; one that nobody
+   * waits for any more is not sent.
+   */
+  async wait(limits: { timeoutMs?: number | undefined; signal?: AbortSignal | undefined }): Promise<IssueResult> {
+    const { timeoutMs, signal } = limits;
+    this.#waiting++;
+    this.#call.abandoned = false;
+    let forgetSignal = () => {};
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      if (timeoutMs === undefined && !signal) return await this.#result;
+      return await new Promise<IssueResult>((resolve, reject) => {
+        this.#result.then(resolve, reject);
+        if (signal) forgetSignal = onAbort(signal, () => reject(signal.reason));
+        if (timeoutMs === undefined) return;
+        timer = setTimeout(() => this.#timeOut(timeoutMs, resolve, reject), timeoutMs);
+        timer.unref?.();
+      });
+    } finally {
+      forgetSignal();
+      clearTimeout(timer);
+      this.#waiting--;
+      if (this.#waiting === 0) this.#call.abandoned = true;
+    }
+  }
+
+  /** What is true of a call whose time ran out depends on how far it came. */
+  #timeOut(timeoutMs: number, resolve: (result: IssueResult) => void, reject: (error: Error) => void): void {
+    if (this.#call.reserved) {
+      this.#call.promised = true;
+      resolve({ status: 'accepted', issuance: withoutCode(intact(this.#call.reserved)) });
+    } else {
+      const error = this.#call.sent ? this.#late.unanswered(timeoutMs) : this.#late.unsent('nothing was reserved');
+      reject(inCall('issue', error) as Error);
+    }
+  }
+}

@@ -1,0 +1,69 @@
+import { isReason } from '../model/check.js';
+import { type Issuance, ownRow } from '../model/issuance.js';
+import { Redaction } from '../model/redact.js';
+import type { SaveVerdict } from '../persistence/adapter.js';
+
+/** One issuance that was to be saved, and the most that its user may have. */
+export interface Asked {
+  readonly issuance: Issuance;
+  readonly perUser: number;
+}
+
+const FIND = 'find must resolve to the row of each id, or null, in order';
+const SAVED: SaveVerdict = Object.freeze({ verdict: 'saved' });
+const SERIAL_CONFLICT: SaveVerdict = Object.freeze({ verdict: 'serial_conflict' });
+const CODE_CONFLICT: SaveVerdict = Object.freeze({ verdict: 'code_conflict' });
+
+/** Own copies of the verdicts that an adapter gave, each checked before anything is made of it. Throws `TypeError`, which quotes none of them. */
+export function ownVerdicts(given: unknown, asked: readonly Asked[]): SaveVerdict[] {
+  if (!Array.isArray(given) || given.length !== asked.length) {
+    throw new TypeError('save must resolve to one verdict for each issuance');
+  }
+  return asked.map((one, i) => {
+    const verdict = ownVerdict(given[i], one);
+    if (typeof verdict !== 'string') return verdict;
+    throw new TypeError(`save must resolve to one verdict for each issuance; verdict ${i + 1} ${verdict}`);
+  });
+}
+
+/** The verdict, or what is wrong with it. */
+function ownVerdict(given: unknown, asked: Asked): SaveVerdict | string {
+  const { verdict, existing, reason } = (given ?? {}) as { verdict?: unknown; existing?: unknown; reason?: unknown };
+  switch (verdict) {
+    case 'saved':
+      return SAVED;
+    case 'serial_conflict':
+      return SERIAL_CONFLICT;
+    case 'code_conflict':
+      return CODE_CONFLICT;
+    case 'user_conflict': {
+      const row = ownRow(existing);
+      if (!row) return 'has no row as existing, or one that no campaign can have';
+      return standsInTheWay(row, asked) ? { verdict, existing: row } : 'has a row as existing that is not in the way';
+    }
+    case 'refused':
+      // Clients are told it, and the code goes to somebody else.
+      if (isReason(reason)) return { verdict, reason: new Redaction([asked.issuance.code]).of(reason) };
+      return 'has no reason, or one that is not 1–128 bytes of text without control characters';
+    default:
+      return 'has an unknown word';
+  }
+}
+
+/** Written to Redis, any other row would give one user the coupon of another, or break the books of the campaign. */
+function standsInTheWay(row: Issuance, { issuance, perUser }: Asked): boolean {
+  if (row.campaignId !== issuance.campaignId || row.userId !== issuance.userId || row.grant > perUser) return false;
+  return row.id === issuance.id || row.grant === issuance.grant;
+}
+
+/** Own copies of the rows that `find` gave: of each issuance the row with its id, or `null`. Throws `TypeError`, which quotes none of them. */
+export function ownFound(given: unknown, asked: readonly Issuance[]): (Issuance | null)[] {
+  if (!Array.isArray(given) || given.length !== asked.length) throw new TypeError(FIND);
+  return asked.map(({ id, campaignId, userId }, i) => {
+    const one: unknown = given[i];
+    if (one === null || one === undefined) return null;
+    const row = ownRow(one);
+    if (row?.id !== id || row.campaignId !== campaignId || row.userId !== userId) throw new TypeError(FIND);
+    return row;
+  });
+}

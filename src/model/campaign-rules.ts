@@ -1,0 +1,234 @@
+import { randomBytes } from 'node:crypto';
+import { assertInteger, assertName, assertObject, assertOnlyKeys, MAX_PER_USER, MAX_TOTAL, ownCopy } from './check.js';
+import { InvalidArgumentError } from './errors.js';
+import { type Instant, instantMs } from './instants.js';
+
+/** What a campaign can give. */
+export type Stock =
+  /** A number of units. With `generateCodes` each gets a code of `generateCodes()`. */
+  | { readonly kind: 'counted'; readonly total: number; readonly generateCodes?: boolean | undefined }
+  /** No limit but `perUser`. */
+  | { readonly kind: 'unlimited'; readonly generateCodes?: boolean | undefined }
+  /** Codes that `loadCodes` loads ahead, each handed out at most once. */
+  | { readonly kind: 'codes' };
+
+export interface CampaignDefinition {
+  /** `[A-Za-z0-9._-]{1,64}`. */
+  readonly id: string;
+  readonly stock: Stock;
+  /** How many coupons one user may have, 1–100; default 1. */
+  readonly perUser?: number | undefined;
+  /** Before this instant of Redis' clock `issue()` answers `not_open`; default: open at once. */
+  readonly opensAt?: Instant | undefined;
+  /** From this instant of Redis' clock on `issue()` answers `closed`; default: until `closeCampaign`. A new campaign is refused if it is past. */
+  readonly closesAt?: Instant | undefined;
+  /**
+   * `write-through` (default): `issue()` saves before it answers. `write-behind`: it answers `accepted` after Redis alone, and a worker delivers
+   * and saves, first come, first served; needs `persistence`.
+   */
+  readonly saveMode?: SaveMode | undefined;
+  /**
+   * `immediate` (default): `issue()` answers at once. `queued`: a waiting room. `join()` gives a place in line, `admit()` or a worker lets the first
+   * of the line through, in strict order. Not with `write-behind`.
+   */
+  readonly admission?: Admission | undefined;
+  /** Of a waiting room: so many may wait at a time, 1–10,000,000; default 1,000,000. Then `join()` throws `OverloadedError`. */
+  readonly maxWaiting?: number | undefined;
+  /** Of a waiting room: so many more may wait than there are coupons left, in case some come back; 0–10,000,000, default 0. */
+  readonly overbook?: number | undefined;
+  /**
+   * Of a waiting room: who gives no sign of life (`status()`, or a stream of `watch()`) for this long is absent; the place is kept for as long again
+   * and then lost. 1,000–86,400,000 ms; default: a place is kept whoever is there.
+   */
+  readonly presenceMs?: number | undefined;
+  /**
+   * Of a waiting room with `opensAt`: who joins before is put in order by a draw at the opening, instead of by the fastest clock. Any number up to
+   * `maxWaiting` may; `inspect()` shows the seed afterwards.
+   */
+  readonly drawAtOpen?: boolean | undefined;
+}
+
+export type Admission = 'immediate' | 'queued';
+
+export type SaveMode = 'write-through' | 'write-behind';
+
+/** What a process must bring along to issue from a campaign. */
+export type Need = 'persistence' | 'deliver';
+
+/** A definition with every default in place, as it is compared and stored. */
+export interface CampaignRules {
+  readonly kind: Stock['kind'];
+  /** Of a counted campaign; `null` for the others. */
+  readonly total: number | null;
+  readonly generateCodes: boolean;
+  readonly perUser: number;
+  readonly opensAt: number | null;
+  readonly closesAt: number | null;
+  readonly saveMode: SaveMode;
+  readonly admission: Admission;
+  /** The rules of the waiting room; `null` where there is none. */
+  readonly room: RoomRules | null;
+  readonly needs: readonly Need[];
+}
+
+export interface RoomRules {
+  readonly maxWaiting: number;
+  readonly overbook: number;
+  /** `null`: nobody is looked after. */
+  readonly presenceMs: number | null;
+  readonly drawAtOpen: boolean;
+}
+
+export type CampaignState = 'scheduled' | 'open' | 'paused' | 'closed';
+
+/** A campaign as `inspect()` sees it, at one instant of Redis. */
+export interface Campaign {
+  readonly id: string;
+  readonly state: CampaignState;
+  /** `false`: a part of its state in Redis is missing, nothing is issued. */
+  readonly ready: boolean;
+  readonly stock: Stock['kind'];
+  readonly generateCodes: boolean;
+  /** Units in all; `null` when unlimited. `available + reserved + issued + withdrawn = total`. */
+  readonly total: number | null;
+  readonly available: number | null;
+  readonly reserved: number;
+  readonly issued: number;
+  readonly withdrawn: number;
+  readonly perUser: number;
+  readonly opensAt: Date | null;
+  readonly closesAt: Date | null;
+  /** When `closeCampaign` closed it. */
+  readonly closedAt: Date | null;
+  readonly saveMode: SaveMode;
+  readonly admission: Admission;
+  /** The rules of the waiting room; `null` where there is none. */
+  readonly room: RoomRules | null;
+  /** How many wait in line. */
+  readonly waiting: number;
+  /** What the order of the draw follows from, once it began: `drawKey(seed, userId)`, the smallest first. */
+  readonly drawSeed: string | null;
+  readonly leaseMs: number;
+  readonly needs: readonly Need[];
+  /** The `identity` of the database that it is bound to; `null`: it is bound to none. */
+  readonly store: string | null;
+  readonly epoch: string;
+}
+
+/** Checks a definition and fills in the defaults; throws `InvalidArgumentError`. */
+export function toRules(definition: CampaignDefinition, needs: readonly Need[]): { id: string; rules: CampaignRules } {
+  const keys = ['id', 'stock', 'perUser', 'opensAt', 'closesAt', 'saveMode', 'admission', ...ROOM_OPTIONS];
+  const own = ownCopy('the campaign', definition, keys);
+  const { id, perUser = 1, saveMode = 'write-through' } = own;
+  assertName('id', id);
+  const stock = checkedStock(own.stock);
+  assertInteger('perUser', perUser, 1, MAX_PER_USER);
+  const opensAt = own.opensAt === undefined ? null : instantMs('opensAt', own.opensAt);
+  const closesAt = own.closesAt === undefined ? null : instantMs('closesAt', own.closesAt);
+  if (opensAt !== null && closesAt !== null && opensAt >= closesAt) {
+    throw new InvalidArgumentError('closesAt must be after opensAt');
+  }
+  if (saveMode !== 'write-through' && saveMode !== 'write-behind') {
+    throw new InvalidArgumentError("saveMode must be 'write-through' or 'write-behind'");
+  }
+  if (saveMode === 'write-behind' && !needs.includes('persistence')) {
+    throw new InvalidArgumentError('write-behind needs persistence: without it there is nothing to save');
+  }
+  const room = checkedRoom(own);
+  if (room && saveMode === 'write-behind') {
+    throw new InvalidArgumentError(
+      'a waiting room cannot be write-behind: whoever waits is told once the row is saved',
+    );
+  }
+  const rules: CampaignRules = {
+    kind: stock.kind,
+    total: stock.kind === 'counted' ? stock.total : null,
+    generateCodes: stock.kind !== 'codes' && (stock.generateCodes ?? false),
+    perUser,
+    opensAt,
+    closesAt,
+    saveMode,
+    admission: room ? 'queued' : 'immediate',
+    room,
+    needs,
+  };
+  return { id, rules };
+}
+
+const ROOM_OPTIONS = ['maxWaiting', 'overbook', 'presenceMs', 'drawAtOpen'] as const;
+const MOST_WAITING = 10_000_000;
+
+function checkedRoom(own: CampaignDefinition): RoomRules | null {
+  const { admission = 'immediate', maxWaiting = 1_000_000, overbook = 0, presenceMs, drawAtOpen } = own;
+  if (admission !== 'immediate' && admission !== 'queued') {
+    throw new InvalidArgumentError("admission must be 'immediate' or 'queued'");
+  }
+  if (admission === 'immediate') {
+    const given = ROOM_OPTIONS.find((name) => own[name] !== undefined);
+    if (given) throw new InvalidArgumentError(`${given} is for campaigns with admission: 'queued'`);
+    return null;
+  }
+  assertInteger('maxWaiting', maxWaiting, 1, MOST_WAITING);
+  assertInteger('overbook', overbook, 0, MOST_WAITING);
+  if (presenceMs !== undefined) assertInteger('presenceMs', presenceMs, 1_000, 86_400_000);
+  assertFlag('drawAtOpen', drawAtOpen);
+  if (drawAtOpen && !own.opensAt)
+    throw new InvalidArgumentError('drawAtOpen needs opensAt: the draw is at the opening');
+  return { maxWaiting, overbook, presenceMs: presenceMs ?? null, drawAtOpen: drawAtOpen ?? false };
+}
+
+function checkedStock(given: Stock): Stock {
+  assertObject('stock', given as unknown);
+  const stock = { ...given };
+  switch (stock.kind) {
+    case 'counted':
+      assertOnlyKeys('stock', stock, ['kind', 'total', 'generateCodes']);
+      assertInteger('stock.total', stock.total, 0, MAX_TOTAL);
+      assertFlag('stock.generateCodes', stock.generateCodes);
+      return stock;
+    case 'unlimited':
+      assertOnlyKeys('stock', stock, ['kind', 'generateCodes']);
+      assertFlag('stock.generateCodes', stock.generateCodes);
+      return stock;
+    case 'codes':
+      assertOnlyKeys('stock', stock, ['kind']);
+      return stock;
+    default:
+      throw new InvalidArgumentError("stock.kind must be 'counted', 'codes' or 'unlimited'");
+  }
+}
+
+function assertFlag(name: string, value: unknown): void {
+  if (value !== undefined && typeof value !== 'boolean') throw new InvalidArgumentError(`${name} must be a boolean`);
+}
+
+/** Which rules differ, in words; empty when they are the same. */
+export function differences(there: CampaignRules, asked: CampaignRules): string[] {
+  const [is, wanted] = [named(there), named(asked)];
+  return Object.keys(is).flatMap((name) => {
+    const [known, given] = [describe(name, is[name]), describe(name, wanted[name])];
+    return known === given ? [] : [`${name} is ${known}, not ${given}`];
+  });
+}
+
+const NO_ROOM = { maxWaiting: null, overbook: null, presenceMs: null, drawAtOpen: null };
+
+function named({ room, ...rules }: CampaignRules): Record<string, unknown> {
+  return { ...rules, ...NO_ROOM, ...room };
+}
+
+function describe(name: string, value: unknown): string {
+  if (Array.isArray(value)) return value.length > 0 ? [...value].sort().join('+') : 'none';
+  if (name.endsWith('At') && typeof value === 'number') return new Date(value).toISOString();
+  return value === null ? 'none' : String(value);
+}
+
+/** The second half of an epoch, `<generation>-<random>`: which making of a campaign's Redis state it is. The clock of Redis gives the first. */
+export function epochSuffix(): string {
+  return randomBytes(9).toString('base64url');
+}
+
+/** A process never follows a lower generation: that would be a state from before a rebuild. */
+export function generationOf(epoch: string): number {
+  return Number.parseInt(epoch, 10);
+}

@@ -1,0 +1,294 @@
+import { isError, isErrorNamed, read } from './foreign.js';
+import { Redaction } from './redact.js';
+import type { NotReadyReason } from './result.js';
+
+/** The code of every error that this library throws. Each has one class and one heading in `docs/errors.md`. */
+export type CouponIssuerErrorCode =
+  | 'INVALID_ARGUMENT'
+  | 'UNKNOWN_CAMPAIGN'
+  | 'CAMPAIGN_CONFLICT'
+  | 'MISCONFIGURED'
+  | 'OVERLOADED'
+  | 'REDIS'
+  | 'NOT_ISSUED'
+  | 'NOT_READY'
+  | 'HOOK'
+  | 'CLOSED';
+
+/** What is known of a Redis call that failed: it certainly changed nothing, or it may have. */
+export type RedisOutcome = 'not_applied' | 'unknown';
+
+/**
+ * Writes the name of an error class out, as an engine does it for its own. A bundler renames classes, and a minifier leaves one letter. On the
+ * prototype the name is in the stack too, and a frozen `Error.prototype` does not stand in its way.
+ */
+function giveName(errorClass: { readonly prototype: Error }, name: string): void {
+  const written = { value: name, writable: true, configurable: true };
+  Object.defineProperty(errorClass, 'name', written);
+  Object.defineProperty(errorClass.prototype, 'name', written);
+}
+
+/**
+ * Every fault is a subclass of this one; an ordinary day (sold out, closed, …) is a value, never an error. Messages, `cause`
+ * and `toJSON()` never carry a coupon code, a command's arguments or a connection string.
+ */
+export abstract class CouponIssuerError extends Error {
+  abstract readonly code: CouponIssuerErrorCode;
+
+  constructor(message: string, options?: { cause?: unknown }) {
+    super(message, options);
+  }
+
+  toJSON(): { name: string; code: CouponIssuerErrorCode; message: string } {
+    return { name: this.name, code: this.code, message: this.message };
+  }
+}
+
+/** An argument breaks a documented limit. Thrown before any I/O, but for a `closesAt` that is past by the clock of Redis; nothing was written. */
+export class InvalidArgumentError extends CouponIssuerError {
+  static {
+    giveName(InvalidArgumentError, 'InvalidArgumentError');
+  }
+
+  readonly code = 'INVALID_ARGUMENT';
+}
+
+/** No campaign of this id was ever opened under this prefix. Nothing was written. */
+export class UnknownCampaignError extends CouponIssuerError {
+  static {
+    giveName(UnknownCampaignError, 'UnknownCampaignError');
+  }
+
+  readonly code = 'UNKNOWN_CAMPAIGN';
+}
+
+/** The campaign is another one than the call assumes: another definition, closed, without a pool, or already in the database. Nothing was written. */
+export class CampaignConflictError extends CouponIssuerError {
+  static {
+    giveName(CampaignConflictError, 'CampaignConflictError');
+  }
+
+  readonly code = 'CAMPAIGN_CONFLICT';
+}
+
+/**
+ * This process has other hooks or another database than the campaign was opened with, its table is not fit, or its Redis is not safe. The message names the
+ * cure. Nothing was reserved, claimed or saved. An adapter throws it from `check`.
+ */
+export class MisconfiguredError extends CouponIssuerError {
+  static {
+    giveName(MisconfiguredError, 'MisconfiguredError');
+  }
+
+  readonly code = 'MISCONFIGURED';
+}
+
+/**
+ * The queue of this process is full, the call's time ran out in it, or a line has as many in it as may wait. Nothing was reserved and no place was taken; ask
+ * again after `retryAfterMs`.
+ */
+export class OverloadedError extends CouponIssuerError {
+  static {
+    giveName(OverloadedError, 'OverloadedError');
+  }
+
+  readonly code = 'OVERLOADED';
+  /** Milliseconds after which a new attempt makes sense. */
+  readonly retryAfterMs: number;
+
+  constructor(message: string, retryAfterMs: number) {
+    // Without a stack: under three times the load that can be served two of three calls end here, and most of their price would be the stack.
+    // Where `Error` is frozen, the limit stays as it is.
+    const { stackTraceLimit } = Error;
+    Reflect.set(Error, 'stackTraceLimit', 0);
+    super(message);
+    Reflect.set(Error, 'stackTraceLimit', stackTraceLimit);
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/**
+ * Redis could not be asked, or its answer did not arrive. `not_applied`: certainly nothing changed. `unknown`: it may have;
+ * `status()` tells, and a repeat with the same request id finds what was taken.
+ */
+export class RedisError extends CouponIssuerError {
+  static {
+    giveName(RedisError, 'RedisError');
+  }
+
+  readonly code = 'REDIS';
+  readonly outcome: RedisOutcome;
+
+  constructor(message: string, options: { outcome: RedisOutcome; cause?: unknown }) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined);
+    this.outcome = options.outcome;
+  }
+}
+
+/** The same fault, of a call that may already hold a unit: that one script changed nothing does not mean that nothing changed. */
+export function inDoubt(error: unknown): unknown {
+  return error instanceof RedisError
+    ? new RedisError(error.message, { outcome: 'unknown', cause: error.cause })
+    : error;
+}
+
+/** The save or the delivery failed for certain and the unit is back in the stock. Asking again may succeed. */
+export class NotIssuedError extends CouponIssuerError {
+  static {
+    giveName(NotIssuedError, 'NotIssuedError');
+  }
+
+  readonly code = 'NOT_ISSUED';
+}
+
+/** The campaign's state in Redis is missing, behind or unfinished, in a call that has no status for it. `issue()` answers `not_ready` instead. */
+export class NotReadyError extends CouponIssuerError {
+  static {
+    giveName(NotReadyError, 'NotReadyError');
+  }
+
+  readonly code = 'NOT_READY';
+  readonly reason: NotReadyReason;
+
+  constructor(message: string, reason: NotReadyReason) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+/** A function you gave (`eligible`, or the adapter's `list`) threw, or did not answer in time, where nothing had been reserved yet. */
+export class HookError extends CouponIssuerError {
+  static {
+    giveName(HookError, 'HookError');
+  }
+
+  readonly code = 'HOOK';
+}
+
+/** `close()` was called on this issuer. Nothing was written. */
+export class ClosedError extends CouponIssuerError {
+  static {
+    giveName(ClosedError, 'ClosedError');
+  }
+
+  readonly code = 'CLOSED';
+}
+
+/**
+ * Thrown by an adapter's `save`: nothing of this batch is stored, nor ever will be by this attempt. Any other error means "unknown".
+ * `wholeBatch` says that the reason lies outside the rows (no connection, a time-out), so that saving in halves is of no use. `permanent` says that
+ * a row of the batch will never be accepted: alone, and delivered or promised, it goes into quarantine at once. The verdict `refused` says the same with a word for clients.
+ */
+export class NotSavedError extends Error {
+  static {
+    giveName(NotSavedError, 'NotSavedError');
+  }
+
+  readonly wholeBatch: boolean;
+  readonly permanent: boolean;
+
+  constructor(
+    message: string,
+    options: { cause?: unknown; wholeBatch?: boolean | undefined; permanent?: boolean | undefined } = {},
+  ) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined);
+    this.wholeBatch = options.wholeBatch ?? false;
+    this.permanent = options.permanent ?? false;
+  }
+
+  toJSON(): { name: string; message: string; wholeBatch: boolean; permanent: boolean } {
+    const { name, message, wholeBatch, permanent } = this;
+    return { name, message, wholeBatch, permanent };
+  }
+}
+
+/** Thrown by `deliver`: this coupon was certainly not delivered. Any other error means "unknown". */
+export class NotDeliveredError extends Error {
+  static {
+    giveName(NotDeliveredError, 'NotDeliveredError');
+  }
+
+  constructor(message: string, options?: { cause?: unknown }) {
+    super(message, options);
+  }
+
+  toJSON(): { name: string; message: string } {
+    return { name: this.name, message: this.message };
+  }
+}
+
+/**
+ * The two promises of an adapter and a hook are recognised by name: a process may hold two copies of this package or two realms, and an
+ * `instanceof` across them would turn "certainly not" into "unknown".
+ */
+export function isNotSaved(error: unknown): error is NotSavedError {
+  return isErrorNamed(error, 'NotSavedError', ['wholeBatch', 'permanent']);
+}
+
+export function isNotDelivered(error: unknown): error is NotDeliveredError {
+  return isErrorNamed(error, 'NotDeliveredError');
+}
+
+/** The same of a function that deals with many codes, of which any may be quoted: of its error only the kind is told. */
+export function kindOf(error: unknown): Error {
+  const source = isError(error) ? error : new Error();
+  const code = read(() => (source as { code?: unknown }).code);
+  const name = read(() => source.name);
+  const isName = typeof name === 'string' && /^[A-Z][a-z]+(?:[A-Z][a-z]+){0,4}$/.test(name);
+  // What systems and databases call their faults; longer words with digits could be anything.
+  const isCode = typeof code === 'string' && /^(?:E[A-Z_]{2,30}|[0-9][0-9A-Z]{4})$/.test(code);
+  return bareError(isName ? name : 'Error', 'its message may quote codes and is not told', isCode ? code : undefined);
+}
+
+/**
+ * An error that is what it says and nothing else: no stack, no cause; its JSON has the message. Its properties are defined, because a frozen
+ * `Error.prototype` refuses an assignment.
+ */
+export function bareError(name: string, message: string, code?: string): Error {
+  const copy = new Error(message);
+  const define = (key: string, value: unknown, enumerable = false) =>
+    Object.defineProperty(copy, key, { value, enumerable, writable: true, configurable: true });
+  define('name', name);
+  define('stack', `${name}: ${message}`);
+  if (code !== undefined) define('code', code, true);
+  define('toJSON', () => (code === undefined ? { name, message } : { name, code, message }));
+  return copy;
+}
+
+/** As a URL, or as `key=value` of libpq, JDBC and ODBC, JSON included. */
+const URL_LIKE = /\b[a-z][a-z0-9+.-]*:\/\/\S+/gi;
+const PASSWORD =
+  /((?:password|passwd|pwd)(?:\s*=\s*|[\\"']{1,2}\s*:\s*))('(?:[^'\\]|\\.|'')*'?|"(?:[^"\\]|\\.|"")*"?|[^\s;,&]+)/gi;
+const MAX_MESSAGE = 300;
+
+/**
+ * A copy of somebody else's error that is safe to log: its name, its code and its message with connection strings and the
+ * given secrets blotted out, in their usual disguises too. Everything else is left behind, because clients attach arguments and databases attach rows.
+ */
+export function redacted(error: unknown, secrets: Iterable<string | null> = []): Error {
+  const source = isError(error) ? error : new Error('something that is not an Error was thrown');
+  const redaction = new Redaction(secrets);
+  const said = read(() => String(source.message)) ?? 'a message that cannot be read';
+  const message = redaction
+    .of(said)
+    .replace(URL_LIKE, '[redacted]')
+    .replace(PASSWORD, '$1[redacted]')
+    .slice(0, MAX_MESSAGE);
+  const safe = (text: unknown, shape: RegExp): text is string =>
+    typeof text === 'string' && shape.test(text) && redaction.of(text) === text;
+  const name = read(() => source.name);
+  const code = read(() => (source as { code?: unknown }).code);
+  const isCode = safe(code, /^[A-Z0-9_]{1,32}$/);
+  return bareError(safe(name, /^\w{1,64}$/) ? name : 'Error', message, isCode ? code : undefined);
+}
+
+/** Which rule of the database refused a row: the constraint that the error or its cause names, otherwise its code; `null` if it tells neither. */
+export function constraintOf(error: unknown, secrets: readonly (string | null)[]): string | null {
+  const cause = read(() => (error as { cause?: unknown }).cause);
+  const names = ['constraint', 'constraint_name', 'code'].flatMap((name) =>
+    [error, cause].map((source) => read(() => (source as Record<string, unknown>)[name])),
+  );
+  const isSafe = (name: unknown) =>
+    typeof name === 'string' && /^[\w$. -]{1,128}$/.test(name) && redacted(new Error(name), secrets).message === name;
+  return (names.find(isSafe) as string | undefined) ?? null;
+}

@@ -1,0 +1,95 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { MAX_PER_USER, MAX_TOTAL, textFault } from './check.js';
+import { isValidDate } from './foreign.js';
+
+/** One coupon of one user: what `save` stores and `issued` carries. */
+export interface Issuance {
+  /** 22 characters: minted from 132 random bits, or derived from campaign, user and request id. */
+  readonly id: string;
+  readonly campaignId: string;
+  readonly userId: string;
+  /** Which of the user's coupons this is, 1..`perUser`. */
+  readonly grant: number;
+  /** The number of the unit, 1..total; never in two hands. */
+  readonly serial: number;
+  /** The coupon code, or `null` where the campaign has none or it must not be shown yet. */
+  readonly code: string | null;
+  /** When the unit was reserved, by the clock of Redis. */
+  readonly issuedAt: Date;
+  /** The generation of the campaign's Redis state under which it was reserved. */
+  readonly epoch: string;
+  readonly state: 'reserved' | 'issued';
+}
+
+const ID_BYTES = 16;
+const ID_LENGTH = 22;
+/** 64 ids are 22 × 64 characters of 6 bits each. */
+const ENTROPY_BYTES = (ID_LENGTH * 64 * 6) / 8;
+let entropy = '';
+let used = 0;
+
+/** A new id: 132 random bits. They are drawn and written out for many ids at once, because each time has its price. */
+export function mintId(): string {
+  if (used === entropy.length) {
+    entropy = randomBytes(ENTROPY_BYTES).toString('base64url');
+    used = 0;
+  }
+  used += ID_LENGTH;
+  return entropy.slice(used - ID_LENGTH, used);
+}
+
+/** The id of a request: a repeat derives the same one, and nobody can derive another user's. */
+export function deriveId(campaignId: string, userId: string, requestId: string): string {
+  return createHash('sha256')
+    .update(JSON.stringify([campaignId, userId, requestId]))
+    .digest()
+    .subarray(0, ID_BYTES)
+    .toString('base64url');
+}
+
+/** The same issuance, committed. Written out, because a frozen object is slow to spread. */
+export function asIssued(reserved: Issuance): Issuance {
+  const { id, campaignId, userId, grant, serial, code, issuedAt, epoch } = reserved;
+  return { id, campaignId, userId, grant, serial, code, issuedAt, epoch, state: 'issued' };
+}
+
+/** The same issuance without its code, for whoever must not see it yet. */
+export function withoutCode(issuance: Issuance): Issuance {
+  const { id, campaignId, userId, grant, serial, issuedAt, epoch, state } = issuance;
+  return { id, campaignId, userId, grant, serial, code: null, issuedAt, epoch, state };
+}
+
+/**
+ * An own copy of a row that an adapter gave, or `null` if it is none that can be written to Redis: one that cannot be read back there would stand in the way
+ * of every batch of its user. Each property is read once, because a getter could say something else at the second look.
+ */
+export function ownRow(value: unknown): Issuance | null {
+  const { id, campaignId, userId, grant, serial, code, issuedAt, epoch } = (value ?? {}) as Partial<Issuance>;
+  const isWhole =
+    textFault(id) === null &&
+    !id!.includes(':') &&
+    typeof campaignId === 'string' &&
+    textFault(userId) === null &&
+    isWithin(grant, MAX_PER_USER) &&
+    isWithin(serial, MAX_TOTAL) &&
+    (code === null || textFault(code) === null) &&
+    typeof epoch === 'string' &&
+    isValidDate(issuedAt);
+  const issuedMs = isWhole ? Date.prototype.getTime.call(issuedAt) : -1;
+  if (!isWhole || issuedMs < 0) return null;
+  return Object.freeze({
+    id: id!,
+    campaignId,
+    userId: userId!,
+    grant,
+    serial,
+    code: code!,
+    issuedAt: new Date(issuedMs),
+    epoch,
+    state: 'issued',
+  });
+}
+
+function isWithin(value: unknown, most: number): value is number {
+  return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= most;
+}

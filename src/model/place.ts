@@ -1,0 +1,96 @@
+import { type Issuance, withoutCode } from './issuance.js';
+import type { IssueResult, NotReadyReason } from './result.js';
+
+/** Where somebody stands in line. */
+export interface Place {
+  /** What orders the line: a lower ticket is served before a higher one. Tickets of the draw are below 1, those of joining whole numbers from 1 on. */
+  readonly ticket: number;
+  /** 1 is the next to be let through. It never grows. `null` until the draw is done. */
+  readonly position: number | null;
+  /** In about how long, by the pace of the last half minute; ms. `null`: not known yet, or nobody is let through now. */
+  readonly etaMs: number | null;
+}
+
+export type Waiting = { readonly status: 'waiting' } & Place;
+
+/** What `join()` answers: a place in line, or what `issue()` would. `accepted`: already let through, and being saved. */
+export type JoinResult = Waiting | IssueResult;
+
+/** Why somebody is not in line any more although they were not let through. */
+export type LineEnd = 'left' | 'absent' | 'sold_out' | 'closed';
+
+/** What `leave()` answers: `left`, or why there was no place to give up; `none`: nobody knows of one. */
+export type LeaveResult =
+  | { readonly status: LineEnd | 'none' }
+  | { readonly status: 'reserved' | 'issued'; readonly issuances: readonly Issuance[] };
+
+/** What `watch()` tells, each time it differs from before. The last one is final. */
+export type WaitingChange =
+  | Waiting
+  /** Let through; the coupon is being saved. */
+  | { readonly status: 'reserved'; readonly issuance: Issuance }
+  /** The state in Redis cannot be trusted now; it is looked at again. */
+  | { readonly status: 'not_ready'; readonly reason: NotReadyReason }
+  | FinalChange;
+
+/**
+ * How waiting ended. `left`: by `leave()`. `absent`: without a sign of life for too long. `sold_out`, `closed`: there is nothing to wait for any more.
+ * `lost`: Redis lost the line, or an operator withdrew the coupon; join again. `none`: there was nothing to wait for when the watching began.
+ */
+export type FinalChange =
+  | { readonly status: 'issued'; readonly issuance: Issuance }
+  | { readonly status: LineEnd | 'lost' | 'none' };
+
+const FINAL: readonly string[] = ['issued', 'left', 'absent', 'sold_out', 'closed', 'lost', 'none'];
+
+export function isFinal(change: WaitingChange): change is FinalChange {
+  return FINAL.includes(change.status);
+}
+
+/** What is known of one user's standing at one instant. */
+export interface Standing {
+  readonly word: 'waiting' | 'held' | 'left' | 'absent' | 'none';
+  readonly place: (Place & { readonly id: string }) | null;
+  readonly issuances: readonly Issuance[];
+  /** Which making of the line this is; empty before anybody joined. */
+  readonly line: string;
+  /** Up to which ticket the line ended for want of anything to wait for, and why; 0 for never. */
+  readonly over: { readonly upTo: number; readonly why: 'sold_out' | 'closed' | null };
+  /** Why there is nothing to wait for now. */
+  readonly overNow: 'sold_out' | 'closed' | null;
+}
+
+/** The change that a standing means to one who saw `before` of it; `null` stands for nothing yet. */
+export function changeOf(now: Standing, before: Standing | null): WaitingChange {
+  const waited = before?.place ?? null;
+  const own = now.issuances.find(({ id }) => id === waited?.id);
+  if (own) return holding(own);
+  if (now.place) {
+    const { ticket, position, etaMs } = now.place;
+    return { status: 'waiting', ticket, position, etaMs };
+  }
+  const known = new Set(waited ? before!.issuances.map(({ id }) => id) : []);
+  const other = now.issuances.findLast(({ id }) => !known.has(id));
+  if (waited && (now.word === 'left' || now.word === 'absent')) return { status: now.word };
+  const { upTo, why } = now.over;
+  if (waited && why && now.line === before!.line && waited.ticket <= upTo) return { status: why };
+  // Redis had not known of a coupon that the user already had.
+  if (other) return holding(other);
+  if (waited) return { status: 'lost' };
+  return { status: now.word === 'left' || now.word === 'absent' ? now.word : (now.overNow ?? 'none') };
+}
+
+function holding(issuance: Issuance): WaitingChange {
+  return issuance.state === 'issued'
+    ? { status: 'issued', issuance }
+    : { status: 'reserved', issuance: withoutCode(issuance) };
+}
+
+/** Whether it need not be told again: a guess of the time alone is no change. */
+export function isSameChange(a: WaitingChange, b: WaitingChange): boolean {
+  if (a.status === 'waiting' && b.status === 'waiting') {
+    return a.ticket === b.ticket && a.position === b.position && (a.etaMs === null) === (b.etaMs === null);
+  }
+  if (a.status === 'not_ready' && b.status === 'not_ready') return a.reason === b.reason;
+  return a.status === b.status;
+}

@@ -1,0 +1,47 @@
+import { assertInteger, ownCopy } from './check.js';
+import { InvalidArgumentError } from './errors.js';
+import { type Instant, instantMs } from './instants.js';
+
+/**
+ * So many are let through at one instant, or every hour or every 24 hours (`day`) from one instant on, by the clock of Redis. Of a wave that came while no worker ran, the next
+ * one to run lets as many through; what a wave had left when nobody waited any more is gone.
+ */
+export type Wave =
+  | { readonly at: Instant; readonly count: number }
+  | { readonly from: Instant; readonly every: 'hour' | 'day'; readonly count: number };
+
+/** A wave in ms; `everyMs` is 0 for once. */
+export interface WaveTimes {
+  readonly fromMs: number;
+  readonly everyMs: number;
+  readonly count: number;
+}
+
+const EVERY = { hour: 3_600_000, day: 86_400_000 };
+const MOST_WAVES = 1_000;
+const MOST_ADMITTED = 10_000_000;
+
+/** Throws `InvalidArgumentError`. */
+export function checkedWaves(waves: readonly Wave[]): WaveTimes[] {
+  if (!Array.isArray(waves) || waves.length === 0 || waves.length > MOST_WAVES) {
+    throw new InvalidArgumentError(`waves must be an array of 1 to ${MOST_WAVES}`);
+  }
+  return waves.map((given: Wave, i) => {
+    const name = `waves[${i}]`;
+    const wave = ownCopy<{
+      at?: Instant | undefined;
+      from?: Instant | undefined;
+      every?: 'hour' | 'day' | undefined;
+      count: number;
+    }>(name, given, ['at', 'from', 'every', 'count']);
+    const { at, from, every, count } = wave;
+    assertInteger(`${name}.count`, count, 1, MOST_ADMITTED);
+    if (at !== undefined && from === undefined && every === undefined) {
+      return { fromMs: instantMs(`${name}.at`, at), everyMs: 0, count };
+    }
+    if (at !== undefined || (every !== 'hour' && every !== 'day')) {
+      throw new InvalidArgumentError(`${name} must have at, or from and every: 'hour' or 'day'`);
+    }
+    return { fromMs: instantMs(`${name}.from`, from), everyMs: EVERY[every], count };
+  });
+}

@@ -1,0 +1,125 @@
+import type { Campaign, CampaignRules } from '../model/campaign-rules.js';
+import { ownCopy } from '../model/check.js';
+import { CampaignConflictError, InvalidArgumentError, MisconfiguredError } from '../model/errors.js';
+import { METHODS } from '../model/methods.js';
+import type { PersistenceAdapter } from '../persistence/adapter.js';
+import { listRows } from '../persistence/list-rows.js';
+import { activate, assertSafeServer, assertSameRules, readCampaign, rebind, writeCampaign } from '../redis/admin.js';
+import { type CampaignState, notReady, type RedisContext } from '../redis/campaign-state.js';
+import type { Campaigns } from '../redis/campaigns.js';
+import { dropOver, findOver, register } from '../redis/registry.js';
+
+export interface OpenOptions {
+  /** The rows of the database do not matter: it is not asked for them. */
+  readonly isNew?: boolean | undefined;
+  /** `rebind`: binds a campaign that is bound to another database to the one of this process. */
+  readonly store?: 'rebind' | undefined;
+}
+
+export function checkedOpenOptions(given: OpenOptions): { isNew: boolean; rebind: boolean } {
+  const { isNew, store } = ownCopy('options', given, ['isNew', 'store']);
+  if (store !== undefined && store !== 'rebind') throw new InvalidArgumentError("store must be 'rebind'");
+  return { isNew: isNew === true, rebind: store === 'rebind' };
+}
+
+interface Opening {
+  readonly leaseMs: number;
+  readonly timeoutMs: number;
+  readonly persistence: PersistenceAdapter | undefined;
+  readonly unsafeRedis: boolean;
+  readonly isNew: boolean;
+  readonly rebind: boolean;
+}
+
+/**
+ * Writes the campaign in a state that never serves, and lets it serve only after the database was found empty: state that is missing in Redis
+ * must not be taken for a campaign that is new.
+ */
+export async function openCampaign(
+  context: RedisContext,
+  campaigns: Campaigns,
+  id: string,
+  rules: CampaignRules,
+  options: Opening,
+): Promise<{ status: 'opened' | 'exists'; campaign: Campaign }> {
+  const state = campaigns.state(id);
+  const { store } = context;
+  const unasked = (await store?.ask().catch(unlessMisconfigured)) ?? null;
+  if (!options.unsafeRedis) await assertSafeServer(state);
+  await context.rights.assert(state.keys, options.timeoutMs);
+  const status = await findOrWrite(context, state, rules, options);
+  assertSameRules(state, rules);
+  // While the database is away, a campaign that serves is found, and one that is said to be new is bound to none.
+  if (unasked && (options.rebind || !(state.verified || options.isNew))) throw unasked;
+  if (state.verified) {
+    if (options.rebind) await rebind(state, store?.identity ?? null);
+  } else {
+    if (!options.isNew) await assertNoRows(id, options.persistence, options.timeoutMs);
+    await dropOver(context, id);
+    await activate(state, store?.identity ?? null);
+    // A purge of the campaign that had this id before may have struck it off meanwhile.
+    await register(context, id);
+  }
+  const campaign = await readCampaign(state);
+  campaigns.keep(state);
+  // Another process may have let it serve, with another database.
+  await campaigns.equip(campaigns.known(id)!, 'brief');
+  return { status, campaign };
+}
+
+async function findOrWrite(
+  context: RedisContext,
+  state: CampaignState,
+  rules: CampaignRules,
+  { isNew, leaseMs }: Opening,
+): Promise<'opened' | 'exists'> {
+  const found = await state.refresh();
+  if (found === 'missing' && !isNew) await assertNotExpired(context, state.id);
+  if (found === 'missing') assertNotPast(state, rules);
+  await register(context, state.id);
+  if (found !== 'missing') {
+    if (typeof found === 'string') throw notReady(state.id, found);
+    return 'exists';
+  }
+  const status = await writeCampaign(state, rules, leaseMs);
+  await readCampaign(state);
+  return status;
+}
+
+/** Processes open their campaigns at every start. One whose keys expired after its close must not begin again by that. */
+async function assertNotExpired(context: RedisContext, id: string): Promise<void> {
+  const past = await findOver(context, id);
+  if (past.word !== 'expired') return;
+  throw new CampaignConflictError(
+    `campaign ${id} is over: it was closed at ${past.closedAt.toISOString()} and its keys expired; nothing was written. Take another id, or call purge() to use this one again`,
+  );
+}
+
+/** A campaign that would be over before it began is a mistake: a wrong year, a wrong zone. One that is there may be over; to find it is no mistake. */
+function assertNotPast({ id, readAtMs }: CampaignState, { closesAt }: CampaignRules): void {
+  if (closesAt === null || readAtMs < closesAt) return;
+  const [end, now] = [closesAt, readAtMs].map((ms) => new Date(ms).toISOString());
+  throw new InvalidArgumentError(
+    `closesAt ${end} is past, by the clock of Redis (${now}); campaign ${id} was not opened and nothing was written`,
+  );
+}
+
+function unlessMisconfigured(error: unknown): unknown {
+  if (error instanceof MisconfiguredError) throw error;
+  return error;
+}
+
+async function assertNoRows(
+  campaignId: string,
+  persistence: PersistenceAdapter | undefined,
+  timeoutMs: number,
+): Promise<void> {
+  if (!persistence?.list) return;
+  const otherwise = `campaign ${campaignId} does not serve until it was opened again`;
+  const list = persistence.list.bind(persistence);
+  const rows = await listRows(list, { campaignId, afterSerial: 0, limit: 1, timeoutMs, otherwise });
+  if (rows.length === 0) return;
+  throw new CampaignConflictError(
+    `the database holds issuances of campaign ${campaignId}, Redis holds no state of it: it is not new and does not serve. Make its state again with ${METHODS.rebuild}()`,
+  );
+}

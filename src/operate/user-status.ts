@@ -1,0 +1,30 @@
+import type { Issuance } from '../model/issuance.js';
+import type { Waiting } from '../model/place.js';
+import { findUser } from '../redis/admin.js';
+import type { Serving } from '../redis/serving.js';
+import type { WaitingRoom } from '../waiting-room/room.js';
+
+/** What `status()` answers. */
+export type UserStatus =
+  | {
+      /** `none`: nothing; `reserved`: nothing committed yet; `issued`: at least one is. */
+      readonly status: 'none' | 'reserved' | 'issued';
+      /** What the user holds, by grant; the code is `null` until the row is committed. */
+      readonly issuances: readonly Issuance[];
+    }
+  /** In line, whatever they hold besides. */
+  | (Waiting & { readonly issuances: readonly Issuance[] });
+
+export async function statusOf(serving: Serving, room: WaitingRoom, userId: string): Promise<UserStatus> {
+  const { state } = serving;
+  const held = state.rules.room ? [] : await findUser(state, userId);
+  // Under another epoch the campaign may have been made anew, with a waiting room.
+  const standing = state.rules.room ? await room.find(serving, userId) : null;
+  const issuances = standing?.issuances ?? held;
+  if (standing?.place) {
+    const { ticket, position, etaMs } = standing.place;
+    return { status: 'waiting', ticket, position, etaMs, issuances };
+  }
+  if (issuances.length === 0) return { status: 'none', issuances };
+  return { status: issuances.some(({ state }) => state === 'issued') ? 'issued' : 'reserved', issuances };
+}

@@ -1,0 +1,36 @@
+import { HookError } from '../model/errors.js';
+import { type Issuance, ownRow } from '../model/issuance.js';
+import type { PersistenceAdapter } from './adapter.js';
+import { askAdapter } from './ask-adapter.js';
+
+/** What `list` is asked for, and in which state its failure leaves things. */
+interface Page {
+  readonly campaignId: string;
+  readonly afterSerial: number;
+  readonly limit: number;
+  readonly timeoutMs: number;
+  readonly otherwise: string;
+}
+
+/** One page of rows, checked: rows that were skipped, repeated or made up would be sold again. Throws `HookError`, which quotes no row, and `MisconfiguredError`. */
+export async function listRows(list: PersistenceAdapter['list'] & {}, page: Page): Promise<readonly Issuance[]> {
+  const { campaignId, afterSerial, limit, otherwise } = page;
+  const rows = ownPage(await askAdapter('list', () => list(campaignId, { afterSerial, limit }), page), page);
+  if (rows) return rows;
+  throw new HookError(
+    `the adapter's list must answer issuances of the campaign in ascending order of serial, and no more than it was asked for; ${otherwise}`,
+  );
+}
+
+function ownPage(given: unknown, { campaignId, afterSerial, limit }: Page): Issuance[] | null {
+  if (!Array.isArray(given)) return null;
+  const rows: Issuance[] = [];
+  let last = afterSerial;
+  for (const one of given) {
+    const row = ownRow(one);
+    if (!row || row.campaignId !== campaignId || row.serial <= last || rows.length === limit) return null;
+    last = row.serial;
+    rows.push(row);
+  }
+  return rows;
+}

@@ -1,0 +1,101 @@
+import { InvalidArgumentError, MisconfiguredError, type NotSavedError } from '../../model/errors.js';
+import { isThenable } from '../../model/foreign.js';
+import { failureOf, Grants, misfitRefusal } from '../proof.js';
+import { notSavedError } from './errors.js';
+import type { MysqlLike } from './index.js';
+
+type Asked = Parameters<MysqlLike['query']>[0];
+type Answer = Awaited<ReturnType<MysqlLike['query']>>;
+
+/** A pool of `mysql2/promise`. */
+interface Pool {
+  getConnection(): Promise<Lent>;
+}
+
+/** A connection that a pool lends. */
+interface Lent extends MysqlLike {
+  release(): void;
+  destroy(): void;
+}
+
+/** After a fail-over a connection may be left on a server that is read only by now. The pool does not lend it again. */
+const READ_ONLY = [1290, 1792, 1836];
+
+/** A client of MySQL as the adapter asks it: on a pool it tells a statement that failed from a connection that was never granted. */
+export class MysqlClient {
+  /** Nobody's transaction is on the connections that a pool lends. */
+  readonly isPool: boolean;
+  readonly #client: MysqlLike;
+  readonly #pool: Pool | null;
+  readonly #grants = new Grants();
+
+  /** Throws `InvalidArgumentError`. */
+  constructor(client: MysqlLike) {
+    assertClient(client);
+    this.#client = client;
+    this.isPool = 'getConnection' in client;
+    this.#pool = this.isPool && isUntouched(client) ? client : null;
+  }
+
+  async query(asked: Asked): Promise<Answer> {
+    const answer = this.#pool ? await this.#onLent(this.#pool, asked) : await this.#ask(asked);
+    if (Array.isArray(answer) && answer.length >= 2) return answer;
+    throw misfit('resolve to [result, fields]');
+  }
+
+  /** What a failed statement proves; `null`: nobody knows whether it stored rows. */
+  notSaved(error: unknown): NotSavedError | null {
+    return this.#grants.refusal(error) ?? notSavedError(error);
+  }
+
+  /** The same of a statement that stores no row: there a client that does not fit is proof too. */
+  notBegun(error: unknown): NotSavedError | null {
+    return misfitRefusal(error) ?? this.notSaved(error);
+  }
+
+  #ask(asked: Asked): Promise<Answer> {
+    const answer: unknown = this.#client.query(asked);
+    if (!isThenable(answer)) throw misfit('return a promise');
+    return answer as Promise<Answer>;
+  }
+
+  async #onLent(pool: Pool, asked: Asked): Promise<Answer> {
+    const lent = await this.#grants.of(pool.getConnection());
+    try {
+      return await lent.query(asked);
+    } catch (error) {
+      if (READ_ONLY.includes(failureOf(error).errno)) lent.destroy();
+      throw error;
+    } finally {
+      lent.release();
+    }
+  }
+}
+
+/** A method of its own or of a proxy may do more than that of the pool, so it is the one to call. */
+function isUntouched(client: MysqlLike): client is MysqlLike & Pool {
+  const { query, getConnection } = (Object.getPrototypeOf(client) ?? {}) as Partial<MysqlLike & Pool>;
+  const own = client as Partial<Pool>;
+  return typeof getConnection === 'function' && client.query === query && own.getConnection === getConnection;
+}
+
+function misfit(must: string): MisconfiguredError {
+  return new MisconfiguredError(
+    `the client does not fit: its query() must ${must}, as that of a pool of \`mysql2/promise\` does`,
+  );
+}
+
+function assertClient(client: unknown): void {
+  const wanted = 'MysqlPersistence needs a client of `mysql2/promise`: a pool, as createPool(…)';
+  if (typeof (client as Partial<MysqlLike> | null | undefined)?.query !== 'function') {
+    throw new InvalidArgumentError(wanted);
+  }
+  if (typeof (client as { promise?: unknown }).promise === 'function') {
+    throw new InvalidArgumentError(
+      `${wanted}; this one is of \`mysql2\`, whose answers are no promises: give its .promise()`,
+    );
+  }
+  if ('totalCount' in (client as object) || 'connectionParameters' in (client as object)) {
+    throw new InvalidArgumentError(`${wanted}; this one is of PostgreSQL`);
+  }
+}

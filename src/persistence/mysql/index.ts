@@ -1,0 +1,304 @@
+import { NotSavedError } from '../../model/errors.js';
+import type { Issuance } from '../../model/issuance.js';
+import type { PersistenceAdapter, SaveVerdict } from '../adapter.js';
+import { explain, SKIPPED, withoutSkipped } from '../explain.js';
+import type { TableFormat } from '../fit.js';
+import { WIDTH } from './catalog.js';
+import { MysqlClient } from './client.js';
+import { isDeadlock, isDuplicate } from './errors.js';
+import { MysqlTable, quotedTable } from './table.js';
+
+export type { TableFormat } from '../fit.js';
+export { notSavedError } from './errors.js';
+export { createTableSql } from './table.js';
+
+/** What is asked of a MySQL client. Pool, PoolConnection and Connection of `mysql2/promise` fit. */
+export interface MysqlLike {
+  query(options: { sql: string; values: unknown[]; rowsAsArray: boolean }): Promise<[result: unknown, fields: unknown]>;
+}
+
+/** What the server says of a statement without rows. */
+interface Outcome {
+  readonly insertId: number | string;
+  readonly serverStatus: number;
+  readonly affectedRows?: number;
+}
+
+interface Row {
+  readonly campaign_id: Text;
+  readonly serial: number | string;
+  readonly user_id: Text;
+  readonly grant_no: number | string;
+  readonly id: Text;
+  readonly code: Text | null;
+  readonly epoch: Text;
+  readonly issued_at_ms: number | string;
+}
+type Text = Uint8Array | string;
+
+/** A unique key: its columns, and what an issuance has in them. */
+interface Key {
+  readonly columns: string;
+  readonly of: (one: Issuance) => Tuple;
+}
+type Tuple = readonly (string | number | null)[];
+
+const COLUMNS = 'campaign_id, serial, user_id, grant_no, id, code, issued_at, epoch';
+// The date as a number, because a client would read it in a time zone of its own.
+const SELECTED = `campaign_id, serial, user_id, grant_no, id, code, epoch, TIMESTAMPDIFF(MICROSECOND, '1970-01-01', issued_at) DIV 1000 AS issued_at_ms`;
+const BY_ID: Key = { columns: 'campaign_id, id', of: (one) => [one.campaignId, one.id] };
+const KEYS: readonly Key[] = [
+  BY_ID,
+  { columns: 'campaign_id, serial', of: (one) => [one.campaignId, one.serial] },
+  { columns: 'campaign_id, user_id, grant_no', of: (one) => [one.campaignId, one.userId, one.grant] },
+  { columns: 'campaign_id, code', of: (one) => [one.campaignId, one.code] },
+];
+/** Flags of the server's status. */
+const IN_TRANSACTION = 1;
+const AUTOCOMMIT = 2;
+const SAVED: SaveVerdict = Object.freeze({ verdict: 'saved' });
+const MAX_ATTEMPTS = 3;
+/** Issuances per look-up, so that one of long texts still fits in a packet. */
+const MAX_LOOK_UP = 1000;
+
+/**
+ * Saves issuances in MariaDB 10.6 or newer, or in MySQL 5.7 or newer. One statement per batch, a second one only where a row was there before.
+ * A deadlock has stored nothing, so the batch is sent again, up to three times in all.
+ *
+ * Give it a pool or a connection in autocommit. Inside an open transaction `issued` would not mean committed, so a client that is in one, or
+ * has autocommit off, is refused with `NotSavedError`. That check costs a round trip: with each batch, but on a pool only once.
+ *
+ * @example
+ * ```ts
+ * const persistence = new MysqlPersistence(createPool('mysql://shop@127.0.0.1/shop'));
+ * await persistence.createTable();
+ * ```
+ */
+export class MysqlPersistence implements PersistenceAdapter {
+  readonly #client: MysqlClient;
+  readonly #table: string;
+  readonly #made: MysqlTable;
+  #poolChecked = false;
+
+  constructor(client: MysqlLike, options: { table?: string | undefined } = {}) {
+    this.#client = new MysqlClient(client);
+    this.#table = quotedTable(options.table);
+    this.#made = new MysqlTable((sql, values) => this.#query(sql, values), options.table);
+  }
+
+  /**
+   * Creates the table with its keys if it is missing, and never alters a table that is there; ends with `checkTable()`. Any number of processes may call it
+   * at once, and a user without the right to create once the table is there. Rejects with `MisconfiguredError`, or with the client's own error.
+   */
+  async createTable(): Promise<TableFormat> {
+    return this.#made.create();
+  }
+
+  /**
+   * Adds the columns and unique keys that a table lacks, in one statement; removes nothing. Call it by hand or from a migration, not at each start. Ends with
+   * `checkTable()`. Rejects with `MisconfiguredError`, also if rows of the table forbid a key, or with the client's own error; then nothing was altered.
+   */
+  async upgradeTable(): Promise<TableFormat> {
+    return this.#made.upgrade();
+  }
+
+  /**
+   * Asks the server whether the table has what coupons need: columns that hold every value, a unique key for each promise, InnoDB, the rights of this user, and
+   * a binary log that takes its rows. Writes nothing. Four statements. Rejects with `MisconfiguredError`, which names what is missing and the
+   * statement that cures it, or with the client's own error.
+   */
+  async checkTable(): Promise<TableFormat> {
+    return this.#made.check();
+  }
+
+  /** `checkTable()`, as each process asks it once. */
+  async check(): Promise<TableFormat> {
+    return this.#made.check();
+  }
+
+  /**
+   * The random id that `createTable()` wrote beside the table, in `<table>_store`. Backups and replicas have the same. `null` for a table of release 0.1 or
+   * of a migration of your own, and for a user who may not read it. One statement.
+   */
+  async identity(): Promise<string | null> {
+    return this.#made.identity();
+  }
+
+  async save(issuances: readonly Issuance[], options: { signal: AbortSignal }): Promise<readonly SaveVerdict[]> {
+    if (issuances.length === 0) return [];
+    await this.#assertAutocommit();
+    const { insertId, serverStatus } = await this.#insertAll(issuances, options.signal);
+    if (serverStatus & IN_TRANSACTION) {
+      throw new Error('the rows are in an open transaction: it is not known whether it will be committed');
+    }
+    if (Number(insertId) === 0) return issuances.map(() => SAVED);
+    return withoutSkipped(issuances, await this.#explain(issuances), (one) => this.#saveAlone(one));
+  }
+
+  async list(campaignId: string, options: { afterSerial: number; limit: number }): Promise<readonly Issuance[]> {
+    const rows = await this.#query(
+      `SELECT ${SELECTED} FROM ${this.#table} WHERE campaign_id = ? AND serial > ? ORDER BY serial LIMIT ?`,
+      [Buffer.from(campaignId), options.afterSerial, options.limit],
+    );
+    return (rows as Row[]).map(toIssuance);
+  }
+
+  async find(issuances: readonly Issuance[]): Promise<readonly (Issuance | null)[]> {
+    const rows = await this.#lookUp([BY_ID], issuances);
+    const byId = new Map(rows.map((row) => [`${row.id}:${row.campaignId}`, row]));
+    return issuances.map(({ id, campaignId }) => byId.get(`${id}:${campaignId}`) ?? null);
+  }
+
+  /**
+   * Inserts what is new. IGNORE would also ignore text that is cut and values that are bent, so a row that is there already is updated to what it
+   * is, and LAST_INSERT_ID tells that this happened: `insertId` is 0 if every row is new, because nothing in this table is numbered by the server.
+   */
+  async #insertAll(issuances: readonly Issuance[], signal: AbortSignal): Promise<Outcome> {
+    // In one order, so that batches which share rows wait for each other instead of deadlocking.
+    const values = [...issuances].sort(byCampaignAndSerial).map(valuesOf);
+    const sql = `INSERT INTO ${this.#table} (${COLUMNS}) VALUES ? ON DUPLICATE KEY UPDATE serial = LAST_INSERT_ID(serial)`;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return (await this.#query(sql, [values])) as Outcome;
+      } catch (error) {
+        if (!isDeadlock(error) || attempt === MAX_ATTEMPTS || signal.aborted)
+          throw this.#client.notSaved(error) ?? error;
+      }
+    }
+  }
+
+  /** Without a word on duplicates the server says by an error that the row is one. `null`: it did not say how it ended. */
+  async #saveAlone(one: Issuance): Promise<SaveVerdict | null> {
+    const sql = `INSERT INTO ${this.#table} (${COLUMNS}) VALUES ?`;
+    try {
+      const { affectedRows } = (await this.#query(sql, [[valuesOf(one)]])) as Outcome;
+      return affectedRows === 1 ? SAVED : null;
+    } catch (error) {
+      if (!isDuplicate(error)) throw error;
+      // Unless the row in the way has come at this moment.
+      return (await this.#explain([one]))[0] ?? SKIPPED;
+    }
+  }
+
+  async #explain(issuances: readonly Issuance[]): Promise<(SaveVerdict | null)[]> {
+    const stored = await this.#storedBeside(issuances);
+    return issuances.map((one) =>
+      explain(
+        one,
+        keysOf(one).flatMap((key) => stored.get(key) ?? []),
+      ),
+    );
+  }
+
+  /**
+   * The rows that have a key in common with one of the issuances, by each of their keys. A row that was just committed may have stopped the insert
+   * and still be hidden from the statement after it, because InnoDB lets go of it a moment before it shows it. A read with a lock sees it.
+   */
+  async #storedBeside(issuances: readonly Issuance[]): Promise<Map<string, Issuance>> {
+    const stored = new Map<string, Issuance>();
+    for (const lock of ['', ' LOCK IN SHARE MODE']) {
+      const unexplained = issuances.filter((one) => !keysOf(one).some((key) => stored.has(key)));
+      for (const row of await this.#lookUp(KEYS, unexplained, lock)) {
+        for (const key of keysOf(row)) stored.set(key, row);
+      }
+    }
+    return stored;
+  }
+
+  /** The stored rows that have one of these keys in common with one of the issuances; a row may come more than once. */
+  async #lookUp(keys: readonly Key[], issuances: readonly Issuance[], lock = ''): Promise<Issuance[]> {
+    const found: Issuance[] = [];
+    for (let first = 0; first < issuances.length; first += MAX_LOOK_UP) {
+      const wanted = issuances.slice(first, first + MAX_LOOK_UP);
+      const asked = keys
+        .map(({ columns, of }) => ({ columns, tuples: wanted.map(of).filter(isWhole).map(asBytes) }))
+        .filter(({ tuples }) => tuples.length > 0);
+      const selects = asked.map(
+        ({ columns }) => `(SELECT ${SELECTED} FROM ${this.#table} WHERE (${columns}) IN (?)${lock})`,
+      );
+      const values = asked.map(({ tuples }) => tuples);
+      for (const row of (await this.#query(selects.join(' UNION ALL '), values)) as Row[]) found.push(toIssuance(row));
+    }
+    return found;
+  }
+
+  /** Connections of a pool are alike, and nobody's transaction is on the one that it lends: it is asked once. */
+  async #assertAutocommit(): Promise<void> {
+    if (this.#poolChecked) return;
+    try {
+      const { serverStatus } = (await this.#query('DO 0')) as Outcome;
+      if ((serverStatus & (IN_TRANSACTION | AUTOCOMMIT)) === AUTOCOMMIT) {
+        this.#poolChecked = this.#client.isPool;
+        return;
+      }
+    } catch (error) {
+      throw this.#client.notBegun(error) ?? error;
+    }
+    throw new NotSavedError('the client is in a transaction or has autocommit off: nothing would be committed', {
+      wholeBatch: true,
+    });
+  }
+
+  async #query(sql: string, values: unknown[] = []): Promise<unknown> {
+    const [result] = await this.#client.query({ sql, values, rowsAsArray: false });
+    return result;
+  }
+}
+
+/** A row without a code is in nobody's way because of it. */
+function isWhole(tuple: Tuple): boolean {
+  return !tuple.includes(null);
+}
+
+function asBytes(tuple: Tuple): unknown[] {
+  return tuple.map((value) => (typeof value === 'string' ? Buffer.from(value) : value));
+}
+
+function keysOf(one: Issuance): string[] {
+  const keys = KEYS.map(({ columns, of }) => [columns, ...of(one)]);
+  return keys.filter(isWhole).map((key) => JSON.stringify(key));
+}
+
+function byCampaignAndSerial(one: Issuance, other: Issuance): number {
+  if (one.campaignId === other.campaignId) return one.serial - other.serial;
+  return one.campaignId < other.campaignId ? -1 : 1;
+}
+
+/** As bytes, which no character set or SQL mode of a session changes on the way. */
+function valuesOf(one: Issuance): unknown[] {
+  return [
+    text('campaign_id', one.campaignId),
+    one.serial,
+    text('user_id', one.userId),
+    one.grant,
+    text('id', one.id),
+    one.code === null ? null : text('code', one.code),
+    one.issuedAt.toISOString().slice(0, 23).replace('T', ' '),
+    text('epoch', one.epoch),
+  ];
+}
+
+function text(column: keyof typeof WIDTH, value: string): Buffer {
+  const bytes = Buffer.from(value);
+  if (bytes.length <= WIDTH[column]) return bytes;
+  // A session without strict mode would cut it, and take two users for one.
+  throw new NotSavedError(`${column} has more than ${WIDTH[column]} bytes`, { permanent: true });
+}
+
+function toIssuance(row: Row): Issuance {
+  return {
+    id: textOf(row.id),
+    campaignId: textOf(row.campaign_id),
+    userId: textOf(row.user_id),
+    grant: Number(row.grant_no),
+    serial: Number(row.serial),
+    code: row.code === null ? null : textOf(row.code),
+    issuedAt: new Date(Number(row.issued_at_ms)),
+    epoch: textOf(row.epoch),
+    state: 'issued',
+  };
+}
+
+function textOf(value: Text): string {
+  return typeof value === 'string' ? value : Buffer.from(value).toString();
+}

@@ -1,0 +1,187 @@
+import { type Flaw, sameColumns } from '../fit.js';
+
+/** A column of the table: how it is made, and which types of a table that is there can hold it. */
+interface Column {
+  readonly name: string;
+  readonly made: string;
+  readonly fits: (type: string) => boolean;
+}
+
+/** What the catalogs say of a table. */
+export interface Found {
+  readonly kind: string;
+  readonly temporary: boolean;
+  readonly unlogged: boolean;
+  readonly inherited: boolean;
+  readonly role: string;
+  readonly columns: readonly FoundColumn[];
+  readonly keys: readonly FoundKey[];
+}
+
+interface FoundColumn {
+  readonly name: string;
+  readonly type: string;
+  readonly notNull: boolean;
+  /** A row that does not name it has a value there. */
+  readonly filled: boolean;
+  readonly generated: boolean;
+  readonly deterministic: boolean;
+  readonly select: boolean;
+  readonly insert: boolean;
+}
+
+interface FoundKey {
+  readonly name: string;
+  readonly columns: readonly string[];
+  /** Why it does not keep rows apart, or an empty string. */
+  readonly flaw: string;
+}
+
+export const COLUMNS: readonly Column[] = [
+  text('campaign_id', 64),
+  { name: 'serial', made: 'bigint NOT NULL', fits: (type) => ['bigint', 'numeric'].includes(type) },
+  text('user_id', 128),
+  { name: 'grant_no', made: 'integer NOT NULL', fits: (type) => /^(smallint|integer|bigint|numeric)$/.test(type) },
+  text('id', 64),
+  { ...text('code', 128), made: 'text COLLATE "C"' },
+  {
+    name: 'issued_at',
+    made: 'timestamptz(3) NOT NULL',
+    fits: (type) => /^timestamp(\([3-6]\))? with time zone$/.test(type),
+  },
+  text('epoch', 64),
+];
+
+export const KEYS: readonly (readonly string[])[] = [
+  ['campaign_id', 'serial'],
+  ['campaign_id', 'user_id', 'grant_no'],
+  ['campaign_id', 'code'],
+];
+
+function text(name: string, characters: number): Column {
+  const fits = (type: string) => {
+    const [, limit = characters] = /^(?:text|character varying(?:\((\d+)\))?)$/.exec(type) ?? [null, 0];
+    return Number(limit) >= characters;
+  };
+  return { name, made: 'text COLLATE "C" NOT NULL', fits };
+}
+
+/** The unique indexes of a table. One that is being built, is checked late, or leaves rows out keeps nothing apart. */
+export function keysSql(table: string): string {
+  return `SELECT i.indexrelid::regclass::text AS name, n.columns,
+    CASE WHEN NOT (i.indisvalid AND i.indisready AND i.indislive) THEN 'is invalid'
+      WHEN NOT i.indimmediate THEN 'is deferrable'
+      WHEN i.indexprs IS NOT NULL THEN 'is on an expression'
+      WHEN i.indpred IS NOT NULL AND NOT ('code' = ANY (n.columns) AND pg_get_expr(i.indpred, i.indrelid) = '(code IS NOT NULL)') THEN 'is partial'
+      WHEN coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::boolean, false) THEN 'is NULLS NOT DISTINCT'
+      WHEN EXISTS (SELECT FROM unnest(i.indcollation::oid[]) o JOIN pg_collation l ON l.oid = o WHERE NOT l.collisdeterministic)
+        THEN 'has a collation that takes different texts for the same'
+      ELSE '' END AS flaw
+    FROM pg_index i, LATERAL (SELECT coalesce(array_agg(a.attname::text ORDER BY a.attname::text), '{}') AS columns FROM pg_attribute a
+      WHERE a.attrelid = i.indrelid AND a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1])) n
+    WHERE i.indrelid = ${table} AND i.indisunique`;
+}
+
+/** All that is asked of a table, as JSON in `found`; no row where there is none. As text, because how JSON is parsed is a setting of the driver. */
+export function foundSql(table: string): string {
+  return `SELECT jsonb_build_object(
+    'kind', c.relkind, 'temporary', c.relpersistence = 't', 'role', quote_ident(current_user),
+    'unlogged', c.relpersistence = 'u' OR EXISTS (SELECT FROM pg_partition_tree(c.oid) p JOIN pg_class k ON k.oid = p.relid WHERE k.relpersistence = 'u'),
+    'inherited', c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits h WHERE h.inhparent = c.oid),
+    'columns', coalesce((SELECT jsonb_agg(jsonb_build_object(
+      'name', a.attname, 'notNull', a.attnotnull,
+      'type', CASE t.typtype WHEN 'd' THEN format_type(t.typbasetype, t.typtypmod) ELSE format_type(a.atttypid, a.atttypmod) END,
+      'filled', a.atthasdef OR a.attidentity <> '' OR t.typdefault IS NOT NULL,
+      'generated', a.attgenerated <> '' OR a.attidentity = 'a',
+      'deterministic', coalesce(l.collisdeterministic, true),
+      'select', has_column_privilege(c.oid, a.attnum, 'SELECT'), 'insert', has_column_privilege(c.oid, a.attnum, 'INSERT')))
+      FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_collation l ON l.oid = a.attcollation
+      WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '[]'),
+    'keys', coalesce((SELECT jsonb_agg(k) FROM (${keysSql('c.oid')}) k), '[]'))::text AS found
+  FROM pg_class c WHERE c.oid = ${table}`;
+}
+
+/** What a table lacks, in the words of an operator; `quoted` names it in statements. */
+export function flawsOf(found: Found | null, quoted: string): Flaw[] {
+  if (!found) return [{ what: 'it does not exist', cure: 'createTable()' }];
+  if (found.kind !== 'r' && found.kind !== 'p') {
+    return [{ what: 'it is not a table, so it has no unique keys', cure: 'name the table that holds the rows' }];
+  }
+  const there = new Map(found.columns.map((column) => [column.name, column]));
+  const keys = KEYS.filter((key) => key.every((name) => there.has(name)));
+  return [
+    ...flawsOfKind(found, quoted),
+    ...COLUMNS.flatMap((column) => flawsOfColumn(column, there.get(column.name), quoted)),
+    ...flawsOfRights(found, quoted),
+    ...flawsOfStrangers(found, quoted),
+    ...keys.flatMap((key) => flawsOfKey(key, found.keys, quoted)),
+  ];
+}
+
+function flawsOfKind({ temporary, unlogged, inherited }: Found, quoted: string): Flaw[] {
+  const flaws: Flaw[] = [];
+  if (temporary) flaws.push({ what: 'it is temporary', cure: 'drop it, and createTable()' });
+  if (unlogged) {
+    const what = 'it is unlogged: a crash of the server empties it';
+    flaws.push({ what, cure: `ALTER TABLE ${quoted} SET LOGGED` });
+  }
+  if (inherited) {
+    const what = 'other tables inherit from it, and its unique keys do not hold for their rows';
+    flaws.push({ what, cure: `ALTER TABLE … NO INHERIT ${quoted}` });
+  }
+  return flaws;
+}
+
+function flawsOfColumn({ name, made, fits }: Column, there: FoundColumn | undefined, quoted: string): Flaw[] {
+  const alter = `ALTER TABLE ${quoted} ALTER COLUMN ${name}`;
+  const retype = `${alter} TYPE ${made.replace(' NOT NULL', '')}`;
+  if (!there) return [{ what: `it has no column ${name}`, cure: `ALTER TABLE ${quoted} ADD COLUMN ${name} ${made}` }];
+  if (!fits(there.type)) return [{ what: `its column ${name} (${there.type}) cannot hold every value`, cure: retype }];
+  const flaws: Flaw[] = [];
+  if (!there.deterministic) {
+    flaws.push({ what: `the collation of its column ${name} takes different texts for the same`, cure: retype });
+  }
+  if (there.generated) {
+    flaws.push({ what: `its column ${name} is generated`, cure: `${alter} DROP EXPRESSION, or DROP IDENTITY` });
+  }
+  if (there.notNull && !made.includes('NOT NULL')) {
+    flaws.push({ what: `its column ${name} must have a value`, cure: `${alter} DROP NOT NULL` });
+  }
+  return flaws;
+}
+
+/** Of the columns that are used. */
+function flawsOfRights({ columns, role }: Found, quoted: string): Flaw[] {
+  const used = columns.filter(({ name }) => COLUMNS.some((one) => one.name === name));
+  const rights = (['select', 'insert'] as const).filter((right) => used.some((column) => !column[right]));
+  if (rights.length === 0) return [];
+  const names = rights.map((right) => right.toUpperCase());
+  return [
+    { what: `${role} may not ${names.join(' and ')}`, cure: `GRANT ${names.join(', ')} ON ${quoted} TO ${role}` },
+  ];
+}
+
+/** Columns of the user's own. */
+function flawsOfStrangers({ columns }: Found, quoted: string): Flaw[] {
+  return columns
+    .filter(({ name, notNull, filled }) => notNull && !filled && !COLUMNS.some((one) => one.name === name))
+    .map(({ name }) => ({
+      what: `its column ${name} has neither a default nor may it be NULL`,
+      cure: `ALTER TABLE ${quoted} ALTER COLUMN "${name}" DROP NOT NULL`,
+    }));
+}
+
+function flawsOfKey(columns: readonly string[], keys: readonly FoundKey[], quoted: string): Flaw[] {
+  const same = keys.filter((key) => sameColumns(key.columns, columns));
+  if (same.some(({ flaw }) => flaw === '')) return [];
+  const useless = same.map(({ name, flaw }) => `, for ${name} ${flaw}`).join('');
+  return [{ what: `it has no unique key on ${listed(columns)}${useless}`, cure: uniqueIndexSql(columns, quoted) }];
+}
+
+export function uniqueIndexSql(columns: readonly string[], quoted: string): string {
+  return `CREATE UNIQUE INDEX ON ${quoted} ${listed(columns)}`;
+}
+
+export function listed(columns: readonly string[]): string {
+  return `(${columns.join(', ')})`;
+}

@@ -1,0 +1,118 @@
+import { InvalidArgumentError, MisconfiguredError, type NotSavedError } from '../../model/errors.js';
+import { Grants, misfitRefusal } from '../proof.js';
+import { notSavedError } from './errors.js';
+import type { PostgresLike, PostgresResult } from './index.js';
+
+type Asked = Parameters<PostgresLike['query']> | [statement: { name: string; text: string; values: unknown[] }];
+
+/** A Pool of `pg`. */
+interface Pool {
+  connect(): Promise<Lent>;
+}
+
+/** A connection that a pool lends. */
+interface Lent {
+  query(...asked: Asked): Promise<PostgresResult>;
+  on(event: 'error', listener: () => void): unknown;
+  removeListener(event: 'error', listener: () => void): unknown;
+  release(failure?: unknown): void;
+}
+
+/** The last statement of each Client of `pg`, whoever sent it. */
+const turns = new WeakMap<PostgresLike, Promise<unknown>>();
+const ignore = () => {};
+
+/** A client of PostgreSQL as the adapter asks it: on a pool it tells a statement that failed from a connection that was never granted. */
+export class PostgresClient {
+  /** Nobody's transaction is on the connections that a pool lends. */
+  readonly isPool: boolean;
+  readonly #client: PostgresLike;
+  readonly #pool: Pool | null;
+  readonly #grants = new Grants();
+
+  /** Throws `InvalidArgumentError`. */
+  constructor(client: PostgresLike) {
+    assertClient(client);
+    this.#client = client;
+    this.isPool = 'totalCount' in client;
+    this.#pool = this.isPool && isUntouched(client) ? client : null;
+  }
+
+  async query(...asked: Asked): Promise<PostgresResult> {
+    const result = await this.#send(asked);
+    if (Array.isArray((result as Partial<PostgresResult> | null | undefined)?.rows)) return result;
+    throw new MisconfiguredError(
+      'the client is none of PostgreSQL: its query() must resolve to { rows }, as that of a Pool of `pg` does',
+    );
+  }
+
+  /** What a failed statement proves; `null`: nobody knows whether it stored rows. */
+  notSaved(error: unknown): NotSavedError | null {
+    return this.#grants.refusal(error) ?? notSavedError(error);
+  }
+
+  /** The same of a statement that stores no row: there a client that does not fit is proof too. */
+  notBegun(error: unknown): NotSavedError | null {
+    return misfitRefusal(error) ?? this.notSaved(error);
+  }
+
+  #send(asked: Asked): Promise<PostgresResult> {
+    if (this.#pool) return this.#onLent(this.#pool, asked);
+    if ('connectionParameters' in this.#client) return this.#inTurn(asked);
+    return ask(this.#client, asked);
+  }
+
+  async #onLent(pool: Pool, asked: Asked): Promise<PostgresResult> {
+    const lent = await this.#grants.of(pool.connect());
+    // If the connection breaks, the statement fails. Without a listener the process would end as well.
+    lent.on('error', ignore);
+    try {
+      const result = await lent.query(...asked);
+      lent.release();
+      return result;
+    } catch (error) {
+      lent.release(error ?? true);
+      throw error;
+    } finally {
+      lent.removeListener('error', ignore);
+    }
+  }
+
+  /** `pg` deprecates a Client that is asked before it has answered, and will refuse it. */
+  #inTurn(asked: Asked): Promise<PostgresResult> {
+    assertConnected(this.#client);
+    const before = turns.get(this.#client) ?? Promise.resolve();
+    const answer = before.then(() => ask(this.#client, asked));
+    turns.set(this.#client, answer.catch(ignore));
+    return answer;
+  }
+}
+
+/** A method of its own or of a proxy may do more than that of the pool, so it is the one to call. */
+function isUntouched(client: PostgresLike): client is PostgresLike & Pool {
+  const made = (Object.getPrototypeOf(client) ?? {}) as Partial<PostgresLike & Pool>;
+  const isPool = 'totalCount' in made && typeof made.connect === 'function';
+  return isPool && client.query === made.query && (client as Partial<Pool>).connect === made.connect;
+}
+
+function ask(client: PostgresLike, asked: Asked): Promise<PostgresResult> {
+  return (client as { query(...asked: Asked): Promise<PostgresResult> }).query(...asked);
+}
+
+function assertClient(client: unknown): void {
+  const wanted = 'PostgresPersistence needs a client with query(text, values): a Pool of `pg`, as new Pool(…)';
+  if (typeof (client as Partial<PostgresLike> | null | undefined)?.query !== 'function') {
+    const isFunction = typeof client === 'function';
+    throw new InvalidArgumentError(
+      `${wanted}${isFunction ? ', not its class and not the function of another driver' : ''}`,
+    );
+  }
+  if ('getConnection' in (client as object)) throw new InvalidArgumentError(`${wanted}; this one is of MySQL`);
+}
+
+/** A Client keeps statements until it is connected, for ever if need be. */
+function assertConnected(client: PostgresLike): void {
+  const { _connected, _connecting } = client as { _connected?: unknown; _connecting?: unknown };
+  if (_connected !== false || _connecting !== false) return;
+  throw new MisconfiguredError('the Client of `pg` is not connected: call its connect() first, or give a Pool');
+}

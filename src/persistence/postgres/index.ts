@@ -1,0 +1,253 @@
+import { NotSavedError } from '../../model/errors.js';
+import type { Issuance } from '../../model/issuance.js';
+import type { PersistenceAdapter, SaveVerdict } from '../adapter.js';
+import { explain, SKIPPED, withoutSkipped } from '../explain.js';
+import type { TableFormat } from '../fit.js';
+import { PostgresClient } from './client.js';
+import { MOMENTARY } from './errors.js';
+import { arraysOf, BATCH, Batch, InsertStatements, type Statement } from './insert.js';
+import { PostgresTable, quotedTable } from './table.js';
+
+export type { TableFormat } from '../fit.js';
+export { notSavedError } from './errors.js';
+export { createTableSql } from './table.js';
+
+/** What is asked of a PostgreSQL client. `pg`'s Pool and Client and PGlite fit. Its errors should carry the SQLSTATE as `code`: without it nobody knows what they prove. */
+export interface PostgresLike {
+  query(text: string, values?: unknown[]): Promise<PostgresResult>;
+}
+
+/** One that tells neither how many rows were written is asked once more for each batch. */
+export interface PostgresResult {
+  readonly rows: unknown[];
+  /** As `pg` tells it. */
+  readonly rowCount?: number | null | undefined;
+  /** As PGlite tells it. */
+  readonly affectedRows?: number | undefined;
+}
+
+export interface PostgresOptions {
+  /** `[schema.]name` in lower case; default `coupon_issuances`. */
+  readonly table?: string | undefined;
+  /**
+   * Names the statement of a save, so that each connection parses and plans it once: it saves most on small batches. Default `false`, because a
+   * pooler between your process and the server may hand the next statement to a connection that was never told of it. For `pg`.
+   */
+  readonly prepare?: boolean | undefined;
+}
+
+interface Row {
+  readonly id: string;
+  readonly campaign_id: string;
+  readonly user_id: string;
+  readonly grant_no: number | string;
+  readonly serial: number | string;
+  readonly code: string | null;
+  readonly issued_at_ms: number | string;
+  readonly epoch: string;
+}
+
+const UNIQUE_VIOLATION = '23505';
+/** After a conflict, so many batches are expected to have one too. */
+const WARY_FOR = 100;
+const SAVED: SaveVerdict = Object.freeze({ verdict: 'saved' });
+const SELECTED =
+  't.id, t.campaign_id, t.user_id, t.grant_no, t.serial, t.code, t.epoch, round(extract(epoch from t.issued_at) * 1000)::bigint AS issued_at_ms';
+
+/**
+ * Saves issuances in PostgreSQL 12 or newer. One statement per batch; where a row is taken two more, and the log of the server then has a line of a
+ * duplicate key.
+ *
+ * Give it a pool or a connection in autocommit. Inside an open transaction `issued` would not mean committed, so a client that is in one is
+ * refused with `NotSavedError`; on anything but a pool that check costs two more round trips per batch.
+ *
+ * @example
+ * ```ts
+ * const persistence = new PostgresPersistence(new Pool({ connectionString: process.env.DATABASE_URL }));
+ * await persistence.createTable();
+ * ```
+ */
+export class PostgresPersistence implements PersistenceAdapter {
+  readonly #client: PostgresClient;
+  readonly #table: string;
+  readonly #made: PostgresTable;
+  readonly #inserts: InsertStatements;
+  readonly #lookUp: string;
+  readonly #prepare: boolean;
+  #wary = 0;
+
+  constructor(client: PostgresLike, options: PostgresOptions = {}) {
+    this.#client = new PostgresClient(client);
+    this.#prepare = options.prepare ?? false;
+    this.#table = quotedTable(options.table);
+    this.#made = new PostgresTable(this.#client, options.table);
+    this.#inserts = new InsertStatements(this.#table);
+    this.#lookUp = [
+      't.serial = n.serial',
+      't.user_id = n.user_id AND (t.grant_no = n.grant_no OR t.id = n.id)',
+      't.code = n.code',
+    ]
+      .map(
+        (match) =>
+          `SELECT n.ord, ${SELECTED} FROM ${BATCH} JOIN ${this.#table} t ON t.campaign_id = n.campaign_id AND ${match}`,
+      )
+      .join(' UNION ALL ');
+  }
+
+  /**
+   * Creates the table with its keys if it is missing, and never alters a table that is there; ends with `checkTable()`. Any number of processes may call it
+   * at once, and a role that may only SELECT and INSERT once the table is there. Two or three statements. Rejects with `MisconfiguredError`, or with the
+   * client's own error.
+   */
+  async createTable(): Promise<TableFormat> {
+    return this.#made.create();
+  }
+
+  /**
+   * Adds the columns and unique keys that a table lacks, in one transaction; removes nothing. Writing to the table waits until the keys are built.
+   * Call it by hand or from a migration, not at each start. Ends with `checkTable()`. Rejects with `MisconfiguredError`, also if rows of the table
+   * forbid a key, or with the client's own error; then nothing was altered.
+   */
+  async upgradeTable(): Promise<TableFormat> {
+    return this.#made.upgrade();
+  }
+
+  /**
+   * Asks the catalogs whether the table has what coupons need: columns that hold every value, a unique key for each promise, and the rights of this role.
+   * Writes nothing. One statement. Rejects with `MisconfiguredError`, which names what is missing and the statement that cures it, or with the
+   * client's own error.
+   */
+  async checkTable(): Promise<TableFormat> {
+    return this.#made.check();
+  }
+
+  /** `checkTable()`, as each process asks it once. */
+  async check(): Promise<TableFormat> {
+    return this.#made.check();
+  }
+
+  /**
+   * The random id that `createTable()` wrote beside the table, in `<table>_store`. Backups and replicas have the same. `null` for a table of release 0.1 or
+   * of a migration of your own. Two statements.
+   */
+  async identity(): Promise<string | null> {
+    return this.#made.identity();
+  }
+
+  async save(issuances: readonly Issuance[]): Promise<readonly SaveVerdict[]> {
+    if (issuances.length === 0) return [];
+    await this.#assertAutocommit();
+    const written = await this.#insertAll(new Batch(issuances));
+    if (written === issuances.length) return issuances.map(() => SAVED);
+    return withoutSkipped(issuances, await this.#explain(issuances), (one) => this.#saveAlone(one));
+  }
+
+  async list(campaignId: string, options: { afterSerial: number; limit: number }): Promise<readonly Issuance[]> {
+    if (options.afterSerial === 0) await this.#made.assertVisible();
+    const { rows } = await this.#client.query(
+      `SELECT ${SELECTED} FROM ${this.#table} t WHERE t.campaign_id = $1 AND t.serial > $2 ORDER BY t.serial LIMIT $3`,
+      [campaignId, options.afterSerial, options.limit],
+    );
+    return (rows as Row[]).map(toIssuance);
+  }
+
+  async find(issuances: readonly Issuance[]): Promise<readonly (Issuance | null)[]> {
+    const { rows } = await this.#client.query(this.#lookUp, arraysOf(issuances));
+    const byId = new Map((rows as Row[]).map((row) => [`${row.id}:${row.campaign_id}`, toIssuance(row)]));
+    return issuances.map(({ id, campaignId }) => byId.get(`${id}:${campaignId}`) ?? null);
+  }
+
+  /**
+   * Nearly always every row is new, and then an INSERT that need not look first costs the server a third less. One that finds a row taken stores nothing and
+   * says so; what can skip rows is sent instead, and for some time after.
+   */
+  async #insertAll(batch: Batch): Promise<number | null> {
+    const { plain, skipping } = this.#inserts.of(batch);
+    if (this.#wary > 0) {
+      this.#wary--;
+    } else {
+      try {
+        return await this.#sendInsert(plain, batch);
+      } catch (error) {
+        // A client that does not tell why it failed may have met a row that is taken as well.
+        if (['', UNIQUE_VIOLATION].includes(codeOf(error))) this.#wary = WARY_FOR;
+        if (codeOf(error) !== UNIQUE_VIOLATION) throw this.#client.notSaved(error) ?? error;
+      }
+    }
+    try {
+      return await this.#sendInsert(skipping, batch);
+    } catch (error) {
+      throw this.#client.notSaved(error) ?? error;
+    }
+  }
+
+  /** A dead-lock or a serialization failure proves that nothing was stored, and may not come again. */
+  async #sendInsert(statement: Statement, batch: Batch, tries = 3): Promise<number | null> {
+    try {
+      const { rowCount, affectedRows } = await this.#query(statement, batch.values);
+      return rowCount ?? affectedRows ?? null;
+    } catch (error) {
+      if (tries > 1 && MOMENTARY.includes(codeOf(error))) return this.#sendInsert(statement, batch, tries - 1);
+      throw error;
+    }
+  }
+
+  #query({ name, text }: Statement, values: unknown[]): Promise<PostgresResult> {
+    if (!this.#prepare) return this.#client.query(text, values);
+    return this.#client.query({ name, text, values });
+  }
+
+  /** `null`: the client does not tell whether it was skipped. */
+  async #saveAlone(one: Issuance): Promise<SaveVerdict | null> {
+    const written = await this.#sendInsert(this.#inserts.of(new Batch([one])).skipping, new Batch([one]));
+    if (written === 1) return SAVED;
+    const [verdict] = await this.#explain([one]);
+    return verdict ?? (written === 0 ? SKIPPED : null);
+  }
+
+  /** A second statement, because the first cannot see what a concurrent transaction has just committed. */
+  async #explain(issuances: readonly Issuance[]): Promise<(SaveVerdict | null)[]> {
+    const { rows } = await this.#client.query(this.#lookUp, arraysOf(issuances));
+    const found = new Map<number, Issuance[]>();
+    for (const row of rows as (Row & { ord: number | string })[]) {
+      const ord = Number(row.ord) - 1;
+      found.set(ord, [...(found.get(ord) ?? []), toIssuance(row)]);
+    }
+    return issuances.map((issuance, i) => explain(issuance, found.get(i) ?? []));
+  }
+
+  /** A setting that is local to the transaction is gone in the next statement, unless both are in the same one. */
+  async #assertAutocommit(): Promise<void> {
+    if (this.#client.isPool) return;
+    const mark = String(Math.random());
+    try {
+      await this.#client.query(`SELECT set_config('coupon_issuer.mark', $1, true)`, [mark]);
+      const { rows } = await this.#client.query(`SELECT current_setting('coupon_issuer.mark', true) AS mark`);
+      if ((rows[0] as { mark: string | null }).mark !== mark) return;
+    } catch (error) {
+      throw this.#client.notBegun(error) ?? error;
+    }
+    throw new NotSavedError('the client is inside an open transaction, so nothing would be committed', {
+      wholeBatch: true,
+    });
+  }
+}
+
+function codeOf(error: unknown): string {
+  const code = (error as { code?: unknown | undefined } | null)?.code;
+  return typeof code === 'string' ? code : '';
+}
+
+function toIssuance(row: Row): Issuance {
+  return {
+    id: row.id,
+    campaignId: row.campaign_id,
+    userId: row.user_id,
+    grant: Number(row.grant_no),
+    serial: Number(row.serial),
+    code: row.code,
+    issuedAt: new Date(Number(row.issued_at_ms)),
+    epoch: row.epoch,
+    state: 'issued',
+  };
+}

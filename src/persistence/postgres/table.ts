@@ -1,0 +1,153 @@
+import { randomBytes } from 'node:crypto';
+import { MisconfiguredError } from '../../model/errors.js';
+import { formatOf, type TableFormat } from '../fit.js';
+import { COLUMNS, type Found, flawsOf, foundSql, KEYS, keysSql, listed, uniqueIndexSql } from './catalog.js';
+
+/** What is needed of a client here. */
+interface Client {
+  query(text: string, values?: unknown[]): Promise<{ readonly rows: unknown[] }>;
+}
+
+const DEFAULT = 'coupon_issuances';
+const TABLE = /^([a-z_][a-z0-9_]{0,62}\.)?[a-z_][a-z0-9_]{0,54}$/;
+/** Any number will do, as long as all processes that make a table take the same. */
+const LOCK = 7_130_468_215;
+const UNIQUE_VIOLATION = '23505';
+/** A row if there are policies for this role, and not one that shows every row and none that takes some away again. */
+const HIDDEN = `SELECT quote_ident(current_user) AS role
+  FROM (SELECT coalesce(bool_or(shows) FILTER (WHERE p.polpermissive), false) AND coalesce(bool_and(shows) FILTER (WHERE NOT p.polpermissive), true) AS all_shown
+    FROM pg_policy p, LATERAL (SELECT pg_get_expr(p.polqual, p.polrelid) = 'true' AS shows) s
+    WHERE p.polrelid = to_regclass($1) AND p.polcmd IN ('r', '*')
+      AND EXISTS (SELECT FROM unnest(p.polroles) r WHERE r = 0 OR pg_has_role(r, 'USAGE'))) policies
+  WHERE row_security_active(to_regclass($1)) AND NOT all_shown`;
+
+/**
+ * The table and its unique keys in one statement, for a migration of your own. They are what makes overselling impossible, whatever happens to Redis.
+ * PostgreSQL names the keys, so they do not collide with the keys of a table that was renamed.
+ * `table` matches `[schema.]name` in lower case, default `coupon_issuances`; anything else is a `TypeError`.
+ *
+ * @example
+ * ```ts
+ * console.log(createTableSql({ table: 'shop.coupon_issuances' }));
+ * ```
+ */
+export function createTableSql(options: { table?: string | undefined } = {}): string {
+  const [primary, ...others] = KEYS.map(listed);
+  const lines = [
+    ...COLUMNS.map(({ name, made }) => `${name.padEnd(11)} ${made}`),
+    `PRIMARY KEY ${primary}`,
+    ...others.map((columns) => `UNIQUE ${columns}`),
+  ];
+  return `CREATE TABLE IF NOT EXISTS ${quotedTable(options.table)} (\n  ${lines.join(',\n  ')}\n);\n`;
+}
+
+/** The table as SQL names it. Throws `TypeError`. */
+export function quotedTable(table = DEFAULT): string {
+  if (!TABLE.test(table)) throw new TypeError('table must match [schema.]name, lower case letters, digits and _');
+  return `"${table.replace('.', '"."')}"`;
+}
+
+/** The table of an adapter: how it is made, altered and judged. */
+export class PostgresTable {
+  readonly #client: Client;
+  readonly #name: string;
+  readonly #quoted: string;
+  /** A table of one row, which says which database this is. */
+  readonly #store: string;
+  #visible = false;
+
+  constructor(client: Client, table = DEFAULT) {
+    this.#client = client;
+    this.#name = table;
+    this.#quoted = quotedTable(table);
+    this.#store = this.#quoted.replace(/"$/, '_store"');
+  }
+
+  /** A table that is there is only judged, so a role without the right to create may call it. */
+  async create(): Promise<TableFormat> {
+    if (!(await this.#exists())) {
+      try {
+        await this.#client.query(block(this.#creation));
+      } catch (error) {
+        // A process of another version, which takes no lock, may have made it at this moment.
+        if (!(await this.#exists().catch(() => false))) throw error;
+      }
+    }
+    return this.check();
+  }
+
+  async upgrade(): Promise<TableFormat> {
+    const columns = COLUMNS.map(({ name, made }) => `ADD COLUMN IF NOT EXISTS ${name} ${made}`);
+    const addColumns = `ALTER TABLE ${this.#quoted} ${columns.join(', ')};`;
+    try {
+      await this.#client.query(block([...this.#creation, addColumns, ...KEYS.map((key) => this.#addKey(key))]));
+    } catch (error) {
+      if ((error as { code?: unknown } | null)?.code !== UNIQUE_VIOLATION) throw error;
+      // The error of the database quotes the row.
+      throw new MisconfiguredError(
+        `the table ${this.#name} has rows that are the same under ${KEYS.map(listed).join(' or ')}, so nothing was altered: look for them, and then upgrade again`,
+      );
+    }
+    return this.check();
+  }
+
+  /** Rejects with `MisconfiguredError` if the table is not fit, and with the client's own error if it could not be asked. */
+  async check(): Promise<TableFormat> {
+    const { rows } = await this.#client.query(foundSql('to_regclass($1)'), [this.#quoted]);
+    const [row] = rows as { found: string }[];
+    const found = row ? (JSON.parse(row.found) as Found) : null;
+    return formatOf(this.#name, flawsOf(found, this.#quoted));
+  }
+
+  /** `null` where there is no such row, or this role may not read it. */
+  async identity(): Promise<string | null> {
+    const there = `SELECT has_table_privilege(to_regclass($1), 'SELECT') AS readable`;
+    const [found] = (await this.#client.query(there, [this.#store])).rows as { readable: boolean | null }[];
+    if (!found?.readable) return null;
+    const [row] = (await this.#client.query(`SELECT id FROM ${this.#store}`)).rows as { id: string }[];
+    return row?.id ?? null;
+  }
+
+  /** Rows that a policy hides would be taken for rows that are not there. Asked until it is known to hide none. Throws `MisconfiguredError`. */
+  async assertVisible(): Promise<void> {
+    if (this.#visible) return;
+    const { rows } = await this.#client.query(HIDDEN, [this.#quoted]);
+    const [row] = rows as { role: string }[];
+    this.#visible = !row;
+    if (!row) return;
+    const cure = `CREATE POLICY … ON ${this.#quoted} FOR SELECT TO ${row.role} USING (true)`;
+    throw new MisconfiguredError(
+      `row security of the table ${this.#name} may hide rows from ${row.role}, so nobody knows what was issued (cure: ${cure}, or ALTER ROLE ${row.role} BYPASSRLS)`,
+    );
+  }
+
+  async #exists(): Promise<boolean> {
+    const { rows } = await this.#client.query('SELECT to_regclass($1) IS NOT NULL AS there', [this.#quoted]);
+    return (rows[0] as { there: boolean }).there;
+  }
+
+  get #creation(): string[] {
+    const id = randomBytes(16).toString('hex');
+    return [
+      `CREATE TABLE IF NOT EXISTS ${this.#store} (one boolean PRIMARY KEY DEFAULT true CHECK (one), id text NOT NULL);`,
+      `INSERT INTO ${this.#store} (id) VALUES ('${id}') ON CONFLICT DO NOTHING;`,
+      `GRANT SELECT ON ${this.#store} TO PUBLIC;`,
+      createTableSql({ table: this.#name }),
+    ];
+  }
+
+  #addKey(columns: readonly string[]): string {
+    const names = columns.map((name) => `'${name}'`).sort();
+    const keys = keysSql(`'${this.#quoted}'::regclass`);
+    const there = `SELECT FROM (${keys}) k WHERE k.flaw = '' AND k.columns = ARRAY[${names.join(', ')}]`;
+    return `IF NOT EXISTS (${there}) THEN ${uniqueIndexSql(columns, this.#quoted)}; END IF;`;
+  }
+}
+
+/**
+ * One statement, so one transaction, which any driver and pooler lets pass. IF NOT EXISTS of PostgreSQL does not wait for others, so processes that start
+ * at once wait for each other here.
+ */
+function block(steps: readonly string[]): string {
+  return `DO $block$ BEGIN PERFORM pg_advisory_xact_lock(${LOCK}); ${steps.join(' ')} END $block$`;
+}

@@ -1,0 +1,214 @@
+import { tell } from '../flow/progress.js';
+import type { Source } from '../flow/source.js';
+import {
+  type Campaign,
+  type CampaignDefinition,
+  type CampaignRules,
+  generationOf,
+  toRules,
+} from '../model/campaign-rules.js';
+import { assertBoolean, assertFunction, assertSignal, ownCopy } from '../model/check.js';
+import { CampaignConflictError, InvalidArgumentError, MisconfiguredError } from '../model/errors.js';
+import { type Emit, type IssuanceRef, refOf } from '../model/events.js';
+import type { Issuance } from '../model/issuance.js';
+import { newCodeFault } from '../model/new-code.js';
+import { assertCodes, type CodeSource, chunksOf } from '../operate/load-codes.js';
+import type { PersistenceAdapter } from '../persistence/adapter.js';
+import { listRows } from '../persistence/list-rows.js';
+import { assertSafeServer, readCampaign } from '../redis/admin.js';
+import type { CampaignState, RedisContext } from '../redis/campaign-state.js';
+import type { Campaigns } from '../redis/campaigns.js';
+import {
+  areKnown,
+  beginRebuild,
+  finishRebuild,
+  highestPromised,
+  keepKnown,
+  keepPromised,
+  loadRebuilt,
+  type Run,
+  writeRows,
+} from '../redis/rebuild.js';
+import { dropOver, register } from '../redis/registry.js';
+
+export interface RebuildOptions {
+  /** For a pool, and needed there: the codes that may be given out. Those that the database or a reservation has are skipped; leave out what was withdrawn. */
+  readonly codes?: CodeSource | undefined;
+  /**
+   * Takes codes that `loadCodes` would refuse without the same option, also where neither the database nor Redis has them. Default: such a code is taken only
+   * if it is in a row or was known before.
+   */
+  readonly asTheyAre?: boolean | undefined;
+  /** Called after each chunk and not awaited. If it throws, the rebuild ends with that error; a promise that it returns may reject. */
+  readonly onProgress?: ((progress: RebuildProgress) => void) | undefined;
+  /** Ends the rebuild between two steps, and at once while the source of codes is silent. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface RebuildProgress {
+  /** Which part is under way: what Redis still had, the rows of the database, the codes of the pool. */
+  readonly phase: 'reservations' | 'rows' | 'codes';
+  /** Rows, or codes, that this run has looked at. */
+  readonly done: number;
+}
+
+export interface RebuildResult {
+  readonly campaign: Campaign;
+  /** Rows that this run wrote to Redis. */
+  readonly rows: number;
+  /** Reservations that Redis still had and no unit was left for: their users were told `accepted`. */
+  readonly lost: readonly IssuanceRef[];
+}
+
+export interface RebuildParts {
+  readonly context: RedisContext;
+  readonly campaigns: Campaigns;
+  readonly persistence?: PersistenceAdapter | undefined;
+  readonly leaseMs: number;
+  readonly timeoutMs: number;
+  readonly unsafeRedis?: 'allow' | 'refuse' | undefined;
+  readonly emit: Emit;
+}
+
+const PAGE = 500;
+/** Far beyond any clock. What a row says beyond it is no generation, and would leave none to follow it. */
+const MOST_GENERATIONS = 2 ** 52;
+
+export function checkedRebuildOptions(given: RebuildOptions): RebuildOptions {
+  const options = ownCopy('options', given, ['codes', 'asTheyAre', 'onProgress', 'signal']);
+  assertBoolean('asTheyAre', options.asTheyAre);
+  assertFunction('onProgress', options.onProgress);
+  assertSignal(options.signal);
+  return options;
+}
+
+/** Codes are for a pool, and a pool needs them. `codes` is `null` where none were given. */
+function assertRebuildable(codes: Source | null, kind: CampaignRules['kind']): void {
+  if (codes && kind !== 'codes') throw new InvalidArgumentError('codes are for a campaign whose stock is a pool');
+  if (!codes && kind === 'codes') {
+    throw new InvalidArgumentError('a pool is rebuilt from its codes: give all that may be given out, or []');
+  }
+  if (codes) assertCodes(codes, true);
+}
+
+/**
+ * Makes a campaign's state in Redis again: what Redis still knows of promises, then the rows of the database, then the codes of a pool. Nothing serves
+ * before all of it is there, and no step of the old epoch counts any more.
+ */
+export async function rebuild(
+  definition: CampaignDefinition,
+  options: RebuildOptions,
+  codes: Source | null,
+  parts: RebuildParts,
+): Promise<RebuildResult> {
+  const { id, rules } = toRules(definition, parts.context.has);
+  assertRebuildable(codes, rules.kind);
+  codes?.endWith(options.signal);
+  const { context, campaigns, persistence, emit } = parts;
+  if (!persistence?.list) {
+    throw new MisconfiguredError(
+      'rebuild needs a persistence adapter with list: without it nobody knows what was issued',
+    );
+  }
+  // It is bound to the database that it is made from.
+  await context.store?.ask();
+  const state = campaigns.state(id);
+  if (parts.unsafeRedis !== 'allow') await assertSafeServer(state);
+  await register(context, id);
+  let run = await beginRebuild(state, rules, parts.leaseMs);
+  // An earlier campaign of this id that is over says nothing of the one that is made now. Only now nobody can purge that one any more.
+  await dropOver(context, id);
+  const step = (phase: RebuildProgress['phase'], done: number) => {
+    tell(options.onProgress, { phase, done });
+    options.signal?.throwIfAborted();
+  };
+  options.signal?.throwIfAborted();
+  if (run.phase === 'old') while (await keepPromised(state, run)) step('reservations', 0);
+  let rows = 0;
+  if (['old', 'rows'].includes(run.phase)) ({ run, rows } = await copyRows(id, rules, run, parts, step));
+  if (codes) await copyCodes(state, run, codes, options, step);
+  const { lost, exhausted } = await finishRebuild(state, run);
+  if (exhausted) emit({ type: 'exhausted', campaignId: id });
+  const campaign = await readCampaign(state);
+  campaigns.keep(state);
+  return { campaign, rows, lost: lost.map(refOf) };
+}
+
+type Step = (phase: RebuildProgress['phase'], done: number) => void;
+
+async function copyRows(
+  id: string,
+  rules: CampaignRules,
+  first: Run,
+  parts: RebuildParts,
+  step: Step,
+): Promise<{ run: Run; rows: number }> {
+  const state = parts.campaigns.state(id);
+  let run = first;
+  let cursor = run.cursor;
+  let done = 0;
+  for (;;) {
+    const page = await list(id, cursor, parts);
+    if (page.length === 0) break;
+    // Other processes have seen this generation, and follow no lower one. Redis may have lost the counter, and its clock may have been set back.
+    const highest = Math.max(...page.map(generationOfRow));
+    if (highest >= generationOf(run.epoch)) run = await beginRebuild(state, rules, parts.leaseMs, highest);
+    await writeRows(state, run, cursor, page.at(-1)!.serial, page);
+    cursor = page.at(-1)!.serial;
+    done += page.length;
+    step('rows', done);
+  }
+  // Beyond the last row there may be units that are only promised.
+  const promised = await highestPromised(state, run, cursor);
+  if (promised > cursor) await writeRows(state, run, cursor, promised, []);
+  return { run, rows: done };
+}
+
+/** 0 for a row that was not written under an epoch. */
+function generationOfRow({ epoch }: Issuance): number {
+  const generation = generationOf(epoch);
+  return generation <= MOST_GENERATIONS ? generation : 0;
+}
+
+async function copyCodes(
+  state: CampaignState,
+  run: Run,
+  codes: Source,
+  options: RebuildOptions,
+  step: Step,
+): Promise<void> {
+  const loaded = ['known', 'end', 'losers'].includes(run.phase);
+  for await (const { offset, chunk } of loaded ? [] : chunksOf(codes, true)) {
+    if (!options.asTheyAre) await assertNoneNewIsBad(state, run, offset, chunk);
+    await loadRebuilt(state, run, chunk);
+    step('codes', offset + chunk.length);
+  }
+  while (await keepKnown(state, run)) step('codes', 0);
+}
+
+/** A code with a mark that nobody sees may be the one that was given out. If nobody knows it, it is a second copy of another code. */
+async function assertNoneNewIsBad(state: CampaignState, run: Run, offset: number, chunk: readonly string[]) {
+  const bad = chunk.flatMap((code, i) =>
+    newCodeFault(code) ? [{ code, name: `code ${offset + i + 1} of the list` }] : [],
+  );
+  const known =
+    bad.length > 0
+      ? await areKnown(
+          state,
+          run,
+          bad.map(({ code }) => code),
+        )
+      : [];
+  const unknown = bad.find((_, i) => !known[i]);
+  if (!unknown) return;
+  throw new CampaignConflictError(
+    `${unknown.name} ${newCodeFault(unknown.code)}, and campaign ${state.id} never had it; it does not serve until rebuild was run again, ` +
+      'with a clean list, or with asTheyAre: true',
+  );
+}
+
+function list(campaignId: string, afterSerial: number, { persistence, timeoutMs }: RebuildParts) {
+  const otherwise = `campaign ${campaignId} does not serve until rebuild was run again, which goes on where it stopped`;
+  const ask = persistence!.list!.bind(persistence);
+  return listRows(ask, { campaignId, afterSerial, limit: PAGE, timeoutMs, otherwise });
+}

@@ -1,0 +1,148 @@
+import type { Issuance } from '../model/issuance.js';
+import type { NotReadyReason } from '../model/result.js';
+import { type CampaignState, notReady } from './campaign-state.js';
+import { decodeIssuance, fieldOf, splitField } from './record.js';
+import { inOnePiece, type Reply } from './runner.js';
+import { scripts } from './scripts.js';
+
+const PAGE = 500;
+
+/** The numbers of a campaign as Redis has them. */
+export interface Books {
+  readonly epoch: string;
+  /** Everything that changes when a unit moves: equal before and after a comparison, nothing moved meanwhile. */
+  readonly mark: string;
+  readonly whole: boolean;
+  readonly nowMs: number;
+  readonly number: (name: string) => number;
+}
+
+/** One round trip. */
+export async function readBooks(state: CampaignState): Promise<Books> {
+  const reply = await state.run(scripts.inspect, {});
+  if (reply[0] === 'missing') throw notReady(state.id, 'missing');
+  const fields = new Map<string, string>();
+  for (let i = 3; i < reply.length; i += 2) fields.set(String(reply[i]), String(reply[i + 1]));
+  if (fields.has('building')) throw notReady(state.id, 'rebuilding');
+  const number = (name: string) => Number(fields.get(name) ?? 0);
+  // The scans that follow answer for this state or a later one.
+  if (fields.get('epoch') === state.epoch) state.sawStamp(number('stamp'));
+  // Where people wait the stamp moves with the line, which says nothing of the units.
+  const stamp = fields.has('room') ? [] : ['stamp'];
+  const moving = ['epoch', ...stamp, 'total', 'lastSerial', 'reserved', 'issued', 'withdrawn', 'returned', 'pool'];
+  return {
+    epoch: fields.get('epoch')!,
+    mark: moving.map((name) => fields.get(name)).join(' '),
+    whole: reply[2] === '1',
+    nowMs: Number(reply[1]),
+    number,
+  };
+}
+
+export interface GrantSeen {
+  readonly issuance: Issuance;
+  /** When its lease ends, ms; `null` where it has none. */
+  readonly due: number | null;
+}
+
+/** Every grant, a page at a time; one may come twice. One round trip per 500. */
+export async function* scanGrants(state: CampaignState, epoch: string): AsyncGenerator<GrantSeen[]> {
+  let cursor = '0';
+  do {
+    const args = { epoch, fence: state.fence, cursor, limit: String(PAGE) };
+    const reply = inOnePiece(await answered(state, state.run(scripts.scanGrants, args)));
+    cursor = String(reply[1]);
+    const page: GrantSeen[] = [];
+    for (let i = 2; i < reply.length; i += 3) {
+      const due = String(reply[i + 2]);
+      page.push({
+        issuance: issuanceAt(state, epoch, String(reply[i]), String(reply[i + 1])),
+        due: due === '' ? null : Number(due),
+      });
+    }
+    // A hash in its compact form comes as a whole.
+    for (let first = 0; first < page.length || first === 0; first += PAGE) yield page.slice(first, first + PAGE);
+  } while (cursor !== '0');
+}
+
+/** The grants of the same users and numbers, or `null`, in order. One round trip; at most 500. */
+export async function readGrants(
+  state: CampaignState,
+  epoch: string,
+  of: readonly Pick<Issuance, 'grant' | 'userId'>[],
+): Promise<(Issuance | null)[]> {
+  if (of.length === 0) return [];
+  const items = of.map(({ grant, userId }) => ({ field: fieldOf(grant, userId) }));
+  const reply = await answered(state, state.run(scripts.readGrants, { epoch, fence: state.fence }, items));
+  return items.map(({ field }, i) => {
+    const record = String(reply[i + 1]);
+    return record === '' ? null : issuanceAt(state, epoch, field, record);
+  });
+}
+
+/** The serials of the units that are offered again, or that wait in the pool. One round trip per 500. */
+export async function* scanFree(state: CampaignState, epoch: string): AsyncGenerator<number[]> {
+  for (let offset = 0; ; offset += PAGE) {
+    const args = { epoch, fence: state.fence, offset: String(offset), limit: String(PAGE) };
+    const reply = await answered(state, state.run(scripts.scanFree, args));
+    yield reply.slice(1).map(Number);
+    if (reply.length < PAGE + 1) return;
+  }
+}
+
+/** A place in the line of write-behind is a stamp in seconds, and lies below every instant in ms. */
+export function isInLine(due: number): boolean {
+  return due < 100_000_000_000;
+}
+
+/** The score of `NEVER` in `due.lua`. */
+export function isInQuarantine(due: number): boolean {
+  return due === Number.MAX_SAFE_INTEGER;
+}
+
+/** Where the unit of a row without a grant was found. */
+export type Place = 'free' | 'beyond' | 'nobody';
+
+/** Writes the row back, if its unit is still where it was found. One round trip. */
+export async function mendRow(state: CampaignState, epoch: string, row: Issuance, place: Place): Promise<boolean> {
+  const args = {
+    epoch,
+    fence: state.fence,
+    field: fieldOf(row.grant, row.userId),
+    id: row.id,
+    serial: String(row.serial),
+    issuedAt: String(row.issuedAt.getTime()),
+    code: row.code ?? '',
+    place,
+  };
+  return repaired(state, await answered(state, state.run(scripts.mendRow, args)), 'mended');
+}
+
+/** Lets settle save it again. One round trip. */
+export async function reopenGrant(state: CampaignState, epoch: string, issuance: Issuance): Promise<boolean> {
+  const args = { epoch, fence: state.fence, field: fieldOf(issuance.grant, issuance.userId), id: issuance.id };
+  return repaired(state, await answered(state, state.run(scripts.reopenGrant, args)), 'reopened');
+}
+
+function repaired(state: CampaignState, [word, stamp]: Reply, done: 'mended' | 'reopened'): boolean {
+  if (word === done) state.sawStamp(Number(stamp));
+  return word === done;
+}
+
+function issuanceAt(state: CampaignState, epoch: string, field: string, record: string): Issuance {
+  const { grant, userId } = splitField(field);
+  return decodeIssuance(grant, record, { campaignId: state.id, userId, epoch });
+}
+
+async function answered(state: CampaignState, asked: Promise<Reply>): Promise<Reply> {
+  const reply = await asked;
+  const [word] = reply;
+  if (word === 'missing' || word === 'rebuilding' || word === 'rolled_back')
+    throw notReady(state.id, word as NotReadyReason);
+  // In the middle of the comparison it was rebuilt, or went back to before a rebuild.
+  if (word === 'stale_epoch') {
+    const found = await state.refresh();
+    throw notReady(state.id, typeof found === 'string' ? found : 'rebuilding');
+  }
+  return reply;
+}

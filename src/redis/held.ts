@@ -1,0 +1,210 @@
+import { Batcher, type Caller } from '../flow/batcher.js';
+import { monotonicMs } from '../flow/deadline.js';
+import { inDoubt } from '../model/errors.js';
+import type { Emit } from '../model/events.js';
+import type { Issuance } from '../model/issuance.js';
+import type { CampaignState } from './campaign-state.js';
+import type { CampaignKeys } from './keys.js';
+import { decodeIssuance, encodeTries, fieldOf, type Tries } from './record.js';
+import { type Reservation, toReservation } from './reservation.js';
+import type { Reply, Script } from './runner.js';
+import { scripts } from './scripts.js';
+
+/** `stale`: the epoch is another one by now, or the state is gone; nothing was changed. */
+type Word<W extends string> = W | 'issued' | 'taken_over' | 'retaken' | 'gone' | 'stale';
+export type ConfirmWord = Word<'confirmed'>;
+export type WithdrawWord = Word<'withdrawn'>;
+export type AdoptWord = Word<'adopted'>;
+export type PostponeWord = Word<'postponed' | 'quarantined'>;
+export type ReleaseAnswer =
+  | { readonly word: 'released' | 'retaken' | 'gone' | 'stale' }
+  | { readonly word: 'issued' | 'taken_over'; readonly issuance: Issuance };
+export type ReassignAnswer =
+  | { readonly word: 'reassigned'; readonly reservation: Reservation }
+  | { readonly word: 'sold_out' | 'retaken' | 'gone' | 'stale' }
+  | { readonly word: 'issued' | 'taken_over'; readonly issuance: Issuance };
+
+interface Reassignment {
+  readonly reservation: Reservation;
+  readonly keepSerial: boolean;
+  readonly code: string;
+}
+
+interface Postponement {
+  readonly reservation: Reservation;
+  readonly tries: Tries;
+  /** `null`: into quarantine. */
+  readonly delayMs: number | null;
+}
+
+interface Adoption {
+  readonly reservation: Reservation;
+  readonly row: Issuance;
+  readonly delivered: boolean;
+}
+
+/** The verbs for units that this process holds, under one epoch: after a rebuild, what was reserved before is nobody's any more. Batched. */
+export class Holding {
+  readonly epoch: string;
+  readonly #state: CampaignState;
+  readonly #emit: Emit;
+  readonly #confirms: Batcher<Reservation, ConfirmWord>;
+  readonly #releases: Batcher<Reservation, ReleaseAnswer>;
+  readonly #withdrawals: Batcher<Reservation, WithdrawWord>;
+  readonly #reassignments: Batcher<Reassignment, ReassignAnswer>;
+  readonly #adoptions: Batcher<Adoption, AdoptWord>;
+  readonly #postponements: Batcher<Postponement, PostponeWord>;
+
+  constructor(state: CampaignState, epoch: string, options: { maxBatch: number; maxInFlight: number; emit: Emit }) {
+    const { maxBatch, maxInFlight, emit } = options;
+    const batched = <T, R>(run: (items: T[]) => Promise<readonly R[]>) => new Batcher({ run, maxBatch, maxInFlight });
+    this.#state = state;
+    this.epoch = epoch;
+    this.#emit = emit;
+    this.#confirms = batched((items) => this.#confirm(items));
+    this.#withdrawals = batched((items) => this.#withdraw(items));
+    this.#releases = batched((items) => this.#release(items));
+    this.#reassignments = batched((items) => this.#reassign(items));
+    this.#adoptions = batched((items) => this.#adopt(items));
+    this.#postponements = batched((items) => this.#postpone(items));
+  }
+
+  /** Ends the lease of a reservation whose row is committed. */
+  confirm(reservation: Reservation): Promise<ConfirmWord> {
+    return this.#confirms.add(reservation);
+  }
+
+  /** The same without a promise. */
+  handConfirm(reservation: Reservation, caller: Caller<ConfirmWord>): void {
+    this.#confirms.hand(reservation, caller);
+  }
+
+  /** Gives the unit back. */
+  release(reservation: Reservation): Promise<ReleaseAnswer> {
+    return this.#releases.add(reservation);
+  }
+
+  /** Takes the unit out of the stock for good. */
+  withdraw(reservation: Reservation): Promise<WithdrawWord> {
+    return this.#withdrawals.add(reservation);
+  }
+
+  /** Withdraws the refused unit and takes another; with `keepSerial` only the generated code changes. */
+  reassign(reservation: Reservation, to: { keepSerial: boolean; code: string }): Promise<ReassignAnswer> {
+    return this.#reassignments.add({ reservation, ...to });
+  }
+
+  /** Writes a row that Redis had forgotten back, and gives the unit reserved in its place back. */
+  adopt(reservation: Reservation, row: Issuance, delivered: boolean): Promise<AdoptWord> {
+    return this.#adoptions.add({ reservation, row, delivered });
+  }
+
+  /** Leaves it for a later try, or puts it into quarantine, where settle does not find it. */
+  postpone(reservation: Reservation, to: { tries: Tries; delayMs: number | null }): Promise<PostponeWord> {
+    return this.#postponements.add({ reservation, ...to });
+  }
+
+  async #postpone(items: Postponement[]): Promise<PostponeWord[]> {
+    const named = items.map(({ reservation: { field, id, stamp }, tries, delayMs }) => ({
+      field,
+      id,
+      stamp,
+      tries: encodeTries(tries),
+      delayMs: delayMs === null ? '' : String(Math.round(delayMs)),
+    }));
+    const reply = await this.#send(scripts.postpone, named);
+    return items.map((_, i) => this.#wordAt(reply, 1 + i) as PostponeWord);
+  }
+
+  async #release(items: Reservation[]): Promise<ReleaseAnswer[]> {
+    const reply = this.#noteStamp(await this.#send(scripts.release, items));
+    return items.map((item, i) => {
+      const word = this.#wordAt(reply, 2 + 2 * i) as ReleaseAnswer['word'];
+      if (word !== 'issued' && word !== 'taken_over') return { word };
+      return { word, issuance: this.#recordAt(reply, 3 + 2 * i, item) };
+    });
+  }
+
+  async #reassign(items: Reassignment[]): Promise<ReassignAnswer[]> {
+    const sentAt = monotonicMs();
+    const named = items.map(({ reservation, keepSerial, code }) => ({
+      field: reservation.field,
+      id: reservation.id,
+      stamp: reservation.stamp,
+      serial: String(reservation.issuance.serial),
+      keep: keepSerial ? '1' : '0',
+      code,
+    }));
+    const reply = this.#noteStamp(await this.#send(scripts.reassign, named));
+    this.#noteEnd(reply[2]);
+    return items.map(({ reservation }, i) => {
+      const word = this.#wordAt(reply, 3 + 2 * i) as ReassignAnswer['word'];
+      if (word === 'sold_out' || word === 'retaken' || word === 'gone' || word === 'stale') return { word };
+      if (word !== 'reassigned') return { word, issuance: this.#recordAt(reply, 4 + 2 * i, reservation) };
+      const { grant, userId, epoch } = reservation.issuance;
+      const named = { grant: String(grant), userId, record: String(reply[4 + 2 * i]), epoch, sentAt };
+      return { word, reservation: toReservation(this.#state, { ...named, mayRelease: false }) };
+    });
+  }
+
+  async #adopt(items: Adoption[]): Promise<AdoptWord[]> {
+    const named = items.map(({ reservation, row, delivered }) => ({
+      field: reservation.field,
+      id: reservation.id,
+      stamp: reservation.stamp,
+      delivered: delivered ? '1' : '0',
+      rowField: fieldOf(row.grant, row.userId),
+      rowId: row.id,
+      rowSerial: String(row.serial),
+      rowIssuedAt: String(row.issuedAt.getTime()),
+      rowCode: row.code ?? '',
+    }));
+    const reply = this.#noteStamp(await this.#send(scripts.adoptRow, named));
+    this.#noteEnd(reply[2]);
+    return items.map((_, i) => this.#wordAt(reply, 3 + i) as AdoptWord);
+  }
+
+  async #confirm(items: Reservation[]): Promise<ConfirmWord[]> {
+    const reply = await this.#send(scripts.confirm, items);
+    this.#noteEnd(reply[1]);
+    if (reply[0] !== 'ok') return items.map(() => 'stale');
+    return String(reply[2]).split(' ') as ConfirmWord[];
+  }
+
+  async #withdraw(items: Reservation[]): Promise<WithdrawWord[]> {
+    const reply = this.#noteStamp(await this.#send(scripts.withdraw, items));
+    this.#noteEnd(reply[2]);
+    return items.map((_, i) => this.#wordAt(reply, 3 + i) as WithdrawWord);
+  }
+
+  #wordAt(reply: Reply, index: number): string {
+    return reply[0] === 'ok' ? String(reply[index]) : 'stale';
+  }
+
+  #recordAt(reply: Reply, index: number, reservation: Reservation): Issuance {
+    const { campaignId, userId, grant, epoch } = reservation.issuance;
+    return decodeIssuance(String(grant), String(reply[index]), { campaignId, userId, epoch });
+  }
+
+  /** Whoever gets here holds a unit: a script that failed proves nothing about the call it belongs to. */
+  async #send<E extends string>(
+    script: Script<keyof CampaignKeys, 'epoch', E>,
+    items: readonly Readonly<Record<E, string>>[],
+  ): Promise<Reply> {
+    try {
+      return await this.#state.run(script, { epoch: this.epoch }, items);
+    } catch (error) {
+      throw inDoubt(error);
+    }
+  }
+
+  /** A user may be told that nothing was issued: this process must notice a state in which the unit is reserved again. */
+  #noteStamp(reply: Reply): Reply {
+    if (reply[0] === 'ok') this.#state.sawStamp(Number(reply[1]));
+    return reply;
+  }
+
+  #noteEnd(ended: string | number | undefined): void {
+    if (ended === '1') this.#emit({ type: 'exhausted', campaignId: this.#state.id });
+  }
+}

@@ -1,0 +1,64 @@
+import { CampaignConflictError } from '../model/errors.js';
+import type { CampaignState } from './campaign-state.js';
+import { answerUnderEpoch } from './epoch.js';
+import { scripts } from './scripts.js';
+
+/** What a call loads under: the name of its load, and a name of the call's own. */
+export interface Loading {
+  readonly loadId: string;
+  /** A chunk that was sent twice is told to this caller as its own, and to nobody else. */
+  readonly caller: string;
+}
+
+/** Codes from `offset` of a list on. `before` and `after` are digests of the list up to the first and behind the last of them. */
+export interface Chunk {
+  readonly offset: number;
+  readonly codes: readonly string[];
+  readonly before: string;
+  readonly after: string;
+}
+
+/** How far a load came, and the digest of its list up to there. */
+export interface LoadProgress {
+  readonly offset: number;
+  readonly digest: string;
+  /** Units of the pool in all, issued ones included. */
+  readonly total: number;
+  /** What became of this caller's chunk: how many codes it added, and the first places, from 0, of duplicates in it. `null`: nothing was written. */
+  readonly loaded: { readonly added: number; readonly duplicates: readonly number[] } | null;
+}
+
+/** Reads how far a load came. One round trip. */
+export function readLoad(state: CampaignState, loading: Loading): Promise<LoadProgress> {
+  return loadChunk(state, loading, { offset: 0, codes: [], before: '', after: '' });
+}
+
+/** Loads a chunk that follows on what was loaded under this name. Throws `CampaignConflictError` for a chunk of another list. One round trip. */
+export async function loadChunk(state: CampaignState, loading: Loading, chunk: Chunk): Promise<LoadProgress> {
+  const { codes, before, after } = chunk;
+  const items = codes.map((code) => ({ code }));
+  const args = { ...loading, offset: String(chunk.offset), before, after };
+  const { reply } = await answerUnderEpoch(state, ({ epoch, fence }) =>
+    state.run(scripts.loadCodes, { epoch, fence, ...args }, items),
+  );
+  if (reply[0] === 'another_list') throw anotherList(state, loading, `its first ${chunk.offset + codes.length} codes`);
+  if (reply[0] === 'gap') {
+    throw new CampaignConflictError(
+      `the load ${loading.loadId} lost its place in campaign ${state.id}, which was rebuilt meanwhile: load the list again`,
+    );
+  }
+  const [, offset, digest, total, stamp, by, added, places] = reply.map(String);
+  state.sawStamp(Number(stamp));
+  const duplicates = places === '' ? [] : places!.split(',').map((place) => Number(place) - 1);
+  const isThis = by === loading.caller && Number(offset) === chunk.offset + codes.length;
+  const loaded = isThis ? { added: Number(added), duplicates } : null;
+  return { offset: Number(offset), digest: digest!, total: Number(total), loaded };
+}
+
+/** Two lists under one name: `what` of the two differs. */
+export function anotherList({ id }: CampaignState, { loadId }: Loading, what: string): CampaignConflictError {
+  return new CampaignConflictError(
+    `campaign ${id} has loaded another list under the loadId ${loadId}: ${what} are not the same; nothing was loaded from there on. ` +
+      'Give each list a loadId of its own',
+  );
+}

@@ -1,0 +1,150 @@
+import { createHash } from 'node:crypto';
+import { type CampaignRules, epochSuffix, generationOf } from '../model/campaign-rules.js';
+import { CampaignConflictError } from '../model/errors.js';
+import type { Issuance } from '../model/issuance.js';
+import { type CampaignState, rulesToFields } from './campaign-state.js';
+import { sendUntilAnswered } from './epoch.js';
+import { decodeIssuance, fieldOf, splitField } from './record.js';
+import { nextGeneration } from './registry.js';
+import type { Reply } from './runner.js';
+import { scripts } from './scripts.js';
+
+const CHUNK = 500;
+/** Of what is scanned and written anew at once; with more, a script takes longer than 10 ms at a million grants. */
+const SCAN_CHUNK = 200;
+
+/** A run of a rebuild: whoever began last has the epoch, and every other run is fenced off by it. */
+export interface Run {
+  readonly epoch: string;
+  /** Which part it has to go on with. */
+  readonly phase: 'old' | 'rows' | 'codes' | 'known' | 'end' | 'losers';
+  /** Rows up to this serial are written. */
+  readonly cursor: number;
+  /** The highest stamp it saw: each step has one, and none is made on a Redis that is behind the step before. */
+  fence: number;
+}
+
+/**
+ * Puts the old state aside and names a new epoch, or takes over from a run that stopped. `above`: a generation that the new one has to pass. It is drawn
+ * while the state that it follows is there: one that was drawn before may have been overtaken by a campaign that is gone by now. Two round trips for each
+ * epoch that is found, and where there is no state four.
+ */
+export async function beginRebuild(
+  state: CampaignState,
+  rules: CampaignRules,
+  leaseMs: number,
+  above = state.generation,
+): Promise<Run> {
+  const fields = rulesToFields(rules, leaseMs, state.context.store?.identity);
+  const definition = createHash('sha256').update(JSON.stringify(fields)).digest('base64url');
+  // It names the epoch it found, so that a late copy of this call does not stop a campaign that serves again.
+  let from = state.epoch;
+  let random = epochSuffix();
+  let seen = above;
+  const unanswered = `the rebuild of campaign ${state.id} could not begin: its epoch kept changing`;
+  return sendUntilAnswered(unanswered, async () => {
+    if (from !== '') seen = Math.max(seen, generationOf(from));
+    const generation = String(await nextGeneration(state.context, seen + 1));
+    const reply = await state.run(scripts.beginRebuild, { from, random, generation, definition }, fields);
+    const foundNone = from === '' && reply[0] !== 'stale_epoch';
+    if (reply[0] === 'stale_epoch' || foundNone) from = String(reply[1]);
+    if (foundNone) random = epochSuffix();
+    if (reply[0] === 'stale_epoch' || foundNone) return undefined;
+    const [, epoch, phase, cursor, stamp] = reply;
+    return { epoch: String(epoch), phase: phase as Run['phase'], cursor: Number(cursor), fence: Number(stamp ?? 0) };
+  });
+}
+
+/** Carries the next stretch of what was promised over. `false` once all of it is. One round trip. */
+export async function keepPromised(state: CampaignState, run: Run): Promise<boolean> {
+  const reply = await state.run(scripts.keepPromised, { ...named(run), limit: String(SCAN_CHUNK) });
+  return running(state, run, reply, 1)[0] === 'more';
+}
+
+/** Writes the rows of one page, in stretches of at most 500 serials, one round trip each. What nobody has in between is free again. */
+export async function writeRows(
+  state: CampaignState,
+  run: Run,
+  from: number,
+  upTo: number,
+  rows: readonly Issuance[],
+): Promise<void> {
+  let cursor = from;
+  let next = 0;
+  while (cursor < upTo) {
+    const end = Math.min(upTo, cursor + CHUNK);
+    const first = next;
+    while (next < rows.length && rows[next]!.serial <= end) next++;
+    const items = rows.slice(first, next).map((row) => ({
+      field: fieldOf(row.grant, row.userId),
+      id: row.id,
+      serial: String(row.serial),
+      issuedAt: String(row.issuedAt.getTime()),
+      code: row.code ?? '',
+    }));
+    const args = { ...named(run), after: String(cursor), upTo: String(end) };
+    const reply = running(state, run, await state.run(scripts.rebuildRows, args, items), 3);
+    if (reply[0] === 'beyond') {
+      throw new CampaignConflictError(
+        `campaign ${state.id} has issuances up to serial ${upTo}, more than the total of this definition; it stays without state until a rebuild with a larger one`,
+      );
+    }
+    if (Number(reply[1]) !== end) throw overtaken(state);
+    cursor = end;
+  }
+}
+
+/** The highest serial that is still promised. One round trip. */
+export async function highestPromised(state: CampaignState, run: Run, cursor: number): Promise<number> {
+  const args = { ...named(run), after: String(cursor), upTo: String(cursor) };
+  return Number(running(state, run, await state.run(scripts.rebuildRows, args, []), 3)[2]);
+}
+
+/** Loads codes that may be given out into what the rows left free. One round trip; at most 1,000. */
+export async function loadRebuilt(state: CampaignState, run: Run, codes: readonly string[]): Promise<void> {
+  const items = codes.map((code) => ({ code }));
+  running(state, run, await state.run(scripts.rebuildCodes, named(run), items), 1);
+}
+
+/** For each of at most 1,000 codes, whether a row, a promise or the state of before has it. One round trip. */
+export async function areKnown(state: CampaignState, run: Run, codes: readonly string[]): Promise<boolean[]> {
+  const items = codes.map((code) => ({ code }));
+  const [, ...words] = running(state, run, await state.run(scripts.knowCodes, named(run), items));
+  return words.map((word) => word === 'known');
+}
+
+/** Keeps the next stretch of the codes that were known before from being loaded again. `false` once all of it is. One round trip. */
+export async function keepKnown(state: CampaignState, run: Run): Promise<boolean> {
+  const reply = await state.run(scripts.keepKnown, { ...named(run), limit: String(SCAN_CHUNK) });
+  return running(state, run, reply, 1)[0] === 'more';
+}
+
+/** Gives who lost their unit another one, and lets the campaign serve. Answers those whom no unit was left for. */
+export async function finishRebuild(state: CampaignState, run: Run): Promise<{ lost: Issuance[]; exhausted: boolean }> {
+  const lost: Issuance[] = [];
+  for (;;) {
+    const reply = running(state, run, await state.run(scripts.finishRebuild, { ...named(run), limit: String(CHUNK) }));
+    for (let i = 2; i < reply.length; i += 2) {
+      const { grant, userId } = splitField(String(reply[i]));
+      lost.push(decodeIssuance(grant, String(reply[i + 1]), { campaignId: state.id, userId, epoch: run.epoch }));
+    }
+    if (reply[0] === 'done') return { lost, exhausted: reply[1] === '1' };
+  }
+}
+
+function named({ epoch, fence }: Run): { epoch: string; fence: string } {
+  return { epoch, fence: String(fence) };
+}
+
+function running(state: CampaignState, run: Run, reply: Reply, stampAt?: number): Reply {
+  const [word] = reply;
+  if (word === 'stale_epoch' || word === 'missing' || word === 'rolled_back') throw overtaken(state);
+  if (stampAt !== undefined && word !== 'beyond') run.fence = Math.max(run.fence, Number(reply[stampAt]));
+  return reply;
+}
+
+function overtaken({ id }: CampaignState): CampaignConflictError {
+  return new CampaignConflictError(
+    `another rebuild of campaign ${id} has taken over, or Redis lost what this one had made`,
+  );
+}

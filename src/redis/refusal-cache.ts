@@ -1,0 +1,54 @@
+import { monotonicMs } from '../flow/deadline.js';
+import type { IssueResult } from '../model/result.js';
+
+/** A refusal that concerns everybody who holds nothing. */
+export type CommonRefusal = Extract<IssueResult, { status: 'sold_out' | 'closed' | 'paused' }>;
+
+/**
+ * The last refusal of one campaign, answered from memory for a short while. Users of whom this process knows more than nothing are asked after in Redis all
+ * the same: they hold a coupon, or may. They are kept as hashes of 31 bits, so that a million of them are small; who only looks like one of them costs a
+ * round trip.
+ */
+export class Refusals {
+  readonly #cacheMs: number;
+  readonly #known = new Set<number>();
+  #refusal: CommonRefusal | null = null;
+  #until = 0;
+
+  constructor(cacheMs: number) {
+    this.#cacheMs = cacheMs;
+  }
+
+  /** `null`: Redis has to say. */
+  of(userId: string): CommonRefusal | null {
+    if (this.#refusal === null || this.#known.has(hash(userId))) return null;
+    if (monotonicMs() < this.#until) return copyOf(this.#refusal);
+    this.#refusal = null;
+    return null;
+  }
+
+  /** `askedAt`: monotonic ms, before Redis was asked; it was true at some instant since. */
+  note(refusal: CommonRefusal, askedAt: number): void {
+    this.#refusal = copyOf(refusal);
+    this.#until = askedAt + this.#cacheMs;
+  }
+
+  /** They hold something, or nobody knows. */
+  know(userIds: readonly string[]): void {
+    for (const userId of userIds) this.#known.add(hash(userId));
+  }
+}
+
+/** Nobody is given what others are told as well. */
+function copyOf(refusal: CommonRefusal): CommonRefusal {
+  return refusal.status === 'closed'
+    ? { status: refusal.status, closedAt: new Date(refusal.closedAt) }
+    : { status: refusal.status };
+}
+
+/** FNV-1a over UTF-16 units. */
+function hash(text: string): number {
+  let value = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) value = Math.imul(value ^ text.charCodeAt(i), 0x01000193);
+  return value & 0x7fffffff;
+}

@@ -1,0 +1,201 @@
+import { onAbort } from '../flow/abort-group.js';
+import type { Eligible } from '../issue/eligibility.js';
+import { assertInteger, assertName, assertSignal, assertText, ownCopy } from '../model/check.js';
+import { redacted } from '../model/errors.js';
+import type { JoinResult, LeaveResult, Standing, WaitingChange } from '../model/place.js';
+import { notReady, type RedisContext } from '../redis/campaign-state.js';
+import type { Campaigns } from '../redis/campaigns.js';
+import type { RedisClient } from '../redis/client.js';
+import { channelOf, type Line } from '../redis/line.js';
+import type { LineOptions, Pace } from '../redis/line-replies.js';
+import type { Serving } from '../redis/serving.js';
+import { RECONNECTED, Subscription } from '../redis/subscription.js';
+import { type AdmissionParts, type AdmitResult, type AdmittedBatch, admitBatch, tendLine } from './admission.js';
+import { Announcer } from './announcer.js';
+import { checkedJoin, type JoinRequest, join } from './join.js';
+import { Lines } from './lines.js';
+import { CampaignWatch } from './watch-round.js';
+
+/** Whom to watch. */
+export interface WatchRequest {
+  readonly campaignId: string;
+  readonly userId: string;
+  /** Ends the watching. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface WaitingRoomParts extends Omit<AdmissionParts, 'moved'> {
+  readonly redis: RedisClient;
+  readonly context: RedisContext;
+  readonly campaigns: Campaigns;
+  readonly lines: LineOptions;
+  readonly eligible: Eligible | undefined;
+  readonly track: <T>(work: Promise<T>) => Promise<T>;
+}
+
+const AS_FAST_AS_SAVED: Pace = { perSecond: null, waves: [] };
+const MOST_ADMITTED = 1_000_000;
+
+/** The waiting rooms of an issuer: who joins, who is let through, and who watches. */
+export class WaitingRoom {
+  readonly #parts: WaitingRoomParts;
+  readonly #lines: Lines;
+  readonly #subscription: Subscription;
+  readonly #watches = new Map<string, CampaignWatch>();
+  readonly #announcer: Announcer;
+  readonly #wakers = new Set<(campaignId: string) => void>();
+
+  constructor(parts: WaitingRoomParts) {
+    this.#parts = parts;
+    this.#lines = new Lines(parts.campaigns, parts.lines, (line) => this.#woke(line));
+    const onFault = (campaignId: string | null, error: unknown) =>
+      parts.steps.emit({ type: 'fault', during: 'watch', campaignId, error: redacted(error) });
+    this.#announcer = new Announcer({ track: parts.track, onFault });
+    this.#subscription = new Subscription(parts.redis, (error) => onFault(null, error));
+  }
+
+  async join(given: JoinRequest): Promise<JoinResult> {
+    const { campaigns, eligible, timeoutMs, steps } = this.#parts;
+    return join(checkedJoin(given), { campaigns, lines: this.#lines, eligible, timeoutMs, emit: steps.emit });
+  }
+
+  async leave(given: { campaignId: string; userId: string }): Promise<LeaveResult> {
+    const { campaignId, userId } = checkedUser('the request', given);
+    const line = await this.#lines.get(campaignId);
+    const { result, now } = await line.leave(userId);
+    if (now) {
+      this.#parts.steps.emit({ type: 'places_ended', campaignId, reason: 'left', count: 1 });
+      this.#moved(line);
+    }
+    return result;
+  }
+
+  async find(serving: Serving, userId: string): Promise<Standing> {
+    return this.#lines.of(serving).find(userId);
+  }
+
+  /** Lets up to `count` through, batch after batch. */
+  async admit(campaignId: string, count: number, batchSize: number): Promise<AdmitResult> {
+    const serving = await this.#parts.campaigns.equipped(campaignId);
+    if (typeof serving === 'string') throw notReady(campaignId, serving);
+    const line = this.#lines.of(serving);
+    await tendLine(line, this.#admission);
+    const sum = { admitted: 0, issued: 0 };
+    while (sum.admitted < count) {
+      const size = Math.min(batchSize, count - sum.admitted);
+      const batch = await this.admitBatch(serving, size, AS_FAST_AS_SAVED, sum.issued > 0);
+      if (batch.status !== 'admitted') {
+        if (sum.admitted === 0) return { status: batch.status };
+        break;
+      }
+      sum.admitted += batch.admitted;
+      sum.issued += batch.issued;
+      // Nobody is left to let through, or the database does not save: who is let through does not come back into the line.
+      if (batch.gone === 0 || (batch.admitted > 0 && batch.issued === 0)) break;
+    }
+    const { waiting } = await tendLine(line, this.#admission);
+    return { status: 'admitted', ...sum, waiting };
+  }
+
+  admitBatch(serving: Serving, size: number, pace: Pace, healthy: boolean): Promise<AdmittedBatch> {
+    return admitBatch(serving, this.#lines.of(serving), this.#admission, { size, pace, healthy });
+  }
+
+  /** Ends the places of the absent, and a line that is over. */
+  async tend(serving: Serving): Promise<void> {
+    await tendLine(this.#lines.of(serving), this.#admission);
+  }
+
+  watch(given: WatchRequest): AsyncIterableIterator<WaitingChange> {
+    const { campaignId, userId, signal } = checkedWatch(given);
+    const watch = this.#watches.get(campaignId) ?? this.#newWatch(campaignId);
+    const watcher = watch.add(userId);
+    if (signal) watcher.onEnd(onAbort(signal, () => watcher.end()));
+    return watcher;
+  }
+
+  /** Something of this campaign was settled: somebody who watches may have their coupon now. */
+  settled(campaignId: string): void {
+    const serving = this.#parts.campaigns.known(campaignId);
+    if (serving?.state.rules.room) this.#moved(this.#lines.of(serving));
+  }
+
+  /** The campaign was paused, resumed or restocked: who waits is looked after, and whoever lets them through looks at once. */
+  changed(serving: Serving): void {
+    if (!serving.state.rules.room) return;
+    const line = this.#lines.of(serving);
+    this.#moved(line);
+    this.#woke(line);
+  }
+
+  /** Calls `wake` when somebody joins an empty line of this campaign, in whichever process; answers what ends it. */
+  onJoined(campaignId: string, wake: () => void): () => void {
+    const here = (id: string) => id === campaignId && wake();
+    this.#wakers.add(here);
+    const unlisten = this.#subscription.listen(this.#channelOf(campaignId), (message) => {
+      if (message === 'joined' || message === RECONNECTED) wake();
+    });
+    return () => {
+      this.#wakers.delete(here);
+      unlisten();
+    };
+  }
+
+  /** Ends all watching. */
+  close(): void {
+    for (const watch of [...this.#watches.values()]) watch.end();
+  }
+
+  get #admission(): AdmissionParts {
+    return { ...this.#parts, moved: (line) => this.#moved(line) };
+  }
+
+  #woke(line: Line): void {
+    for (const wake of this.#wakers) wake(line.state.id);
+    this.#announcer.tell(line, 'joined');
+  }
+
+  #moved(line: Line): void {
+    this.#watches.get(line.state.id)?.moved();
+    this.#announcer.tell(line, 'moved');
+  }
+
+  #newWatch(campaignId: string): CampaignWatch {
+    const parts = {
+      find: (id: string) => this.#lines.get(id),
+      subscription: this.#subscription,
+      channel: this.#channelOf(campaignId),
+      track: this.#parts.track,
+      emit: this.#parts.steps.emit,
+    };
+    const watch = new CampaignWatch(campaignId, parts, () => this.#watches.delete(campaignId));
+    this.#watches.set(campaignId, watch);
+    return watch;
+  }
+
+  #channelOf(campaignId: string): string {
+    return channelOf(this.#parts.context, campaignId);
+  }
+}
+
+export function checkedUser(name: string, given: { campaignId: string; userId: string }) {
+  const own = ownCopy(name, given, ['campaignId', 'userId']);
+  assertName('campaignId', own.campaignId);
+  assertText('userId', own.userId);
+  return own;
+}
+
+function checkedWatch(given: WatchRequest): WatchRequest {
+  const own = ownCopy('the request', given, ['campaignId', 'userId', 'signal']);
+  assertName('campaignId', own.campaignId);
+  assertText('userId', own.userId);
+  assertSignal(own.signal);
+  return own;
+}
+
+/** Throws `InvalidArgumentError`. */
+export function checkedCount(options: { count: number }): number {
+  const { count } = ownCopy('options', options, ['count']);
+  assertInteger('count', count, 1, MOST_ADMITTED);
+  return count;
+}

@@ -1,0 +1,65 @@
+import { monotonicMs } from '../flow/deadline.js';
+import type { CheckedWorkerOptions } from './options.js';
+
+/** One campaign in the care of a worker. */
+export interface Care {
+  readonly id: string;
+  /** How many it claims next: two while the database fails, then twice as many each time. */
+  size: number;
+  failures: number;
+  /** When something last came through; monotonic ms. For a moment after it the database is taken to work. */
+  settledAt: number;
+  /** Monotonic ms. */
+  dueAt: number;
+  /** When it was attended to last; monotonic ms. */
+  attendedAt: number;
+  /** When somebody may be let through next, in a campaign with a waiting room; monotonic ms. */
+  admitAt: number;
+  /** When the absent are looked for next; monotonic ms. */
+  tendAt: number;
+  /** Ends the listening for who joins. */
+  unlisten: (() => void) | null;
+  lastError: { error: Error; at: Date } | null;
+}
+
+const LONGEST_BACK_OFF_MS = 30_000;
+
+export function newCare(id: string, size: number): Care {
+  const never = Number.POSITIVE_INFINITY;
+  return {
+    id,
+    size,
+    failures: 0,
+    settledAt: -never,
+    attendedAt: -never,
+    dueAt: 0,
+    admitAt: never,
+    tendAt: 0,
+    unlisten: null,
+    lastError: null,
+  };
+}
+
+/** A failed campaign waits twice as long each time, and is tried with few. */
+export function backOff(
+  care: Care,
+  { intervalMs, batchSize }: Pick<CheckedWorkerOptions, 'intervalMs' | 'batchSize'>,
+): void {
+  const longest = Math.max(LONGEST_BACK_OFF_MS, intervalMs);
+  const pauseMs = Math.min(longest, intervalMs * 2 ** care.failures);
+  care.failures = Math.min(care.failures + 1, 30);
+  // One from the line and one that was claimed before: what is at fault is told from what is not.
+  care.size = Math.min(2, batchSize);
+  // Jitter: the workers of all processes must not come back to a struggling database in one step.
+  leaveUntil(care, monotonicMs() + pauseMs * (0.5 + Math.random() / 2));
+}
+
+/** Nothing is done for it before; monotonic ms. */
+export function leaveUntil(care: Care, at: number): void {
+  care.dueAt = at;
+  care.admitAt = Math.max(care.admitAt, at);
+}
+
+export function nextAt({ dueAt, admitAt }: Care): number {
+  return Math.min(dueAt, admitAt);
+}

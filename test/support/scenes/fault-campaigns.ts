@@ -1,0 +1,34 @@
+import { type CampaignDefinition, generateCodes } from '../../../src/index.js';
+
+/** A campaign of a fault test, with all that is needed to open it, to rebuild it, and to judge it at the end. */
+export interface CampaignUnderFault {
+  readonly id: string;
+  readonly total: number;
+  readonly perUser: number;
+  readonly definition: CampaignDefinition;
+  /** What its pool is loaded with. */
+  readonly codes: readonly string[] | null;
+}
+
+/** A number of units, with codes made when they are taken. */
+export function counted(id: string, total: number): CampaignUnderFault {
+  const definition = { id, stock: { kind: 'counted', total, generateCodes: true } } as const;
+  return { id, total, perUser: 1, definition, codes: null };
+}
+
+/** Codes loaded ahead. */
+export function pooled(id: string, total: number): CampaignUnderFault {
+  const definition = { id, stock: { kind: 'codes' }, perUser: 2 } as const;
+  return { id, total, perUser: 2, definition, codes: generateCodes({ count: total }) };
+}
+
+/** A campaign whose rows follow the answer. */
+export function behind(id: string, total: number): CampaignUnderFault {
+  const definition = { id, stock: { kind: 'counted', total }, saveMode: 'write-behind' } as const;
+  return { id, total, perUser: 1, definition, codes: null };
+}
+
+/** One campaign of each kind. */
+export function campaignsOf(name: string, total: number): CampaignUnderFault[] {
+  return [counted(`${name}-counted`, total), pooled(`${name}-pool`, total), behind(`${name}-behind`, total)];
+}
