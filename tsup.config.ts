@@ -13,7 +13,7 @@ export default defineConfig({
   noExternal: ['csv-parse'],
   format: ['esm', 'cjs'],
   // tsup's declaration build still sets baseUrl, which TypeScript 6 reports unless told otherwise.
-  dts: { compilerOptions: { ignoreDeprecations: '6.0' } },
+  dts: { compilerOptions: { ignoreDeprecations: '6.0', stripInternal: true } },
   target: 'node20',
   removeNodeProtocol: false,
   // Source maps of the CommonJS build would carry the path of the machine that built it.

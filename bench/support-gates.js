@@ -33,18 +33,20 @@ export function couponIssuer({ redisPort, total = PLENTY, name = 'coupon-issuer'
     async prepare() {
       await redis.flushall();
       campaignId = `bench-${++round}`;
-      await issuer.openCampaign({ id: campaignId, stock: { kind: 'counted', total } });
+      await issuer.campaign(campaignId).open({ stock: { kind: 'counted', total } });
     },
     async call(n) {
-      return (await issuer.issue({ campaignId, userId: `user-${n}` })).status === 'issued';
+      return (await issuer.campaign(campaignId).issue({ userId: `user-${n}` })).status === 'issued';
     },
     finish: () => issuer.idle(),
     async fault(given, holder) {
-      const { issued, reserved, available } = await issuer.inspect(campaignId);
+      const { issued, reserved, available } = await issuer.campaign(campaignId).inspect();
       const right = issued === given && reserved === 0 && available === total - issued;
       if (!right) return `issued ${issued}, reserved ${reserved}, available ${available} after ${given} coupons`;
       // Whoever has one is not told that nothing is left.
-      const { status } = holder ? await issuer.issue({ campaignId, userId: holder }) : { status: 'already_issued' };
+      const { status } = holder
+        ? await issuer.campaign(campaignId).issue({ userId: holder })
+        : { status: 'already_issued' };
       return status === 'already_issued' ? null : `who has one was told ${status}`;
     },
     async close() {

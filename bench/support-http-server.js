@@ -27,7 +27,7 @@ const servers = {
     return createServer(async (req, res) => {
       try {
         const { userId } = await bodyOf(req);
-        const result = await issuer.issue({ campaignId, userId });
+        const result = await issuer.campaign(campaignId).issue({ userId });
         const { serial, grant, code, issuedAt, state } = result.issuance ?? {};
         answer(res, httpStatus(result), { status: result.status, coupon: { serial, grant, code, issuedAt, state } });
       } catch (error) {

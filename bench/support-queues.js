@@ -23,23 +23,23 @@ export async function waitingRoom({ redisPort, postgresUrl }) {
       await emptyTable(pool, table);
       await redis.flushall();
       campaignId = `bench-line-${++round}`;
-      await issuer.openCampaign({ id: campaignId, stock: { kind: 'counted', total }, admission: 'queued' });
+      await issuer.campaign(campaignId).open({ stock: { kind: 'counted', total }, admission: 'queued' });
     },
     async join(userId) {
-      return (await issuer.join({ campaignId, userId })).status === 'waiting';
+      return (await issuer.campaign(campaignId).join({ userId })).status === 'waiting';
     },
     async admitAll(count) {
-      await issuer.admit(campaignId, { count });
+      await issuer.campaign(campaignId).admit({ count });
       await issuer.idle();
     },
-    admit: (count) => issuer.admit(campaignId, { count }),
-    watch: (userId) => issuer.watch({ campaignId, userId }),
+    admit: (count) => issuer.campaign(campaignId).admit({ count }),
+    watch: (userId) => issuer.campaign(campaignId).watch({ userId }),
     start() {
       worker = issuer.startWorker({ campaigns: [campaignId] });
     },
     async joinAndWait(userId) {
-      await issuer.join({ campaignId, userId });
-      for await (const { status } of issuer.watch({ campaignId, userId })) if (status === 'issued') return;
+      await issuer.campaign(campaignId).join({ userId });
+      for await (const { status } of issuer.campaign(campaignId).watch({ userId })) if (status === 'issued') return;
     },
     standing: () => redis.zcard(`{coupon:${campaignId}}:queue`),
     rows: async () => orderly(await countRows(pool, table)),

@@ -1,11 +1,13 @@
+export type { Campaign } from './campaign.js';
+export type { Quarantine } from './campaign-quarantine.js';
 export type { Deliver } from './issue/deliver.js';
 export type { Eligible } from './issue/eligibility.js';
 export type { IssueRequest } from './issue/request.js';
 export { CouponIssuer } from './issuer.js';
 export type {
   Admission,
-  Campaign,
   CampaignDefinition,
+  CampaignSnapshot,
   CampaignState,
   Need,
   RoomRules,

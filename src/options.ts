@@ -29,7 +29,7 @@ export interface CouponIssuerOptions {
    */
   readonly replicas?: { readonly count: number; readonly timeoutMs: number } | undefined;
   /**
-   * What `openCampaign` and `rebuild` do on a Redis that may evict keys (`maxmemory-policy` other than `noeviction`) or is a replica: `refuse`
+   * What `open` and `rebuild` do on a Redis that may evict keys (`maxmemory-policy` other than `noeviction`) or is a replica: `refuse`
    * (default, `MisconfiguredError`) or `allow`.
    */
   readonly unsafeRedis?: 'refuse' | 'allow' | undefined;

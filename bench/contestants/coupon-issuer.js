@@ -30,16 +30,16 @@ export function issuing({ redisPort, persistence, total, empty, close }) {
       await redis.flushall();
       campaigns = campaignIds;
       const stock = { kind: 'counted', total };
-      await Promise.all(campaignIds.map((id) => issuer.openCampaign({ id, stock })));
+      await Promise.all(campaignIds.map((id) => issuer.campaign(id).open({ stock })));
     },
     async issue({ campaignId, userId }) {
-      const { status } = await issuer.issue({ campaignId, userId });
+      const { status } = await issuer.campaign(campaignId).issue({ userId });
       return status === 'issued';
     },
     /** Part of the measured time: the confirms that follow the last answer are work as well. */
     finish: () => issuer.idle(),
     async fault(given) {
-      const states = await Promise.all(campaigns.map((id) => issuer.inspect(id)));
+      const states = await Promise.all(campaigns.map((id) => issuer.campaign(id).inspect()));
       const sum = (name) => states.reduce((all, state) => all + state[name], 0);
       if (sum('issued') === given && sum('reserved') === 0) return null;
       return `Redis has ${sum('issued')} issued and ${sum('reserved')} reserved after ${given} coupons`;

@@ -39,7 +39,7 @@ export async function run({ redisPort, postgresUrl, quick, print }) {
     await pool.query(createTableSql({ table: TABLE }));
     for (const [i, kind] of KINDS.entries()) {
       const campaignId = `bench-${i}`;
-      await issuer.openCampaign({ id: campaignId, stock: { kind: 'counted', total: 100_000_000 } });
+      await issuer.campaign(campaignId).open({ stock: { kind: 'counted', total: 100_000_000 } });
       running.push(await start({ kind, redisPort, postgresUrl, table: TABLE, campaignId }));
     }
     print(`  ${CONNECTIONS} connections, one request out on each, ${rounds} rounds of ${ms} ms`);

@@ -27,7 +27,7 @@ export async function run({ redisPort, postgresUrl, quick, print }) {
     await pool.query(createTableSql({ table: TABLE }));
     let users = 0;
     const issuer = await open(redis, new PostgresPersistence(pool, { table: TABLE }));
-    const issue = async (campaignId) => (await issuer.issue({ campaignId, userId: `user-${++users}` })).status;
+    const issue = async (campaignId) => (await issuer.campaign(campaignId).issue({ userId: `user-${++users}` })).status;
     const load = () => closedLoop({ call: async () => (await issue(WELL)) === 'issued', inFlight: IN_FLIGHT, ms });
     const round = async (isBeside) => {
       const sick = isBeside ? await fallSick(issue) : null;
@@ -58,7 +58,8 @@ async function open(redis, database) {
       ? new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
       : database.save(issuances, { signal });
   const issuer = new CouponIssuer({ redis, persistence: { save }, timeoutMs: TIMEOUT_MS, leaseMs: 60_000 });
-  for (const id of [WELL, SICK]) await issuer.openCampaign({ id, stock: { kind: 'unlimited' } }, { isNew: true });
+  for (const id of [WELL, SICK])
+    await issuer.campaign(id).open({ stock: { kind: 'unlimited' } }, { skipRowCheck: true });
   return issuer;
 }
 

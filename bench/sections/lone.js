@@ -84,12 +84,12 @@ async function issuing({ redis, pool, kind, name }) {
   await emptyTable(pool, table);
   const issuer = new CouponIssuer({ redis, persistence });
   const campaignId = `${CAMPAIGN}-${kind}`;
-  await issuer.openCampaign({ id: campaignId, stock: { kind: 'counted', total: TOTAL } }, { isNew: true });
+  await issuer.campaign(campaignId).open({ stock: { kind: 'counted', total: TOTAL } }, { skipRowCheck: true });
   return {
     name,
     table,
     async call(n) {
-      const { status } = await issuer.issue({ campaignId, userId: `user-${n}` });
+      const { status } = await issuer.campaign(campaignId).issue({ userId: `user-${n}` });
       if (status !== 'issued') throw new Error(`user-${n} was told ${status}`);
     },
     /** The confirm that follows the answer belongs to no other call. */

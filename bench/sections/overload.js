@@ -35,11 +35,11 @@ export async function run({ redisPort, postgresUrl, quick, print }) {
     await pool.query(createTableSql({ table: TABLE }));
     await pool.query(`TRUNCATE ${TABLE}`);
     await redis.flushall();
-    await issuer.openCampaign({ id: campaignId, stock: { kind: 'counted', total: 100_000_000 } });
-    const figures = await measure((n) => issuer.issue({ campaignId, userId: `user-${n}` }));
+    await issuer.campaign(campaignId).open({ stock: { kind: 'counted', total: 100_000_000 } });
+    const figures = await measure((n) => issuer.campaign(campaignId).issue({ userId: `user-${n}` }));
     await issuer.idle();
     const { rows } = await pool.query(`SELECT count(*)::int AS stored FROM ${TABLE}`);
-    const { issued, reserved } = await issuer.inspect(campaignId);
+    const { issued, reserved } = await issuer.campaign(campaignId).inspect();
     if (rows[0].stored !== figures.issued || issued !== figures.issued || reserved !== 0) {
       wrong.push(
         `${what}: ${figures.issued} were told issued, ${rows[0].stored} rows, ${issued} issued and ${reserved} reserved in Redis`,

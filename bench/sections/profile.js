@@ -54,9 +54,10 @@ async function profiled({ redisPort, options, ms }) {
     await redis.flushall();
     const issuer = new CouponIssuer({ redis, ...options });
     const campaignId = options.persistence ? 'profile-saved' : 'profile';
-    await issuer.openCampaign({ id: campaignId, stock: { kind: 'counted', total: 1e9 } }, { isNew: true });
+    await issuer.campaign(campaignId).open({ stock: { kind: 'counted', total: 1e9 } }, { skipRowCheck: true });
     let users = 0;
-    const call = async () => (await issuer.issue({ campaignId, userId: `user-${++users}` })).status === 'issued';
+    const call = async () =>
+      (await issuer.campaign(campaignId).issue({ userId: `user-${++users}` })).status === 'issued';
     const load = { call, finish: () => issuer.idle(), inFlight: IN_FLIGHT, cpuOfRedis: watch.cpu };
     await closedLoop({ ...load, ms: ms / 2 });
     await redis.config('RESETSTAT');

@@ -52,7 +52,7 @@ export async function run({ redisPort, quick, print }) {
       const before = issued[id];
       issued[id] += issuesPerRound;
       const figures = await issueSome(measuring, { id, before, count: issuesPerRound, watch });
-      const found = await measuring.inspect(id);
+      const found = await measuring.campaign(id).inspect();
       if (found.issued !== issued[id] || figures.good !== issuesPerRound) {
         wrong.push(`campaign ${id}: ${found.issued} issued instead of ${issued[id]}`);
       }
@@ -99,7 +99,7 @@ function sameGrowth(large, near) {
 }
 
 async function open(issuer, id) {
-  await issuer.openCampaign({ id, stock: { kind: 'counted', total: 100_000_000 } });
+  await issuer.campaign(id).open({ stock: { kind: 'counted', total: 100_000_000 } });
 }
 
 /** How many it came to. */
@@ -109,7 +109,7 @@ async function fill(issuer, { id, count, progress }) {
   const caller = async () => {
     while (next < count && performance.now() < endsAt) {
       const n = next++;
-      const { status } = await issuer.issue({ campaignId: id, userId: userId(n) });
+      const { status } = await issuer.campaign(id).issue({ userId: userId(n) });
       if (status !== 'issued') throw new Error(`filling: ${status}`);
       if (progress && n > 0 && n % 2_000_000 === 0) progress(n);
     }
@@ -127,7 +127,7 @@ async function issueSome(issuer, { id, before, count, watch }) {
   const startedAt = performance.now();
   const caller = async () => {
     while (next < end) {
-      const { status } = await issuer.issue({ campaignId: id, userId: userId(next++) });
+      const { status } = await issuer.campaign(id).issue({ userId: userId(next++) });
       if (status === 'issued') figures.good++;
     }
   };

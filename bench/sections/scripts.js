@@ -22,20 +22,20 @@ export async function run({ redisPort, quick }) {
   const wrong = [];
   try {
     await redis.flushall();
-    const definition = { id: 'long', stock: { kind: 'counted', total: users }, saveMode: 'write-behind' };
-    await issuer.openCampaign(definition);
+    const definition = { stock: { kind: 'counted', total: users }, saveMode: 'write-behind' };
+    await issuer.campaign('long').open(definition);
     for (let first = 0; first < users; first += AT_ONCE) {
       await Promise.all(
-        Array.from({ length: AT_ONCE }, (_, i) => issuer.issue({ campaignId: 'long', userId: `user-${first + i}` })),
+        Array.from({ length: AT_ONCE }, (_, i) => issuer.campaign('long').issue({ userId: `user-${first + i}` })),
       );
     }
-    await issuer.rebuild(definition);
-    const { settled } = await issuer.settle('long');
+    await issuer.campaign('long').rebuild(definition);
+    const { settled } = await issuer.campaign('long').settle();
     if (settled !== users) wrong.push(`${settled} settled instead of ${users}`);
-    const { findings } = await auditor.reconcile('long');
+    const { findings } = await auditor.campaign('long').reconcile();
     if (findings.length > 0) wrong.push(`${findings.length} findings of a reconcile`);
-    await issuer.closeCampaign({ id: 'long', retainMs: 86_400_000 });
-    await issuer.purge('long');
+    await issuer.campaign('long').closeForGood({ retainMs: 86_400_000 });
+    await issuer.campaign('long').purge();
     return { quick, users, scripts: timed.figures(), wrong };
   } finally {
     await Promise.all([issuer.close(), auditor.close()]);
@@ -50,7 +50,7 @@ export async function run({ redisPort, quick }) {
  */
 function timedClient(redis) {
   const names = new Map(
-    readdirSync(LUA)
+    readdirSync(LUA, { recursive: true })
       .filter((file) => file.endsWith('.lua'))
       .map((file) => [bundleLua(`${LUA}${file}`).sha1, file.slice(0, -4)]),
   );

@@ -66,9 +66,9 @@ describe(where, () => {
 
   test('80 users want one of 50 coupons: 50 are issued, and each has its row', async () => {
     const issuer = new CouponIssuer({ redis: new RedisMock(), persistence: mongoPersistence(db) });
-    await issuer.openCampaign({ id: 'launch', stock: { kind: 'counted', total: 50, generateCodes: true } });
+    await issuer.campaign('launch').open({ stock: { kind: 'counted', total: 50, generateCodes: true } });
     const users = Array.from({ length: 80 }, (_, i) => `user-${i + 1}`);
-    const results = await Promise.all(users.map((userId) => issuer.issue({ campaignId: 'launch', userId })));
+    const results = await Promise.all(users.map((userId) => issuer.campaign('launch').issue({ userId })));
     await issuer.close();
 
     const issued = results.filter(({ status }) => status === 'issued').map(({ issuance }) => issuance.code);

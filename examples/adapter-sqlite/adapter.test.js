@@ -61,9 +61,9 @@ function testsOn(Database) {
   test('80 users want one of 50 coupons: 50 are issued, and each has its row', async () => {
     const issuer = new CouponIssuer({ redis: new RedisMock(), persistence: sqlitePersistence(database) });
     const campaignId = `launch-${Database.name}`;
-    await issuer.openCampaign({ id: campaignId, stock: { kind: 'counted', total: 50, generateCodes: true } });
+    await issuer.campaign(campaignId).open({ stock: { kind: 'counted', total: 50, generateCodes: true } });
     const users = Array.from({ length: 80 }, (_, i) => `user-${i + 1}`);
-    const results = await Promise.all(users.map((userId) => issuer.issue({ campaignId, userId })));
+    const results = await Promise.all(users.map((userId) => issuer.campaign(campaignId).issue({ userId })));
     await issuer.close();
 
     const issued = results.filter(({ status }) => status === 'issued').map(({ issuance }) => issuance.code);

@@ -68,7 +68,7 @@ export class Buyers {
   /** What this buyer is told: a result's status or an error's code, and the coupon if there is one. */
   async #ask(userId, requestId) {
     try {
-      const result = await this.#issuer.issue({ campaignId: this.#campaignId, userId, requestId });
+      const result = await this.#issuer.campaign(this.#campaignId).issue({ userId, requestId });
       const { serial = null, code = null } = result.issuance ?? {};
       return { status: result.status, serial, code };
     } catch (error) {

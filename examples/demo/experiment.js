@@ -33,16 +33,16 @@ export async function experiment({ redis, sql, codesFile, total, buyers, failure
   });
 
   const campaignId = `demo-${randomBytes(6).toString('hex')}`;
-  await issuer.openCampaign({ id: campaignId, stock: { kind: 'codes' } });
+  await issuer.campaign(campaignId).open({ stock: { kind: 'codes' } });
   screen.step('loading codes');
   const codes = codesFile ? readCodes(createReadStream(codesFile)) : generateCodes({ count: total });
-  const load = await issuer.loadCodes(campaignId, codes);
+  const load = await issuer.campaign(campaignId).loadCodes(codes);
   if (load.total === 0) throw new Problem(`${codesFile} holds no codes`);
 
   const crowd = new Buyers({ issuer, campaignId, seed, count: buyers ?? Math.ceil(load.total * 1.5) });
   const samples = [];
   const look = async () => {
-    samples.push(await issuer.inspect(campaignId));
+    samples.push(await issuer.campaign(campaignId).inspect());
     screen.sale(samples.at(-1), crowd);
   };
   const startedAt = performance.now();
@@ -57,14 +57,14 @@ export async function experiment({ redis, sql, codesFile, total, buyers, failure
 
   return {
     ...{ redis, sql, campaignId, prefix: PREFIX, table: TABLE, perUser: 1, samples, load, settled, saleMs },
-    campaign: await issuer.inspect(campaignId),
+    campaign: await issuer.campaign(campaignId).inspect(),
     told: crowd.told,
     repeats: crowd.repeats,
     counts: crowd.counts,
     deliveries: [...api.deliveries.values()],
     /** Leaves the rows for whoever wants to look at them, and nothing in Redis after an hour. */
     finish: async () => {
-      await issuer.closeCampaign({ id: campaignId, retainMs: KEEP_MS });
+      await issuer.campaign(campaignId).closeForGood({ retainMs: KEEP_MS });
       await issuer.close();
     },
   };
@@ -90,7 +90,7 @@ async function settleAll(issuer, campaignId, screen) {
   let settled = 0;
   const giveUpAt = performance.now() + 5 * LEASE_MS;
   for (;;) {
-    const pass = await issuer.settle(campaignId);
+    const pass = await issuer.campaign(campaignId).settle();
     settled += pass.settled;
     const left = pass.pending + pass.failed;
     if (left === 0 || performance.now() > giveUpAt) return settled;

@@ -17,7 +17,7 @@ export function createApp({ issuer, log = console.error }) {
     // What is left of a body that was refused is not read.
     if (req.is('text/plain')) res.set('Connection', 'close');
     const loadId = req.get('Idempotency-Key');
-    res.json(await issuer.loadCodes(req.params.id, codesOf(req), loadId === undefined ? {} : { loadId }));
+    res.json(await issuer.campaign(req.params.id).loadCodes(codesOf(req), loadId === undefined ? {} : { loadId }));
   });
 
   app.use(express.json());
@@ -31,14 +31,14 @@ export function createApp({ issuer, log = console.error }) {
   });
 
   app.get('/campaigns/:id', async (req, res) => {
-    res.json(await issuer.inspect(req.params.id));
+    res.json(await issuer.campaign(req.params.id).inspect());
   });
 
   app.post('/campaigns/:id/coupons', async (req, res) => {
     const { userId } = bodyOf(req);
     const requestId = req.get('Idempotency-Key');
     const campaignId = req.params.id;
-    const result = await issuer.issue({ campaignId, userId, ...(requestId !== undefined && { requestId }) });
+    const result = await issuer.campaign(campaignId).issue({ userId, ...(requestId !== undefined && { requestId }) });
     const status = httpStatus(result);
     switch (result.status) {
       case 'issued':
@@ -54,22 +54,22 @@ export function createApp({ issuer, log = console.error }) {
 
   app.get('/campaigns/:id/users/:userId', async (req, res) => {
     const { id: campaignId, userId } = req.params;
-    const { status, issuances } = await issuer.status({ campaignId, userId });
+    const { status, issuances } = await issuer.campaign(campaignId).userStatus({ userId });
     res.json({ status, coupons: issuances.map(couponOf) });
   });
 
   app.post('/campaigns/:id/pause', async (req, res) => {
-    await issuer.pause(req.params.id);
+    await issuer.campaign(req.params.id).pause();
     res.status(204).end();
   });
 
   app.post('/campaigns/:id/resume', async (req, res) => {
-    await issuer.resume(req.params.id);
+    await issuer.campaign(req.params.id).resume();
     res.status(204).end();
   });
 
   app.post('/campaigns/:id/close', async (req, res) => {
-    await issuer.closeCampaign({ ...bodyOf(req), id: req.params.id });
+    await issuer.campaign(req.params.id).closeForGood({ ...bodyOf(req) });
     res.status(204).end();
   });
 

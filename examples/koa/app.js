@@ -37,7 +37,7 @@ function visitorRoutes({ issuer, campaignId, leaving }) {
   const known = [identify, neverStored];
 
   router.post('/', ...known, async (ctx) => {
-    const result = await issuer.join({ campaignId, userId: ctx.state.userId });
+    const result = await issuer.campaign(campaignId).join({ userId: ctx.state.userId });
     const status = httpStatus(result);
     switch (result.status) {
       case 'waiting':
@@ -57,14 +57,14 @@ function visitorRoutes({ issuer, campaignId, leaving }) {
   });
 
   router.delete('/', ...known, async (ctx) => {
-    const { status, issuances = [] } = await issuer.leave({ campaignId, userId: ctx.state.userId });
+    const { status, issuances = [] } = await issuer.campaign(campaignId).leave({ userId: ctx.state.userId });
     ctx.body = { status, ...lastOf(issuances) };
   });
 
   router.get('/', ...known, async (ctx) => {
     const [{ issuances, ...standing }, campaign] = await Promise.all([
-      issuer.status({ campaignId, userId: ctx.state.userId }),
-      issuer.inspect(campaignId),
+      issuer.campaign(campaignId).userStatus({ userId: ctx.state.userId }),
+      issuer.campaign(campaignId).inspect(),
     ]);
     const { state, opensAt, available, reserved } = campaign;
     const soldOut = available === 0 && reserved === 0;
@@ -82,7 +82,7 @@ function visitorRoutes({ issuer, campaignId, leaving }) {
       if (left > 0) streams.set(userId, left);
       else streams.delete(userId);
     });
-    const changes = issuer.watch({ campaignId, userId, signal: leaving });
+    const changes = issuer.campaign(campaignId).watch({ userId, signal: leaving });
     ctx.set(SERVER_SENT_EVENTS_HEADERS);
     ctx.body = serverSentEvents(changes);
   });
@@ -95,19 +95,19 @@ function operatorRoutes({ issuer, campaignId, pace, operatorToken }) {
   const operator = [guard(operatorToken), neverStored];
 
   router.get('/', ...operator, async (ctx) => {
-    const { state, waiting, total, available, reserved, issued } = await issuer.inspect(campaignId);
+    const { state, waiting, total, available, reserved, issued } = await issuer.campaign(campaignId).inspect();
     meter.note(reserved + issued);
     const rate = { perSecond: pace.perSecond, measuredPerSecond: meter.perSecond() };
     ctx.body = { campaignId, state, waiting, total, available, reserved, issued, ...rate };
   });
 
   router.post('/pause', ...operator, async (ctx) => {
-    await issuer.pause(campaignId);
+    await issuer.campaign(campaignId).pause();
     ctx.status = 204;
   });
 
   router.post('/resume', ...operator, async (ctx) => {
-    await issuer.resume(campaignId);
+    await issuer.campaign(campaignId).resume();
     ctx.status = 204;
   });
 
@@ -122,7 +122,7 @@ function operatorRoutes({ issuer, campaignId, pace, operatorToken }) {
     const requestId = ctx.get('Idempotency-Key');
     if (!requestId) throw new HttpProblem(400, 'send an Idempotency-Key, so that a repeat adds nothing twice');
     const { add } = await bodyOf(ctx);
-    ctx.body = await issuer.restock({ id: campaignId, add, requestId });
+    ctx.body = await issuer.campaign(campaignId).restock({ add, requestId });
   });
   return router;
 }

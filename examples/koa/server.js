@@ -30,11 +30,12 @@ async function main({ REDIS_URL, DATABASE_URL, PORT = '3000', OPERATOR_TOKEN, ..
   const persistence = new PostgresPersistence(clients.sql);
   await persistence.createTable();
   const issuer = new CouponIssuer({ redis: clients.redis, persistence, onEvent });
-  await issuer.openCampaign(campaign);
-  const pace = new Pace(issuer, campaign.id, numberOf('RATE', settings.RATE ?? '2'));
+  const { id: campaignId, ...definition } = campaign;
+  await issuer.campaign(campaignId).open(definition);
+  const pace = new Pace(issuer, campaignId, numberOf('RATE', settings.RATE ?? '2'));
 
   const leaving = new AbortController();
-  const app = createApp({ issuer, campaignId: campaign.id, pace, operatorToken, leaving: leaving.signal });
+  const app = createApp({ issuer, campaignId, pace, operatorToken, leaving: leaving.signal });
   const server = createServer(app.callback());
   server.listen(Number(PORT));
   await once(server, 'listening');

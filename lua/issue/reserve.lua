@@ -128,7 +128,7 @@ for i = FIRST, #ARGV, STRIDE do
   if text then bring(grants[grant], text) end
 end
 
--- closeCampaign is for good, so a late copy finds the campaign closed again: only what was written needs the call number.
+-- closeForGood is for good, so a late copy finds the campaign closed again: only what was written needs the call number.
 if not repeated and (written > 0 or not campaign.closedAt) then
   redis.call('HSET', sendersKey, sender, integer(call) .. ':' .. (written > 0 and stamp or '0'))
   if seenCall == 0 then redis.call('HINCRBY', campaignKey, 'senders', 1) end

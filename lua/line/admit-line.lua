@@ -35,7 +35,7 @@ local refusal = unreadyLine(epoch, fence) or (lacksCode(FIRST, 1) and 'no_code')
 if refusal then return { refusal } end
 refusal = shutNow() or (draws and room.drawn ~= 'done' and 'draw')
 if refusal then
-  -- Told so, a copy lets nobody through later either. What closeCampaign closed stays closed.
+  -- Told so, a copy lets nobody through later either. What closeForGood closed stays closed.
   if not campaign.closedAt then noteCall() end
   return { refusal }
 end

@@ -86,7 +86,7 @@ for i = FIRST, #ARGV, STRIDE do
   for _, value in ipairs(pairs or {}) do reply[#reply + 1] = value end
 end
 
--- As with reserve: what closeCampaign closed stays closed, so a late copy finds that again.
+-- As with reserve: what closeForGood closed stays closed, so a late copy finds that again.
 if not repeated and not campaign.closedAt then noteCall() end
 if not repeated then writeAll('ZADD', presenceKey, seenNow) end
 if joined > 0 then

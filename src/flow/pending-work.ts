@@ -1,7 +1,7 @@
 import { inCall, type Operation } from '../model/methods.js';
 
 /** Counts what this process started, so that it can be waited for. */
-export class InFlight {
+export class PendingWork {
   #count = 0;
   #idle: (() => void)[] = [];
 

@@ -1,5 +1,5 @@
 import { type Caller, InContext } from '../flow/batcher.js';
-import type { InFlight } from '../flow/pending-work.js';
+import type { PendingWork } from '../flow/pending-work.js';
 import { redacted } from '../model/errors.js';
 import { type Emit, refOf } from '../model/events.js';
 import { asIssued, type Issuance } from '../model/issuance.js';
@@ -14,7 +14,7 @@ import type { SaveOutcome, SaveRequest, Saves } from './save.js';
 
 export interface IssuingParts {
   readonly steps: Steps;
-  readonly inFlight: InFlight;
+  readonly pending: PendingWork;
 }
 
 /**
@@ -35,7 +35,7 @@ export class Issuing implements Caller<ReserveAnswer> {
   }
 
   begin(): void {
-    this.#parts.inFlight.begin();
+    this.#parts.pending.begin();
     this.#serving.handReserve(this.#call, this.#inContext(this));
   }
 
@@ -88,12 +88,12 @@ export class Issuing implements Caller<ReserveAnswer> {
   }
 
   #tell(result: IssueResult): void {
-    this.#parts.inFlight.end();
+    this.#parts.pending.end();
     this.#told.resolve(result);
   }
 
   fail(error: unknown): void {
-    this.#parts.inFlight.end();
+    this.#parts.pending.end();
     this.#told.reject(inCall('issue', error));
   }
 
@@ -117,8 +117,8 @@ export class Issuing implements Caller<ReserveAnswer> {
 
   /** A repeat tells an event only if it ended what an earlier call had left reserved, as settle would have done. */
   #ending(issuance: Issuance): Caller<unknown> {
-    const { steps, inFlight } = this.#parts;
-    const ending = new Ending(inFlight, steps.emit, this.#serving.state.id);
+    const { steps, pending } = this.#parts;
+    const ending = new Ending(pending, steps.emit, this.#serving.state.id);
     if (!this.#call.replayed) return ending;
     const settled = () => steps.emit({ type: 'settled', ...refOf(issuance) });
     return this.#inContext({
@@ -159,23 +159,23 @@ class Saving implements SaveRequest, Caller<SaveOutcome> {
 
 /** The answer is out; what ends the lease goes on behind it. If it fails, settle finishes the reservation. */
 class Ending implements Caller<unknown> {
-  readonly #inFlight: InFlight;
+  readonly #pending: PendingWork;
   readonly #emit: Emit;
   readonly #campaignId: string;
 
-  constructor(inFlight: InFlight, emit: Emit, campaignId: string) {
-    inFlight.begin();
-    this.#inFlight = inFlight;
+  constructor(pending: PendingWork, emit: Emit, campaignId: string) {
+    pending.begin();
+    this.#pending = pending;
     this.#emit = emit;
     this.#campaignId = campaignId;
   }
 
   resolve(): void {
-    this.#inFlight.end();
+    this.#pending.end();
   }
 
   reject(error: unknown): void {
-    this.#inFlight.end();
+    this.#pending.end();
     this.#emit({ type: 'fault', during: 'confirm', campaignId: this.#campaignId, error: redacted(error) });
   }
 }

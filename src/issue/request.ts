@@ -1,6 +1,6 @@
 import { monotonicMs } from '../flow/deadline.js';
-import type { InFlight } from '../flow/pending-work.js';
-import { assertInteger, assertName, assertSignal, assertText, ownCopy } from '../model/check.js';
+import type { PendingWork } from '../flow/pending-work.js';
+import { assertInteger, assertSignal, assertText, ownCopy } from '../model/check.js';
 import { HookError, NotIssuedError } from '../model/errors.js';
 import { deriveId, mintId } from '../model/issuance.js';
 import { inCall } from '../model/methods.js';
@@ -12,50 +12,49 @@ import type { IssueCall, Steps } from './carry.js';
 import type { Eligible } from './eligibility.js';
 import { refusalOfRule } from './eligibility.js';
 import { Issuing } from './issue.js';
-import { Flight } from './shared-call.js';
+import { SharedCall } from './shared-call.js';
 
 /** One attempt to get one user a coupon. */
 export interface IssueRequest {
-  readonly campaignId: string;
   /** 1–128 bytes of well-formed UTF-8 without U+0000. A number is refused: use `String(user.id)`. */
   readonly userId: string;
   /** Names this attempt, within this campaign and user: a repeat under it finds its own answer. */
   readonly requestId?: string | undefined;
-  /** Stops waiting, not issuing: once sent, the attempt goes on and `status()` tells how it ended. */
+  /** Stops waiting, not issuing: once sent, the attempt goes on and `userStatus()` tells how it ended. */
   readonly signal?: AbortSignal | undefined;
   /** Less than the issuer's `timeoutMs` for this call: whole ms from 1 on. */
   readonly timeoutMs?: number | undefined;
 }
 
-export interface AttemptParts {
+export interface RequestParts {
   readonly campaigns: Campaigns;
   readonly steps: Steps;
-  readonly inFlight: InFlight;
+  readonly pending: PendingWork;
   readonly eligible: Eligible | undefined;
   readonly timeoutMs: number;
 }
 
 /** The attempts under way in this process; calls with one request id share one. */
-export class Attempts {
-  readonly #parts: AttemptParts;
-  readonly #flights = new Map<string, Flight>();
+export class Requests {
+  readonly #parts: RequestParts;
+  readonly #flights = new Map<string, SharedCall>();
 
-  constructor(parts: AttemptParts) {
+  constructor(parts: RequestParts) {
     this.#parts = parts;
   }
 
   /** Rejects, and never throws. */
-  issue(request: IssueRequest): Promise<IssueResult> {
+  issue(campaignId: string, request: IssueRequest): Promise<IssueResult> {
     try {
-      return this.#begin(request);
+      return this.#begin(campaignId, request);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  #begin(request: IssueRequest): Promise<IssueResult> {
+  #begin(campaignId: string, request: IssueRequest): Promise<IssueResult> {
     const { campaigns, steps, timeoutMs: longest } = this.#parts;
-    const { campaignId, userId, requestId, signal, timeoutMs } = checkedRequest(request, longest);
+    const { userId, requestId, signal, timeoutMs } = checkedRequest(request, longest);
     signal?.throwIfAborted();
     const known = campaigns.known(campaignId);
     const refusal = known?.recentRefusal(userId);
@@ -83,7 +82,7 @@ export class Attempts {
     const shared = this.#flights.get(id);
     if (shared) return shared.wait({ timeoutMs, signal }).then(ownReplay);
     const result = this.#fly(campaignId, call, requestId !== undefined).finally(() => this.#flights.delete(id));
-    const flight = new Flight(call, result, campaigns.late);
+    const flight = new SharedCall(call, result, campaigns.late);
     this.#flights.set(id, flight);
     return flight.wait({ timeoutMs, signal });
   }
@@ -92,7 +91,7 @@ export class Attempts {
   #fly(campaignId: string, call: IssueCall, repeatable: boolean): Promise<IssueResult> {
     const serving = this.#parts.campaigns.known(campaignId);
     if (!serving?.state.isEquipped || this.#parts.eligible)
-      return this.#parts.inFlight.track(this.#ask(campaignId, call, repeatable));
+      return this.#parts.pending.track(this.#ask(campaignId, call, repeatable));
     return this.#issue(serving, call);
   }
 
@@ -148,8 +147,7 @@ function notIssued(error: unknown): unknown {
 }
 
 function checkedRequest(given: IssueRequest, longest: number): IssueRequest {
-  const request = ownCopy('the request', given, ['campaignId', 'userId', 'requestId', 'signal', 'timeoutMs']);
-  assertName('campaignId', request.campaignId);
+  const request = ownCopy('the request', given, ['userId', 'requestId', 'signal', 'timeoutMs']);
   assertText('userId', request.userId);
   if (request.requestId !== undefined) assertText('requestId', request.requestId);
   assertSignal(request.signal);

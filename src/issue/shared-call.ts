@@ -10,7 +10,7 @@ import type { IssueCall } from './carry.js';
 export type Late = Pick<ScriptRunner, 'unanswered' | 'unsent'>;
 
 /** One attempt under way, and everybody who waits for it: calls with one request id in one process share it. */
-export class Flight {
+export class SharedCall {
   readonly #call: IssueCall & { abandoned: boolean };
   readonly #result: Promise<IssueResult>;
   readonly #late: Late;

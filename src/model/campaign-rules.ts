@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { assertInteger, assertName, assertObject, assertOnlyKeys, MAX_PER_USER, MAX_TOTAL, ownCopy } from './check.js';
+import { assertInteger, assertObject, assertOnlyKeys, MAX_PER_USER, MAX_TOTAL, ownCopy } from './check.js';
 import { InvalidArgumentError } from './errors.js';
 import { type Instant, instantMs } from './instants.js';
 
@@ -13,14 +13,12 @@ export type Stock =
   | { readonly kind: 'codes' };
 
 export interface CampaignDefinition {
-  /** `[A-Za-z0-9._-]{1,64}`. */
-  readonly id: string;
   readonly stock: Stock;
   /** How many coupons one user may have, 1–100; default 1. */
   readonly perUser?: number | undefined;
   /** Before this instant of Redis' clock `issue()` answers `not_open`; default: open at once. */
   readonly opensAt?: Instant | undefined;
-  /** From this instant of Redis' clock on `issue()` answers `closed`; default: until `closeCampaign`. A new campaign is refused if it is past. */
+  /** From this instant of Redis' clock on `issue()` answers `closed`; default: until `closeForGood`. A new campaign is refused if it is past. */
   readonly closesAt?: Instant | undefined;
   /**
    * `write-through` (default): `issue()` saves before it answers. `write-behind`: it answers `accepted` after Redis alone, and a worker delivers
@@ -37,7 +35,7 @@ export interface CampaignDefinition {
   /** Of a waiting room: so many more may wait than there are coupons left, in case some come back; 0–10,000,000, default 0. */
   readonly overbook?: number | undefined;
   /**
-   * Of a waiting room: who gives no sign of life (`status()`, or a stream of `watch()`) for this long is absent; the place is kept for as long again
+   * Of a waiting room: who gives no sign of life (`userStatus()`, or a stream of `watch()`) for this long is absent; the place is kept for as long again
    * and then lost. 1,000–86,400,000 ms; default: a place is kept whoever is there.
    */
   readonly presenceMs?: number | undefined;
@@ -82,7 +80,7 @@ export interface RoomRules {
 export type CampaignState = 'scheduled' | 'open' | 'paused' | 'closed';
 
 /** A campaign as `inspect()` sees it, at one instant of Redis. */
-export interface Campaign {
+export interface CampaignSnapshot {
   readonly id: string;
   readonly state: CampaignState;
   /** `false`: a part of its state in Redis is missing, nothing is issued. */
@@ -98,7 +96,7 @@ export interface Campaign {
   readonly perUser: number;
   readonly opensAt: Date | null;
   readonly closesAt: Date | null;
-  /** When `closeCampaign` closed it. */
+  /** When `closeForGood` closed it. */
   readonly closedAt: Date | null;
   readonly saveMode: SaveMode;
   readonly admission: Admission;
@@ -116,11 +114,10 @@ export interface Campaign {
 }
 
 /** Checks a definition and fills in the defaults; throws `InvalidArgumentError`. */
-export function toRules(definition: CampaignDefinition, needs: readonly Need[]): { id: string; rules: CampaignRules } {
-  const keys = ['id', 'stock', 'perUser', 'opensAt', 'closesAt', 'saveMode', 'admission', ...ROOM_OPTIONS];
-  const own = ownCopy('the campaign', definition, keys);
-  const { id, perUser = 1, saveMode = 'write-through' } = own;
-  assertName('id', id);
+export function toRules(definition: CampaignDefinition, needs: readonly Need[]): CampaignRules {
+  const keys = ['stock', 'perUser', 'opensAt', 'closesAt', 'saveMode', 'admission', ...ROOM_OPTIONS];
+  const own = ownCopy('the definition', definition, keys);
+  const { perUser = 1, saveMode = 'write-through' } = own;
   const stock = checkedStock(own.stock);
   assertInteger('perUser', perUser, 1, MAX_PER_USER);
   const opensAt = own.opensAt === undefined ? null : instantMs('opensAt', own.opensAt);
@@ -140,7 +137,7 @@ export function toRules(definition: CampaignDefinition, needs: readonly Need[]):
       'a waiting room cannot be write-behind: whoever waits is told once the row is saved',
     );
   }
-  const rules: CampaignRules = {
+  return {
     kind: stock.kind,
     total: stock.kind === 'counted' ? stock.total : null,
     generateCodes: stock.kind !== 'codes' && (stock.generateCodes ?? false),
@@ -152,7 +149,6 @@ export function toRules(definition: CampaignDefinition, needs: readonly Need[]):
     room,
     needs,
   };
-  return { id, rules };
 }
 
 const ROOM_OPTIONS = ['maxWaiting', 'overbook', 'presenceMs', 'drawAtOpen'] as const;

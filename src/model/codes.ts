@@ -20,7 +20,7 @@ export function mintCode(): string {
  *
  * @example
  * ```ts
- * await issuer.loadCodes('launch', generateCodes({ count: 1000 }));
+ * await launch.loadCodes(generateCodes({ count: 1000 }));
  * ```
  */
 export function generateCodes(options: { count: number }): string[] {

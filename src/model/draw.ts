@@ -14,7 +14,7 @@ export function drawSeed(): string {
  * import { drawKey } from 'coupon-issuer';
  *
  * const joinedBefore = ['ann', 'bob', 'cat'];
- * const { drawSeed } = await issuer.inspect('launch');
+ * const { drawSeed } = await launch.inspect();
  * if (drawSeed) joinedBefore.sort((a, b) => drawKey(drawSeed, a) - drawKey(drawSeed, b));
  * ```
  */

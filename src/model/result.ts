@@ -60,7 +60,7 @@ const ERROR_CODES: Record<CouponIssuerError['code'], HttpStatus> = {
  *
  * @example
  * ```ts
- * response.status(httpStatus(await issuer.issue({ campaignId: 'launch', userId })));
+ * response.status(httpStatus(await launch.issue({ userId })));
  * ```
  */
 export function httpStatus(resultOrError: unknown): HttpStatus {

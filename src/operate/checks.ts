@@ -5,7 +5,6 @@ const TEN_YEARS_MS = 10 * 365 * 86_400_000;
 
 /** A code of the pool, and the one to give out in its place. */
 export interface CodeReplacement {
-  readonly campaignId: string;
   /** As it was loaded. */
   readonly code: string;
   readonly replacement: string;
@@ -13,9 +12,9 @@ export interface CodeReplacement {
   readonly asTheyAre?: boolean | undefined;
 }
 
-/** What an operator may ask to be changed, checked; each throws `InvalidArgumentError`. Campaign ids are checked by whoever uses them. */
+/** What an operator may ask to be changed, checked; each throws `InvalidArgumentError`. */
 export function checkedReplacement(change: CodeReplacement): CodeReplacement {
-  const own = ownCopy('the change', change, ['campaignId', 'code', 'replacement', 'asTheyAre']);
+  const own = ownCopy('the change', change, ['code', 'replacement', 'asTheyAre']);
   assertBoolean('asTheyAre', own.asTheyAre);
   // The code that is replaced is taken as it is: it may be the bad one.
   assertText('code', own.code);
@@ -23,14 +22,14 @@ export function checkedReplacement(change: CodeReplacement): CodeReplacement {
   return own;
 }
 
-export function checkedClose(options: { id: string; retainMs?: number | undefined }) {
-  const own = ownCopy('options', options, ['id', 'retainMs']);
-  if (own.retainMs !== undefined) assertInteger('retainMs', own.retainMs, 0, TEN_YEARS_MS);
-  return own;
+export function checkedClose(options: { retainMs?: number | undefined }): number | null {
+  const { retainMs } = ownCopy('options', options, ['retainMs']);
+  if (retainMs !== undefined) assertInteger('retainMs', retainMs, 0, TEN_YEARS_MS);
+  return retainMs ?? null;
 }
 
-export function checkedRestock(change: { id: string; add: number; requestId: string }) {
-  const own = ownCopy('the change', change, ['id', 'add', 'requestId']);
+export function checkedRestock(change: { add: number; requestId: string }) {
+  const own = ownCopy('the change', change, ['add', 'requestId']);
   assertInteger('add', own.add, -MAX_TOTAL, MAX_TOTAL);
   assertText('requestId', own.requestId);
   return own;

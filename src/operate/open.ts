@@ -1,4 +1,4 @@
-import type { Campaign, CampaignRules } from '../model/campaign-rules.js';
+import type { CampaignRules, CampaignSnapshot } from '../model/campaign-rules.js';
 import { ownCopy } from '../model/check.js';
 import { CampaignConflictError, InvalidArgumentError, MisconfiguredError } from '../model/errors.js';
 import { METHODS } from '../model/methods.js';
@@ -10,16 +10,16 @@ import type { Campaigns } from '../redis/campaigns.js';
 import { dropOver, findOver, register } from '../redis/registry.js';
 
 export interface OpenOptions {
-  /** The rows of the database do not matter: it is not asked for them. */
-  readonly isNew?: boolean | undefined;
+  /** Skips a safety check: the database is not asked whether it holds rows of this campaign. If it does, the same units go out again. */
+  readonly skipRowCheck?: boolean | undefined;
   /** `rebind`: binds a campaign that is bound to another database to the one of this process. */
   readonly store?: 'rebind' | undefined;
 }
 
-export function checkedOpenOptions(given: OpenOptions): { isNew: boolean; rebind: boolean } {
-  const { isNew, store } = ownCopy('options', given, ['isNew', 'store']);
+export function checkedOpenOptions(given: OpenOptions): { skipRowCheck: boolean; rebind: boolean } {
+  const { skipRowCheck, store } = ownCopy('options', given, ['skipRowCheck', 'store']);
   if (store !== undefined && store !== 'rebind') throw new InvalidArgumentError("store must be 'rebind'");
-  return { isNew: isNew === true, rebind: store === 'rebind' };
+  return { skipRowCheck: skipRowCheck === true, rebind: store === 'rebind' };
 }
 
 interface Opening {
@@ -27,7 +27,7 @@ interface Opening {
   readonly timeoutMs: number;
   readonly persistence: PersistenceAdapter | undefined;
   readonly unsafeRedis: boolean;
-  readonly isNew: boolean;
+  readonly skipRowCheck: boolean;
   readonly rebind: boolean;
 }
 
@@ -35,13 +35,13 @@ interface Opening {
  * Writes the campaign in a state that never serves, and lets it serve only after the database was found empty: state that is missing in Redis
  * must not be taken for a campaign that is new.
  */
-export async function openCampaign(
+export async function open(
   context: RedisContext,
   campaigns: Campaigns,
   id: string,
   rules: CampaignRules,
   options: Opening,
-): Promise<{ status: 'opened' | 'exists'; campaign: Campaign }> {
+): Promise<{ status: 'opened' | 'exists'; campaign: CampaignSnapshot }> {
   const state = campaigns.state(id);
   const { store } = context;
   const unasked = (await store?.ask().catch(unlessMisconfigured)) ?? null;
@@ -50,11 +50,11 @@ export async function openCampaign(
   const status = await findOrWrite(context, state, rules, options);
   assertSameRules(state, rules);
   // While the database is away, a campaign that serves is found, and one that is said to be new is bound to none.
-  if (unasked && (options.rebind || !(state.verified || options.isNew))) throw unasked;
+  if (unasked && (options.rebind || !(state.verified || options.skipRowCheck))) throw unasked;
   if (state.verified) {
     if (options.rebind) await rebind(state, store?.identity ?? null);
   } else {
-    if (!options.isNew) await assertNoRows(id, options.persistence, options.timeoutMs);
+    if (!options.skipRowCheck) await assertNoRows(id, options.persistence, options.timeoutMs);
     await dropOver(context, id);
     await activate(state, store?.identity ?? null);
     // A purge of the campaign that had this id before may have struck it off meanwhile.
@@ -71,10 +71,10 @@ async function findOrWrite(
   context: RedisContext,
   state: CampaignState,
   rules: CampaignRules,
-  { isNew, leaseMs }: Opening,
+  { skipRowCheck, leaseMs }: Opening,
 ): Promise<'opened' | 'exists'> {
   const found = await state.refresh();
-  if (found === 'missing' && !isNew) await assertNotExpired(context, state.id);
+  if (found === 'missing' && !skipRowCheck) await assertNotExpired(context, state.id);
   if (found === 'missing') assertNotPast(state, rules);
   await register(context, state.id);
   if (found !== 'missing') {

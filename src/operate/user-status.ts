@@ -4,7 +4,7 @@ import { findUser } from '../redis/admin.js';
 import type { Serving } from '../redis/serving.js';
 import type { WaitingRoom } from '../waiting-room/room.js';
 
-/** What `status()` answers. */
+/** The answer of `userStatus()`. */
 export type UserStatus =
   | {
       /** `none`: nothing; `reserved`: nothing committed yet; `issued`: at least one is. */
@@ -15,7 +15,7 @@ export type UserStatus =
   /** In line, whatever they hold besides. */
   | (Waiting & { readonly issuances: readonly Issuance[] });
 
-export async function statusOf(serving: Serving, room: WaitingRoom, userId: string): Promise<UserStatus> {
+export async function userStatus(serving: Serving, room: WaitingRoom, userId: string): Promise<UserStatus> {
   const { state } = serving;
   const held = state.rules.room ? [] : await findUser(state, userId);
   // Under another epoch the campaign may have been made anew, with a waiting room.

@@ -21,7 +21,7 @@ export interface PersistenceAdapter {
    * `NotSavedError`: nothing of this batch is stored, nor ever will be by this attempt. When it resolves, the rows are committed.
    */
   save(issuances: readonly Issuance[], options: { signal: AbortSignal }): Promise<readonly SaveVerdict[]>;
-  /** Issuances of a campaign after a serial, in serial order. `openCampaign` asks it whether a campaign without state in Redis is really new. */
+  /** Issuances of a campaign after a serial, in serial order. `open` asks it whether a campaign without state in Redis is really new. */
   list?(campaignId: string, options: { afterSerial: number; limit: number }): Promise<readonly Issuance[]>;
   /** The stored issuance of each id, or `null`, in order. Lets settle skip a delivery that was already saved. */
   find?(issuances: readonly Issuance[]): Promise<readonly (Issuance | null)[]>;

@@ -39,7 +39,7 @@ const NAMES =
  * import { readCodes } from 'coupon-issuer/codes';
  *
  * const codes = readCodes(createReadStream('partner.csv'), { column: 'code' });
- * const { loaded, duplicates } = await issuer.loadCodes('launch', codes, { loadId: 'partner.csv of April' });
+ * const { loaded, duplicates } = await launch.loadCodes(codes, { loadId: 'partner.csv of April' });
  * ```
  */
 export function readCodes(file: CodeFile, options: ReadCodesOptions = {}): AsyncIterableIterator<string> {

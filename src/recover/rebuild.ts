@@ -1,9 +1,9 @@
 import { tell } from '../flow/progress.js';
 import type { Source } from '../flow/source.js';
 import {
-  type Campaign,
   type CampaignDefinition,
   type CampaignRules,
+  type CampaignSnapshot,
   generationOf,
   toRules,
 } from '../model/campaign-rules.js';
@@ -53,7 +53,7 @@ export interface RebuildProgress {
 }
 
 export interface RebuildResult {
-  readonly campaign: Campaign;
+  readonly campaign: CampaignSnapshot;
   /** Rows that this run wrote to Redis. */
   readonly rows: number;
   /** Reservations that Redis still had and no unit was left for: their users were told `accepted`. */
@@ -96,12 +96,13 @@ function assertRebuildable(codes: Source | null, kind: CampaignRules['kind']): v
  * before all of it is there, and no step of the old epoch counts any more.
  */
 export async function rebuild(
+  id: string,
   definition: CampaignDefinition,
   options: RebuildOptions,
   codes: Source | null,
   parts: RebuildParts,
 ): Promise<RebuildResult> {
-  const { id, rules } = toRules(definition, parts.context.has);
+  const rules = toRules(definition, parts.context.has);
   assertRebuildable(codes, rules.kind);
   codes?.endWith(options.signal);
   const { context, campaigns, persistence, emit } = parts;

@@ -1,4 +1,4 @@
-import { type Campaign, type CampaignRules, differences, epochSuffix } from '../model/campaign-rules.js';
+import { type CampaignRules, type CampaignSnapshot, differences, epochSuffix } from '../model/campaign-rules.js';
 import { CampaignConflictError, MisconfiguredError, RedisError, UnknownCampaignError } from '../model/errors.js';
 import { type Issuance, withoutCode } from '../model/issuance.js';
 import { METHODS } from '../model/methods.js';
@@ -56,7 +56,7 @@ async function sendActivation(state: CampaignState, store: string | null, rebind
   return state.run(scripts.activateCampaign, { epoch, store: store ?? '', generation, random: epochSuffix(), rebind });
 }
 
-export async function readCampaign(state: CampaignState): Promise<Campaign> {
+export async function readCampaign(state: CampaignState): Promise<CampaignSnapshot> {
   const campaign = await state.refresh();
   if (campaign === 'missing') await state.context.assertLost(state, true);
   if (typeof campaign === 'string') throw notReady(state.id, campaign);

@@ -1,7 +1,7 @@
 import { monotonicMs } from '../flow/deadline.js';
 import {
-  type Campaign,
   type CampaignRules,
+  type CampaignSnapshot,
   generationOf,
   type Need,
   type RoomRules,
@@ -154,7 +154,7 @@ export class CampaignState {
   }
 
   /** Reads the campaign and follows its epoch, never to a lower generation and never to a state that is behind. One round trip. */
-  async refresh(): Promise<Campaign | NotReadyReason> {
+  async refresh(): Promise<CampaignSnapshot | NotReadyReason> {
     // What others see meanwhile may be later than this answer.
     const fence = this.#fence;
     const reply = await this.run(scripts.inspect, {});
@@ -201,7 +201,7 @@ export class CampaignState {
 
 /** Saving there would give a coupon to users who have one here. */
 function otherStore(id: string, bound: string | null, own: Store | null): string {
-  return `campaign ${id} keeps its issuances in the database ${bound}, and this process has ${own?.description}: nothing was taken. Connect to that database, use another prefix, or bind the campaign to this one with openCampaign(definition, { store: 'rebind' })`;
+  return `campaign ${id} keeps its issuances in the database ${bound}, and this process has ${own?.description}: nothing was taken. Connect to that database, use another prefix, or bind the campaign to this one with open(definition, { store: 'rebind' })`;
 }
 
 /** How what the campaign needs differs from what this process has, or `null`. */
@@ -222,7 +222,7 @@ function fieldsOf(reply: Reply): Map<string, string> {
   return fields;
 }
 
-function decodeCampaign(id: string, reply: Reply, fields: Map<string, string>): Campaign {
+function decodeCampaign(id: string, reply: Reply, fields: Map<string, string>): CampaignSnapshot {
   const count = (name: string) => Number(fields.get(name) ?? 0);
   const instant = (name: string) => (fields.has(name) ? new Date(count(name)) : null);
   const kind = fields.get('kind') as CampaignRules['kind'];
@@ -273,7 +273,7 @@ function decodeCampaign(id: string, reply: Reply, fields: Map<string, string>): 
 }
 
 /** The rules it was opened with: restocking changes the total, and must not look like another definition. */
-function rulesOf(campaign: Campaign, fields: Map<string, string>): CampaignRules {
+function rulesOf(campaign: CampaignSnapshot, fields: Map<string, string>): CampaignRules {
   return {
     kind: campaign.stock,
     total: campaign.stock === 'counted' ? Number(fields.get('opened')) : null,

@@ -1,5 +1,5 @@
 import { type Steps, takeOut } from '../issue/carry.js';
-import { assertName, assertText, ownCopy } from '../model/check.js';
+import { assertText, ownCopy } from '../model/check.js';
 import { InvalidArgumentError } from '../model/errors.js';
 import { type Issuance, withoutCode } from '../model/issuance.js';
 import { listQuarantined, retryQuarantined } from '../redis/quarantine.js';
@@ -18,22 +18,26 @@ export interface QuarantinedIssuance {
 }
 
 /** Which reservations of the quarantine an operator means. */
-export interface QuarantineChoice {
-  readonly campaignId: string;
-  /** Ids of issuances; default: all that are in quarantine. */
-  readonly ids?: readonly string[] | undefined;
-}
+export type QuarantineChoice =
+  /** Ids of issuances. */
+  | { readonly ids: readonly string[]; readonly all?: undefined }
+  /** All that are in quarantine. */
+  | { readonly all: true; readonly ids?: undefined };
 
-export function checkedChoice(given: QuarantineChoice): QuarantineChoice {
-  const choice = ownCopy('the choice', given, ['campaignId', 'ids']);
-  assertName('campaignId', choice.campaignId);
-  if (choice.ids === undefined) return choice;
-  if (!Array.isArray(choice.ids)) throw new InvalidArgumentError('ids must be an array of issuance ids');
-  const ids = [...choice.ids];
-  ids.forEach((id, i) => {
+/** The ids that were chosen; `null` for all. Nothing is taken for "all" by omission. */
+export function checkedChoice(given: QuarantineChoice): readonly string[] | null {
+  const { ids, all } = ownCopy('the choice', given, ['ids', 'all']);
+  if (ids === undefined) {
+    if (all !== true) throw new InvalidArgumentError('the choice must be { ids } or { all: true }');
+    return null;
+  }
+  if (all !== undefined) throw new InvalidArgumentError('the choice must be { ids } or { all: true }, not both');
+  if (!Array.isArray(ids)) throw new InvalidArgumentError('ids must be an array of issuance ids');
+  const own = [...ids];
+  own.forEach((id, i) => {
     assertText(`ids[${i}]`, id);
   });
-  return { ...choice, ids };
+  return own;
 }
 
 export async function quarantined({ state }: Serving): Promise<QuarantinedIssuance[]> {
@@ -43,8 +47,8 @@ export async function quarantined({ state }: Serving): Promise<QuarantinedIssuan
   }));
 }
 
-export async function retry({ state }: Serving, choice: QuarantineChoice): Promise<number> {
-  return retryQuarantined(state, chosen(await listQuarantined(state), choice));
+export async function retry({ state }: Serving, ids: readonly string[] | null): Promise<number> {
+  return retryQuarantined(state, chosen(await listQuarantined(state), ids));
 }
 
 /**
@@ -53,11 +57,11 @@ export async function retry({ state }: Serving, choice: QuarantineChoice): Promi
  */
 export async function withdrawChosen(
   serving: Serving,
-  choice: QuarantineChoice,
+  ids: readonly string[] | null,
   steps: Steps,
   finding: Finding,
 ): Promise<number> {
-  const found = chosen(await listQuarantined(serving.state), choice);
+  const found = chosen(await listQuarantined(serving.state), ids);
   const delivered = serving.state.rules.needs.includes('deliver');
   let withdrawn = 0;
   for (let first = 0; first < found.length; first += PAGE) {
@@ -74,6 +78,6 @@ export async function withdrawChosen(
   return withdrawn;
 }
 
-function chosen(found: readonly Reservation[], { ids }: QuarantineChoice): Reservation[] {
-  return found.filter(({ id }) => ids === undefined || ids.includes(id));
+function chosen(found: readonly Reservation[], ids: readonly string[] | null): Reservation[] {
+  return found.filter(({ id }) => ids === null || ids.includes(id));
 }

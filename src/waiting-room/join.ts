@@ -1,7 +1,7 @@
 import { monotonicMs } from '../flow/deadline.js';
 import type { Eligible } from '../issue/eligibility.js';
 import { refusalOfRule } from '../issue/eligibility.js';
-import { assertName, assertText, ownCopy } from '../model/check.js';
+import { assertText, ownCopy } from '../model/check.js';
 import { OverloadedError } from '../model/errors.js';
 import { countRefusals, type Emit } from '../model/events.js';
 import { deriveId, mintId } from '../model/issuance.js';
@@ -11,7 +11,6 @@ import { CampaignOverError } from '../redis/registry.js';
 import type { Lines } from './lines.js';
 
 export interface JoinRequest {
-  readonly campaignId: string;
   /** 1–128 bytes of well-formed UTF-8 without U+0000. A number is refused: use `String(user.id)`. */
   readonly userId: string;
   /**
@@ -32,27 +31,26 @@ export interface JoinParts {
 const FULL_RETRY_MS = 5_000;
 
 export function checkedJoin(given: JoinRequest): JoinRequest {
-  const own = ownCopy('the request', given, ['campaignId', 'userId', 'requestId']);
-  assertName('campaignId', own.campaignId);
+  const own = ownCopy('the request', given, ['userId', 'requestId']);
   assertText('userId', own.userId);
   if (own.requestId !== undefined) assertText('requestId', own.requestId);
   return own;
 }
 
 /** A place in line, or why not. */
-export async function join(request: JoinRequest, parts: JoinParts): Promise<JoinResult> {
+export async function join(campaignId: string, request: JoinRequest, parts: JoinParts): Promise<JoinResult> {
   try {
-    return await joinLine(request, parts);
+    return await joinLine(campaignId, request, parts);
   } catch (error) {
     if (!(error instanceof CampaignOverError)) throw error;
-    countRefusals(parts.emit, request.campaignId, ['closed']);
+    countRefusals(parts.emit, campaignId, ['closed']);
     return { status: 'closed', closedAt: error.closedAt };
   }
 }
 
-async function joinLine(request: JoinRequest, parts: JoinParts): Promise<JoinResult> {
+async function joinLine(campaignId: string, request: JoinRequest, parts: JoinParts): Promise<JoinResult> {
   const { campaigns, lines, eligible, timeoutMs, emit } = parts;
-  const { campaignId, userId, requestId } = request;
+  const { userId, requestId } = request;
   const refuse = (result: Extract<JoinResult, { reason: string }>): JoinResult => {
     countRefusals(emit, campaignId, [result.status]);
     return result;

@@ -1,6 +1,6 @@
 import { onAbort } from '../flow/abort-group.js';
 import type { Eligible } from '../issue/eligibility.js';
-import { assertInteger, assertName, assertSignal, assertText, ownCopy } from '../model/check.js';
+import { assertInteger, assertSignal, assertText, ownCopy } from '../model/check.js';
 import { redacted } from '../model/errors.js';
 import type { JoinResult, LeaveResult, Standing, WaitingChange } from '../model/place.js';
 import { notReady, type RedisContext } from '../redis/campaign-state.js';
@@ -18,7 +18,6 @@ import { CampaignWatch } from './watch-round.js';
 
 /** Whom to watch. */
 export interface WatchRequest {
-  readonly campaignId: string;
   readonly userId: string;
   /** Ends the watching. */
   readonly signal?: AbortSignal | undefined;
@@ -54,13 +53,19 @@ export class WaitingRoom {
     this.#subscription = new Subscription(parts.redis, (error) => onFault(null, error));
   }
 
-  async join(given: JoinRequest): Promise<JoinResult> {
+  async join(campaignId: string, given: JoinRequest): Promise<JoinResult> {
     const { campaigns, eligible, timeoutMs, steps } = this.#parts;
-    return join(checkedJoin(given), { campaigns, lines: this.#lines, eligible, timeoutMs, emit: steps.emit });
+    return join(campaignId, checkedJoin(given), {
+      campaigns,
+      lines: this.#lines,
+      eligible,
+      timeoutMs,
+      emit: steps.emit,
+    });
   }
 
-  async leave(given: { campaignId: string; userId: string }): Promise<LeaveResult> {
-    const { campaignId, userId } = checkedUser('the request', given);
+  async leave(campaignId: string, given: { userId: string }): Promise<LeaveResult> {
+    const userId = checkedUser('the request', given);
     const line = await this.#lines.get(campaignId);
     const { result, now } = await line.leave(userId);
     if (now) {
@@ -106,8 +111,8 @@ export class WaitingRoom {
     await tendLine(this.#lines.of(serving), this.#admission);
   }
 
-  watch(given: WatchRequest): AsyncIterableIterator<WaitingChange> {
-    const { campaignId, userId, signal } = checkedWatch(given);
+  watch(campaignId: string, given: WatchRequest): AsyncIterableIterator<WaitingChange> {
+    const { userId, signal } = checkedWatch(given);
     const watch = this.#watches.get(campaignId) ?? this.#newWatch(campaignId);
     const watcher = watch.add(userId);
     if (signal) watcher.onEnd(onAbort(signal, () => watcher.end()));
@@ -178,16 +183,14 @@ export class WaitingRoom {
   }
 }
 
-export function checkedUser(name: string, given: { campaignId: string; userId: string }) {
-  const own = ownCopy(name, given, ['campaignId', 'userId']);
-  assertName('campaignId', own.campaignId);
-  assertText('userId', own.userId);
-  return own;
+export function checkedUser(name: string, given: { userId: string }): string {
+  const { userId } = ownCopy(name, given, ['userId']);
+  assertText('userId', userId);
+  return userId;
 }
 
 function checkedWatch(given: WatchRequest): WatchRequest {
-  const own = ownCopy('the request', given, ['campaignId', 'userId', 'signal']);
-  assertName('campaignId', own.campaignId);
+  const own = ownCopy('the request', given, ['userId', 'signal']);
   assertText('userId', own.userId);
   assertSignal(own.signal);
   return own;

@@ -47,7 +47,7 @@ function checked(changes: AsyncIterableIterator<WaitingChange>, options: ServerS
  *
  * createServer((request, response) => {
  *   response.writeHead(200, SERVER_SENT_EVENTS_HEADERS);
- *   pipeline(serverSentEvents(issuer.watch({ campaignId: 'launch', userId })), response, () => {});
+ *   pipeline(serverSentEvents(launch.watch({ userId })), response, () => {});
  * });
  * ```
  */

@@ -54,8 +54,8 @@ describe('the adapter in 30 lines passes the contract kit', () => {
 
 test('the adapter in 30 lines issues what it was asked for', async () => {
   const issuer = new CouponIssuer({ redis: server.client(), persistence: myCoupons(database.pool) });
-  await issuer.openCampaign({ id: 'own', stock: { kind: 'counted', total: 50, generateCodes: true } });
-  const ask = (user: number) => issuer.issue({ campaignId: 'own', userId: `user-${user}` });
+  await issuer.campaign('own').open({ stock: { kind: 'counted', total: 50, generateCodes: true } });
+  const ask = (user: number) => issuer.campaign('own').issue({ userId: `user-${user}` });
   const results = await Promise.all(Array.from({ length: 80 }, (_, user) => ask(user)));
   await issuer.idle();
   expect(results.filter(({ status }) => status === 'issued').length).toBe(50);

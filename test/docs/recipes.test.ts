@@ -89,11 +89,11 @@ describe('the issued count', () => {
     const issuer = new CouponIssuer({ redis: server.client(), persistence, maxInFlight: 8, maxBatch: 20 });
     const ids = [newId(), newId(), newId()];
     for (const id of ids) {
-      await issuer.openCampaign({ id, stock: { kind: 'unlimited' } });
+      await issuer.campaign(id).open({ stock: { kind: 'unlimited' } });
       await database.pool.query('INSERT INTO coupons (id) VALUES ($1)', [id]);
     }
     const users = Array.from({ length: 200 }, (_, user) => `user-${user}`);
-    const calls = users.flatMap((userId) => ids.map((campaignId) => issuer.issue({ campaignId, userId })));
+    const calls = users.flatMap((userId) => ids.map((campaignId) => issuer.campaign(campaignId).issue({ userId })));
     expect((await Promise.all(calls)).every(({ status }) => status === 'issued')).toBe(true);
     await issuer.close();
     const { rows } = await database.pool.query('SELECT issued::int FROM coupons WHERE id = ANY($1)', [ids]);
@@ -156,11 +156,11 @@ describe('the mark of the last coupon', () => {
     await database.pool.query('INSERT INTO coupons (id) VALUES ($1)', [id]);
     const persistence = new PostgresPersistence(database.pool);
     const issuer = new CouponIssuer({ redis: server.client(), persistence, ...(onEvent ? { onEvent } : {}) });
-    await issuer.openCampaign({ id, stock: { kind: 'counted', total: 2 } });
-    await issuer.issue({ campaignId: id, userId: 'kim' });
+    await issuer.campaign(id).open({ stock: { kind: 'counted', total: 2 } });
+    await issuer.campaign(id).issue({ userId: 'kim' });
     await issuer.idle();
     expect(await isMarked(id)).toBe(false);
-    await issuer.issue({ campaignId: id, userId: 'lee' });
+    await issuer.campaign(id).issue({ userId: 'lee' });
     await issuer.idle();
     return { id, issuer };
   }

@@ -34,6 +34,7 @@ declare global {
   const pool: pg.Pool;
   const persistence: main.PersistenceAdapter;
   const issuer: main.CouponIssuer;
+  const launch: main.Campaign;
   const myCoupons: (pool: pg.Pool) => main.PersistenceAdapter;
   const user: { id: number };
   const userId: string;

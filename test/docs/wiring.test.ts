@@ -10,13 +10,13 @@ import { Project } from './snippets.js';
 const textWith = (page: string, words: string) => blocksOf(page).find(({ text }) => text.includes(words))!.text;
 
 /** The process of a reader: the first example without its end, and the worker of the page. It issues whenever it is told to. */
-const FIRST = textWith('README.md', 'issuer.loadCodes').split('await issuer.close()')[0]!;
+const FIRST = textWith('README.md', 'launch.loadCodes').split('await issuer.close()')[0]!;
 const WORKER = textWith('README.md', "process.once('SIGTERM'");
 const CLIENT = textWith('README.md', 'maxRetriesPerRequest: 0');
 const SERVE = `
 let asked = 0;
 process.on('message', async () => {
-  const answer = await issuer.issue({ campaignId: 'launch', userId: 'asking-' + ++asked }).catch(({ name }) => ({ status: name }));
+  const answer = await issuer.campaign('launch').issue({ userId: 'asking-' + ++asked }).catch(({ name }) => ({ status: name }));
   process.send(answer.status);
 });
 process.send('ready');

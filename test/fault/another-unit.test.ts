@@ -26,15 +26,15 @@ const audit = async () =>
 
 test('whoever was given another unit keeps it, though the save of it then fails for certain', async () => {
   const issuer = new CouponIssuer({ redis, persistence });
-  await issuer.openCampaign({ id: campaignId, stock: { kind: 'counted', total: 3 } });
+  await issuer.campaign(campaignId).open({ stock: { kind: 'counted', total: 3 } });
   persistence.next(answers({ verdict: 'serial_conflict' }), fails(new NotSavedError('no')));
-  expect(await issuer.issue({ campaignId, userId: 'ann' })).toMatchObject({
+  expect(await issuer.campaign(campaignId).issue({ userId: 'ann' })).toMatchObject({
     status: 'accepted',
     issuance: { serial: 2 },
   });
-  expect(await issuer.inspect(campaignId)).toMatchObject({ available: 1, reserved: 1, withdrawn: 1 });
+  expect(await issuer.campaign(campaignId).inspect()).toMatchObject({ available: 1, reserved: 1, withdrawn: 1 });
   await expireLeases(redis, campaignId);
-  expect(await issuer.settle(campaignId)).toEqual({ settled: 1, pending: 0, failed: 0 });
+  expect(await issuer.campaign(campaignId).settle()).toEqual({ settled: 1, pending: 0, failed: 0 });
   await audit();
 });
 
@@ -50,7 +50,7 @@ test('settle that finds the row on another unit confirms what the row says, and 
     deliver: () => {},
     recall: ({ serial }) => void recalled.push(serial),
   });
-  await issuer.openCampaign({ id: campaignId, stock: { kind: 'counted', total: 3 } });
+  await issuer.campaign(campaignId).open({ stock: { kind: 'counted', total: 3 } });
   persistence.next(
     async ([issuance], memory) => {
       await memory.save([{ ...issuance!, serial: 3 }]);
@@ -58,11 +58,11 @@ test('settle that finds the row on another unit confirms what the row says, and 
     },
     fails(new Error('lost')),
   );
-  expect(await issuer.issue({ campaignId, userId: 'ann' })).toMatchObject({ status: 'accepted' });
+  expect(await issuer.campaign(campaignId).issue({ userId: 'ann' })).toMatchObject({ status: 'accepted' });
   await expireLeases(redis, campaignId);
-  expect(await issuer.settle(campaignId)).toEqual({ settled: 1, pending: 0, failed: 0 });
+  expect(await issuer.campaign(campaignId).settle()).toEqual({ settled: 1, pending: 0, failed: 0 });
   expect(recalled).toEqual([1]);
-  const { issuances } = await issuer.status({ campaignId, userId: 'ann' });
+  const { issuances } = await issuer.campaign(campaignId).userStatus({ userId: 'ann' });
   expect(issuances).toMatchObject([{ serial: 3, state: 'issued' }]);
-  expect(await issuer.inspect(campaignId)).toMatchObject({ reserved: 0, issued: 1, withdrawn: 1 });
+  expect(await issuer.campaign(campaignId).inspect()).toMatchObject({ reserved: 0, issued: 1, withdrawn: 1 });
 });

@@ -32,8 +32,8 @@ beforeEach(() => {
 
 async function open(options: Partial<CouponIssuerOptions>, perUser = 1): Promise<CouponIssuer> {
   const issuer = new CouponIssuer({ redis, persistence, ...options });
-  await issuer.openCampaign({ id: campaignId, stock: { kind: 'codes' }, perUser });
-  await issuer.loadCodes(campaignId, ['A', 'B', 'C']);
+  await issuer.campaign(campaignId).open({ stock: { kind: 'codes' }, perUser });
+  await issuer.campaign(campaignId).loadCodes(['A', 'B', 'C']);
   return issuer;
 }
 
@@ -47,7 +47,7 @@ test('certainly not delivered: the code is back at the head, and nothing was sav
       throw new NotDeliveredError('the partner said no');
     },
   });
-  await expect(issuer.issue({ campaignId, userId: 'ann' })).rejects.toBeInstanceOf(NotIssuedError);
+  await expect(issuer.campaign(campaignId).issue({ userId: 'ann' })).rejects.toBeInstanceOf(NotIssuedError);
   expect(await pool()).toEqual(['1:A', '2:B', '3:C']);
   expect(persistence.saves).toEqual([]);
   await audit();
@@ -61,13 +61,13 @@ test('delivery in doubt: accepted, never released, and settle delivers again wit
       if (++attempts === 1) throw new Error('the partner did not answer');
     },
   });
-  expect(await issuer.issue({ campaignId, userId: 'ann' })).toMatchObject({
+  expect(await issuer.campaign(campaignId).issue({ userId: 'ann' })).toMatchObject({
     status: 'accepted',
     issuance: { code: null },
   });
   expect(await pool()).toEqual(['2:B', '3:C']);
   await expireLeases(redis, campaignId);
-  expect(await issuer.settle(campaignId)).toEqual({ settled: 1, pending: 0, failed: 0 });
+  expect(await issuer.campaign(campaignId).settle()).toEqual({ settled: 1, pending: 0, failed: 0 });
   expect(delivered.map(({ id, code }) => `${id} ${code}`)).toEqual([`${delivered[0]!.id} A`, `${delivered[0]!.id} A`]);
   await audit();
 });
@@ -75,10 +75,10 @@ test('delivery in doubt: accepted, never released, and settle delivers again wit
 test('delivered, then the save fails for certain: accepted, the unit is never released', async () => {
   const issuer = await open({ deliver: () => {} });
   persistence.next(fails(new NotSavedError('no')));
-  expect(await issuer.issue({ campaignId, userId: 'ann' })).toMatchObject({ status: 'accepted' });
+  expect(await issuer.campaign(campaignId).issue({ userId: 'ann' })).toMatchObject({ status: 'accepted' });
   expect(await pool()).toEqual(['2:B', '3:C']);
   await expireLeases(redis, campaignId);
-  expect(await issuer.settle(campaignId)).toEqual({ settled: 1, pending: 0, failed: 0 });
+  expect(await issuer.campaign(campaignId).settle()).toEqual({ settled: 1, pending: 0, failed: 0 });
   await audit();
 });
 
@@ -89,12 +89,12 @@ test('what keeps failing in settle keeps its unit and is counted as failed', asy
       if (broken) throw new Error('down');
     },
   });
-  await issuer.issue({ campaignId, userId: 'ann' });
+  await issuer.campaign(campaignId).issue({ userId: 'ann' });
   await expireLeases(redis, campaignId);
   broken = false;
   persistence.next(fails(new NotSavedError('no')));
-  expect(await issuer.settle(campaignId)).toEqual({ settled: 0, pending: 0, failed: 1 });
-  expect(await issuer.inspect(campaignId)).toMatchObject({ reserved: 1, available: 2 });
+  expect(await issuer.campaign(campaignId).settle()).toEqual({ settled: 0, pending: 0, failed: 1 });
+  expect(await issuer.campaign(campaignId).inspect()).toMatchObject({ reserved: 1, available: 2 });
 });
 
 test('a delivered unit that the database gave to somebody else is withdrawn, recalled and reported', async () => {
@@ -110,12 +110,15 @@ test('a delivered unit that the database gave to somebody else is withdrawn, rec
     },
   });
   persistence.next(answers({ verdict: 'code_conflict' }));
-  expect(await issuer.issue({ campaignId, userId: 'ann' })).toEqual({ status: 'not_ready', reason: 'rolled_back' });
+  expect(await issuer.campaign(campaignId).issue({ userId: 'ann' })).toEqual({
+    status: 'not_ready',
+    reason: 'rolled_back',
+  });
   expect(recalled).toMatchObject([{ code: 'A', userId: 'ann' }]);
   expect(withdrawn).toMatchObject([{ delivered: true, serial: 1, userId: 'ann' }]);
   expect(JSON.stringify(withdrawn)).not.toContain('"A"');
   expect(await pool()).toEqual(['2:B', '3:C']);
-  expect(await issuer.inspect(campaignId)).toMatchObject({ withdrawn: 1, reserved: 0 });
+  expect(await issuer.campaign(campaignId).inspect()).toMatchObject({ withdrawn: 1, reserved: 0 });
   await audit();
 });
 
@@ -134,10 +137,10 @@ test('settle skips the delivery of what the database already has', async () => {
       delivered.push(issuance);
     },
   });
-  expect(await issuer.issue({ campaignId, userId: 'ann' })).toMatchObject({ status: 'accepted' });
+  expect(await issuer.campaign(campaignId).issue({ userId: 'ann' })).toMatchObject({ status: 'accepted' });
   forgetful = false;
   await expireLeases(redis, campaignId);
-  expect(await issuer.settle(campaignId)).toEqual({ settled: 1, pending: 0, failed: 0 });
+  expect(await issuer.campaign(campaignId).settle()).toEqual({ settled: 1, pending: 0, failed: 0 });
   expect(delivered).toHaveLength(1);
   await audit();
 });
@@ -147,7 +150,9 @@ test('64 calls with one request id at once deliver under one id', async () => {
     Array.from({ length: 4 }, async () => open({ deliver: (issuance) => void delivered.push(issuance) })),
   );
   const told = await Promise.all(
-    Array.from({ length: 64 }, (_, i) => issuers[i % 4]!.issue({ campaignId, userId: 'ann', requestId: 'one' })),
+    Array.from({ length: 64 }, (_, i) =>
+      issuers[i % 4]!.campaign(campaignId).issue({ userId: 'ann', requestId: 'one' }),
+    ),
   );
   await Promise.all(issuers.map((issuer) => issuer.idle()));
   expect(new Set(delivered.map(({ id }) => id)).size).toBe(1);
@@ -170,7 +175,7 @@ test('no more than maxDeliveries run at a time, and none is started for a caller
     },
     3,
   );
-  await Promise.all(['a', 'b', 'c', 'd', 'e'].map((userId) => issuer.issue({ campaignId, userId })));
+  await Promise.all(['a', 'b', 'c', 'd', 'e'].map((userId) => issuer.campaign(campaignId).issue({ userId })));
   await issuer.idle();
   expect(most).toBe(2);
   await audit();

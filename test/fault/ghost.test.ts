@@ -4,6 +4,7 @@ import { CouponIssuer, NotIssuedError, NotSavedError } from '../../src/index.js'
 import { scripts } from '../../src/redis/scripts.js';
 import { checkInvariants } from '../support/checks/invariants.js';
 import { dump, fails, loadScripts, recording, ScriptedPersistence, withEach } from '../support/scenes/campaigns.js';
+import { openNamed, rebuildNamed } from '../support/scenes/named.js';
 import { RedisServer } from '../support/servers/redis-server.js';
 
 const ID = 'launch';
@@ -26,7 +27,7 @@ beforeEach(async () => {
   issuer = new CouponIssuer({ redis: client, persistence });
 });
 
-const open = (total: number) => issuer.openCampaign({ id: ID, stock: { kind: 'counted', total } });
+const open = (total: number) => issuer.campaign(ID).open({ stock: { kind: 'counted', total } });
 const lastCall = (script: keyof typeof scripts) =>
   client.calls.filter(({ sha1 }) => sha1 === scripts[script].sha1).at(-1)!;
 const audit = async () => checkInvariants({ redis, campaignId: ID, rows: await persistence.rows(ID), settled: true });
@@ -50,9 +51,9 @@ async function lateCopy(script: keyof typeof scripts): Promise<unknown[]> {
 test('a copy of the reserve that runs after the release takes nothing', async () => {
   await open(1);
   persistence.next(fails(new NotSavedError('no')));
-  await expect(issuer.issue({ campaignId: ID, userId: 'ann' })).rejects.toBeInstanceOf(NotIssuedError);
+  await expect(issuer.campaign(ID).issue({ userId: 'ann' })).rejects.toBeInstanceOf(NotIssuedError);
   expect((await lateCopy('reserve')).slice(4)).toEqual(['lapsed']);
-  expect(await issuer.issue({ campaignId: ID, userId: 'bob' })).toMatchObject({
+  expect(await issuer.campaign(ID).issue({ userId: 'bob' })).toMatchObject({
     status: 'issued',
     issuance: { serial: 1 },
   });
@@ -64,9 +65,12 @@ test('a copy of the reserve that runs after its refusal takes nothing, though a 
   await open(1);
   const end = persistence.hold();
   const saving = persistence.reached();
-  const ann = issuer.issue({ campaignId: ID, userId: 'ann' }).catch((error: unknown) => error);
+  const ann = issuer
+    .campaign(ID)
+    .issue({ userId: 'ann' })
+    .catch((error: unknown) => error);
   await saving;
-  expect(await issuer.issue({ campaignId: ID, userId: 'bob' })).toEqual({ status: 'sold_out' });
+  expect(await issuer.campaign(ID).issue({ userId: 'bob' })).toEqual({ status: 'sold_out' });
   const refused = lastCall('reserve');
   end(new NotSavedError('no'));
   expect(await ann).toBeInstanceOf(NotIssuedError);
@@ -89,7 +93,7 @@ test.each(['keepPromised', 'rebuildRows', 'finishRebuild'] as const)(
       await resent.fired;
       return send();
     });
-    const ann = new CouponIssuer({ redis: resending, persistence }).issue({ campaignId: ID, userId: 'ann' });
+    const ann = new CouponIssuer({ redis: resending, persistence }).campaign(ID).issue({ userId: 'ann' });
     await taken.fired;
     const watched = withEach(client, async (sha1, send) => {
       if (sha1 === scripts[script].sha1) {
@@ -99,11 +103,10 @@ test.each(['keepPromised', 'rebuildRows', 'finishRebuild'] as const)(
       return send();
     });
     const operator = new CouponIssuer({ redis: watched, persistence });
-    expect(await Promise.all([operator.rebuild({ id: ID, stock: { kind: 'counted', total: 2 } }), ann])).toMatchObject([
-      { campaign: { reserved: 1 } },
-      { status: 'accepted', issuance: { serial: 1, code: null } },
-    ]);
-    expect(await operator.settle(ID)).toEqual({ settled: 1, pending: 0, failed: 0 });
+    expect(
+      await Promise.all([operator.campaign(ID).rebuild({ stock: { kind: 'counted', total: 2 } }), ann]),
+    ).toMatchObject([{ campaign: { reserved: 1 } }, { status: 'accepted', issuance: { serial: 1, code: null } }]);
+    expect(await operator.campaign(ID).settle()).toEqual({ settled: 1, pending: 0, failed: 0 });
     expect(await persistence.rows(ID)).toMatchObject([{ userId: 'ann', serial: 1 }]);
     await audit();
   },
@@ -113,12 +116,14 @@ test('whoever asks for the first time while a campaign is rebuilt is told so', a
   await open(2);
   const asks: unknown[] = [];
   const watched = withEach(client, async (sha1, send) => {
-    if (sha1 === scripts.rebuildRows.sha1) asks.push(await issuer.issue({ campaignId: ID, userId: 'bob' }));
+    if (sha1 === scripts.rebuildRows.sha1) asks.push(await issuer.campaign(ID).issue({ userId: 'bob' }));
     return send();
   });
-  await issuer.issue({ campaignId: ID, userId: 'ann' });
+  await issuer.campaign(ID).issue({ userId: 'ann' });
   await issuer.idle();
-  await new CouponIssuer({ redis: watched, persistence }).rebuild({ id: ID, stock: { kind: 'counted', total: 2 } });
+  await new CouponIssuer({ redis: watched, persistence })
+    .campaign(ID)
+    .rebuild({ stock: { kind: 'counted', total: 2 } });
   expect(asks.length).toBeGreaterThan(0);
   for (const told of asks) expect(told).toEqual({ status: 'not_ready', reason: 'rebuilding' });
   await audit();
@@ -130,7 +135,7 @@ describe.each(['immediate', 'queued'] as const)('in a campaign with admission %s
   async function askAnew(userId: string) {
     const anew = recording(redis);
     const other = new CouponIssuer({ redis: anew, persistence });
-    const told = await other[admission === 'queued' ? 'join' : 'issue']({ campaignId: ID, userId });
+    const told = await other.campaign(ID)[admission === 'queued' ? 'join' : 'issue']({ userId });
     return { told, calls: anew.calls };
   }
 
@@ -142,13 +147,13 @@ describe.each(['immediate', 'queued'] as const)('in a campaign with admission %s
   }
 
   test('a copy of what was refused while the campaign was rebuilt does nothing once it serves again', async () => {
-    await issuer.openCampaign(definition);
+    await openNamed(issuer, definition);
     const asks: Awaited<ReturnType<typeof askAnew>>[] = [];
     const watched = withEach(client, async (sha1, send) => {
       if (sha1 === scripts.rebuildRows.sha1 || sha1 === scripts.finishRebuild.sha1) asks.push(await askAnew('ann'));
       return send();
     });
-    await new CouponIssuer({ redis: watched, persistence }).rebuild(definition);
+    await rebuildNamed(new CouponIssuer({ redis: watched, persistence }), definition);
     expect(asks.map(({ told }) => told)).toEqual(asks.map(() => ({ status: 'not_ready', reason: 'rebuilding' })));
     expect(asks.length).toBeGreaterThan(0);
     await expectNothingOf(asks.flatMap(({ calls }) => calls));
@@ -160,7 +165,7 @@ describe.each(['immediate', 'queued'] as const)('in a campaign with admission %s
       if (sha1 === scripts.activateCampaign.sha1) asks.push(await askAnew('ann'));
       return send();
     });
-    await new CouponIssuer({ redis: watched, persistence }).openCampaign(definition);
+    await openNamed(new CouponIssuer({ redis: watched, persistence }), definition);
     expect(asks.map(({ told }) => told)).toEqual([{ status: 'not_ready', reason: 'missing' }]);
     await expectNothingOf(asks.flatMap(({ calls }) => calls));
   });
@@ -173,16 +178,18 @@ test('a copy of a change that was refused while the campaign was rebuilt does no
   const watched = withEach(client, async (sha1, send) => {
     if (sha1 === scripts.finishRebuild.sha1) {
       for (const change of [
-        (other: CouponIssuer) => other.pause(ID),
-        (other: CouponIssuer) => other.restock({ id: ID, add: 1, requestId: 'more' }),
-        (other: CouponIssuer) => other.closeCampaign({ id: ID }),
+        (other: CouponIssuer) => other.campaign(ID).pause(),
+        (other: CouponIssuer) => other.campaign(ID).restock({ add: 1, requestId: 'more' }),
+        (other: CouponIssuer) => other.campaign(ID).closeForGood(),
       ]) {
         refused.push(await change(new CouponIssuer({ redis: anew, persistence })).catch((error: unknown) => error));
       }
     }
     return send();
   });
-  await new CouponIssuer({ redis: watched, persistence }).rebuild({ id: ID, stock: { kind: 'counted', total: 2 } });
+  await new CouponIssuer({ redis: watched, persistence })
+    .campaign(ID)
+    .rebuild({ stock: { kind: 'counted', total: 2 } });
   expect(refused).toMatchObject([{ code: 'NOT_READY' }, { code: 'NOT_READY' }, { code: 'NOT_READY' }]);
   const before = await dump(redis);
   for (const { replay } of anew.calls) await replay();
@@ -191,16 +198,23 @@ test('a copy of a change that was refused while the campaign was rebuilt does no
 
 test('a purge that was refused while the campaign was rebuilt leaves no copy that removes it afterwards', async () => {
   await open(2);
-  await issuer.closeCampaign({ id: ID });
+  await issuer.campaign(ID).closeForGood();
   const anew = recording(redis);
   const refused: unknown[] = [];
   const watched = withEach(client, async (sha1, send) => {
     if (sha1 === scripts.finishRebuild.sha1) {
-      refused.push(await new CouponIssuer({ redis: anew, persistence }).purge(ID).catch((error: unknown) => error));
+      refused.push(
+        await new CouponIssuer({ redis: anew, persistence })
+          .campaign(ID)
+          .purge()
+          .catch((error: unknown) => error),
+      );
     }
     return send();
   });
-  await new CouponIssuer({ redis: watched, persistence }).rebuild({ id: ID, stock: { kind: 'counted', total: 2 } });
+  await new CouponIssuer({ redis: watched, persistence })
+    .campaign(ID)
+    .rebuild({ stock: { kind: 'counted', total: 2 } });
   expect(refused).toMatchObject([{ code: 'CAMPAIGN_CONFLICT' }]);
   const before = await dump(redis);
   for (const { replay } of anew.calls) await replay();
@@ -209,32 +223,32 @@ test('a purge that was refused while the campaign was rebuilt leaves no copy tha
 
 test('a copy of the reserve that runs after a pause refused it, and the campaign went on, takes nothing', async () => {
   await open(1);
-  await issuer.pause(ID);
-  expect(await issuer.issue({ campaignId: ID, userId: 'ann' })).toEqual({ status: 'paused' });
+  await issuer.campaign(ID).pause();
+  expect(await issuer.campaign(ID).issue({ userId: 'ann' })).toEqual({ status: 'paused' });
   const refused = lastCall('reserve');
-  await issuer.resume(ID);
+  await issuer.campaign(ID).resume();
   expect(((await refused.replay()) as unknown[]).slice(4)).toEqual(['lapsed']);
-  expect(await issuer.inspect(ID)).toMatchObject({ available: 1, reserved: 0 });
+  expect(await issuer.campaign(ID).inspect()).toMatchObject({ available: 1, reserved: 0 });
 });
 
 test('a copy of the reserve that runs after the close takes nothing, and still finds what it had taken', async () => {
   await open(2);
-  await issuer.issue({ campaignId: ID, userId: 'ann' });
+  await issuer.campaign(ID).issue({ userId: 'ann' });
   await issuer.idle();
-  await issuer.closeCampaign({ id: ID });
+  await issuer.campaign(ID).closeForGood();
   expect((await lateCopy('reserve'))[4]).toBe('issued');
-  expect(await issuer.issue({ campaignId: ID, userId: 'bob' })).toMatchObject({ status: 'closed' });
+  expect(await issuer.campaign(ID).issue({ userId: 'bob' })).toMatchObject({ status: 'closed' });
   expect((await lateCopy('reserve'))[4]).toBe('closed');
 });
 
 test('a copy of the reserve that runs in a new epoch takes nothing', async () => {
   await open(1);
   persistence.next(fails(new NotSavedError('no')));
-  await expect(issuer.issue({ campaignId: ID, userId: 'ann' })).rejects.toBeInstanceOf(NotIssuedError);
+  await expect(issuer.campaign(ID).issue({ userId: 'ann' })).rejects.toBeInstanceOf(NotIssuedError);
   const old = lastCall('reserve');
   await redis.flushall();
   await loadScripts(redis);
-  await new CouponIssuer({ redis, persistence }).openCampaign({ id: ID, stock: { kind: 'counted', total: 1 } });
+  await new CouponIssuer({ redis, persistence }).campaign(ID).open({ stock: { kind: 'counted', total: 1 } });
   const before = await dump(redis);
   expect(await old.replay()).toEqual(['stale_epoch']);
   expect(await dump(redis)).toEqual(before);
@@ -244,13 +258,16 @@ test('a copy of a call whose number was overtaken is answered lapsed: it has to 
   await open(5);
   const end = persistence.hold();
   const saving = persistence.reached();
-  const ann = issuer.issue({ campaignId: ID, userId: 'ann' }).catch((error: unknown) => error);
+  const ann = issuer
+    .campaign(ID)
+    .issue({ userId: 'ann' })
+    .catch((error: unknown) => error);
   await saving;
   const annsCall = lastCall('reserve');
   expect(((await annsCall.replay()) as unknown[])[4]).toBe('new');
-  await new CouponIssuer({ redis, persistence }).issue({ campaignId: ID, userId: 'cyd' });
+  await new CouponIssuer({ redis, persistence }).campaign(ID).issue({ userId: 'cyd' });
   expect(((await annsCall.replay()) as unknown[])[4]).toBe('new');
-  await issuer.issue({ campaignId: ID, userId: 'bob' });
+  await issuer.campaign(ID).issue({ userId: 'bob' });
   expect(((await annsCall.replay()) as unknown[])[4]).toBe('lapsed');
   end(new NotSavedError('no'));
   expect(await ann).toBeInstanceOf(NotIssuedError);
@@ -258,25 +275,25 @@ test('a copy of a call whose number was overtaken is answered lapsed: it has to 
 
 test('a late copy of openCampaign, after Redis lost everything, sells nothing', async () => {
   await open(3);
-  await issuer.issue({ campaignId: ID, userId: 'ann' });
+  await issuer.campaign(ID).issue({ userId: 'ann' });
   await issuer.idle();
   const opening = lastCall('openCampaign');
   await redis.flushall();
   await loadScripts(redis);
   expect(await opening.replay()).toEqual(['opened']);
-  expect(await issuer.issue({ campaignId: ID, userId: 'bob' })).toEqual({ status: 'not_ready', reason: 'missing' });
+  expect(await issuer.campaign(ID).issue({ userId: 'bob' })).toEqual({ status: 'not_ready', reason: 'missing' });
   const fresh = new CouponIssuer({ redis, persistence });
-  await expect(fresh.openCampaign({ id: ID, stock: { kind: 'counted', total: 3 } })).rejects.toMatchObject({
+  await expect(fresh.campaign(ID).open({ stock: { kind: 'counted', total: 3 } })).rejects.toMatchObject({
     code: 'CAMPAIGN_CONFLICT',
   });
-  expect(await fresh.issue({ campaignId: ID, userId: 'bob' })).toEqual({ status: 'not_ready', reason: 'missing' });
+  expect(await fresh.campaign(ID).issue({ userId: 'bob' })).toEqual({ status: 'not_ready', reason: 'missing' });
 });
 
 test('a late copy of a pause does not undo the resume after it', async () => {
   await open(1);
-  await issuer.pause(ID);
+  await issuer.campaign(ID).pause();
   const pause = lastCall('setPaused');
-  await issuer.resume(ID);
+  await issuer.campaign(ID).resume();
   expect(await pause.replay()).toEqual(['lapsed']);
-  expect(await issuer.issue({ campaignId: ID, userId: 'ann' })).toMatchObject({ status: 'issued' });
+  expect(await issuer.campaign(ID).issue({ userId: 'ann' })).toMatchObject({ status: 'issued' });
 });

@@ -23,16 +23,16 @@ beforeEach(() => {
 
 async function opened(options: Partial<CouponIssuerOptions>): Promise<CouponIssuer> {
   const issuer = new CouponIssuer({ redis, persistence, ...options });
-  await issuer.openCampaign({ id: campaignId, stock: { kind: 'counted', total: 5, generateCodes: true } });
+  await issuer.campaign(campaignId).open({ stock: { kind: 'counted', total: 5, generateCodes: true } });
   return issuer;
 }
 
 /** What one call was told, what the row says, and what Redis says, of the moment and the code. */
 async function threeSides(issuer: CouponIssuer) {
-  const told = await issuer.issue({ campaignId, userId: 'ann' });
+  const told = await issuer.campaign(campaignId).issue({ userId: 'ann' });
   await issuer.idle();
   const [row] = await persistence.rows(campaignId);
-  const status = await issuer.status({ campaignId, userId: 'ann' });
+  const status = await issuer.campaign(campaignId).userStatus({ userId: 'ann' });
   const [known] = 'issuances' in status ? status.issuances : [];
   const issuance = 'issuance' in told ? told.issuance : undefined;
   return [issuance, row, known].map((one) => ({ code: one?.code, at: one?.issuedAt.getTime() }));
@@ -66,10 +66,10 @@ test('every object that a hook is given is frozen', async () => {
   });
   const unknown = () => Promise.reject(new Error('gone'));
   persistence.next(answers({ verdict: 'serial_conflict' }), unknown, unknown);
-  await issuer.issue({ campaignId, userId: 'ann' });
-  await issuer.issue({ campaignId, userId: 'bob' });
+  await issuer.campaign(campaignId).issue({ userId: 'ann' });
+  await issuer.campaign(campaignId).issue({ userId: 'bob' });
   await expireLeases(redis, campaignId);
-  await issuer.settle(campaignId);
+  await issuer.campaign(campaignId).settle();
   const hooks = ['eligible', 'deliver', 'onEvent', 'save', 'recall', 'find'];
   expect([...given].sort()).toEqual(hooks.sort().map((hook) => [hook, true]));
 });
@@ -100,11 +100,13 @@ test('a delivery that writes into what it is given fails, and nothing else becom
     if (masks) (issuance as { code: string }).code = '***';
   };
   const issuer = await opened({ deliver, onEvent: (event) => events.push(event) });
-  expect(await issuer.issue({ campaignId, userId: 'ann' })).toMatchObject({ status: 'accepted' });
+  expect(await issuer.campaign(campaignId).issue({ userId: 'ann' })).toMatchObject({ status: 'accepted' });
   expect(events[0]).toMatchObject({ type: 'fault', during: 'deliver' });
   masks = false;
   await expireLeases(redis, campaignId);
-  expect(await issuer.settle(campaignId)).toEqual({ settled: 1, pending: 0, failed: 0 });
+  expect(await issuer.campaign(campaignId).settle()).toEqual({ settled: 1, pending: 0, failed: 0 });
   const [row] = await persistence.rows(campaignId);
-  expect(await issuer.status({ campaignId, userId: 'ann' })).toMatchObject({ issuances: [{ code: row!.code }] });
+  expect(await issuer.campaign(campaignId).userStatus({ userId: 'ann' })).toMatchObject({
+    issuances: [{ code: row!.code }],
+  });
 });

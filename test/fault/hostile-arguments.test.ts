@@ -25,9 +25,9 @@ async function setUp(): Promise<void> {
   await redis.flushall();
   issuer = new CouponIssuer({ redis: counting, persistence: new MemoryPersistence() });
   for (const id of ['counted', 'closing'])
-    await issuer.openCampaign({ id, stock: { kind: 'counted', total: 1_000_000 } });
-  await issuer.openCampaign({ id: 'codes', stock: { kind: 'codes' }, perUser: 100 });
-  await issuer.loadCodes('codes', ['A', 'B', 'C'], { loadId: 'load' });
+    await issuer.campaign(id).open({ stock: { kind: 'counted', total: 1_000_000 } });
+  await issuer.campaign('codes').open({ stock: { kind: 'codes' }, perUser: 100 });
+  await issuer.campaign('codes').loadCodes(['A', 'B', 'C'], { loadId: 'load' });
 }
 
 type Given = Record<string, unknown>;
@@ -35,56 +35,55 @@ type Given = Record<string, unknown>;
 /** Each call that takes an object, with one that is good. */
 const CALLS: Record<string, { good: Given; call: (given: never) => unknown }> = {
   issue: {
-    good: { campaignId: 'counted', userId: 'ann', requestId: 'one', timeoutMs: 1_000 },
-    call: (given) => issuer.issue(given),
+    good: { userId: 'ann', requestId: 'one', timeoutMs: 1_000 },
+    call: (given) => issuer.campaign('counted').issue(given),
   },
-  status: { good: { campaignId: 'counted', userId: 'ann' }, call: (given) => issuer.status(given) },
-  openCampaign: {
+  userStatus: { good: { userId: 'ann' }, call: (given) => issuer.campaign('counted').userStatus(given) },
+  open: {
     good: {
-      id: 'new',
       stock: { kind: 'counted', total: 5, generateCodes: true },
       perUser: 2,
       opensAt: new Date(1),
       closesAt: new Date(4e12),
       saveMode: 'write-behind',
     },
-    call: (given) => issuer.openCampaign(given),
+    call: (given) => issuer.campaign('new').open(given),
   },
-  'openCampaign, stock': {
+  'open, stock': {
     good: { kind: 'counted', total: 5, generateCodes: true },
-    call: (stock) => issuer.openCampaign({ id: 'new', stock }),
+    call: (stock) => issuer.campaign('new').open({ stock }),
   },
-  'openCampaign, options': {
-    good: { isNew: true },
-    call: (given) => issuer.openCampaign({ id: 'counted', stock: { kind: 'counted', total: 1_000_000 } }, given),
+  'open, options': {
+    good: { skipRowCheck: true },
+    call: (given) => issuer.campaign('counted').open({ stock: { kind: 'counted', total: 1_000_000 } }, given),
   },
-  'loadCodes, options': { good: { loadId: 'two' }, call: (given) => issuer.loadCodes('codes', ['D'], given) },
+  'loadCodes, options': { good: { loadId: 'two' }, call: (given) => issuer.campaign('codes').loadCodes(['D'], given) },
   replaceCode: {
-    good: { campaignId: 'codes', code: 'A', replacement: 'a' },
-    call: (given) => issuer.replaceCode(given),
+    good: { code: 'A', replacement: 'a' },
+    call: (given) => issuer.campaign('codes').replaceCode(given),
   },
-  restock: { good: { id: 'counted', add: 1, requestId: 'more' }, call: (given) => issuer.restock(given) },
-  closeCampaign: {
-    good: { id: 'closing', retainMs: 1e9 },
+  restock: { good: { add: 1, requestId: 'more' }, call: (given) => issuer.campaign('counted').restock(given) },
+  closeForGood: {
+    good: { retainMs: 1e9 },
     call: async (given) => {
-      await issuer.closeCampaign(given);
+      await issuer.campaign('closing').closeForGood(given);
       // What expires soon must not expire between two looks at all keys.
       for (const key of await redis.keys('*')) await redis.persist(key);
     },
   },
   rebuild: {
-    good: { id: 'rebuilt', stock: { kind: 'counted', total: 5 }, perUser: 2 },
-    call: (given) => issuer.rebuild(given),
+    good: { stock: { kind: 'counted', total: 5 }, perUser: 2 },
+    call: (given) => issuer.campaign('rebuilt').rebuild(given),
   },
   'rebuild, options': {
     good: { codes: ['A', 'B'] },
-    call: (given) => issuer.rebuild({ id: 'rebuilt', stock: { kind: 'codes' } }, given),
+    call: (given) => issuer.campaign('rebuilt').rebuild({ stock: { kind: 'codes' } }, given),
   },
-  'reconcile, options': { good: { repair: 'safe' }, call: (given) => issuer.reconcile('counted', given) },
-  retryQuarantined: { good: { campaignId: 'counted', ids: ['x'] }, call: (given) => issuer.retryQuarantined(given) },
-  withdrawQuarantined: {
-    good: { campaignId: 'counted', ids: ['x'] },
-    call: (given) => issuer.withdrawQuarantined(given),
+  'reconcile, options': { good: { repair: 'safe' }, call: (given) => issuer.campaign('counted').reconcile(given) },
+  'quarantine.retry': { good: { ids: ['x'] }, call: (given) => issuer.campaign('counted').quarantine.retry(given) },
+  'quarantine.withdraw': {
+    good: { ids: ['x'] },
+    call: (given) => issuer.campaign('counted').quarantine.withdraw(given),
   },
   startWorker: {
     good: { campaigns: ['counted'], intervalMs: 1_000, maxSavesPerSecond: 5, batchSize: 5 },
@@ -224,9 +223,9 @@ test.each(['a hole', 'a number', 'an empty code', 'a lone surrogate'])(
     const codes: unknown[] = Array.from({ length: 700 }, (_, i) => `code-${i}`);
     if (what === 'a hole') delete codes[650];
     else codes[650] = { 'a number': 42, 'an empty code': '', 'a lone surrogate': '\uD800' }[what];
-    expect(await outcome(() => issuer.loadCodes('codes', codes as string[]), {})).toBe('INVALID_ARGUMENT');
+    expect(await outcome(() => issuer.campaign('codes').loadCodes(codes as string[]), {})).toBe('INVALID_ARGUMENT');
     const rebuilding = { codes: codes as string[] };
-    expect(await outcome(() => issuer.rebuild({ id: 'codes', stock: { kind: 'codes' } }, rebuilding), {})).toBe(
+    expect(await outcome(() => issuer.campaign('codes').rebuild({ stock: { kind: 'codes' } }, rebuilding), {})).toBe(
       'INVALID_ARGUMENT',
     );
   },

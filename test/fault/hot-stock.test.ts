@@ -52,7 +52,7 @@ test.each(SOAK ? (['counted', 'codes'] as const) : (['counted'] as const))(
     const seconds = (performance.now() - startedAt) / 1000;
     tally.served(scene);
 
-    const { reserved, issued } = await scene.survivor.inspect(scene.campaignId);
+    const { reserved, issued } = await scene.survivor.campaign(scene.campaignId).inspect();
     expect(reserved + issued).toBe(TOTAL);
     await scene.settle();
     expect(await scene.rows()).toHaveLength(TOTAL);

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Call } from '../support/actors/actor.js';
 import { Tally } from '../support/checks/tally.js';
 import { issuerKills, type KillCase, titleOf } from '../support/scenes/kill-cases.js';
 import { Ground, Scene } from '../support/scenes/scene.js';
@@ -24,7 +25,7 @@ test.each(titled)('an issuer killed %s: nothing is lost, nothing is given twice'
   await scene.settle();
   const config = await makeTrouble(scene, kill.trouble);
   const actor = await scene.actor({ ...config, holdAt: { point: `${kill.when} ${kill.step}` } });
-  actor.order({ calls: ['ann', 'bob'].map((userId) => ['issue', scene.ask(userId)]) });
+  actor.order({ calls: ['ann', 'bob'].map((userId): Call => ['issue', scene.campaignId, scene.request(userId)]) });
   await actor.reaches(`${kill.when} ${kill.step}`);
   expect(await actor.kill()).toBe('SIGKILL');
   tally.harmed(scene);

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Tally } from '../support/checks/tally.js';
 import { loaderKills } from '../support/scenes/kill-cases.js';
+import { openNamed } from '../support/scenes/named.js';
 import { Ground, Scene } from '../support/scenes/scene.js';
 
 const tally = new Tally('loader killed');
@@ -25,8 +26,8 @@ const titled = loaderKills.map((place) => [`${place.when} ${place.step} no. ${pl
 test.each(titled)('a loader killed %s: the next one goes on, and each code is there once', async (_, place) => {
   const scene = new Scene(ground, { stock: 'codes', saveMode: 'write-through', delivers: false, total: TOTAL });
   const { campaignId, codes, survivor } = scene;
-  await survivor.openCampaign(scene.definition);
-  await survivor.loadCodes(campaignId, codes.slice(0, FIRST));
+  await openNamed(survivor, scene.definition);
+  await survivor.campaign(campaignId).loadCodes(codes.slice(0, FIRST));
   await scene.issueTo('eve');
 
   const point = `${place.when} ${place.step}` as const;
@@ -37,14 +38,14 @@ test.each(titled)('a loader killed %s: the next one goes on, and each code is th
   tally.harmed(scene);
   const calls = place.when === 'after' ? place.nth : place.nth - 1;
   const resumedAt = seenAfter(calls);
-  expect((await survivor.inspect(campaignId)).total).toBe(Math.max(FIRST, resumedAt));
+  expect((await survivor.campaign(campaignId).inspect()).total).toBe(Math.max(FIRST, resumedAt));
   await scene.checkNow();
 
   expect(await scene.issueTo('ann')).toBe('issued');
   tally.served(scene);
   const loaded = TOTAL - Math.max(FIRST, resumedAt);
   const rest = { read: TOTAL, loaded, duplicates: TOTAL - resumedAt - loaded, total: TOTAL, resumedAt };
-  expect(await survivor.loadCodes(campaignId, codes, { loadId: 'the list' })).toMatchObject(rest);
+  expect(await survivor.campaign(campaignId).loadCodes(codes, { loadId: 'the list' })).toMatchObject(rest);
   await scene.end();
   expect((await scene.rows()).map(({ serial, code }) => code === codes[serial - 1])).not.toContain(false);
   tally.ended(scene);

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Tally } from '../support/checks/tally.js';
 import type { Place } from '../support/scenes/kill-cases.js';
 import { rebuildKills } from '../support/scenes/kill-cases.js';
+import { rebuildNamed, withoutId } from '../support/scenes/named.js';
 import { type Loss, RebuildScene } from '../support/scenes/rebuild-scene.js';
 import { Ground, type Scene } from '../support/scenes/scene.js';
 
@@ -18,7 +19,7 @@ afterAll(async () => {
 
 async function killAt(scene: Scene, laid: RebuildScene, { when, step, nth }: Place): Promise<void> {
   const actor = await scene.actor({ holdAt: { point: `${when} ${step}`, nth } });
-  actor.order({ calls: [['rebuild', scene.definition, laid.rebuildOptions]] });
+  actor.order({ calls: [['rebuild', scene.campaignId, withoutId(scene.definition), laid.rebuildOptions]] });
   await actor.reaches(`${when} ${step}`);
   expect(await actor.kill()).toBe('SIGKILL');
   tally.harmed(scene);
@@ -50,7 +51,7 @@ describe.each(['counted', 'codes'] as const)('a rebuild of a %s campaign', (stoc
     laid = await RebuildScene.lay(ground, stock);
     for (const loss of ['kept', 'lost'] as const) {
       const scene = await laid.again(loss);
-      await scene.survivor.rebuild(scene.definition, laid.rebuildOptions);
+      await rebuildNamed(scene.survivor, scene.definition, laid.rebuildOptions);
       whole[loss] = await laid.state();
     }
   });
@@ -69,7 +70,7 @@ describe.each(['counted', 'codes'] as const)('a rebuild of a %s campaign', (stoc
     await scene.issueTo('user-1');
     expect(scene.ledger.count(expected), JSON.stringify(scene.ledger.counts)).toBe(before + 1);
 
-    const { lost } = await scene.survivor.rebuild(scene.definition, laid.rebuildOptions);
+    const { lost } = await rebuildNamed(scene.survivor, scene.definition, laid.rebuildOptions);
     expect(lost).toEqual([]);
     expect(await laid.state()).toEqual(whole[loss]);
     await scene.issueTo('user-1');
@@ -89,7 +90,7 @@ describe.each(['counted', 'codes'] as const)('a rebuild of a %s campaign', (stoc
       if (place.step === 'finish-rebuild') break;
       expect(await laid.progress(), `${place.step} had been done`).not.toEqual(before);
     }
-    await scene.survivor.rebuild(scene.definition, laid.rebuildOptions);
+    await rebuildNamed(scene.survivor, scene.definition, laid.rebuildOptions);
     expect(runs).toBeGreaterThan(stock === 'codes' ? 12 : 8);
     expect(await laid.state()).toEqual(whole.kept);
     await scene.end();

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Tally } from '../support/checks/tally.js';
 import { type KillCase, titleOf, workerKills } from '../support/scenes/kill-cases.js';
+import { quarantinedOf } from '../support/scenes/named.js';
 import { Ground, Scene } from '../support/scenes/scene.js';
 import { isBehind, makeTrouble, promiseTwo } from '../support/scenes/troubles.js';
 
@@ -28,7 +29,7 @@ test.each(titled)('a worker killed %s: whoever was promised a coupon gets it, on
   tally.harmed(scene);
   expect(await scene.leftOf('ann')).toBe(kill.left);
   const forGood = kill.trouble === 'save refused for good' && kill.when === 'after';
-  expect(await scene.survivor.listQuarantined(scene.campaignId)).toHaveLength(forGood ? 2 : 0);
+  expect(await quarantinedOf(scene.survivor.campaign(scene.campaignId))).toHaveLength(forGood ? 2 : 0);
   if (!isBehind(kill.trouble)) await scene.checkNow();
 
   await scene.settle();

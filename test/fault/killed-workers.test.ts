@@ -4,6 +4,7 @@ import { checkInvariants } from '../support/checks/invariants.js';
 import { LIMIT, length } from '../support/checks/lengths.js';
 import { Tally } from '../support/checks/tally.js';
 import { pause, until } from '../support/checks/until.js';
+import { issueNamed } from '../support/scenes/named.js';
 import { Ground, Scene } from '../support/scenes/scene.js';
 
 const tally = new Tally('one of four workers killed again and again');
@@ -46,13 +47,13 @@ class Crowd {
   async #come(): Promise<void> {
     const { survivor, campaignId, ledger } = this.#scene;
     while (!this.#stopped) {
-      if ((await survivor.inspect(campaignId)).reserved > IN_LINE) {
+      if ((await survivor.campaign(campaignId).inspect()).reserved > IN_LINE) {
         await pause(5);
         continue;
       }
       const startedAt = performance.now();
       const asks = Array.from({ length: 100 }, (_, i) => this.#scene.ask(`user-${this.promised.length + i}`));
-      const results = await Promise.all(asks.map((ask) => survivor.issue(ask)));
+      const results = await Promise.all(asks.map((ask) => issueNamed(survivor, ask)));
       results.forEach((result, i) => {
         ledger.told(asks[i]!, result, performance.now() - startedAt);
         if (result.status === 'accepted') this.promised.push(result.issuance);
@@ -99,7 +100,7 @@ test(
       60_000,
       () => `not all of ${promised.length} were saved`,
     );
-    await until(async () => (await scene.survivor.inspect(scene.campaignId)).reserved === 0);
+    await until(async () => (await scene.survivor.campaign(scene.campaignId).inspect()).reserved === 0);
 
     const rows = await scene.rows();
     const serials = new Map(rows.map(({ id, serial }) => [id, serial]));

@@ -6,6 +6,7 @@ import { Ledger } from '../support/checks/ledger.js';
 import { SEED } from '../support/checks/lengths.js';
 import { own } from '../support/checks/own.js';
 import { seeded } from '../support/checks/random.js';
+import { issueNamed } from '../support/scenes/named.js';
 import { type WatchedBook, watchedBook } from '../support/scenes/postgres-books.js';
 import { holdSerial, someWait } from '../support/scenes/postgres-run.js';
 import { Database } from '../support/servers/database.js';
@@ -42,11 +43,11 @@ test.each(['ROLLBACK', 'COMMIT'] as const)(
     const campaignId = `locked-${end.toLowerCase()}`;
     const book = await bookWith('-c deadlock_timeout=500ms');
     const issuer = issuerWith(book);
-    await issuer.openCampaign({ id: campaignId, stock: { kind: 'counted', total: 30 } });
+    await issuer.campaign(campaignId).open({ stock: { kind: 'counted', total: 30 } });
     const somebody = await database.pool.connect();
     await somebody.query("BEGIN; SET LOCAL deadlock_timeout = '60s'");
     await holdSerial(somebody, campaignId, 15);
-    const issuing = Promise.all(users(20).map((userId) => issuer.issue({ campaignId, userId })));
+    const issuing = Promise.all(users(20).map((userId) => issuer.campaign(campaignId).issue({ userId })));
     expect(await someWait(database, 5_000), 'the save waits for serial 15').toBe(true);
     await holdSerial(somebody, campaignId, 3);
     await somebody.query(end);
@@ -63,7 +64,7 @@ test.each(['ROLLBACK', 'COMMIT'] as const)(
     const rows = await book.rows(campaignId);
     checkRows(rows, { total: 30, perUser: 1 });
     expect(rows).toHaveLength(end === 'COMMIT' ? 22 : 20);
-    const campaign = await issuer.inspect(campaignId);
+    const campaign = await issuer.campaign(campaignId).inspect();
     expect(campaign).toMatchObject({ issued: 20, reserved: 0, withdrawn: end === 'COMMIT' ? 2 : 0 });
   },
 );
@@ -72,14 +73,14 @@ test('two processes save the same batch at once: the second waits for the first,
   const campaignId = 'overlap';
   const [first, second] = await Promise.all([bookWith(), bookWith()]);
   const [owner, settler] = [issuerWith(first), issuerWith(second)];
-  await owner.openCampaign({ id: campaignId, stock: { kind: 'counted', total: 40, generateCodes: true } });
+  await owner.campaign(campaignId).open({ stock: { kind: 'counted', total: 40, generateCodes: true } });
   const somebody = await database.pool.connect();
   await somebody.query('BEGIN');
   await holdSerial(somebody, campaignId, 30);
-  const issuing = Promise.all(users(40).map((userId) => owner.issue({ campaignId, userId })));
+  const issuing = Promise.all(users(40).map((userId) => owner.campaign(campaignId).issue({ userId })));
   expect(await someWait(database, 5_000), 'the owner waits for serial 30').toBe(true);
   await expireLeases(server.client(), campaignId);
-  const settling = settler.settle(campaignId);
+  const settling = settler.campaign(campaignId).settle();
   expect(await someWait(database, 5_000, 2), 'settle waits for the owner').toBe(true);
   await somebody.query('ROLLBACK');
   somebody.release();
@@ -111,7 +112,7 @@ test('two Redis states of one campaign, whose batches lock each other out: the d
   const books = await Promise.all([0, 1].map(() => bookWith('-c deadlock_timeout=5ms')));
   const issuers = books.map((book, i) => issuerWith(book, `half-${i}`));
   for (const issuer of issuers) {
-    await issuer.openCampaign({ id: campaignId, stock: { kind: 'counted', total } }, { isNew: true });
+    await issuer.campaign(campaignId).open({ stock: { kind: 'counted', total } }, { skipRowCheck: true });
   }
   // The halves give out different units to the same users, who ask both at once.
   await server.client().hset(`{half-1:${campaignId}}:campaign`, 'lastSerial', total / 2);
@@ -125,14 +126,14 @@ test('two Redis states of one campaign, whose batches lock each other out: the d
         })),
     );
     const tell = async ({ issuer, ask }: (typeof asks)[number]) =>
-      ledger.told(ask, await issuer.issue(ask).catch((error: Error) => error), 0);
+      ledger.told(ask, await issueNamed(issuer, ask).catch((error: Error) => error), 0);
     await Promise.all(asks.map(tell));
   }
   for (const [i, issuer] of issuers.entries()) {
     await issuer.idle();
     await expireLeases(server.client(), campaignId, `half-${i}`);
-    await issuer.settle(campaignId);
-    expect(await issuer.inspect(campaignId)).toMatchObject({ reserved: 0 });
+    await issuer.campaign(campaignId).settle();
+    expect(await issuer.campaign(campaignId).inspect()).toMatchObject({ reserved: 0 });
   }
   const rows = await books[0]!.rows(campaignId);
   checkRows(rows, { total, perUser: 1 });

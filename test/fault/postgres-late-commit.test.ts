@@ -1,12 +1,13 @@
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { type CampaignDefinition, type CouponEvent, CouponIssuer } from '../../src/index.js';
+import { type CouponEvent, CouponIssuer } from '../../src/index.js';
 import { PostgresPersistence } from '../../src/persistence/postgres/index.js';
 import { checkInvariants, expireLeases } from '../support/checks/invariants.js';
 import { length, SEED } from '../support/checks/lengths.js';
 import { own } from '../support/checks/own.js';
 import { seeded } from '../support/checks/random.js';
 import { pause, until } from '../support/checks/until.js';
+import { issueNamed, type NamedDefinition, openNamed } from '../support/scenes/named.js';
 import { rowsIn, watched } from '../support/scenes/postgres-books.js';
 import { someWait } from '../support/scenes/postgres-run.js';
 import { Database } from '../support/servers/database.js';
@@ -103,23 +104,23 @@ test.each(cases)(
   'the commit comes after %s, settle %s it: the unit is never given back and never issued twice (%s)',
   async (_, when, kind, how) => {
     const campaignId = `late-${++campaigns}`;
-    const definition: CampaignDefinition = { id: campaignId, stock: STOCKS[kind] };
+    const definition: NamedDefinition = { id: campaignId, stock: STOCKS[kind] };
     const failures = new Map<string, number>();
     const hasty = await issuerWith(how.timeoutMs, how.pool, failures);
     const patient = await issuerWith(30_000, {});
-    await patient.openCampaign(definition);
-    if (kind === 'codes') await patient.loadCodes(campaignId, ['A', 'B', 'C']);
+    await openNamed(patient, definition);
+    if (kind === 'codes') await patient.campaign(campaignId).loadCodes(['A', 'B', 'C']);
     const commit = await holdCommits();
     const request = { campaignId, userId: 'ann', requestId: 'one' };
     const rows = () => rowsIn(database.pool, campaignId);
 
-    const told = await hasty.issue(request);
+    const told = await issueNamed(hasty, request);
     if (told.status !== 'accepted') throw new Error(`told ${told.status}`);
     expect(await rows(), 'not committed when the caller was told').toEqual([]);
     let settled = 0;
     const settle = async () => {
       await expireLeases(server.client(), campaignId);
-      settled += (await patient.settle(campaignId)).settled;
+      settled += (await patient.campaign(campaignId).settle()).settled;
     };
     const settling = when === 'before' ? settle() : null;
     const waiting = how.waiting + (settling ? 1 : 0);
@@ -135,10 +136,15 @@ test.each(cases)(
     expect(row).toMatchObject({ id: told.issuance.id, serial: told.issuance.serial, userId: request.userId });
     const issuance = { id: row!.id, serial: row!.serial, code: row!.code };
     for (const issuer of [hasty, patient]) {
-      expect(await issuer.issue(request)).toMatchObject({ status: 'issued', issuance });
+      expect(await issueNamed(issuer, request)).toMatchObject({ status: 'issued', issuance });
       await issuer.idle();
     }
-    expect(await patient.inspect(campaignId)).toMatchObject({ available: 2, reserved: 0, issued: 1, withdrawn: 0 });
+    expect(await patient.campaign(campaignId).inspect()).toMatchObject({
+      available: 2,
+      reserved: 0,
+      issued: 1,
+      withdrawn: 0,
+    });
     expect(events.filter(({ type }) => type === 'released' || type === 'withdrawn')).toEqual([]);
     // An attempt that waited for the late commit meets its row, and is answered by a second statement.
     const gaveUp = [...failures.keys()].filter((code) => code !== '23505');
@@ -150,16 +156,16 @@ test.each(cases)(
 test('while nobody knows how a save ends, a repeat is told accepted and keeps the unit', async () => {
   const campaignId = `late-${++campaigns}`;
   const hasty = await issuerWith(GIVES_UP_MS, {});
-  await hasty.openCampaign({ id: campaignId, stock: STOCKS.counted });
+  await hasty.campaign(campaignId).open({ stock: STOCKS.counted });
   const request = { campaignId, userId: 'ann', requestId: 'one' };
   const commit = await holdCommits();
-  const first = await hasty.issue(request);
-  const again = await hasty.issue(request);
+  const first = await issueNamed(hasty, request);
+  const again = await issueNamed(hasty, request);
   expect([first.status, again.status]).toEqual(['accepted', 'accepted']);
   expect(again).toEqual({ ...first, replayed: true });
   await commit();
   await until(async () => (await rowsIn(database.pool, campaignId)).length === 1);
-  expect(await hasty.issue(request)).toMatchObject({ status: 'issued' });
+  expect(await issueNamed(hasty, request)).toMatchObject({ status: 'issued' });
   await hasty.idle();
-  expect(await hasty.inspect(campaignId)).toMatchObject({ reserved: 0, issued: 1, available: 2 });
+  expect(await hasty.campaign(campaignId).inspect()).toMatchObject({ reserved: 0, issued: 1, available: 2 });
 });

@@ -77,9 +77,9 @@ test.each(outages.map((outage) => [outage.name, outage] as const))(
     expect([...witness.told.keys()].filter((word) => !words.includes(word))).toEqual([]);
     expect(witness.late).toBe(0);
     for (const campaign of campaigns) {
-      const settled = async () => (await run.issuers[0]!.inspect(campaign.id)).reserved === 0;
+      const settled = async () => (await run.issuers[0]!.campaign(campaign.id).inspect()).reserved === 0;
       await until(settled, 90_000, () => `${campaign.id} was not settled by its workers`);
-      expect(await run.issuers[0]!.listQuarantined(campaign.id)).toEqual([]);
+      expect(await run.issuers[0]!.campaign(campaign.id).quarantine.list()).toEqual([]);
     }
     expect(quarantined).toEqual([]);
     witness.check(await book.rows(id));

@@ -28,7 +28,7 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   campaignId = `campaign-${++campaigns}`;
-  await issuer.openCampaign({ id: campaignId, stock: { kind: 'counted', total: 3 } });
+  await issuer.campaign(campaignId).open({ stock: { kind: 'counted', total: 3 } });
 });
 
 const audit = async () =>
@@ -37,7 +37,7 @@ const audit = async () =>
 /** Every unit that is not out yet can still be given out: none was lost. */
 async function drain(expected: number): Promise<void> {
   const results = await Promise.all(
-    Array.from({ length: 5 }, (_, i) => issuer.issue({ campaignId, userId: `drain-${i}` })),
+    Array.from({ length: 5 }, (_, i) => issuer.campaign(campaignId).issue({ userId: `drain-${i}` })),
   );
   await issuer.idle();
   expect(results.filter(({ status }) => status === 'issued')).toHaveLength(expected);
@@ -52,12 +52,12 @@ test.each(['before save', 'after save'] as const)(
     await child.reaches(holdAt);
     expect(await child.kill()).toBe('SIGKILL');
     expect(await rowsOf(database, campaignId)).toHaveLength(holdAt === 'after save' ? 1 : 0);
-    expect(await issuer.status({ campaignId, userId: 'ann' })).toMatchObject({ status: 'reserved' });
+    expect(await issuer.campaign(campaignId).userStatus({ userId: 'ann' })).toMatchObject({ status: 'reserved' });
 
     expect(await expireLeases(redis, campaignId)).toBe(1);
     expect(await issuer.settle()).toEqual({ settled: 1, pending: 0, failed: 0 });
     expect(await rowsOf(database, campaignId)).toMatchObject([{ userId: 'ann', serial: 1 }]);
-    expect(await issuer.status({ campaignId, userId: 'ann' })).toMatchObject({ status: 'issued' });
+    expect(await issuer.campaign(campaignId).userStatus({ userId: 'ann' })).toMatchObject({ status: 'issued' });
     await audit();
     await drain(2);
   },
@@ -74,7 +74,7 @@ test.each([
   await expect.poll(() => child.stopped).toBe(true);
 
   await expireLeases(redis, campaignId);
-  expect(await issuer.settle(campaignId)).toEqual({ settled: 1, pending: 0, failed: 0 });
+  expect(await issuer.campaign(campaignId).settle()).toEqual({ settled: 1, pending: 0, failed: 0 });
   const before = await rowsOf(database, campaignId);
   const grants = await redis.hgetall(`{coupon:${campaignId}}:grants`);
 
@@ -95,8 +95,8 @@ test('64 calls of one user and one request id from 4 processes share one unit, o
     persistence: new PostgresPersistence(database.pool),
     deliver: () => {},
   });
-  await delivering.openCampaign({ id: campaignId, stock: { kind: 'codes' } });
-  await delivering.loadCodes(campaignId, ['A', 'B', 'C']);
+  await delivering.campaign(campaignId).open({ stock: { kind: 'codes' } });
+  await delivering.campaign(campaignId).loadCodes(['A', 'B', 'C']);
   const children = await Promise.all(Array.from({ length: 4 }, () => Child.start({ ...config, delivers: true })));
   for (const child of children) child.say({ issue: { campaignId, userId: 'ann', requestId: 'one' }, times: 16 });
   const ended = await Promise.all(children.map((child) => child.reaches('done')));
@@ -104,7 +104,7 @@ test('64 calls of one user and one request id from 4 processes share one unit, o
   expect(told).toHaveLength(64);
   expect(told.filter(({ status }) => status !== 'issued' && status !== 'accepted')).toEqual([]);
   await expireLeases(redis, campaignId);
-  await delivering.settle(campaignId);
+  await delivering.campaign(campaignId).settle();
   const rows = await rowsOf(database, campaignId);
   expect(rows).toMatchObject([{ userId: 'ann', serial: 1, code: 'A' }]);
   const [{ id, serial, code }] = rows as [(typeof rows)[number]];
@@ -129,7 +129,7 @@ test('the first of two processes cannot release what the second was promised', a
   first.say({ fail: true });
   const { results } = await first.reaches('done');
   expect(results).toMatchObject([{ status: 'accepted' }]);
-  expect(await issuer.inspect(campaignId)).toMatchObject({ reserved: 1, available: 2 });
+  expect(await issuer.campaign(campaignId).inspect()).toMatchObject({ reserved: 1, available: 2 });
 
   second.say({ fail: false });
   expect((await second.reaches('done')).results).toMatchObject([{ status: 'issued', issuance: { serial: 1 } }]);

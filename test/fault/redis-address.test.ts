@@ -51,23 +51,26 @@ test.each(clients)(
     await until(() => redis.status === 'ready');
     const book = memoryBook();
     const issuer = new CouponIssuer({ redis, persistence: book });
-    await issuer.openCampaign({ id: ID, stock: { kind: 'counted', total: 20 } });
-    expect(await issuer.issue({ campaignId: ID, userId: 'before' })).toMatchObject({ status: 'issued' });
+    await issuer.campaign(ID).open({ stock: { kind: 'counted', total: 20 } });
+    expect(await issuer.campaign(ID).issue({ userId: 'before' })).toMatchObject({ status: 'issued' });
     await issuer.idle();
     await failOver(ground);
 
     const reconnected = new Promise((resolve) => redis.once('ready', resolve));
-    const refused = issuer.issue({ campaignId: ID, userId: 'between', requestId: 'one' });
+    const refused = issuer.campaign(ID).issue({ userId: 'between', requestId: 'one' });
     await expect(refused).rejects.toMatchObject({ code: 'REDIS', message: expect.stringContaining('READONLY') });
     // The client is on its way to the new master: the old one is not asked again.
-    const meanwhile = await issuer.issue({ campaignId: ID, userId: 'meanwhile' }).catch(({ message }) => message);
+    const meanwhile = await issuer
+      .campaign(ID)
+      .issue({ userId: 'meanwhile' })
+      .catch(({ message }) => message);
     expect(meanwhile).toContain("Stream isn't writeable");
     await reconnected;
     const scripts = String(await ask(ground.second, 'INFO', 'commandstats'));
     expect(scripts, 'what was refused is not sent again').not.toMatch(/cmdstat_evalsha:|cmdstat_eval:/);
-    expect(await issuer.status({ campaignId: ID, userId: 'between' })).toMatchObject({ status: 'none' });
+    expect(await issuer.campaign(ID).userStatus({ userId: 'between' })).toMatchObject({ status: 'none' });
     for (const userId of ['between', 'after']) {
-      expect(await issuer.issue({ campaignId: ID, userId, requestId: 'one' })).toMatchObject({ status: 'issued' });
+      expect(await issuer.campaign(ID).issue({ userId, requestId: 'one' })).toMatchObject({ status: 'issued' });
     }
     await issuer.idle();
     const audit = ground.second.client();

@@ -31,22 +31,22 @@ test('with compact keys of any size a campaign is issued, settled, compared, reb
   const book = memoryBook();
   const issuer = new CouponIssuer({ redis, persistence: book, maxQueued: USERS });
   // Codes of digits alone make a set of integers, which is compact too.
-  await issuer.openCampaign({ id, stock: { kind: 'codes' }, saveMode: 'write-behind' });
+  await issuer.campaign(id).open({ stock: { kind: 'codes' }, saveMode: 'write-behind' });
   const codes = Array.from({ length: USERS }, (_, i) => String(100_000 + i));
-  await issuer.loadCodes(id, codes);
+  await issuer.campaign(id).loadCodes(codes);
   for (let first = 0; first < USERS; first += 1_000) {
     const users = Array.from({ length: 1_000 }, (_, i) => `user-${first + i}`);
-    await Promise.all(users.map((userId) => issuer.issue({ campaignId: id, userId })));
+    await Promise.all(users.map((userId) => issuer.campaign(id).issue({ userId })));
   }
   await issuer.idle();
   expect(await encoding(`{coupon:${id}}:grants`)).toBe('listpack');
   expect(await encoding(`{coupon:${id}}:codes`)).toBe('intset');
-  await issuer.rebuild({ id, stock: { kind: 'codes' }, saveMode: 'write-behind' }, { codes });
-  expect(await issuer.settle(id)).toMatchObject({ settled: USERS, failed: 0 });
-  await expect(issuer.reconcile(id)).resolves.toMatchObject({ findings: [], grants: USERS });
+  await issuer.campaign(id).rebuild({ stock: { kind: 'codes' }, saveMode: 'write-behind' }, { codes });
+  expect(await issuer.campaign(id).settle()).toMatchObject({ settled: USERS, failed: 0 });
+  await expect(issuer.campaign(id).reconcile()).resolves.toMatchObject({ findings: [], grants: USERS });
   await checkInvariants({ redis, campaignId: id, rows: await book.rows(id), settled: true });
-  await issuer.closeCampaign({ id, retainMs: 86_400_000 });
-  await issuer.purge(id);
+  await issuer.campaign(id).closeForGood({ retainMs: 86_400_000 });
+  await issuer.campaign(id).purge();
 }, 120_000);
 
 test('a registry of any size in its compact form is looked through to its end', async () => {
@@ -54,8 +54,8 @@ test('a registry of any size in its compact form is looked through to its end', 
   const ids = Array.from({ length: CAMPAIGNS }, (_, i) => String(i + 1));
   await redis.sadd('many:campaigns', ...ids);
   expect(await encoding('many:campaigns')).toBe('intset');
-  await issuer.openCampaign({ id: String(CAMPAIGNS), stock: { kind: 'counted', total: 1 }, saveMode: 'write-behind' });
-  await issuer.issue({ campaignId: String(CAMPAIGNS), userId: 'ann' });
+  await issuer.campaign(String(CAMPAIGNS)).open({ stock: { kind: 'counted', total: 1 }, saveMode: 'write-behind' });
+  await issuer.campaign(String(CAMPAIGNS)).issue({ userId: 'ann' });
   await issuer.settle().catch(() => {});
-  expect(await issuer.inspect(String(CAMPAIGNS))).toMatchObject({ issued: 1, reserved: 0 });
+  expect(await issuer.campaign(String(CAMPAIGNS)).inspect()).toMatchObject({ issued: 1, reserved: 0 });
 }, 120_000);

@@ -10,6 +10,7 @@ import { LIMIT, length, SEED } from '../support/checks/lengths.js';
 import { own } from '../support/checks/own.js';
 import { seeded } from '../support/checks/random.js';
 import { type CampaignUnderFault, counted, pooled } from '../support/scenes/fault-campaigns.js';
+import { issueNamed, openNamed, rebuildNamed } from '../support/scenes/named.js';
 import { copyData, cutAof, growingAof, KEEPS, putBack } from '../support/servers/redis-data.js';
 import { RedisServer } from '../support/servers/redis-server.js';
 
@@ -40,23 +41,23 @@ const outcomeOf = (issued: Promise<IssueResult>) => issued.catch((error: Error) 
 
 async function tell(ledger: Ledger, issuer: CouponIssuer, campaignId: string, userId: string): Promise<void> {
   const ask = { campaignId, userId, requestId: 'one' };
-  ledger.told(ask, await outcomeOf(issuer.issue(ask)), 0);
+  ledger.told(ask, await outcomeOf(issueNamed(issuer, ask)), 0);
 }
 
 /** Units taken, given back, taken over, exchanged, settled; codes loaded later; pauses. */
 async function writeHistory({ id, codes, definition }: CampaignUnderFault, issuer: CouponIssuer, redis: Redis) {
   const told = new Ledger();
-  await issuer.openCampaign(definition);
+  await openNamed(issuer, definition);
   const [first, second] = [codes?.slice(0, TOTAL / 2), codes?.slice(TOTAL / 2)];
-  if (first) await issuer.loadCodes(id, first);
+  if (first) await issuer.campaign(id).loadCodes(first);
   for (let round = 0; round < ROUNDS; round++) {
     await Promise.all(Array.from({ length: 6 }, (_, i) => tell(told, issuer, id, `user-${round}-${i}`)));
-    await issuer.pause(id);
-    await issuer.resume(id);
-    if (round === 4 && second) await issuer.loadCodes(id, second);
+    await issuer.campaign(id).pause();
+    await issuer.campaign(id).resume();
+    if (round === 4 && second) await issuer.campaign(id).loadCodes(second);
     if (round % 3 !== 2) continue;
     await expireLeases(redis, id);
-    await issuer.settle(id);
+    await issuer.campaign(id).settle();
   }
   await issuer.idle();
   return told;
@@ -117,11 +118,14 @@ async function judgeState(
   persistence: Exchanged,
   witness: CouponIssuer,
 ) {
-  const campaign = await new CouponIssuer({ redis, persistence }).inspect(id).catch(() => null);
+  const campaign = await new CouponIssuer({ redis, persistence })
+    .campaign(id)
+    .inspect()
+    .catch(() => null);
   const ready = campaign?.ready ?? false;
   if (ready) await checkState({ redis, campaignId: id });
   const isBehind = (await stampOf(redis, id)) < stamp;
-  const saw = await outcomeOf(witness.issue({ campaignId: id, userId: 'witness', requestId: 'one' }));
+  const saw = await outcomeOf(witness.campaign(id).issue({ userId: 'witness', requestId: 'one' }));
   if (!ready || isBehind) expect(saw).toMatchObject({ status: 'not_ready' });
   if (!ready) return 'refused';
   return isBehind ? 'behind' : 'whole';
@@ -145,13 +149,11 @@ async function issueOn(stranger: CouponIssuer, one: Before, word: string, random
 
 async function mend(operator: CouponIssuer, { campaign }: Before, redis: Redis, book: Book): Promise<void> {
   const { id, definition, codes, total } = campaign;
-  await operator.rebuild(definition, codes ? { codes } : {});
-  await operator.resume(id);
+  await rebuildNamed(operator, definition, codes ? { codes } : {});
+  await operator.campaign(id).resume();
   await expireLeases(redis, id);
-  await operator.settle(id);
-  await Promise.all(
-    Array.from({ length: total + 1 }, (_, i) => operator.issue({ campaignId: id, userId: `late-${i}` })),
-  );
+  await operator.campaign(id).settle();
+  await Promise.all(Array.from({ length: total + 1 }, (_, i) => operator.campaign(id).issue({ userId: `late-${i}` })));
   await operator.idle();
   const rows = await book.rows(id);
   expect(rows.length).toBe(total);

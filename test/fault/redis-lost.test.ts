@@ -4,6 +4,7 @@ import { LIMIT, length, SEED } from '../support/checks/lengths.js';
 import { own } from '../support/checks/own.js';
 import { campaignsOf } from '../support/scenes/fault-campaigns.js';
 import { FaultRun } from '../support/scenes/fault-run.js';
+import { openNamed } from '../support/scenes/named.js';
 import { Database } from '../support/servers/database.js';
 import { clientsOf } from '../support/servers/fault-clients.js';
 import { KEEPS, removeData } from '../support/servers/redis-data.js';
@@ -57,11 +58,14 @@ test.each([
     const stranger = run.process();
     for (const { id: campaignId, definition, rows } of before) {
       expect(rows.length).toBeGreaterThan(0);
-      const told = await stranger.issue({ campaignId, userId: 'ann' }).catch(({ code }) => code);
+      const told = await stranger
+        .campaign(campaignId)
+        .issue({ userId: 'ann' })
+        .catch(({ code }) => code);
       expect(told).toEqual(known ? { status: 'not_ready', reason: 'missing' } : 'UNKNOWN_CAMPAIGN');
       if (known) continue;
-      await expect(stranger.openCampaign(definition)).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
-      expect(await stranger.issue({ campaignId, userId: 'ann' })).toMatchObject({ status: 'not_ready' });
+      await expect(openNamed(stranger, definition)).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
+      expect(await stranger.campaign(campaignId).issue({ userId: 'ann' })).toMatchObject({ status: 'not_ready' });
     }
     expect(await run.rows()).toEqual(before);
 

@@ -61,12 +61,12 @@ test('what is reserved when the memory ends can still be confirmed and given bac
   const signal = new AbortController().signal;
   const issuer = new CouponIssuer({ redis, persistence: { save: (issuances) => save(issuances) }, maxBatch: 1 });
   const campaignId = 'full';
-  await issuer.openCampaign({ id: campaignId, stock: { kind: 'counted', total: 100 } });
+  await issuer.campaign(campaignId).open({ stock: { kind: 'counted', total: 100 } });
   // The scripts have to be known: loading one needs memory too.
   save = () => Promise.reject(new NotSavedError('no'));
-  await expect(issuer.issue({ campaignId, userId: 'first' })).rejects.toMatchObject({ code: 'NOT_ISSUED' });
+  await expect(issuer.campaign(campaignId).issue({ userId: 'first' })).rejects.toMatchObject({ code: 'NOT_ISSUED' });
   save = (issuances) => memory.save(issuances, { signal });
-  await issuer.issue({ campaignId, userId: 'second' });
+  await issuer.campaign(campaignId).issue({ userId: 'second' });
   await issuer.idle();
 
   save = async (issuances) => {
@@ -74,16 +74,16 @@ test('what is reserved when the memory ends can still be confirmed and given bac
     if (issuances[0]!.userId === 'released') throw new NotSavedError('no');
     return memory.save(issuances, { signal });
   };
-  expect(await issuer.issue({ campaignId, userId: 'confirmed' })).toMatchObject({ status: 'issued' });
+  expect(await issuer.campaign(campaignId).issue({ userId: 'confirmed' })).toMatchObject({ status: 'issued' });
   await issuer.idle();
-  expect(await issuer.inspect(campaignId)).toMatchObject({ reserved: 0, issued: 2 });
-  await expect(issuer.issue({ campaignId, userId: 'refused' })).rejects.toMatchObject({
+  expect(await issuer.campaign(campaignId).inspect()).toMatchObject({ reserved: 0, issued: 2 });
+  await expect(issuer.campaign(campaignId).issue({ userId: 'refused' })).rejects.toMatchObject({
     code: 'REDIS',
     outcome: 'not_applied',
     message: expect.stringContaining('OOM'),
   });
   await redis.config('SET', 'maxmemory', '0');
-  await expect(issuer.issue({ campaignId, userId: 'released' })).rejects.toMatchObject({ code: 'NOT_ISSUED' });
-  expect(await issuer.inspect(campaignId)).toMatchObject({ reserved: 0, issued: 2, available: 98 });
+  await expect(issuer.campaign(campaignId).issue({ userId: 'released' })).rejects.toMatchObject({ code: 'NOT_ISSUED' });
+  expect(await issuer.campaign(campaignId).inspect()).toMatchObject({ reserved: 0, issued: 2, available: 98 });
   await checkInvariants({ redis, campaignId, rows: await memory.rows(campaignId), settled: true });
 });

@@ -11,6 +11,7 @@ import { type Book, memoryBook } from '../support/checks/books.js';
 import { checkInvariants, expireLeases } from '../support/checks/invariants.js';
 import { until } from '../support/checks/until.js';
 import { dump } from '../support/scenes/campaigns.js';
+import { openNamed, quarantinedOf, rebuildNamed, replaceCodeNamed } from '../support/scenes/named.js';
 import { CAREFUL } from '../support/servers/fault-clients.js';
 import { RedisServer } from '../support/servers/redis-server.js';
 import { aclOf } from '../support/servers/rights.js';
@@ -60,7 +61,8 @@ async function finalOf(watching: AsyncIterable<WaitingChange>): Promise<WaitingC
   return last;
 }
 
-const settled = (issuer: CouponIssuer, id: string) => until(async () => (await issuer.inspect(id)).reserved === 0);
+const settled = (issuer: CouponIssuer, id: string) =>
+  until(async () => (await issuer.campaign(id).inspect()).reserved === 0);
 
 describe('a user with exactly the rights of the guide', () => {
   test('does everything with a pool of codes: loads, issues, gives back, quarantines, rebuilds, compares, closes and purges', async () => {
@@ -74,35 +76,35 @@ describe('a user with exactly the rights of the guide', () => {
       if (refuses) throw new NotDeliveredError('the partner said no');
     };
     const issuer = newIssuer({ deliver, persistence: { ...book, save } });
-    await issuer.openCampaign({ id, stock: { kind: 'codes' } });
-    expect(await issuer.loadCodes(id, ['AAA', 'BBB', 'CCC', 'DDD', 'EEE'])).toMatchObject({ loaded: 5 });
+    await issuer.campaign(id).open({ stock: { kind: 'codes' } });
+    expect(await issuer.campaign(id).loadCodes(['AAA', 'BBB', 'CCC', 'DDD', 'EEE'])).toMatchObject({ loaded: 5 });
     const change = { campaignId: id, code: 'EEE', replacement: 'FFF' };
-    expect(await issuer.replaceCode(change)).toEqual({ status: 'replaced' });
+    expect(await replaceCodeNamed(issuer, change)).toEqual({ status: 'replaced' });
     refuses = true;
-    await expect(issuer.issue({ campaignId: id, userId: 'ann' })).rejects.toMatchObject({ code: 'NOT_ISSUED' });
+    await expect(issuer.campaign(id).issue({ userId: 'ann' })).rejects.toMatchObject({ code: 'NOT_ISSUED' });
     refuses = false;
-    expect(await issuer.issue({ campaignId: id, userId: 'bob' })).toMatchObject({ status: 'issued' });
+    expect(await issuer.campaign(id).issue({ userId: 'bob' })).toMatchObject({ status: 'issued' });
     fails = true;
-    expect(await issuer.issue({ campaignId: id, userId: 'cho' })).toMatchObject({ status: 'accepted' });
+    expect(await issuer.campaign(id).issue({ userId: 'cho' })).toMatchObject({ status: 'accepted' });
     await issuer.idle();
     await expireLeases(admin, id);
-    await issuer.settle(id);
-    expect(await issuer.listQuarantined(id)).toHaveLength(1);
-    await issuer.retryQuarantined({ campaignId: id });
-    await issuer.settle(id);
-    const [held] = await issuer.listQuarantined(id);
+    await issuer.campaign(id).settle();
+    expect(await quarantinedOf(issuer.campaign(id))).toHaveLength(1);
+    await issuer.campaign(id).quarantine.retry({ all: true });
+    await issuer.campaign(id).settle();
+    const [held] = await quarantinedOf(issuer.campaign(id));
     fails = false;
-    await issuer.withdrawQuarantined({ campaignId: id, ids: [held!.issuance.id] });
-    await issuer.pause(id);
-    expect(await issuer.issue({ campaignId: id, userId: 'dan' })).toEqual({ status: 'paused' });
-    await issuer.resume(id);
+    await issuer.campaign(id).quarantine.withdraw({ ids: [held!.issuance.id] });
+    await issuer.campaign(id).pause();
+    expect(await issuer.campaign(id).issue({ userId: 'dan' })).toEqual({ status: 'paused' });
+    await issuer.campaign(id).resume();
     const codes = ['AAA', 'BBB', 'CCC', 'DDD', 'FFF'];
-    await issuer.rebuild({ id, stock: { kind: 'codes' } }, { codes });
-    expect(await issuer.status({ campaignId: id, userId: 'bob' })).toMatchObject({ status: 'issued' });
-    expect((await issuer.reconcile(id, { repair: 'safe' })).findings).toEqual([]);
+    await issuer.campaign(id).rebuild({ stock: { kind: 'codes' } }, { codes });
+    expect(await issuer.campaign(id).userStatus({ userId: 'bob' })).toMatchObject({ status: 'issued' });
+    expect((await issuer.campaign(id).reconcile({ repair: 'safe' })).findings).toEqual([]);
     await checkInvariants({ redis: admin, campaignId: id, rows: await book.rows(id), settled: true });
-    await issuer.closeCampaign({ id, retainMs: 86_400_000 });
-    await issuer.purge(id);
+    await issuer.campaign(id).closeForGood({ retainMs: 86_400_000 });
+    await issuer.campaign(id).purge();
     expect(await admin.keys('*pool}*')).toEqual([]);
     expect(faults.filter((message) => message.includes('may not'))).toEqual([]);
   });
@@ -110,44 +112,44 @@ describe('a user with exactly the rights of the guide', () => {
   test('does everything with a number of units: write-behind, a worker, restock, a lost row that is mended', async () => {
     const id = 'number';
     const issuer = newIssuer();
-    await issuer.openCampaign({ ...counted(id), saveMode: 'write-behind' });
-    for (const userId of ['ann', 'bob']) await issuer.issue({ campaignId: id, userId });
+    await openNamed(issuer, { ...counted(id), saveMode: 'write-behind' });
+    for (const userId of ['ann', 'bob']) await issuer.campaign(id).issue({ userId });
     const worker = issuer.startWorker({ intervalMs: 5, maxSavesPerSecond: 1_000 });
     await settled(issuer, id);
     expect(await worker.health()).toMatchObject({ running: true });
     await worker.stop();
-    await issuer.restock({ id, add: 5, requestId: 'more' });
-    await issuer.restock({ id, add: -3, requestId: 'fewer' });
+    await issuer.campaign(id).restock({ add: 5, requestId: 'more' });
+    await issuer.campaign(id).restock({ add: -3, requestId: 'fewer' });
     // A grant that Redis lost, as after a failover.
     await admin.hdel(`{coupon:${id}}:grants`, '1:bob');
     await admin.hincrby(`{coupon:${id}}:campaign`, 'issued', -1);
     await admin.rpush(`{coupon:${id}}:returned`, '2');
     await admin.hincrby(`{coupon:${id}}:campaign`, 'returned', 1);
-    await issuer.reconcile(id, { repair: 'safe' });
-    expect(await issuer.inspect(id)).toMatchObject({ issued: 2, ready: true });
-    await issuer.rebuild({ ...counted(id, 7), saveMode: 'write-behind' });
+    await issuer.campaign(id).reconcile({ repair: 'safe' });
+    expect(await issuer.campaign(id).inspect()).toMatchObject({ issued: 2, ready: true });
+    await rebuildNamed(issuer, { ...counted(id, 7), saveMode: 'write-behind' });
     await checkInvariants({ redis: admin, campaignId: id, rows: await book.rows(id), settled: true });
-    await issuer.closeCampaign({ id, retainMs: 0 });
+    await issuer.campaign(id).closeForGood({ retainMs: 0 });
     expect(faults).toEqual([]);
   });
 
   test('runs a waiting room: draw, join, leave, watch, admit, a worker that hears of who joins', async () => {
     const id = 'room';
     const issuer = newIssuer();
-    await issuer.openCampaign({ ...queued(id), drawAtOpen: true, opensAt: new Date(Date.now() + 3_600_000) });
-    for (const userId of ['ann', 'bob', 'cho']) await issuer.join({ campaignId: id, userId });
+    await openNamed(issuer, { ...queued(id), drawAtOpen: true, opensAt: new Date(Date.now() + 3_600_000) });
+    for (const userId of ['ann', 'bob', 'cho']) await issuer.campaign(id).join({ userId });
     await admin.hset(`{coupon:${id}}:campaign`, 'opensAt', '1');
-    await issuer.leave({ campaignId: id, userId: 'cho' });
-    const watching = issuer.watch({ campaignId: id, userId: 'ann' });
+    await issuer.campaign(id).leave({ userId: 'cho' });
+    const watching = issuer.campaign(id).watch({ userId: 'ann' });
     await watching.next();
     const channel = `{coupon:${id}}:campaign`;
     await until(async () => Number((await admin.pubsub('NUMSUB', channel))[1]) === 1);
     const worker = issuer.startWorker({ intervalMs: 600_000, campaigns: [id] });
-    await issuer.admit(id, { count: 10 });
+    await issuer.campaign(id).admit({ count: 10 });
     expect(await finalOf(watching)).toMatchObject({ status: 'issued' });
     await until(async () => Number((await admin.pubsub('NUMSUB', channel))[1]) === 1);
-    await issuer.join({ campaignId: id, userId: 'dan' });
-    await until(async () => (await issuer.inspect(id)).issued === 3);
+    await issuer.campaign(id).join({ userId: 'dan' });
+    await until(async () => (await issuer.campaign(id).inspect()).issued === 3);
     await worker.stop();
     await issuer.idle();
     await checkInvariants({ redis: admin, campaignId: id, rows: await book.rows(id), settled: true });
@@ -159,7 +161,7 @@ test.each(['zadd', 'ltrim', 'lpush', 'hdel', 'unlink', 'time'])(
   'without the right to %s nothing is opened and nothing is written, and the error names the command',
   async (command) => {
     await grant(`-${command}`);
-    const opened = newIssuer().openCampaign(counted('new'));
+    const opened = openNamed(newIssuer(), counted('new'));
     const message = expect.stringMatching(new RegExp(`may not run ${command.toUpperCase()}; nothing was written`));
     await expect(opened).rejects.toMatchObject({ code: 'MISCONFIGURED', message });
     expect(await dump(admin)).toEqual({});
@@ -171,19 +173,19 @@ test.each(['zadd', 'ltrim', 'hdel'])(
   async (command) => {
     const id = 'others';
     const operator = newIssuer({ redis: admin });
-    await operator.openCampaign({ id, stock: { kind: 'codes' } });
-    await operator.loadCodes(id, ['AAA', 'BBB', 'CCC']);
+    await operator.campaign(id).open({ stock: { kind: 'codes' } });
+    await operator.campaign(id).loadCodes(['AAA', 'BBB', 'CCC']);
     await grant(`-${command}`);
     const issuer = newIssuer();
     const before = await dump(admin);
-    const ask = (userId: string) => issuer.issue({ campaignId: id, userId });
+    const ask = (userId: string) => issuer.campaign(id).issue({ userId });
     await expect(ask('ann')).rejects.toMatchObject({ code: 'MISCONFIGURED' });
-    await expect(issuer.loadCodes(id, ['DDD'])).rejects.toMatchObject({ code: 'MISCONFIGURED' });
+    await expect(issuer.campaign(id).loadCodes(['DDD'])).rejects.toMatchObject({ code: 'MISCONFIGURED' });
     expect(await dump(admin)).toEqual(before);
     // To read it needs less.
-    expect(await issuer.inspect(id)).toMatchObject({ ready: true, available: 3 });
-    expect(await issuer.status({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'none' });
-    expect(await operator.issue({ campaignId: id, userId: 'bob' })).toMatchObject({ status: 'issued' });
+    expect(await issuer.campaign(id).inspect()).toMatchObject({ ready: true, available: 3 });
+    expect(await issuer.campaign(id).userStatus({ userId: 'ann' })).toMatchObject({ status: 'none' });
+    expect(await operator.campaign(id).issue({ userId: 'bob' })).toMatchObject({ status: 'issued' });
     await grant();
     await expect(ask('ann')).resolves.toMatchObject({ status: 'issued' });
     await Promise.all([issuer.idle(), operator.idle()]);
@@ -194,14 +196,14 @@ test.each(['zadd', 'ltrim', 'hdel'])(
 test('a right that is taken away while a campaign runs leaves the outcome unknown, and a rebuild makes the campaign whole', async () => {
   const id = 'taken';
   const issuer = newIssuer();
-  await issuer.openCampaign(counted(id));
+  await openNamed(issuer, counted(id));
   await grant('-zadd');
-  const asked = issuer.issue({ campaignId: id, userId: 'ann' });
+  const asked = issuer.campaign(id).issue({ userId: 'ann' });
   await expect(asked).rejects.toMatchObject({ code: 'REDIS', outcome: 'unknown', message: /may not run .*ZADD/ });
   await grant();
-  await issuer.rebuild(counted(id));
+  await rebuildNamed(issuer, counted(id));
   await expireLeases(admin, id);
-  await issuer.settle(id);
+  await issuer.campaign(id).settle();
   await issuer.idle();
   await checkInvariants({ redis: admin, campaignId: id, rows: await book.rows(id), settled: true });
 });
@@ -216,19 +218,19 @@ test.each([
     const moving = server.client({ ...LOGIN, ...options });
     await until(() => moving.status === 'ready');
     const issuer = newIssuer({ redis: moving });
-    await issuer.openCampaign(counted(id));
-    expect(await issuer.issue({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'issued' });
+    await openNamed(issuer, counted(id));
+    expect(await issuer.campaign(id).issue({ userId: 'ann' })).toMatchObject({ status: 'issued' });
     await issuer.idle();
     await grant('-zadd');
     const before = await dump(admin);
     const moved = new Promise((resolve) => moving.once(options === CAREFUL ? 'ready' : 'close', resolve));
     moving.disconnect(true);
     await moved;
-    const asked = issuer.issue({ campaignId: id, userId: 'bob' });
+    const asked = issuer.campaign(id).issue({ userId: 'bob' });
     await expect(asked).rejects.toMatchObject({ code: 'MISCONFIGURED', message: expect.stringContaining('ZADD') });
     expect(await dump(admin)).toEqual(before);
     await grant();
-    expect(await issuer.issue({ campaignId: id, userId: 'bob' })).toMatchObject({ status: 'issued' });
+    expect(await issuer.campaign(id).issue({ userId: 'bob' })).toMatchObject({ status: 'issued' });
     await issuer.idle();
     await checkInvariants({ redis: admin, campaignId: id, rows: await book.rows(id), settled: true });
   },
@@ -239,14 +241,14 @@ test.each([
   ['campaigns', ['resetkeys', '~coupon:*'], '~{coupon:*'],
 ])('keys of %s that are out of reach are named by their pattern', async (_, rules, pattern) => {
   await grant(...rules);
-  const opened = newIssuer().openCampaign(counted('new'));
+  const opened = openNamed(newIssuer(), counted('new'));
   await expect(opened).rejects.toMatchObject({ code: 'REDIS', message: expect.stringContaining(pattern) });
   expect(await dump(admin)).toEqual({});
 });
 
 test('without the right to EVALSHA the error says so', async () => {
   await grant('-evalsha');
-  const opened = newIssuer().openCampaign(counted('new'));
+  const opened = openNamed(newIssuer(), counted('new'));
   await expect(opened).rejects.toMatchObject({ outcome: 'not_applied', message: /may not run EVALSHA/ });
 });
 
@@ -258,10 +260,10 @@ test.each([
   async (_, rules) => {
     await grant(...rules);
     const issuer = newIssuer();
-    await issuer.openCampaign(queued('room', 50));
+    await openNamed(issuer, queued('room', 50));
     for (let i = 0; i < 20; i++) {
-      await issuer.join({ campaignId: 'room', userId: `user-${i}` });
-      await issuer.admit('room', { count: 1 });
+      await issuer.campaign('room').join({ userId: `user-${i}` });
+      await issuer.campaign('room').admit({ count: 1 });
     }
     await issuer.idle();
     expect(faults).toEqual([expect.stringMatching(/may not run PUBLISH on \{coupon:room\}:campaign/)]);
@@ -273,22 +275,22 @@ test('a user who may not subscribe is told once, with the channel, and sees what
   await grant('-publish', 'resetchannels');
   const operator = newIssuer({ redis: admin });
   for (const id of ['one', 'two']) {
-    await operator.openCampaign(queued(id));
-    for (const userId of ['ann', 'bob']) await operator.join({ campaignId: id, userId });
+    await openNamed(operator, queued(id));
+    for (const userId of ['ann', 'bob']) await operator.campaign(id).join({ userId });
   }
   const issuer = newIssuer();
-  const watching = ['one', 'two'].map((campaignId) => finalOf(issuer.watch({ campaignId, userId: 'ann' })));
+  const watching = ['one', 'two'].map((campaignId) => finalOf(issuer.campaign(campaignId).watch({ userId: 'ann' })));
   await until(() => faults.length > 0);
-  for (const id of ['one', 'two']) await operator.admit(id, { count: 1 });
+  for (const id of ['one', 'two']) await operator.campaign(id).admit({ count: 1 });
   for (const final of watching) expect(await final).toMatchObject({ status: 'issued' });
   expect(faults).toEqual([expect.stringMatching(/may not SUBSCRIBE to \{coupon:one\}:campaign/)]);
 });
 
 test('watching ends with the error where the user may not read', async () => {
-  await newIssuer({ redis: admin }).openCampaign(queued('room'));
+  await openNamed(newIssuer({ redis: admin }), queued('room'));
   for (const rules of [['-hmget'], ['resetkeys', '~coupon:*'], ['-evalsha']]) {
     await grant(...rules);
-    const watching = newIssuer().watch({ campaignId: 'room', userId: 'ann' });
+    const watching = newIssuer().campaign('room').watch({ userId: 'ann' });
     const ended = watching.next().then(
       () => 'a change',
       ({ code }) => code,
@@ -304,8 +306,8 @@ test('watching ends with the error where the user may not read', async () => {
 
 test('a worker tells a missing right once per campaign, not at each of its looks, and goes on once it has the right', async () => {
   const operator = newIssuer({ redis: admin });
-  await operator.openCampaign({ ...counted('due'), saveMode: 'write-behind' });
-  await operator.issue({ campaignId: 'due', userId: 'ann' });
+  await openNamed(operator, { ...counted('due'), saveMode: 'write-behind' });
+  await operator.campaign('due').issue({ userId: 'ann' });
   await grant('-zadd', '-sscan');
   const tries = async () => (await commandsRefused('zadd')) + (await commandsRefused('sscan'));
   const issuer = newIssuer();

@@ -5,6 +5,7 @@ import { type Book, memoryBook } from '../support/checks/books.js';
 import { printFigures } from '../support/checks/figures.js';
 import { checkInvariants, expireLeases } from '../support/checks/invariants.js';
 import { dump } from '../support/scenes/campaigns.js';
+import { openNamed, quarantinedOf } from '../support/scenes/named.js';
 import { RedisServer } from '../support/servers/redis-server.js';
 
 const ID = 'typed';
@@ -38,11 +39,11 @@ async function openedWith(kind: keyof typeof DEFINITIONS, book: Book): Promise<C
     return book.save(issuances, options);
   };
   const issuer = new CouponIssuer({ redis, persistence: { ...book, save } });
-  await issuer.openCampaign(DEFINITIONS[kind]);
-  if (kind === 'codes') await issuer.loadCodes(ID, ['A', 'B', 'C', 'D', 'E', 'F']);
-  await issuer.issue({ campaignId: ID, userId: 'issued' });
+  await openNamed(issuer, DEFINITIONS[kind]);
+  if (kind === 'codes') await issuer.campaign(ID).loadCodes(['A', 'B', 'C', 'D', 'E', 'F']);
+  await issuer.campaign(ID).issue({ userId: 'issued' });
   lost = true;
-  expect(await issuer.issue({ campaignId: ID, userId: 'reserved' })).toMatchObject({ status: 'accepted' });
+  expect(await issuer.campaign(ID).issue({ userId: 'reserved' })).toMatchObject({ status: 'accepted' });
   lost = false;
   await issuer.idle();
   await expireLeases(redis, ID);
@@ -50,16 +51,16 @@ async function openedWith(kind: keyof typeof DEFINITIONS, book: Book): Promise<C
 }
 
 const acts: Record<string, (issuer: CouponIssuer, kind: keyof typeof DEFINITIONS) => Promise<unknown>> = {
-  issue: (issuer) => issuer.issue({ campaignId: ID, userId: 'new' }),
-  status: (issuer) => issuer.status({ campaignId: ID, userId: 'issued' }),
-  inspect: (issuer) => issuer.inspect(ID),
-  settle: (issuer) => issuer.settle(ID),
-  listQuarantined: (issuer) => issuer.listQuarantined(ID),
-  loadCodes: (issuer) => issuer.loadCodes(ID, ['G']),
-  replaceCode: (issuer) => issuer.replaceCode({ campaignId: ID, code: 'F', replacement: 'H' }),
-  openCampaign: (issuer, kind) => issuer.openCampaign(DEFINITIONS[kind]),
-  pause: (issuer) => issuer.pause(ID),
-  resume: (issuer) => issuer.resume(ID),
+  issue: (issuer) => issuer.campaign(ID).issue({ userId: 'new' }),
+  status: (issuer) => issuer.campaign(ID).userStatus({ userId: 'issued' }),
+  inspect: (issuer) => issuer.campaign(ID).inspect(),
+  settle: (issuer) => issuer.campaign(ID).settle(),
+  listQuarantined: (issuer) => quarantinedOf(issuer.campaign(ID)),
+  loadCodes: (issuer) => issuer.campaign(ID).loadCodes(['G']),
+  replaceCode: (issuer) => issuer.campaign(ID).replaceCode({ code: 'F', replacement: 'H' }),
+  openCampaign: (issuer, kind) => openNamed(issuer, DEFINITIONS[kind]),
+  pause: (issuer) => issuer.campaign(ID).pause(),
+  resume: (issuer) => issuer.campaign(ID).resume(),
 };
 
 /** What must refuse while a key is broken; the others may not need it. */
@@ -112,11 +113,11 @@ describe.each(['counted', 'codes'] as const)('in a campaign of %s', (kind) => {
       await mend();
 
       await expireLeases(redis, ID);
-      await issuer.settle(ID);
-      for (let i = 0; i < TOTAL + 2; i++) await issuer.issue({ campaignId: ID, userId: `late-${i}` });
+      await issuer.campaign(ID).settle();
+      for (let i = 0; i < TOTAL + 2; i++) await issuer.campaign(ID).issue({ userId: `late-${i}` });
       await issuer.idle();
       const rows = await book.rows(ID);
-      expect(rows.length).toBe((await issuer.inspect(ID)).total);
+      expect(rows.length).toBe((await issuer.campaign(ID).inspect()).total);
       await checkInvariants({ redis, campaignId: ID, rows, settled: true });
     },
   );

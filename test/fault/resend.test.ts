@@ -5,6 +5,7 @@ import { CouponIssuer, type CouponIssuerOptions, NotIssuedError, NotSavedError }
 import { scripts } from '../../src/redis/scripts.js';
 import { checkInvariants, expireLeases } from '../support/checks/invariants.js';
 import { answers, fails, loadScripts, ScriptedPersistence } from '../support/scenes/campaigns.js';
+import { openNamed, replaceCodeNamed } from '../support/scenes/named.js';
 import { LossyProxy } from '../support/servers/proxy.js';
 import { RedisServer } from '../support/servers/redis-server.js';
 
@@ -47,7 +48,7 @@ describe.each(Object.entries(clients))(
 
     async function counted(options: Partial<CouponIssuerOptions> = {}, perUser = 1): Promise<CouponIssuer> {
       const issuer = issuerWith(options);
-      await issuer.openCampaign({ id: ID, stock: { kind: 'counted', total: 100 }, perUser });
+      await issuer.campaign(ID).open({ stock: { kind: 'counted', total: 100 }, perUser });
       return issuer;
     }
 
@@ -65,20 +66,20 @@ describe.each(Object.entries(clients))(
 
     test('one issue takes one unit of a hundred', async () => {
       const issuer = await counted();
-      const result = await losing('reserve', () => issuer.issue({ campaignId: ID, userId: 'ann' }));
+      const result = await losing('reserve', () => issuer.campaign(ID).issue({ userId: 'ann' }));
       await issuer.idle();
       expect(result).toMatchObject({ status: 'issued', issuance: { serial: 1 } });
-      expect(await issuer.inspect(ID)).toMatchObject({ available: 99, issued: 1 });
+      expect(await issuer.campaign(ID).inspect()).toMatchObject({ available: 99, issued: 1 });
       await audit();
     });
 
     test('a confirm ends one lease', async () => {
       const issuer = await counted();
       await losing('confirm', async () => {
-        await issuer.issue({ campaignId: ID, userId: 'ann' });
+        await issuer.campaign(ID).issue({ userId: 'ann' });
         await issuer.idle();
       });
-      expect(await issuer.inspect(ID)).toMatchObject({ available: 99, reserved: 0, issued: 1 });
+      expect(await issuer.campaign(ID).inspect()).toMatchObject({ available: 99, reserved: 0, issued: 1 });
       await audit();
     });
 
@@ -86,31 +87,34 @@ describe.each(Object.entries(clients))(
       const issuer = await counted();
       persistence.next(fails(new NotSavedError('no')));
       const issue = losing('release', () =>
-        issuer.issue({ campaignId: ID, userId: 'ann' }).catch((error: unknown) => error),
+        issuer
+          .campaign(ID)
+          .issue({ userId: 'ann' })
+          .catch((error: unknown) => error),
       );
       expect(await issue).toBeInstanceOf(NotIssuedError);
-      expect(await issuer.inspect(ID)).toMatchObject({ available: 100, reserved: 0, issued: 0 });
+      expect(await issuer.campaign(ID).inspect()).toMatchObject({ available: 100, reserved: 0, issued: 0 });
       await audit();
     });
 
     test('a withdrawal takes one unit out', async () => {
       const issuer = await counted({ deliver: () => {} });
       persistence.next(answers({ verdict: 'serial_conflict' }));
-      const result = await losing('withdraw', () => issuer.issue({ campaignId: ID, userId: 'ann' }));
+      const result = await losing('withdraw', () => issuer.campaign(ID).issue({ userId: 'ann' }));
       expect(result).toEqual({ status: 'not_ready', reason: 'rolled_back' });
-      expect(await issuer.inspect(ID)).toMatchObject({ available: 99, reserved: 0, withdrawn: 1 });
+      expect(await issuer.campaign(ID).inspect()).toMatchObject({ available: 99, reserved: 0, withdrawn: 1 });
       await audit();
     });
 
     test('a reassignment withdraws one unit and takes one', async () => {
       const issuer = await counted();
       persistence.next(answers({ verdict: 'serial_conflict' }));
-      const result = await losing('reassign', () => issuer.issue({ campaignId: ID, userId: 'ann' }));
+      const result = await losing('reassign', () => issuer.campaign(ID).issue({ userId: 'ann' }));
       expect(result.status).toBe('accepted');
-      expect(await issuer.inspect(ID)).toMatchObject({ available: 98, reserved: 1, withdrawn: 1 });
+      expect(await issuer.campaign(ID).inspect()).toMatchObject({ available: 98, reserved: 1, withdrawn: 1 });
       await expireLeases(direct, ID);
-      expect(await issuer.settle(ID)).toEqual({ settled: 1, pending: 0, failed: 0 });
-      expect(await issuer.status({ campaignId: ID, userId: 'ann' })).toMatchObject({ issuances: [{ serial: 2 }] });
+      expect(await issuer.campaign(ID).settle()).toEqual({ settled: 1, pending: 0, failed: 0 });
+      expect(await issuer.campaign(ID).userStatus({ userId: 'ann' })).toMatchObject({ issuances: [{ serial: 2 }] });
       await audit();
     });
 
@@ -118,9 +122,9 @@ describe.each(Object.entries(clients))(
       const issuer = await counted();
       const row = { id: 'A'.repeat(22), campaignId: ID, userId: 'ann', grant: 1, serial: 50, code: null, epoch: '1-x' };
       await persistence.memory.save([{ ...row, issuedAt: new Date(), state: 'reserved' }]);
-      const result = await losing('adoptRow', () => issuer.issue({ campaignId: ID, userId: 'ann' }));
+      const result = await losing('adoptRow', () => issuer.campaign(ID).issue({ userId: 'ann' }));
       expect(result).toMatchObject({ status: 'already_issued', issuances: [{ serial: 50, id: row.id }] });
-      expect(await issuer.inspect(ID)).toMatchObject({ reserved: 0, issued: 1 });
+      expect(await issuer.campaign(ID).inspect()).toMatchObject({ reserved: 0, issued: 1 });
       // The units before that of the row became free, once.
       const skipped = Array.from({ length: 49 }, (_, i) => String(i + 1));
       expect(await direct.lrange(`{coupon:${ID}}:returned`, 0, -1)).toEqual(skipped);
@@ -129,29 +133,33 @@ describe.each(Object.entries(clients))(
     test('a claim fences its former owner once and loses no reservation', async () => {
       const issuer = await counted();
       persistence.next(fails(new Error('lost')), fails(new Error('lost')));
-      expect(await issuer.issue({ campaignId: ID, userId: 'ann' })).toMatchObject({ status: 'accepted' });
+      expect(await issuer.campaign(ID).issue({ userId: 'ann' })).toMatchObject({ status: 'accepted' });
       await expireLeases(direct, ID);
-      expect(await losing('claimDue', () => issuer.settle(ID))).toEqual({ settled: 0, pending: 1, failed: 0 });
+      expect(await losing('claimDue', () => issuer.campaign(ID).settle())).toEqual({
+        settled: 0,
+        pending: 1,
+        failed: 0,
+      });
       await expireLeases(direct, ID);
-      expect(await issuer.settle(ID)).toEqual({ settled: 1, pending: 0, failed: 0 });
+      expect(await issuer.campaign(ID).settle()).toEqual({ settled: 1, pending: 0, failed: 0 });
       await audit();
     });
 
     test('a chunk of codes is loaded once', async () => {
       const issuer = issuerWith();
-      await issuer.openCampaign({ id: ID, stock: { kind: 'codes' } });
+      await issuer.campaign(ID).open({ stock: { kind: 'codes' } });
       const codes = Array.from({ length: 700 }, (_, i) => `code-${i}`);
-      const loaded = await losing('loadCodes', () => issuer.loadCodes(ID, codes));
+      const loaded = await losing('loadCodes', () => issuer.campaign(ID).loadCodes(codes));
       expect(loaded).toMatchObject({ read: 700, loaded: 700, duplicates: 0, total: 700, resumedAt: 0 });
       expect(await direct.llen(`{coupon:${ID}}:pool`)).toBe(700);
     });
 
     test('a code is replaced once', async () => {
       const issuer = issuerWith();
-      await issuer.openCampaign({ id: ID, stock: { kind: 'codes' } });
-      await issuer.loadCodes(ID, ['a', 'b', 'c']);
+      await issuer.campaign(ID).open({ stock: { kind: 'codes' } });
+      await issuer.campaign(ID).loadCodes(['a', 'b', 'c']);
       const change = { campaignId: ID, code: 'b', replacement: 'B' };
-      expect(await losing('replaceCode', () => issuer.replaceCode(change))).toEqual({ status: 'replaced' });
+      expect(await losing('replaceCode', () => replaceCodeNamed(issuer, change))).toEqual({ status: 'replaced' });
       expect(await direct.lrange(`{coupon:${ID}}:pool`, 0, -1)).toEqual(['1:a', '2:B', '3:c']);
       await audit();
     });
@@ -161,20 +169,20 @@ describe.each(Object.entries(clients))(
       const definition = { id: ID, stock: { kind: 'counted', total: 5 } } as const;
       for (const script of ['registerCampaign', 'openCampaign', 'activateCampaign'] as const) {
         await direct.flushdb();
-        const opened = await losing(script, () => issuerWith().openCampaign(definition));
+        const opened = await losing(script, () => openNamed(issuerWith(), definition));
         expect(opened).toMatchObject({ status: 'opened', campaign: { available: 5, ready: true } });
       }
-      expect(await issuer.openCampaign(definition)).toMatchObject({ status: 'exists' });
+      expect(await openNamed(issuer, definition)).toMatchObject({ status: 'exists' });
     });
 
     test('pause, resume and close happen once', async () => {
       const issuer = await counted();
-      await losing('setPaused', () => issuer.pause(ID));
-      expect(await issuer.issue({ campaignId: ID, userId: 'ann' })).toEqual({ status: 'paused' });
-      await losing('setPaused', () => issuer.resume(ID));
-      expect(await issuer.issue({ campaignId: ID, userId: 'ann' })).toMatchObject({ status: 'issued' });
-      await losing('closeCampaign', () => issuer.closeCampaign({ id: ID }));
-      expect(await issuer.issue({ campaignId: ID, userId: 'bob' })).toMatchObject({ status: 'closed' });
+      await losing('setPaused', () => issuer.campaign(ID).pause());
+      expect(await issuer.campaign(ID).issue({ userId: 'ann' })).toEqual({ status: 'paused' });
+      await losing('setPaused', () => issuer.campaign(ID).resume());
+      expect(await issuer.campaign(ID).issue({ userId: 'ann' })).toMatchObject({ status: 'issued' });
+      await losing('closeCampaign', () => issuer.campaign(ID).closeForGood());
+      expect(await issuer.campaign(ID).issue({ userId: 'bob' })).toMatchObject({ status: 'closed' });
       await issuer.idle();
       await audit();
     });

@@ -5,6 +5,7 @@ import { PostgresPersistence } from '../../src/persistence/postgres/index.js';
 import { expireLeases } from '../support/checks/invariants.js';
 import { own } from '../support/checks/own.js';
 import { SecretScan } from '../support/checks/secret-scan.js';
+import { openNamed, quarantinedOf, rebuildNamed } from '../support/scenes/named.js';
 import { Database } from '../support/servers/database.js';
 import { client } from '../support/servers/fault-clients.js';
 import { freePort, RedisServer } from '../support/servers/redis-server.js';
@@ -45,26 +46,25 @@ async function endure(scan: SecretScan, persistence: PersistenceAdapter, saveMod
   const definition = { id, stock: { kind: 'codes' }, saveMode } as const;
   const see = async (what: string, call: () => Promise<unknown>) =>
     scan.see(what, await call().catch((error: unknown) => error));
-  await see('openCampaign', () => issuer.openCampaign(definition));
-  await see('openCampaign as new', () => issuer.openCampaign(definition, { isNew: true }));
+  await see('openCampaign', () => openNamed(issuer, definition));
+  await see('openCampaign as new', () => openNamed(issuer, definition, { skipRowCheck: true }));
   const codes = Array.from({ length: 6 }, () => scan.secret(fresh()));
-  await issuer.loadCodes(id, codes);
-  for (const userId of ['ann', 'bob', 'cho'])
-    await see(`issue ${userId}`, () => issuer.issue({ campaignId: id, userId }));
+  await issuer.campaign(id).loadCodes(codes);
+  for (const userId of ['ann', 'bob', 'cho']) await see(`issue ${userId}`, () => issuer.campaign(id).issue({ userId }));
   const worker = issuer.startWorker({ campaigns: [id], intervalMs: 5 });
   await expireLeases(redis, id);
-  await see('settle', () => issuer.settle(id));
+  await see('settle', () => issuer.campaign(id).settle());
   await see('health', () => worker.health());
   await worker.stop();
-  await see('quarantine', () => issuer.listQuarantined(id));
-  await see('status', () => issuer.status({ campaignId: id, userId: 'ann' }));
-  await see('reconcile', () => issuer.reconcile(id));
-  await see('repair', () => issuer.reconcile(id, { repair: 'safe' }));
+  await see('quarantine', () => quarantinedOf(issuer.campaign(id)));
+  await see('status', () => issuer.campaign(id).userStatus({ userId: 'ann' }));
+  await see('reconcile', () => issuer.campaign(id).reconcile());
+  await see('repair', () => issuer.campaign(id).reconcile({ repair: 'safe' }));
   await see('rebuild', () =>
-    issuer.rebuild(definition, { codes, onProgress: (progress) => scan.see('progress', progress) }),
+    rebuildNamed(issuer, definition, { codes, onProgress: (progress) => scan.see('progress', progress) }),
   );
-  await see('withdraw', () => issuer.withdrawQuarantined({ campaignId: id }));
-  await see('inspect', () => issuer.inspect(id));
+  await see('withdraw', () => issuer.campaign(id).quarantine.withdraw({ all: true }));
+  await see('inspect', () => issuer.campaign(id).inspect());
   await issuer.idle();
   scan.see('issuer and worker', [issuer, worker]);
 }

@@ -11,6 +11,7 @@ import {
 import { expireLeases } from '../support/checks/invariants.js';
 import { SecretScan } from '../support/checks/secret-scan.js';
 import { answers, ScriptedPersistence } from '../support/scenes/campaigns.js';
+import { openNamed, quarantinedOf, rebuildNamed } from '../support/scenes/named.js';
 import { client } from '../support/servers/fault-clients.js';
 import { RedisServer } from '../support/servers/redis-server.js';
 
@@ -104,21 +105,23 @@ test.each(cases)('%s throws %s: neither the code nor the password is told', asyn
     ...parts,
     onEvent: (event) => scan.see(`event ${event.type}`, event),
   });
-  await issuer.openCampaign(
-    { id: campaignId, stock: { kind: 'counted', total: 5, generateCodes: true } },
-    { isNew: true },
-  );
+  await issuer
+    .campaign(campaignId)
+    .open({ stock: { kind: 'counted', total: 5, generateCodes: true } }, { skipRowCheck: true });
   const worker = issuer.startWorker({ campaigns: [campaignId], intervalMs: 3_600_000 });
   for (const userId of ['ann', 'bob']) {
-    const told = await issuer.issue({ campaignId, userId }).catch((error: unknown) => error);
+    const told = await issuer
+      .campaign(campaignId)
+      .issue({ userId })
+      .catch((error: unknown) => error);
     if (told instanceof Error) expect(told).toBeInstanceOf(CouponIssuerError);
     scan.see('issue', told);
   }
   await expireLeases(redis, campaignId);
   for (const call of [
-    () => issuer.settle(campaignId),
+    () => issuer.campaign(campaignId).settle(),
     () => worker.health(),
-    () => issuer.listQuarantined(campaignId),
+    () => quarantinedOf(issuer.campaign(campaignId)),
   ]) {
     scan.see(String(call), await call().catch((error: unknown) => error));
   }
@@ -136,17 +139,17 @@ test.each(Object.keys(THROWN))('a list that throws %s tells no code and no passw
   const codes = Array.from({ length: 3 }, () => scan.secret(fresh()));
   const persistence = new ScriptedPersistence();
   const issuer = new CouponIssuer({ redis: client(server.client()), persistence });
-  await issuer.openCampaign(definition);
-  await issuer.loadCodes(id, codes);
-  await issuer.issue({ campaignId: id, userId: 'ann' });
+  await openNamed(issuer, definition);
+  await issuer.campaign(id).loadCodes(codes);
+  await issuer.campaign(id).issue({ userId: 'ann' });
   await issuer.idle();
   const [row] = await persistence.rows(id);
   persistence.list = async () => {
     throw THROWN[what]!(row!, url);
   };
-  await scan.fails('reconcile', issuer.reconcile(id));
-  await scan.fails('openCampaign', issuer.openCampaign({ ...definition, id: `${id}-new` }));
-  await scan.fails('rebuild', issuer.rebuild(definition, { codes }));
+  await scan.fails('reconcile', issuer.campaign(id).reconcile());
+  await scan.fails('openCampaign', issuer.campaign(`${id}-new`).open({ ...definition }));
+  await scan.fails('rebuild', rebuildNamed(issuer, definition, { codes }));
   expect(scan.saw(/HookError/)).toBe(true);
   expect(scan.leaks()).toEqual([]);
 });
@@ -159,8 +162,8 @@ test.each(Object.keys(THROWN))('a rule that throws %s tells no password', async 
     throw THROWN[what]!({ code: null } as Issuance, url);
   };
   const issuer = new CouponIssuer({ redis: client(server.client()), eligible });
-  await issuer.openCampaign({ id: campaignId, stock: { kind: 'unlimited' } });
-  await scan.fails('issue', issuer.issue({ campaignId, userId: 'ann' }));
+  await issuer.campaign(campaignId).open({ stock: { kind: 'unlimited' } });
+  await scan.fails('issue', issuer.campaign(campaignId).issue({ userId: 'ann' }));
   expect(scan.saw(/HookError/)).toBe(true);
   expect(scan.leaks()).toEqual([]);
 });

@@ -4,6 +4,7 @@ import { CouponIssuer, type CouponIssuerOptions, generateCodes, type RedisClient
 import { own } from '../support/checks/own.js';
 import { SecretScan } from '../support/checks/secret-scan.js';
 import { ScriptedPersistence } from '../support/scenes/campaigns.js';
+import { quarantinedOf } from '../support/scenes/named.js';
 import { client } from '../support/servers/fault-clients.js';
 import { freePort, RedisServer } from '../support/servers/redis-server.js';
 
@@ -25,20 +26,20 @@ function issuerWith(scan: SecretScan, redis: RedisClient, options: Partial<Coupo
 /** Everything that an operator and a user may ask of a campaign, and every failure of it. */
 async function askAll(scan: SecretScan, issuer: CouponIssuer, id: string): Promise<void> {
   const calls: Record<string, () => Promise<unknown>> = {
-    openCampaign: () => issuer.openCampaign({ id, stock: POOL }),
-    loadCodes: () => issuer.loadCodes(id, [scan.secret(fresh()), scan.secret(fresh())], { loadId: 'load' }),
+    openCampaign: () => issuer.campaign(id).open({ stock: POOL }),
+    loadCodes: () => issuer.campaign(id).loadCodes([scan.secret(fresh()), scan.secret(fresh())], { loadId: 'load' }),
     replaceCode: () =>
-      issuer.replaceCode({ campaignId: id, code: scan.secret(fresh()), replacement: scan.secret(fresh()) }),
-    issue: () => issuer.issue({ campaignId: id, userId: 'ann' }),
-    'issue again': () => issuer.issue({ campaignId: id, userId: 'bob' }),
-    status: () => issuer.status({ campaignId: id, userId: 'cho' }),
-    inspect: () => issuer.inspect(id),
-    settle: () => issuer.settle(id),
-    listQuarantined: () => issuer.listQuarantined(id),
-    reconcile: () => issuer.reconcile(id),
-    rebuild: () => issuer.rebuild({ id, stock: POOL }, { codes: [scan.secret(fresh())] }),
-    closeCampaign: () => issuer.closeCampaign({ id }),
-    purge: () => issuer.purge(id),
+      issuer.campaign(id).replaceCode({ code: scan.secret(fresh()), replacement: scan.secret(fresh()) }),
+    issue: () => issuer.campaign(id).issue({ userId: 'ann' }),
+    'issue again': () => issuer.campaign(id).issue({ userId: 'bob' }),
+    status: () => issuer.campaign(id).userStatus({ userId: 'cho' }),
+    inspect: () => issuer.campaign(id).inspect(),
+    settle: () => issuer.campaign(id).settle(),
+    listQuarantined: () => quarantinedOf(issuer.campaign(id)),
+    reconcile: () => issuer.campaign(id).reconcile(),
+    rebuild: () => issuer.campaign(id).rebuild({ stock: POOL }, { codes: [scan.secret(fresh())] }),
+    closeCampaign: () => issuer.campaign(id).closeForGood(),
+    purge: () => issuer.campaign(id).purge(),
   };
   for (const [name, call] of Object.entries(calls)) {
     const answer = await call().catch((error: unknown) => error);
@@ -101,21 +102,21 @@ async function afterwards(id: string, happen: (scan: SecretScan, redis: Redis) =
   const moving: RedisClient = { evalsha: (...args) => now.evalsha(...args), eval: (...args) => now.eval(...args) };
   const persistence = new ScriptedPersistence();
   const issuer = issuerWith(scan, moving, { persistence });
-  await issuer.openCampaign({ id, stock: POOL });
-  await issuer.loadCodes(
-    id,
-    Array.from({ length: 6 }, () => scan.secret(fresh())),
-  );
-  await issuer.issue({ campaignId: id, userId: 'bob' });
+  await issuer.campaign(id).open({ stock: POOL });
+  await issuer.campaign(id).loadCodes(Array.from({ length: 6 }, () => scan.secret(fresh())));
+  await issuer.campaign(id).issue({ userId: 'bob' });
   persistence.next(
     () => Promise.reject(new Error('gone')),
     () => Promise.reject(new Error('gone')),
   );
-  await issuer.issue({ campaignId: id, userId: 'cho' });
+  await issuer.campaign(id).issue({ userId: 'cho' });
   await issuer.idle();
   const end = persistence.hold();
   const reached = persistence.reached();
-  const held = issuer.issue({ campaignId: id, userId: 'dee' }).catch((error: unknown) => error);
+  const held = issuer
+    .campaign(id)
+    .issue({ userId: 'dee' })
+    .catch((error: unknown) => error);
   await reached;
   now = (await happen(scan, redis)) ?? redis;
   end(new Error('gone'));

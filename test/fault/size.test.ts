@@ -3,6 +3,7 @@ import { beforeEach, expect, test } from 'vitest';
 import { CouponIssuer, type CouponIssuerOptions, type Issuance, type PersistenceAdapter } from '../../src/index.js';
 import { LIMIT, length } from '../support/checks/lengths.js';
 import { own } from '../support/checks/own.js';
+import { openNamed, rebuildNamed, replaceCodeNamed } from '../support/scenes/named.js';
 import { client } from '../support/servers/fault-clients.js';
 import { MeteredClient } from '../support/servers/metered-client.js';
 import { RedisServer } from '../support/servers/redis-server.js';
@@ -43,7 +44,9 @@ const issuerWith = (options: Partial<CouponIssuerOptions> = {}) =>
 
 async function issueToAll(issuer: CouponIssuer, campaignId: string): Promise<void> {
   for (let first = 1; first <= USERS; first += AT_ONCE) {
-    const asks = Array.from({ length: AT_ONCE }, (_, i) => issuer.issue({ campaignId, userId: user(first + i) }));
+    const asks = Array.from({ length: AT_ONCE }, (_, i) =>
+      issuer.campaign(campaignId).issue({ userId: user(first + i) }),
+    );
     await Promise.all(asks);
   }
   await issuer.idle();
@@ -79,17 +82,17 @@ test(
     const definition = { id, stock: { kind: 'counted', total: USERS }, saveMode: 'write-behind' } as const;
     await noneGrows('counted', async () => {
       const issuer = issuerWith({ persistence: { ...obliging, list: async () => [] } });
-      await issuer.openCampaign(definition);
+      await openNamed(issuer, definition);
       await issueToAll(issuer, id);
-      await issuer.rebuild(definition);
-      expect(await issuer.settle(id)).toMatchObject({ settled: USERS });
-      const { findings, grants } = await issuerWith({ persistence: obliging }).reconcile(id);
+      await rebuildNamed(issuer, definition);
+      expect(await issuer.campaign(id).settle()).toMatchObject({ settled: USERS });
+      const { findings, grants } = await issuerWith({ persistence: obliging }).campaign(id).reconcile();
       expect({ findings, grants }).toEqual({ findings: [], grants: USERS });
       const bytes = await bytesEach(id);
       print(id, bytes);
       expect(bytes).toBeLessThanOrEqual(150);
-      await issuer.closeCampaign({ id, retainMs: 86_400_000 });
-      await issuer.purge(id);
+      await issuer.campaign(id).closeForGood({ retainMs: 86_400_000 });
+      await issuer.campaign(id).purge();
       expect(await direct.keys('{coupon:*')).toEqual([]);
     });
   },
@@ -102,22 +105,21 @@ test(
     const id = 'codes';
     await noneGrows('codes', async () => {
       const issuer = issuerWith();
-      await issuer.openCampaign({ id, stock: { kind: 'codes' } });
-      await issuer.loadCodes(
-        id,
+      await issuer.campaign(id).open({ stock: { kind: 'codes' } });
+      await issuer.campaign(id).loadCodes(
         (function* () {
           for (let i = 0; i < USERS; i++) yield `CODE-${String(i).padStart(8, '0')}`;
         })(),
       );
       const change = { campaignId: id, code: 'CODE-00000000', replacement: 'CODE-FIRST-00' };
-      expect(await issuer.replaceCode(change)).toEqual({ status: 'replaced' });
+      expect(await replaceCodeNamed(issuer, change)).toEqual({ status: 'replaced' });
       await issueToAll(issuer, id);
-      expect(await issuer.inspect(id)).toMatchObject({ issued: USERS, available: 0 });
+      expect(await issuer.campaign(id).inspect()).toMatchObject({ issued: USERS, available: 0 });
       const bytes = await bytesEach(id);
       print(id, bytes);
       expect(bytes).toBeLessThanOrEqual(220);
-      await issuer.closeCampaign({ id, retainMs: 86_400_000 });
-      await issuer.purge(id);
+      await issuer.campaign(id).closeForGood({ retainMs: 86_400_000 });
+      await issuer.campaign(id).purge();
       expect(await direct.keys('{coupon:*')).toEqual([]);
     });
   },
@@ -131,16 +133,16 @@ test(
     const definition = { id, stock: { kind: 'counted', total: USERS } } as const;
     await noneGrows('rebuilt', async () => {
       const issuer = issuerWith({ persistence: { ...obliging, ...rows } });
-      expect(await issuer.rebuild(definition)).toMatchObject({
+      expect(await rebuildNamed(issuer, definition)).toMatchObject({
         rows: USERS,
         campaign: { issued: USERS, available: 0 },
       });
-      const report = await issuer.reconcile(id);
+      const report = await issuer.campaign(id).reconcile();
       expect(report.findings).toEqual([]);
       const bytes = await bytesEach(id);
       print(id, bytes);
       expect(bytes).toBeLessThanOrEqual(150);
-      await issuer.closeCampaign({ id, retainMs: 0 });
+      await issuer.campaign(id).closeForGood({ retainMs: 0 });
       expect(await direct.exists(`{coupon:${id}}:grants`)).toBe(0);
     });
   },

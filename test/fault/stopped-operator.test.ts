@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Tally } from '../support/checks/tally.js';
 import { operatorKills } from '../support/scenes/kill-cases.js';
+import { openNamed } from '../support/scenes/named.js';
 import { operatorCases } from '../support/scenes/operator-cases.js';
 import { Ground, Scene } from '../support/scenes/scene.js';
 
@@ -43,7 +44,7 @@ test('a loader stopped between two chunks, while another one loads them all, loa
   const total = 1_200;
   const scene = new Scene(ground, { stock: 'codes', saveMode: 'write-through', delivers: false, total });
   const { survivor, campaignId, codes } = scene;
-  await survivor.openCampaign(scene.definition);
+  await openNamed(survivor, scene.definition);
   const actor = await scene.actor({ holdAt: { point: 'before load-codes', nth: 3 } });
   actor.order({ calls: [['loadCodes', campaignId, codes, { loadId: 'the list' }]] });
   await actor.reaches('before load-codes');
@@ -52,7 +53,7 @@ test('a loader stopped between two chunks, while another one loads them all, loa
 
   const whole = { read: total, duplicates: 0, firstDuplicates: [], total };
   const rest = { ...whole, loaded: total - 500, resumedAt: 500 };
-  expect(await survivor.loadCodes(campaignId, codes, { loadId: 'the list' })).toEqual(rest);
+  expect(await survivor.campaign(campaignId).loadCodes(codes, { loadId: 'the list' })).toEqual(rest);
   expect(await scene.issueTo('ann')).toBe('issued');
   tally.served(scene);
   await survivor.idle();

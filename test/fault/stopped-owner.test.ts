@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Actor } from '../support/actors/actor.js';
+import type { Actor, Call } from '../support/actors/actor.js';
 import { length } from '../support/checks/lengths.js';
 import { Tally } from '../support/checks/tally.js';
 import { pause } from '../support/checks/until.js';
@@ -35,7 +35,7 @@ async function askFor(scene: Scene, stop: KillCase, timeoutMs = 10_000): Promise
     options: { timeoutMs },
     holdAt: { point: `${stop.when} ${stop.step}` },
   });
-  actor.order({ calls: ['ann', 'bob'].map((userId) => ['issue', scene.ask(userId)]) });
+  actor.order({ calls: ['ann', 'bob'].map((userId): Call => ['issue', scene.campaignId, scene.request(userId)]) });
   await stopAt(scene, actor, stop);
   return actor;
 }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Tally } from '../support/checks/tally.js';
 import { rebuildStops } from '../support/scenes/kill-cases.js';
+import { rebuildNamed, withoutId } from '../support/scenes/named.js';
 import { RebuildScene } from '../support/scenes/rebuild-scene.js';
 import { Ground } from '../support/scenes/scene.js';
 
@@ -26,15 +27,15 @@ describe.each(['counted', 'codes'] as const)('a rebuild of a %s campaign', (stoc
     const scene = await laid.again('kept');
     const point = `${place.when} ${place.step}` as const;
     const actor = await scene.actor({ holdAt: { point, nth: place.nth } });
-    actor.order({ calls: [['rebuild', scene.definition, laid.rebuildOptions]] });
+    actor.order({ calls: [['rebuild', scene.campaignId, withoutId(scene.definition), laid.rebuildOptions]] });
     await actor.reaches(point);
     await actor.signal('SIGSTOP');
     tally.harmed(scene);
 
-    await scene.survivor.rebuild(scene.definition, laid.rebuildOptions);
+    await rebuildNamed(scene.survivor, scene.definition, laid.rebuildOptions);
     expect(await scene.issueTo('ann')).toBe('accepted');
     tally.served(scene);
-    await scene.survivor.settle(scene.campaignId);
+    await scene.survivor.campaign(scene.campaignId).settle();
     const before = await laid.state();
     await actor.signal('SIGCONT');
     actor.goOn();

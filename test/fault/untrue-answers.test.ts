@@ -40,14 +40,19 @@ test.each<[string, Partial<Issuance>]>([
       issuances.map((one) => ({ verdict: 'user_conflict', existing: { ...one, ...change } }));
     persistence.next(lie, lie);
     const issuer = new CouponIssuer({ redis, persistence });
-    await issuer.openCampaign({ id: campaignId, stock: { kind: 'counted', total: 20 } });
+    await issuer.campaign(campaignId).open({ stock: { kind: 'counted', total: 20 } });
     const users = ['ann', 'bob', 'cho'];
-    const told = await Promise.all(users.map((userId) => issuer.issue({ campaignId, userId })));
+    const told = await Promise.all(users.map((userId) => issuer.campaign(campaignId).issue({ userId })));
     expect(told.map(({ status }) => status)).toEqual(['accepted', 'accepted', 'accepted']);
     await issuer.idle();
-    expect(await issuer.inspect(campaignId)).toMatchObject({ available: 17, reserved: 3, issued: 0, withdrawn: 0 });
+    expect(await issuer.campaign(campaignId).inspect()).toMatchObject({
+      available: 17,
+      reserved: 3,
+      issued: 0,
+      withdrawn: 0,
+    });
     await expireLeases(redis, campaignId);
-    expect(await issuer.settle(campaignId)).toEqual({ settled: 3, pending: 0, failed: 0 });
+    expect(await issuer.campaign(campaignId).settle()).toEqual({ settled: 3, pending: 0, failed: 0 });
     const rows = await persistence.rows(campaignId);
     expect(rows).toHaveLength(3);
     await checkInvariants({ redis, campaignId, rows, settled: true });
@@ -77,10 +82,10 @@ test.each<[string, (issuances: readonly Issuance[]) => unknown]>([
     deliver: ({ userId }) => void delivered.push(userId),
     onEvent: (event) => events.push(event),
   });
-  await issuer.openCampaign({ id: campaignId, stock: { kind: 'counted', total: 5 } });
-  expect(await issuer.issue({ campaignId, userId: 'ann' })).toMatchObject({ status: 'accepted' });
+  await issuer.campaign(campaignId).open({ stock: { kind: 'counted', total: 5 } });
+  expect(await issuer.campaign(campaignId).issue({ userId: 'ann' })).toMatchObject({ status: 'accepted' });
   await expireLeases(redis, campaignId);
-  expect(await issuer.settle(campaignId)).toEqual({ settled: 1, pending: 0, failed: 0 });
+  expect(await issuer.campaign(campaignId).settle()).toEqual({ settled: 1, pending: 0, failed: 0 });
   expect(delivered).toEqual(['ann', 'ann']);
   expect(events.flatMap((event) => (event.type === 'fault' ? [event.during] : []))).toEqual(['save', 'save', 'find']);
   await checkInvariants({ redis, campaignId, rows: await persistence.rows(campaignId), settled: true });

@@ -60,10 +60,10 @@ const sum = (counts: readonly number[]) => counts.reduce((all, one) => all + one
 /** One who watches in a process of their own, and on which node that process listens. */
 async function listening(scene: WaitingScene, cluster: RedisCluster, userId: string) {
   const before = await cluster.listeners(channelOf(scene));
-  const watching = scene.process({ redis: client(new Cluster(cluster.addresses)) }).watch({
-    campaignId: scene.campaignId,
-    userId,
-  });
+  const watching = scene
+    .process({ redis: client(new Cluster(cluster.addresses)) })
+    .campaign(scene.campaignId)
+    .watch({ userId });
   const told: WaitingChange[] = [];
   const ended = (async () => {
     for await (const change of watching) told.push(change);

@@ -1,10 +1,11 @@
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { CampaignDefinition, CouponIssuer } from '../../src/index.js';
+import type { CouponIssuer } from '../../src/index.js';
 import { scripts } from '../../src/redis/scripts.js';
 import { own } from '../support/checks/own.js';
 import { until } from '../support/checks/until.js';
 import { dump, loadScripts, recording } from '../support/scenes/campaigns.js';
+import { type NamedDefinition, rebuildNamed } from '../support/scenes/named.js';
 import { names, prepareGround, WaitingScene } from '../support/scenes/waiting-scene.js';
 import { client as disconnected } from '../support/servers/fault-clients.js';
 import { LossyProxy } from '../support/servers/proxy.js';
@@ -24,12 +25,12 @@ beforeAll(async () => {
 });
 afterAll(() => ground.stop());
 
-async function open(total: number, campaign: Partial<CampaignDefinition> = {}): Promise<void> {
+async function open(total: number, campaign: Partial<NamedDefinition> = {}): Promise<void> {
   scene = await WaitingScene.open(ground, { total, campaign });
   client = recording(redis);
   issuer = scene.process({ redis: client });
   other = scene.process();
-  await Promise.all([issuer, other].map((each) => each.inspect(scene.campaignId)));
+  await Promise.all([issuer, other].map((each) => each.campaign(scene.campaignId).inspect()));
 }
 
 const join = (userId: string, by = issuer) => scene.join(userId, by);
@@ -72,17 +73,17 @@ describe('a copy that runs late', () => {
     await join('ann');
     expect(await join('bob')).toEqual({ status: 'sold_out' });
     const late = lastCall('joinLine');
-    await other.restock({ id: scene.campaignId, add: 1, requestId: 'one more' });
+    await other.campaign(scene.campaignId).restock({ add: 1, requestId: 'one more' });
     expect((await copyOf(late))[WORDS]).toBe('lapsed');
     scene.total = 2;
   });
 
   test('of a join that was refused by a pause, after the campaign went on: nobody gets into line', async () => {
     await open(1);
-    await other.pause(scene.campaignId);
+    await other.campaign(scene.campaignId).pause();
     expect(await join('ann')).toEqual({ status: 'paused' });
     const late = lastCall('joinLine');
-    await other.resume(scene.campaignId);
+    await other.campaign(scene.campaignId).resume();
     expect((await copyOf(late))[WORDS]).toBe('lapsed');
   });
 
@@ -109,7 +110,7 @@ describe('a copy that runs late', () => {
     await join('ann');
     await leave('ann');
     const late = lastCall('joinLine');
-    await other.closeCampaign({ id: scene.campaignId });
+    await other.campaign(scene.campaignId).closeForGood();
     expect((await copyOf(late))[WORDS]).toBe('closed');
   });
 
@@ -129,7 +130,7 @@ describe('a copy that runs late', () => {
     await join('ann');
     await leave('ann');
     const late = lastCall('joinLine');
-    await other.rebuild(scene.definition);
+    await rebuildNamed(other, scene.definition);
     expect(await copyOf(late)).toEqual(['stale_epoch']);
   });
 
@@ -177,7 +178,7 @@ describe('a copy that runs late', () => {
     await other.idle();
     expect(await leave('ann')).toMatchObject({ status: 'issued' });
     const late = lastCall('leaveLine');
-    await other.join({ campaignId: scene.campaignId, userId: 'ann', requestId: 'another wish' });
+    await other.campaign(scene.campaignId).join({ userId: 'ann', requestId: 'another wish' });
     await late.replay();
     expect(await scene.statusOf('ann')).toMatchObject({ status: 'waiting', ticket: 2 });
     scene.tickets.set('ann', 1);
@@ -209,10 +210,10 @@ describe('a copy that runs late', () => {
   test('of an admission that was refused by a pause, after the campaign went on: it lets nobody through', async () => {
     await open(10);
     await scene.joinAll(names(3), other);
-    await other.pause(scene.campaignId);
+    await other.campaign(scene.campaignId).pause();
     expect(await scene.admit(2, issuer)).toEqual({ status: 'paused' });
     const late = lastCall('admitLine');
-    await other.resume(scene.campaignId);
+    await other.campaign(scene.campaignId).resume();
     await late.replay();
     expect(await scene.inspect()).toMatchObject({ waiting: 3, reserved: 0 });
   });
@@ -241,7 +242,7 @@ describe('a copy that runs late', () => {
     await scene.admit(1, issuer);
     await issuer.idle();
     const late = lastCall('admitLine');
-    await other.restock({ id: scene.campaignId, add: 1, requestId: 'one more' });
+    await other.campaign(scene.campaignId).restock({ add: 1, requestId: 'one more' });
     scene.total = 2;
     expect(await copyOf(late)).toEqual(['lapsed']);
     expect(await scene.inspect()).toMatchObject({ available: 1, reserved: 0, issued: 1 });
@@ -268,9 +269,9 @@ describe('a copy that runs late', () => {
     await scene.joinAll(['ann', 'bob'], other);
     await redis.hset(scene.key('campaign'), 'sweptAt', String(Date.now()), 'graceUntil', '1');
     await redis.zincrby(scene.key('presence'), -5_000, 'ann');
-    await issuer.pause(scene.campaignId);
+    await issuer.campaign(scene.campaignId).pause();
     expect(await scene.admit(1, issuer)).toEqual({ status: 'paused' });
-    await issuer.resume(scene.campaignId);
+    await issuer.campaign(scene.campaignId).resume();
     await scene.admit(1, issuer);
     await issuer.idle();
     const tended = client.calls.filter(({ sha1 }) => sha1 === scripts.tendLine.sha1);
@@ -294,7 +295,7 @@ describe('behind a proxy that runs a script and loses its reply', () => {
     scene = await WaitingScene.open({ ...ground, server, redis: direct }, { total: 20 });
     const { Redis: Client } = await import('ioredis');
     behind = scene.process({ redis: disconnected(new Client(proxy.port, '127.0.0.1')) });
-    await behind.inspect(scene.campaignId);
+    await behind.campaign(scene.campaignId).inspect();
   });
 
   /** Loses the reply to one script while `act` runs, and proves that it was lost. */
@@ -352,7 +353,7 @@ describe('behind a proxy that runs a script and loses its reply', () => {
 
   test('a look finds the same place, and a watcher is told of the end', async () => {
     await scene.joinAll(names(3), behind);
-    const look = await losing('findPlaces', () => behind.status({ campaignId: scene.campaignId, userId: 'user-3' }));
+    const look = await losing('findPlaces', () => behind.campaign(scene.campaignId).userStatus({ userId: 'user-3' }));
     expect(look).toMatchObject({ status: 'waiting', ticket: 3, position: 3 });
     const watching = scene.watch('user-3', behind);
     await losing('tendLine', () => scene.admit(3, behind));

@@ -27,19 +27,19 @@ const everybody = async () => USERS;
 
 const acts: Record<string, Act> = {
   'join-line': {
-    call: ({ campaignId }) => ['join', { campaignId, userId: 'late', requestId: 'wish of late' }],
+    call: ({ campaignId }) => ['join', campaignId, { userId: 'late', requestId: 'wish of late' }],
     left: async (scene, when) => expect(await waitingOf(scene)).toBe(USERS.length + (when === 'after' ? 1 : 0)),
     again: async (scene) => expect(await scene.join('late')).toMatchObject({ status: 'waiting', position: 6 }),
     served: async () => [...USERS, 'late'],
   },
   'leave-line': {
-    call: ({ campaignId }) => ['leave', { campaignId, userId: 'user-2' }],
+    call: ({ campaignId }) => ['leave', campaignId, { userId: 'user-2' }],
     left: async (scene, when) => expect(await waitingOf(scene)).toBe(USERS.length - (when === 'after' ? 1 : 0)),
     again: async (scene) => expect(await scene.leave('user-2')).toEqual({ status: 'left' }),
     served: async () => USERS.filter((userId) => userId !== 'user-2'),
   },
   'find-places': {
-    call: ({ campaignId }) => ['status', { campaignId, userId: 'user-2' }],
+    call: ({ campaignId }) => ['userStatus', campaignId, { userId: 'user-2' }],
     left: async (scene) => expect(await waitingOf(scene)).toBe(USERS.length),
     again: async (scene) => expect(await scene.statusOf('user-2')).toMatchObject({ status: 'waiting', position: 2 }),
     served: everybody,

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { CouponEvent, LeaveResult, RedisClient } from '../../src/index.js';
 import { scripts } from '../../src/redis/scripts.js';
-import type { Order, Outcome } from '../support/actors/actor.js';
+import type { Call, Order, Outcome } from '../support/actors/actor.js';
 import { length, SEED } from '../support/checks/lengths.js';
 import { seeded } from '../support/checks/random.js';
 import { until } from '../support/checks/until.js';
@@ -55,10 +55,10 @@ test('of leaving, being absent and being let through at the same moment, in seve
   const actors = await Promise.all([1, 2, 3, 4].map(() => scene.actor()));
   const [left, right] = [leavers.slice(0, leavers.length / 2), leavers.slice(leavers.length / 2)];
   const leaving = (of: readonly string[]): Order => ({
-    calls: of.map((userId): ['leave', { campaignId: string; userId: string }] => ['leave', { campaignId, userId }]),
+    calls: of.map((userId): Call => ['leave', campaignId, { userId }]),
   });
   const admits = (count: number, times: number): Order => ({
-    calls: Array.from({ length: times }, (): ['admit', string, { count: number }] => ['admit', campaignId, { count }]),
+    calls: Array.from({ length: times }, (): Call => ['admit', campaignId, { count }]),
   });
   // Each letting through begins with ending the absent.
   const orders = [leaving(left), leaving(right), admits(7, 20)];

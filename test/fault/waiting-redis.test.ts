@@ -4,6 +4,7 @@ import { NotReadyError, type WaitingChange } from '../../src/index.js';
 import { length } from '../support/checks/lengths.js';
 import { own } from '../support/checks/own.js';
 import { until } from '../support/checks/until.js';
+import { rebuildNamed } from '../support/scenes/named.js';
 import { names, prepareGround, SHORT, WaitingScene } from '../support/scenes/waiting-scene.js';
 import { client } from '../support/servers/fault-clients.js';
 import { copyData, KEEPS, putBack, removeData } from '../support/servers/redis-data.js';
@@ -15,7 +16,7 @@ const words = (changes: readonly WaitingChange[]) => changes.map(({ status }) =>
 /** Watches, and keeps what was told so far. */
 function watching(scene: WaitingScene, userId: string, issuer = scene.issuer) {
   const told: WaitingChange[] = [];
-  const iterator = issuer.watch({ campaignId: scene.campaignId, userId });
+  const iterator = issuer.campaign(scene.campaignId).watch({ userId });
   const ended = (async () => {
     for await (const change of iterator) told.push(change);
     return told;
@@ -125,11 +126,11 @@ test('Redis restarted empty: everybody is told not ready, and after a rebuild th
   }
   await expect(scene.admit(10)).rejects.toThrow(NotReadyError);
   const worker = scene.issuer.startWorker({ campaigns: [scene.campaignId], intervalMs: 10 });
-  await expect(scene.issuer.settle(scene.campaignId)).rejects.toThrow(NotReadyError);
+  await expect(scene.issuer.campaign(scene.campaignId).settle()).rejects.toThrow(NotReadyError);
   await worker.stop();
   expect(await scene.rows()).toEqual(before);
 
-  await scene.issuer.rebuild(scene.definition);
+  await rebuildNamed(scene.issuer, scene.definition);
   expect((await Promise.all(watched.map(({ ended }) => ended))).map(last)).toEqual(
     watched.map(() => ({ status: 'lost' })),
   );
@@ -186,7 +187,7 @@ test.each([
     await expect(scene.admit(10)).rejects.toThrow(NotReadyError);
     expect(await scene.rows()).toEqual(before);
 
-    await scene.issuer.rebuild(scene.definition);
+    await rebuildNamed(scene.issuer, scene.definition);
     expect(await scene.statusOf('user-9')).toMatchObject({ status: 'waiting', ticket: 9 });
     expect(last(await watched[1]!.ended)).toEqual({ status: 'lost' });
     expect(await scene.join('user-5')).toMatchObject({ status: 'issued', issuance: { serial: 5 } });
@@ -211,7 +212,7 @@ test('an older dump put back, and rebuilt: who has a coupon by then keeps nobody
   expect(await server.kill()).toBe('SIGKILL');
   putBack(server.dir, older);
   await server.restart();
-  await scene.issuer.rebuild(scene.definition);
+  await rebuildNamed(scene.issuer, scene.definition);
   expect((await scene.inspect()).waiting).toBe(2);
   // Four coupons are left, and two wait.
   const late = await scene.joinAll(names(3, 'late'));
@@ -248,7 +249,7 @@ test('an older dump put back, and only a process that knows nothing newer: whoev
   expect(await scene.admit(20, stranger)).toMatchObject({ admitted: 7, waiting: 0 });
   await stranger.idle();
   expect((await scene.rows()).slice(0, 7)).toEqual(before);
-  await scene.issuer.rebuild(scene.definition);
+  await rebuildNamed(scene.issuer, scene.definition);
   await scene.settle();
   expect(new Set((await scene.rows()).map(({ userId }) => userId))).toEqual(new Set(names(10)));
   expect(await scene.rows()).toHaveLength(10);
@@ -274,7 +275,7 @@ test.each(['queue', 'tickets', 'presence'])(
     }
     await expect(scene.admit(5)).rejects.toThrow(NotReadyError);
     expect(await scene.rows()).toEqual(before);
-    await scene.issuer.rebuild(scene.definition);
+    await rebuildNamed(scene.issuer, scene.definition);
     expect((await scene.inspect()).waiting).toBe(0);
     expect(await scene.join('user-1')).toMatchObject({ status: 'issued', issuance: { serial: 1 } });
     for (const [i, userId] of names(8).slice(3).toReversed().entries()) {

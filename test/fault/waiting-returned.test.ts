@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { length } from '../support/checks/lengths.js';
 import { until } from '../support/checks/until.js';
+import { rebuildNamed } from '../support/scenes/named.js';
 import { names, prepareGround, SHORT, WaitingScene } from '../support/scenes/waiting-scene.js';
 
 let ground: Awaited<ReturnType<typeof prepareGround>>;
@@ -15,7 +16,7 @@ test.each(['counted', 'codes'] as const)(
     const codes = names(5, 'code');
     const campaign = stock === 'codes' ? ({ stock: { kind: 'codes' } } as const) : {};
     const scene = await WaitingScene.open(ground, { total: 5, campaign: { ...campaign, overbook: 5 } });
-    if (stock === 'codes') await scene.issuer.loadCodes(scene.campaignId, codes);
+    if (stock === 'codes') await scene.issuer.campaign(scene.campaignId).loadCodes(codes);
     await scene.joinAll(names(4));
     // The database refuses user-1 for good, so an operator withdraws what they were promised; a rebuild puts the unit back into the stock.
     const actor = await scene.actor({ saves: 'refused for good' });
@@ -23,8 +24,8 @@ test.each(['counted', 'codes'] as const)(
     await actor.reaches('done');
     await scene.admit(1);
     await scene.issuer.idle();
-    expect(await scene.issuer.withdrawQuarantined({ campaignId: scene.campaignId })).toEqual({ withdrawn: 1 });
-    await scene.issuer.rebuild(scene.definition, stock === 'codes' ? { codes } : {});
+    expect(await scene.issuer.campaign(scene.campaignId).quarantine.withdraw({ all: true })).toEqual({ withdrawn: 1 });
+    await rebuildNamed(scene.issuer, scene.definition, stock === 'codes' ? { codes } : {});
     expect(await scene.join('newcomer')).toMatchObject({ status: 'waiting', position: 3 });
     const free = await ground.redis.lrange(scene.key(stock === 'codes' ? 'pool' : 'returned'), 0, 0);
     expect(free[0]).toMatch(/^1\b/);
@@ -62,7 +63,7 @@ test('a unit that comes back while a process lets people through: the database h
   await scene.issuer.idle();
   expect(await scene.served()).toEqual(['1 bob', '2 cat', '3 ann']);
   // The line stays over a rebuild, and ends once nothing is left.
-  await scene.issuer.rebuild(scene.definition);
+  await rebuildNamed(scene.issuer, scene.definition);
   await scene.admit(1);
   await scene.issuer.idle();
   expect(await scene.leave('newcomer')).toEqual({ status: 'sold_out' });
@@ -80,7 +81,7 @@ test('a stock that is raised while people wait: the worker that runs serves them
   const worker = scene.issuer.startWorker({ campaigns: [scene.campaignId], intervalMs: 10 });
   const watching = scene.watch('user-50');
   expect(await scene.admit(5)).toMatchObject({ admitted: 0, waiting: 40 });
-  await scene.issuer.restock({ id: scene.campaignId, add: 40, requestId: 'forty more' });
+  await scene.issuer.campaign(scene.campaignId).restock({ add: 40, requestId: 'forty more' });
   actor.goOn();
   await actor.reaches('done');
   await until(async () => (await scene.inspect()).issued === 60);
@@ -98,7 +99,7 @@ test('paused and resumed while absence is watched: nobody loses their place by i
   await scene.joinAll(names(users));
   const worker = scene.issuer.startWorker({ campaigns: [scene.campaignId], intervalMs: 10, admitPerSecond: 1 });
   await until(async () => (await ground.redis.hget(scene.key('campaign'), 'sweptAt')) !== null);
-  await scene.issuer.pause(scene.campaignId);
+  await scene.issuer.campaign(scene.campaignId).pause();
   await worker.stop();
   expect(await scene.admit(5)).toEqual({ status: 'paused' });
   const [issued, waiting] = await (async () => {
@@ -118,7 +119,7 @@ test('paused and resumed while absence is watched: nobody loses their place by i
   // Whoever looks after the line meanwhile ends nobody.
   const meanwhile = scene.issuer.startWorker({ campaigns: [scene.campaignId], intervalMs: 10 });
   expect(await scene.admit(5)).toEqual({ status: 'paused' });
-  await scene.issuer.resume(scene.campaignId);
+  await scene.issuer.campaign(scene.campaignId).resume();
   await until(async () => (await scene.inspect()).issued === users);
   await meanwhile.stop();
   expect(await scene.rows()).toHaveLength(users);

@@ -6,6 +6,7 @@ import { type Book, postgresBook } from '../support/checks/books.js';
 import { LIMIT } from '../support/checks/lengths.js';
 import { own } from '../support/checks/own.js';
 import { until } from '../support/checks/until.js';
+import { rebuildNamed } from '../support/scenes/named.js';
 import { names, SHORT, type WaitingOptions, WaitingScene } from '../support/scenes/waiting-scene.js';
 import { endVisit, VISITED, visit } from '../support/scenes/waiting-visitors.js';
 import { Database } from '../support/servers/database.js';
@@ -111,7 +112,7 @@ test(
     await issuer!.idle();
     const told = new Map<string, WaitingChange>();
     const ends = late.slice(2).map(async (userId) => {
-      for await (const change of issuer!.watch({ campaignId: scene.campaignId, userId })) told.set(userId, change);
+      for await (const change of issuer!.campaign(scene.campaignId).watch({ userId })) told.set(userId, change);
       return told.get(userId);
     });
     await until(() => told.size === ends.length);
@@ -140,7 +141,7 @@ test(
       expect(await scene.join(userId)).toMatchObject({ status: 'issued', issuance: { serial } });
     }
     // The units that Redis withdrew and then met again in rows are counted twice until then.
-    await scene.issuer.rebuild(scene.definition);
+    await rebuildNamed(scene.issuer, scene.definition);
     expect(await scene.rows()).toHaveLength(16);
     await scene.end({ ordered: false });
   },

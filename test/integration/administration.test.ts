@@ -4,6 +4,7 @@ import { CouponIssuer, MemoryPersistence } from '../../src/index.js';
 import { checkInvariants } from '../support/checks/invariants.js';
 import { until } from '../support/checks/until.js';
 import { dump, ScriptedPersistence } from '../support/scenes/campaigns.js';
+import { restockNamed } from '../support/scenes/named.js';
 import { RedisServer } from '../support/servers/redis-server.js';
 
 let server: RedisServer;
@@ -25,8 +26,8 @@ beforeEach(async () => {
   issuer = new CouponIssuer({ redis, persistence });
 });
 
-const open = (total: number) => issuer.openCampaign({ id, stock: { kind: 'counted', total } });
-const issueTo = async (userId: string) => (await issuer.issue({ campaignId: id, userId })).status;
+const open = (total: number) => issuer.campaign(id).open({ stock: { kind: 'counted', total } });
+const issueTo = async (userId: string) => (await issuer.campaign(id).issue({ userId })).status;
 const issueAll = (names: string[]) => Promise.all(names.map(issueTo));
 const audit = async () => {
   await issuer.idle();
@@ -38,7 +39,7 @@ describe('restock', () => {
     const other = new CouponIssuer({ redis, persistence });
     await open(1);
     expect(await issueAll(['ann', 'bob'])).toEqual(['issued', 'sold_out']);
-    expect(await other.restock({ id, add: 2, requestId: 'more' })).toEqual({ total: 3, available: 2 });
+    expect(await other.campaign(id).restock({ add: 2, requestId: 'more' })).toEqual({ total: 3, available: 2 });
     expect(await issueAll(['bob', 'cho', 'dee'])).toEqual(['issued', 'issued', 'sold_out']);
     await audit();
   });
@@ -46,10 +47,10 @@ describe('restock', () => {
   test('a repeat under the same request id adds nothing, another change under it is refused', async () => {
     await open(1);
     const change = { id, add: 5, requestId: 'more' };
-    await issuer.restock(change);
-    expect(await issuer.restock(change)).toEqual({ total: 6, available: 6 });
-    await expect(issuer.restock({ ...change, add: 6 })).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
-    expect(await issuer.inspect(id)).toMatchObject({ total: 6, available: 6 });
+    await restockNamed(issuer, change);
+    expect(await restockNamed(issuer, change)).toEqual({ total: 6, available: 6 });
+    await expect(restockNamed(issuer, { ...change, add: 6 })).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
+    expect(await issuer.campaign(id).inspect()).toMatchObject({ total: 6, available: 6 });
   });
 
   test('only units that nobody has can be taken away, those that came back too', async () => {
@@ -60,22 +61,22 @@ describe('restock', () => {
     persistence.next(() => Promise.reject(Object.assign(new Error('no'), { name: 'NotSavedError', wholeBatch: true })));
     await Promise.allSettled(['eve', 'fay'].map(issueTo));
     await issuer.idle();
-    expect(await issuer.inspect(id)).toMatchObject({ issued: 4, available: 6 });
-    await expect(issuer.restock({ id, add: -7, requestId: 'too-many' })).rejects.toThrow('only 6 units');
-    expect(await issuer.restock({ id, add: -5, requestId: 'less' })).toEqual({ total: 5, available: 1 });
+    expect(await issuer.campaign(id).inspect()).toMatchObject({ issued: 4, available: 6 });
+    await expect(issuer.campaign(id).restock({ add: -7, requestId: 'too-many' })).rejects.toThrow('only 6 units');
+    expect(await issuer.campaign(id).restock({ add: -5, requestId: 'less' })).toEqual({ total: 5, available: 1 });
     expect(await issueAll(['gus', 'hal'])).toEqual(['issued', 'sold_out']);
-    expect(await issuer.inspect(id)).toMatchObject({ total: 5, issued: 5, available: 0 });
+    expect(await issuer.campaign(id).inspect()).toMatchObject({ total: 5, issued: 5, available: 0 });
     await audit();
-    expect(await issuer.restock({ id, add: 1, requestId: 'one-more' })).toEqual({ total: 6, available: 1 });
+    expect(await issuer.campaign(id).restock({ add: 1, requestId: 'one-more' })).toEqual({ total: 6, available: 1 });
     expect(await issueAll(['hal', 'ida'])).toEqual(['issued', 'sold_out']);
     await audit();
   });
 
   test('a process that opens the campaign again after a restock finds it open', async () => {
     await open(1);
-    await issuer.restock({ id, add: 4, requestId: 'more' });
+    await issuer.campaign(id).restock({ add: 4, requestId: 'more' });
     expect(
-      await new CouponIssuer({ redis, persistence }).openCampaign({ id, stock: { kind: 'counted', total: 1 } }),
+      await new CouponIssuer({ redis, persistence }).campaign(id).open({ stock: { kind: 'counted', total: 1 } }),
     ).toMatchObject({
       status: 'exists',
       campaign: { total: 5 },
@@ -83,13 +84,13 @@ describe('restock', () => {
   });
 
   test('pools, unlimited and closed campaigns are refused', async () => {
-    await issuer.openCampaign({ id, stock: { kind: 'codes' } });
+    await issuer.campaign(id).open({ stock: { kind: 'codes' } });
     const change = { id, add: 1, requestId: 'more' };
-    await expect(issuer.restock(change)).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
+    await expect(restockNamed(issuer, change)).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
     id = `${id}-counted`;
     await open(1);
-    await issuer.closeCampaign({ id });
-    await expect(issuer.restock({ ...change, id })).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
+    await issuer.campaign(id).closeForGood();
+    await expect(issuer.campaign(id).restock({ ...change })).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
   });
 });
 
@@ -98,14 +99,14 @@ describe('purge', () => {
     await open(2);
     await issueTo('ann');
     await issuer.idle();
-    await expect(issuer.purge(id)).rejects.toThrow('is not closed');
-    await issuer.closeCampaign({ id });
-    await issuer.purge(id);
+    await expect(issuer.campaign(id).purge()).rejects.toThrow('is not closed');
+    await issuer.campaign(id).closeForGood();
+    await issuer.campaign(id).purge();
     expect(await redis.smembers('coupon:campaigns')).toEqual([]);
     // What is left is small: the counter of generations, and that the newest campaigns are over.
     expect(Object.keys(await dump(redis)).sort()).toEqual(['coupon:generation', 'coupon:over']);
-    expect(await issuer.issue({ campaignId: id, userId: 'bob' })).toMatchObject({ status: 'closed' });
-    await expect(issuer.purge(id)).rejects.toMatchObject({ code: 'UNKNOWN_CAMPAIGN' });
+    expect(await issuer.campaign(id).issue({ userId: 'bob' })).toMatchObject({ status: 'closed' });
+    await expect(issuer.campaign(id).purge()).rejects.toMatchObject({ code: 'UNKNOWN_CAMPAIGN' });
     // The rows stay, so it cannot be mistaken for a new one.
     await expect(open(2)).rejects.toThrow('rebuild()');
   });
@@ -114,22 +115,22 @@ describe('purge', () => {
     await open(2);
     const end = persistence.hold();
     const asked = issueTo('ann');
-    await until(async () => (await issuer.inspect(id)).reserved === 1);
-    await issuer.closeCampaign({ id });
+    await until(async () => (await issuer.campaign(id).inspect()).reserved === 1);
+    await issuer.campaign(id).closeForGood();
     const before = await dump(redis);
-    await expect(issuer.purge(id)).rejects.toThrow('not settled yet');
+    await expect(issuer.campaign(id).purge()).rejects.toThrow('not settled yet');
     expect(await dump(redis)).toEqual(before);
     end();
     expect(await asked).toBe('issued');
     await issuer.idle();
-    await issuer.purge(id);
+    await issuer.campaign(id).purge();
   });
 
   test('strikes the entry of a campaign whose keys have expired', async () => {
     await open(2);
-    await issuer.closeCampaign({ id, retainMs: 0 });
+    await issuer.campaign(id).closeForGood({ retainMs: 0 });
     await until(async () => (await redis.exists(`{coupon:${id}}:campaign`)) === 0);
-    await issuer.purge(id);
+    await issuer.campaign(id).purge();
     expect(await redis.smembers('coupon:campaigns')).toEqual([]);
   });
 });
@@ -154,7 +155,7 @@ describe('the server behind a campaign', () => {
     const client = replica.client();
     await client.replicaof('127.0.0.1', server.port);
     const wrong = new CouponIssuer({ redis: client, persistence });
-    const refused = wrong.openCampaign({ id, stock: { kind: 'unlimited' } });
+    const refused = wrong.campaign(id).open({ stock: { kind: 'unlimited' } });
     await expect(refused).rejects.toMatchObject({ code: 'MISCONFIGURED' });
     await expect(refused).rejects.toThrow('replica');
     await replica.stop();
@@ -164,7 +165,7 @@ describe('the server behind a campaign', () => {
     await redis.acl('SETUSER', 'quiet', 'on', '>secret', '~*', '+@all', '-info');
     const client = server.client({ username: 'quiet', password: 'secret', enableReadyCheck: false });
     const quiet = new CouponIssuer({ redis: client, persistence });
-    expect(await quiet.openCampaign({ id, stock: { kind: 'unlimited' } })).toMatchObject({ status: 'opened' });
+    expect(await quiet.campaign(id).open({ stock: { kind: 'unlimited' } })).toMatchObject({ status: 'opened' });
   });
 });
 
@@ -174,11 +175,11 @@ describe('replicas', () => {
     await replica.client().replicaof('127.0.0.1', server.port);
     await until(async () => (await redis.info('replication')).includes('state=online'));
     const one = new CouponIssuer({ redis, replicas: { count: 1, timeoutMs: 5_000 } });
-    await one.openCampaign({ id, stock: { kind: 'unlimited' } });
-    expect(await one.issue({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'issued' });
+    await one.campaign(id).open({ stock: { kind: 'unlimited' } });
+    expect(await one.campaign(id).issue({ userId: 'ann' })).toMatchObject({ status: 'issued' });
     expect(await replica.client().hlen(`{coupon:${id}}:grants`)).toBe(1);
     const two = new CouponIssuer({ redis, replicas: { count: 2, timeoutMs: 20 } });
-    expect(await two.issue({ campaignId: id, userId: 'bob' })).toMatchObject({
+    expect(await two.campaign(id).issue({ userId: 'bob' })).toMatchObject({
       status: 'accepted',
       issuance: { code: null },
     });
@@ -201,18 +202,20 @@ test('isNew opens a campaign though the database holds rows of that id', async (
   await expect(open(5)).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
   const again = new CouponIssuer({ redis, persistence: new MemoryPersistence() });
   await redis.flushall();
-  expect(await again.openCampaign({ id, stock: { kind: 'counted', total: 5 } }, { isNew: true })).toMatchObject({
-    status: 'opened',
-  });
+  expect(await again.campaign(id).open({ stock: { kind: 'counted', total: 5 } }, { skipRowCheck: true })).toMatchObject(
+    {
+      status: 'opened',
+    },
+  );
 });
 
 test.each([
-  ['restock without a request id', () => issuer.restock({ id, add: 1 } as never)],
-  ['restock by a fraction', () => issuer.restock({ id, add: 0.5, requestId: 'a' })],
-  ['purge of a bad id', () => issuer.purge('no spaces')],
+  ['restock without a request id', () => restockNamed(issuer, { id, add: 1 } as never)],
+  ['restock by a fraction', () => issuer.campaign(id).restock({ add: 0.5, requestId: 'a' })],
+  ['purge of a bad id', () => issuer.campaign('no spaces').purge()],
   [
     'an unknown option of openCampaign',
-    () => issuer.openCampaign({ id, stock: { kind: 'unlimited' } }, { force: true } as never),
+    () => issuer.campaign(id).open({ stock: { kind: 'unlimited' } }, { force: true } as never),
   ],
 ])('%s is refused before any I/O', async (_, call) => {
   await expect(call()).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });

@@ -15,6 +15,7 @@ import {
 import { checkInvariants, expireLeases } from '../support/checks/invariants.js';
 import { until } from '../support/checks/until.js';
 import { answers, fails, ScriptedPersistence } from '../support/scenes/campaigns.js';
+import { issueNamed, openNamed, rebuildNamed } from '../support/scenes/named.js';
 import { RedisServer } from '../support/servers/redis-server.js';
 
 let server: RedisServer;
@@ -48,11 +49,11 @@ const minutes = (count: number) => new Date(Date.now() + count * 60_000);
 describe('opening', () => {
   test('a second opening with the same definition finds the campaign as it is: a restart resets nothing', async () => {
     const issuer = issuerWith();
-    expect(await issuer.openCampaign(counted(2))).toMatchObject({ status: 'opened', campaign: { available: 2 } });
-    await issuer.issue({ campaignId: id, userId: 'ann' });
+    expect(await openNamed(issuer, counted(2))).toMatchObject({ status: 'opened', campaign: { available: 2 } });
+    await issuer.campaign(id).issue({ userId: 'ann' });
     await issuer.idle();
     const restarted = issuerWith();
-    expect(await restarted.openCampaign(counted(2))).toMatchObject({
+    expect(await openNamed(restarted, counted(2))).toMatchObject({
       status: 'exists',
       campaign: { available: 1, issued: 1 },
     });
@@ -60,28 +61,28 @@ describe('opening', () => {
 
   test('another definition is a conflict that names the difference', async () => {
     const issuer = issuerWith();
-    await issuer.openCampaign(counted(2));
-    await expect(issuer.openCampaign({ ...counted(3), perUser: 2 })).rejects.toMatchObject({
+    await openNamed(issuer, counted(2));
+    await expect(openNamed(issuer, { ...counted(3), perUser: 2 })).rejects.toMatchObject({
       code: 'CAMPAIGN_CONFLICT',
       message: expect.stringMatching(/total is 2, not 3; perUser is 1, not 2/),
     });
   });
 
   test('a process with other hooks than the campaign was opened with is misconfigured, for issue and for settle', async () => {
-    await issuerWith().openCampaign(counted(2));
+    await openNamed(issuerWith(), counted(2));
     for (const other of [new CouponIssuer({ redis }), issuerWith({ deliver: () => {} })]) {
-      await expect(other.issue({ campaignId: id, userId: 'ann' })).rejects.toMatchObject({ code: 'MISCONFIGURED' });
-      await expect(other.settle(id)).rejects.toMatchObject({ code: 'MISCONFIGURED' });
+      await expect(other.campaign(id).issue({ userId: 'ann' })).rejects.toMatchObject({ code: 'MISCONFIGURED' });
+      await expect(other.campaign(id).settle()).rejects.toMatchObject({ code: 'MISCONFIGURED' });
     }
   });
 
   test('keys that a lost campaign left behind are not taken for a new one', async () => {
     const issuer = issuerWith();
-    await issuer.openCampaign(counted(2));
-    await issuer.issue({ campaignId: id, userId: 'ann' });
+    await openNamed(issuer, counted(2));
+    await issuer.campaign(id).issue({ userId: 'ann' });
     await issuer.idle();
     await redis.unlink(`{coupon:${id}}:campaign`);
-    await expect(issuerWith().openCampaign(counted(2))).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
+    await expect(openNamed(issuerWith(), counted(2))).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
   });
 
   test('an adapter whose list throws leaves a campaign that does not serve until it was opened again', async () => {
@@ -93,11 +94,11 @@ describe('opening', () => {
         },
       },
     });
-    await expect(broken.openCampaign(counted(1))).rejects.toMatchObject({ code: 'HOOK' });
-    expect(await broken.issue({ campaignId: id, userId: 'ann' })).toEqual({ status: 'not_ready', reason: 'missing' });
+    await expect(openNamed(broken, counted(1))).rejects.toMatchObject({ code: 'HOOK' });
+    expect(await broken.campaign(id).issue({ userId: 'ann' })).toEqual({ status: 'not_ready', reason: 'missing' });
     const issuer = issuerWith();
-    await issuer.openCampaign(counted(1));
-    expect(await issuer.issue({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'issued' });
+    await openNamed(issuer, counted(1));
+    expect(await issuer.campaign(id).issue({ userId: 'ann' })).toMatchObject({ status: 'issued' });
   });
 });
 
@@ -105,90 +106,90 @@ describe('the window and the operator', () => {
   test('before the opening not_open says when, after the end closed says since when', async () => {
     const issuer = issuerWith();
     const opensAt = minutes(5);
-    await issuer.openCampaign({ ...counted(1), opensAt });
-    expect(await issuer.issue({ campaignId: id, userId: 'ann' })).toEqual({ status: 'not_open', opensAt });
-    expect(await issuer.inspect(id)).toMatchObject({ state: 'scheduled', opensAt });
+    await openNamed(issuer, { ...counted(1), opensAt });
+    expect(await issuer.campaign(id).issue({ userId: 'ann' })).toEqual({ status: 'not_open', opensAt });
+    expect(await issuer.campaign(id).inspect()).toMatchObject({ state: 'scheduled', opensAt });
     id = `${id}-over`;
     const closesAt = new Date(Date.now() + 100);
-    await issuer.openCampaign({ ...counted(1), opensAt: minutes(-10), closesAt });
-    await until(async () => (await issuer.inspect(id)).state === 'closed');
-    expect(await issuer.issue({ campaignId: id, userId: 'ann' })).toEqual({ status: 'closed', closedAt: closesAt });
-    expect(await issuer.inspect(id)).toMatchObject({ state: 'closed', available: 1 });
+    await openNamed(issuer, { ...counted(1), opensAt: minutes(-10), closesAt });
+    await until(async () => (await issuer.campaign(id).inspect()).state === 'closed');
+    expect(await issuer.campaign(id).issue({ userId: 'ann' })).toEqual({ status: 'closed', closedAt: closesAt });
+    expect(await issuer.campaign(id).inspect()).toMatchObject({ state: 'closed', available: 1 });
   });
 
   test('a campaign that would be over before it began is refused, and leaves nothing behind', async () => {
     const issuer = issuerWith();
     const closesAt = minutes(-5).toISOString();
-    const opening = issuer.openCampaign({ ...counted(1), closesAt });
+    const opening = openNamed(issuer, { ...counted(1), closesAt });
     await expect(opening).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
     await expect(opening).rejects.toThrow(`closesAt ${closesAt} is past, by the clock of Redis (`);
-    await expect(issuer.inspect(id)).rejects.toMatchObject({ code: 'UNKNOWN_CAMPAIGN' });
-    expect(await issuer.openCampaign(counted(1))).toMatchObject({ status: 'opened' });
+    await expect(issuer.campaign(id).inspect()).rejects.toMatchObject({ code: 'UNKNOWN_CAMPAIGN' });
+    expect(await openNamed(issuer, counted(1))).toMatchObject({ status: 'opened' });
   });
 
   test('a campaign that is over is found under its definition, and rebuilt under it', async () => {
     const issuer = issuerWith();
     const closesAt = new Date(Date.now() + 100);
     const definition = { ...counted(2), closesAt };
-    await issuer.openCampaign(definition);
-    await until(async () => (await issuer.inspect(id)).state === 'closed');
-    await expect(issuer.openCampaign({ ...definition, closesAt: closesAt.toISOString() })).resolves.toMatchObject({
+    await openNamed(issuer, definition);
+    await until(async () => (await issuer.campaign(id).inspect()).state === 'closed');
+    await expect(openNamed(issuer, { ...definition, closesAt: closesAt.toISOString() })).resolves.toMatchObject({
       status: 'exists',
       campaign: { state: 'closed' },
     });
-    expect(await issuer.rebuild(definition)).toMatchObject({ campaign: { state: 'closed', closesAt } });
+    expect(await rebuildNamed(issuer, definition)).toMatchObject({ campaign: { state: 'closed', closesAt } });
   });
 
   test('a pause refuses, a resume goes on, and who has a coupon keeps it through both', async () => {
     const issuer = issuerWith();
-    await issuer.openCampaign(counted(2));
+    await openNamed(issuer, counted(2));
     const request = { campaignId: id, userId: 'ann', requestId: 'one' };
-    const issued = await issuer.issue(request);
+    const issued = await issueNamed(issuer, request);
     await issuer.idle();
-    await issuer.pause(id);
-    expect(await issuer.inspect(id)).toMatchObject({ state: 'paused' });
-    expect(await issuer.issue({ campaignId: id, userId: 'bob' })).toEqual({ status: 'paused' });
-    expect(await issuer.issue(request)).toEqual({ ...issued, replayed: true });
-    await issuer.resume(id);
-    expect(await issuer.issue({ campaignId: id, userId: 'bob' })).toMatchObject({ status: 'issued' });
+    await issuer.campaign(id).pause();
+    expect(await issuer.campaign(id).inspect()).toMatchObject({ state: 'paused' });
+    expect(await issuer.campaign(id).issue({ userId: 'bob' })).toEqual({ status: 'paused' });
+    expect(await issueNamed(issuer, request)).toEqual({ ...issued, replayed: true });
+    await issuer.campaign(id).resume();
+    expect(await issuer.campaign(id).issue({ userId: 'bob' })).toMatchObject({ status: 'issued' });
   });
 
   test('a close is final; all keys expire together, and only once nothing is reserved', async () => {
     const issuer = issuerWith();
-    await issuer.openCampaign(counted(3));
+    await openNamed(issuer, counted(3));
     persistence.next(fails(new Error('lost')), fails(new Error('lost')));
-    await issuer.issue({ campaignId: id, userId: 'ann' });
-    await issuer.closeCampaign({ id, retainMs: 60_000 });
+    await issuer.campaign(id).issue({ userId: 'ann' });
+    await issuer.campaign(id).closeForGood({ retainMs: 60_000 });
     const keys = await redis.keys(`{coupon:${id}}:*`);
     const ttls = () => Promise.all(keys.map((key) => redis.pttl(key)));
     expect(new Set(await ttls())).toEqual(new Set([-1]));
     await expireLeases(redis, id);
-    expect(await issuer.settle(id)).toMatchObject({ settled: 1, pending: 0 });
+    expect(await issuer.campaign(id).settle()).toMatchObject({ settled: 1, pending: 0 });
     const left = await Promise.all((await redis.keys(`{coupon:${id}}:*`)).map((key) => redis.pexpiretime?.(key) ?? 0));
     expect(new Set(left).size).toBe(1);
     for (const ttl of await ttls()) expect(ttl).not.toBe(-1);
-    await expect(issuer.resume(id)).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
+    await expect(issuer.campaign(id).resume()).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
   });
 
   test('a campaign that lost a part of its keys is a fault of settle, not a campaign with nothing to do', async () => {
     const issuer = issuerWith({ prefix: 'partial' });
-    await issuer.openCampaign(counted(2));
+    await openNamed(issuer, counted(2));
     persistence.next(fails(new Error('lost')), fails(new Error('lost')));
-    await issuer.issue({ campaignId: id, userId: 'ann' });
+    await issuer.campaign(id).issue({ userId: 'ann' });
     await redis.unlink(`{partial:${id}}:leases`);
     await expect(issuer.settle()).rejects.toMatchObject({ code: 'NOT_READY', reason: 'missing' });
   });
 
   test('a campaign whose keys expired is closed, and does not stop the settling of others', async () => {
     const issuer = issuerWith();
-    await issuer.openCampaign(counted(1));
-    await issuer.closeCampaign({ id, retainMs: 0 });
+    await openNamed(issuer, counted(1));
+    await issuer.campaign(id).closeForGood({ retainMs: 0 });
     expect(await redis.keys(`{coupon:${id}}:*`)).toEqual([]);
-    expect(await issuer.issue({ campaignId: id, userId: 'ann' })).toEqual({
+    expect(await issuer.campaign(id).issue({ userId: 'ann' })).toEqual({
       status: 'closed',
       closedAt: expect.any(Date),
     });
-    await expect(issuer.closeCampaign({ id })).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
+    await expect(issuer.campaign(id).closeForGood()).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
     expect(await issuer.settle()).toMatchObject({ settled: 0, failed: 0 });
   });
 });
@@ -196,8 +197,8 @@ describe('the window and the operator', () => {
 describe('what a user may have', () => {
   test('perUser 3: three coupons and then already_issued with all of them', async () => {
     const issuer = issuerWith();
-    await issuer.openCampaign({ ...counted(10), perUser: 3 });
-    const results = await Promise.all(Array.from({ length: 5 }, () => issuer.issue({ campaignId: id, userId: 'ann' })));
+    await openNamed(issuer, { ...counted(10), perUser: 3 });
+    const results = await Promise.all(Array.from({ length: 5 }, () => issuer.campaign(id).issue({ userId: 'ann' })));
     await issuer.idle();
     expect(results.map(({ status }) => status)).toEqual([
       'issued',
@@ -206,22 +207,22 @@ describe('what a user may have', () => {
       'already_issued',
       'already_issued',
     ]);
-    const again = await issuer.issue({ campaignId: id, userId: 'ann' });
+    const again = await issuer.campaign(id).issue({ userId: 'ann' });
     expect(again).toMatchObject({ status: 'already_issued', issuances: [{ grant: 1 }, { grant: 2 }, { grant: 3 }] });
     await audit();
   });
 
   test('already_issued carries the coupon, and hides the code of a reservation that is not confirmed', async () => {
     const issuer = issuerWith();
-    await issuer.openCampaign({ id, stock: { kind: 'codes' } });
-    await issuer.loadCodes(id, ['A', 'B']);
+    await issuer.campaign(id).open({ stock: { kind: 'codes' } });
+    await issuer.campaign(id).loadCodes(['A', 'B']);
     const end = persistence.hold();
     const saving = persistence.reached();
-    const first = issuer.issue({ campaignId: id, userId: 'ann' });
+    const first = issuer.campaign(id).issue({ userId: 'ann' });
     await saving;
     const hidden = { status: 'already_issued', issuances: [{ serial: 1, code: null, state: 'reserved' }] };
-    expect(await issuer.issue({ campaignId: id, userId: 'ann' })).toMatchObject(hidden);
-    expect(await issuer.status({ campaignId: id, userId: 'ann' })).toMatchObject({
+    expect(await issuer.campaign(id).issue({ userId: 'ann' })).toMatchObject(hidden);
+    expect(await issuer.campaign(id).userStatus({ userId: 'ann' })).toMatchObject({
       status: 'reserved',
       issuances: [{ code: null }],
     });
@@ -229,87 +230,89 @@ describe('what a user may have', () => {
     expect(await first).toMatchObject({ status: 'issued', issuance: { code: 'A' } });
     await issuer.idle();
     const shown = { status: 'already_issued', issuances: [{ serial: 1, code: 'A', state: 'issued' }] };
-    expect(await issuer.issue({ campaignId: id, userId: 'ann' })).toMatchObject(shown);
-    expect(await issuer.status({ campaignId: id, userId: 'bob' })).toEqual({ status: 'none', issuances: [] });
+    expect(await issuer.campaign(id).issue({ userId: 'ann' })).toMatchObject(shown);
+    expect(await issuer.campaign(id).userStatus({ userId: 'bob' })).toEqual({ status: 'none', issuances: [] });
   });
 
   test('the same request id in one process shares one flight and in another finds the same coupon', async () => {
     const issuer = issuerWith();
-    await issuer.openCampaign(counted(5));
+    await openNamed(issuer, counted(5));
     const request = { campaignId: id, userId: 'ann', requestId: 'one' };
-    const results = await Promise.all(Array.from({ length: 20 }, () => issuer.issue(request)));
+    const results = await Promise.all(Array.from({ length: 20 }, () => issueNamed(issuer, request)));
     const repeated = { ...results[0], replayed: true };
     expect(results).toEqual(results.map((_, i) => (i === 0 ? results[0] : repeated)));
     await issuer.idle();
-    expect(await issuerWith().issue(request)).toEqual(repeated);
+    expect(await issueNamed(issuerWith(), request)).toEqual(repeated);
     expect(persistence.saves).toHaveLength(1);
-    expect(await issuer.issue({ ...request, userId: 'bob' })).not.toEqual(results[0]);
+    expect(await issueNamed(issuer, { ...request, userId: 'bob' })).not.toEqual(results[0]);
   });
 
   test('the own rule refuses before anything is reserved, but not a repeat that holds its coupon', async () => {
     const barred = new Set(['bob']);
     const issuer = issuerWith({ eligible: ({ userId }) => (barred.has(userId) ? { reason: 'under age' } : true) });
-    await issuer.openCampaign(counted(5));
-    expect(await issuer.issue({ campaignId: id, userId: 'bob', requestId: 'one' })).toEqual({
+    await openNamed(issuer, counted(5));
+    expect(await issuer.campaign(id).issue({ userId: 'bob', requestId: 'one' })).toEqual({
       status: 'not_eligible',
       reason: 'under age',
     });
     const request = { campaignId: id, userId: 'ann', requestId: 'one' };
-    const issued = await issuer.issue(request);
+    const issued = await issueNamed(issuer, request);
     await issuer.idle();
     barred.add('ann');
-    expect(await issuer.issue(request)).toEqual({ ...issued, replayed: true });
-    expect(await issuer.issue({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'not_eligible' });
+    expect(await issueNamed(issuer, request)).toEqual({ ...issued, replayed: true });
+    expect(await issuer.campaign(id).issue({ userId: 'ann' })).toMatchObject({ status: 'not_eligible' });
   });
 });
 
 describe('stock', () => {
   test('unlimited with generated codes: everybody gets one valid code, once', async () => {
     const issuer = issuerWith();
-    await issuer.openCampaign({ id, stock: { kind: 'unlimited', generateCodes: true } });
+    await issuer.campaign(id).open({ stock: { kind: 'unlimited', generateCodes: true } });
     const users = Array.from({ length: 300 }, (_, i) => `user-${i % 200}`);
-    const results = await Promise.all(users.map((userId) => issuer.issue({ campaignId: id, userId })));
+    const results = await Promise.all(users.map((userId) => issuer.campaign(id).issue({ userId })));
     await issuer.idle();
     const codes = results.flatMap((result) => (result.status === 'issued' ? [result.issuance.code] : []));
     expect(codes).toHaveLength(200);
     expect(codes.every(isValidCode)).toBe(true);
-    expect(await issuer.inspect(id)).toMatchObject({ total: null, available: null, issued: 200 });
+    expect(await issuer.campaign(id).inspect()).toMatchObject({ total: null, available: null, issued: 200 });
     await audit();
   });
 
   test('a generated code that collides is minted again; the serial stays', async () => {
     const issuer = issuerWith();
-    await issuer.openCampaign({ id, stock: { kind: 'counted', total: 3, generateCodes: true } });
+    await issuer.campaign(id).open({ stock: { kind: 'counted', total: 3, generateCodes: true } });
     persistence.next(answers({ verdict: 'code_conflict' }));
-    expect(await issuer.issue({ campaignId: id, userId: 'ann' })).toMatchObject({
+    expect(await issuer.campaign(id).issue({ userId: 'ann' })).toMatchObject({
       status: 'issued',
       issuance: { serial: 1 },
     });
     await issuer.idle();
-    expect(await issuer.inspect(id)).toMatchObject({ available: 2, withdrawn: 0, issued: 1 });
+    expect(await issuer.campaign(id).inspect()).toMatchObject({ available: 2, withdrawn: 0, issued: 1 });
     await audit();
   });
 
   test('a load resumes under its loadId, skips duplicates, and a reload never offers an issued code again', async () => {
     const issuer = issuerWith();
-    await issuer.openCampaign({ id, stock: { kind: 'codes' } });
+    await issuer.campaign(id).open({ stock: { kind: 'codes' } });
     const codes = Array.from({ length: 1200 }, (_, i) => `code-${i}`);
     async function* interrupted() {
       yield* codes.slice(0, 700);
       throw new Error('the file ended early');
     }
-    await expect(issuer.loadCodes(id, interrupted(), { loadId: 'june' })).rejects.toThrow('the file ended early');
-    expect(await issuer.inspect(id)).toMatchObject({ total: 500 });
-    expect(await issuer.loadCodes(id, codes, { loadId: 'june' })).toEqual(
+    await expect(issuer.campaign(id).loadCodes(interrupted(), { loadId: 'june' })).rejects.toThrow(
+      'the file ended early',
+    );
+    expect(await issuer.campaign(id).inspect()).toMatchObject({ total: 500 });
+    expect(await issuer.campaign(id).loadCodes(codes, { loadId: 'june' })).toEqual(
       loadResult({ read: 1200, loaded: 700, total: 1200, resumedAt: 500 }),
     );
-    expect(await issuer.loadCodes(id, codes, { loadId: 'june' })).toEqual(
+    expect(await issuer.campaign(id).loadCodes(codes, { loadId: 'june' })).toEqual(
       loadResult({ read: 1200, total: 1200, resumedAt: 1200 }),
     );
-    await issuer.issue({ campaignId: id, userId: 'ann' });
+    await issuer.campaign(id).issue({ userId: 'ann' });
     await issuer.idle();
     const firstDuplicates = Array.from({ length: 20 }, (_, i) => i + 1);
-    expect(await issuer.loadCodes(id, [...codes, 'new', 'new'])).toEqual(
+    expect(await issuer.campaign(id).loadCodes([...codes, 'new', 'new'])).toEqual(
       loadResult({ read: 1202, loaded: 1, duplicates: 1201, firstDuplicates, total: 1201 }),
     );
     expect(await redis.lrange(`{coupon:${id}}:pool`, 0, 0)).toEqual(['2:code-1']);
@@ -318,19 +321,16 @@ describe('stock', () => {
 
   test('a code is replaced while it is in the pool, and not once it is out', async () => {
     const issuer = issuerWith();
-    await issuer.openCampaign({ id, stock: { kind: 'codes' } });
-    await issuer.loadCodes(
-      id,
-      Array.from({ length: 1100 }, (_, i) => `code-${i}`),
-    );
-    const replace = (code: string, replacement: string) => issuer.replaceCode({ campaignId: id, code, replacement });
+    await issuer.campaign(id).open({ stock: { kind: 'codes' } });
+    await issuer.campaign(id).loadCodes(Array.from({ length: 1100 }, (_, i) => `code-${i}`));
+    const replace = (code: string, replacement: string) => issuer.campaign(id).replaceCode({ code, replacement });
     expect(await replace('code-0', 'first')).toEqual({ status: 'replaced' });
     expect(await replace('code-1099', 'last')).toEqual({ status: 'replaced' });
     expect(await replace('code-5', 'code-6')).toEqual({ status: 'duplicate' });
-    expect(await issuer.issue({ campaignId: id, userId: 'ann' })).toMatchObject({ issuance: { code: 'first' } });
+    expect(await issuer.campaign(id).issue({ userId: 'ann' })).toMatchObject({ issuance: { code: 'first' } });
     await issuer.idle();
     expect(await replace('first', 'other')).toEqual({ status: 'not_in_pool' });
-    expect(await issuer.loadCodes(id, ['more', 'code-0'])).toEqual(
+    expect(await issuer.campaign(id).loadCodes(['more', 'code-0'])).toEqual(
       loadResult({ read: 2, loaded: 1, duplicates: 1, firstDuplicates: [2], total: 1101 }),
     );
   });
@@ -338,10 +338,10 @@ describe('stock', () => {
   test('the last unit ends the stock with one event, and refusals are counted per batch', async () => {
     const events: CouponEvent[] = [];
     const issuer = issuerWith({ onEvent: (event) => void events.push(event) });
-    await issuer.openCampaign(counted(2));
-    await Promise.all(['a', 'b', 'c', 'd'].map((userId) => issuer.issue({ campaignId: id, userId })));
+    await openNamed(issuer, counted(2));
+    await Promise.all(['a', 'b', 'c', 'd'].map((userId) => issuer.campaign(id).issue({ userId })));
     await issuer.idle();
-    await issuer.issue({ campaignId: id, userId: 'e' });
+    await issuer.campaign(id).issue({ userId: 'e' });
     expect(events.filter(({ type }) => type === 'exhausted')).toEqual([{ type: 'exhausted', campaignId: id }]);
     const refused = events.filter(({ type }) => type === 'refused');
     expect(refused).toMatchObject([
@@ -352,44 +352,44 @@ describe('stock', () => {
 
   test('without persistence and delivery the grant is recorded as issued at once', async () => {
     const issuer = new CouponIssuer({ redis });
-    await issuer.openCampaign(counted(1));
-    expect(await issuer.issue({ campaignId: id, userId: 'ann' })).toMatchObject({
+    await openNamed(issuer, counted(1));
+    expect(await issuer.campaign(id).issue({ userId: 'ann' })).toMatchObject({
       status: 'issued',
       issuance: { serial: 1 },
     });
-    expect(await issuer.inspect(id)).toMatchObject({ available: 0, reserved: 0, issued: 1 });
+    expect(await issuer.campaign(id).inspect()).toMatchObject({ available: 0, reserved: 0, issued: 1 });
   });
 });
 
 describe('limits of a call', () => {
   test('an aborted signal stops the waiting, not the issuing', async () => {
     const issuer = issuerWith();
-    await issuer.openCampaign(counted(2));
+    await openNamed(issuer, counted(2));
     const end = persistence.hold();
     const saving = persistence.reached();
     const abort = new AbortController();
-    const call = issuer.issue({ campaignId: id, userId: 'ann', signal: abort.signal });
+    const call = issuer.campaign(id).issue({ userId: 'ann', signal: abort.signal });
     await saving;
     abort.abort(new Error('the browser went away'));
     await expect(call).rejects.toThrow('the browser went away');
     end();
     await issuer.idle();
-    expect(await issuer.status({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'issued' });
-    await expect(issuer.issue({ campaignId: id, userId: 'bob', signal: AbortSignal.abort() })).rejects.toThrow();
-    expect(await issuer.status({ campaignId: id, userId: 'bob' })).toMatchObject({ status: 'none' });
+    expect(await issuer.campaign(id).userStatus({ userId: 'ann' })).toMatchObject({ status: 'issued' });
+    await expect(issuer.campaign(id).issue({ userId: 'bob', signal: AbortSignal.abort() })).rejects.toThrow();
+    expect(await issuer.campaign(id).userStatus({ userId: 'bob' })).toMatchObject({ status: 'none' });
   });
 
   test('a call whose own time runs out during the save is told accepted', async () => {
     const issuer = issuerWith();
-    await issuer.openCampaign(counted(2));
+    await openNamed(issuer, counted(2));
     const end = persistence.hold();
-    expect(await issuer.issue({ campaignId: id, userId: 'ann', timeoutMs: 500 })).toMatchObject({
+    expect(await issuer.campaign(id).issue({ userId: 'ann', timeoutMs: 500 })).toMatchObject({
       status: 'accepted',
       issuance: { code: null },
     });
     end();
     await issuer.idle();
-    expect(await issuer.status({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'issued' });
+    expect(await issuer.campaign(id).userStatus({ userId: 'ann' })).toMatchObject({ status: 'issued' });
   });
 
   test('a call that was told accepted keeps its unit, though the delivery then fails for certain', async () => {
@@ -400,30 +400,30 @@ describe('limits of a call', () => {
           refuse = () => reject(new NotDeliveredError('no'));
         }),
     });
-    await issuer.openCampaign(counted(2));
-    expect(await issuer.issue({ campaignId: id, userId: 'ann', timeoutMs: 500 })).toMatchObject({ status: 'accepted' });
+    await openNamed(issuer, counted(2));
+    expect(await issuer.campaign(id).issue({ userId: 'ann', timeoutMs: 500 })).toMatchObject({ status: 'accepted' });
     refuse();
     await issuer.idle();
-    expect(await issuer.status({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'reserved' });
-    expect(await issuer.inspect(id)).toMatchObject({ available: 1, reserved: 1 });
+    expect(await issuer.campaign(id).userStatus({ userId: 'ann' })).toMatchObject({ status: 'reserved' });
+    expect(await issuer.campaign(id).inspect()).toMatchObject({ available: 1, reserved: 1 });
   });
 
   test('hooks that never answer cost a call its time-out, not its end', async () => {
     const never = () => new Promise<never>(() => {});
     const timeoutMs = 500;
     const asking = issuerWith({ timeoutMs, eligible: never });
-    await asking.openCampaign(counted(2));
-    await expect(asking.issue({ campaignId: id, userId: 'ann' })).rejects.toMatchObject({ code: 'HOOK' });
+    await openNamed(asking, counted(2));
+    await expect(asking.campaign(id).issue({ userId: 'ann' })).rejects.toMatchObject({ code: 'HOOK' });
 
     id = `${id}-listing`;
     const listing = issuerWith({ timeoutMs, persistence: { save: (all) => persistence.save(all), list: never } });
-    await expect(listing.openCampaign(counted(2))).rejects.toMatchObject({ code: 'HOOK' });
+    await expect(openNamed(listing, counted(2))).rejects.toMatchObject({ code: 'HOOK' });
 
     id = `${id}-recalling`;
     const recalling = issuerWith({ timeoutMs, deliver: () => {}, recall: never });
-    await recalling.openCampaign(counted(2));
+    await openNamed(recalling, counted(2));
     persistence.next(answers({ verdict: 'serial_conflict' }));
-    expect(await recalling.issue({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'not_ready' });
+    expect(await recalling.campaign(id).issue({ userId: 'ann' })).toMatchObject({ status: 'not_ready' });
 
     id = `${id}-finding`;
     let delivers = false;
@@ -434,21 +434,21 @@ describe('limits of a call', () => {
         if (!delivers) throw new Error('down');
       },
     });
-    await finding.openCampaign(counted(2));
-    expect(await finding.issue({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'accepted' });
+    await openNamed(finding, counted(2));
+    expect(await finding.campaign(id).issue({ userId: 'ann' })).toMatchObject({ status: 'accepted' });
     delivers = true;
     await expireLeases(redis, id);
-    expect(await finding.settle(id)).toEqual({ settled: 1, pending: 0, failed: 0 });
+    expect(await finding.campaign(id).settle()).toEqual({ settled: 1, pending: 0, failed: 0 });
     await Promise.all([asking, listing, recalling, finding].map((issuer) => issuer.close()));
   });
 
   test('a code that was recalled is not given to the same user in the next round', async () => {
     const recalled: (string | null)[] = [];
     const issuer = issuerWith({ deliver: () => {}, recall: ({ code }) => void recalled.push(code) });
-    await issuer.openCampaign({ id, stock: { kind: 'counted', total: 5, generateCodes: true }, perUser: 2 });
+    await issuer.campaign(id).open({ stock: { kind: 'counted', total: 5, generateCodes: true }, perUser: 2 });
     const row = { id: 'a'.repeat(22), campaignId: id, userId: 'ann', grant: 1, serial: 5, code: 'OLD', epoch: '1-old' };
     await persistence.memory.save([{ ...row, issuedAt: new Date(), state: 'reserved' }]);
-    const told = await issuer.issue({ campaignId: id, userId: 'ann' });
+    const told = await issuer.campaign(id).issue({ userId: 'ann' });
     expect(told).toMatchObject({ status: 'issued', issuance: { grant: 2 } });
     expect(recalled).toHaveLength(1);
     expect(told.status === 'issued' && told.issuance.code).not.toBe(recalled[0]);
@@ -456,47 +456,50 @@ describe('limits of a call', () => {
 
   test('a batch that was gathered under other rules is sent in pieces that the new ones allow', async () => {
     const old = new CouponIssuer({ redis });
-    await old.openCampaign({ id, stock: { kind: 'unlimited' } });
+    await old.campaign(id).open({ stock: { kind: 'unlimited' } });
     await redis.unlink(...(await redis.keys(`{coupon:${id}}:*`)));
     const other = new CouponIssuer({ redis });
-    await other.openCampaign({ id, stock: { kind: 'unlimited' }, perUser: 100 });
+    await other.campaign(id).open({ stock: { kind: 'unlimited' }, perUser: 100 });
     const users = Array.from({ length: 60 }, (_, i) => `user-${i}`);
     for (let grant = 1; grant <= 100; grant++) {
-      await Promise.all(users.map((userId) => other.issue({ campaignId: id, userId })));
+      await Promise.all(users.map((userId) => other.campaign(id).issue({ userId })));
     }
-    const told = await Promise.all([...users, 'newcomer'].map((userId) => old.issue({ campaignId: id, userId })));
+    const told = await Promise.all([...users, 'newcomer'].map((userId) => old.campaign(id).issue({ userId })));
     expect(
       told.slice(0, -1).every((result) => result.status === 'already_issued' && result.issuances.length === 100),
     ).toBe(true);
     expect(told.at(-1)).toMatchObject({ status: 'issued' });
-    expect(await other.inspect(id)).toMatchObject({ issued: 6001, reserved: 0 });
+    expect(await other.campaign(id).inspect()).toMatchObject({ issued: 6001, reserved: 0 });
   });
 
   test('a full queue refuses at once and reserves nothing', async () => {
     const issuer = issuerWith({ maxQueued: 10, maxBatch: 5, maxInFlight: 1 });
-    await issuer.openCampaign(counted(100));
+    await openNamed(issuer, counted(100));
     const results = await Promise.all(
       Array.from({ length: 30 }, (_, i) =>
-        issuer.issue({ campaignId: id, userId: `user-${i}` }).catch((error) => error),
+        issuer
+          .campaign(id)
+          .issue({ userId: `user-${i}` })
+          .catch((error) => error),
       ),
     );
     await issuer.idle();
     const refused = results.filter((result) => result instanceof OverloadedError);
     expect(refused.length).toBeGreaterThan(0);
     expect(refused[0]).toMatchObject({ code: 'OVERLOADED', retryAfterMs: expect.any(Number) });
-    expect(await issuer.inspect(id)).toMatchObject({ issued: 30 - refused.length, reserved: 0 });
+    expect(await issuer.campaign(id).inspect()).toMatchObject({ issued: 30 - refused.length, reserved: 0 });
     await audit();
   });
 
   test('close refuses new calls and finishes what is in flight; the client stays open', async () => {
     const issuer = issuerWith();
-    await issuer.openCampaign(counted(2));
+    await openNamed(issuer, counted(2));
     const end = persistence.hold();
     const saving = persistence.reached();
-    const call = issuer.issue({ campaignId: id, userId: 'ann' });
+    const call = issuer.campaign(id).issue({ userId: 'ann' });
     await saving;
     const closing = issuer.close();
-    await expect(issuer.issue({ campaignId: id, userId: 'bob' })).rejects.toMatchObject({ code: 'CLOSED' });
+    await expect(issuer.campaign(id).issue({ userId: 'bob' })).rejects.toMatchObject({ code: 'CLOSED' });
     end();
     expect(await call).toMatchObject({ status: 'issued' });
     await closing;
@@ -516,8 +519,10 @@ describe('limits of a call', () => {
     ] as const) {
       const issuer = issuerWith(hooks);
       const campaignId = `${id}-${name}`;
-      await issuer.openCampaign({ id: campaignId, stock: { kind: 'counted', total: 9 } });
-      await Promise.all(users.map((userId) => context.run(userId, () => issuer.issue({ campaignId, userId }))));
+      await issuer.campaign(campaignId).open({ stock: { kind: 'counted', total: 9 } });
+      await Promise.all(
+        users.map((userId) => context.run(userId, () => issuer.campaign(campaignId).issue({ userId }))),
+      );
       await issuer.idle();
       expect(seen.splice(0).sort()).toEqual(users.flatMap((userId) => expected.map(() => [userId, userId])));
     }
@@ -528,16 +533,16 @@ describe('limits of a call', () => {
     await once(own, 'ready');
     const events: CouponEvent[] = [];
     const issuer = new CouponIssuer({ redis: own, persistence, onEvent: (event) => void events.push(event) });
-    await issuer.openCampaign(counted(2));
+    await openNamed(issuer, counted(2));
     persistence.next((issuances, memory) => {
       own.disconnect();
       return memory.save(issuances);
     });
-    expect(await issuer.issue({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'issued' });
+    expect(await issuer.campaign(id).issue({ userId: 'ann' })).toMatchObject({ status: 'issued' });
     await issuer.idle();
     expect(events.filter(({ type }) => type === 'fault')).toMatchObject([{ during: 'confirm', campaignId: id }]);
     await expireLeases(redis, id);
-    expect(await issuerWith().settle(id)).toEqual({ settled: 1, pending: 0, failed: 0 });
+    expect(await issuerWith().campaign(id).settle()).toEqual({ settled: 1, pending: 0, failed: 0 });
     await audit();
   });
 
@@ -546,10 +551,10 @@ describe('limits of a call', () => {
       issuerWith({ prefix: 'one' }),
       issuerWith({ prefix: 'two', persistence: new MemoryPersistence() }),
     ];
-    await one.openCampaign(counted(1));
-    await expect(two.issue({ campaignId: id, userId: 'ann' })).rejects.toMatchObject({ code: 'UNKNOWN_CAMPAIGN' });
-    await two.openCampaign(counted(1));
-    expect(await one.issue({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'issued' });
-    expect(await two.issue({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'issued' });
+    await openNamed(one, counted(1));
+    await expect(two.campaign(id).issue({ userId: 'ann' })).rejects.toMatchObject({ code: 'UNKNOWN_CAMPAIGN' });
+    await openNamed(two, counted(1));
+    expect(await one.campaign(id).issue({ userId: 'ann' })).toMatchObject({ status: 'issued' });
+    expect(await two.campaign(id).issue({ userId: 'ann' })).toMatchObject({ status: 'issued' });
   });
 });

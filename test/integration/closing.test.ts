@@ -25,11 +25,11 @@ afterAll(() => server.stop());
 beforeEach(async () => {
   campaignId = `closing-${++campaigns}`;
   issuer = new CouponIssuer({ redis, persistence: new MemoryPersistence() });
-  await issuer.openCampaign({ id: campaignId, stock: { kind: 'counted', total: 5 }, admission: 'queued' });
-  await issuer.join({ campaignId, userId: 'ann' });
+  await issuer.campaign(campaignId).open({ stock: { kind: 'counted', total: 5 }, admission: 'queued' });
+  await issuer.campaign(campaignId).join({ userId: 'ann' });
 });
 
-const events = (signal?: AbortSignal) => serverSentEvents(issuer.watch({ campaignId, userId: 'ann', signal }));
+const events = (signal?: AbortSignal) => serverSentEvents(issuer.campaign(campaignId).watch({ userId: 'ann', signal }));
 
 interface Served {
   readonly port: number;
@@ -103,7 +103,7 @@ test.each(Object.keys(SERVERS))(
     leaving.abort();
     await closed;
     await page.ended;
-    expect(await issuer.status({ campaignId, userId: 'ann' })).toMatchObject({ status: 'waiting' });
+    expect(await issuer.campaign(campaignId).userStatus({ userId: 'ann' })).toMatchObject({ status: 'waiting' });
     await issuer.close();
   },
 );

@@ -11,6 +11,7 @@ import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type CodeSource, CouponIssuer, MemoryPersistence, type RedisClient } from '../../src/index.js';
 import { readCodes } from '../../src/read-codes/index.js';
+import { openNamed, rebuildNamed } from '../support/scenes/named.js';
 import { RedisServer } from '../support/servers/redis-server.js';
 
 const COUNT = 1_300;
@@ -103,11 +104,12 @@ const SOURCES: Record<string, () => Spoken | Promise<Spoken>> = {
 
 describe.each(Object.entries(SOURCES))('%s that speaks before Redis answers', (_, spoken) => {
   test('is loaded to its last code, in its order', async () => {
-    await issuerOn(redis).openCampaign(pool('launch'));
+    await openNamed(issuerOn(redis), pool('launch'));
     const made = spoken();
     const { codes, spoke } = made instanceof Promise ? await made : made;
     const result = await issuerOn(behind(spoke))
-      .loadCodes('launch', codes)
+      .campaign('launch')
+      .loadCodes(codes)
       .catch((error) => error);
     expect(result).toMatchObject({ loaded: COUNT, duplicates: 0, total: COUNT });
     expect(await inPool('launch')).toEqual(CODES);
@@ -116,7 +118,7 @@ describe.each(Object.entries(SOURCES))('%s that speaks before Redis answers', (_
   test('is the whole pool of a rebuild', async () => {
     const made = spoken();
     const { codes, spoke } = made instanceof Promise ? await made : made;
-    const { campaign } = await issuerOn(behind(spoke)).rebuild(pool('launch'), { codes });
+    const { campaign } = await rebuildNamed(issuerOn(behind(spoke)), pool('launch'), { codes });
     expect(campaign).toMatchObject({ total: COUNT, available: COUNT });
     expect(await inPool('launch')).toEqual(CODES);
   });
@@ -152,11 +154,14 @@ function* throwingAtOnce(): Generator<string> {
 const failure = (stream: Readable) => new Promise<void>((resolve) => void stream.once('close', resolve));
 
 test.each(Object.entries(FAILING))('the error of %s reaches the caller, and nobody else', async (_, failing) => {
-  await issuerOn(redis).openCampaign(pool('launch'));
+  await openNamed(issuerOn(redis), pool('launch'));
   for (const call of ['loadCodes', 'rebuild'] as const) {
     const { codes, spoke, says } = failing();
     const issuer = issuerOn(behind(spoke));
-    const done = call === 'loadCodes' ? issuer.loadCodes('launch', codes) : issuer.rebuild(pool('launch'), { codes });
+    const done =
+      call === 'loadCodes'
+        ? issuer.campaign('launch').loadCodes(codes)
+        : rebuildNamed(issuer, pool('launch'), { codes });
     await expect(done).rejects.toThrow(says);
   }
 });
@@ -184,32 +189,38 @@ class Watched {
 
 describe('a source is closed', () => {
   const CASES: Record<string, (codes: CodeSource) => Promise<unknown>> = {
-    'by a campaign that nobody knows': (codes) => issuerOn(redis).loadCodes('never', codes),
-    'by an id that is none': (codes) => issuerOn(redis).loadCodes('a b', codes),
-    'by an option that is none': (codes) => issuerOn(redis).loadCodes('launch', codes, { loadId: '' }),
-    'by a campaign without a pool': (codes) => issuerOn(redis).loadCodes('counted', codes),
+    'by a campaign that nobody knows': (codes) => issuerOn(redis).campaign('never').loadCodes(codes),
+    'by an id that is none': (codes) => issuerOn(redis).campaign('a b').loadCodes(codes),
+    'by an option that is none': (codes) => issuerOn(redis).campaign('launch').loadCodes(codes, { loadId: '' }),
+    'by a campaign without a pool': (codes) => issuerOn(redis).campaign('counted').loadCodes(codes),
     'by an issuer that was closed': async (codes) => {
       const issuer = issuerOn(redis);
       await issuer.close();
-      await issuer.loadCodes('launch', codes);
+      await issuer.campaign('launch').loadCodes(codes);
     },
     'by a signal that was aborted before': (codes) =>
-      issuerOn(redis).loadCodes('launch', codes, { signal: AbortSignal.abort(new Error('stopped')) }),
+      issuerOn(redis)
+        .campaign('launch')
+        .loadCodes(codes, { signal: AbortSignal.abort(new Error('stopped')) }),
     'by a function of progress that throws': (codes) =>
-      issuerOn(redis).loadCodes('launch', codes, {
-        onProgress: () => {
-          throw new Error('no screen');
-        },
-      }),
+      issuerOn(redis)
+        .campaign('launch')
+        .loadCodes(codes, {
+          onProgress: () => {
+            throw new Error('no screen');
+          },
+        }),
     'by a rebuild without a pool': (codes) =>
-      issuerOn(redis).rebuild({ id: 'counted', stock: { kind: 'counted', total: 5 } }, { codes }),
-    'by a rebuild without a database': (codes) => new CouponIssuer({ redis }).rebuild(pool('launch'), { codes }),
+      issuerOn(redis)
+        .campaign('counted')
+        .rebuild({ stock: { kind: 'counted', total: 5 } }, { codes }),
+    'by a rebuild without a database': (codes) => rebuildNamed(new CouponIssuer({ redis }), pool('launch'), { codes }),
   };
 
   test.each(Object.entries(CASES))('%s', async (_, call) => {
     const issuer = issuerOn(redis);
-    await issuer.openCampaign(pool('launch'));
-    await issuer.openCampaign({ id: 'counted', stock: { kind: 'counted', total: 5 } });
+    await openNamed(issuer, pool('launch'));
+    await issuer.campaign('counted').open({ stock: { kind: 'counted', total: 5 } });
     for (const kind of ['codes', 'later'] as const) {
       const watched = new Watched();
       const source = watched[kind]();
@@ -224,10 +235,12 @@ describe('a source is closed', () => {
   });
 
   test('by a code that is none, in the middle of it', async () => {
-    await issuerOn(redis).openCampaign(pool('launch'));
+    await openNamed(issuerOn(redis), pool('launch'));
     const watched = new Watched();
     const codes = watched.later([...CODES.slice(0, 600), '', ...CODES.slice(600)]);
-    await expect(issuerOn(redis).loadCodes('launch', codes)).rejects.toThrow('code 601 of the list must not be empty');
+    await expect(issuerOn(redis).campaign('launch').loadCodes(codes)).rejects.toThrow(
+      'code 601 of the list must not be empty',
+    );
     expect(watched.left).toEqual(['closed']);
     expect(await inPool('launch')).toEqual(CODES.slice(0, 500));
   });
@@ -236,7 +249,7 @@ describe('a source is closed', () => {
 describe('a source that never ends', () => {
   test.each(['loadCodes', 'rebuild'] as const)('and is silent ends %s with the reason of its signal', async (call) => {
     const issuer = issuerOn(redis);
-    await issuer.openCampaign(pool('launch'));
+    await openNamed(issuer, pool('launch'));
     const stop = new AbortController();
     const codes = new Readable({ objectMode: true, read() {} });
     for (const code of CODES.slice(0, 501)) codes.push(code);
@@ -245,8 +258,8 @@ describe('a source that never ends', () => {
     const onProgress = () => void told++;
     const done =
       call === 'loadCodes'
-        ? issuer.loadCodes('launch', codes, { signal, onProgress })
-        : issuer.rebuild(pool('launch'), { codes, signal, onProgress });
+        ? issuer.campaign('launch').loadCodes(codes, { signal, onProgress })
+        : rebuildNamed(issuer, pool('launch'), { codes, signal, onProgress });
     // The first chunk is in, and the source has nothing left to say.
     while (told === 0) await turn();
     await turn();
@@ -259,7 +272,7 @@ describe('a source that never ends', () => {
 
   test.each(['before', 'after'] as const)('to clean up does not hold up a call that is aborted %s', async (when) => {
     const issuer = issuerOn(redis);
-    await issuer.openCampaign(pool('launch'));
+    await openNamed(issuer, pool('launch'));
     const stop = new AbortController();
     let closing = () => {};
     const isClosing = new Promise<void>((resolve) => {
@@ -275,7 +288,7 @@ describe('a source that never ends', () => {
       }),
     };
     const onProgress = () => when === 'before' && stop.abort(new Error('enough'));
-    const done = issuer.loadCodes('launch', codes, { signal: stop.signal, onProgress }).then(String, String);
+    const done = issuer.campaign('launch').loadCodes(codes, { signal: stop.signal, onProgress }).then(String, String);
     await isClosing;
     stop.abort(new Error('too late'));
     const expected = when === 'before' ? 'enough' : 'code 1 of the list must not be empty';
@@ -284,15 +297,15 @@ describe('a source that never ends', () => {
 
   test('and speaks for ever ends between two chunks', async () => {
     const issuer = issuerOn(redis);
-    await issuer.openCampaign(pool('launch'));
+    await openNamed(issuer, pool('launch'));
     const stop = new AbortController();
     function* endless() {
       for (let i = 0; ; i++) yield `code-${i}`;
     }
     const onProgress = ({ total }: { total: number }) => total >= 1_500 && stop.abort(new Error('enough'));
-    const done = issuer.loadCodes('launch', endless(), { signal: stop.signal, onProgress });
+    const done = issuer.campaign('launch').loadCodes(endless(), { signal: stop.signal, onProgress });
     await expect(done).rejects.toThrow('enough');
-    expect(await issuer.inspect('launch')).toMatchObject({ total: 1_500 });
+    expect(await issuer.campaign('launch').inspect()).toMatchObject({ total: 1_500 });
   });
 });
 
@@ -301,10 +314,10 @@ test.each([
   ['text', () => createReadStream(file, 'utf8')],
 ])('a Node stream of %s is refused, and closed', async (_, stream) => {
   const issuer = issuerOn(redis);
-  await issuer.openCampaign(pool('launch'));
+  await openNamed(issuer, pool('launch'));
   for (const call of [
-    (codes: CodeSource) => issuer.loadCodes('launch', codes),
-    (codes: CodeSource) => issuer.rebuild(pool('launch'), { codes }),
+    (codes: CodeSource) => issuer.campaign('launch').loadCodes(codes),
+    (codes: CodeSource) => rebuildNamed(issuer, pool('launch'), { codes }),
   ]) {
     const source = stream();
     await expect(call(source as CodeSource)).rejects.toMatchObject({
@@ -314,24 +327,24 @@ test.each([
     await turn();
     expect(source.destroyed).toBe(true);
   }
-  expect(await issuer.inspect('launch')).toMatchObject({ total: 0, ready: true });
+  expect(await issuer.campaign('launch').inspect()).toMatchObject({ total: 0, ready: true });
 });
 
 test('readline that spoke before the call is refused, because its first lines are lost', async () => {
   const issuer = issuerOn(redis);
-  await issuer.openCampaign(pool('launch'));
+  await openNamed(issuer, pool('launch'));
   for (const event of ['data', 'close']) {
     const input = createReadStream(file);
     const codes = createInterface({ input });
     await once(input, event);
-    await expect(issuer.loadCodes('launch', codes)).rejects.toMatchObject({
+    await expect(issuer.campaign('launch').loadCodes(codes)).rejects.toMatchObject({
       code: 'INVALID_ARGUMENT',
       message: expect.stringContaining('before this call'),
     });
     codes.close();
     input.destroy();
   }
-  expect(await issuer.inspect('launch')).toMatchObject({ total: 0 });
+  expect(await issuer.campaign('launch').inspect()).toMatchObject({ total: 0 });
 });
 
 test.each<[string, () => Promise<CodeSource>]>([
@@ -355,24 +368,24 @@ test.each<[string, () => Promise<CodeSource>]>([
   ],
 ])('%s that was read from before is refused, because its first codes are lost', async (_, begun) => {
   const issuer = issuerOn(redis);
-  await issuer.openCampaign(pool('launch'));
+  await openNamed(issuer, pool('launch'));
   for (const call of [
-    (codes: CodeSource) => issuer.loadCodes('launch', codes),
-    (codes: CodeSource) => issuer.rebuild(pool('launch'), { codes }),
+    (codes: CodeSource) => issuer.campaign('launch').loadCodes(codes),
+    (codes: CodeSource) => rebuildNamed(issuer, pool('launch'), { codes }),
   ]) {
     await expect(call(await begun())).rejects.toMatchObject({
       code: 'INVALID_ARGUMENT',
       message: expect.stringContaining('before this call'),
     });
   }
-  expect(await issuer.inspect('launch')).toMatchObject({ total: 0, ready: true });
+  expect(await issuer.campaign('launch').inspect()).toMatchObject({ total: 0, ready: true });
 });
 
 test('a list that is changed while it is loaded is loaded as it was', async () => {
   const issuer = issuerOn(redis);
-  await issuer.openCampaign(pool('launch'));
+  await openNamed(issuer, pool('launch'));
   const list = [...CODES];
-  const loading = issuer.loadCodes('launch', list);
+  const loading = issuer.campaign('launch').loadCodes(list);
   list.length = 0;
   expect(await loading).toMatchObject({ loaded: COUNT });
 });
@@ -382,12 +395,12 @@ test('progress that is told to an async function which rejects harms nobody', as
   const onProgress = async () => {
     throw new Error('the progress bar is gone');
   };
-  await issuer.openCampaign(pool('launch'));
-  expect(await issuer.loadCodes('launch', ['A', 'B'], { onProgress })).toMatchObject({ loaded: 2 });
-  await issuer.issue({ campaignId: 'launch', userId: 'ann' });
+  await openNamed(issuer, pool('launch'));
+  expect(await issuer.campaign('launch').loadCodes(['A', 'B'], { onProgress })).toMatchObject({ loaded: 2 });
+  await issuer.campaign('launch').issue({ userId: 'ann' });
   await issuer.idle();
-  expect((await issuer.reconcile('launch', { onProgress })).findings).toEqual([]);
-  await issuer.rebuild(pool('launch'), { codes: ['B'], onProgress });
+  expect((await issuer.campaign('launch').reconcile({ onProgress })).findings).toEqual([]);
+  await rebuildNamed(issuer, pool('launch'), { codes: ['B'], onProgress });
   await turn();
 });
 
@@ -396,10 +409,10 @@ test('a function of progress that throws ends a rebuild and a comparison too', a
   const onProgress = () => {
     throw new Error('no screen');
   };
-  await issuer.openCampaign(pool('launch'));
-  await issuer.loadCodes('launch', ['A', 'B']);
-  await issuer.issue({ campaignId: 'launch', userId: 'ann' });
+  await openNamed(issuer, pool('launch'));
+  await issuer.campaign('launch').loadCodes(['A', 'B']);
+  await issuer.campaign('launch').issue({ userId: 'ann' });
   await issuer.idle();
-  await expect(issuer.reconcile('launch', { onProgress })).rejects.toThrow('no screen');
-  await expect(issuer.rebuild(pool('launch'), { codes: ['B'], onProgress })).rejects.toThrow('no screen');
+  await expect(issuer.campaign('launch').reconcile({ onProgress })).rejects.toThrow('no screen');
+  await expect(rebuildNamed(issuer, pool('launch'), { codes: ['B'], onProgress })).rejects.toThrow('no screen');
 });

@@ -2,7 +2,6 @@ import { inspect } from 'node:util';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import {
-  type CampaignDefinition,
   type CouponEvent,
   CouponIssuer,
   CouponIssuerError,
@@ -12,6 +11,7 @@ import {
   RedisError,
 } from '../../src/index.js';
 import { dump, fails, loadScripts, ScriptedPersistence } from '../support/scenes/campaigns.js';
+import { type NamedDefinition, openNamed } from '../support/scenes/named.js';
 import { RedisServer } from '../support/servers/redis-server.js';
 
 const ID = 'launch';
@@ -66,11 +66,11 @@ describe('bad input is refused before any I/O', () => {
   test.each(HOSTILE_TEXTS)('a user id, request id or code that is %s', async (name, text) => {
     const userId = text as string;
     for (const call of [
-      issuer.issue({ campaignId: ID, userId }),
-      issuer.status({ campaignId: ID, userId }),
-      ...(name === 'undefined' ? [] : [issuer.issue({ campaignId: ID, userId: 'ann', requestId: userId })]),
-      issuer.loadCodes(ID, ['good', userId]),
-      issuer.replaceCode({ campaignId: ID, code: 'good', replacement: userId }),
+      issuer.campaign(ID).issue({ userId }),
+      issuer.campaign(ID).userStatus({ userId }),
+      ...(name === 'undefined' ? [] : [issuer.campaign(ID).issue({ userId: 'ann', requestId: userId })]),
+      issuer.campaign(ID).loadCodes(['good', userId]),
+      issuer.campaign(ID).replaceCode({ code: 'good', replacement: userId }),
     ]) {
       expect(await caught(call)).toMatchObject({ code: 'INVALID_ARGUMENT' });
     }
@@ -80,8 +80,8 @@ describe('bad input is refused before any I/O', () => {
     'the campaign id or prefix %j',
     async (name) => {
       const id = name as string;
-      expect(await caught(issuer.issue({ campaignId: id, userId: 'ann' }))).toMatchObject({ code: 'INVALID_ARGUMENT' });
-      const opened = issuer.openCampaign({ id, stock: { kind: 'unlimited' } });
+      expect(await caught(issuer.campaign(id).issue({ userId: 'ann' }))).toMatchObject({ code: 'INVALID_ARGUMENT' });
+      const opened = issuer.campaign(id).open({ stock: { kind: 'unlimited' } });
       expect(await caught(opened)).toMatchObject({ code: 'INVALID_ARGUMENT' });
       expect(() => new CouponIssuer({ redis: untouchable, prefix: id })).toThrow(
         expect.objectContaining({ code: 'INVALID_ARGUMENT' }),
@@ -90,8 +90,8 @@ describe('bad input is refused before any I/O', () => {
   );
 
   test.each([-1, 1.5, 2 ** 53, Number.NaN, Number.POSITIVE_INFINITY, '10', null])('the total %j', async (total) => {
-    const definition = { id: ID, stock: { kind: 'counted', total } } as CampaignDefinition;
-    expect(await caught(issuer.openCampaign(definition))).toMatchObject({ code: 'INVALID_ARGUMENT' });
+    const definition = { id: ID, stock: { kind: 'counted', total } } as NamedDefinition;
+    expect(await caught(openNamed(issuer, definition))).toMatchObject({ code: 'INVALID_ARGUMENT' });
   });
 
   test.each([
@@ -106,15 +106,17 @@ describe('bad input is refused before any I/O', () => {
     { stock: { kind: 'codes', total: 5 } },
     { stock: null },
   ])('the definition with %j', async (part) => {
-    const definition = { id: ID, stock: { kind: 'counted', total: 5 }, ...part } as CampaignDefinition;
-    expect(await caught(issuer.openCampaign(definition))).toMatchObject({ code: 'INVALID_ARGUMENT' });
+    const definition = { id: ID, stock: { kind: 'counted', total: 5 }, ...part } as NamedDefinition;
+    expect(await caught(openNamed(issuer, definition))).toMatchObject({ code: 'INVALID_ARGUMENT' });
   });
 
   test.each(['no', {}, 7, null])('the signal %j', async (signal) => {
     const bad = signal as unknown as AbortSignal;
-    const call = issuer.issue({ campaignId: ID, userId: 'ann', signal: bad });
+    const call = issuer.campaign(ID).issue({ userId: 'ann', signal: bad });
     expect(await caught(call)).toMatchObject({ code: 'INVALID_ARGUMENT' });
-    expect(await caught(issuer.loadCodes(ID, [], { signal: bad }))).toMatchObject({ code: 'INVALID_ARGUMENT' });
+    expect(await caught(issuer.campaign(ID).loadCodes([], { signal: bad }))).toMatchObject({
+      code: 'INVALID_ARGUMENT',
+    });
   });
 
   test('a client with a keyPrefix', () => {
@@ -123,13 +125,15 @@ describe('bad input is refused before any I/O', () => {
   });
 
   test('an unknown campaign is not a state that got lost', async () => {
-    expect(await caught(issuerWith().issue({ campaignId: 'nobody', userId: 'ann' }))).toMatchObject({
+    expect(await caught(issuerWith().campaign('nobody').issue({ userId: 'ann' }))).toMatchObject({
       code: 'UNKNOWN_CAMPAIGN',
     });
     expect(await redis.dbsize()).toBe(0);
-    await issuerWith().openCampaign({ id: ID, stock: { kind: 'unlimited' } });
+    await issuerWith()
+      .campaign(ID)
+      .open({ stock: { kind: 'unlimited' } });
     await redis.unlink(`{coupon:${ID}}:campaign`);
-    expect(await issuerWith().issue({ campaignId: ID, userId: 'ann' })).toEqual({
+    expect(await issuerWith().campaign(ID).issue({ userId: 'ann' })).toEqual({
       status: 'not_ready',
       reason: 'missing',
     });
@@ -139,11 +143,11 @@ describe('bad input is refused before any I/O', () => {
 describe('a script that Redis refuses is a RedisError, and nothing is written', () => {
   async function refused(prepare: () => Promise<unknown>, undo: () => Promise<unknown>): Promise<CouponIssuerError> {
     const issuer = issuerWith();
-    await issuer.openCampaign({ id: ID, stock: { kind: 'codes' } });
-    await issuer.loadCodes(ID, [CODE, 'B']);
+    await issuer.campaign(ID).open({ stock: { kind: 'codes' } });
+    await issuer.campaign(ID).loadCodes([CODE, 'B']);
     await prepare();
     const before = await dump(redis);
-    const error = await caught(issuer.issue({ campaignId: ID, userId: 'ann' }));
+    const error = await caught(issuer.campaign(ID).issue({ userId: 'ann' }));
     expect(await dump(redis)).toEqual(before);
     expect(persistence.saves).toEqual([]);
     await undo();
@@ -191,14 +195,14 @@ describe('a script that Redis refuses is a RedisError, and nothing is written', 
 
   test('because it cannot be reached, with a client that does not queue', async () => {
     const away = server.client({ enableOfflineQueue: false, lazyConnect: true });
-    const error = await caught(new CouponIssuer({ redis: away }).issue({ campaignId: ID, userId: 'ann' }));
+    const error = await caught(new CouponIssuer({ redis: away }).campaign(ID).issue({ userId: 'ann' }));
     expect(error).toMatchObject({ code: 'REDIS', outcome: 'not_applied' });
   });
 
   test('after a time in which it did not answer: the outcome is unknown', async () => {
     const silent = { evalsha: () => new Promise(() => {}), eval: () => new Promise(() => {}) };
     const error = await caught(
-      new CouponIssuer({ redis: silent, timeoutMs: 10 }).issue({ campaignId: ID, userId: 'ann' }),
+      new CouponIssuer({ redis: silent, timeoutMs: 10 }).campaign(ID).issue({ userId: 'ann' }),
     );
     expect(error).toBeInstanceOf(RedisError);
     expect(error).toMatchObject({ outcome: 'unknown' });
@@ -238,9 +242,9 @@ describe('no secret leaves through an error or an event', () => {
     const issuer = issuerWith({ ...options, onEvent: (event) => void events.push(event) });
     let told: unknown;
     try {
-      await issuer.openCampaign({ id: ID, stock: { kind: 'codes' } });
-      await issuer.loadCodes(ID, [CODE]);
-      told = await issuer.issue({ campaignId: ID, userId: 'ann' });
+      await issuer.campaign(ID).open({ stock: { kind: 'codes' } });
+      await issuer.campaign(ID).loadCodes([CODE]);
+      told = await issuer.campaign(ID).issue({ userId: 'ann' });
     } catch (error) {
       expect(error).toBeInstanceOf(CouponIssuerError);
       told = [error, (error as Error).cause, (error as Error).stack];
@@ -251,7 +255,9 @@ describe('no secret leaves through an error or an event', () => {
   });
 
   test('a Redis client that throws what it was given', async () => {
-    await issuerWith().openCampaign({ id: ID, stock: { kind: 'codes' } });
+    await issuerWith()
+      .campaign(ID)
+      .open({ stock: { kind: 'codes' } });
     const broken = {
       evalsha: (sha1: string, count: number, ...args: string[]) =>
         args.includes(CODE)
@@ -261,18 +267,18 @@ describe('no secret leaves through an error or an event', () => {
       options: { password: 'hunter2' },
     };
     const issuer = issuerWith({ redis: broken });
-    const error = await caught(issuer.replaceCode({ campaignId: ID, code: CODE, replacement: 'x' }));
+    const error = await caught(issuer.campaign(ID).replaceCode({ code: CODE, replacement: 'x' }));
     expect(error).toMatchObject({ code: 'REDIS', outcome: 'unknown' });
     expect(leaks([error, error.cause, issuer])).toEqual([]);
   });
 
   test('a bad code in a list is named by its place', async () => {
     const issuer = issuerWith();
-    await issuer.openCampaign({ id: ID, stock: { kind: 'codes' } });
-    const error = await caught(issuer.loadCodes(ID, ['good', `${CODE}\0`]));
+    await issuer.campaign(ID).open({ stock: { kind: 'codes' } });
+    const error = await caught(issuer.campaign(ID).loadCodes(['good', `${CODE}\0`]));
     expect(error.message).toContain('code 2 of the list');
     expect(leaks(error)).toEqual([]);
-    expect(await issuer.inspect(ID)).toMatchObject({ total: 0 });
+    expect(await issuer.campaign(ID).inspect()).toMatchObject({ total: 0 });
   });
 });
 
@@ -285,17 +291,17 @@ test('SCRIPT FLUSH between any two calls: everything works', async () => {
     eval: (source: string, count: number, ...args: string[]) => redis.eval(source, count, ...args),
   };
   const issuer = issuerWith({ redis: forgetful });
-  await issuer.openCampaign({ id: ID, stock: { kind: 'codes' }, perUser: 2 });
-  await issuer.loadCodes(ID, ['A', 'B', 'C']);
-  expect(await issuer.replaceCode({ campaignId: ID, code: 'B', replacement: 'b' })).toEqual({ status: 'replaced' });
-  expect(await issuer.issue({ campaignId: ID, userId: 'ann' })).toMatchObject({ status: 'issued' });
+  await issuer.campaign(ID).open({ stock: { kind: 'codes' }, perUser: 2 });
+  await issuer.campaign(ID).loadCodes(['A', 'B', 'C']);
+  expect(await issuer.campaign(ID).replaceCode({ code: 'B', replacement: 'b' })).toEqual({ status: 'replaced' });
+  expect(await issuer.campaign(ID).issue({ userId: 'ann' })).toMatchObject({ status: 'issued' });
   persistence.next(fails(new NotSavedError('no')));
-  await expect(issuer.issue({ campaignId: ID, userId: 'ann' })).rejects.toMatchObject({ code: 'NOT_ISSUED' });
-  await issuer.pause(ID);
-  await issuer.resume(ID);
-  expect(await issuer.issue({ campaignId: ID, userId: 'ann' })).toMatchObject({ issuance: { code: 'b' } });
+  await expect(issuer.campaign(ID).issue({ userId: 'ann' })).rejects.toMatchObject({ code: 'NOT_ISSUED' });
+  await issuer.campaign(ID).pause();
+  await issuer.campaign(ID).resume();
+  expect(await issuer.campaign(ID).issue({ userId: 'ann' })).toMatchObject({ issuance: { code: 'b' } });
   await issuer.idle();
   expect(await issuer.settle()).toEqual({ settled: 0, pending: 0, failed: 0 });
-  await issuer.closeCampaign({ id: ID });
-  expect(await issuer.status({ campaignId: ID, userId: 'ann' })).toMatchObject({ status: 'issued' });
+  await issuer.campaign(ID).closeForGood();
+  expect(await issuer.campaign(ID).userStatus({ userId: 'ann' })).toMatchObject({ status: 'issued' });
 });

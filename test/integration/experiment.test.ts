@@ -44,16 +44,16 @@ test.each(Object.entries(clients))(
         if (event.type === 'exhausted') exhausted.push(event.campaignId);
       },
     });
-    await issuer.openCampaign({ id: campaignId, stock: { kind: 'codes' } });
-    await issuer.loadCodes(campaignId, generateCodes({ count: TOTAL }));
-    const results = await Promise.all(users().map((userId) => issuer.issue({ campaignId, userId })));
+    await issuer.campaign(campaignId).open({ stock: { kind: 'codes' } });
+    await issuer.campaign(campaignId).loadCodes(generateCodes({ count: TOTAL }));
+    const results = await Promise.all(users().map((userId) => issuer.campaign(campaignId).issue({ userId })));
     await issuer.idle();
     expect(countByStatus(results)).toEqual({ issued: TOTAL, sold_out: BUYERS - TOTAL });
     expect(exhausted).toEqual([campaignId]);
-    expect(await issuer.inspect(campaignId)).toMatchObject({ available: 0, reserved: 0, issued: TOTAL });
+    expect(await issuer.campaign(campaignId).inspect()).toMatchObject({ available: 0, reserved: 0, issued: TOTAL });
     expect(await issuer.settle()).toEqual({ settled: 0, pending: 0, failed: 0 });
     const rows = await rowsOf(database, campaignId);
-    expect(await issuer.status({ campaignId, userId: rows[0]!.userId })).toMatchObject({
+    expect(await issuer.campaign(campaignId).userStatus({ userId: rows[0]!.userId })).toMatchObject({
       issuances: [{ code: rows[0]!.code }],
     });
     await checkInvariants({ redis: server.client(), campaignId, rows, settled: true });
@@ -88,8 +88,8 @@ async function experiment(redis: ReturnType<RedisServer['client']>, seed: number
       }
     },
   });
-  await issuer.openCampaign({ id: campaignId, stock: { kind: 'codes' } });
-  await issuer.loadCodes(campaignId, generateCodes({ count: TOTAL }));
+  await issuer.campaign(campaignId).open({ stock: { kind: 'codes' } });
+  await issuer.campaign(campaignId).loadCodes(generateCodes({ count: TOTAL }));
 
   const told = new Map<string, IssueResult>();
   let asking = users();
@@ -98,7 +98,7 @@ async function experiment(redis: ReturnType<RedisServer['client']>, seed: number
     await Promise.all(
       asking.map(async (userId) => {
         try {
-          const result = await issuer.issue({ campaignId, userId, requestId: `buyer-${userId}` });
+          const result = await issuer.campaign(campaignId).issue({ userId, requestId: `buyer-${userId}` });
           told.set(userId, result);
           if (result.status === 'accepted') again.push(userId);
         } catch (error) {
@@ -111,18 +111,22 @@ async function experiment(redis: ReturnType<RedisServer['client']>, seed: number
   }
   // Some were told sold_out while units were on their way back: those units are there for whoever asks now.
   for (const [userId, result] of told) {
-    if ((await issuer.inspect(campaignId)).available === 0) break;
+    if ((await issuer.campaign(campaignId).inspect()).available === 0) break;
     if (result.status !== 'sold_out') continue;
     for (let attempt = 0; attempt < 50; attempt++) {
-      const late = await issuer.issue({ campaignId, userId, requestId: 'late' }).catch((error: unknown) => {
-        if (error instanceof NotIssuedError) return null;
-        throw error;
-      });
+      const late = await issuer
+        .campaign(campaignId)
+        .issue({ userId, requestId: 'late' })
+        .catch((error: unknown) => {
+          if (error instanceof NotIssuedError) return null;
+          throw error;
+        });
       if (late) told.set(userId, late);
       if (late?.status === 'issued') break;
     }
   }
-  for (let pass = 0; pass < 50 && (await expireLeases(redis, campaignId)) > 0; pass++) await issuer.settle(campaignId);
+  for (let pass = 0; pass < 50 && (await expireLeases(redis, campaignId)) > 0; pass++)
+    await issuer.campaign(campaignId).settle();
   await issuer.idle();
 
   const rows = await rowsOf(database, campaignId);
@@ -135,7 +139,11 @@ async function experiment(redis: ReturnType<RedisServer['client']>, seed: number
     0,
   );
   expect(countByStatus([...told.values()]).sold_out, context).toBe(BUYERS - TOTAL);
-  expect(await issuer.inspect(campaignId), context).toMatchObject({ available: 0, reserved: 0, issued: TOTAL });
+  expect(await issuer.campaign(campaignId).inspect(), context).toMatchObject({
+    available: 0,
+    reserved: 0,
+    issued: TOTAL,
+  });
   const byUser = new Map(rows.map((row) => [row.userId, row]));
   for (const [userId, result] of told) {
     if (result.status !== 'issued') continue;

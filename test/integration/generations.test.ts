@@ -1,10 +1,11 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { type CampaignDefinition, CouponIssuer, MemoryPersistence } from '../../src/index.js';
+import { CouponIssuer, MemoryPersistence } from '../../src/index.js';
+import { type NamedDefinition, openNamed, rebuildNamed } from '../support/scenes/named.js';
 import { RedisServer } from '../support/servers/redis-server.js';
 
 const ID = 'launch';
-const DEFINITION: CampaignDefinition = { id: ID, stock: { kind: 'counted', total: 5 } };
+const DEFINITION: NamedDefinition = { id: ID, stock: { kind: 'counted', total: 5 } };
 let server: RedisServer;
 let redis: Redis;
 let issuer: CouponIssuer;
@@ -20,30 +21,30 @@ beforeEach(async () => {
   const persistence = new MemoryPersistence();
   issuer = new CouponIssuer({ redis, persistence });
   other = new CouponIssuer({ redis, persistence });
-  await issuer.openCampaign(DEFINITION);
+  await openNamed(issuer, DEFINITION);
 });
 
-const issueTo = (userId: string, by: CouponIssuer) => by.issue({ campaignId: ID, userId });
+const issueTo = (userId: string, by: CouponIssuer) => by.campaign(ID).issue({ userId });
 
 test('a process that saw a rebuild is refused by the state of before it, and changes nothing there', async () => {
   const names = await redis.keys('*');
   const before = await Promise.all(names.map(async (name) => [name, await redis.dumpBuffer(name)] as const));
-  await issuer.rebuild(DEFINITION);
+  await rebuildNamed(issuer, DEFINITION);
   expect(await issueTo('ann', issuer)).toMatchObject({ status: 'issued' });
   await issuer.idle();
   await redis.flushall();
   for (const [name, value] of before) await redis.restore(name, 0, value);
   expect(await issueTo('bob', issuer)).toEqual({ status: 'not_ready', reason: 'rolled_back' });
-  await expect(issuer.settle(ID)).rejects.toMatchObject({ code: 'NOT_READY', reason: 'rolled_back' });
-  expect(await other.inspect(ID)).toMatchObject({ available: 5, reserved: 0, issued: 0 });
+  await expect(issuer.campaign(ID).settle()).rejects.toMatchObject({ code: 'NOT_READY', reason: 'rolled_back' });
+  expect(await other.campaign(ID).inspect()).toMatchObject({ available: 5, reserved: 0, issued: 0 });
 });
 
 test('a campaign that is opened again after a purge is served by a process that saw it rebuilt before', async () => {
-  await issuer.rebuild(DEFINITION);
+  await rebuildNamed(issuer, DEFINITION);
   expect(await issueTo('ann', other)).toMatchObject({ status: 'issued' });
   await other.idle();
-  await issuer.closeCampaign({ id: ID });
-  await issuer.purge(ID);
-  await issuer.openCampaign(DEFINITION, { isNew: true });
+  await issuer.campaign(ID).closeForGood();
+  await issuer.campaign(ID).purge();
+  await openNamed(issuer, DEFINITION, { skipRowCheck: true });
   expect(await issueTo('bob', other)).toMatchObject({ status: 'issued' });
 });

@@ -66,13 +66,16 @@ class Gate implements PersistenceAdapter {
 async function issuerOf(ids: readonly string[], options: Partial<CouponIssuerOptions>): Promise<CouponIssuer> {
   const issuer = new CouponIssuer({ redis, ...options });
   issuers.push(issuer);
-  for (const id of ids) await issuer.openCampaign({ id, stock: { kind: 'unlimited' } });
+  for (const id of ids) await issuer.campaign(id).open({ stock: { kind: 'unlimited' } });
   return issuer;
 }
 
 const named = (count: number) => Array.from({ length: count }, () => `isolated-${++campaigns}`);
 const statusOf = (issuer: CouponIssuer, campaignId: string, user: number | string) =>
-  issuer.issue({ campaignId, userId: `user-${user}` }).then(({ status }) => status);
+  issuer
+    .campaign(campaignId)
+    .issue({ userId: `user-${user}` })
+    .then(({ status }) => status);
 
 test('4,000 calls over 200 campaigns are saved by few saves, which the campaigns share', async () => {
   const ids = named(200);
@@ -108,7 +111,7 @@ test('while saves of a campaign hang, the others are issued as before; once they
   const after = persistence.saves.slice(before);
   expect(after.flatMap((ids) => [...ids]).toSorted()).toEqual([sick, well].toSorted());
   await issuer.idle();
-  expect(await issuer.inspect(well)).toMatchObject({ issued: 52, reserved: 0 });
+  expect(await issuer.campaign(well).inspect()).toMatchObject({ issued: 52, reserved: 0 });
 });
 
 test('while a lock lets each statement of one campaign fail, the others are issued', async () => {
@@ -164,7 +167,7 @@ test('a worker whose settling of one campaign hangs goes on with the others', as
   const persistence = new Gate();
   const issuer = await issuerOf([], { persistence });
   for (const id of [sick, well]) {
-    await issuer.openCampaign({ id, stock: { kind: 'unlimited' }, saveMode: 'write-behind' });
+    await issuer.campaign(id).open({ stock: { kind: 'unlimited' }, saveMode: 'write-behind' });
   }
   persistence.held.add(sick);
   expect(await statusOf(issuer, sick, 0)).toBe('accepted');
@@ -174,7 +177,7 @@ test('a worker whose settling of one campaign hangs goes on with the others', as
   const issued: number[] = [];
   for (const user of [1, 2, 3]) {
     expect(await statusOf(issuer, well, user)).toBe('accepted');
-    const isSettled = async () => (await issuer.inspect(well)).reserved === 0;
+    const isSettled = async () => (await issuer.campaign(well).inspect()).reserved === 0;
     if (await until(isSettled, 8_000).catch(() => 'hangs')) break;
     issued.push(user);
   }
@@ -182,6 +185,6 @@ test('a worker whose settling of one campaign hangs goes on with the others', as
   expect(persistence.waiting).toBe(1);
   persistence.letGo();
   await worker.stop();
-  await issuer.settle(sick);
-  expect(await issuer.inspect(sick)).toMatchObject({ reserved: 0, issued: 1 });
+  await issuer.campaign(sick).settle();
+  expect(await issuer.campaign(sick).inspect()).toMatchObject({ reserved: 0, issued: 1 });
 });

@@ -1,10 +1,11 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type CampaignDefinition, CouponIssuer, type Issuance, MemoryPersistence } from '../../src/index.js';
+import { CouponIssuer, type Issuance, MemoryPersistence } from '../../src/index.js';
+import { type NamedDefinition, openNamed, rebuildNamed } from '../support/scenes/named.js';
 import { RedisServer } from '../support/servers/redis-server.js';
 
 const ID = 'launch';
-const DEFINITION: CampaignDefinition = { id: ID, stock: { kind: 'counted', total: 5 } };
+const DEFINITION: NamedDefinition = { id: ID, stock: { kind: 'counted', total: 5 } };
 let server: RedisServer;
 let redis: Redis;
 beforeAll(async () => {
@@ -29,8 +30,8 @@ test.each<[string, (rows: readonly Issuance[]) => readonly Issuance[]]>([
   await redis.flushall();
   const memory = new MemoryPersistence();
   const issuer = new CouponIssuer({ redis, persistence: memory });
-  await issuer.openCampaign(DEFINITION);
-  for (const userId of ['ann', 'bob', 'cyd']) await issuer.issue({ campaignId: ID, userId });
+  await openNamed(issuer, DEFINITION);
+  for (const userId of ['ann', 'bob', 'cyd']) await issuer.campaign(ID).issue({ userId });
   await issuer.idle();
   const persistence = {
     save: (issuances: readonly Issuance[]) => memory.save(issuances),
@@ -38,7 +39,7 @@ test.each<[string, (rows: readonly Issuance[]) => readonly Issuance[]]>([
       disturb(await memory.list(id, options)),
   };
   const operator = new CouponIssuer({ redis, persistence });
-  await expect(operator.rebuild(DEFINITION)).rejects.toMatchObject({ code: 'HOOK' });
-  expect(await issuer.issue({ campaignId: ID, userId: 'dan' })).toEqual({ status: 'not_ready', reason: 'rebuilding' });
-  expect(await issuer.rebuild(DEFINITION)).toMatchObject({ rows: 3, campaign: { issued: 3, available: 2 } });
+  await expect(rebuildNamed(operator, DEFINITION)).rejects.toMatchObject({ code: 'HOOK' });
+  expect(await issuer.campaign(ID).issue({ userId: 'dan' })).toEqual({ status: 'not_ready', reason: 'rebuilding' });
+  expect(await rebuildNamed(issuer, DEFINITION)).toMatchObject({ rows: 3, campaign: { issued: 3, available: 2 } });
 });

@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CouponIssuer, MemoryPersistence, type RedisClient } from '../../src/index.js';
 import { dump } from '../support/scenes/campaigns.js';
+import { openNamed, rebuildNamed } from '../support/scenes/named.js';
 import { CountingClient } from '../support/servers/counting-client.js';
 import { RedisServer } from '../support/servers/redis-server.js';
 
@@ -22,12 +23,12 @@ beforeEach(async () => {
   await redis.flushall();
   persistence = new MemoryPersistence();
   issuer = issuerOn(redis);
-  await issuer.openCampaign(pool);
+  await openNamed(issuer, pool);
 });
 
 const issuerOn = (client: RedisClient) => new CouponIssuer({ redis: client, persistence });
 const inPool = async () => (await redis.lrange('{coupon:launch}:pool', 0, -1)).map((unit) => unit.replace(/^\d+:/, ''));
-const load = (list: Iterable<string>, loadId = 'june') => issuer.loadCodes('launch', list, { loadId });
+const load = (list: Iterable<string>, loadId = 'june') => issuer.campaign('launch').loadCodes(list, { loadId });
 
 function* cutOff(list: readonly string[]) {
   yield* list;
@@ -64,7 +65,7 @@ describe('another list under the name of a load', () => {
   test('is refused at the same time too, and the pool is of one list alone', async () => {
     const lists = ['a', 'b', 'c'].map((name) => codes(1_700, name));
     const ended = await Promise.allSettled(
-      lists.map((list) => issuerOn(redis).loadCodes('launch', list, { loadId: 'june' })),
+      lists.map((list) => issuerOn(redis).campaign('launch').loadCodes(list, { loadId: 'june' })),
     );
     const winner = ended.findIndex(({ status }) => status === 'fulfilled');
     expect(
@@ -99,7 +100,8 @@ describe('the same list under the name of its load', () => {
     const results = await Promise.all(
       Array.from({ length: 4 }, (_, i) =>
         issuerOn(redis)
-          .loadCodes('launch', list.slice(0, 2_300 - 300 * i), { loadId: 'june' })
+          .campaign('launch')
+          .loadCodes(list.slice(0, 2_300 - 300 * i), { loadId: 'june' })
           .catch((error) => error),
       ),
     );
@@ -120,7 +122,7 @@ describe('the same list under the name of its load', () => {
       eval: (...args: [string, number, ...string[]]) => redis.eval(...args),
     };
     await load(['warm']);
-    const result = await issuerOn(twice).loadCodes('launch', list, { loadId: 'twice' });
+    const result = await issuerOn(twice).campaign('launch').loadCodes(list, { loadId: 'twice' });
     expect(result).toEqual({
       ...{ read: 706, loaded: 704, duplicates: 2, firstDuplicates: [5, 706], total: 705, resumedAt: 0 },
     });
@@ -132,7 +134,9 @@ test('the places of duplicates are those in the source, the first 20 of them, ov
   await load([...list.slice(0, 3), ...list.slice(690, 700), ...list.slice(1_200)], 'before');
   await expect(load(cutOff(list.slice(0, 650)), 'june')).rejects.toThrow('cut off');
   const progress: { read: number; firstDuplicates: readonly number[] }[] = [];
-  const result = await issuer.loadCodes('launch', list, { loadId: 'june', onProgress: (told) => progress.push(told) });
+  const result = await issuer
+    .campaign('launch')
+    .loadCodes(list, { loadId: 'june', onProgress: (told) => progress.push(told) });
   const firstDuplicates = [
     ...Array.from({ length: 10 }, (_, i) => 691 + i),
     ...Array.from({ length: 10 }, (_, i) => 1_201 + i),
@@ -146,11 +150,13 @@ test('a long list takes larger chunks, and an interrupted one goes on within the
   const list = codes(23_400);
   const counting = new CountingClient(redis);
   await expect(
-    issuerOn(counting).loadCodes('launch', cutOff(list.slice(0, 11_700)), { loadId: 'long' }),
+    issuerOn(counting)
+      .campaign('launch')
+      .loadCodes(cutOff(list.slice(0, 11_700)), { loadId: 'long' }),
   ).rejects.toThrow();
-  expect(await issuer.inspect('launch')).toMatchObject({ total: 11_000 });
+  expect(await issuer.campaign('launch').inspect()).toMatchObject({ total: 11_000 });
   counting.sent = 0;
-  expect(await issuerOn(counting).loadCodes('launch', list, { loadId: 'long' })).toMatchObject({
+  expect(await issuerOn(counting).campaign('launch').loadCodes(list, { loadId: 'long' })).toMatchObject({
     loaded: 12_400,
     resumedAt: 11_000,
   });
@@ -169,49 +175,52 @@ describe('a bad code', () => {
   test.each(BAD)('%j is refused by its place before anything is written, or taken as it is', async (bad) => {
     const before = await dump(redis);
     for (const list of [['good', bad], new Set(['good', bad])]) {
-      const error = await issuer.loadCodes('launch', list).catch((reason) => reason);
+      const error = await issuer
+        .campaign('launch')
+        .loadCodes(list)
+        .catch((reason) => reason);
       expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', message: expect.stringContaining('code 2 of the list') });
       expect(JSON.stringify([error, error.message])).not.toContain('AAA');
     }
     expect(await dump(redis)).toEqual(before);
-    expect(await issuer.loadCodes('launch', ['good', bad], { asTheyAre: true })).toMatchObject({ loaded: 2 });
+    expect(await issuer.campaign('launch').loadCodes(['good', bad], { asTheyAre: true })).toMatchObject({ loaded: 2 });
     expect(await inPool()).toEqual(['good', bad]);
   });
 
   test.each(BAD)('%j is cured by replaceCode, which takes it as it is, and gives out no other bad one', async (bad) => {
-    await issuer.loadCodes('launch', [bad], { asTheyAre: true });
+    await issuer.campaign('launch').loadCodes([bad], { asTheyAre: true });
     const replace = (replacement: string, asTheyAre?: boolean) =>
-      issuer.replaceCode({ campaignId: 'launch', code: bad, replacement, asTheyAre });
+      issuer.campaign('launch').replaceCode({ code: bad, replacement, asTheyAre });
     await expect(replace(`${bad}x\n`)).rejects.toMatchObject({
       code: 'INVALID_ARGUMENT',
       message: expect.stringContaining('replacement'),
     });
     expect(await replace('CURED')).toEqual({ status: 'replaced' });
     expect(await inPool()).toEqual(['CURED']);
-    await issuer.replaceCode({ campaignId: 'launch', code: 'CURED', replacement: bad, asTheyAre: true });
+    await issuer.campaign('launch').replaceCode({ code: 'CURED', replacement: bad, asTheyAre: true });
     // It stays known, so it is not loaded again.
     expect(await inPool()).toEqual(['CURED']);
   });
 
   test.each(BAD)('%j that is a row, or was known, is part of a rebuild', async (bad) => {
-    await issuer.loadCodes('launch', [bad, `${bad}2`, 'good'], { asTheyAre: true });
-    expect(await issuer.issue({ campaignId: 'launch', userId: 'ann' })).toMatchObject({ issuance: { code: bad } });
+    await issuer.campaign('launch').loadCodes([bad, `${bad}2`, 'good'], { asTheyAre: true });
+    expect(await issuer.campaign('launch').issue({ userId: 'ann' })).toMatchObject({ issuance: { code: bad } });
     await issuer.idle();
-    const { campaign } = await issuer.rebuild(pool, { codes: [bad, `${bad}2`, 'good'] });
+    const { campaign } = await rebuildNamed(issuer, pool, { codes: [bad, `${bad}2`, 'good'] });
     expect(campaign).toMatchObject({ issued: 1, available: 2 });
     expect(await inPool()).toEqual([`${bad}2`, 'good']);
   });
 
   test('that neither the database nor Redis knows ends a rebuild by its place, and is taken as it is', async () => {
-    await issuer.loadCodes('launch', ['AAA', 'BBB']);
-    await issuer.issue({ campaignId: 'launch', userId: 'ann' });
+    await issuer.campaign('launch').loadCodes(['AAA', 'BBB']);
+    await issuer.campaign('launch').issue({ userId: 'ann' });
     await issuer.idle();
     await redis.flushall();
     // The list as Windows wrote it, split at the wrong place: the code of ann would be given out a second time.
-    const error = await issuer.rebuild(pool, { codes: ['AAA\r', 'BBB\r'] }).catch((reason) => reason);
+    const error = await rebuildNamed(issuer, pool, { codes: ['AAA\r', 'BBB\r'] }).catch((reason) => reason);
     expect(error).toMatchObject({ code: 'CAMPAIGN_CONFLICT', message: expect.stringContaining('code 1 of the list') });
-    expect(await issuer.issue({ campaignId: 'launch', userId: 'bob' })).toMatchObject({ status: 'not_ready' });
-    const { campaign } = await issuer.rebuild(pool, { codes: ['AAA', 'BBB', 'C\r'], asTheyAre: true });
+    expect(await issuer.campaign('launch').issue({ userId: 'bob' })).toMatchObject({ status: 'not_ready' });
+    const { campaign } = await rebuildNamed(issuer, pool, { codes: ['AAA', 'BBB', 'C\r'], asTheyAre: true });
     expect(campaign).toMatchObject({ issued: 1, available: 2 });
     expect(await inPool()).toEqual(['BBB', 'C\r']);
   });

@@ -53,20 +53,20 @@ const another = () => {
 };
 
 const counted = (saveMode?: 'write-behind') =>
-  issuer.openCampaign({ id: ID, stock: { kind: 'counted', total: 10 }, ...(saveMode ? { saveMode } : {}) });
+  issuer.campaign(ID).open({ stock: { kind: 'counted', total: 10 }, ...(saveMode ? { saveMode } : {}) });
 const pool = async () => {
-  await issuer.openCampaign({ id: ID, stock: { kind: 'codes' } });
-  await issuer.loadCodes(ID, CODES, { loadId: 'first' });
+  await issuer.campaign(ID).open({ stock: { kind: 'codes' } });
+  await issuer.campaign(ID).loadCodes(CODES, { loadId: 'first' });
 };
-const issueTo = (userId: string, by = issuer) => by.issue({ campaignId: ID, userId });
+const issueTo = (userId: string, by = issuer) => by.campaign(ID).issue({ userId });
 
 /** Ann was promised a coupon, and the database refuses her row for good. */
 const quarantined = async () => {
   await counted('write-behind');
   await issueTo('ann');
   persistence.next(fails(new NotSavedError('no such customer', { permanent: true })));
-  await issuer.settle(ID);
-  expect(await issuer.listQuarantined(ID)).toHaveLength(1);
+  await issuer.campaign(ID).settle();
+  expect(await issuer.campaign(ID).quarantine.list()).toHaveLength(1);
 };
 
 /** The database has a row of Ann, of which Redis and the process know nothing. */
@@ -87,42 +87,42 @@ interface Change {
 }
 
 const CHANGES: Record<string, Change> = {
-  'a load of codes': { prepare: pool, script: 'loadCodes', make: () => issuer.loadCodes(ID, ['DDD']) },
+  'a load of codes': { prepare: pool, script: 'loadCodes', make: () => issuer.campaign(ID).loadCodes(['DDD']) },
   'a load that found all its codes known': {
     prepare: pool,
     script: 'loadCodes',
-    make: () => issuer.loadCodes(ID, CODES, { loadId: 'again' }),
+    make: () => issuer.campaign(ID).loadCodes(CODES, { loadId: 'again' }),
   },
   'a code that was replaced': {
     prepare: pool,
     script: 'replaceCode',
     make: async () =>
-      expect(await issuer.replaceCode({ campaignId: ID, code: 'CCC', replacement: 'DDD' })).toEqual({
+      expect(await issuer.campaign(ID).replaceCode({ code: 'CCC', replacement: 'DDD' })).toEqual({
         status: 'replaced',
       }),
   },
   'a restock': {
     prepare: counted,
     script: 'restock',
-    make: () => issuer.restock({ id: ID, add: 5, requestId: 'more' }),
+    make: () => issuer.campaign(ID).restock({ add: 5, requestId: 'more' }),
   },
-  'a pause': { prepare: counted, script: 'setPaused', make: () => issuer.pause(ID) },
+  'a pause': { prepare: counted, script: 'setPaused', make: () => issuer.campaign(ID).pause() },
   'a resumption': {
     prepare: async () => {
       await counted();
-      await issuer.pause(ID);
+      await issuer.campaign(ID).pause();
     },
     script: 'setPaused',
-    make: () => issuer.resume(ID),
+    make: () => issuer.campaign(ID).resume(),
   },
-  'a close': { prepare: counted, script: 'closeCampaign', make: () => issuer.closeCampaign({ id: ID }) },
+  'a close': { prepare: counted, script: 'closeCampaign', make: () => issuer.campaign(ID).closeForGood() },
   'an earlier end of its keys': {
     prepare: async () => {
       await counted();
-      await issuer.closeCampaign({ id: ID });
+      await issuer.campaign(ID).closeForGood();
     },
     script: 'closeCampaign',
-    make: () => issuer.closeCampaign({ id: ID, retainMs: 3_600_000 }),
+    make: () => issuer.campaign(ID).closeForGood({ retainMs: 3_600_000 }),
   },
   'a unit that was given back': {
     prepare: counted,
@@ -135,12 +135,12 @@ const CHANGES: Record<string, Change> = {
   'a unit that was withdrawn': {
     prepare: quarantined,
     script: 'withdraw',
-    make: async () => expect(await issuer.withdrawQuarantined({ campaignId: ID })).toEqual({ withdrawn: 1 }),
+    make: async () => expect(await issuer.campaign(ID).quarantine.withdraw({ all: true })).toEqual({ withdrawn: 1 }),
   },
   'a retry out of quarantine': {
     prepare: quarantined,
     script: 'retryQuarantined',
-    make: async () => expect(await issuer.retryQuarantined({ campaignId: ID })).toEqual({ retried: 1 }),
+    make: async () => expect(await issuer.campaign(ID).quarantine.retry({ all: true })).toEqual({ retried: 1 }),
   },
   'a row that was adopted': {
     prepare: forgotten,
@@ -153,7 +153,7 @@ const CHANGES: Record<string, Change> = {
   'the unit that the last one refused was exchanged for': {
     prepare: async () => {
       await forgotten();
-      await issuer.restock({ id: ID, add: -9, requestId: 'one' });
+      await issuer.campaign(ID).restock({ add: -9, requestId: 'one' });
     },
     script: 'reassign',
     // The only unit is the row's.
@@ -163,7 +163,7 @@ const CHANGES: Record<string, Change> = {
     prepare: forgotten,
     script: 'mendRow',
     make: async () => {
-      const { findings } = await issuer.reconcile(ID, { repair: 'safe' });
+      const { findings } = await issuer.campaign(ID).reconcile({ repair: 'safe' });
       expect(findings).toMatchObject([{ kind: 'row_without_grant', repaired: true }]);
     },
   },
@@ -171,13 +171,13 @@ const CHANGES: Record<string, Change> = {
     prepare: async () => {
       await counted('write-behind');
       await issueTo('ann');
-      await issuer.settle(ID);
+      await issuer.campaign(ID).settle();
       persistence = new ScriptedPersistence();
       issuer = another();
     },
     script: 'reopenGrant',
     make: async () => {
-      const { findings } = await issuer.reconcile(ID, { repair: 'safe' });
+      const { findings } = await issuer.campaign(ID).reconcile({ repair: 'safe' });
       expect(findings).toMatchObject([{ kind: 'grant_without_row', repaired: true }]);
     },
   },
@@ -191,7 +191,7 @@ describe.each(Object.entries(CHANGES))('when Redis goes back and loses only %s,'
     expect(copyBefore, 'the script was run').toBeNull();
     await goBack();
     expect(await issueTo('zoe')).toEqual(ROLLED_BACK);
-    await expect(issuer.status({ campaignId: ID, userId: 'ann' })).rejects.toMatchObject({ reason: 'rolled_back' });
+    await expect(issuer.campaign(ID).userStatus({ userId: 'ann' })).rejects.toMatchObject({ reason: 'rolled_back' });
   });
 
   test('a process that was started later goes on', async () => {
@@ -210,7 +210,7 @@ describe('a load that is made again under its name', () => {
     const stamp = () => redis.hget(`{coupon:${ID}}:campaign`, 'stamp');
     const before = await stamp();
     const later = another();
-    expect(await later.loadCodes(ID, CODES, { loadId: 'first' })).toMatchObject({ loaded: 0, resumedAt: 3 });
+    expect(await later.campaign(ID).loadCodes(CODES, { loadId: 'first' })).toMatchObject({ loaded: 0, resumedAt: 3 });
     expect(await stamp()).toBe(before);
     await redis.hset(`{coupon:${ID}}:campaign`, 'stamp', Number(before) - 1);
     expect(await issueTo('ann', later)).toEqual(ROLLED_BACK);
@@ -219,21 +219,21 @@ describe('a load that is made again under its name', () => {
 
 const READS: Record<string, (by: CouponIssuer) => Promise<unknown>> = {
   'told a user issued': async (by) =>
-    expect(await by.status({ campaignId: ID, userId: 'ann' })).toMatchObject({ status: 'issued' }),
-  'inspected the campaign': async (by) => expect(await by.inspect(ID)).toMatchObject({ issued: 1 }),
-  'compared it with the database': async (by) => expect((await by.reconcile(ID)).findings).toEqual([]),
+    expect(await by.campaign(ID).userStatus({ userId: 'ann' })).toMatchObject({ status: 'issued' }),
+  'inspected the campaign': async (by) => expect(await by.campaign(ID).inspect()).toMatchObject({ issued: 1 }),
+  'compared it with the database': async (by) => expect((await by.campaign(ID).reconcile()).findings).toEqual([]),
 };
 
 test.each(Object.entries(READS))('a process that only %s notices a state that lost it', async (_, read) => {
   await counted();
   await copy();
   const reader = another();
-  await reader.inspect(ID);
+  await reader.campaign(ID).inspect();
   await issueTo('ann');
   await issuer.idle();
   await read(reader);
   await goBack();
-  await expect(reader.status({ campaignId: ID, userId: 'ann' })).rejects.toMatchObject({ reason: 'rolled_back' });
+  await expect(reader.campaign(ID).userStatus({ userId: 'ann' })).rejects.toMatchObject({ reason: 'rolled_back' });
 });
 
 test.each(['pause', 'close'] as const)(
@@ -245,9 +245,9 @@ test.each(['pause', 'close'] as const)(
     await issuer.idle();
     await goBack();
     const operator = another();
-    await operator.pause(ID);
-    if (change === 'close') await operator.closeCampaign({ id: ID });
-    else await operator.resume(ID);
+    await operator.campaign(ID).pause();
+    if (change === 'close') await operator.campaign(ID).closeForGood();
+    else await operator.campaign(ID).resume();
     expect(await issueTo('zoe')).toEqual(ROLLED_BACK);
   },
 );
@@ -256,11 +256,11 @@ test('what settle ends in a state that went back does not hide that either', asy
   await counted('write-behind');
   await issueTo('ann');
   persistence.next(fails(new NotSavedError('no such customer', { permanent: true })));
-  await issuer.settle(ID);
+  await issuer.campaign(ID).settle();
   await copy();
   await issueTo('bob');
   await goBack();
   const operator = another();
-  await operator.retryQuarantined({ campaignId: ID });
+  await operator.campaign(ID).quarantine.retry({ all: true });
   expect(await issueTo('zoe')).toEqual(ROLLED_BACK);
 });

@@ -1,7 +1,6 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import {
-  type CampaignDefinition,
   CouponIssuer,
   type CouponIssuerError,
   type CouponIssuerOptions,
@@ -10,13 +9,14 @@ import {
   type RedisClient,
 } from '../../src/index.js';
 import { scripts } from '../../src/redis/scripts.js';
+import { type NamedDefinition, openNamed, rebuildNamed, replaceCodeNamed } from '../support/scenes/named.js';
 import { RedisServer } from '../support/servers/redis-server.js';
 
 const ID = 'launch';
-const COUNTED = { id: ID, stock: { kind: 'counted', total: 20 } } as const satisfies CampaignDefinition;
-const QUEUED = { ...COUNTED, admission: 'queued' } as const satisfies CampaignDefinition;
-const POOL = { id: ID, stock: { kind: 'codes' } } as const satisfies CampaignDefinition;
-const WITH_CODES: CampaignDefinition = { id: ID, stock: { kind: 'counted', total: 20, generateCodes: true } };
+const COUNTED = { id: ID, stock: { kind: 'counted', total: 20 } } as const satisfies NamedDefinition;
+const QUEUED = { ...COUNTED, admission: 'queued' } as const satisfies NamedDefinition;
+const POOL = { id: ID, stock: { kind: 'codes' } } as const satisfies NamedDefinition;
+const WITH_CODES: NamedDefinition = { id: ID, stock: { kind: 'counted', total: 20, generateCodes: true } };
 let server: RedisServer;
 let redis: Redis;
 let operator: CouponIssuer;
@@ -36,16 +36,16 @@ beforeEach(async () => {
 });
 
 /** The web process meets the campaign under one definition; then it is closed, purged and opened again under another. */
-async function makeAnew(before: CampaignDefinition, after: CampaignDefinition): Promise<void> {
-  await operator.openCampaign(before);
-  await web.inspect(ID);
+async function makeAnew(before: NamedDefinition, after: NamedDefinition): Promise<void> {
+  await openNamed(operator, before);
+  await web.campaign(ID).inspect();
   await remove();
-  await operator.openCampaign(after);
+  await openNamed(operator, after);
 }
 
 async function remove(): Promise<void> {
-  await operator.closeCampaign({ id: ID });
-  await operator.purge(ID);
+  await operator.campaign(ID).closeForGood();
+  await operator.campaign(ID).purge();
 }
 
 const users = (count: number) => Array.from({ length: count }, (_, i) => `user-${i}`);
@@ -54,7 +54,7 @@ const issueAll = (by: CouponIssuer, count: number) =>
   Promise.all(
     users(count).map(async (userId): Promise<{ status: string; issuance?: Issuance }> => {
       try {
-        return await by.issue({ campaignId: ID, userId });
+        return await by.campaign(ID).issue({ userId });
       } catch (error) {
         return { status: (error as CouponIssuerError).code };
       }
@@ -68,7 +68,7 @@ test('a process that opens a campaign while another one does finds it there, and
       // Both found nothing; the other one was faster, and has given out a coupon by now.
       if (sha1 === scripts.openCampaign.sha1 && !opened) {
         opened = true;
-        await operator.openCampaign(COUNTED);
+        await openNamed(operator, COUNTED);
         await issueAll(operator, 1);
         await operator.idle();
       }
@@ -76,16 +76,16 @@ test('a process that opens a campaign while another one does finds it there, and
     },
     eval: (...args) => redis.eval(...args),
   };
-  const found = await issuerWith({ redis: late }).openCampaign(COUNTED);
+  const found = await openNamed(issuerWith({ redis: late }), COUNTED);
   expect(found).toMatchObject({ status: 'exists', campaign: { issued: 1, available: 19 } });
 });
 
 test('nobody passes a waiting room that a campaign was made anew with', async () => {
   await makeAnew(COUNTED, QUEUED);
-  await operator.join({ campaignId: ID, userId: 'ann' });
+  await operator.campaign(ID).join({ userId: 'ann' });
   const told = await issueAll(web, 15);
   expect(new Set(told.map(({ status }) => status))).toEqual(new Set(['CAMPAIGN_CONFLICT']));
-  expect(await operator.inspect(ID)).toMatchObject({ available: 20, reserved: 0, issued: 0, waiting: 1 });
+  expect(await operator.campaign(ID).inspect()).toMatchObject({ available: 20, reserved: 0, issued: 0, waiting: 1 });
 });
 
 test('nobody is refused for a waiting room that a campaign was made anew without', async () => {
@@ -95,28 +95,28 @@ test('nobody is refused for a waiting room that a campaign was made anew without
 
 test('a process that met a campaign without a waiting room joins, watches and admits once there is one', async () => {
   await makeAnew(COUNTED, QUEUED);
-  expect(await web.join({ campaignId: ID, userId: 'ann' })).toMatchObject({ status: 'waiting', position: 1 });
-  expect(await web.status({ campaignId: ID, userId: 'ann' })).toMatchObject({ status: 'waiting' });
-  const { value } = await web.watch({ campaignId: ID, userId: 'ann' })[Symbol.asyncIterator]().next();
+  expect(await web.campaign(ID).join({ userId: 'ann' })).toMatchObject({ status: 'waiting', position: 1 });
+  expect(await web.campaign(ID).userStatus({ userId: 'ann' })).toMatchObject({ status: 'waiting' });
+  const { value } = await web.campaign(ID).watch({ userId: 'ann' })[Symbol.asyncIterator]().next();
   expect(value).toMatchObject({ status: 'waiting' });
-  expect(await web.admit(ID, { count: 1 })).toMatchObject({ status: 'admitted', issued: 1 });
+  expect(await web.campaign(ID).admit({ count: 1 })).toMatchObject({ status: 'admitted', issued: 1 });
   await web.close();
 });
 
 test.each([
-  ['status', () => web.status({ campaignId: ID, userId: 'ann' })],
-  ['watch', async () => (await web.watch({ campaignId: ID, userId: 'ann' }).next()).value],
+  ['status', () => web.campaign(ID).userStatus({ userId: 'ann' })],
+  ['watch', async () => (await web.campaign(ID).watch({ userId: 'ann' }).next()).value],
 ])('the first call after a campaign was made anew with a waiting room may be %s', async (_, ask) => {
   await makeAnew(COUNTED, QUEUED);
-  await operator.join({ campaignId: ID, userId: 'ann' });
+  await operator.campaign(ID).join({ userId: 'ann' });
   expect(await ask()).toMatchObject({ status: 'waiting', position: 1 });
   await web.close();
 });
 
 test.each([
-  ['join', () => web.join({ campaignId: ID, userId: 'ann' })],
-  ['leave', () => web.leave({ campaignId: ID, userId: 'ann' })],
-  ['admit', () => web.admit(ID, { count: 1 })],
+  ['join', () => web.campaign(ID).join({ userId: 'ann' })],
+  ['leave', () => web.campaign(ID).leave({ userId: 'ann' })],
+  ['admit', () => web.campaign(ID).admit({ count: 1 })],
 ])('%s is refused by a campaign that was made anew without a waiting room', async (_, call) => {
   await makeAnew(QUEUED, COUNTED);
   await expect(call()).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
@@ -124,8 +124,8 @@ test.each([
 
 test('status of a user is told after a campaign was made anew without a waiting room', async () => {
   await makeAnew(QUEUED, COUNTED);
-  await operator.issue({ campaignId: ID, userId: 'ann' });
-  expect(await web.status({ campaignId: ID, userId: 'ann' })).toMatchObject({ status: 'issued' });
+  await operator.campaign(ID).issue({ userId: 'ann' });
+  expect(await web.campaign(ID).userStatus({ userId: 'ann' })).toMatchObject({ status: 'issued' });
 });
 
 test('every unit has a code once a campaign was made anew with codes', async () => {
@@ -141,12 +141,12 @@ test('no unit has a code once a campaign was made anew without codes', async () 
 });
 
 test('users who are let through have a code once a campaign was made anew with codes', async () => {
-  const before: CampaignDefinition = { ...QUEUED };
+  const before: NamedDefinition = { ...QUEUED };
   await makeAnew(before, { ...QUEUED, stock: { kind: 'counted', total: 20, generateCodes: true } });
-  for (const userId of users(3)) await operator.join({ campaignId: ID, userId });
-  await web.admit(ID, { count: 3 });
+  for (const userId of users(3)) await operator.campaign(ID).join({ userId });
+  await web.campaign(ID).admit({ count: 3 });
   for (const userId of users(3)) {
-    const { issuances } = await operator.status({ campaignId: ID, userId });
+    const { issuances } = await operator.campaign(ID).userStatus({ userId });
     expect(issuances.map(({ code }) => typeof code)).toEqual(['string']);
   }
 });
@@ -154,35 +154,35 @@ test('users who are let through have a code once a campaign was made anew with c
 test('the limit per user is the one of the campaign that was made anew', async () => {
   await makeAnew({ ...COUNTED, perUser: 3 }, { ...COUNTED, perUser: 2 });
   const told = [];
-  for (let i = 0; i < 4; i++) told.push((await web.issue({ campaignId: ID, userId: 'ann' })).status);
+  for (let i = 0; i < 4; i++) told.push((await web.campaign(ID).issue({ userId: 'ann' })).status);
   expect(told).toEqual(['issued', 'issued', 'already_issued', 'already_issued']);
 });
 
 test('codes are loaded, replaced and given out by a process that met a campaign without a pool', async () => {
   await makeAnew(COUNTED, POOL);
-  expect(await web.loadCodes(ID, ['AAA-1', 'AAA-2'])).toMatchObject({ loaded: 2 });
+  expect(await web.campaign(ID).loadCodes(['AAA-1', 'AAA-2'])).toMatchObject({ loaded: 2 });
   const change = { campaignId: ID, code: 'AAA-2', replacement: 'AAA-3' };
-  expect(await web.replaceCode(change)).toEqual({ status: 'replaced' });
+  expect(await replaceCodeNamed(web, change)).toEqual({ status: 'replaced' });
   expect((await issueAll(web, 2)).map(({ issuance }) => issuance?.code)).toEqual(['AAA-1', 'AAA-3']);
 });
 
 test.each([
-  ['loadCodes', () => web.loadCodes(ID, ['AAA-1'])],
-  ['replaceCode', () => web.replaceCode({ campaignId: ID, code: 'AAA-1', replacement: 'AAA-2' })],
+  ['loadCodes', () => web.campaign(ID).loadCodes(['AAA-1'])],
+  ['replaceCode', () => web.campaign(ID).replaceCode({ code: 'AAA-1', replacement: 'AAA-2' })],
 ])('%s is refused by a campaign that was made anew without a pool, and writes nothing', async (_, call) => {
   await makeAnew(POOL, COUNTED);
   await expect(call()).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
-  expect(await operator.inspect(ID)).toMatchObject({ available: 20, total: 20 });
+  expect(await operator.campaign(ID).inspect()).toMatchObject({ available: 20, total: 20 });
 });
 
 test('a refusal that is remembered says nothing of the campaign that was made anew', async () => {
   web = issuerWith({ refusalCacheMs: 60_000 });
-  await operator.openCampaign({ id: ID, stock: { kind: 'counted', total: 0 } });
-  expect((await web.issue({ campaignId: ID, userId: 'ann' })).status).toBe('sold_out');
+  await operator.campaign(ID).open({ stock: { kind: 'counted', total: 0 } });
+  expect((await web.campaign(ID).issue({ userId: 'ann' })).status).toBe('sold_out');
   await remove();
-  await operator.openCampaign(COUNTED);
-  await web.inspect(ID);
-  expect((await web.issue({ campaignId: ID, userId: 'bob' })).status).toBe('issued');
+  await openNamed(operator, COUNTED);
+  await web.campaign(ID).inspect();
+  expect((await web.campaign(ID).issue({ userId: 'bob' })).status).toBe('issued');
 });
 
 describe('with other hooks', () => {
@@ -190,34 +190,34 @@ describe('with other hooks', () => {
 
   test('a process that has what the campaign that was made anew needs serves it again', async () => {
     const delivering = issuerWith({ deliver });
-    await operator.openCampaign(COUNTED);
-    await expect(delivering.issue({ campaignId: ID, userId: 'ann' })).rejects.toMatchObject({ code: 'MISCONFIGURED' });
+    await openNamed(operator, COUNTED);
+    await expect(delivering.campaign(ID).issue({ userId: 'ann' })).rejects.toMatchObject({ code: 'MISCONFIGURED' });
     await remove();
-    await issuerWith({ deliver }).openCampaign(COUNTED);
+    await openNamed(issuerWith({ deliver }), COUNTED);
     expect((await issueAll(delivering, 1)).map(({ status }) => status)).toEqual(['issued']);
-    expect(await delivering.settle(ID)).toMatchObject({ failed: 0 });
+    expect(await delivering.campaign(ID).settle()).toMatchObject({ failed: 0 });
   });
 
   test('a process that lacks what the campaign that was made anew needs takes nothing', async () => {
-    await operator.openCampaign(COUNTED);
-    await web.inspect(ID);
+    await openNamed(operator, COUNTED);
+    await web.campaign(ID).inspect();
     await remove();
     const persistence = new MemoryPersistence();
-    await issuerWith({ persistence }).openCampaign(COUNTED);
-    await expect(web.issue({ campaignId: ID, userId: 'ann' })).rejects.toMatchObject({ code: 'MISCONFIGURED' });
-    await expect(web.settle(ID)).rejects.toMatchObject({ code: 'MISCONFIGURED' });
-    expect(await operator.inspect(ID)).toMatchObject({ available: 20, issued: 0, reserved: 0 });
+    await openNamed(issuerWith({ persistence }), COUNTED);
+    await expect(web.campaign(ID).issue({ userId: 'ann' })).rejects.toMatchObject({ code: 'MISCONFIGURED' });
+    await expect(web.campaign(ID).settle()).rejects.toMatchObject({ code: 'MISCONFIGURED' });
+    expect(await operator.campaign(ID).inspect()).toMatchObject({ available: 20, issued: 0, reserved: 0 });
   });
 });
 
 test('a campaign that is rebuilt with codes gives each unit of a process that met it before a code', async () => {
   const persistence = new MemoryPersistence();
   [operator, web] = [issuerWith({ persistence }), issuerWith({ persistence })];
-  await operator.openCampaign(COUNTED);
-  await web.issue({ campaignId: ID, userId: 'before' });
+  await openNamed(operator, COUNTED);
+  await web.campaign(ID).issue({ userId: 'before' });
   await web.idle();
   await redis.flushall();
-  await operator.rebuild(WITH_CODES);
+  await rebuildNamed(operator, WITH_CODES);
   const told = await issueAll(web, 10);
   expect(told.map(({ status }) => status)).toEqual(users(10).map(() => 'issued'));
   expect(told.map(({ issuance }) => issuance?.code)).not.toContain(null);

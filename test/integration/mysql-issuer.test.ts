@@ -29,9 +29,9 @@ const users = (count: number) => Array.from({ length: count }, (_, i) => `user-$
 test('of 900 users of two processes 600 get a code each, and the rest are told sold_out', async () => {
   const issuers = [1, 2].map(() => new CouponIssuer({ redis: redis.client(), persistence, maxBatch: 50 }));
   const [first] = issuers as [CouponIssuer];
-  await first.openCampaign({ id: campaignId, stock: { kind: 'codes' } });
-  await first.loadCodes(campaignId, generateCodes({ count: 600 }));
-  const calls = users(900).map((userId, i) => issuers[i % 2]!.issue({ campaignId, userId }));
+  await first.campaign(campaignId).open({ stock: { kind: 'codes' } });
+  await first.campaign(campaignId).loadCodes(generateCodes({ count: 600 }));
+  const calls = users(900).map((userId, i) => issuers[i % 2]!.campaign(campaignId).issue({ userId }));
   const words = (await Promise.all(calls)).map(({ status }) => status);
   await Promise.all(issuers.map((issuer) => issuer.close()));
   expect(words.filter((word) => word === 'issued')).toHaveLength(600);
@@ -58,12 +58,8 @@ test('what was accepted while the connection was lost is settled: each user has 
   const unsteady = new Unsteady();
   const options = { redis: redis.client(), maxBatch: 20, maxInFlight: 4 };
   const broken = new CouponIssuer({ ...options, persistence: unsteady });
-  await broken.openCampaign({
-    id: campaignId,
-    stock: { kind: 'counted', total: 300, generateCodes: true },
-    perUser: 2,
-  });
-  const results = await Promise.all(users(200).map((userId) => broken.issue({ campaignId, userId })));
+  await broken.campaign(campaignId).open({ stock: { kind: 'counted', total: 300, generateCodes: true }, perUser: 2 });
+  const results = await Promise.all(users(200).map((userId) => broken.campaign(campaignId).issue({ userId })));
   await broken.close();
   expect(unsteady.lost).toBeGreaterThan(0);
   expect(results.every(({ status }) => status === 'accepted')).toBe(true);
@@ -71,9 +67,9 @@ test('what was accepted while the connection was lost is settled: each user has 
 
   const issuer = new CouponIssuer({ ...options, persistence });
   expect(await expireLeases(redis.client(), campaignId)).toBe(200);
-  expect(await issuer.settle(campaignId)).toMatchObject({ settled: 200, pending: 0, failed: 0 });
+  expect(await issuer.campaign(campaignId).settle()).toMatchObject({ settled: 200, pending: 0, failed: 0 });
   await audit(SETTLED);
-  const again = await Promise.all(users(200).map((userId) => issuer.issue({ campaignId, userId })));
+  const again = await Promise.all(users(200).map((userId) => issuer.campaign(campaignId).issue({ userId })));
   expect(again.filter(({ status }) => status === 'issued')).toHaveLength(100);
   await issuer.close();
   expect(await rowsOf(database, campaignId)).toHaveLength(300);

@@ -1,20 +1,15 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import {
-  type CampaignDefinition,
-  type CouponEvent,
-  CouponIssuer,
-  type CouponIssuerOptions,
-  MemoryPersistence,
-} from '../../src/index.js';
+import { type CouponEvent, CouponIssuer, type CouponIssuerOptions, MemoryPersistence } from '../../src/index.js';
 import { registryKeys } from '../../src/redis/keys.js';
 import { scripts } from '../../src/redis/scripts.js';
 import { until } from '../support/checks/until.js';
+import { type NamedDefinition, openNamed, rebuildNamed } from '../support/scenes/named.js';
 import { CountingClient } from '../support/servers/counting-client.js';
 import { RedisServer } from '../support/servers/redis-server.js';
 
 const ID = 'spring';
-const DEFINITION: CampaignDefinition = { id: ID, stock: { kind: 'counted', total: 5 } };
+const DEFINITION: NamedDefinition = { id: ID, stock: { kind: 'counted', total: 5 } };
 let server: RedisServer;
 let redis: Redis;
 let persistence: MemoryPersistence;
@@ -23,7 +18,7 @@ let operator: CouponIssuer;
 let web: CouponIssuer;
 
 const issuerWith = (options: Partial<CouponIssuerOptions> = {}) => new CouponIssuer({ redis, persistence, ...options });
-const issueTo = (userId: string, by = web, campaignId = ID) => by.issue({ campaignId, userId });
+const issueTo = (userId: string, by = web, campaignId = ID) => by.campaign(campaignId).issue({ userId });
 const keysOfCampaigns = () => redis.keys('{coupon:*');
 
 beforeAll(async () => {
@@ -39,18 +34,18 @@ beforeEach(async () => {
 
 /** A campaign with one coupon, which the web process has met, is closed; its keys expire at once. */
 async function expire(definition = DEFINITION): Promise<void> {
-  await operator.openCampaign(definition);
+  await openNamed(operator, definition);
   if (!definition.admission) await issueTo('ann');
   await web.idle();
-  await operator.closeCampaign({ id: ID, retainMs: 0 });
+  await operator.campaign(ID).closeForGood({ retainMs: 0 });
   await until(async () => (await keysOfCampaigns()).length === 0);
 }
 
 async function purge(): Promise<void> {
-  await operator.openCampaign(DEFINITION);
-  await web.inspect(ID);
-  await operator.closeCampaign({ id: ID });
-  await operator.purge(ID);
+  await openNamed(operator, DEFINITION);
+  await web.campaign(ID).inspect();
+  await operator.campaign(ID).closeForGood();
+  await operator.campaign(ID).purge();
 }
 
 describe.each([
@@ -61,21 +56,21 @@ describe.each([
     await end();
     expect(await issueTo('bob', web)).toEqual({ status: 'closed', closedAt: expect.any(Date) });
     expect(await issueTo('bob', issuerWith())).toEqual({ status: 'closed', closedAt: expect.any(Date) });
-    expect(await web.join({ campaignId: ID, userId: 'bob' })).toMatchObject({ status: 'closed' });
+    expect(await web.campaign(ID).join({ userId: 'bob' })).toMatchObject({ status: 'closed' });
     expect(await keysOfCampaigns()).toEqual([]);
   });
 
   test('tells each other call that it is over', async () => {
     await end();
     const calls = [
-      web.status({ campaignId: ID, userId: 'ann' }),
-      web.inspect(ID),
-      web.pause(ID),
-      web.restock({ id: ID, add: 1, requestId: 'more' }),
-      web.settle(ID),
-      web.reconcile(ID),
-      web.leave({ campaignId: ID, userId: 'ann' }),
-      web.watch({ campaignId: ID, userId: 'ann' }).next(),
+      web.campaign(ID).userStatus({ userId: 'ann' }),
+      web.campaign(ID).inspect(),
+      web.campaign(ID).pause(),
+      web.campaign(ID).restock({ add: 1, requestId: 'more' }),
+      web.campaign(ID).settle(),
+      web.campaign(ID).reconcile(),
+      web.campaign(ID).leave({ userId: 'ann' }),
+      web.campaign(ID).watch({ userId: 'ann' }).next(),
     ];
     for (const call of await Promise.allSettled(calls)) {
       expect(call).toMatchObject({ status: 'rejected', reason: { code: 'CAMPAIGN_CONFLICT' } });
@@ -100,33 +95,33 @@ describe.each([
 
 test('a campaign whose keys expired is not opened again by the next start of a process', async () => {
   await expire();
-  await expect(operator.openCampaign(DEFINITION)).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
-  await expect(issuerWith().openCampaign(DEFINITION)).rejects.toThrow(/is over: it was closed at 20.*purge\(\)/);
+  await expect(openNamed(operator, DEFINITION)).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
+  await expect(openNamed(issuerWith(), DEFINITION)).rejects.toThrow(/is over: it was closed at 20.*purge\(\)/);
   expect(await keysOfCampaigns()).toEqual([]);
 });
 
 test('without a database too, a campaign whose keys expired is not opened again by the next start', async () => {
   [operator, web] = [new CouponIssuer({ redis }), new CouponIssuer({ redis })];
   await expire();
-  await expect(new CouponIssuer({ redis }).openCampaign(DEFINITION)).rejects.toThrow('is over');
-  await operator.purge(ID);
-  expect(await operator.openCampaign(DEFINITION)).toMatchObject({ status: 'opened' });
+  await expect(openNamed(new CouponIssuer({ redis }), DEFINITION)).rejects.toThrow('is over');
+  await operator.campaign(ID).purge();
+  expect(await openNamed(operator, DEFINITION)).toMatchObject({ status: 'opened' });
   expect(await issueTo('bob')).toMatchObject({ status: 'issued' });
 });
 
 test('the state of a campaign that is lost before its keys were to expire is missing, and not over', async () => {
-  await operator.openCampaign(DEFINITION);
+  await openNamed(operator, DEFINITION);
   await issueTo('ann');
   await web.idle();
-  await operator.closeCampaign({ id: ID, retainMs: 3_600_000 });
+  await operator.campaign(ID).closeForGood({ retainMs: 3_600_000 });
   await redis.del(...(await keysOfCampaigns()));
   expect(await issueTo('bob')).toEqual({ status: 'not_ready', reason: 'missing' });
-  await expect(web.inspect(ID)).rejects.toMatchObject({ code: 'NOT_READY', reason: 'missing' });
+  await expect(web.campaign(ID).inspect()).rejects.toMatchObject({ code: 'NOT_READY', reason: 'missing' });
 });
 
 test('a campaign that was opened again under its id and then lost is missing, and not over', async () => {
   await purge();
-  await operator.openCampaign(DEFINITION, { isNew: true });
+  await openNamed(operator, DEFINITION, { skipRowCheck: true });
   expect(await issueTo('bob')).toMatchObject({ status: 'issued' });
   await web.idle();
   await redis.del(...(await keysOfCampaigns()));
@@ -153,13 +148,15 @@ test('of the campaigns that are over the newest 10,000 are remembered', async ()
 });
 
 test('a second close with another retainMs is refused and changes nothing; without one, or with the same, it is done', async () => {
-  await operator.openCampaign(DEFINITION);
-  await operator.closeCampaign({ id: ID });
-  await operator.closeCampaign({ id: ID, retainMs: 60_000 });
+  await openNamed(operator, DEFINITION);
+  await operator.campaign(ID).closeForGood();
+  await operator.campaign(ID).closeForGood({ retainMs: 60_000 });
   const expiry = await redis.pexpiretime(`{coupon:${ID}}:campaign`);
-  await expect(web.closeCampaign({ id: ID, retainMs: 600_000 })).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
-  await web.closeCampaign({ id: ID, retainMs: 60_000 });
-  await web.closeCampaign({ id: ID });
+  await expect(web.campaign(ID).closeForGood({ retainMs: 600_000 })).rejects.toMatchObject({
+    code: 'CAMPAIGN_CONFLICT',
+  });
+  await web.campaign(ID).closeForGood({ retainMs: 60_000 });
+  await web.campaign(ID).closeForGood();
   expect(await redis.pexpiretime(`{coupon:${ID}}:campaign`)).toBe(expiry);
 });
 
@@ -184,14 +181,14 @@ describe('round trips', () => {
 
   test('a campaign that is opened by this very process is not taken for one that nobody opened', async () => {
     await issueTo('ann').catch(() => {});
-    await web.openCampaign(DEFINITION);
+    await openNamed(web, DEFINITION);
     expect(await issueTo('ann')).toMatchObject({ status: 'issued' });
   });
 
   test('a process forgets what others purged when it meets another campaign', async () => {
     await purge();
-    await operator.openCampaign({ ...DEFINITION, id: 'summer' });
-    await web.inspect('summer');
+    await operator.campaign('summer').open({ ...DEFINITION });
+    await web.campaign('summer').inspect();
     expect(await cost(() => issueTo('ann'))).toBe(0);
     expect(await issueTo('ann')).toMatchObject({ status: 'closed' });
   });
@@ -207,10 +204,10 @@ test('a note that is late by less than a minute does not end the campaign that h
   const slow = issuerWith({
     redis: { evalsha, eval: (...args: [string, number, ...string[]]) => redis.eval(...args) },
   });
-  await slow.openCampaign(DEFINITION);
-  await slow.closeCampaign({ id: ID });
-  await slow.purge(ID);
-  await operator.openCampaign(DEFINITION);
+  await openNamed(slow, DEFINITION);
+  await slow.campaign(ID).closeForGood();
+  await slow.campaign(ID).purge();
+  await openNamed(operator, DEFINITION);
   for (const arrive of arrivals) await arrive();
   await issueTo('ann');
   await web.idle();
@@ -222,7 +219,7 @@ describe('generations', () => {
   /** As if the clock of Redis was far ahead when the campaign was opened, and was set right since. */
   const openAhead = async () => {
     const ahead = String(Date.now() + 86_400_000);
-    await operator.openCampaign(DEFINITION);
+    await openNamed(operator, DEFINITION);
     await redis.hset(registryKeys('coupon').generation, 'last', ahead);
     await redis.hset(`{coupon:${ID}}:campaign`, 'epoch', `${ahead}-random`);
     await issueTo('ann');
@@ -231,19 +228,19 @@ describe('generations', () => {
 
   test('a campaign that is opened again after the clock of Redis was set back serves every process', async () => {
     await openAhead();
-    await operator.closeCampaign({ id: ID });
-    await operator.purge(ID);
-    await issuerWith().openCampaign(DEFINITION, { isNew: true });
+    await operator.campaign(ID).closeForGood();
+    await operator.campaign(ID).purge();
+    await openNamed(issuerWith(), DEFINITION, { skipRowCheck: true });
     expect(await issueTo('bob', web)).toMatchObject({ status: 'issued' });
-    expect(await web.openCampaign(DEFINITION)).toMatchObject({ status: 'exists' });
+    expect(await openNamed(web, DEFINITION)).toMatchObject({ status: 'exists' });
   });
 
   test('a campaign that is rebuilt after Redis lost everything and its clock was set back serves every process', async () => {
     await openAhead();
     await redis.flushall();
-    await issuerWith().rebuild(DEFINITION);
+    await rebuildNamed(issuerWith(), DEFINITION);
     expect(await issueTo('bob', web)).toMatchObject({ status: 'issued' });
-    expect(await web.status({ campaignId: ID, userId: 'ann' })).toMatchObject({ status: 'issued' });
+    expect(await web.campaign(ID).userStatus({ userId: 'ann' })).toMatchObject({ status: 'issued' });
   });
 
   /** A process that stalls before it sends a script for the first time, until something else has happened. */
@@ -260,19 +257,19 @@ describe('generations', () => {
   };
 
   test('an opening that stalled while another one came and went serves every process', async () => {
-    await stallingAt(scripts.openCampaign, purge).openCampaign(DEFINITION);
+    await openNamed(stallingAt(scripts.openCampaign, purge), DEFINITION);
     expect(await issueTo('bob', web)).toMatchObject({ status: 'issued' });
-    expect(await web.openCampaign(DEFINITION)).toMatchObject({ status: 'exists' });
+    expect(await openNamed(web, DEFINITION)).toMatchObject({ status: 'exists' });
   });
 
   test('a rebuild that stalled while another campaign came and went serves every process', async () => {
-    await stallingAt(scripts.beginRebuild, purge).rebuild(DEFINITION);
+    await rebuildNamed(stallingAt(scripts.beginRebuild, purge), DEFINITION);
     expect(await issueTo('bob', web)).toMatchObject({ status: 'issued' });
   });
 
   test('an opening that another one overtook finds the campaign that serves', async () => {
-    const open = async () => void (await operator.openCampaign(DEFINITION));
-    expect(await stallingAt(scripts.activateCampaign, open).openCampaign(DEFINITION)).toMatchObject({
+    const open = async () => void (await openNamed(operator, DEFINITION));
+    expect(await openNamed(stallingAt(scripts.activateCampaign, open), DEFINITION)).toMatchObject({
       campaign: { state: 'open', ready: true },
     });
     expect(await issueTo('bob', web)).toMatchObject({ status: 'issued' });
@@ -281,7 +278,7 @@ describe('generations', () => {
   test('a rebuild counts the generation that it passes', async () => {
     await openAhead();
     await redis.del(registryKeys('coupon').generation);
-    const { campaign } = await issuerWith().rebuild(DEFINITION);
+    const { campaign } = await rebuildNamed(issuerWith(), DEFINITION);
     const last = Number(await redis.hget(registryKeys('coupon').generation, 'last'));
     expect(Number.parseInt(campaign.epoch, 10)).toBe(last);
   });
@@ -298,7 +295,7 @@ describe('generations', () => {
         list: list.bind(persistence),
         identity: async () => store,
       };
-      return (await issuerWith({ persistence: adapter }).openCampaign(DEFINITION, { store: 'rebind' })).campaign;
+      return (await openNamed(issuerWith({ persistence: adapter }), DEFINITION, { store: 'rebind' })).campaign;
     };
     const first = await bindTo('a-database');
     await redis.del(`{coupon:${ID}}:campaign`);
@@ -310,7 +307,7 @@ describe('generations', () => {
   });
 
   test('a row with an epoch that no campaign had does not spoil the generations', async () => {
-    await operator.openCampaign(DEFINITION);
+    await openNamed(operator, DEFINITION);
     const [row] = await Promise.all([issueTo('ann')]);
     if (row.status !== 'issued') throw new Error(row.status);
     await web.idle();
@@ -319,7 +316,7 @@ describe('generations', () => {
       const list = async (_: string, { afterSerial }: { afterSerial: number }) =>
         afterSerial === 0 ? [{ ...row.issuance, epoch }] : [];
       const other = issuerWith({ persistence: { save: (rows) => persistence.save(rows), list } });
-      expect(await other.rebuild(DEFINITION)).toMatchObject({ rows: 1, campaign: { issued: 1, available: 4 } });
+      expect(await rebuildNamed(other, DEFINITION)).toMatchObject({ rows: 1, campaign: { issued: 1, available: 4 } });
       const last = Number(await redis.hget(registryKeys('coupon').generation, 'last'));
       expect(last).toBeLessThan(Date.now() + 60_000);
     }

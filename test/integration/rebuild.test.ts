@@ -1,9 +1,10 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type CampaignDefinition, CouponIssuer, type Issuance, NotSavedError } from '../../src/index.js';
+import { CouponIssuer, type Issuance, NotSavedError } from '../../src/index.js';
 import { checkInvariants, expireLeases } from '../support/checks/invariants.js';
 import { until } from '../support/checks/until.js';
 import { dump, fails, recording, ScriptedPersistence } from '../support/scenes/campaigns.js';
+import { type NamedDefinition, openNamed, rebuildNamed } from '../support/scenes/named.js';
 import { RedisServer } from '../support/servers/redis-server.js';
 
 let server: RedisServer;
@@ -25,10 +26,10 @@ beforeEach(async () => {
   issuer = new CouponIssuer({ redis, persistence });
 });
 
-const counted = (total: number): CampaignDefinition => ({ id, stock: { kind: 'counted', total } });
-const pool = (): CampaignDefinition => ({ id, stock: { kind: 'codes' } });
+const counted = (total: number): NamedDefinition => ({ id, stock: { kind: 'counted', total } });
+const pool = (): NamedDefinition => ({ id, stock: { kind: 'codes' } });
 const users = (count: number, prefix = 'user') => Array.from({ length: count }, (_, i) => `${prefix}-${i + 1}`);
-const issueTo = (userId: string, by = issuer) => by.issue({ campaignId: id, userId });
+const issueTo = (userId: string, by = issuer) => by.campaign(id).issue({ userId });
 const issueAll = async (names: string[], by = issuer) => {
   const results = await Promise.all(names.map((userId) => issueTo(userId, by)));
   await by.idle();
@@ -45,13 +46,13 @@ const key = (name: string) => `{coupon:${id}}:${name}`;
 describe('after Redis lost everything', () => {
   test('the campaign goes on where the database says, for every process', async () => {
     const other = new CouponIssuer({ redis, persistence });
-    await issuer.openCampaign(counted(1_500));
+    await openNamed(issuer, counted(1_500));
     expect(count(await issueAll(users(1_200)), 'issued')).toBe(1_200);
     await issueAll(['warm'], other);
     await redis.flushall();
     expect(await issueTo('late')).toEqual({ status: 'not_ready', reason: 'missing' });
     const phases: string[] = [];
-    const result = await issuer.rebuild(counted(1_500), {
+    const result = await rebuildNamed(issuer, counted(1_500), {
       onProgress: ({ phase, done }) => phases.push(`${phase} ${done}`),
     });
     expect(result).toMatchObject({ rows: 1_201, lost: [], campaign: { issued: 1_201, available: 299, reserved: 0 } });
@@ -63,21 +64,21 @@ describe('after Redis lost everything', () => {
 
   test('a pool is filled again with the codes that nobody has, in their old places', async () => {
     const codes = users(1_200, 'CODE');
-    await issuer.openCampaign(pool());
-    await issuer.loadCodes(id, codes);
+    await openNamed(issuer, pool());
+    await issuer.campaign(id).loadCodes(codes);
     await issueAll(users(700));
     const before = await redis.lrange(key('pool'), 0, -1);
     await redis.flushall();
-    const { campaign } = await issuer.rebuild(pool(), { codes: [...codes, 'CODE-1', ...codes] });
+    const { campaign } = await rebuildNamed(issuer, pool(), { codes: [...codes, 'CODE-1', ...codes] });
     expect(campaign).toMatchObject({ total: 1_200, available: 500, issued: 700 });
     expect(await redis.lrange(key('pool'), 0, -1)).toEqual(before);
-    expect(await issuer.loadCodes(id, codes)).toMatchObject({ loaded: 0, duplicates: 1_200 });
+    expect(await issuer.campaign(id).loadCodes(codes)).toMatchObject({ loaded: 0, duplicates: 1_200 });
     expect(count(await issueAll(users(600, 'late')), 'issued')).toBe(500);
     await audit();
   });
 
   test('a serial that no row has is given out again', async () => {
-    await issuer.openCampaign(counted(6));
+    await openNamed(issuer, counted(6));
     await issueAll(users(3));
     persistence.next(fails(new NotSavedError('no', { wholeBatch: true })));
     await Promise.allSettled([issueTo('unlucky')]);
@@ -85,37 +86,37 @@ describe('after Redis lost everything', () => {
     const all = await rows();
     await redis.flushall();
     persistence.list = async (_, { afterSerial }) => all.filter(({ serial }) => serial > afterSerial && serial !== 2);
-    await issuer.rebuild(counted(6));
+    await rebuildNamed(issuer, counted(6));
     expect(await redis.lrange(key('returned'), 0, -1)).toEqual(['2']);
-    expect(await issuer.inspect(id)).toMatchObject({ issued: 3, available: 3 });
+    expect(await issuer.campaign(id).inspect()).toMatchObject({ issued: 3, available: 3 });
   });
 
   test('rows above the total of the definition are refused, and a larger total goes on', async () => {
-    await issuer.openCampaign(counted(20));
+    await openNamed(issuer, counted(20));
     await issueAll(users(20));
     await redis.flushall();
-    await expect(issuer.rebuild(counted(10))).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
+    await expect(rebuildNamed(issuer, counted(10))).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
     expect(await issueTo('late')).toEqual({ status: 'not_ready', reason: 'rebuilding' });
-    expect(await issuer.rebuild(counted(20))).toMatchObject({ campaign: { issued: 20, available: 0 } });
+    expect(await rebuildNamed(issuer, counted(20))).toMatchObject({ campaign: { issued: 20, available: 0 } });
     await audit();
   });
 
   test('without a list nobody knows what was issued, and nothing is written', async () => {
     const blind = new CouponIssuer({ redis, persistence: { save: (issuances) => persistence.save(issuances) } });
-    await expect(blind.rebuild(counted(3))).rejects.toMatchObject({ code: 'MISCONFIGURED' });
+    await expect(rebuildNamed(blind, counted(3))).rejects.toMatchObject({ code: 'MISCONFIGURED' });
     expect(await dump(redis)).toEqual({});
   });
 });
 
 describe('what Redis still knows is kept', () => {
-  const behind = (total: number): CampaignDefinition => ({ ...counted(total), saveMode: 'write-behind' });
+  const behind = (total: number): NamedDefinition => ({ ...counted(total), saveMode: 'write-behind' });
 
   test('whoever was told accepted still gets a coupon, with the same serial', async () => {
-    await issuer.openCampaign(behind(1_000));
+    await openNamed(issuer, behind(1_000));
     const accepted = await Promise.all(users(700).map((userId) => issueTo(userId)));
-    const result = await issuer.rebuild(behind(1_000));
+    const result = await rebuildNamed(issuer, behind(1_000));
     expect(result).toMatchObject({ rows: 0, lost: [], campaign: { reserved: 700, issued: 0, available: 300 } });
-    expect(await issuer.settle(id)).toMatchObject({ settled: 700 });
+    expect(await issuer.campaign(id).settle()).toMatchObject({ settled: 700 });
     const serials = new Map((await rows()).map((row) => [row.userId, row.serial]));
     for (const one of accepted) {
       if (one.status !== 'accepted') throw new Error(one.status);
@@ -125,7 +126,7 @@ describe('what Redis still knows is kept', () => {
   });
 
   test('a row wins over what was promised for its unit or to its user, and who lost a unit gets another', async () => {
-    await issuer.openCampaign(behind(10));
+    await openNamed(issuer, behind(10));
     for (const userId of users(5)) await issueTo(userId);
     const row = (userId: string, serial: number, rowId: string): Issuance => ({
       id: rowId.padEnd(22, '0'),
@@ -139,11 +140,11 @@ describe('what Redis still knows is kept', () => {
       state: 'issued',
     });
     // user-1's unit went to a stranger; user-4 has another unit than promised; user-2 has exactly what was promised.
-    const promised = (await issuer.status({ campaignId: id, userId: 'user-2' })).issuances[0]!;
+    const promised = (await issuer.campaign(id).userStatus({ userId: 'user-2' })).issuances[0]!;
     await persistence.memory.save([row('stranger', 1, 'a'), { ...promised, state: 'issued' }, row('user-4', 7, 'c')]);
-    const result = await issuer.rebuild(behind(10));
+    const result = await rebuildNamed(issuer, behind(10));
     expect(result).toMatchObject({ rows: 3, lost: [], campaign: { issued: 3, reserved: 3, available: 4 } });
-    await issuer.settle(id);
+    await issuer.campaign(id).settle();
     const held = new Map((await rows()).map(({ userId, serial }) => [userId, serial]));
     expect(held.get('stranger')).toBe(1);
     expect(held.get('user-3')).toBe(3);
@@ -154,7 +155,7 @@ describe('what Redis still knows is kept', () => {
   });
 
   test('if nothing is left for somebody who was promised a unit, the result names them', async () => {
-    await issuer.openCampaign(behind(2));
+    await openNamed(issuer, behind(2));
     await issueAll(users(2));
     const stranger = {
       id: 'a'.padEnd(22, '0'),
@@ -168,36 +169,36 @@ describe('what Redis still knows is kept', () => {
       state: 'issued',
     } as const;
     await persistence.memory.save([stranger]);
-    const { lost } = await issuer.rebuild(behind(2));
+    const { lost } = await rebuildNamed(issuer, behind(2));
     expect(lost).toHaveLength(1);
     expect(['user-1', 'user-2']).toContain(lost[0]!.userId);
-    await issuer.settle(id);
+    await issuer.campaign(id).settle();
     await audit();
   });
 
   test('a pause, the close and what was restocked survive, and so do withdrawals by restock', async () => {
-    await issuer.openCampaign(counted(5));
+    await openNamed(issuer, counted(5));
     await issueAll(users(5));
-    await issuer.restock({ id, add: 3, requestId: 'more' });
-    await issuer.pause(id);
+    await issuer.campaign(id).restock({ add: 3, requestId: 'more' });
+    await issuer.campaign(id).pause();
     await redis.del(key('grants'));
     expect(await issueTo('late')).toEqual({ status: 'not_ready', reason: 'missing' });
-    const { campaign } = await issuer.rebuild(counted(5));
+    const { campaign } = await rebuildNamed(issuer, counted(5));
     expect(campaign).toMatchObject({ state: 'paused', total: 8, available: 3, issued: 5 });
-    await issuer.restock({ id, add: 3, requestId: 'more' });
-    expect(await issuer.inspect(id)).toMatchObject({ total: 8 });
-    await issuer.resume(id);
+    await issuer.campaign(id).restock({ add: 3, requestId: 'more' });
+    expect(await issuer.campaign(id).inspect()).toMatchObject({ total: 8 });
+    await issuer.campaign(id).resume();
     await audit();
   });
 
   test('a key of the wrong type does not stand in the way', async () => {
-    await issuer.openCampaign(counted(5));
+    await openNamed(issuer, counted(5));
     await issueAll(users(2));
     for (const name of ['grants', 'leases', 'senders', 'returned']) {
       await redis.del(key(name));
       await redis.set(key(name), 'nonsense');
     }
-    await issuer.rebuild(counted(5));
+    await rebuildNamed(issuer, counted(5));
     expect(count(await issueAll(users(6)), 'issued')).toBe(3);
     await audit();
   });
@@ -205,7 +206,7 @@ describe('what Redis still knows is kept', () => {
 
 describe('while it is under way', () => {
   test('nothing serves and nothing is acted on, and it goes on where it stopped', async () => {
-    await issuer.openCampaign(counted(3_000));
+    await openNamed(issuer, counted(3_000));
     await issueAll(users(2_000));
     await redis.flushall();
     let pages = 0;
@@ -214,29 +215,32 @@ describe('while it is under way', () => {
       if (++pages === 3) throw new Error('the database went away');
       return list(campaign, options);
     };
-    await expect(issuer.rebuild(counted(3_000))).rejects.toMatchObject({ code: 'HOOK' });
+    await expect(rebuildNamed(issuer, counted(3_000))).rejects.toMatchObject({ code: 'HOOK' });
     const fresh = new CouponIssuer({ redis, persistence });
     for (const one of [issuer, fresh]) {
       expect(await issueTo('late', one)).toEqual({ status: 'not_ready', reason: 'rebuilding' });
-      await expect(one.settle(id)).rejects.toMatchObject({ code: 'NOT_READY', reason: 'rebuilding' });
-      await expect(one.pause(id)).rejects.toMatchObject({ code: 'NOT_READY', reason: 'rebuilding' });
-      await expect(one.closeCampaign({ id })).rejects.toMatchObject({ code: 'NOT_READY' });
-      await expect(one.purge(id)).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
-      await expect(one.restock({ id, add: 1, requestId: 'a' })).rejects.toMatchObject({ code: 'NOT_READY' });
-      await expect(one.openCampaign(counted(3_000))).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
+      await expect(one.campaign(id).settle()).rejects.toMatchObject({ code: 'NOT_READY', reason: 'rebuilding' });
+      await expect(one.campaign(id).pause()).rejects.toMatchObject({ code: 'NOT_READY', reason: 'rebuilding' });
+      await expect(one.campaign(id).closeForGood()).rejects.toMatchObject({ code: 'NOT_READY' });
+      await expect(one.campaign(id).purge()).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
+      await expect(one.campaign(id).restock({ add: 1, requestId: 'a' })).rejects.toMatchObject({ code: 'NOT_READY' });
+      await expect(openNamed(one, counted(3_000))).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
     }
-    const { rows: written } = await fresh.rebuild(counted(3_000));
+    const { rows: written } = await rebuildNamed(fresh, counted(3_000));
     expect(written).toBe(1_000);
     expect(count(await issueAll(users(1_100, 'late')), 'issued')).toBe(1_000);
     await audit();
   });
 
   test('of two rebuilds at once one ends, and the state is right', async () => {
-    await issuer.openCampaign(counted(3_000));
+    await openNamed(issuer, counted(3_000));
     await issueAll(users(2_000));
     await redis.flushall();
     const other = new CouponIssuer({ redis, persistence });
-    const outcomes = await Promise.allSettled([issuer.rebuild(counted(3_000)), other.rebuild(counted(3_000))]);
+    const outcomes = await Promise.allSettled([
+      rebuildNamed(issuer, counted(3_000)),
+      rebuildNamed(other, counted(3_000)),
+    ]);
     expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
     for (const outcome of outcomes) {
       if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
@@ -248,7 +252,7 @@ describe('while it is under way', () => {
   test.each([1, 2, 3, 4])(
     'a Redis that goes back under it, at its page %i, does not come to serve half of it',
     async (back) => {
-      await issuer.openCampaign(counted(3_000));
+      await openNamed(issuer, counted(3_000));
       await issueAll(users(2_000));
       await redis.flushall();
       const list = persistence.list.bind(persistence);
@@ -263,24 +267,24 @@ describe('while it is under way', () => {
         if (pages === 5) for (const [name, value] of saved) await redis.restore(name, 0, value, 'REPLACE');
         return list(campaign, options);
       };
-      await expect(issuer.rebuild(counted(3_000))).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
+      await expect(rebuildNamed(issuer, counted(3_000))).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
       expect(pages).toBe(5);
       expect(await issueTo('late')).toEqual({ status: 'not_ready', reason: 'rebuilding' });
-      await issuer.rebuild(counted(3_000));
+      await rebuildNamed(issuer, counted(3_000));
       expect(count(await issueAll(users(1_100, 'late')), 'issued')).toBe(1_000);
       await audit();
     },
   );
 
   test('a save of the old epoch that lands late takes nothing from anybody', async () => {
-    await issuer.openCampaign(counted(3));
+    await openNamed(issuer, counted(3));
     const end = persistence.hold();
     const reached = persistence.reached();
     const slow = issueTo('slow').catch((error: unknown) => error);
     await reached;
     await redis.flushall();
     const other = new CouponIssuer({ redis, persistence });
-    await other.rebuild(counted(3));
+    await rebuildNamed(other, counted(3));
     const results = await issueAll(['ann', 'bob'], other);
     expect(results).toEqual(['issued', 'issued']);
     end();
@@ -294,8 +298,8 @@ describe('while it is under way', () => {
   });
 
   test('every script of a rebuild may run twice, at once or at the very end, and changes nothing the second time', async () => {
-    await issuer.openCampaign(pool());
-    await issuer.loadCodes(id, users(30, 'CODE'));
+    await openNamed(issuer, pool());
+    await issuer.campaign(id).loadCodes(users(30, 'CODE'));
     await issueAll(users(12));
     const end = persistence.hold();
     const reached = persistence.reached();
@@ -317,7 +321,7 @@ describe('while it is under way', () => {
         return reply;
       },
     };
-    await new CouponIssuer({ redis: doubled, persistence }).rebuild(pool(), { codes: users(30, 'CODE') });
+    await rebuildNamed(new CouponIssuer({ redis: doubled, persistence }), pool(), { codes: users(30, 'CODE') });
     const before = await state();
     for (const { replay } of client.calls) await replay();
     expect(await state()).toEqual(before);
@@ -326,13 +330,13 @@ describe('while it is under way', () => {
     await slow;
     await issuer.idle();
     await expireLeases(redis, id);
-    await issuer.settle(id);
+    await issuer.campaign(id).settle();
     await audit();
   });
 });
 
 test('after a rollback the rebuild puts back what the database gave out, and the process that saw more follows', async () => {
-  await issuer.openCampaign(counted(100));
+  await openNamed(issuer, counted(100));
   await issueAll(users(20));
   const old = await Promise.all(
     (await redis.keys('*')).map(async (name) => [name, await redis.dumpBuffer(name)] as const),
@@ -341,21 +345,21 @@ test('after a rollback the rebuild puts back what the database gave out, and the
   await redis.flushall();
   for (const [name, value] of old) await redis.restore(name, 0, value);
   expect(await issueTo('late')).toEqual({ status: 'not_ready', reason: 'rolled_back' });
-  const status = issuer.status({ campaignId: id, userId: 'user-60' });
+  const status = issuer.campaign(id).userStatus({ userId: 'user-60' });
   await expect(status).rejects.toMatchObject({ code: 'NOT_READY', reason: 'rolled_back' });
   const operator = new CouponIssuer({ redis, persistence });
-  await operator.rebuild(counted(100));
+  await rebuildNamed(operator, counted(100));
   expect(count(await issueAll(users(60)), 'already_issued')).toBe(60);
   expect(count(await issueAll(users(50, 'late')), 'issued')).toBe(40);
   await audit();
 });
 
 test('a campaign that is rebuilt again and again only ever goes to a higher generation', async () => {
-  await issuer.openCampaign(counted(5));
-  const epochs = [(await issuer.inspect(id)).epoch];
+  await openNamed(issuer, counted(5));
+  const epochs = [(await issuer.campaign(id).inspect()).epoch];
   for (let i = 0; i < 3; i++) {
     await redis.flushall();
-    epochs.push((await new CouponIssuer({ redis, persistence }).rebuild(counted(5))).campaign.epoch);
+    epochs.push((await rebuildNamed(new CouponIssuer({ redis, persistence }), counted(5))).campaign.epoch);
     await until(async () => Number((await redis.time())[1]) >= 0);
   }
   const generations = epochs.map((epoch) => Number.parseInt(epoch, 10));
@@ -364,10 +368,10 @@ test('a campaign that is rebuilt again and again only ever goes to a higher gene
 });
 
 test.each([
-  ['codes for a counted campaign', () => issuer.rebuild(counted(3), { codes: ['A'] })],
-  ['an unknown option', () => issuer.rebuild(counted(3), { force: true } as never)],
-  ['a bad code', () => issuer.rebuild(pool(), { codes: ['A', ''] })],
-  ['a bad definition', () => issuer.rebuild({ id } as never)],
+  ['codes for a counted campaign', () => rebuildNamed(issuer, counted(3), { codes: ['A'] })],
+  ['an unknown option', () => rebuildNamed(issuer, counted(3), { force: true } as never)],
+  ['a bad code', () => rebuildNamed(issuer, pool(), { codes: ['A', ''] })],
+  ['a bad definition', () => rebuildNamed(issuer, { id } as never)],
 ])('%s is refused before any I/O', async (_, call) => {
   await expect(call()).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
   expect(await dump(redis)).toEqual({});

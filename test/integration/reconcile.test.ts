@@ -1,8 +1,9 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type CampaignDefinition, CouponIssuer, type Issuance, type Stock } from '../../src/index.js';
+import { CouponIssuer, type Issuance, type Stock } from '../../src/index.js';
 import { checkInvariants, expireLeases } from '../support/checks/invariants.js';
 import { dump, fails, ScriptedPersistence } from '../support/scenes/campaigns.js';
+import { type NamedDefinition, rebuildNamed } from '../support/scenes/named.js';
 import { RedisServer } from '../support/servers/redis-server.js';
 
 let server: RedisServer;
@@ -24,23 +25,19 @@ beforeEach(async () => {
   issuer = new CouponIssuer({ redis, persistence });
 });
 
-const counted = (total: number): CampaignDefinition => ({ id, stock: { kind: 'counted', total } });
+const counted = (total: number): NamedDefinition => ({ id, stock: { kind: 'counted', total } });
 const users = (count: number) => Array.from({ length: count }, (_, i) => `user-${i + 1}`);
 const key = (name: string) => `{coupon:${id}}:${name}`;
-const kindsOf = async (options = {}) => (await issuer.reconcile(id, options)).findings.map(({ kind }) => kind);
+const kindsOf = async (options = {}) => (await issuer.campaign(id).reconcile(options)).findings.map(({ kind }) => kind);
 const audit = async () => {
   await issuer.idle();
   await checkInvariants({ redis, campaignId: id, rows: await persistence.rows(id), settled: true });
 };
 
 async function issued(count: number, stock: Stock = { kind: 'counted', total: count + 5 }) {
-  await issuer.openCampaign({ id, stock });
-  if (stock.kind === 'codes')
-    await issuer.loadCodes(
-      id,
-      users(count + 5).map((name) => `CODE-${name}`),
-    );
-  await Promise.all(users(count).map((userId) => issuer.issue({ campaignId: id, userId })));
+  await issuer.campaign(id).open({ stock });
+  if (stock.kind === 'codes') await issuer.campaign(id).loadCodes(users(count + 5).map((name) => `CODE-${name}`));
+  await Promise.all(users(count).map((userId) => issuer.campaign(id).issue({ userId })));
   await issuer.idle();
 }
 
@@ -55,11 +52,11 @@ async function forget(userId: string): Promise<string> {
 test('a campaign in order has no findings, at rest and under load, and is not touched', async () => {
   await issued(1_200, { kind: 'counted', total: 3_000 });
   const before = await dump(redis);
-  const report = await issuer.reconcile(id);
+  const report = await issuer.campaign(id).reconcile();
   expect(report).toMatchObject({ rows: 1_200, grants: 1_200, quiet: true, findings: [] });
   expect(await dump(redis)).toEqual(before);
-  const late = Array.from({ length: 600 }, (_, i) => issuer.issue({ campaignId: id, userId: `late-${i}` }));
-  expect((await issuer.reconcile(id)).findings).toEqual([]);
+  const late = Array.from({ length: 600 }, (_, i) => issuer.campaign(id).issue({ userId: `late-${i}` }));
+  expect((await issuer.campaign(id).reconcile()).findings).toEqual([]);
   await Promise.all(late);
   await audit();
 });
@@ -83,7 +80,7 @@ describe('a row that Redis has no grant of', () => {
     const free = stock.kind === 'codes' ? 'pool' : 'returned';
     await redis.lpush(key(free), stock.kind === 'codes' ? `${serial}:${code}` : serial);
     await redis.hincrby(key('campaign'), free, 1);
-    const report = await issuer.reconcile(id);
+    const report = await issuer.campaign(id).reconcile();
     expect(report.findings).toMatchObject([
       { kind: 'row_without_grant', row: { userId: 'user-7' }, cure: 'repair', repaired: false },
     ]);
@@ -98,10 +95,10 @@ describe('a row that Redis has no grant of', () => {
     await forget('user-19');
     await redis.hset(key('campaign'), 'lastSerial', Math.min(serial, 19) - 1);
     expect(await kindsOf()).toEqual(['row_without_grant', 'row_without_grant']);
-    const { findings } = await issuer.reconcile(id, { repair: 'safe' });
+    const { findings } = await issuer.campaign(id).reconcile({ repair: 'safe' });
     expect(findings.every(({ repaired }) => repaired)).toBe(true);
     expect(await kindsOf()).toEqual([]);
-    expect(await issuer.issue({ campaignId: id, userId: 'late' })).toMatchObject({ issuance: { serial: 21 } });
+    expect(await issuer.campaign(id).issue({ userId: 'late' })).toMatchObject({ issuance: { serial: 21 } });
     await audit();
   });
 
@@ -109,9 +106,9 @@ describe('a row that Redis has no grant of', () => {
     await issued(20);
     await forget('user-3');
     await redis.hincrby(key('campaign'), 'withdrawn', 1);
-    const { findings } = await issuer.reconcile(id, { repair: 'safe' });
+    const { findings } = await issuer.campaign(id).reconcile({ repair: 'safe' });
     expect(findings).toMatchObject([{ kind: 'row_without_grant', repaired: true }]);
-    expect(await issuer.inspect(id)).toMatchObject({ issued: 20, withdrawn: 0 });
+    expect(await issuer.campaign(id).inspect()).toMatchObject({ issued: 20, withdrawn: 0 });
     expect(await kindsOf()).toEqual([]);
     await audit();
   });
@@ -122,8 +119,10 @@ describe('a row that Redis has no grant of', () => {
     await redis.lpush(key('returned'), serial);
     await redis.hincrby(key('campaign'), 'returned', 1);
     persistence.next(fails(new Error('lost')), fails(new Error('lost')));
-    expect(await issuer.issue({ campaignId: id, userId: 'other' })).toMatchObject({ status: 'accepted' });
-    expect((await issuer.reconcile(id)).findings).toMatchObject([{ kind: 'row_without_grant', cure: 'settle' }]);
+    expect(await issuer.campaign(id).issue({ userId: 'other' })).toMatchObject({ status: 'accepted' });
+    expect((await issuer.campaign(id).reconcile()).findings).toMatchObject([
+      { kind: 'row_without_grant', cure: 'settle' },
+    ]);
     await expireLeases(redis, id);
     expect(await kindsOf({ repair: 'safe' })).toEqual(['row_without_grant']);
     expect(await kindsOf()).toEqual([]);
@@ -138,9 +137,9 @@ test('what Redis calls issued and the database does not have is saved again', as
   await fresh.memory.save(lost);
   persistence = fresh;
   issuer = new CouponIssuer({ redis, persistence });
-  const report = await issuer.reconcile(id);
+  const report = await issuer.campaign(id).reconcile();
   expect(report.findings).toMatchObject([{ kind: 'grant_without_row', grant: { userId: 'user-4' }, cure: 'repair' }]);
-  await issuer.reconcile(id, { repair: 'safe' });
+  await issuer.campaign(id).reconcile({ repair: 'safe' });
   expect(await persistence.rows(id)).toHaveLength(5);
   expect(await kindsOf()).toEqual([]);
   await audit();
@@ -151,11 +150,11 @@ test('a grant on another unit than its row is found, and a rebuild mends it', as
   const record = (await redis.hget(key('grants'), '1:user-2'))!.split(':');
   record[2] = '9';
   await redis.hset(key('grants'), '1:user-2', record.join(':'));
-  const report = await issuer.reconcile(id);
+  const report = await issuer.campaign(id).reconcile();
   expect(report.findings.map(({ kind }) => kind)).toContain('row_differs');
   expect(report.findings.map(({ kind }) => kind)).toContain('counter_wrong');
   expect(report.findings.every(({ cure }) => cure === 'rebuild')).toBe(true);
-  await issuer.rebuild(counted(10));
+  await rebuildNamed(issuer, counted(10));
   expect(await kindsOf()).toEqual([]);
   await audit();
 });
@@ -164,20 +163,24 @@ test('a unit in two hands, a unit in nobody’s and a missing lease are found', 
   await issued(5, { kind: 'counted', total: 10 });
   await redis.rpush(key('returned'), '3');
   await redis.hincrby(key('campaign'), 'returned', 1);
-  expect((await issuer.reconcile(id)).findings).toMatchObject([{ kind: 'serial_twice', serial: 3, cure: 'rebuild' }]);
+  expect((await issuer.campaign(id).reconcile()).findings).toMatchObject([
+    { kind: 'serial_twice', serial: 3, cure: 'rebuild' },
+  ]);
   await redis.del(key('returned'));
   await redis.hset(key('campaign'), 'returned', 0, 'lastSerial', 8);
-  expect((await issuer.reconcile(id)).findings).toMatchObject([{ kind: 'units_lost', count: 3 }]);
+  expect((await issuer.campaign(id).reconcile()).findings).toMatchObject([{ kind: 'units_lost', count: 3 }]);
   await redis.hset(key('campaign'), 'lastSerial', 5, 'withdrawn', 2);
-  expect((await issuer.reconcile(id)).findings).toMatchObject([
+  expect((await issuer.campaign(id).reconcile()).findings).toMatchObject([
     { kind: 'counter_wrong', counter: 'withdrawn', is: 2, shouldBe: 0 },
   ]);
   await redis.hset(key('campaign'), 'withdrawn', 0);
   persistence.next(fails(new Error('lost')), fails(new Error('lost')));
-  await issuer.issue({ campaignId: id, userId: 'late' });
+  await issuer.campaign(id).issue({ userId: 'late' });
   await redis.zrem(key('leases'), '1:late');
   await redis.zadd(key('leases'), Date.now() + 60_000, '1:nobody');
-  expect((await issuer.reconcile(id)).findings).toMatchObject([{ kind: 'lease_missing', grant: { userId: 'late' } }]);
+  expect((await issuer.campaign(id).reconcile()).findings).toMatchObject([
+    { kind: 'lease_missing', grant: { userId: 'late' } },
+  ]);
 });
 
 describe('a unit in the hands of two users', () => {
@@ -192,11 +195,11 @@ describe('a unit in the hands of two users', () => {
   };
   const late = async (error: Error) => {
     persistence.next(fails(error), fails(error));
-    await issuer.issue({ campaignId: id, userId: 'late' });
+    await issuer.campaign(id).issue({ userId: 'late' });
     await issuer.idle();
   };
   const cures = async (kind: string) =>
-    (await issuer.reconcile(id)).findings.filter((finding) => finding.kind === kind).map(({ cure }) => cure);
+    (await issuer.campaign(id).reconcile()).findings.filter((finding) => finding.kind === kind).map(({ cure }) => cure);
   /** How each serial and each code is in one hand. */
   const oneHandEach = async () => {
     const records = (await redis.hvals(key('grants'))).map((record) => record.split(':'));
@@ -215,7 +218,7 @@ describe('a unit in the hands of two users', () => {
     await giveUnitOf('user-2', 'late');
     expect(await cures('serial_twice')).toEqual(['settle']);
     await expireLeases(redis, id);
-    await issuer.settle(id);
+    await issuer.campaign(id).settle();
     await issuer.idle();
     await oneHandEach();
     expect(await persistence.rows(id)).toHaveLength(4);
@@ -224,12 +227,12 @@ describe('a unit in the hands of two users', () => {
   test('both of whom have none yet is mended by settle', async () => {
     await issued(1, { kind: 'counted', total: 10 });
     persistence.next(...Array.from({ length: 4 }, () => fails(new Error('lost'))));
-    for (const userId of ['late', 'later']) await issuer.issue({ campaignId: id, userId });
+    for (const userId of ['late', 'later']) await issuer.campaign(id).issue({ userId });
     await issuer.idle();
     await giveUnitOf('late', 'later');
     expect(await cures('serial_twice')).toEqual(['settle']);
     await expireLeases(redis, id);
-    await issuer.settle(id);
+    await issuer.campaign(id).settle();
     await issuer.idle();
     await oneHandEach();
     expect(await persistence.rows(id)).toHaveLength(3);
@@ -243,7 +246,7 @@ describe('a unit in the hands of two users', () => {
     issuer = new CouponIssuer({ redis, persistence });
     await giveUnitOf('user-2', 'user-3');
     expect(await cures('serial_twice')).toEqual(['repair']);
-    await issuer.reconcile(id, { repair: 'safe' });
+    await issuer.campaign(id).reconcile({ repair: 'safe' });
     await issuer.idle();
     await oneHandEach();
     expect(await persistence.rows(id)).toHaveLength(3);
@@ -253,7 +256,7 @@ describe('a unit in the hands of two users', () => {
     await issued(3, { kind: 'counted', total: 10 });
     await giveUnitOf('user-2', 'user-3');
     expect(await cures('serial_twice')).toEqual(['rebuild']);
-    await issuer.rebuild(counted(10));
+    await rebuildNamed(issuer, counted(10));
     await oneHandEach();
     await audit();
   });
@@ -264,10 +267,10 @@ describe('a unit in the hands of two users', () => {
     await giveUnitOf('late', 'user-3');
     expect(await cures('serial_twice')).toEqual(['rebuild']);
     await expireLeases(redis, id);
-    await issuer.settle(id);
+    await issuer.campaign(id).settle();
     await issuer.idle();
     expect(await cures('serial_twice')).toEqual(['rebuild']);
-    await issuer.rebuild(counted(10));
+    await rebuildNamed(issuer, counted(10));
     await oneHandEach();
     await audit();
   });
@@ -279,10 +282,10 @@ describe('a unit in the hands of two users', () => {
     await giveUnitOf('user-2', 'late');
     await redis.zadd(key('leases'), Number.MAX_SAFE_INTEGER, '1:late');
     expect(await cures('serial_twice')).toEqual(['look']);
-    await issuer.settle(id);
+    await issuer.campaign(id).settle();
     expect(await cures('serial_twice')).toEqual(['look']);
-    await issuer.retryQuarantined({ campaignId: id });
-    await issuer.settle(id);
+    await issuer.campaign(id).quarantine.retry({ all: true });
+    await issuer.campaign(id).settle();
     await issuer.idle();
     await oneHandEach();
   });
@@ -294,7 +297,7 @@ describe('a unit in the hands of two users', () => {
     await redis.rpush(key('returned'), serial!);
     await redis.hincrby(key('campaign'), 'returned', 1);
     await expireLeases(redis, id);
-    await issuer.settle(id);
+    await issuer.campaign(id).settle();
     expect(await cures('serial_twice')).toEqual(['rebuild']);
   });
 });
@@ -302,11 +305,11 @@ describe('a unit in the hands of two users', () => {
 test('a lease that nobody settles is found, and settled by the repair', async () => {
   await issued(2);
   persistence.next(fails(new Error('lost')), fails(new Error('lost')));
-  await issuer.issue({ campaignId: id, userId: 'late' });
+  await issuer.campaign(id).issue({ userId: 'late' });
   await expireLeases(redis, id);
   // A place in the line of write-behind is no lease that ran out; only one of long ago is.
   await redis.zadd(key('leases'), Date.now() - 3_600_000, '1:late');
-  expect((await issuer.reconcile(id)).findings).toMatchObject([
+  expect((await issuer.campaign(id).reconcile()).findings).toMatchObject([
     { kind: 'lease_overdue', grant: { userId: 'late' }, cure: 'settle' },
   ]);
   expect(await kindsOf({ repair: 'safe' })).toEqual([]);
@@ -316,16 +319,16 @@ test('a lease that nobody settles is found, and settled by the repair', async ()
 test('a state of which a part is missing is one finding, and a rebuild mends it', async () => {
   await issued(5);
   await redis.del(key('grants'));
-  const report = await issuer.reconcile(id);
+  const report = await issuer.campaign(id).reconcile();
   expect(report.findings).toMatchObject([{ kind: 'state_incomplete', cure: 'rebuild' }]);
-  await issuer.rebuild(counted(10));
+  await rebuildNamed(issuer, counted(10));
   expect(await kindsOf()).toEqual([]);
 });
 
 test('the report is for people and for programs, and carries no code', async () => {
   await issued(3, { kind: 'codes' });
   await forget('user-2');
-  const report = await issuer.reconcile(id);
+  const report = await issuer.campaign(id).reconcile();
   expect(String(report)).toContain('row_without_grant: the database has grant 1 of user "user-2"');
   expect(JSON.parse(JSON.stringify(report))).toMatchObject({
     campaignId: id,
@@ -338,11 +341,13 @@ test('a list that fails is a typed error, and an aborted signal ends the compari
   await issued(3);
   const abort = new AbortController();
   abort.abort(new Error('enough'));
-  await expect(issuer.reconcile(id, { signal: abort.signal })).rejects.toThrow('enough');
+  await expect(issuer.campaign(id).reconcile({ signal: abort.signal })).rejects.toThrow('enough');
   persistence.list = async (): Promise<readonly Issuance[]> => {
     throw new Error('no connection');
   };
-  await expect(issuer.reconcile(id)).rejects.toMatchObject({ code: 'HOOK' });
-  await expect(issuer.reconcile(id, { repair: 'all' } as never)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
-  await expect(issuer.reconcile('nobody-opened-this')).rejects.toMatchObject({ code: 'UNKNOWN_CAMPAIGN' });
+  await expect(issuer.campaign(id).reconcile()).rejects.toMatchObject({ code: 'HOOK' });
+  await expect(issuer.campaign(id).reconcile({ repair: 'all' } as never)).rejects.toMatchObject({
+    code: 'INVALID_ARGUMENT',
+  });
+  await expect(issuer.campaign('nobody-opened-this').reconcile()).rejects.toMatchObject({ code: 'UNKNOWN_CAMPAIGN' });
 });

@@ -4,6 +4,7 @@ import { type CouponEvent, CouponIssuer, InvalidArgumentError } from '../../src/
 import { checkInvariants } from '../support/checks/invariants.js';
 import { until } from '../support/checks/until.js';
 import { fails, ScriptedPersistence } from '../support/scenes/campaigns.js';
+import { issueNamed } from '../support/scenes/named.js';
 import { CountingClient } from '../support/servers/counting-client.js';
 import { RedisServer } from '../support/servers/redis-server.js';
 
@@ -33,8 +34,8 @@ beforeEach(async () => {
 
 const caching = (refusalCacheMs: number) =>
   new CouponIssuer({ redis: counting, persistence, refusalCacheMs, onEvent: (event) => events.push(event) });
-const open = (total: number) => issuer.openCampaign({ id: campaignId, stock: { kind: 'counted', total } });
-const ask = (userId: string, by = issuer) => by.issue({ campaignId, userId });
+const open = (total: number) => issuer.campaign(campaignId).open({ stock: { kind: 'counted', total } });
+const ask = (userId: string, by = issuer) => by.campaign(campaignId).issue({ userId });
 /** What an answer cost in calls of Redis. */
 async function callsFor(work: () => Promise<unknown>): Promise<number> {
   const before = counting.sent;
@@ -65,11 +66,11 @@ test('a campaign that is sold out is asked once; whoever comes next is told from
 
 test('so is one that is paused, and one that is closed, with the instant of the close', async () => {
   await open(5);
-  await other.pause(campaignId);
+  await other.campaign(campaignId).pause();
   expect(await ask('ann')).toEqual({ status: 'paused' });
   expect(await callsFor(async () => expect(await ask('bob')).toEqual({ status: 'paused' }))).toBe(0);
   issuer = caching(60_000);
-  await other.closeCampaign({ id: campaignId });
+  await other.campaign(campaignId).closeForGood();
   const told = await ask('ann');
   expect(told).toMatchObject({ status: 'closed', closedAt: expect.any(Date) });
   expect(await callsFor(async () => expect(await ask('bob')).toEqual(told))).toBe(0);
@@ -80,7 +81,7 @@ test('after that long Redis is asked again, and a restock is seen', async () => 
   await open(1);
   await ask('ann');
   expect(await ask('bob')).toEqual({ status: 'sold_out' });
-  await other.restock({ id: campaignId, add: 1, requestId: 'more' });
+  await other.campaign(campaignId).restock({ add: 1, requestId: 'more' });
   await until(async () => (await ask('bob')).status === 'issued');
 });
 
@@ -88,7 +89,7 @@ test('without it every answer is exact: a restock is seen by the next call', asy
   await open(1);
   await ask('ann', other);
   expect(await ask('bob', other)).toEqual({ status: 'sold_out' });
-  await issuer.restock({ id: campaignId, add: 1, requestId: 'more' });
+  await issuer.campaign(campaignId).restock({ add: 1, requestId: 'more' });
   expect(await ask('bob', other)).toMatchObject({ status: 'issued' });
 });
 
@@ -110,12 +111,12 @@ test('a user whose call ended unknown is asked after in Redis, and so is a repea
   await open(2);
   persistence.next(fails(new Error('lost')), fails(new Error('lost')));
   const first = { campaignId, userId: 'ann', requestId: 'request-1' };
-  expect(await issuer.issue(first)).toMatchObject({ status: 'accepted' });
+  expect(await issueNamed(issuer, first)).toMatchObject({ status: 'accepted' });
   loseNextReply();
   await expect(ask('bob')).rejects.toMatchObject({ code: 'REDIS' });
   expect(await ask('don')).toEqual({ status: 'sold_out' });
   expect(await callsFor(async () => expect(await ask('eve')).toEqual({ status: 'sold_out' }))).toBe(0);
-  expect(await issuer.issue(first)).toMatchObject({ status: 'issued' });
+  expect(await issueNamed(issuer, first)).toMatchObject({ status: 'issued' });
   expect(await callsFor(() => ask('bob'))).toBe(1);
 });
 
@@ -123,5 +124,7 @@ test('bad input is refused as everywhere, before the memory is asked', async () 
   await open(0);
   expect(await ask('ann')).toEqual({ status: 'sold_out' });
   await expect(ask('')).rejects.toBeInstanceOf(InvalidArgumentError);
-  await expect(issuer.issue({ campaignId, userId: 'bob', timeoutMs: 0 })).rejects.toBeInstanceOf(InvalidArgumentError);
+  await expect(issuer.campaign(campaignId).issue({ userId: 'bob', timeoutMs: 0 })).rejects.toBeInstanceOf(
+    InvalidArgumentError,
+  );
 });

@@ -1,13 +1,14 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type CampaignDefinition, CouponIssuer, type IssueResult, MemoryPersistence } from '../../src/index.js';
+import { CouponIssuer, type IssueResult, MemoryPersistence } from '../../src/index.js';
 import { scripts } from '../../src/redis/scripts.js';
 import { checkCounters } from '../support/checks/invariants.js';
 import { loadScripts, withEach } from '../support/scenes/campaigns.js';
+import { issueNamed, type NamedDefinition, openNamed, quarantinedOf, rebuildNamed } from '../support/scenes/named.js';
 import { RedisServer } from '../support/servers/redis-server.js';
 
-const COUNTED: CampaignDefinition = { id: 'launch', stock: { kind: 'counted', total: 5 } };
-const POOL: CampaignDefinition = { id: 'pool', stock: { kind: 'codes' } };
+const COUNTED: NamedDefinition = { id: 'launch', stock: { kind: 'counted', total: 5 } };
+const POOL: NamedDefinition = { id: 'pool', stock: { kind: 'codes' } };
 const CODES = ['AAA', 'BBB', 'CCC'];
 const DEFINITIONS = [COUNTED, POOL];
 
@@ -26,9 +27,9 @@ beforeEach(async () => {
   await redis.flushall();
   persistence = new MemoryPersistence();
   issuer = new CouponIssuer({ redis, persistence });
-  await issuer.openCampaign(COUNTED);
-  await issuer.openCampaign(POOL);
-  await issuer.loadCodes('pool', CODES);
+  await openNamed(issuer, COUNTED);
+  await openNamed(issuer, POOL);
+  await issuer.campaign('pool').loadCodes(CODES);
 });
 
 /** Copies all keys; the function that it returns puts the copy back. */
@@ -49,38 +50,38 @@ const unit = (result: IssueResult) => {
 
 const issueTo = async (userId: string, by = issuer) => {
   for (const { id } of DEFINITIONS) {
-    expect(await by.issue({ campaignId: id, userId })).toMatchObject({ status: 'issued' });
+    expect(await by.campaign(id).issue({ userId })).toMatchObject({ status: 'issued' });
   }
   await by.idle();
 };
 
 const READS = {
-  status: (id: string) => issuer.status({ campaignId: id, userId: 'ann' }),
-  inspect: (id: string) => issuer.inspect(id),
-  listQuarantined: (id: string) => issuer.listQuarantined(id),
-  settle: (id: string) => issuer.settle(id),
-  reconcile: (id: string) => issuer.reconcile(id),
-  openCampaign: (id: string) => issuer.openCampaign(DEFINITIONS.find((one) => one.id === id)!),
+  status: (id: string) => issuer.campaign(id).userStatus({ userId: 'ann' }),
+  inspect: (id: string) => issuer.campaign(id).inspect(),
+  listQuarantined: (id: string) => quarantinedOf(issuer.campaign(id)),
+  settle: (id: string) => issuer.campaign(id).settle(),
+  reconcile: (id: string) => issuer.campaign(id).reconcile(),
+  openCampaign: (id: string) => openNamed(issuer, DEFINITIONS.find((one) => one.id === id)!),
 };
 const CHANGES = {
-  restock: () => issuer.restock({ id: 'launch', add: 5, requestId: 'more' }),
-  replaceCode: () => issuer.replaceCode({ campaignId: 'pool', code: 'CCC', replacement: 'DDD' }),
-  loadCodes: () => issuer.loadCodes('pool', ['EEE']),
+  restock: () => issuer.campaign('launch').restock({ add: 5, requestId: 'more' }),
+  replaceCode: () => issuer.campaign('pool').replaceCode({ code: 'CCC', replacement: 'DDD' }),
+  loadCodes: () => issuer.campaign('pool').loadCodes(['EEE']),
 };
 
 describe.each(['before a rebuild', 'before the last coupon'])('after Redis went back to %s', (to) => {
   beforeEach(async () => {
     let back = await copied();
     if (to === 'before a rebuild') {
-      await issuer.rebuild(COUNTED);
-      await issuer.rebuild(POOL, { codes: CODES });
+      await rebuildNamed(issuer, COUNTED);
+      await rebuildNamed(issuer, POOL, { codes: CODES });
     } else back = await copied();
     await issueTo('ann');
     await back();
     // Others go on there, so that only its generation tells this state from the newer one.
     if (to === 'before a rebuild') await issueTo('zoe', new CouponIssuer({ redis, persistence }));
     for (const { id } of DEFINITIONS) {
-      expect(await issuer.issue({ campaignId: id, userId: 'bob' })).toEqual({
+      expect(await issuer.campaign(id).issue({ userId: 'bob' })).toEqual({
         status: 'not_ready',
         reason: 'rolled_back',
       });
@@ -103,10 +104,10 @@ describe.each(['before a rebuild', 'before the last coupon'])('after Redis went 
 
   test('a campaign can be paused and closed all the same by a process that saw no rebuild', async () => {
     const fresh = new CouponIssuer({ redis, persistence });
-    await fresh.pause('launch');
-    await fresh.resume('launch');
-    await fresh.closeCampaign({ id: 'launch' });
-    expect(await fresh.inspect('launch')).toMatchObject({ state: 'closed' });
+    await fresh.campaign('launch').pause();
+    await fresh.campaign('launch').resume();
+    await fresh.campaign('launch').closeForGood();
+    expect(await fresh.campaign('launch').inspect()).toMatchObject({ state: 'closed' });
   });
 
   test('the health of a worker says that there is nothing to read', async () => {
@@ -118,7 +119,7 @@ describe.each(['before a rebuild', 'before the last coupon'])('after Redis went 
   });
 
   test('a rebuild ends the refusal, and the user who was told issued is told so again', async () => {
-    await issuer.rebuild(COUNTED);
+    await rebuildNamed(issuer, COUNTED);
     expect(await READS.status('launch')).toMatchObject({ status: 'issued', issuances: [{ userId: 'ann' }] });
   });
 });
@@ -131,13 +132,10 @@ describe.each([
   const rows = () => persistence.list(id, { afterSerial: 0, limit: 10_000 });
 
   test('writes each row that it meets back, and the units add up all the while', async () => {
-    await issuer.restock({ id: 'launch', add: count - 5, requestId: 'many' });
-    await issuer.loadCodes(
-      'pool',
-      Array.from({ length: count - 3 }, (_, i) => `code-${i}`),
-    );
+    await issuer.campaign('launch').restock({ add: count - 5, requestId: 'many' });
+    await issuer.campaign('pool').loadCodes(Array.from({ length: count - 3 }, (_, i) => `code-${i}`));
     const ask = (by: CouponIssuer, userIds: readonly string[]) =>
-      Promise.all(userIds.map((userId) => by.issue({ campaignId: id, userId })));
+      Promise.all(userIds.map((userId) => by.campaign(id).issue({ userId })));
     await ask(issuer, userNames('before', 50));
     await issuer.idle();
     const back = await copied();
@@ -154,7 +152,7 @@ describe.each([
       for (const { status } of await ask(fresh, some)) told.push(status);
       await fresh.idle();
       await checkCounters({ redis, campaignId: id });
-      const { available, reserved, issued, withdrawn, total } = await fresh.inspect(id);
+      const { available, reserved, issued, withdrawn, total } = await fresh.campaign(id).inspect();
       expect(available! + reserved + issued + withdrawn).toBe(total);
     }
     expect(told.filter((status) => status === 'already_issued')).toHaveLength(150);
@@ -163,7 +161,11 @@ describe.each([
     expect(sold.some(({ status }) => status === 'sold_out')).toBe(true);
     await checkCounters({ redis, campaignId: id });
     expect((await rows()).length).toBeGreaterThan(count - 40);
-    expect(await fresh.inspect(id)).toMatchObject({ available: 0, reserved: 0, issued: (await rows()).length });
+    expect(await fresh.campaign(id).inspect()).toMatchObject({
+      available: 0,
+      reserved: 0,
+      issued: (await rows()).length,
+    });
   });
 });
 
@@ -187,18 +189,18 @@ describe.each(DEFINITIONS)('while $id is rebuilt, a repeat of what was issued', 
       if (steps.has(sha1)) await around();
       return reply;
     });
-    return new CouponIssuer({ redis: client, persistence }).rebuild(definition, codes);
+    return rebuildNamed(new CouponIssuer({ redis: client, persistence }), definition, codes);
   };
 
   test('is told issued with its code at each step', async () => {
-    const first = await issuer.issue(request);
+    const first = await issueNamed(issuer, request);
     await issueTo('bob');
     await issuer.idle();
     const told: unknown[] = [];
     await rebuildAround(async () => {
       const from = [issuer, new CouponIssuer({ redis, persistence })];
-      for (const by of from) told.push(await by.issue(request));
-      expect(await from[1]!.issue({ ...request, requestId: 'click-2' })).not.toMatchObject({ status: 'issued' });
+      for (const by of from) told.push(await issueNamed(by, request));
+      expect(await issueNamed(from[1]!, { ...request, requestId: 'click-2' })).not.toMatchObject({ status: 'issued' });
     });
     expect(told.length).toBeGreaterThanOrEqual(id === 'pool' ? 20 : 12);
     for (const one of told) expect(one).toMatchObject({ ...first, issuance: { ...unit(first) }, replayed: true });
@@ -206,19 +208,19 @@ describe.each(DEFINITIONS)('while $id is rebuilt, a repeat of what was issued', 
   });
 
   test('is told not_ready where the own rule refuses its user by now, and is thrown nothing', async () => {
-    await issuer.issue(request);
+    await issueNamed(issuer, request);
     await issuer.idle();
     const eligible = () => ({ reason: 'under age' });
     const told: unknown[] = [];
     await rebuildAround(async () => {
-      told.push(await new CouponIssuer({ redis, persistence, eligible }).issue(request));
+      told.push(await issueNamed(new CouponIssuer({ redis, persistence, eligible }), request));
     });
     for (const one of told.slice(0, -1)) expect(one).toEqual({ status: 'not_ready', reason: 'rebuilding' });
     expect(told.at(-1)).toMatchObject({ status: 'issued', replayed: true });
   });
 
   test('is told issued also by a rebuild of what went back, where that knew it', async () => {
-    const first = await issuer.issue(request);
+    const first = await issueNamed(issuer, request);
     await issuer.idle();
     const back = await copied();
     await issueTo('bob');
@@ -226,23 +228,23 @@ describe.each(DEFINITIONS)('while $id is rebuilt, a repeat of what was issued', 
     const fresh = new CouponIssuer({ redis, persistence });
     const told: unknown[] = [];
     await rebuildAround(async () => {
-      told.push(await fresh.issue(request));
+      told.push(await issueNamed(fresh, request));
     });
     for (const one of told) expect(one).toMatchObject({ status: 'issued', issuance: unit(first) });
   });
 
   test('is told issued no longer once its unit is found to be the row of another user', async () => {
-    await issuer.issue(request);
+    await issueNamed(issuer, request);
     await issuer.idle();
     const [row] = await persistence.list(id, { afterSerial: 0, limit: 1 });
     // The database lost the row, and gave the unit to somebody else.
     persistence = new MemoryPersistence();
     await persistence.save([{ ...row!, id: 'another-row'.padEnd(22, '0'), userId: 'zoe' }]);
     const operator = new CouponIssuer({ redis, persistence });
-    await operator.rebuild(definition, codes);
+    await rebuildNamed(operator, definition, codes);
     const told: unknown[] = [];
     await rebuildAround(async () => {
-      told.push(await operator.issue(request));
+      told.push(await issueNamed(operator, request));
     });
     // It was promised another unit, which is saved only once the campaign serves.
     expect(told.length).toBeGreaterThan(4);
@@ -252,7 +254,7 @@ describe.each(DEFINITIONS)('while $id is rebuilt, a repeat of what was issued', 
 });
 
 test('a unit that a row has and Redis still offers is not counted as available', async () => {
-  await issuer.restock({ id: 'launch', add: 4_995, requestId: 'many' });
+  await issuer.campaign('launch').restock({ add: 4_995, requestId: 'many' });
   const back = await copied();
   await issueTo('ann');
   const [row] = await persistence.list('launch', { afterSerial: 0, limit: 1 });
@@ -261,34 +263,36 @@ test('a unit that a row has and Redis still offers is not counted as available',
   await persistence.save([{ ...row!, serial: 4_000 }]);
   await back();
   const fresh = new CouponIssuer({ redis, persistence });
-  expect(await fresh.issue({ campaignId: 'launch', userId: 'ann' })).toMatchObject({ status: 'already_issued' });
+  expect(await fresh.campaign('launch').issue({ userId: 'ann' })).toMatchObject({ status: 'already_issued' });
   await fresh.idle();
   expect(await redis.hget('{coupon:launch}:campaign', 'withdrawn')).toBe('-1');
-  expect(await fresh.inspect('launch')).toMatchObject({
+  expect(await fresh.campaign('launch').inspect()).toMatchObject({
     available: 4_999,
     reserved: 0,
     issued: 1,
     withdrawn: 0,
     total: 5_000,
   });
-  expect((await fresh.reconcile('launch')).findings).toMatchObject([{ kind: 'counter_wrong', counter: 'lastSerial' }]);
+  expect((await fresh.campaign('launch').reconcile()).findings).toMatchObject([
+    { kind: 'counter_wrong', counter: 'lastSerial' },
+  ]);
 });
 
 test('a process that saw the last coupon may still pause, resume and close a campaign that went back', async () => {
   const back = await copied();
   await issueTo('ann');
   await back();
-  await expect(issuer.inspect('launch')).rejects.toMatchObject({ reason: 'rolled_back' });
-  await issuer.pause('launch');
-  await issuer.resume('launch');
-  await issuer.closeCampaign({ id: 'launch' });
+  await expect(issuer.campaign('launch').inspect()).rejects.toMatchObject({ reason: 'rolled_back' });
+  await issuer.campaign('launch').pause();
+  await issuer.campaign('launch').resume();
+  await issuer.campaign('launch').closeForGood();
 });
 
 test('a state that lost a restock is refused by the process that made it', async () => {
   const back = await copied();
   expect(await CHANGES.restock()).toEqual({ total: 10, available: 10 });
   await back();
-  const result = await issuer.issue({ campaignId: 'launch', userId: 'ann' });
+  const result = await issuer.campaign('launch').issue({ userId: 'ann' });
   expect(result).toEqual({ status: 'not_ready', reason: 'rolled_back' });
 });
 
@@ -296,7 +300,7 @@ test('a process that knows an older epoch reads the newer one, and answers', asy
   const other = new CouponIssuer({ redis, persistence });
   await issueTo('ann', other);
   expect(await READS.status('launch')).toMatchObject({ status: 'issued' });
-  await other.rebuild(COUNTED);
+  await rebuildNamed(other, COUNTED);
   expect(await READS.status('launch')).toMatchObject({ status: 'issued', issuances: [{ userId: 'ann' }] });
-  expect(await issuer.listQuarantined('launch')).toEqual([]);
+  expect(await quarantinedOf(issuer.campaign('launch'))).toEqual([]);
 });

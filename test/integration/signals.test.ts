@@ -23,8 +23,8 @@ beforeEach(async () => {
   warnings = [];
   const persistence = new MemoryPersistence();
   issuers = [new CouponIssuer({ redis, persistence }), new CouponIssuer({ redis, persistence })];
-  await issuers[0]!.openCampaign({ id: 'plain', stock: { kind: 'unlimited' } });
-  await issuers[0]!.openCampaign({ id: 'queued', stock: { kind: 'unlimited' }, admission: 'queued' });
+  await issuers[0]!.campaign('plain').open({ stock: { kind: 'unlimited' } });
+  await issuers[0]!.campaign('queued').open({ stock: { kind: 'unlimited' }, admission: 'queued' });
 });
 afterEach(async () => void (await Promise.all(issuers.map((issuer) => issuer.close()))));
 
@@ -35,12 +35,10 @@ test('one signal for all calls, streams and workers of a process has one listene
   const stopping = new AbortController();
   const { signal } = stopping;
   const calls = issuers.flatMap((issuer) =>
-    users.map((userId) =>
-      issuer.issue({ campaignId: 'plain', userId: `${issuers.indexOf(issuer)} ${userId}`, signal }),
-    ),
+    users.map((userId) => issuer.campaign('plain').issue({ userId: `${issuers.indexOf(issuer)} ${userId}`, signal })),
   );
-  await issuers[0]!.join({ campaignId: 'queued', userId: 'ann' });
-  const watching = users.map(() => issuers[0]!.watch({ campaignId: 'queued', userId: 'ann', signal }));
+  await issuers[0]!.campaign('queued').join({ userId: 'ann' });
+  const watching = users.map(() => issuers[0]!.campaign('queued').watch({ userId: 'ann', signal }));
   const workers = users.map(() => issuers[1]!.startWorker({ signal, campaigns: ['plain'], intervalMs: 60_000 }));
   expect(listenersOf(signal)).toBe(1);
   expect((await Promise.all(calls)).map(({ status }) => status)).toEqual(calls.map(() => 'issued'));
@@ -56,10 +54,10 @@ test('one signal for all calls, streams and workers of a process has one listene
 test('one signal ends them all', async () => {
   const stopping = new AbortController();
   const { signal } = stopping;
-  await issuers[0]!.join({ campaignId: 'queued', userId: 'ann' });
-  const watching = users.map(() => issuers[0]!.watch({ campaignId: 'queued', userId: 'ann', signal }));
+  await issuers[0]!.campaign('queued').join({ userId: 'ann' });
+  const watching = users.map(() => issuers[0]!.campaign('queued').watch({ userId: 'ann', signal }));
   const workers = users.map(() => issuers[1]!.startWorker({ signal, campaigns: ['plain'], intervalMs: 60_000 }));
-  const calls = users.map((userId) => issuers[0]!.issue({ campaignId: 'plain', userId, signal }));
+  const calls = users.map((userId) => issuers[0]!.campaign('plain').issue({ userId, signal }));
   stopping.abort(new Error('the server stops'));
   for (const call of calls) await expect(call).rejects.toThrow('the server stops');
   for (const one of watching) for await (const _ of one);

@@ -13,6 +13,7 @@ import {
 } from '../../src/index.js';
 import { mintId } from '../../src/model/issuance.js';
 import { PostgresPersistence } from '../../src/persistence/postgres/index.js';
+import { openNamed, rebuildNamed } from '../support/scenes/named.js';
 import { Database, rowsOf } from '../support/servers/database.js';
 import { RedisServer } from '../support/servers/redis-server.js';
 
@@ -48,7 +49,7 @@ const role = () => `role_${mintId().toLowerCase().replaceAll('-', '_')}`;
 async function opened(definition: object = {}): Promise<{ id: string; issuer: CouponIssuer }> {
   const id = `campaign-${mintId()}`;
   const issuer = processOn(postgres(production));
-  await issuer.openCampaign({ id, stock: STOCK, ...definition });
+  await issuer.campaign(id).open({ stock: STOCK, ...definition });
   return { id, issuer };
 }
 
@@ -83,72 +84,72 @@ const away = async () => {
 
 test('a campaign is bound to the database that it was opened with, and shows which', async () => {
   const { id, issuer } = await opened();
-  expect(await issuer.inspect(id)).toMatchObject({ store: await idOf(production) });
+  expect(await issuer.campaign(id).inspect()).toMatchObject({ store: await idOf(production) });
   expect(await idOf(production)).not.toBe(await idOf(staging));
-  expect(await processOn(new MemoryPersistence()).openCampaign({ id: mintId(), stock: STOCK })).toMatchObject({
+  expect(await processOn(new MemoryPersistence()).campaign(mintId()).open({ stock: STOCK })).toMatchObject({
     campaign: { store: null },
   });
 });
 
 test('a process with another database takes nothing, claims nothing, and saves nothing there', async () => {
   const { id, issuer } = await opened();
-  expect(await issuer.issue({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'issued' });
+  expect(await issuer.campaign(id).issue({ userId: 'ann' })).toMatchObject({ status: 'issued' });
   await issuer.idle();
-  const before = await issuer.inspect(id);
+  const before = await issuer.campaign(id).inspect();
   const stranger = processOn(postgres(staging));
   const kept = `campaign ${id} keeps its issuances in the database ${await idOf(production)}`;
   const refused = {
-    issue: () => stranger.issue({ campaignId: id, userId: 'bob' }),
-    open: () => stranger.openCampaign({ id, stock: STOCK }),
-    settle: () => stranger.settle(id),
-    withdraw: () => stranger.withdrawQuarantined({ campaignId: id }),
-    repair: () => stranger.reconcile(id, { repair: 'safe' }),
+    issue: () => stranger.campaign(id).issue({ userId: 'bob' }),
+    open: () => stranger.campaign(id).open({ stock: STOCK }),
+    settle: () => stranger.campaign(id).settle(),
+    withdraw: () => stranger.campaign(id).quarantine.withdraw({ all: true }),
+    repair: () => stranger.campaign(id).reconcile({ repair: 'safe' }),
   };
   for (const [name, call] of Object.entries(refused)) {
     await expect(call(), name).rejects.toThrow(MisconfiguredError);
     await expect(call(), name).rejects.toThrow(kept);
   }
-  const { reserved, issued, available } = await issuer.inspect(id);
+  const { reserved, issued, available } = await issuer.campaign(id).inspect();
   expect({ reserved, issued, available }).toEqual({ reserved: 0, issued: before.issued, available: before.available });
   expect(await rowsOf(staging, id)).toEqual([]);
 });
 
 test('a campaign is not compared with the rows of another database, where each would be missing', async () => {
   const { id, issuer } = await opened();
-  await issuer.issue({ campaignId: id, userId: 'ann' });
+  await issuer.campaign(id).issue({ userId: 'ann' });
   await issuer.idle();
   const stranger = processOn(postgres(staging));
-  await expect(stranger.reconcile(id)).rejects.toThrow(MisconfiguredError);
-  expect((await issuer.reconcile(id)).findings).toEqual([]);
+  await expect(stranger.campaign(id).reconcile()).rejects.toThrow(MisconfiguredError);
+  expect((await issuer.campaign(id).reconcile()).findings).toEqual([]);
   // A table that is not fit can still be compared, and so can a campaign by a process that lacks its hooks.
   const unfit = Object.assign(postgres(production), { check: () => Promise.reject(new MisconfiguredError('no key')) });
   const auditor = processOn(unfit, { deliver: async () => {} });
-  await expect(auditor.reconcile(id)).resolves.toMatchObject({ rows: 1 });
+  await expect(auditor.campaign(id).reconcile()).resolves.toMatchObject({ rows: 1 });
 });
 
 test('an adapter that wraps another one and forgets its identity is told so', async () => {
   const { id } = await opened();
   const inner = postgres(production);
   const forgetful = { save: (batch: readonly Issuance[]) => inner.save(batch) };
-  await expect(processOn(forgetful).issue({ campaignId: id, userId: 'ann' })).rejects.toThrow(
+  await expect(processOn(forgetful).campaign(id).issue({ userId: 'ann' })).rejects.toThrow(
     'its adapter has no identity(). An adapter that wraps another one has to pass check and identity on',
   );
   const whole = { ...forgetful, check: () => inner.check(), identity: () => inner.identity() };
-  expect(await processOn(whole).issue({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'issued' });
+  expect(await processOn(whole).campaign(id).issue({ userId: 'ann' })).toMatchObject({ status: 'issued' });
 });
 
 test('a process with another database neither joins nor lets anybody through', async () => {
   const { id, issuer } = await opened({ admission: 'queued' });
   const stranger = processOn(postgres(staging));
-  await expect(stranger.join({ campaignId: id, userId: 'bob' })).rejects.toThrow(MisconfiguredError);
-  await issuer.join({ campaignId: id, userId: 'ann' });
-  await expect(stranger.admit(id, { count: 1 })).rejects.toThrow(MisconfiguredError);
-  expect(await issuer.admit(id, { count: 1 })).toMatchObject({ status: 'admitted', issued: 1 });
+  await expect(stranger.campaign(id).join({ userId: 'bob' })).rejects.toThrow(MisconfiguredError);
+  await issuer.campaign(id).join({ userId: 'ann' });
+  await expect(stranger.campaign(id).admit({ count: 1 })).rejects.toThrow(MisconfiguredError);
+  expect(await issuer.campaign(id).admit({ count: 1 })).toMatchObject({ status: 'admitted', issued: 1 });
 });
 
 test('the worker of another database claims nothing and says why', async () => {
   const { id, issuer } = await opened({ saveMode: 'write-behind' });
-  expect(await issuer.issue({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'accepted' });
+  expect(await issuer.campaign(id).issue({ userId: 'ann' })).toMatchObject({ status: 'accepted' });
   const faults: string[] = [];
   const stranger = processOn(postgres(staging), {
     onEvent: (event) => {
@@ -160,37 +161,37 @@ test('the worker of another database claims nothing and says why', async () => {
   await worker.stop();
   expect(new Set(faults)).toEqual(new Set(['MisconfiguredError']));
   expect(await rowsOf(staging, id)).toEqual([]);
-  expect(await issuer.settle(id)).toMatchObject({ settled: 1 });
+  expect(await issuer.campaign(id).settle()).toMatchObject({ settled: 1 });
   expect(await rowsOf(production, id)).toHaveLength(1);
 });
 
 test('inspecting, pausing, closing and purging ask nobody for a database', async () => {
   const { id } = await opened();
   const stranger = processOn(postgres(staging));
-  await stranger.pause(id);
-  expect(await stranger.inspect(id)).toMatchObject({ state: 'paused' });
-  await stranger.resume(id);
-  await stranger.closeCampaign({ id });
-  await stranger.purge(id);
+  await stranger.campaign(id).pause();
+  expect(await stranger.campaign(id).inspect()).toMatchObject({ state: 'paused' });
+  await stranger.campaign(id).resume();
+  await stranger.campaign(id).closeForGood();
+  await stranger.campaign(id).purge();
 });
 
 test("rebinding is a word of the operator's own: from then on the other database serves, and the first does not", async () => {
   const { id, issuer } = await opened();
   const moved = processOn(postgres(staging));
-  await expect(moved.issue({ campaignId: id, userId: 'ann' })).rejects.toThrow("{ store: 'rebind' }");
+  await expect(moved.campaign(id).issue({ userId: 'ann' })).rejects.toThrow("{ store: 'rebind' }");
   const definition = { id, stock: STOCK };
-  const rebound = await moved.openCampaign(definition, { store: 'rebind' }).catch((error: unknown) => error);
+  const rebound = await openNamed(moved, definition, { store: 'rebind' }).catch((error: unknown) => error);
   expect(rebound).toMatchObject({ status: 'exists', campaign: { store: await idOf(staging) } });
-  expect(await moved.issue({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'issued' });
+  expect(await moved.campaign(id).issue({ userId: 'ann' })).toMatchObject({ status: 'issued' });
   expect(await rowsOf(staging, id)).toHaveLength(1);
-  await expect(processOn(postgres(production)).issue({ campaignId: id, userId: 'bob' })).rejects.toThrow(
+  await expect(processOn(postgres(production)).campaign(id).issue({ userId: 'bob' })).rejects.toThrow(
     MisconfiguredError,
   );
   // A process that has served so far notices at its next call.
-  await issuer.openCampaign(definition, { store: 'rebind' });
-  await expect(moved.issue({ campaignId: id, userId: 'cho' })).rejects.toThrow(MisconfiguredError);
+  await openNamed(issuer, definition, { store: 'rebind' });
+  await expect(moved.campaign(id).issue({ userId: 'cho' })).rejects.toThrow(MisconfiguredError);
   expect(await rowsOf(staging, id)).toHaveLength(1);
-  await expect(issuer.openCampaign(definition, { store: 'anything' as 'rebind' })).rejects.toThrow(
+  await expect(openNamed(issuer, definition, { store: 'anything' as 'rebind' })).rejects.toThrow(
     "store must be 'rebind'",
   );
 }, 15_000);
@@ -198,15 +199,18 @@ test("rebinding is a word of the operator's own: from then on the other database
 test('a process that was refused serves once the campaign is bound to its database', async () => {
   const { id } = await opened();
   const moved = processOn(postgres(staging));
-  await expect(moved.issue({ campaignId: id, userId: 'ann' })).rejects.toThrow(MisconfiguredError);
-  await processOn(postgres(staging)).openCampaign({ id, stock: STOCK }, { store: 'rebind' });
+  await expect(moved.campaign(id).issue({ userId: 'ann' })).rejects.toThrow(MisconfiguredError);
+  await processOn(postgres(staging)).campaign(id).open({ stock: STOCK }, { store: 'rebind' });
   await expect
     .poll(
       () =>
-        moved.issue({ campaignId: id, userId: 'ann' }).then(
-          (result) => result.status,
-          (error: Error) => error.name,
-        ),
+        moved
+          .campaign(id)
+          .issue({ userId: 'ann' })
+          .then(
+            (result) => result.status,
+            (error: Error) => error.name,
+          ),
       { timeout: 5_000 },
     )
     .toBe('issued');
@@ -217,31 +221,31 @@ test('a copy that got an identity of its own is another database', async () => {
   const copy = await Database.create();
   await postgres(copy).createTable();
   await copy.pool.query('UPDATE coupon_issuances_store SET id = $1', [await idOf(production)]);
-  expect(await processOn(postgres(copy)).issue({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'issued' });
+  expect(await processOn(postgres(copy)).campaign(id).issue({ userId: 'ann' })).toMatchObject({ status: 'issued' });
   await copy.pool.query('UPDATE coupon_issuances_store SET id = gen_random_uuid()');
-  await expect(processOn(postgres(copy)).issue({ campaignId: id, userId: 'bob' })).rejects.toThrow(MisconfiguredError);
+  await expect(processOn(postgres(copy)).campaign(id).issue({ userId: 'bob' })).rejects.toThrow(MisconfiguredError);
   await copy.stop();
 });
 
 test('a rebuild binds the campaign to the database that it was made from', async () => {
   const { id, issuer } = await opened();
-  await issuer.issue({ campaignId: id, userId: 'ann' });
+  await issuer.campaign(id).issue({ userId: 'ann' });
   const other = processOn(postgres(staging));
-  const { campaign } = await other.rebuild({ id, stock: STOCK });
+  const { campaign } = await other.campaign(id).rebuild({ stock: STOCK });
   expect(campaign.store).toBe(await idOf(staging));
-  await expect(issuer.issue({ campaignId: id, userId: 'bob' })).rejects.toThrow(MisconfiguredError);
+  await expect(issuer.campaign(id).issue({ userId: 'bob' })).rejects.toThrow(MisconfiguredError);
 });
 
 test('a campaign that was opened where nobody knew the database is bound to none, until it is told to', async () => {
   const id = `campaign-${mintId()}`;
   const silent = processOn(new MemoryPersistence());
-  await silent.openCampaign({ id, stock: STOCK });
+  await silent.campaign(id).open({ stock: STOCK });
   const checked = new Checked();
   const issuer = processOn(checked);
-  expect((await issuer.openCampaign({ id, stock: STOCK })).campaign.store).toBeNull();
-  expect(await issuer.issue({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'issued' });
-  expect((await issuer.openCampaign({ id, stock: STOCK }, { store: 'rebind' })).campaign.store).toBe('a-database');
-  expect((await silent.openCampaign({ id, stock: STOCK }, { store: 'rebind' })).campaign.store).toBeNull();
+  expect((await issuer.campaign(id).open({ stock: STOCK })).campaign.store).toBeNull();
+  expect(await issuer.campaign(id).issue({ userId: 'ann' })).toMatchObject({ status: 'issued' });
+  expect((await issuer.campaign(id).open({ stock: STOCK }, { store: 'rebind' })).campaign.store).toBe('a-database');
+  expect((await silent.campaign(id).open({ stock: STOCK }, { store: 'rebind' })).campaign.store).toBeNull();
 });
 
 test('a table of release 0.1 has no identity: nothing is bound, and nothing is refused', async () => {
@@ -251,11 +255,11 @@ test('a table of release 0.1 has no identity: nothing is bound, and nothing is r
   const id = `campaign-${mintId()}`;
   const issuer = processOn(postgres(old));
   await postgres(old).createTable();
-  expect((await issuer.openCampaign({ id, stock: STOCK })).campaign.store).toBeNull();
-  expect(await issuer.issue({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'issued' });
+  expect((await issuer.campaign(id).open({ stock: STOCK })).campaign.store).toBeNull();
+  expect(await issuer.campaign(id).issue({ userId: 'ann' })).toMatchObject({ status: 'issued' });
   // Whoever has lost the identity is not taken for the one that is known.
   const { id: bound } = await opened();
-  await expect(issuer.issue({ campaignId: bound, userId: 'ann' })).rejects.toThrow('does not say which it is');
+  await expect(issuer.campaign(bound).issue({ userId: 'ann' })).rejects.toThrow('does not say which it is');
   await postgres(old).upgradeTable();
   expect(await postgres(old).identity()).toMatch(/^[0-9a-f]{32}$/);
   await old.stop();
@@ -279,7 +283,7 @@ test('a role that may only SELECT and INSERT reads the identity', async () => {
 
 test('a database whose policies hide rows does not let a lost campaign be opened as a new one', async () => {
   const { id, issuer } = await opened();
-  await issuer.issue({ campaignId: id, userId: 'ann' });
+  await issuer.campaign(id).issue({ userId: 'ann' });
   const { pool } = production;
   const tenant = role();
   await pool.query(`ALTER TABLE coupon_issuances ENABLE ROW LEVEL SECURITY;
@@ -296,11 +300,11 @@ test('a database whose policies hide rows does not let a lost campaign be opened
   try {
     const process = () => processOn(new PostgresPersistence(own), { prefix: 'lost' });
     const elsewhere = process();
-    await expect(elsewhere.openCampaign({ id, stock: STOCK })).rejects.toThrow(`may hide rows from ${tenant}`);
+    await expect(elsewhere.campaign(id).open({ stock: STOCK })).rejects.toThrow(`may hide rows from ${tenant}`);
     await pool.query(`CREATE POLICY seen ON coupon_issuances FOR SELECT TO ${tenant} USING (true)`);
-    await expect(elsewhere.openCampaign({ id, stock: STOCK })).rejects.toThrow('the database holds issuances');
+    await expect(elsewhere.campaign(id).open({ stock: STOCK })).rejects.toThrow('the database holds issuances');
     await pool.query('CREATE POLICY few ON coupon_issuances AS RESTRICTIVE FOR SELECT USING (false)');
-    await expect(process().openCampaign({ id, stock: STOCK })).rejects.toThrow(`may hide rows from ${tenant}`);
+    await expect(process().campaign(id).open({ stock: STOCK })).rejects.toThrow(`may hide rows from ${tenant}`);
   } finally {
     await own.end();
     await pool.query('ALTER TABLE coupon_issuances DISABLE ROW LEVEL SECURITY');
@@ -312,15 +316,15 @@ test('a process asks its database once, before it reserves anything', async () =
   const checked = new Checked();
   const issuer = processOn(checked);
   const users = Array.from({ length: 50 }, (_, i) => `user-${i}`);
-  await Promise.all(users.map((userId) => issuer.issue({ campaignId: id, userId })));
-  await issuer.settle(id);
+  await Promise.all(users.map((userId) => issuer.campaign(id).issue({ userId })));
+  await issuer.campaign(id).settle();
   expect([checked.checks, checked.identities]).toEqual([1, 1]);
 });
 
 async function openedInMemory(definition: object = {}): Promise<{ id: string; other: CouponIssuer }> {
   const id = `campaign-${mintId()}`;
   const other = processOn(new MemoryPersistence());
-  await other.openCampaign({ id, stock: STOCK, ...definition });
+  await other.campaign(id).open({ stock: STOCK, ...definition });
   return { id, other };
 }
 
@@ -329,11 +333,11 @@ test('while the table is not fit nothing is reserved, it is asked once a second 
   const checked = new Checked();
   checked.answer = wrong;
   const issuer = processOn(checked);
-  const call = () => issuer.issue({ campaignId: id, userId: 'ann' });
+  const call = () => issuer.campaign(id).issue({ userId: 'ann' });
   for (let i = 0; i < 20; i++) await expect(call()).rejects.toThrow('the table lacks a key');
   expect(checked.checks).toBe(1);
   expect(checked.saves).toBe(0);
-  expect(await other.inspect(id)).toMatchObject({ reserved: 0, available: 100 });
+  expect(await other.campaign(id).inspect()).toMatchObject({ reserved: 0, available: 100 });
   checked.answer = async () => {};
   await expect
     .poll(
@@ -352,13 +356,16 @@ test('a database that could not be asked is asked by the next call, and nothing 
   const checked = new Checked();
   checked.answer = away;
   const issuer = processOn(checked);
-  const error = await issuer.issue({ campaignId: id, userId: 'ann' }).catch((error: unknown) => error);
+  const error = await issuer
+    .campaign(id)
+    .issue({ userId: 'ann' })
+    .catch((error: unknown) => error);
   expect(error).toBeInstanceOf(NotIssuedError);
   expect(error).toMatchObject({ message: expect.stringContaining('ECONNREFUSED'), cause: { code: 'ECONNREFUSED' } });
-  await expect(issuer.settle(id)).rejects.toThrow(HookError);
-  expect(await other.inspect(id)).toMatchObject({ reserved: 0, available: 100 });
+  await expect(issuer.campaign(id).settle()).rejects.toThrow(HookError);
+  expect(await other.campaign(id).inspect()).toMatchObject({ reserved: 0, available: 100 });
   checked.answer = async () => {};
-  expect(await issuer.issue({ campaignId: id, userId: 'ann' })).toMatchObject({ status: 'issued' });
+  expect(await issuer.campaign(id).issue({ userId: 'ann' })).toMatchObject({ status: 'issued' });
   expect(checked.checks).toBe(3);
 });
 
@@ -371,9 +378,9 @@ test.each([
   const checked = new Checked();
   checked.answer = answer;
   const issuer = processOn(checked);
-  expect(await issuer.issue({ campaignId: behind.id, userId: 'ann' })).toMatchObject({ status: 'accepted' });
-  expect(await issuer.join({ campaignId: queued.id, userId: 'ann' })).toMatchObject({ status: 'waiting' });
-  expect(await issuer.openCampaign({ id: behind.id, stock: STOCK, saveMode: 'write-behind' })).toMatchObject({
+  expect(await issuer.campaign(behind.id).issue({ userId: 'ann' })).toMatchObject({ status: 'accepted' });
+  expect(await issuer.campaign(queued.id).join({ userId: 'ann' })).toMatchObject({ status: 'waiting' });
+  expect(await issuer.campaign(behind.id).open({ stock: STOCK, saveMode: 'write-behind' })).toMatchObject({
     status: 'exists',
   });
 });
@@ -383,22 +390,25 @@ test('a new campaign is not opened while its database cannot be asked, and is op
   checked.answer = away;
   const issuer = processOn(checked);
   const definition = { id: `campaign-${mintId()}`, stock: STOCK };
-  await expect(issuer.openCampaign(definition)).rejects.toThrow(HookError);
-  expect(await issuer.issue({ campaignId: definition.id, userId: 'ann' }).catch((error: Error) => error.name)).toBe(
-    'NotIssuedError',
-  );
-  const unbound = await issuer.openCampaign({ ...definition, id: `campaign-${mintId()}` }, { isNew: true });
+  await expect(openNamed(issuer, definition)).rejects.toThrow(HookError);
+  expect(
+    await issuer
+      .campaign(definition.id)
+      .issue({ userId: 'ann' })
+      .catch((error: Error) => error.name),
+  ).toBe('NotIssuedError');
+  const unbound = await issuer.campaign(`campaign-${mintId()}`).open({ ...definition }, { skipRowCheck: true });
   expect(unbound).toMatchObject({ status: 'opened', campaign: { store: null } });
   checked.answer = wrong;
-  await expect(issuer.openCampaign(definition)).rejects.toThrow('the table lacks a key');
-  await expect(issuer.rebuild(definition)).rejects.toThrow(MisconfiguredError);
+  await expect(openNamed(issuer, definition)).rejects.toThrow('the table lacks a key');
+  await expect(rebuildNamed(issuer, definition)).rejects.toThrow(MisconfiguredError);
   checked.answer = async () => {};
   const other = processOn(new Checked());
-  expect((await other.openCampaign(definition)).campaign).toMatchObject({ store: 'a-database', ready: true });
+  expect((await openNamed(other, definition)).campaign).toMatchObject({ store: 'a-database', ready: true });
 });
 
 test.each([7, '', 'x'.repeat(129), 'a\u0000b'])('the identity %j is none', async (identity) => {
   const { id } = await openedInMemory();
   const issuer = processOn(Object.assign(new MemoryPersistence(), { identity: async () => identity as string }));
-  await expect(issuer.settle(id)).rejects.toThrow("the adapter's identity must");
+  await expect(issuer.campaign(id).settle()).rejects.toThrow("the adapter's identity must");
 });

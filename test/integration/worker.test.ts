@@ -4,6 +4,7 @@ import { type CouponEvent, CouponIssuer, type Issuance, NotSavedError, type Sett
 import { checkInvariants } from '../support/checks/invariants.js';
 import { until } from '../support/checks/until.js';
 import { fails, ScriptedPersistence } from '../support/scenes/campaigns.js';
+import { openNamed, quarantinedOf } from '../support/scenes/named.js';
 import { RedisServer } from '../support/servers/redis-server.js';
 
 let server: RedisServer;
@@ -30,9 +31,9 @@ beforeEach(async () => {
 afterEach(() => issuer.close());
 
 const open = (total: number, id = campaignId) =>
-  issuer.openCampaign({ id, stock: { kind: 'counted', total }, saveMode: 'write-behind' });
+  issuer.campaign(id).open({ stock: { kind: 'counted', total }, saveMode: 'write-behind' });
 const issueTo = (userId: string, requestId?: string) =>
-  issuer.issue({ campaignId, userId, ...(requestId ? { requestId } : {}) });
+  issuer.campaign(campaignId).issue({ userId, ...(requestId ? { requestId } : {}) });
 const users = (count: number) => Array.from({ length: count }, (_, i) => `user-${i + 1}`);
 const rows = () => persistence.rows(campaignId);
 const work = (options = {}) => {
@@ -46,7 +47,7 @@ test('write-behind answers accepted without asking the database, and the worker 
   const result = await issueTo('ann', 'request-1');
   expect(result.status).toBe('accepted');
   expect(persistence.saves).toEqual([]);
-  expect(await issuer.status({ campaignId, userId: 'ann' })).toMatchObject({ status: 'reserved' });
+  expect(await issuer.campaign(campaignId).userStatus({ userId: 'ann' })).toMatchObject({ status: 'reserved' });
   work();
   await until(async () => (await rows()).length === 1);
   await worker!.stop();
@@ -84,14 +85,14 @@ test('a repeat while it waits keeps its place and its unit, and the save under w
   end();
   await until(async () => (await rows()).length === 1);
   await worker!.stop();
-  expect(await issuer.inspect(campaignId)).toMatchObject({ reserved: 0, issued: 1 });
+  expect(await issuer.campaign(campaignId).inspect()).toMatchObject({ reserved: 0, issued: 1 });
   await audit();
 });
 
 test('write-behind without persistence is refused before anything is written', async () => {
   const bare = new CouponIssuer({ redis });
   const definition = { id: campaignId, stock: { kind: 'unlimited' }, saveMode: 'write-behind' } as const;
-  await expect(bare.openCampaign(definition)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+  await expect(openNamed(bare, definition)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
   expect(await redis.exists(`{coupon:${campaignId}}:campaign`)).toBe(0);
 });
 
@@ -128,9 +129,9 @@ test('a database that falls silent between two batches quarantines nobody, even 
     (issuances, memory) => memory.save(issuances),
     ...Array.from({ length: 2 }, () => fails(new Error('lost'))),
   );
-  expect(await issuer.settle(campaignId)).toMatchObject({ settled: 2, pending: 2 });
+  expect(await issuer.campaign(campaignId).settle()).toMatchObject({ settled: 2, pending: 2 });
   expect(events.some(({ type }) => type === 'quarantined')).toBe(false);
-  expect(await issuer.listQuarantined(campaignId)).toEqual([]);
+  expect(await quarantinedOf(issuer.campaign(campaignId))).toEqual([]);
 });
 
 test('a reservation the database refuses for good is put into quarantine at once, keeps its unit, and can be retried', async () => {
@@ -146,13 +147,13 @@ test('a reservation the database refuses for good is put into quarantine at once
   work();
   await until(async () => events.some(({ type }) => type === 'quarantined'));
   await until(async () => (await rows()).length === 2);
-  const [held, ...others] = await issuer.listQuarantined(campaignId);
+  const [held, ...others] = await quarantinedOf(issuer.campaign(campaignId));
   expect(others).toEqual([]);
   expect(held).toMatchObject({ issuance: { userId: 'user-2', code: null }, tries: 1 });
-  expect(await issuer.inspect(campaignId)).toMatchObject({ reserved: 1, issued: 2 });
+  expect(await issuer.campaign(campaignId).inspect()).toMatchObject({ reserved: 1, issued: 2 });
   expect((await worker!.health()).campaigns[0]).toMatchObject({ backlog: 0, quarantined: 1 });
   poisoned = false;
-  expect(await issuer.retryQuarantined({ campaignId, ids: [held!.issuance.id] })).toEqual({ retried: 1 });
+  expect(await issuer.campaign(campaignId).quarantine.retry({ ids: [held!.issuance.id] })).toEqual({ retried: 1 });
   await until(async () => (await rows()).length === 3);
   await worker!.stop();
   await audit();
@@ -164,19 +165,19 @@ test('a reservation that is refused maxTries times goes into quarantine, and an 
   persistence.next(...Array.from({ length: 3 }, () => fails(new NotSavedError('no such customer'))));
   const settleTries = async () => {
     await redis.zadd(`{coupon:${campaignId}}:leases`, 'XX', 0, '1:ann');
-    return issuer.settle(campaignId);
+    return issuer.campaign(campaignId).settle();
   };
   expect(await settleTries()).toMatchObject({ settled: 0, failed: 1 });
   expect(await settleTries()).toMatchObject({ failed: 1 });
   expect(events.some(({ type }) => type === 'quarantined')).toBe(false);
   expect(await settleTries()).toMatchObject({ failed: 1 });
   expect(events.filter(({ type }) => type === 'quarantined')).toMatchObject([{ userId: 'ann', tries: 3 }]);
-  expect(await issuer.settle(campaignId)).toEqual({ settled: 0, pending: 1, failed: 0 });
-  expect(await issuer.withdrawQuarantined({ campaignId })).toEqual({ withdrawn: 1 });
-  expect(await issuer.withdrawQuarantined({ campaignId })).toEqual({ withdrawn: 0 });
-  expect(await issuer.inspect(campaignId)).toMatchObject({ reserved: 0, withdrawn: 1, available: 1 });
+  expect(await issuer.campaign(campaignId).settle()).toEqual({ settled: 0, pending: 1, failed: 0 });
+  expect(await issuer.campaign(campaignId).quarantine.withdraw({ all: true })).toEqual({ withdrawn: 1 });
+  expect(await issuer.campaign(campaignId).quarantine.withdraw({ all: true })).toEqual({ withdrawn: 0 });
+  expect(await issuer.campaign(campaignId).inspect()).toMatchObject({ reserved: 0, withdrawn: 1, available: 1 });
   await issueTo('ann');
-  await issuer.settle(campaignId);
+  await issuer.campaign(campaignId).settle();
   await audit();
 });
 
@@ -201,7 +202,7 @@ test('a worker looks after every open campaign of the registry', async () => {
   const second = `${campaignId}-second`;
   await open(5, second);
   await issueTo('ann');
-  await issuer.issue({ campaignId: second, userId: 'bob' });
+  await issuer.campaign(second).issue({ userId: 'bob' });
   worker = issuer.startWorker({ intervalMs: 5 });
   await until(async () => (await rows()).length === 1 && (await persistence.rows(second)).length === 1);
   await worker.stop();
@@ -219,12 +220,12 @@ test('stop finishes what the worker holds and claims nothing more', async () => 
   const stopping = worker!.stop().then(() => {
     stopped = true;
   });
-  await issuer.inspect(campaignId);
+  await issuer.campaign(campaignId).inspect();
   expect(stopped).toBe(false);
   end();
   await stopping;
   expect(await rows()).toHaveLength(1);
-  expect(await issuer.inspect(campaignId)).toMatchObject({ reserved: 1, issued: 1 });
+  expect(await issuer.campaign(campaignId).inspect()).toMatchObject({ reserved: 1, issued: 1 });
 });
 
 test('a signal stops a worker, and closing the issuer does', async () => {
@@ -236,7 +237,7 @@ test('a signal stops a worker, and closing the issuer does', async () => {
   await first.stop();
   await issuer.close();
   const other = new CouponIssuer({ redis, persistence });
-  await other.issue({ campaignId, userId: 'ann' });
+  await other.campaign(campaignId).issue({ userId: 'ann' });
   expect(await second.health()).toMatchObject({ running: false });
   expect(() => issuer.startWorker()).toThrow(expect.objectContaining({ code: 'CLOSED' }));
   expect(await rows()).toEqual([]);

@@ -338,33 +338,33 @@ test('a whole campaign goes well although Redis forgets its scripts before every
     eval: (...call) => redis.eval(...call),
   };
   const issuer = new CouponIssuer({ redis: forgetful, persistence: new MemoryPersistence() });
-  await issuer.openCampaign({ id: 'launch', stock: { kind: 'codes' } });
-  await issuer.loadCodes('launch', ['AAA', 'BBB']);
-  await issuer.replaceCode({ campaignId: 'launch', code: 'BBB', replacement: 'CCC' });
-  await issuer.pause('launch');
-  await issuer.resume('launch');
+  await issuer.campaign('launch').open({ stock: { kind: 'codes' } });
+  await issuer.campaign('launch').loadCodes(['AAA', 'BBB']);
+  await issuer.campaign('launch').replaceCode({ code: 'BBB', replacement: 'CCC' });
+  await issuer.campaign('launch').pause();
+  await issuer.campaign('launch').resume();
   const statuses = [];
   for (const userId of ['kim', 'kim', 'lee', 'park']) {
-    statuses.push((await issuer.issue({ campaignId: 'launch', userId })).status);
+    statuses.push((await issuer.campaign('launch').issue({ userId })).status);
     await issuer.idle();
   }
   expect(statuses).toEqual(['issued', 'already_issued', 'issued', 'sold_out']);
   expect(await issuer.settle()).toEqual({ settled: 0, pending: 0, failed: 0 });
-  await issuer.closeCampaign({ id: 'launch' });
-  expect(await issuer.inspect('launch')).toMatchObject({ state: 'closed', ready: true, issued: 2 });
+  await issuer.campaign('launch').closeForGood();
+  expect(await issuer.campaign('launch').inspect()).toMatchObject({ state: 'closed', ready: true, issued: 2 });
   expect(flushed).toBeGreaterThan(15);
 });
 
 test('when memory is full issue() fails with nothing reserved, and goes on once there is room', async () => {
   await redis.flushall();
   const issuer = new CouponIssuer({ redis, persistence: new MemoryPersistence() });
-  await issuer.openCampaign({ id: 'launch', stock: { kind: 'counted', total: 5 } });
+  await issuer.campaign('launch').open({ stock: { kind: 'counted', total: 5 } });
   const before = await dump(redis);
   await redis.config('SET', 'maxmemory', '1');
-  expectNotApplied(await faultOf(issuer.issue({ campaignId: 'launch', userId: 'kim' })));
+  expectNotApplied(await faultOf(issuer.campaign('launch').issue({ userId: 'kim' })));
   expect(await dump(redis)).toEqual(before);
   await redis.config('SET', 'maxmemory', '0');
-  expect((await issuer.issue({ campaignId: 'launch', userId: 'kim' })).status).toBe('issued');
+  expect((await issuer.campaign('launch').issue({ userId: 'kim' })).status).toBe('issued');
 });
 
 test.each([
@@ -374,10 +374,10 @@ test.each([
   const count = 20_000;
   await redis.flushall();
   const issuer = new CouponIssuer({ redis, persistence: new MemoryPersistence(), maxQueued: count });
-  await issuer.openCampaign({ id: 'launch', stock: kind === 'codes' ? { kind } : { kind, total: count } });
-  if (kind === 'codes') await issuer.loadCodes('launch', generateCodes({ count }));
+  await issuer.campaign('launch').open({ stock: kind === 'codes' ? { kind } : { kind, total: count } });
+  if (kind === 'codes') await issuer.campaign('launch').loadCodes(generateCodes({ count }));
   const users = Array.from({ length: count }, (_, i) => String(10_000_000 + i));
-  const results = await Promise.all(users.map((userId) => issuer.issue({ campaignId: 'launch', userId })));
+  const results = await Promise.all(users.map((userId) => issuer.campaign('launch').issue({ userId })));
   await issuer.idle();
   expect(results.every(({ status }) => status === 'issued')).toBe(true);
   let bytes = 0;

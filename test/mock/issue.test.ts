@@ -11,6 +11,7 @@ import {
   UnknownCampaignError,
 } from '../../src/index.js';
 import { until } from '../support/checks/until.js';
+import { issueNamed, userStatusNamed } from '../support/scenes/named.js';
 import { expectStatus, mockIssuer, mockRedis } from './support.js';
 
 const HOUR = 3_600_000;
@@ -19,8 +20,8 @@ const counted = (total: number) => ({ kind: 'counted', total }) as const;
 test('a user is issued serial 1, and the row is in the database', async () => {
   const persistence = new MemoryPersistence();
   const issuer = mockIssuer({ persistence });
-  await issuer.openCampaign({ id: 'launch', stock: counted(100) });
-  const { issuance } = expectStatus(await issuer.issue({ campaignId: 'launch', userId: 'kim' }), 'issued');
+  await issuer.campaign('launch').open({ stock: counted(100) });
+  const { issuance } = expectStatus(await issuer.campaign('launch').issue({ userId: 'kim' }), 'issued');
   expect(issuance).toMatchObject({
     campaignId: 'launch',
     userId: 'kim',
@@ -31,43 +32,43 @@ test('a user is issued serial 1, and the row is in the database', async () => {
   });
   expect(await persistence.list('launch', { afterSerial: 0, limit: 10 })).toEqual([issuance]);
   await issuer.idle();
-  expect(await issuer.inspect('launch')).toMatchObject({ available: 99, reserved: 0, issued: 1 });
+  expect(await issuer.campaign('launch').inspect()).toMatchObject({ available: 99, reserved: 0, issued: 1 });
 });
 
 test('the 101st user of 100 is told sold_out', async () => {
   const issuer = mockIssuer();
-  await issuer.openCampaign({ id: 'launch', stock: counted(100) });
+  await issuer.campaign('launch').open({ stock: counted(100) });
   const users = Array.from({ length: 101 }, (_, i) => `user-${i}`);
-  const results = await Promise.all(users.map((userId) => issuer.issue({ campaignId: 'launch', userId })));
+  const results = await Promise.all(users.map((userId) => issuer.campaign('launch').issue({ userId })));
   expect(results.filter(({ status }) => status === 'issued')).toHaveLength(100);
   expect(results[100]).toEqual({ status: 'sold_out' });
   await issuer.idle();
-  expect(await issuer.inspect('launch')).toMatchObject({ available: 0, reserved: 0, issued: 100 });
+  expect(await issuer.campaign('launch').inspect()).toMatchObject({ available: 0, reserved: 0, issued: 100 });
 });
 
 test('a user who asks again is told already_issued, with the coupon they hold', async () => {
   const issuer = mockIssuer();
-  await issuer.openCampaign({ id: 'launch', stock: counted(5) });
-  const first = expectStatus(await issuer.issue({ campaignId: 'launch', userId: 'kim' }), 'issued');
+  await issuer.campaign('launch').open({ stock: counted(5) });
+  const first = expectStatus(await issuer.campaign('launch').issue({ userId: 'kim' }), 'issued');
   await issuer.idle();
-  const again = expectStatus(await issuer.issue({ campaignId: 'launch', userId: 'kim' }), 'already_issued');
+  const again = expectStatus(await issuer.campaign('launch').issue({ userId: 'kim' }), 'already_issued');
   expect(again.issuances).toEqual([first.issuance]);
 });
 
 test('a request id that was answered issued is answered the same coupon on every repeat', async () => {
   const issuer = mockIssuer();
-  await issuer.openCampaign({ id: 'launch', stock: counted(5) });
+  await issuer.campaign('launch').open({ stock: counted(5) });
   const request = { campaignId: 'launch', userId: 'kim', requestId: 'click-1' };
-  const first = await issuer.issue(request);
+  const first = await issueNamed(issuer, request);
   await issuer.idle();
-  expect(await issuer.issue(request)).toEqual({ ...first, replayed: true });
-  expect(await issuer.inspect('launch')).toMatchObject({ available: 4, issued: 1 });
+  expect(await issueNamed(issuer, request)).toEqual({ ...first, replayed: true });
+  expect(await issuer.campaign('launch').inspect()).toMatchObject({ available: 4, issued: 1 });
 });
 
 test('with perUser 2 a user is issued two coupons and then told already_issued', async () => {
   const issuer = mockIssuer();
-  await issuer.openCampaign({ id: 'launch', stock: counted(5), perUser: 2 });
-  const ask = () => issuer.issue({ campaignId: 'launch', userId: 'kim' });
+  await issuer.campaign('launch').open({ stock: counted(5), perUser: 2 });
+  const ask = () => issuer.campaign('launch').issue({ userId: 'kim' });
   const results = [await ask(), await ask()].map((result) => expectStatus(result, 'issued').issuance);
   expect(results.map(({ grant, serial }) => ({ grant, serial }))).toEqual([
     { grant: 1, serial: 1 },
@@ -80,63 +81,65 @@ test('with perUser 2 a user is issued two coupons and then told already_issued',
 test('before opensAt a user is told not_open and when it opens', async () => {
   const issuer = mockIssuer();
   const opensAt = new Date(Date.now() + HOUR);
-  const { campaign } = await issuer.openCampaign({ id: 'launch', stock: counted(5), opensAt });
+  const { campaign } = await issuer.campaign('launch').open({ stock: counted(5), opensAt });
   expect(campaign.state).toBe('scheduled');
-  expect(await issuer.issue({ campaignId: 'launch', userId: 'kim' })).toEqual({ status: 'not_open', opensAt });
+  expect(await issuer.campaign('launch').issue({ userId: 'kim' })).toEqual({ status: 'not_open', opensAt });
 });
 
 test('after closesAt a user is told closed and since when', async () => {
   const issuer = mockIssuer();
   // The clock of the mock rounds to seconds.
   const closesAt = new Date(Date.now() + 1_500);
-  await issuer.openCampaign({ id: 'launch', stock: counted(5), closesAt });
-  await until(async () => (await issuer.inspect('launch')).state === 'closed');
-  expect(await issuer.issue({ campaignId: 'launch', userId: 'kim' })).toEqual({ status: 'closed', closedAt: closesAt });
+  await issuer.campaign('launch').open({ stock: counted(5), closesAt });
+  await until(async () => (await issuer.campaign('launch').inspect()).state === 'closed');
+  expect(await issuer.campaign('launch').issue({ userId: 'kim' })).toEqual({ status: 'closed', closedAt: closesAt });
 });
 
 test('after closeCampaign a newcomer is told closed, and a repeat still finds its coupon', async () => {
   const issuer = mockIssuer();
-  await issuer.openCampaign({ id: 'launch', stock: counted(5) });
+  await issuer.campaign('launch').open({ stock: counted(5) });
   const request = { campaignId: 'launch', userId: 'kim', requestId: 'click-1' };
-  const first = await issuer.issue(request);
+  const first = await issueNamed(issuer, request);
   await issuer.idle();
-  await issuer.closeCampaign({ id: 'launch' });
-  const { closedAt } = await issuer.inspect('launch');
-  expect(await issuer.issue({ campaignId: 'launch', userId: 'lee' })).toEqual({ status: 'closed', closedAt });
-  expect(await issuer.issue(request)).toEqual({ ...first, replayed: true });
+  await issuer.campaign('launch').closeForGood();
+  const { closedAt } = await issuer.campaign('launch').inspect();
+  expect(await issuer.campaign('launch').issue({ userId: 'lee' })).toEqual({ status: 'closed', closedAt });
+  expect(await issueNamed(issuer, request)).toEqual({ ...first, replayed: true });
 });
 
 test('while paused a user is told paused, and after resume they are issued one', async () => {
   const issuer = mockIssuer();
-  await issuer.openCampaign({ id: 'launch', stock: counted(5) });
-  await issuer.pause('launch');
-  expect(await issuer.inspect('launch')).toMatchObject({ state: 'paused' });
-  expect(await issuer.issue({ campaignId: 'launch', userId: 'kim' })).toEqual({ status: 'paused' });
-  await issuer.resume('launch');
-  expectStatus(await issuer.issue({ campaignId: 'launch', userId: 'kim' }), 'issued');
+  await issuer.campaign('launch').open({ stock: counted(5) });
+  await issuer.campaign('launch').pause();
+  expect(await issuer.campaign('launch').inspect()).toMatchObject({ state: 'paused' });
+  expect(await issuer.campaign('launch').issue({ userId: 'kim' })).toEqual({ status: 'paused' });
+  await issuer.campaign('launch').resume();
+  expectStatus(await issuer.campaign('launch').issue({ userId: 'kim' }), 'issued');
 });
 
 test("whom the caller's own rule refuses is told not_eligible and why, and nothing is reserved", async () => {
   const issuer = mockIssuer({ eligible: ({ userId }) => userId === 'kim' || { reason: 'members only' } });
-  await issuer.openCampaign({ id: 'launch', stock: counted(5) });
-  expect(await issuer.issue({ campaignId: 'launch', userId: 'lee' })).toEqual({
+  await issuer.campaign('launch').open({ stock: counted(5) });
+  expect(await issuer.campaign('launch').issue({ userId: 'lee' })).toEqual({
     status: 'not_eligible',
     reason: 'members only',
   });
-  expectStatus(await issuer.issue({ campaignId: 'launch', userId: 'kim' }), 'issued');
+  expectStatus(await issuer.campaign('launch').issue({ userId: 'kim' }), 'issued');
   await issuer.idle();
-  expect(await issuer.inspect('launch')).toMatchObject({ available: 4, reserved: 0, issued: 1 });
+  expect(await issuer.campaign('launch').inspect()).toMatchObject({ available: 4, reserved: 0, issued: 1 });
 });
 
 test('a campaign that nobody opened is unknown', async () => {
-  await expect(mockIssuer().issue({ campaignId: 'nothing', userId: 'kim' })).rejects.toThrow(UnknownCampaignError);
+  await expect(mockIssuer().campaign('nothing').issue({ userId: 'kim' })).rejects.toThrow(UnknownCampaignError);
 });
 
 test('a campaign whose state is gone from Redis is not_ready for a new process, never full of stock', async () => {
   const redis = mockRedis();
-  await mockIssuer({ redis }).openCampaign({ id: 'launch', stock: counted(5) });
+  await mockIssuer({ redis })
+    .campaign('launch')
+    .open({ stock: counted(5) });
   await redis.del('{coupon:launch}:campaign');
-  expect(await mockIssuer({ redis }).issue({ campaignId: 'launch', userId: 'kim' })).toEqual({
+  expect(await mockIssuer({ redis }).campaign('launch').issue({ userId: 'kim' })).toEqual({
     status: 'not_ready',
     reason: 'missing',
   });
@@ -145,54 +148,61 @@ test('a campaign whose state is gone from Redis is not_ready for a new process, 
 test('opening a campaign again finds it, and another definition is refused without touching it', async () => {
   const redis = mockRedis();
   const issuer = mockIssuer({ redis });
-  expect((await issuer.openCampaign({ id: 'launch', stock: counted(5) })).status).toBe('opened');
-  expectStatus(await issuer.issue({ campaignId: 'launch', userId: 'kim' }), 'issued');
+  expect((await issuer.campaign('launch').open({ stock: counted(5) })).status).toBe('opened');
+  expectStatus(await issuer.campaign('launch').issue({ userId: 'kim' }), 'issued');
   await issuer.idle();
-  const again = await mockIssuer({ redis }).openCampaign({ id: 'launch', stock: counted(5) });
+  const again = await mockIssuer({ redis })
+    .campaign('launch')
+    .open({ stock: counted(5) });
   expect(again).toMatchObject({ status: 'exists', campaign: { total: 5, available: 4, issued: 1 } });
-  await expect(issuer.openCampaign({ id: 'launch', stock: counted(6) })).rejects.toThrow(CampaignConflictError);
-  expect(await issuer.inspect('launch')).toMatchObject({ total: 5, available: 4, issued: 1 });
+  await expect(issuer.campaign('launch').open({ stock: counted(6) })).rejects.toThrow(CampaignConflictError);
+  expect(await issuer.campaign('launch').inspect()).toMatchObject({ total: 5, available: 4, issued: 1 });
 });
 
 test('a campaign with rows in the database and no state in Redis is not opened', async () => {
   const persistence = new MemoryPersistence();
   const first = mockIssuer({ persistence });
-  await first.openCampaign({ id: 'launch', stock: counted(5) });
-  await first.issue({ campaignId: 'launch', userId: 'kim' });
+  await first.campaign('launch').open({ stock: counted(5) });
+  await first.campaign('launch').issue({ userId: 'kim' });
   const second = mockIssuer({ persistence });
-  await expect(second.openCampaign({ id: 'launch', stock: counted(5) })).rejects.toThrow(CampaignConflictError);
-  expect((await second.issue({ campaignId: 'launch', userId: 'lee' }).catch((error) => error)).status).not.toBe(
-    'issued',
-  );
+  await expect(second.campaign('launch').open({ stock: counted(5) })).rejects.toThrow(CampaignConflictError);
+  expect(
+    (
+      await second
+        .campaign('launch')
+        .issue({ userId: 'lee' })
+        .catch((error) => error)
+    ).status,
+  ).not.toBe('issued');
 });
 
 test('each of the loaded codes is issued once, in order, and loading them again adds nothing', async () => {
   const issuer = mockIssuer();
-  await issuer.openCampaign({ id: 'launch', stock: { kind: 'codes' } });
+  await issuer.campaign('launch').open({ stock: { kind: 'codes' } });
   const codes = ['AAA', 'BBB', 'ünï:cöde\n🎟'];
-  const load = () => issuer.loadCodes('launch', codes, { asTheyAre: true });
+  const load = () => issuer.campaign('launch').loadCodes(codes, { asTheyAre: true });
   const all = { read: 3, total: 3, resumedAt: 0 };
   expect(await load()).toEqual({ ...all, loaded: 3, duplicates: 0, firstDuplicates: [] });
   expect(await load()).toEqual({ ...all, loaded: 0, duplicates: 3, firstDuplicates: [1, 2, 3] });
   const issued: (string | null)[] = [];
   for (const userId of ['kim', 'lee', 'park']) {
-    issued.push(expectStatus(await issuer.issue({ campaignId: 'launch', userId }), 'issued').issuance.code);
+    issued.push(expectStatus(await issuer.campaign('launch').issue({ userId }), 'issued').issuance.code);
   }
   expect(issued).toEqual(codes);
-  expectStatus(await issuer.issue({ campaignId: 'launch', userId: 'choi' }), 'sold_out');
+  expectStatus(await issuer.campaign('launch').issue({ userId: 'choi' }), 'sold_out');
 });
 
 test('an interrupted load goes on under its loadId', async () => {
   const issuer = mockIssuer();
-  await issuer.openCampaign({ id: 'launch', stock: { kind: 'codes' } });
+  await issuer.campaign('launch').open({ stock: { kind: 'codes' } });
   const codes = Array.from({ length: 1200 }, (_, i) => `code-${i}`);
   const broken = function* () {
     yield* codes.slice(0, 700);
     throw new Error('the file ended');
   };
-  await expect(issuer.loadCodes('launch', broken(), { loadId: 'file-1' })).rejects.toThrow('the file ended');
-  expect(await issuer.inspect('launch')).toMatchObject({ total: 500, available: 500 });
-  expect(await issuer.loadCodes('launch', codes, { loadId: 'file-1' })).toEqual({
+  await expect(issuer.campaign('launch').loadCodes(broken(), { loadId: 'file-1' })).rejects.toThrow('the file ended');
+  expect(await issuer.campaign('launch').inspect()).toMatchObject({ total: 500, available: 500 });
+  expect(await issuer.campaign('launch').loadCodes(codes, { loadId: 'file-1' })).toEqual({
     read: 1200,
     loaded: 700,
     duplicates: 0,
@@ -204,38 +214,37 @@ test('an interrupted load goes on under its loadId', async () => {
 
 test('a code in the pool can be replaced; one that is out, or known, cannot', async () => {
   const issuer = mockIssuer();
-  await issuer.openCampaign({ id: 'launch', stock: { kind: 'codes' } });
-  await issuer.loadCodes('launch', ['AAA', 'BBB', 'CCC']);
-  const replace = (code: string, replacement: string) =>
-    issuer.replaceCode({ campaignId: 'launch', code, replacement });
-  await issuer.issue({ campaignId: 'launch', userId: 'kim' });
+  await issuer.campaign('launch').open({ stock: { kind: 'codes' } });
+  await issuer.campaign('launch').loadCodes(['AAA', 'BBB', 'CCC']);
+  const replace = (code: string, replacement: string) => issuer.campaign('launch').replaceCode({ code, replacement });
+  await issuer.campaign('launch').issue({ userId: 'kim' });
   expect(await replace('AAA', 'XXX')).toEqual({ status: 'not_in_pool' });
   expect(await replace('BBB', 'CCC')).toEqual({ status: 'duplicate' });
   expect(await replace('BBB', 'YYY')).toEqual({ status: 'replaced' });
-  const { issuance } = expectStatus(await issuer.issue({ campaignId: 'launch', userId: 'lee' }), 'issued');
+  const { issuance } = expectStatus(await issuer.campaign('launch').issue({ userId: 'lee' }), 'issued');
   expect(issuance).toMatchObject({ serial: 2, code: 'YYY' });
 });
 
 test('unlimited stock gives everybody a generated code of their own', async () => {
   const issuer = mockIssuer();
-  await issuer.openCampaign({ id: 'launch', stock: { kind: 'unlimited', generateCodes: true } });
+  await issuer.campaign('launch').open({ stock: { kind: 'unlimited', generateCodes: true } });
   const users = Array.from({ length: 50 }, (_, i) => `user-${i}`);
-  const results = await Promise.all(users.map((userId) => issuer.issue({ campaignId: 'launch', userId })));
+  const results = await Promise.all(users.map((userId) => issuer.campaign('launch').issue({ userId })));
   const codes = results.map((result) => expectStatus(result, 'issued').issuance.code);
   expect(new Set(codes).size).toBe(50);
   for (const code of codes) expect(isValidCode(code)).toBe(true);
   await issuer.idle();
-  expect(await issuer.inspect('launch')).toMatchObject({ total: null, available: null, issued: 50 });
+  expect(await issuer.campaign('launch').inspect()).toMatchObject({ total: null, available: null, issued: 50 });
 });
 
 test('status says what a user holds', async () => {
   const issuer = mockIssuer();
-  await issuer.openCampaign({ id: 'launch', stock: counted(5) });
+  await issuer.campaign('launch').open({ stock: counted(5) });
   const query = { campaignId: 'launch', userId: 'kim' };
-  expect(await issuer.status(query)).toEqual({ status: 'none', issuances: [] });
-  const { issuance } = expectStatus(await issuer.issue(query), 'issued');
+  expect(await userStatusNamed(issuer, query)).toEqual({ status: 'none', issuances: [] });
+  const { issuance } = expectStatus(await issueNamed(issuer, query), 'issued');
   await issuer.idle();
-  expect(await issuer.status(query)).toEqual({ status: 'issued', issuances: [issuance] });
+  expect(await userStatusNamed(issuer, query)).toEqual({ status: 'issued', issuances: [issuance] });
 });
 
 test('a save whose outcome is unknown is accepted without its code, and settle issues the same unit', async () => {
@@ -252,18 +261,18 @@ test('a save whose outcome is unknown is accepted without its code, and settle i
     persistence: { save, list: memory.list.bind(memory), find: memory.find.bind(memory) },
     onEvent: (event) => events.push(event),
   });
-  await issuer.openCampaign({ id: 'launch', stock: { kind: 'codes' } });
-  await issuer.loadCodes('launch', ['AAA']);
+  await issuer.campaign('launch').open({ stock: { kind: 'codes' } });
+  await issuer.campaign('launch').loadCodes(['AAA']);
   const query = { campaignId: 'launch', userId: 'kim' };
-  const { issuance } = expectStatus(await issuer.issue(query), 'accepted');
+  const { issuance } = expectStatus(await issueNamed(issuer, query), 'accepted');
   expect(issuance).toMatchObject({ serial: 1, code: null, state: 'reserved' });
-  expect(await issuer.status(query)).toEqual({ status: 'reserved', issuances: [issuance] });
-  expect(await issuer.settle('launch')).toEqual({ settled: 0, pending: 1, failed: 0 });
+  expect(await userStatusNamed(issuer, query)).toEqual({ status: 'reserved', issuances: [issuance] });
+  expect(await issuer.campaign('launch').settle()).toEqual({ settled: 0, pending: 1, failed: 0 });
 
   down = false;
   await redis.zadd('{coupon:launch}:leases', 0, '1:kim');
   expect(await issuer.settle()).toEqual({ settled: 1, pending: 0, failed: 0 });
-  expect(await issuer.status(query)).toEqual({
+  expect(await userStatusNamed(issuer, query)).toEqual({
     status: 'issued',
     issuances: [{ ...issuance, code: 'AAA', state: 'issued' }],
   });
@@ -281,11 +290,11 @@ test('a save that certainly failed is NotIssuedError, and the unit goes to the n
       },
     },
   });
-  await issuer.openCampaign({ id: 'launch', stock: counted(1) });
-  await expect(issuer.issue({ campaignId: 'launch', userId: 'kim' })).rejects.toThrow(NotIssuedError);
-  expect(await issuer.inspect('launch')).toMatchObject({ available: 1, reserved: 0, issued: 0 });
+  await issuer.campaign('launch').open({ stock: counted(1) });
+  await expect(issuer.campaign('launch').issue({ userId: 'kim' })).rejects.toThrow(NotIssuedError);
+  expect(await issuer.campaign('launch').inspect()).toMatchObject({ available: 1, reserved: 0, issued: 0 });
   fail = false;
-  expect(expectStatus(await issuer.issue({ campaignId: 'launch', userId: 'lee' }), 'issued').issuance.serial).toBe(1);
+  expect(expectStatus(await issuer.campaign('launch').issue({ userId: 'lee' }), 'issued').issuance.serial).toBe(1);
 });
 
 test('a delivered coupon is issued; one that certainly was not delivered goes back with its code', async () => {
@@ -296,11 +305,11 @@ test('a delivered coupon is issued; one that certainly was not delivered goes ba
       delivered.push(`${userId}:${code}`);
     },
   });
-  await issuer.openCampaign({ id: 'launch', stock: { kind: 'codes' } });
-  await issuer.loadCodes('launch', ['AAA']);
-  await expect(issuer.issue({ campaignId: 'launch', userId: 'lee' })).rejects.toThrow(NotIssuedError);
-  expect(await issuer.inspect('launch')).toMatchObject({ available: 1, reserved: 0 });
-  const { issuance } = expectStatus(await issuer.issue({ campaignId: 'launch', userId: 'kim' }), 'issued');
+  await issuer.campaign('launch').open({ stock: { kind: 'codes' } });
+  await issuer.campaign('launch').loadCodes(['AAA']);
+  await expect(issuer.campaign('launch').issue({ userId: 'lee' })).rejects.toThrow(NotIssuedError);
+  expect(await issuer.campaign('launch').inspect()).toMatchObject({ available: 1, reserved: 0 });
+  const { issuance } = expectStatus(await issuer.campaign('launch').issue({ userId: 'kim' }), 'issued');
   expect(issuance.code).toBe('AAA');
   expect(delivered).toEqual(['kim:AAA']);
 });
@@ -311,32 +320,34 @@ test('a delivery whose outcome is unknown is accepted, and its unit stays reserv
       throw new Error('the partner did not answer');
     },
   });
-  await issuer.openCampaign({ id: 'launch', stock: counted(5) });
-  expectStatus(await issuer.issue({ campaignId: 'launch', userId: 'kim' }), 'accepted');
-  expect(await issuer.inspect('launch')).toMatchObject({ available: 4, reserved: 1, issued: 0 });
+  await issuer.campaign('launch').open({ stock: counted(5) });
+  expectStatus(await issuer.campaign('launch').issue({ userId: 'kim' }), 'accepted');
+  expect(await issuer.campaign('launch').inspect()).toMatchObject({ available: 4, reserved: 1, issued: 0 });
 });
 
 test('a process without the hooks of the campaign does not touch it', async () => {
   const redis = mockRedis();
-  await mockIssuer({ redis, deliver: () => {} }).openCampaign({ id: 'launch', stock: counted(5) });
+  await mockIssuer({ redis, deliver: () => {} })
+    .campaign('launch')
+    .open({ stock: counted(5) });
   const bare = new CouponIssuer({ redis });
-  await expect(bare.issue({ campaignId: 'launch', userId: 'kim' })).rejects.toMatchObject({ code: 'MISCONFIGURED' });
-  await expect(bare.settle('launch')).rejects.toMatchObject({ code: 'MISCONFIGURED' });
+  await expect(bare.campaign('launch').issue({ userId: 'kim' })).rejects.toMatchObject({ code: 'MISCONFIGURED' });
+  await expect(bare.campaign('launch').settle()).rejects.toMatchObject({ code: 'MISCONFIGURED' });
 });
 
 test('without persistence issued means recorded in Redis', async () => {
   const issuer = new CouponIssuer({ redis: mockRedis() });
-  await issuer.openCampaign({ id: 'launch', stock: counted(1) });
-  expectStatus(await issuer.issue({ campaignId: 'launch', userId: 'kim' }), 'issued');
-  expectStatus(await issuer.issue({ campaignId: 'launch', userId: 'lee' }), 'sold_out');
-  expect(await issuer.inspect('launch')).toMatchObject({ available: 0, reserved: 0, issued: 1, needs: [] });
+  await issuer.campaign('launch').open({ stock: counted(1) });
+  expectStatus(await issuer.campaign('launch').issue({ userId: 'kim' }), 'issued');
+  expectStatus(await issuer.campaign('launch').issue({ userId: 'lee' }), 'sold_out');
+  expect(await issuer.campaign('launch').inspect()).toMatchObject({ available: 0, reserved: 0, issued: 1, needs: [] });
 });
 
 test('a closed issuer refuses new calls and leaves the client open', async () => {
   const redis = mockRedis();
   const issuer = mockIssuer({ redis });
-  await issuer.openCampaign({ id: 'launch', stock: counted(1) });
+  await issuer.campaign('launch').open({ stock: counted(1) });
   await issuer.close();
-  await expect(issuer.issue({ campaignId: 'launch', userId: 'kim' })).rejects.toMatchObject({ code: 'CLOSED' });
+  await expect(issuer.campaign('launch').issue({ userId: 'kim' })).rejects.toMatchObject({ code: 'CLOSED' });
   expect(await redis.ping()).toBe('PONG');
 });

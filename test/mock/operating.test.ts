@@ -1,17 +1,18 @@
 import { expect, test } from 'vitest';
 import { CouponIssuer, MemoryPersistence } from '../../src/index.js';
 import { until } from '../support/checks/until.js';
+import { openNamed, rebuildNamed } from '../support/scenes/named.js';
 import { mockRedis } from './support.js';
 
 test('write-behind: accepted at once, saved by the worker in the order of the line', async () => {
   const persistence = new MemoryPersistence();
   const issuer = new CouponIssuer({ redis: mockRedis(), persistence });
-  await issuer.openCampaign({ id: 'line', stock: { kind: 'counted', total: 5 }, saveMode: 'write-behind' });
+  await issuer.campaign('line').open({ stock: { kind: 'counted', total: 5 }, saveMode: 'write-behind' });
   for (const userId of ['zoe', 'ann', 'mia']) {
-    expect(await issuer.issue({ campaignId: 'line', userId })).toMatchObject({ status: 'accepted' });
+    expect(await issuer.campaign('line').issue({ userId })).toMatchObject({ status: 'accepted' });
   }
   const worker = issuer.startWorker({ intervalMs: 5, maxSavesPerSecond: 1_000 });
-  await until(async () => (await issuer.inspect('line')).issued === 3);
+  await until(async () => (await issuer.campaign('line').inspect()).issued === 3);
   expect(await worker.health()).toMatchObject({ running: true, campaigns: [{ campaignId: 'line', backlog: 0 }] });
   await issuer.close();
   const rows = await persistence.list('line', { afterSerial: 0, limit: 10 });
@@ -20,15 +21,15 @@ test('write-behind: accepted at once, saved by the worker in the order of the li
 
 test('restock, close and purge', async () => {
   const issuer = new CouponIssuer({ redis: mockRedis(), persistence: new MemoryPersistence() });
-  await issuer.openCampaign({ id: 'more', stock: { kind: 'counted', total: 1 } });
-  expect(await issuer.restock({ id: 'more', add: 2, requestId: 'a' })).toEqual({ total: 3, available: 3 });
-  await issuer.issue({ campaignId: 'more', userId: 'ann' });
+  await issuer.campaign('more').open({ stock: { kind: 'counted', total: 1 } });
+  expect(await issuer.campaign('more').restock({ add: 2, requestId: 'a' })).toEqual({ total: 3, available: 3 });
+  await issuer.campaign('more').issue({ userId: 'ann' });
   await issuer.idle();
-  expect(await issuer.restock({ id: 'more', add: -2, requestId: 'b' })).toEqual({ total: 1, available: 0 });
-  await issuer.closeCampaign({ id: 'more' });
-  await issuer.purge('more');
-  await expect(issuer.inspect('more')).rejects.toThrow('campaign more is over');
-  expect(await issuer.issue({ campaignId: 'more', userId: 'bob' })).toMatchObject({ status: 'closed' });
+  expect(await issuer.campaign('more').restock({ add: -2, requestId: 'b' })).toEqual({ total: 1, available: 0 });
+  await issuer.campaign('more').closeForGood();
+  await issuer.campaign('more').purge();
+  await expect(issuer.campaign('more').inspect()).rejects.toThrow('campaign more is over');
+  expect(await issuer.campaign('more').issue({ userId: 'bob' })).toMatchObject({ status: 'closed' });
 });
 
 test.each(['counted', 'codes'] as const)(
@@ -39,20 +40,20 @@ test.each(['counted', 'codes'] as const)(
     const issuer = new CouponIssuer({ redis, persistence });
     const stock = kind === 'counted' ? ({ kind, total: 6 } as const) : ({ kind } as const);
     const codes = ['A', 'B', 'C', 'D', 'E', 'F'];
-    await issuer.openCampaign({ id: 'lost', stock });
-    if (kind === 'codes') await issuer.loadCodes('lost', codes);
-    await Promise.all(['ann', 'bob', 'cho'].map((userId) => issuer.issue({ campaignId: 'lost', userId })));
+    await issuer.campaign('lost').open({ stock });
+    if (kind === 'codes') await issuer.campaign('lost').loadCodes(codes);
+    await Promise.all(['ann', 'bob', 'cho'].map((userId) => issuer.campaign('lost').issue({ userId })));
     await issuer.idle();
     await redis.flushall();
-    expect(await issuer.issue({ campaignId: 'lost', userId: 'dee' })).toEqual({
+    expect(await issuer.campaign('lost').issue({ userId: 'dee' })).toEqual({
       status: 'not_ready',
       reason: 'missing',
     });
-    const { campaign } = await issuer.rebuild({ id: 'lost', stock }, kind === 'codes' ? { codes } : {});
+    const { campaign } = await issuer.campaign('lost').rebuild({ stock }, kind === 'codes' ? { codes } : {});
     expect(campaign).toMatchObject({ total: 6, issued: 3, available: 3 });
-    expect((await issuer.reconcile('lost')).findings).toEqual([]);
-    expect(await issuer.issue({ campaignId: 'lost', userId: 'ann' })).toMatchObject({ status: 'already_issued' });
-    expect(await issuer.issue({ campaignId: 'lost', userId: 'dee' })).toMatchObject({ status: 'issued' });
+    expect((await issuer.campaign('lost').reconcile()).findings).toEqual([]);
+    expect(await issuer.campaign('lost').issue({ userId: 'ann' })).toMatchObject({ status: 'already_issued' });
+    expect(await issuer.campaign('lost').issue({ userId: 'dee' })).toMatchObject({ status: 'issued' });
     await issuer.idle();
   },
 );
@@ -60,9 +61,9 @@ test.each(['counted', 'codes'] as const)(
 test('what Redis still knows survives a rebuild', async () => {
   const issuer = new CouponIssuer({ redis: mockRedis(), persistence: new MemoryPersistence() });
   const definition = { id: 'kept', stock: { kind: 'counted', total: 3 }, saveMode: 'write-behind' } as const;
-  await issuer.openCampaign(definition);
-  await Promise.all(['ann', 'bob'].map((userId) => issuer.issue({ campaignId: 'kept', userId })));
-  expect(await issuer.rebuild(definition)).toMatchObject({ lost: [], campaign: { reserved: 2, available: 1 } });
-  expect(await issuer.settle('kept')).toMatchObject({ settled: 2 });
-  expect((await issuer.reconcile('kept', { repair: 'safe' })).findings).toEqual([]);
+  await openNamed(issuer, definition);
+  await Promise.all(['ann', 'bob'].map((userId) => issuer.campaign('kept').issue({ userId })));
+  expect(await rebuildNamed(issuer, definition)).toMatchObject({ lost: [], campaign: { reserved: 2, available: 1 } });
+  expect(await issuer.campaign('kept').settle()).toMatchObject({ settled: 2 });
+  expect((await issuer.campaign('kept').reconcile({ repair: 'safe' })).findings).toEqual([]);
 });

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { type CouponEvent, drawKey, MemoryPersistence } from '../../src/index.js';
+import { joinNamed, leaveNamed, openNamed, userStatusNamed, watchNamed } from '../support/scenes/named.js';
 import { mockIssuer, mockRedis } from './support.js';
 
 const queued = (total: number) => ({ id: 'launch', stock: { kind: 'counted', total }, admission: 'queued' }) as const;
@@ -8,8 +9,8 @@ const ask = (userId: string) => ({ campaignId: 'launch', userId });
 test('a line is joined, left, let through in its order, and ends with the stock', async () => {
   const persistence = new MemoryPersistence();
   const issuer = mockIssuer({ persistence });
-  await issuer.openCampaign({ ...queued(2), overbook: 2, presenceMs: 60_000 });
-  const joined = await Promise.all(['ann', 'bob', 'cat', 'dan', 'eve'].map((name) => issuer.join(ask(name))));
+  await openNamed(issuer, { ...queued(2), overbook: 2, presenceMs: 60_000 });
+  const joined = await Promise.all(['ann', 'bob', 'cat', 'dan', 'eve'].map((name) => joinNamed(issuer, ask(name))));
   expect(joined.map((place) => ('position' in place ? place.position : place.status))).toEqual([
     1,
     2,
@@ -17,32 +18,32 @@ test('a line is joined, left, let through in its order, and ends with the stock'
     4,
     'sold_out',
   ]);
-  expect(await issuer.join(ask('cat'))).toMatchObject({ status: 'waiting', ticket: 3, position: 3 });
-  expect(await issuer.leave(ask('ann'))).toEqual({ status: 'left' });
-  expect(await issuer.leave(ask('ann'))).toEqual({ status: 'left' });
-  expect(await issuer.status(ask('bob'))).toMatchObject({ status: 'waiting', position: 1 });
-  expect(await issuer.admit('launch', { count: 10 })).toMatchObject({ admitted: 2, issued: 2 });
+  expect(await joinNamed(issuer, ask('cat'))).toMatchObject({ status: 'waiting', ticket: 3, position: 3 });
+  expect(await leaveNamed(issuer, ask('ann'))).toEqual({ status: 'left' });
+  expect(await leaveNamed(issuer, ask('ann'))).toEqual({ status: 'left' });
+  expect(await userStatusNamed(issuer, ask('bob'))).toMatchObject({ status: 'waiting', position: 1 });
+  expect(await issuer.campaign('launch').admit({ count: 10 })).toMatchObject({ admitted: 2, issued: 2 });
   await issuer.idle();
-  await issuer.admit('launch', { count: 10 });
+  await issuer.campaign('launch').admit({ count: 10 });
   const rows = await persistence.list('launch', { afterSerial: 0, limit: 10 });
   expect(rows.map(({ userId, serial }) => `${serial} ${userId}`)).toEqual(['1 bob', '2 cat']);
-  expect(await issuer.inspect('launch')).toMatchObject({
+  expect(await issuer.campaign('launch').inspect()).toMatchObject({
     waiting: 0,
     available: 0,
     reserved: 0,
     issued: 2,
     ready: true,
   });
-  expect(await issuer.leave(ask('dan'))).toEqual({ status: 'sold_out' });
+  expect(await leaveNamed(issuer, ask('dan'))).toEqual({ status: 'sold_out' });
 });
 
 test('a worker lets people through, and watching tells of it to the end', async () => {
   const issuer = mockIssuer();
-  await issuer.openCampaign(queued(10));
-  await issuer.join(ask('ann'));
+  await openNamed(issuer, queued(10));
+  await joinNamed(issuer, ask('ann'));
   const worker = issuer.startWorker({ intervalMs: 5, admitPerSecond: 1_000 });
   const statuses: string[] = [];
-  for await (const { status } of issuer.watch(ask('ann'))) statuses.push(status);
+  for await (const { status } of watchNamed(issuer, ask('ann'))) statuses.push(status);
   expect(statuses.at(-1)).toBe('issued');
   await worker.stop();
   await issuer.close();
@@ -53,12 +54,13 @@ test('the draw is in the order of the seed', async () => {
   const events: CouponEvent[] = [];
   const redis = mockRedis();
   const issuer = mockIssuer({ persistence, redis, onEvent: (event) => events.push(event) });
-  await issuer.openCampaign({ ...queued(10), opensAt: new Date(Date.now() + 3_600_000), drawAtOpen: true });
+  await openNamed(issuer, { ...queued(10), opensAt: new Date(Date.now() + 3_600_000), drawAtOpen: true });
   const names = ['ann', 'bob', 'cat', 'dan', 'eve'];
-  for (const name of names) expect(await issuer.join(ask(name))).toMatchObject({ status: 'waiting', position: null });
+  for (const name of names)
+    expect(await joinNamed(issuer, ask(name))).toMatchObject({ status: 'waiting', position: null });
   await redis.hset('{coupon:launch}:campaign', 'opensAt', '1');
-  await issuer.admit('launch', { count: 10 });
-  const { drawSeed } = await issuer.inspect('launch');
+  await issuer.campaign('launch').admit({ count: 10 });
+  const { drawSeed } = await issuer.campaign('launch').inspect();
   const rows = await persistence.list('launch', { afterSerial: 0, limit: 10 });
   expect(rows.map(({ userId }) => userId)).toEqual(
     names.toSorted((a, b) => drawKey(drawSeed!, a) - drawKey(drawSeed!, b)),

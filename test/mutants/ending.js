@@ -38,7 +38,7 @@ export const ENDING = [
   {
     defect: 'the confirm behind an answer is not waited for by idle()',
     file: 'src/issue/issue.ts',
-    find: '    inFlight.begin();\n    this.#inFlight = inFlight;',
+    find: '    pending.begin();\n    this.#pending = pending;',
     replace: '    this.#inFlight = { end() {} };',
     caughtBy: {
       file: 'test/integration/campaign.test.ts',

@@ -190,8 +190,8 @@ export const ISOLATION = [
   },
   {
     defect: 'closing the issuer leaves the event streams open',
-    file: 'src/issuer.ts',
-    find: '    this.#room.close();\n',
+    file: 'src/core.ts',
+    find: '    this.room.close();\n',
     replace: '',
     caughtBy: { file: 'test/integration/closing.test.ts', test: 'a stream ends when the issuer closes' },
   },

@@ -57,7 +57,7 @@ export const NAMES = [
     file: 'src/redis/runner.ts',
     find: "return status === undefined || status === 'ready'",
     replace: "return status !== ''",
-    caughtBy: { file: 'test/unit/flight.test.ts', test: 'a call whose Redis is away says so' },
+    caughtBy: { file: 'test/unit/shared-call.test.ts', test: 'a call whose Redis is away says so' },
   },
   {
     defect: 'two definitions differ in milliseconds',

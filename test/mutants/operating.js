@@ -3,7 +3,7 @@ export const OPERATING = [
   {
     defect: 'a campaign is opened without a look into the database',
     file: 'src/operate/open.ts',
-    find: '    if (!options.isNew) await assertNoRows(id, options.persistence, options.timeoutMs);\n',
+    find: '    if (!options.skipRowCheck) await assertNoRows(id, options.persistence, options.timeoutMs);\n',
     replace: '',
     caughtBy: { file: 'test/fault/ghost.test.ts', test: 'a late copy of openCampaign, after Redis lost everything' },
   },

@@ -62,7 +62,7 @@ export const OVER = [
   {
     defect: `a campaign that expired begins again with the next start`,
     file: `src/operate/open.ts`,
-    find: `if (found === 'missing' && !isNew) await assertNotExpired(context, state.id);`,
+    find: `if (found === 'missing' && !skipRowCheck) await assertNotExpired(context, state.id);`,
     replace: ``,
     caughtBy: { file: `test/integration/over.test.ts`, test: `without a database too, a campaign whose keys expired` },
   },

@@ -39,7 +39,7 @@ export const REFUSED = [
   },
   {
     defect: 'any text is told to clients as a reason',
-    file: 'src/issue/verdicts.ts',
+    file: 'src/model/check.ts',
     find: 'return textFault(value) === null && !/\\p{Cc}/u.test(value as string)',
     replace: "return typeof value === 'string'",
     caughtBy: { file: ROW, test: 'with a reason of two lines' },
@@ -232,6 +232,6 @@ export const REFUSED = [
     file: 'src/issue/shared-call.ts',
     find: 'withoutCode(intact(this.#call.reserved))',
     replace: 'withoutCode(this.#call.reserved.issuance)',
-    caughtBy: { file: 'test/unit/flight.test.ts', test: 'while a hook moves the date of what is reserved' },
+    caughtBy: { file: 'test/unit/shared-call.test.ts', test: 'while a hook moves the date of what is reserved' },
   },
 ];

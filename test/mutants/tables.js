@@ -129,14 +129,14 @@ export const TABLES = [
   },
   {
     defect: 'a campaign is compared with the rows of another database',
-    file: 'src/issuer.ts',
+    file: 'src/campaign.ts',
     find: 'own.repair || serving.state.hasOtherStore',
     replace: 'own.repair',
     caughtBy: { file: STORES, test: 'a campaign is not compared with the rows of another database' },
   },
   {
     defect: 'a table that is not fit is not compared',
-    file: 'src/issuer.ts',
+    file: 'src/campaign.ts',
     find: 'store?.ask().catch(() => {})',
     replace: 'store?.ask()',
     caughtBy: { file: STORES, test: 'a campaign is not compared with the rows of another database' },
@@ -171,8 +171,8 @@ export const TABLES = [
   },
   {
     defect: 'a withdrawal asks the wrong database what was saved',
-    file: 'src/issuer.ts',
-    find: 'await this.#campaigns.assertEquipped(serving); // Another',
+    file: 'src/campaign-quarantine.ts',
+    find: 'await campaigns.assertEquipped(serving); // Another',
     replace: '// Another',
     caughtBy: { file: STORES, test: 'a process with another database takes nothing' },
   },

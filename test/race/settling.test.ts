@@ -25,29 +25,30 @@ beforeEach(async () => {
 const audit = async () => checkInvariants({ redis, campaignId: ID, rows: await persistence.rows(ID), settled: true });
 
 test('who was overtaken by settle cannot give the unit back while settle does not know how its save ended', async () => {
-  await issuer.openCampaign({ id: ID, stock: { kind: 'counted', total: 2 } });
+  await issuer.campaign(ID).open({ stock: { kind: 'counted', total: 2 } });
   const end = persistence.hold();
   const saving = persistence.reached();
-  const told = issuer.issue({ campaignId: ID, userId: 'ann' }).catch((error: unknown) => error);
+  const told = issuer
+    .campaign(ID)
+    .issue({ userId: 'ann' })
+    .catch((error: unknown) => error);
   await saving;
   await expireLeases(redis, ID);
   const settler = new CouponIssuer({ redis, persistence });
   persistence.next(fails(new Error('lost')), fails(new Error('lost')));
-  expect(await settler.settle(ID)).toEqual({ settled: 0, pending: 1, failed: 0 });
+  expect(await settler.campaign(ID).settle()).toEqual({ settled: 0, pending: 1, failed: 0 });
   end(new NotSavedError('no'));
   expect(await told).toMatchObject({ status: 'accepted', issuance: { serial: 1 } });
-  expect(await issuer.inspect(ID)).toMatchObject({ available: 1, reserved: 1 });
+  expect(await issuer.campaign(ID).inspect()).toMatchObject({ available: 1, reserved: 1 });
   await expireLeases(redis, ID);
-  expect(await settler.settle(ID)).toEqual({ settled: 1, pending: 0, failed: 0 });
+  expect(await settler.campaign(ID).settle()).toEqual({ settled: 1, pending: 0, failed: 0 });
   await audit();
 });
 
 test('a settle pass ends although more is accepted with each of its saves', async () => {
-  await issuer.openCampaign({ id: ID, stock: { kind: 'counted', total: 10_000 }, saveMode: 'write-behind' });
+  await issuer.campaign(ID).open({ stock: { kind: 'counted', total: 10_000 }, saveMode: 'write-behind' });
   const accept = (batch: string) =>
-    Promise.all(
-      Array.from({ length: 20 }, (_, i) => issuer.issue({ campaignId: ID, userId: `user-${batch}-${i + 1}` })),
-    );
+    Promise.all(Array.from({ length: 20 }, (_, i) => issuer.campaign(ID).issue({ userId: `user-${batch}-${i + 1}` })));
   await accept('first');
   let fed = 0;
   persistence.save = async (issuances: readonly Issuance[]) => {
@@ -55,7 +56,7 @@ test('a settle pass ends although more is accepted with each of its saves', asyn
     return persistence.memory.save(issuances);
   };
   const settler = new CouponIssuer({ redis, persistence, maxBatch: 10 });
-  const { settled } = await settler.settle(ID);
+  const { settled } = await settler.campaign(ID).settle();
   expect(settled).toBeGreaterThanOrEqual(20);
   expect(fed).toBeLessThan(100);
 });

@@ -4,6 +4,7 @@ import { CouponIssuer, NotSavedError, type RedisClient } from '../../src/index.j
 import { scripts } from '../../src/redis/scripts.js';
 import { checkInvariants, expireLeases } from '../support/checks/invariants.js';
 import { fails, loadScripts, ScriptedPersistence } from '../support/scenes/campaigns.js';
+import { issueNamed } from '../support/scenes/named.js';
 import { RedisServer } from '../support/servers/redis-server.js';
 
 const ID = 'launch';
@@ -24,7 +25,7 @@ beforeEach(async () => {
   persistence = new ScriptedPersistence();
   first = new CouponIssuer({ redis, persistence });
   second = new CouponIssuer({ redis, persistence });
-  await first.openCampaign({ id: ID, stock: { kind: 'counted', total: 2 } });
+  await first.campaign(ID).open({ stock: { kind: 'counted', total: 2 } });
 });
 
 const audit = async () => checkInvariants({ redis, campaignId: ID, rows: await persistence.rows(ID), settled: true });
@@ -33,7 +34,7 @@ const audit = async () => checkInvariants({ redis, campaignId: ID, rows: await p
 async function held(issuer: CouponIssuer) {
   const end = persistence.hold();
   const saving = persistence.reached();
-  const told = issuer.issue(REQUEST).catch((error: unknown) => error);
+  const told = issueNamed(issuer, REQUEST).catch((error: unknown) => error);
   await saving;
   return { told, end };
 }
@@ -43,7 +44,7 @@ test('who was overtaken cannot give the unit back: accepted, and the second call
   const two = await held(second);
   one.end(new NotSavedError('no'));
   expect(await one.told).toMatchObject({ status: 'accepted' });
-  expect(await first.inspect(ID)).toMatchObject({ available: 1, reserved: 1 });
+  expect(await first.campaign(ID).inspect()).toMatchObject({ available: 1, reserved: 1 });
   two.end();
   expect(await two.told).toMatchObject({ status: 'issued', issuance: { serial: 1 } });
   await second.idle();
@@ -53,14 +54,14 @@ test('who was overtaken cannot give the unit back: accepted, and the second call
 test('who took over cannot give the unit back either: the first caller is told issued, and has its row', async () => {
   const one = await held(first);
   persistence.next(fails(new NotSavedError('no')));
-  expect(await second.issue(REQUEST)).toMatchObject({ status: 'accepted' });
-  expect(await first.inspect(ID)).toMatchObject({ available: 1, reserved: 1 });
+  expect(await issueNamed(second, REQUEST)).toMatchObject({ status: 'accepted' });
+  expect(await first.campaign(ID).inspect()).toMatchObject({ available: 1, reserved: 1 });
   one.end();
   expect(await one.told).toMatchObject({ status: 'issued', issuance: { serial: 1 } });
   await first.idle();
-  expect(await first.inspect(ID)).toMatchObject({ reserved: 1, issued: 0 });
+  expect(await first.campaign(ID).inspect()).toMatchObject({ reserved: 1, issued: 0 });
   await expireLeases(redis, ID);
-  expect(await second.settle(ID)).toEqual({ settled: 1, pending: 0, failed: 0 });
+  expect(await second.campaign(ID).settle()).toEqual({ settled: 1, pending: 0, failed: 0 });
   expect(await persistence.rows(ID)).toHaveLength(1);
   await audit();
 });
@@ -68,7 +69,7 @@ test('who took over cannot give the unit back either: the first caller is told i
 test('who was overtaken by settle and then fails is told issued, with the unit that settle saved', async () => {
   const one = await held(first);
   await expireLeases(redis, ID);
-  expect(await second.settle(ID)).toEqual({ settled: 1, pending: 0, failed: 0 });
+  expect(await second.campaign(ID).settle()).toEqual({ settled: 1, pending: 0, failed: 0 });
   one.end(new NotSavedError('no'));
   expect(await one.told).toMatchObject({ status: 'issued', issuance: { serial: 1, state: 'issued' } });
   await audit();
@@ -83,7 +84,7 @@ test("a call that Redis sees late, after a later one of its sender, shares nobod
       evalsha: async (sha1, count, ...args) => {
         if (sha1 !== scripts.reserve.sha1 || calls.length > 0) return redis.evalsha(sha1, count, ...args);
         calls.push(() => redis.evalsha(sha1, count, ...args));
-        await late.issue({ campaignId: ID, userId: 'bob' });
+        await late.campaign(ID).issue({ userId: 'bob' });
         return calls[0]!();
       },
       eval: (source, count, ...args) => redis.eval(source, count, ...args),
@@ -93,11 +94,11 @@ test("a call that Redis sees late, after a later one of its sender, shares nobod
   await loadScripts(redis);
   persistence.next((issuances, memory) => memory.save(issuances));
   persistence.next(fails(new Error('lost')), fails(new Error('lost')));
-  expect(await late.issue(REQUEST)).toMatchObject({ status: 'accepted' });
+  expect(await issueNamed(late, REQUEST)).toMatchObject({ status: 'accepted' });
   one.end(new NotSavedError('no'));
   expect(await one.told).toMatchObject({ status: 'accepted' });
   await expireLeases(redis, ID);
-  expect(await second.settle(ID)).toMatchObject({ settled: 1 });
+  expect(await second.campaign(ID).settle()).toMatchObject({ settled: 1 });
   expect(await persistence.rows(ID)).toHaveLength(2);
   await audit();
 });
@@ -125,14 +126,14 @@ test('a repeated release that meets another call, which took the unit anew, prom
     });
   });
   persistence.next(fails(new NotSavedError('no')));
-  const one = first.issue(REQUEST).catch((error: unknown) => error);
+  const one = issueNamed(first, REQUEST).catch((error: unknown) => error);
   await released;
   const two = await held(second);
   repeat();
   expect(await one).toMatchObject({ code: 'REDIS', outcome: 'unknown' });
   two.end(new NotSavedError('no'));
   expect(await two.told).toMatchObject({ code: 'NOT_ISSUED' });
-  expect(await second.inspect(ID)).toMatchObject({ available: 2, reserved: 0 });
+  expect(await second.campaign(ID).inspect()).toMatchObject({ available: 2, reserved: 0 });
   await audit();
 });
 
@@ -155,20 +156,25 @@ test('a call that was sent again and then refused by Redis is not told that noth
     persistence,
   });
   const told = await Promise.all(
-    ['ann', 'bob'].map((userId) => unlucky.issue({ campaignId: ID, userId }).catch((error: unknown) => error)),
+    ['ann', 'bob'].map((userId) =>
+      unlucky
+        .campaign(ID)
+        .issue({ userId })
+        .catch((error: unknown) => error),
+    ),
   );
   expect(reserves).toHaveLength(2);
   for (const error of told) expect(error).toMatchObject({ code: 'REDIS', outcome: 'unknown' });
-  expect(await first.inspect(ID)).toMatchObject({ reserved: 1 });
+  expect(await first.campaign(ID).inspect()).toMatchObject({ reserved: 1 });
 });
 
 test('two settlers at once finish each reservation once', async () => {
   for (const userId of ['ann', 'bob']) {
     persistence.next(fails(new Error('lost')), fails(new Error('lost')));
-    expect(await first.issue({ campaignId: ID, userId })).toMatchObject({ status: 'accepted' });
+    expect(await first.campaign(ID).issue({ userId })).toMatchObject({ status: 'accepted' });
   }
   await expireLeases(redis, ID);
-  const passes = await Promise.all([first.settle(ID), second.settle(ID)]);
+  const passes = await Promise.all([first.campaign(ID).settle(), second.campaign(ID).settle()]);
   expect(passes.reduce((sum, { settled }) => sum + settled, 0)).toBe(2);
   expect(await persistence.rows(ID)).toHaveLength(2);
   await audit();
@@ -176,7 +182,7 @@ test('two settlers at once finish each reservation once', async () => {
 
 test('the same user 1,000 times in parallel through two issuers gets one coupon', async () => {
   const told = await Promise.all(
-    Array.from({ length: 1000 }, (_, i) => (i % 2 ? first : second).issue({ campaignId: ID, userId: 'ann' })),
+    Array.from({ length: 1000 }, (_, i) => (i % 2 ? first : second).campaign(ID).issue({ userId: 'ann' })),
   );
   await Promise.all([first.idle(), second.idle()]);
   expect(told.filter(({ status }) => status === 'issued')).toHaveLength(1);

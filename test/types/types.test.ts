@@ -7,8 +7,8 @@ import mysql from 'mysql2/promise';
 import pg from 'pg';
 import { describe, expectTypeOf, test } from 'vitest';
 import type {
+  Campaign,
   CouponEvent,
-  CouponIssuer,
   CouponIssuerErrorCode,
   CouponIssuerOptions,
   Issuance,
@@ -178,7 +178,7 @@ describe('what is told', () => {
 describe('what is asked', () => {
   test('a user id is a string, never a number', () => {
     expectTypeOf<IssueRequest['userId']>().toBeString();
-    expectTypeOf<CouponIssuer['issue']>().parameter(0).toEqualTypeOf<IssueRequest>();
+    expectTypeOf<Campaign['issue']>().parameter(0).toEqualTypeOf<IssueRequest>();
   });
 
   test('a total belongs to counted stock alone', () => {

@@ -9,8 +9,7 @@ import {
 import { InvalidArgumentError } from '../../src/model/errors.js';
 
 const stock = { kind: 'counted', total: 10 } as const;
-const rules = (change: Partial<CampaignDefinition> = {}) =>
-  toRules({ id: 'launch', stock, ...change }, ['persistence']).rules;
+const rules = (change: Partial<CampaignDefinition> = {}) => toRules({ stock, ...change }, ['persistence']);
 
 test('a definition gets its defaults', () => {
   expect(rules()).toEqual({
@@ -40,9 +39,8 @@ test('each kind of stock is taken with what belongs to it', () => {
 
 test.each<[string, unknown]>([
   ['no definition', null],
-  ['no id', { stock }],
-  ['an id with a brace', { id: 'a}b', stock }],
-  ['no stock', { id: 'launch' }],
+  ['an id, which is the one of the handle', { id: 'launch', stock }],
+  ['no stock', {}],
   ['an unknown kind', { id: 'launch', stock: { kind: 'inventory' } }],
   ['a counted stock without total', { id: 'launch', stock: { kind: 'counted' } }],
   ['a negative total', { id: 'launch', stock: { kind: 'counted', total: -1 } }],

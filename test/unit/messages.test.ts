@@ -4,31 +4,32 @@ import { differences, toRules } from '../../src/model/campaign-rules.js';
 import { METHODS, type Operation } from '../../src/model/methods.js';
 import { scripts } from '../../src/redis/scripts.js';
 import { Worker } from '../../src/worker/worker.js';
+import { quarantinedOf } from '../support/scenes/named.js';
 
-const definition = { id: 'c', stock: { kind: 'counted', total: 5 } } as const;
-const user = { campaignId: 'c', userId: 'ann' };
+const definition = { stock: { kind: 'counted', total: 5 } } as const;
+const user = { userId: 'ann' };
 
 const CALLS: Record<Operation, (issuer: CouponIssuer) => Promise<unknown>> = {
-  open: (issuer) => issuer.openCampaign(definition),
-  load: (issuer) => issuer.loadCodes('c', ['AAA-1'], { loadId: 'l' }),
-  replaceCode: (issuer) => issuer.replaceCode({ campaignId: 'c', code: 'AAA-1', replacement: 'AAA-2' }),
-  issue: (issuer) => issuer.issue(user),
-  join: (issuer) => issuer.join(user),
-  leave: (issuer) => issuer.leave(user),
-  admit: (issuer) => issuer.admit('c', { count: 1 }),
-  status: (issuer) => issuer.status(user),
-  inspect: (issuer) => issuer.inspect('c'),
+  open: (issuer) => issuer.campaign('c').open(definition),
+  load: (issuer) => issuer.campaign('c').loadCodes(['AAA-1'], { loadId: 'l' }),
+  replaceCode: (issuer) => issuer.campaign('c').replaceCode({ code: 'AAA-1', replacement: 'AAA-2' }),
+  issue: (issuer) => issuer.campaign('c').issue(user),
+  join: (issuer) => issuer.campaign('c').join(user),
+  leave: (issuer) => issuer.campaign('c').leave(user),
+  admit: (issuer) => issuer.campaign('c').admit({ count: 1 }),
+  userStatus: (issuer) => issuer.campaign('c').userStatus(user),
+  inspect: (issuer) => issuer.campaign('c').inspect(),
   settle: (issuer) => issuer.settle(),
-  listQuarantined: (issuer) => issuer.listQuarantined('c'),
-  retryQuarantined: (issuer) => issuer.retryQuarantined({ campaignId: 'c' }),
-  withdrawQuarantined: (issuer) => issuer.withdrawQuarantined({ campaignId: 'c' }),
-  pause: (issuer) => issuer.pause('c'),
-  resume: (issuer) => issuer.resume('c'),
-  close: (issuer) => issuer.closeCampaign({ id: 'c' }),
-  restock: (issuer) => issuer.restock({ id: 'c', add: 1, requestId: 'r' }),
-  rebuild: (issuer) => issuer.rebuild(definition),
-  reconcile: (issuer) => issuer.reconcile('c'),
-  purge: (issuer) => issuer.purge('c'),
+  quarantineList: (issuer) => quarantinedOf(issuer.campaign('c')),
+  quarantineRetry: (issuer) => issuer.campaign('c').quarantine.retry({ all: true }),
+  quarantineWithdraw: (issuer) => issuer.campaign('c').quarantine.withdraw({ all: true }),
+  pause: (issuer) => issuer.campaign('c').pause(),
+  resume: (issuer) => issuer.campaign('c').resume(),
+  closeForGood: (issuer) => issuer.campaign('c').closeForGood(),
+  restock: (issuer) => issuer.campaign('c').restock({ add: 1, requestId: 'r' }),
+  rebuild: (issuer) => issuer.campaign('c').rebuild(definition),
+  reconcile: (issuer) => issuer.campaign('c').reconcile(),
+  purge: (issuer) => issuer.campaign('c').purge(),
   health: async () => {
     throw new Error('a worker without a Redis knows no campaign to look at');
   },
@@ -73,13 +74,18 @@ test('a server that answers no INFO is let pass, and one that fails otherwise is
 });
 
 test('every method that messages name is there', () => {
-  const { health, ...ofIssuer } = METHODS;
-  for (const method of Object.values(ofIssuer)) expect(CouponIssuer.prototype[method]).toBeTypeOf('function');
+  const { health, ...ofCampaign } = METHODS;
+  const handle = new CouponIssuer({ redis: { evalsha: async () => [], eval: async () => [] } }).campaign('c');
+  for (const method of Object.values(ofCampaign)) {
+    const [name, room] = method.split('.').reverse();
+    const on = (room ? handle[room as 'quarantine'] : handle) as unknown as Record<string, unknown>;
+    expect(on[name!], method).toBeTypeOf('function');
+  }
   expect(Worker.prototype[health]).toBeTypeOf('function');
 });
 
 test('instants that differ are told as people read them', () => {
-  const rules = (closesAt?: Date) => toRules({ ...definition, ...(closesAt && { closesAt }) }, []).rules;
+  const rules = (closesAt?: Date) => toRules({ ...definition, ...(closesAt && { closesAt }) }, []);
   const [noon, one] = [new Date('2030-05-01T12:00:00Z'), new Date('2030-05-01T13:00:00Z')];
   expect(differences(rules(noon), rules(one))).toEqual([
     'closesAt is 2030-05-01T12:00:00.000Z, not 2030-05-01T13:00:00.000Z',

@@ -161,6 +161,6 @@ test.each<[string, () => unknown, RegExp]>([
 
 test('a wrapper that answers without a promise is refused by name at the first call', async () => {
   const wrapper = { evalsha: respond, eval: respond } as unknown as RedisClient;
-  const opened = new CouponIssuer({ redis: wrapper }).openCampaign({ id: 'c', stock: { kind: 'counted', total: 1 } });
+  const opened = new CouponIssuer({ redis: wrapper }).campaign('c').open({ stock: { kind: 'counted', total: 1 } });
   await expect(opened).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', message: /gives no promise/ });
 });

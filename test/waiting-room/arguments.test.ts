@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { CouponIssuer, InvalidArgumentError, MemoryPersistence, serverSentEvents } from '../../src/index.js';
+import { joinNamed, leaveNamed, openNamed, watchNamed } from '../support/scenes/named.js';
 
 /** A client that must not be asked anything. */
 const untouched = {
@@ -14,34 +15,34 @@ const texts = [undefined, null, 7, '', 'x'.repeat(129), 'a\0b', '\ud800', ['ann'
 const ids = [undefined, null, 7, '', 'no spaces', '{tag}', 'x'.repeat(65)];
 
 const calls: [string, unknown[], (value: unknown) => unknown][] = [
-  ['join: campaignId', ids, (value) => issuer.join({ campaignId: wrong(value), userId: 'ann' })],
-  ['join: userId', texts, (value) => issuer.join({ campaignId: 'launch', userId: wrong(value) })],
+  ['join: campaignId', ids, (value) => issuer.campaign(wrong(value)).join({ userId: 'ann' })],
+  ['join: userId', texts, (value) => issuer.campaign('launch').join({ userId: wrong(value) })],
   [
     'join: requestId',
     texts.slice(1),
-    (value) => issuer.join({ campaignId: 'launch', userId: 'ann', requestId: wrong(value) }),
+    (value) => issuer.campaign('launch').join({ userId: 'ann', requestId: wrong(value) }),
   ],
-  ['join: the request', [undefined, null, 'ann', []], (value) => issuer.join(wrong(value))],
+  ['join: the request', [undefined, null, 'ann', []], (value) => joinNamed(issuer, wrong(value))],
   [
     'join: a name it does not know',
     [1],
-    (value) => issuer.join(wrong({ campaignId: 'launch', userId: 'ann', user: value })),
+    (value) => joinNamed(issuer, wrong({ campaignId: 'launch', userId: 'ann', user: value })),
   ],
-  ['leave: campaignId', ids, (value) => issuer.leave({ campaignId: wrong(value), userId: 'ann' })],
-  ['leave: userId', texts, (value) => issuer.leave({ campaignId: 'launch', userId: wrong(value) })],
-  ['admit: the campaign', ids, (value) => issuer.admit(wrong(value), { count: 1 })],
+  ['leave: campaignId', ids, (value) => issuer.campaign(wrong(value)).leave({ userId: 'ann' })],
+  ['leave: userId', texts, (value) => issuer.campaign('launch').leave({ userId: wrong(value) })],
+  ['admit: the campaign', ids, (value) => issuer.campaign(wrong(value)).admit({ count: 1 })],
   [
     'admit: count',
     [undefined, 0, -1, 1.5, Number.NaN, '3', 1_000_001],
-    (value) => issuer.admit('launch', { count: wrong(value) }),
+    (value) => issuer.campaign('launch').admit({ count: wrong(value) }),
   ],
-  ['admit: options', [undefined, null, 3], (value) => issuer.admit('launch', wrong(value))],
-  ['watch: campaignId', ids, async (value) => issuer.watch({ campaignId: wrong(value), userId: 'ann' })],
-  ['watch: userId', texts, async (value) => issuer.watch({ campaignId: 'launch', userId: wrong(value) })],
+  ['admit: options', [undefined, null, 3], (value) => issuer.campaign('launch').admit(wrong(value))],
+  ['watch: campaignId', ids, async (value) => issuer.campaign(wrong(value)).watch({ userId: 'ann' })],
+  ['watch: userId', texts, async (value) => issuer.campaign('launch').watch({ userId: wrong(value) })],
   [
     'watch: signal',
     [null, {}, 'stop'],
-    async (value) => issuer.watch({ campaignId: 'launch', userId: 'ann', signal: wrong(value) }),
+    async (value) => issuer.campaign('launch').watch({ userId: 'ann', signal: wrong(value) }),
   ],
   [
     'keepAliveMs',
@@ -95,7 +96,7 @@ test.each(
 });
 
 test.each(definitions)('a campaign with %s is refused before anything is asked', async (_, definition) => {
-  await expect(issuer.openCampaign(wrong(definition))).rejects.toBeInstanceOf(InvalidArgumentError);
+  await expect(openNamed(issuer, wrong(definition))).rejects.toBeInstanceOf(InvalidArgumentError);
 });
 
 test('a closed issuer refuses each call', async () => {
@@ -103,10 +104,10 @@ test('a closed issuer refuses each call', async () => {
   await closed.close();
   const named = { campaignId: 'launch', userId: 'ann' };
   for (const call of [
-    () => closed.join(named),
-    () => closed.leave(named),
-    () => closed.admit('launch', { count: 1 }),
-    async () => closed.watch(named),
+    () => joinNamed(closed, named),
+    () => leaveNamed(closed, named),
+    () => closed.campaign('launch').admit({ count: 1 }),
+    async () => watchNamed(closed, named),
   ]) {
     await expect(call()).rejects.toMatchObject({ code: 'CLOSED' });
   }

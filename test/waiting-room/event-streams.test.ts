@@ -21,13 +21,13 @@ beforeEach(async () => {
   campaignId = `streamed-${++campaigns}`;
   issuer = new CouponIssuer({ redis, persistence: new MemoryPersistence() });
   const stock = { kind: 'counted', total: 5, generateCodes: true } as const;
-  await issuer.openCampaign({ id: campaignId, stock, admission: 'queued' });
+  await issuer.campaign(campaignId).open({ stock, admission: 'queued' });
 });
 afterEach(() => issuer.close());
 
 const watchers = async () => Number((await redis.pubsub('NUMSUB', `{coupon:${campaignId}}:campaign`))[1]);
 const userId = '꿈을 꾸는 사람';
-const streamOf = () => serverSentEvents(issuer.watch({ campaignId, userId }));
+const streamOf = () => serverSentEvents(issuer.campaign(campaignId).watch({ userId }));
 const headers = SERVER_SENT_EVENTS_HEADERS;
 
 /** How handlers that answer with a web `Response` give the stream to it. */
@@ -37,19 +37,19 @@ const RESPONSES: [name: string, respond: () => Response][] = [
 ];
 
 test.each(RESPONSES)('a web Response sends the events, given %s', async (_, respond) => {
-  await issuer.join({ campaignId, userId });
+  await issuer.campaign(campaignId).join({ userId });
   const response = respond();
   expect(response.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
   const text = response.text();
   await until(async () => (await watchers()) === 1);
-  await issuer.admit(campaignId, { count: 1 });
+  await issuer.campaign(campaignId).admit({ count: 1 });
   const messages = (await text).split('\n\n').filter((line) => line.startsWith('data: '));
   const last = JSON.parse(messages.at(-1)!.slice(6)) as unknown;
   expect(last).toMatchObject({ status: 'issued', issuance: { userId } });
 });
 
 test.each(RESPONSES)('when a web Response is cancelled the watching ends, given %s', async (_, respond) => {
-  await issuer.join({ campaignId, userId });
+  await issuer.campaign(campaignId).join({ userId });
   const reader = respond().body!.getReader();
   expect((await reader.read()).value).toBeInstanceOf(Uint8Array);
   await until(async () => (await watchers()) === 1);
@@ -92,7 +92,7 @@ test('a web Response that is cloned ends the watching once both copies are cance
 test.each(RESPONSES)(
   'a web Response that is cancelled while it waits for a change ends the watching, given %s',
   async (_, respond) => {
-    await issuer.join({ campaignId, userId });
+    await issuer.campaign(campaignId).join({ userId });
     const reader = respond().body!.getReader();
     for (let events = 0; events < 2; events++) await reader.read();
     const waiting = reader.read();
@@ -115,7 +115,7 @@ test.each(RESPONSES)('a web Response whose watching fails is cut off, given %s',
 });
 
 test('the stream is bytes, each event in one piece', async () => {
-  await issuer.join({ campaignId, userId });
+  await issuer.campaign(campaignId).join({ userId });
   const chunks: unknown[] = [];
   for await (const chunk of streamOf()) {
     chunks.push(chunk);

@@ -1,7 +1,6 @@
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import {
-  type CampaignDefinition,
   type CouponEvent,
   CouponIssuer,
   drawKey,
@@ -13,6 +12,7 @@ import { scripts } from '../../src/redis/scripts.js';
 import { checkInvariants, expireLeases } from '../support/checks/invariants.js';
 import { until } from '../support/checks/until.js';
 import { fails, ScriptedPersistence } from '../support/scenes/campaigns.js';
+import type { NamedDefinition } from '../support/scenes/named.js';
 import { RedisServer } from '../support/servers/redis-server.js';
 
 let server: RedisServer;
@@ -40,14 +40,14 @@ afterEach(async () => {
   await issuer.close();
 });
 
-const open = (total: number, more: Partial<CampaignDefinition> = {}) =>
-  issuer.openCampaign({ id: campaignId, stock: { kind: 'counted', total }, admission: 'queued', ...more });
+const open = (total: number, more: Partial<NamedDefinition> = {}) =>
+  issuer.campaign(campaignId).open({ stock: { kind: 'counted', total }, admission: 'queued', ...more });
 const join = (userId: string, requestId?: string) =>
-  issuer.join({ campaignId, userId, ...(requestId ? { requestId } : {}) });
+  issuer.campaign(campaignId).join({ userId, ...(requestId ? { requestId } : {}) });
 const users = (count: number) => Array.from({ length: count }, (_, i) => `user-${i + 1}`);
 const joinAll = (names: readonly string[]) => Promise.all(names.map((name) => join(name)));
-const statusOf = (userId: string) => issuer.status({ campaignId, userId });
-const admit = (count: number) => issuer.admit(campaignId, { count });
+const statusOf = (userId: string) => issuer.campaign(campaignId).userStatus({ userId });
+const admit = (count: number) => issuer.campaign(campaignId).admit({ count });
 const rows = () => persistence.rows(campaignId);
 const key = (name: string) => `{coupon:${campaignId}}:${name}`;
 
@@ -58,7 +58,7 @@ describe('joining', () => {
     expect(await join('bob')).toMatchObject({ status: 'waiting', ticket: 2, position: 2 });
     expect(await join('ann')).toMatchObject({ status: 'waiting', ticket: 1, position: 1 });
     expect(await statusOf('bob')).toMatchObject({ status: 'waiting', ticket: 2, position: 2, issuances: [] });
-    expect(await issuer.inspect(campaignId)).toMatchObject({
+    expect(await issuer.campaign(campaignId).inspect()).toMatchObject({
       waiting: 2,
       available: 10,
       admission: 'queued',
@@ -70,7 +70,7 @@ describe('joining', () => {
     await open(10);
     const results = await Promise.all([join('ann'), join('bob'), join('ann'), join('ann')]);
     expect(results.map((result) => 'ticket' in result && result.ticket)).toEqual([1, 2, 1, 1]);
-    expect(await issuer.inspect(campaignId)).toMatchObject({ waiting: 2 });
+    expect(await issuer.campaign(campaignId).inspect()).toMatchObject({ waiting: 2 });
   });
 
   test('the line is as long as what is left; overbook lets so many more wait', async () => {
@@ -94,10 +94,10 @@ describe('joining', () => {
     await open(10, { opensAt });
     expect(await join('ann')).toEqual({ status: 'not_open', opensAt });
     await redis.hset(key('campaign'), 'opensAt', '1000');
-    await issuer.pause(campaignId);
+    await issuer.campaign(campaignId).pause();
     expect(await join('ann')).toEqual({ status: 'paused' });
-    await issuer.resume(campaignId);
-    await issuer.closeCampaign({ id: campaignId });
+    await issuer.campaign(campaignId).resume();
+    await issuer.campaign(campaignId).closeForGood();
     expect(await join('ann')).toMatchObject({ status: 'closed', closedAt: expect.any(Date) });
     expect(await redis.exists(key('queue'), key('tickets'))).toBe(0);
   });
@@ -123,20 +123,25 @@ describe('joining', () => {
       eligible: ({ userId }) => userId === 'ann' || { reason: 'staff' },
     });
     await open(10);
-    expect(await choosy.join({ campaignId, userId: 'bob' })).toEqual({ status: 'not_eligible', reason: 'staff' });
-    expect(await choosy.join({ campaignId, userId: 'ann' })).toMatchObject({ status: 'waiting' });
+    expect(await choosy.campaign(campaignId).join({ userId: 'bob' })).toEqual({
+      status: 'not_eligible',
+      reason: 'staff',
+    });
+    expect(await choosy.campaign(campaignId).join({ userId: 'ann' })).toMatchObject({ status: 'waiting' });
     await choosy.close();
   });
 
   test('issue() does not pass the line, and join() needs one', async () => {
     await open(10);
-    await expect(issuer.issue({ campaignId, userId: 'ann' })).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
-    await issuer.openCampaign({ id: 'no-line', stock: { kind: 'counted', total: 1 } });
+    await expect(issuer.campaign(campaignId).issue({ userId: 'ann' })).rejects.toMatchObject({
+      code: 'CAMPAIGN_CONFLICT',
+    });
+    await issuer.campaign('no-line').open({ stock: { kind: 'counted', total: 1 } });
     for (const call of [
-      () => issuer.join({ campaignId: 'no-line', userId: 'ann' }),
-      () => issuer.leave({ campaignId: 'no-line', userId: 'ann' }),
-      () => issuer.admit('no-line', { count: 1 }),
-      () => issuer.watch({ campaignId: 'no-line', userId: 'ann' }).next(),
+      () => issuer.campaign('no-line').join({ userId: 'ann' }),
+      () => issuer.campaign('no-line').leave({ userId: 'ann' }),
+      () => issuer.campaign('no-line').admit({ count: 1 }),
+      () => issuer.campaign('no-line').watch({ userId: 'ann' }).next(),
     ]) {
       await expect(call()).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
     }
@@ -156,14 +161,14 @@ describe('letting people through', () => {
     expect(await statusOf('user-1')).toMatchObject({ status: 'issued', issuances: [{ serial: 1 }] });
     expect(await statusOf('user-5')).toMatchObject({ status: 'waiting', position: 2, ticket: 5 });
     await issuer.idle();
-    expect(await issuer.inspect(campaignId)).toMatchObject({ issued: 3, reserved: 0, waiting: 2 });
+    expect(await issuer.campaign(campaignId).inspect()).toMatchObject({ issued: 3, reserved: 0, waiting: 2 });
   });
 
   test('several who admit at once let nobody through twice, and serials follow tickets', async () => {
     await open(1_000);
     await joinAll(users(1_000));
     const others = Array.from({ length: 3 }, () => new CouponIssuer({ redis, persistence, maxBatch: 7 }));
-    await Promise.all(others.map((other) => other.admit(campaignId, { count: 333 })));
+    await Promise.all(others.map((other) => other.campaign(campaignId).admit({ count: 333 })));
     await admit(1);
     expect((await rows()).map(({ userId, serial }) => [serial, userId])).toEqual(
       users(1_000).map((name, i) => [i + 1, name]),
@@ -173,27 +178,25 @@ describe('letting people through', () => {
 
   test('without persistence they are issued at once', async () => {
     const plain = new CouponIssuer({ redis });
-    await plain.openCampaign({
-      id: 'plain',
-      stock: { kind: 'counted', total: 2, generateCodes: true },
-      admission: 'queued',
-    });
-    await plain.join({ campaignId: 'plain', userId: 'ann' });
-    expect(await plain.admit('plain', { count: 5 })).toEqual({
+    await plain
+      .campaign('plain')
+      .open({ stock: { kind: 'counted', total: 2, generateCodes: true }, admission: 'queued' });
+    await plain.campaign('plain').join({ userId: 'ann' });
+    expect(await plain.campaign('plain').admit({ count: 5 })).toEqual({
       status: 'admitted',
       admitted: 1,
       issued: 1,
       waiting: 0,
     });
-    const { issuances } = await plain.status({ campaignId: 'plain', userId: 'ann' });
+    const { issuances } = await plain.campaign('plain').userStatus({ userId: 'ann' });
     expect(issuances[0]!.code).toMatch(/^[0-9A-Z-]{8,}$/);
     await plain.close();
   });
 
   test('codes of a pool go out in the order of the line', async () => {
-    await issuer.openCampaign({ id: campaignId, stock: { kind: 'codes' }, admission: 'queued' });
+    await issuer.campaign(campaignId).open({ stock: { kind: 'codes' }, admission: 'queued' });
     expect(await join('early')).toEqual({ status: 'sold_out' });
-    await issuer.loadCodes(campaignId, ['AAA', 'BBB']);
+    await issuer.campaign(campaignId).loadCodes(['AAA', 'BBB']);
     await joinAll(users(2));
     await admit(10);
     expect((await rows()).map(({ userId, code }) => `${userId} ${code}`)).toEqual(['user-1 AAA', 'user-2 BBB']);
@@ -202,13 +205,13 @@ describe('letting people through', () => {
   test('paused, not open, closed: nobody is let through; nobody loses a place by a pause', async () => {
     await open(10);
     await joinAll(users(2));
-    await issuer.pause(campaignId);
+    await issuer.campaign(campaignId).pause();
     expect(await admit(1)).toEqual({ status: 'paused' });
     expect(await join('user-2')).toMatchObject({ status: 'waiting', position: 2, etaMs: null });
-    await issuer.resume(campaignId);
+    await issuer.campaign(campaignId).resume();
     expect(await admit(1)).toMatchObject({ admitted: 1, waiting: 1 });
     expect(await statusOf('user-2')).toMatchObject({ position: 1 });
-    await issuer.closeCampaign({ id: campaignId });
+    await issuer.campaign(campaignId).closeForGood();
     expect(await admit(1)).toEqual({ status: 'closed' });
     expect(await statusOf('user-2')).toEqual({ status: 'none', issuances: [] });
     expect(events).toContainEqual({ type: 'places_ended', campaignId, reason: 'closed', count: 1 });
@@ -217,12 +220,12 @@ describe('letting people through', () => {
   test('when the stock ends, whoever still waits is sold out; a stock that was raised before serves them', async () => {
     await open(2, { overbook: 5 });
     await joinAll(users(4));
-    await issuer.restock({ id: campaignId, add: 1, requestId: 'one-more' });
+    await issuer.campaign(campaignId).restock({ add: 1, requestId: 'one-more' });
     expect(await admit(100)).toMatchObject({ admitted: 3, issued: 3 });
     await issuer.idle();
     await admit(100);
-    expect(await issuer.inspect(campaignId)).toMatchObject({ waiting: 0, issued: 3 });
-    expect(await issuer.leave({ campaignId, userId: 'user-4' })).toEqual({ status: 'sold_out' });
+    expect(await issuer.campaign(campaignId).inspect()).toMatchObject({ waiting: 0, issued: 3 });
+    expect(await issuer.campaign(campaignId).leave({ userId: 'user-4' })).toEqual({ status: 'sold_out' });
     expect(await join('user-5')).toEqual({ status: 'sold_out' });
     expect(events).toContainEqual({ type: 'places_ended', campaignId, reason: 'sold_out', count: 1 });
   });
@@ -248,7 +251,9 @@ describe('letting people through', () => {
     await until(async () => (await rows()).length === 2);
     expect((await rows()).map(({ userId }) => userId).sort()).toEqual(['ann', 'bob']);
     // Redis gave bob a unit that it did not know to be taken, and has counted one too many: a rebuild puts that in order.
-    await issuer.rebuild({ id: campaignId, stock: { kind: 'counted', total: 2 }, admission: 'queued', overbook: 1 });
+    await issuer
+      .campaign(campaignId)
+      .rebuild({ stock: { kind: 'counted', total: 2 }, admission: 'queued', overbook: 1 });
   });
 
   test('while a unit is out that may come back, whoever waits for it is not told sold out', async () => {
@@ -259,7 +264,7 @@ describe('letting people through', () => {
     const admitting = admit(1);
     await reached;
     const other = new CouponIssuer({ redis, persistence });
-    expect(await other.admit(campaignId, { count: 1 })).toEqual({
+    expect(await other.campaign(campaignId).admit({ count: 1 })).toEqual({
       status: 'admitted',
       admitted: 0,
       issued: 0,
@@ -268,7 +273,7 @@ describe('letting people through', () => {
     end();
     await admitting;
     await issuer.idle();
-    expect(await other.admit(campaignId, { count: 1 })).toMatchObject({ admitted: 0, waiting: 0 });
+    expect(await other.campaign(campaignId).admit({ count: 1 })).toMatchObject({ admitted: 0, waiting: 0 });
     await other.close();
   });
 
@@ -278,9 +283,9 @@ describe('letting people through', () => {
     persistence.next(fails(new Error('gone')), fails(new Error('gone')));
     expect(await admit(2)).toMatchObject({ admitted: 2, issued: 0 });
     expect(await statusOf('user-1')).toMatchObject({ status: 'reserved', issuances: [{ code: null }] });
-    expect(await issuer.leave({ campaignId, userId: 'user-1' })).toMatchObject({ status: 'reserved' });
+    expect(await issuer.campaign(campaignId).leave({ userId: 'user-1' })).toMatchObject({ status: 'reserved' });
     await expireLeases(redis, campaignId);
-    await issuer.settle(campaignId);
+    await issuer.campaign(campaignId).settle();
     expect((await rows()).map(({ userId }) => userId)).toEqual(users(2));
   });
 });
@@ -309,7 +314,7 @@ describe('what a clock, a rebuild or an outage leaves behind', () => {
     const outcome = await until(async () => (await rows()).length === 4, 3_000).catch((error: unknown) => error);
     await worker.stop();
     expect(outcome).toBeUndefined();
-    expect(await issuer.inspect(campaignId)).toMatchObject({ waiting: 6 });
+    expect(await issuer.campaign(campaignId).inspect()).toMatchObject({ waiting: 6 });
   });
 
   test('waves that were due before the campaign was made, or made again, let nobody through', async () => {
@@ -319,7 +324,7 @@ describe('what a clock, a rebuild or an outage leaves behind', () => {
     const worker = issuer.startWorker({ campaigns: [campaignId], intervalMs: 5, waves });
     await until(async () => (await redis.hget(key('campaign'), 'waveAt')) !== null);
     await worker.stop();
-    expect(await issuer.inspect(campaignId)).toMatchObject({ waiting: 50, issued: 0 });
+    expect(await issuer.campaign(campaignId).inspect()).toMatchObject({ waiting: 50, issued: 0 });
   });
 
   test('while the database is away admit() empties no line: it stops at the first batch of which nothing was saved', async () => {
@@ -327,7 +332,11 @@ describe('what a clock, a rebuild or an outage leaves behind', () => {
     await open(1_000);
     await joinAll(users(100));
     persistence.next(...Array.from({ length: 40 }, () => fails(new Error('gone'))));
-    expect(await small.admit(campaignId, { count: 100 })).toMatchObject({ admitted: 10, issued: 0, waiting: 90 });
+    expect(await small.campaign(campaignId).admit({ count: 100 })).toMatchObject({
+      admitted: 10,
+      issued: 0,
+      waiting: 90,
+    });
     await small.close();
   });
 
@@ -339,10 +348,10 @@ describe('what a clock, a rebuild or an outage leaves behind', () => {
       ...{ issuedAt: new Date(), epoch: '1-a', state: 'issued' as const },
     });
     await persistence.save([known('user-1', 1), known('user-2', 2)]);
-    await issuer.reconcile(campaignId, { repair: 'safe' });
-    expect(await issuer.inspect(campaignId)).toMatchObject({ waiting: 4, issued: 2 });
+    await issuer.campaign(campaignId).reconcile({ repair: 'safe' });
+    expect(await issuer.campaign(campaignId).inspect()).toMatchObject({ waiting: 4, issued: 2 });
     const small = new CouponIssuer({ redis, persistence, maxBatch: 2 });
-    expect(await small.admit(campaignId, { count: 2 })).toMatchObject({ admitted: 2, waiting: 0 });
+    expect(await small.campaign(campaignId).admit({ count: 2 })).toMatchObject({ admitted: 2, waiting: 0 });
     await small.close();
   });
 
@@ -355,15 +364,18 @@ describe('what a clock, a rebuild or an outage leaves behind', () => {
         const answer = redis.evalsha(sha1, keys, ...args);
         if (sha1 !== scripts.admitLine.sha1) return answer;
         // Redis does not know the script; before it is told, somebody joins under a higher call number.
-        await answer.catch(() => busy.join({ campaignId, userId: `user-${++joinedMeanwhile}` }));
+        await answer.catch(() => busy.campaign(campaignId).join({ userId: `user-${++joinedMeanwhile}` }));
         return answer;
       },
       eval: (script, keys, ...args) => redis.eval(script, keys, ...args),
     };
     const busy = new CouponIssuer({ redis: client, persistence });
-    await busy.join({ campaignId, userId: 'bob' });
+    await busy.campaign(campaignId).join({ userId: 'bob' });
     await redis.script('FLUSH');
-    const outcome = await busy.admit(campaignId, { count: 1 }).catch((error: unknown) => error);
+    const outcome = await busy
+      .campaign(campaignId)
+      .admit({ count: 1 })
+      .catch((error: unknown) => error);
     expect(outcome).toMatchObject({ admitted: 1, issued: 1 });
     expect(joinedMeanwhile).toBe(1);
     await busy.close();
@@ -372,10 +384,10 @@ describe('what a clock, a rebuild or an outage leaves behind', () => {
   test('a stock that is taken away ends the line', async () => {
     await open(5);
     await joinAll(users(2));
-    await issuer.restock({ id: campaignId, add: -5, requestId: 'none-left' });
+    await issuer.campaign(campaignId).restock({ add: -5, requestId: 'none-left' });
     await admit(1);
-    expect(await issuer.inspect(campaignId)).toMatchObject({ waiting: 0 });
-    expect(await issuer.leave({ campaignId, userId: 'user-1' })).toEqual({ status: 'sold_out' });
+    expect(await issuer.campaign(campaignId).inspect()).toMatchObject({ waiting: 0 });
+    expect(await issuer.campaign(campaignId).leave({ userId: 'user-1' })).toEqual({ status: 'sold_out' });
   });
 
   test('an idle worker and people who join do not keep reconcile from judging', async () => {
@@ -389,7 +401,7 @@ describe('what a clock, a rebuild or an outage leaves behind', () => {
       waves: [{ at: new Date(Date.now() + 3_600_000), count: 1 }],
     });
     await join('bob');
-    const report = await issuer.reconcile(campaignId);
+    const report = await issuer.campaign(campaignId).reconcile();
     await worker.stop();
     expect(report).toMatchObject({ quiet: true, findings: [] });
   });
@@ -397,9 +409,9 @@ describe('what a clock, a rebuild or an outage leaves behind', () => {
   test('closed without retention, whoever waits is told, and then the keys go', async () => {
     await open(5);
     await joinAll(users(2));
-    const watching = issuer.watch({ campaignId, userId: 'user-2' });
+    const watching = issuer.campaign(campaignId).watch({ userId: 'user-2' });
     await watching.next();
-    await issuer.closeCampaign({ id: campaignId, retainMs: 0 });
+    await issuer.campaign(campaignId).closeForGood({ retainMs: 0 });
     expect((await watching.next()).value).toEqual({ status: 'closed' });
     expect(await redis.exists(key('queue'), key('tickets'))).toBe(0);
     expect(await redis.pttl(key('campaign'))).toBeGreaterThan(0);
@@ -428,14 +440,14 @@ describe('leaving', () => {
   test('who leaves is none; others move up; who comes again stands at the end', async () => {
     await open(10);
     await joinAll(users(3));
-    expect(await issuer.leave({ campaignId, userId: 'user-1' })).toEqual({ status: 'left' });
+    expect(await issuer.campaign(campaignId).leave({ userId: 'user-1' })).toEqual({ status: 'left' });
     expect(await statusOf('user-1')).toEqual({ status: 'none', issuances: [] });
     expect(await statusOf('user-3')).toMatchObject({ position: 2 });
-    expect(await issuer.leave({ campaignId, userId: 'user-1' })).toEqual({ status: 'left' });
-    expect(await issuer.leave({ campaignId, userId: 'nobody' })).toEqual({ status: 'none' });
+    expect(await issuer.campaign(campaignId).leave({ userId: 'user-1' })).toEqual({ status: 'left' });
+    expect(await issuer.campaign(campaignId).leave({ userId: 'nobody' })).toEqual({ status: 'none' });
     expect(await join('user-1')).toMatchObject({ ticket: 4, position: 3 });
     await admit(10);
-    expect(await issuer.leave({ campaignId, userId: 'user-1' })).toMatchObject({
+    expect(await issuer.campaign(campaignId).leave({ userId: 'user-1' })).toMatchObject({
       status: 'issued',
       issuances: [{ serial: 3 }],
     });
@@ -445,12 +457,13 @@ describe('leaving', () => {
     await open(100);
     await joinAll(users(100));
     const other = new CouponIssuer({ redis, persistence, maxBatch: 3 });
-    await other.inspect(campaignId);
+    await other.campaign(campaignId).inspect();
     const told: string[] = [];
     const leaving = (async () => {
-      for (const userId of users(100).toReversed()) told.push((await issuer.leave({ campaignId, userId })).status);
+      for (const userId of users(100).toReversed())
+        told.push((await issuer.campaign(campaignId).leave({ userId })).status);
     })();
-    await Promise.all([other.admit(campaignId, { count: 100 }), leaving]);
+    await Promise.all([other.campaign(campaignId).admit({ count: 100 }), leaving]);
     await other.idle();
     const left = told.filter((status) => status === 'left').length;
     expect(left).toBeGreaterThan(0);
@@ -474,8 +487,8 @@ describe('the absent', () => {
     expect(await admit(1)).toMatchObject({ admitted: 1, waiting: 1 });
     expect((await rows()).map(({ userId }) => userId)).toEqual(['user-1']);
     expect(await statusOf('user-2')).toEqual({ status: 'none', issuances: [] });
-    expect(await issuer.leave({ campaignId, userId: 'user-2' })).toEqual({ status: 'absent' });
-    expect(await issuer.watch({ campaignId, userId: 'user-2' }).next()).toEqual({
+    expect(await issuer.campaign(campaignId).leave({ userId: 'user-2' })).toEqual({ status: 'absent' });
+    expect(await issuer.campaign(campaignId).watch({ userId: 'user-2' }).next()).toEqual({
       done: false,
       value: { status: 'absent' },
     });
@@ -511,10 +524,10 @@ describe('the draw', () => {
     await redis.hset(key('campaign'), 'opensAt', String(Date.now() - 1));
     expect(await join('late')).toMatchObject({ status: 'waiting', ticket: 1_201 });
     const another = new CouponIssuer({ redis, persistence });
-    await Promise.all([admit(700), another.admit(campaignId, { count: 500 })]);
+    await Promise.all([admit(700), another.campaign(campaignId).admit({ count: 500 })]);
     await admit(1);
     await another.close();
-    const { drawSeed } = await issuer.inspect(campaignId);
+    const { drawSeed } = await issuer.campaign(campaignId).inspect();
     const order = early.toSorted((a, b) => drawKey(drawSeed!, a) - drawKey(drawSeed!, b));
     expect(order).not.toEqual(early);
     expect((await rows()).map(({ userId }) => userId)).toEqual([...order, 'late']);
@@ -530,14 +543,14 @@ describe('the draw', () => {
     await issuer.idle();
     await admit(1);
     expect(await rows()).toHaveLength(3);
-    expect(await issuer.inspect(campaignId)).toMatchObject({ waiting: 0 });
+    expect(await issuer.campaign(campaignId).inspect()).toMatchObject({ waiting: 0 });
   });
 });
 
 describe('watching', () => {
   const collect = async (userId: string, watching = issuer): Promise<WaitingChange[]> => {
     const changes: WaitingChange[] = [];
-    for await (const change of watching.watch({ campaignId, userId })) changes.push(change);
+    for await (const change of watching.campaign(campaignId).watch({ userId })) changes.push(change);
     return changes;
   };
 
@@ -569,7 +582,7 @@ describe('watching', () => {
       Promise<WaitingChange[]>,
     ];
     expect(await nobody).toEqual([{ status: 'none' }]);
-    await issuer.leave({ campaignId, userId: 'bob' });
+    await issuer.campaign(campaignId).leave({ userId: 'bob' });
     expect((await bob).at(-1)).toEqual({ status: 'left' });
     await admit(5);
     expect((await ann).at(-1)).toMatchObject({ status: 'issued' });
@@ -582,17 +595,17 @@ describe('watching', () => {
     await open(10);
     await joinAll(['ann']);
     const aborted = new AbortController();
-    const first = issuer.watch({ campaignId, userId: 'ann', signal: aborted.signal });
+    const first = issuer.campaign(campaignId).watch({ userId: 'ann', signal: aborted.signal });
     expect((await first.next()).value).toMatchObject({ status: 'waiting' });
     const waiting = first.next();
     aborted.abort();
     expect(await waiting).toEqual({ done: true, value: undefined });
-    for await (const change of issuer.watch({ campaignId, userId: 'ann' })) {
+    for await (const change of issuer.campaign(campaignId).watch({ userId: 'ann' })) {
       expect(change.status).toBe('waiting');
       break;
     }
     await until(async () => (await redis.pubsub('NUMSUB', key('campaign')))[1] === 0);
-    const last = issuer.watch({ campaignId, userId: 'ann' });
+    const last = issuer.campaign(campaignId).watch({ userId: 'ann' });
     await last.next();
     const end = last.next();
     await issuer.close();

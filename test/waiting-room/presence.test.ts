@@ -70,8 +70,8 @@ function issuerOn(client: RedisClient): CouponIssuer {
 async function open(joining: readonly string[]): Promise<CouponIssuer> {
   const issuer = issuerOn(redis);
   const stock = { kind: 'counted', total: 10_000 } as const;
-  await issuer.openCampaign({ id: campaignId, stock, admission: 'queued', presenceMs: PRESENCE_MS });
-  for (const userId of ['first', ...joining]) await issuer.join({ campaignId, userId });
+  await issuer.campaign(campaignId).open({ stock, admission: 'queued', presenceMs: PRESENCE_MS });
+  for (const userId of ['first', ...joining]) await issuer.campaign(campaignId).join({ userId });
   return issuer;
 }
 
@@ -80,7 +80,7 @@ function watch(issuer: CouponIssuer, names: readonly string[]): Map<string, stri
   const ends = new Map<string, string>();
   for (const userId of names) {
     void (async () => {
-      for await (const { status } of issuer.watch({ campaignId, userId })) ends.set(userId, status);
+      for await (const { status } of issuer.campaign(campaignId).watch({ userId })) ends.set(userId, status);
     })();
   }
   return ends;
@@ -102,8 +102,8 @@ async function age({ rounds = true } = {}): Promise<void> {
 
 /** Ends the places of the absent, and lets the first of the line through. */
 async function sweep(issuer: CouponIssuer): Promise<string[]> {
-  await issuer.status({ campaignId, userId: 'first' });
-  expect(await issuer.admit(campaignId, { count: 1 })).toMatchObject({ status: 'admitted', admitted: 1 });
+  await issuer.campaign(campaignId).userStatus({ userId: 'first' });
+  expect(await issuer.campaign(campaignId).admit({ count: 1 })).toMatchObject({ status: 'admitted', admitted: 1 });
   return redis.zrange(key('presence'), 0, -1);
 }
 
@@ -163,7 +163,7 @@ test('a process that watches nobody any more says so, and keeps nobody', async (
   const names = users('watched', 5);
   const back = await open(names);
   const web = issuerOn(redis);
-  const watching = names.map((userId) => web.watch({ campaignId, userId }));
+  const watching = names.map((userId) => web.campaign(campaignId).watch({ userId }));
   for (const one of watching) await one.next();
   await until(async () => Boolean(await redis.hget(key('campaign'), 'watchers')));
   for (const one of watching) await one.return!();
@@ -200,12 +200,12 @@ test('a status is asked for between the looks of a round, and does not wait for 
   const looks = new SlowLooks();
   const issuer = issuerOn(looks);
   const stock = { kind: 'counted', total: 10_000 } as const;
-  await issuer.openCampaign({ id: campaignId, stock, admission: 'queued', presenceMs: PRESENCE_MS });
-  await Promise.all([...watched, 'asking'].map((userId) => issuer.join({ campaignId, userId })));
+  await issuer.campaign(campaignId).open({ stock, admission: 'queued', presenceMs: PRESENCE_MS });
+  await Promise.all([...watched, 'asking'].map((userId) => issuer.campaign(campaignId).join({ userId })));
   looks.isHeld = true;
   watch(issuer, watched);
   await until(async () => looks.waiting.length === 2);
-  const status = issuer.status({ campaignId, userId: 'asking' });
+  const status = issuer.campaign(campaignId).userStatus({ userId: 'asking' });
   await new Promise((resolve) => setImmediate(resolve));
   for (const { go } of looks.waiting.splice(0)) go();
   await until(async () => looks.waiting.length > 0);

@@ -1,12 +1,13 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type CampaignDefinition, CouponIssuer, type JoinResult } from '../../src/index.js';
+import { CouponIssuer, type JoinResult } from '../../src/index.js';
 import { scripts } from '../../src/redis/scripts.js';
 import { fails, loadScripts, ScriptedPersistence, withEach } from '../support/scenes/campaigns.js';
+import { type NamedDefinition, openNamed, rebuildNamed } from '../support/scenes/named.js';
 import { RedisServer } from '../support/servers/redis-server.js';
 
 const campaignId = 'launch';
-const definition: CampaignDefinition = {
+const definition: NamedDefinition = {
   id: campaignId,
   stock: { kind: 'counted', total: 10 },
   admission: 'queued',
@@ -27,10 +28,11 @@ beforeEach(async () => {
   await redis.flushall();
   persistence = new ScriptedPersistence();
   issuer = new CouponIssuer({ redis, persistence });
-  await issuer.openCampaign(definition);
+  await openNamed(issuer, definition);
 });
 
-const join = (userId: string, by = issuer, requestId = 'click-1') => by.join({ campaignId, userId, requestId });
+const join = (userId: string, by = issuer, requestId = 'click-1') =>
+  by.campaign(campaignId).join({ userId, requestId });
 
 /** What a join under this id is told before and after each step of a rebuild, by a process that knows the campaign and by a new one. */
 async function toldWhileRebuilt(userId: string, requestId?: string): Promise<JoinResult[]> {
@@ -46,7 +48,7 @@ async function toldWhileRebuilt(userId: string, requestId?: string): Promise<Joi
     if ((await redis.hget(`{coupon:${campaignId}}:campaign`, 'verified')) !== '1') await ask();
     return reply;
   });
-  await new CouponIssuer({ redis: client, persistence }).rebuild(definition);
+  await rebuildNamed(new CouponIssuer({ redis: client, persistence }), definition);
   expect(told.length).toBeGreaterThanOrEqual(10);
   return told;
 }
@@ -54,7 +56,7 @@ async function toldWhileRebuilt(userId: string, requestId?: string): Promise<Joi
 describe('while a campaign with a line is rebuilt, a repeat of join()', () => {
   test('of a user who has the coupon is told issued', async () => {
     await join('ann');
-    await issuer.admit(campaignId, { count: 1 });
+    await issuer.campaign(campaignId).admit({ count: 1 });
     await issuer.idle();
     for (const one of await toldWhileRebuilt('ann')) {
       expect(one).toMatchObject({ status: 'issued', issuance: { userId: 'ann', serial: 1 } });
@@ -64,7 +66,7 @@ describe('while a campaign with a line is rebuilt, a repeat of join()', () => {
   test('of a user who was let through is told accepted, without a code', async () => {
     await join('ann');
     persistence.next(fails(new Error('lost')), fails(new Error('lost')));
-    await issuer.admit(campaignId, { count: 1 });
+    await issuer.campaign(campaignId).admit({ count: 1 });
     await issuer.idle();
     for (const one of await toldWhileRebuilt('ann')) {
       expect(one).toMatchObject({ status: 'accepted', issuance: { userId: 'ann', serial: 1, code: null } });
@@ -73,7 +75,7 @@ describe('while a campaign with a line is rebuilt, a repeat of join()', () => {
 
   test('under another id is told not_ready, and so is whoever waits: the place is there afterwards', async () => {
     for (const userId of ['ann', 'bob', 'cat']) await join(userId);
-    await issuer.admit(campaignId, { count: 1 });
+    await issuer.campaign(campaignId).admit({ count: 1 });
     await issuer.idle();
     const refused = { status: 'not_ready', reason: 'rebuilding' };
     for (const one of await toldWhileRebuilt('ann', 'click-2')) expect(one).toEqual(refused);

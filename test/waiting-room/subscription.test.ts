@@ -37,15 +37,15 @@ test.each(clients)(
     };
     const issuer = new CouponIssuer({ redis: wrapper, onEvent });
     for (const id of ['one', 'two', 'three']) {
-      await issuer.openCampaign({ id, stock: { kind: 'counted', total: 1 }, admission: 'queued' });
-      await issuer.join({ campaignId: id, userId: 'ann' });
+      await issuer.campaign(id).open({ stock: { kind: 'counted', total: 1 }, admission: 'queued' });
+      await issuer.campaign(id).join({ userId: 'ann' });
     }
     let connected = 0;
     onConnect = () => {
       const campaignId = ['two', 'three'][connected++];
-      if (campaignId) void issuer.watch({ campaignId, userId: 'ann' }).next();
+      if (campaignId) void issuer.campaign(campaignId).watch({ userId: 'ann' }).next();
     };
-    void issuer.watch({ campaignId: 'one', userId: 'ann' }).next();
+    void issuer.campaign('one').watch({ userId: 'ann' }).next();
     const eye = server.client();
     const heard = async (id: string) => Number((await eye.pubsub('NUMSUB', `{coupon:${id}}:campaign`))[1]);
     /** Whether INFO was asked on a connection that listens. */
@@ -55,7 +55,7 @@ test.each(clients)(
     expect(await eye.client('KILL', 'TYPE', 'pubsub')).toBe(1);
     await until(async () => faults.length > 0 || ((await heard('three')) === 1 && (await heard('one')) === 1));
     expect(faults).toEqual([]);
-    await until(async () => (await issuer.status({ campaignId: 'one', userId: 'ann' })).status === 'waiting');
+    await until(async () => (await issuer.campaign('one').userStatus({ userId: 'ann' })).status === 'waiting');
     expect(connected).toBe(2);
     expect(await refused()).toBe(false);
     expect(faults).toEqual([]);

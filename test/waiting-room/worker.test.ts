@@ -1,15 +1,10 @@
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import {
-  type CampaignDefinition,
-  type CouponEvent,
-  CouponIssuer,
-  type SettleWorker,
-  type WorkerOptions,
-} from '../../src/index.js';
+import { type CouponEvent, CouponIssuer, type SettleWorker, type WorkerOptions } from '../../src/index.js';
 import { checkInvariants } from '../support/checks/invariants.js';
 import { until } from '../support/checks/until.js';
 import { fails, ScriptedPersistence } from '../support/scenes/campaigns.js';
+import { type NamedDefinition, openNamed, rebuildNamed } from '../support/scenes/named.js';
 import { RedisServer } from '../support/servers/redis-server.js';
 
 let server: RedisServer;
@@ -38,9 +33,9 @@ afterEach(async () => {
   await issuer.close();
 });
 
-const open = (total: number, more: Partial<CampaignDefinition> = {}) =>
-  issuer.openCampaign({ id: campaignId, stock: { kind: 'counted', total }, admission: 'queued', ...more });
-const join = (userId: string) => issuer.join({ campaignId, userId });
+const open = (total: number, more: Partial<NamedDefinition> = {}) =>
+  issuer.campaign(campaignId).open({ stock: { kind: 'counted', total }, admission: 'queued', ...more });
+const join = (userId: string) => issuer.campaign(campaignId).join({ userId });
 const users = (count: number) => Array.from({ length: count }, (_, i) => `user-${i + 1}`);
 const joinAll = (names: readonly string[]) => Promise.all(names.map((name) => join(name)));
 const rows = () => persistence.rows(campaignId);
@@ -59,7 +54,7 @@ test('a worker lets everybody through in the order of the line, and tells the re
   await open(60, { overbook: 40 });
   await joinAll(users(100));
   work({ intervalMs: 5 });
-  await until(async () => (await issuer.inspect(campaignId)).waiting === 0);
+  await until(async () => (await issuer.campaign(campaignId).inspect()).waiting === 0);
   await issuer.idle();
   expect((await rows()).map(({ userId, serial }) => [serial, userId])).toEqual(
     users(60).map((name, i) => [i + 1, name]),
@@ -91,7 +86,7 @@ test('admitPerSecond holds over all workers that are given the same number', asy
   );
   const startedAt = await now();
   await until(async () => (await rows()).length >= 100);
-  const letThrough = 200 - (await issuer.inspect(campaignId)).waiting;
+  const letThrough = 200 - (await issuer.campaign(campaignId).inspect()).waiting;
   const stoppedAfter = ((await now()) - startedAt) / 1e6;
   await Promise.all(workers.map((one) => one.stop()));
   expect(letThrough).toBeLessThanOrEqual(Math.ceil((stoppedAfter + 0.1) * perSecond) + 1);
@@ -102,11 +97,11 @@ test('admitPerSecond 0 lets nobody through, and the worker settles all the same'
   await open(10);
   await joinAll(users(3));
   persistence.next(fails(new Error('gone')), fails(new Error('gone')));
-  await issuer.admit(campaignId, { count: 1 });
+  await issuer.campaign(campaignId).admit({ count: 1 });
   await redis.zadd(key('leases'), 0, '1:user-1');
   work({ intervalMs: 5, admitPerSecond: 0 });
   await until(async () => (await rows()).length === 1);
-  expect(await issuer.inspect(campaignId)).toMatchObject({ waiting: 2 });
+  expect(await issuer.campaign(campaignId).inspect()).toMatchObject({ waiting: 2 });
 });
 
 test('waves let so many through when they are due, and what a wave has left when nobody waits is gone', async () => {
@@ -133,7 +128,7 @@ test('waves let so many through when they are due, and what a wave has left when
     await until(async () => (await lookedAt()) !== before);
   }
   await worker!.stop();
-  expect(await issuer.inspect(campaignId)).toMatchObject({ waiting: 5 });
+  expect(await issuer.campaign(campaignId).inspect()).toMatchObject({ waiting: 5 });
   work({ intervalMs: 5, waves: [{ at: at(-1), count: 50 }] });
   // It came after the last look, so it is due once.
   await redis.hset(key('campaign'), 'waveAt', String(start - 2));
@@ -141,14 +136,17 @@ test('waves let so many through when they are due, and what a wave has left when
   await worker!.stop();
   expect(await redis.hget(key('campaign'), 'waveLeft')).toBe('0');
   await join('late');
-  expect(await issuer.status({ campaignId, userId: 'late' })).toMatchObject({ status: 'waiting', position: 1 });
+  expect(await issuer.campaign(campaignId).userStatus({ userId: 'late' })).toMatchObject({
+    status: 'waiting',
+    position: 1,
+  });
 });
 
 test('the pace of the last half minute gives the time that is left', async () => {
   await open(10_000);
   await joinAll(users(400));
-  await issuer.admit(campaignId, { count: 10 });
-  await issuer.admit(campaignId, { count: 100 });
+  await issuer.campaign(campaignId).admit({ count: 10 });
+  await issuer.campaign(campaignId).admit({ count: 100 });
   // As if these had taken ten seconds.
   const paceAt = Number(await redis.hget(key('campaign'), 'paceAt'));
   await redis.hset(key('campaign'), 'paceSince', String(paceAt - 10_000_000));
@@ -158,7 +156,7 @@ test('the pace of the last half minute gives the time that is left', async () =>
   // Ten a second, with what is older counting a little less.
   expect(etaMs).toBeGreaterThan(20_000);
   expect(etaMs).toBeLessThan(30_000);
-  await issuer.pause(campaignId);
+  await issuer.campaign(campaignId).pause();
   expect(await join('user-400')).toMatchObject({ etaMs: null });
 });
 
@@ -181,7 +179,7 @@ test('while the database fails hardly anybody is let through, and nobody loses w
   const watched = broken.startWorker({ campaigns: [campaignId], intervalMs: 5 });
   // Each batch is saved once more before it is left: these are at least three.
   await until(() => failing.saves >= 6);
-  const { waiting } = await issuer.inspect(campaignId);
+  const { waiting } = await issuer.campaign(campaignId).inspect();
   expect(waiting).toBeGreaterThan(100);
   expect((await watched.health()).campaigns[0]!.lastError!.error.message).toBe('the database is away');
   failing.on = false;
@@ -203,11 +201,11 @@ test('a worker whose campaign was rolled back goes on at its next interval after
     if (event.type === 'fault') faults.push((event.error as { code?: unknown }).code);
   };
   const seen = new CouponIssuer({ redis, persistence, onEvent });
-  await issuer.openCampaign(definition);
+  await openNamed(issuer, definition);
   await joinAll(users(5));
   const names = await redis.keys(`{coupon:${campaignId}}:*`);
   const copy = await Promise.all(names.map(async (name) => [name, await redis.dumpBuffer(name)] as const));
-  await seen.admit(campaignId, { count: 5 });
+  await seen.campaign(campaignId).admit({ count: 5 });
   await seen.idle();
   await redis.del(...names);
   for (const [name, value] of copy) await redis.restore(name, 0, value);
@@ -216,7 +214,7 @@ test('a worker whose campaign was rolled back goes on at its next interval after
   worker = seen.startWorker({ campaigns: [campaignId], intervalMs: 5 });
   await until(() => faults.length >= 16);
   expect(new Set(faults)).toEqual(new Set(['NOT_READY']));
-  await issuer.rebuild(definition);
+  await rebuildNamed(issuer, definition);
   await joinAll(['late-1', 'late-2']);
   await until(async () => (await rows()).length === 7);
   await worker.stop();

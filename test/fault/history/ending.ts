@@ -45,15 +45,15 @@ async function again(history: History, process: Process): Promise<void> {
 /** One pass after the last lease ran out leaves nothing reserved but what is in quarantine. */
 async function settleAll(history: History, { issuer }: Process): Promise<void> {
   if (history.belief.paused) {
-    if (!history.belief.closed) await issuer.resume(history.id);
+    if (!history.belief.closed) await issuer.campaign(history.id).resume();
     history.belief.paused = history.belief.closed && history.belief.paused;
   }
   await letLeasesRunOut(history);
-  await issuer.settle(history.id);
+  await issuer.campaign(history.id).settle();
   const { quarantined, reserved } = await history.books();
   if (reserved.length !== quarantined) throw new Error(`one pass left ${reserved.length} reserved`);
-  await issuer.retryQuarantined({ campaignId: history.id });
-  await issuer.settle(history.id);
+  await issuer.campaign(history.id).quarantine.retry({ all: true });
+  await issuer.campaign(history.id).settle();
   const left = (await history.books()).reserved.length;
   if (left > 0) throw new Error(`${left} reservations came to no end`);
   await audit(history);
@@ -68,7 +68,7 @@ async function giveOutTheRest(history: History, process: Process): Promise<void>
       history.ask(process, { userId: `late-${i}`, requestId: 'late' }),
     );
     await history.traffic.quiet();
-    await process.issuer.settle(history.id);
+    await process.issuer.campaign(history.id).settle();
     await audit(history);
     const served = answers.filter(({ attempt }) => attempt.words.has('issued') || attempt.words.has('accepted')).length;
     if (setting.stock !== 'unlimited' && served !== available)

@@ -121,7 +121,10 @@ export class History {
     const attempt = this.told.asked(ask, this.trust === 'behind');
     const answer: Answer = { attempt, process, outcome: null };
     this.#underWay.add(answer);
-    const asked = process.issuer.issue({ campaignId: this.id, ...ask }).catch((error: Error) => error);
+    const asked = process.issuer
+      .campaign(this.id)
+      .issue({ ...ask })
+      .catch((error: Error) => error);
     this.pursue(asked.then((outcome) => this.#answered(answer, outcome)));
     return answer;
   }

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { CouponIssuerError } from '../../../src/index.js';
+import { openNamed } from '../../support/scenes/named.js';
 import { command, type HistoryCommand, mustRefuse } from './command.js';
 import type { History, Process } from './history.js';
 import { definitionOf, isCounted } from './setting.js';
@@ -48,7 +49,7 @@ export function open(process: number): HistoryCommand {
   return command(`${process}: open`, async (history) => {
     const { setting, id, belief, before } = history;
     const definition = definitionOf(setting, id, opened(history) ? belief.opened : setting.units);
-    const outcome = await insist(() => history.processes[process]!.issuer.openCampaign(definition));
+    const outcome = await insist(() => openNamed(history.processes[process]!.issuer, definition));
     const fresh = before.books.state === 'none' && before.rows.length === 0;
     if (fresh && outcome instanceof Error && !history.lost) throw outcome;
   });
@@ -60,7 +61,9 @@ export const pausing: fc.Arbitrary<HistoryCommand> = fc
   .record({ process: fc.nat(2), paused: fc.constantFrom(false, false, true) })
   .map(({ process, paused }) =>
     administer(paused ? 'pause' : 'resume', process, async (history, { issuer }) => ({
-      outcome: await insist(() => (paused ? issuer.pause(history.id) : issuer.resume(history.id))),
+      outcome: await insist(() =>
+        paused ? issuer.campaign(history.id).pause() : issuer.campaign(history.id).resume(),
+      ),
       done: () => {
         history.belief.paused = paused;
       },
@@ -74,7 +77,7 @@ export const closing: fc.Arbitrary<HistoryCommand> = fc.nat(2).map((process) =>
     'close',
     process,
     async (history, { issuer }) => ({
-      outcome: await insist(() => issuer.closeCampaign({ id: history.id })),
+      outcome: await insist(() => issuer.campaign(history.id).closeForGood()),
       done: () => {
         history.belief.closed = true;
       },
@@ -94,7 +97,7 @@ export const restocking: fc.Arbitrary<HistoryCommand> = fc
         const { belief, before } = history;
         const requestId = String(request);
         const made = belief.restocks.get(requestId);
-        const outcome = await insist(() => issuer.restock({ id: history.id, add, requestId }));
+        const outcome = await insist(() => issuer.campaign(history.id).restock({ add, requestId }));
         const possible = made === undefined ? !belief.closed && before.books.available + add >= 0 : made === add;
         return {
           outcome,
@@ -123,7 +126,7 @@ export function load(process: number, first: number, count: number): HistoryComm
       const codes = list.map(codeOf);
       for (const code of codes) history.loaded.add(code);
       const loadId = list.join() || 'nothing';
-      const outcome = await insist(() => issuer.loadCodes(history.id, codes, { loadId }));
+      const outcome = await insist(() => issuer.campaign(history.id).loadCodes(codes, { loadId }));
       return {
         outcome,
         done: () => {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { CouponIssuerError, type RebuildResult } from '../../../src/index.js';
+import { rebuildNamed } from '../../support/scenes/named.js';
 import { command, type HistoryCommand } from './command.js';
 import type { History, Process } from './history.js';
 import { definitionOf, isCounted } from './setting.js';
@@ -45,7 +46,7 @@ export async function rebuild(history: History, { issuer }: Process): Promise<Re
   history.traffic.injected('rebuilds');
   const definition = definitionOf(setting, id, totalOf(history));
   const codes = [...givable].filter((code) => !recalled.has(code));
-  const run = issuer.rebuild(definition, setting.stock === 'codes' ? { codes } : {});
+  const run = rebuildNamed(issuer, definition, setting.stock === 'codes' ? { codes } : {});
   const outcome = await run.catch((error: Error) => error);
   told.log.push(outcome instanceof Error ? `rebuild: ${outcome}` : `rebuild: ${JSON.stringify(outcome)}`);
   if (outcome instanceof Error) {

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { CampaignDefinition } from '../../../src/index.js';
+import type { NamedDefinition } from '../../support/scenes/named.js';
 
 /** The campaign of a history, and what its processes are told. */
 export interface Setting {
@@ -25,7 +25,7 @@ export const settings: fc.Arbitrary<Setting> = fc.record({
   loses: fc.boolean(),
 });
 
-export function definitionOf(setting: Setting, id: string, total: number): CampaignDefinition {
+export function definitionOf(setting: Setting, id: string, total: number): NamedDefinition {
   const { stock, perUser, saveMode } = setting;
   const stocks = {
     counted: { kind: 'counted', total },

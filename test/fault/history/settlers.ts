@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import type { SettleResult } from '../../../src/index.js';
 import { campaignKeys } from '../../../src/redis/keys.js';
 import { until } from '../../support/checks/until.js';
+import { quarantinedOf } from '../../support/scenes/named.js';
 import { inMood, type Moods, moods, moodsInWords } from './callers.js';
 import { command, type HistoryCommand, mustRefuse } from './command.js';
 import type { History, Process } from './history.js';
@@ -42,7 +43,7 @@ async function settle(history: History, process: Process, mood: Moods, late: boo
   const refuses = mustRefuse(history, process);
   const fates = traffic.fates.length;
   const calm = traffic.held.length === 0 && mood.saves.length === 0 && mood.deliveries.length === 0;
-  const settling = history.pursue(process.issuer.settle(history.id));
+  const settling = history.pursue(process.issuer.campaign(history.id).settle());
   settling.then(
     (done) => {
       result = done;
@@ -75,16 +76,16 @@ async function work(history: History, { issuer }: Process, batchSize: number, mo
 }
 
 /** An operator lets settle try again what is in quarantine. */
-export const retrying: fc.Arbitrary<HistoryCommand> = fc
-  .nat(2)
-  .map((process) =>
-    command(
-      `${process}: retry what is in quarantine`,
-      ({ processes, id }) =>
-        processes[process]!.issuer.retryQuarantined({ campaignId: id }).catch((error: Error) => error),
-      opened,
-    ),
-  );
+export const retrying: fc.Arbitrary<HistoryCommand> = fc.nat(2).map((process) =>
+  command(
+    `${process}: retry what is in quarantine`,
+    ({ processes, id }) =>
+      processes[process]!.issuer.campaign(id)
+        .quarantine.retry({ all: true })
+        .catch((error: Error) => error),
+    opened,
+  ),
+);
 
 /** An operator gives up what is in quarantine, once no save of it can be under way; where the adapter cannot find rows, they look themselves. */
 export const withdrawing: fc.Arbitrary<HistoryCommand> = fc
@@ -97,12 +98,15 @@ async function withdraw(history: History, index: number): Promise<void> {
   const { traffic, database, id, told, belief, delivered, recalled, setting } = history;
   if (traffic.held.length + database.landing.length > 0) return;
   const { issuer } = history.processes[index]!;
-  const found = await issuer.listQuarantined(id).catch(() => []);
+  const found = await quarantinedOf(issuer.campaign(id)).catch(() => []);
   const stored = new Set((await database.rows(id)).map((row) => row.id));
   const ids = found.map(({ issuance }) => issuance.id).filter((one) => setting.finds || !stored.has(one));
   const [least, most] = belief.withdrawn;
   told.withdrawn(ids);
   for (const one of ids) recalled.add(delivered.get(one) ?? '');
-  const { withdrawn } = await issuer.withdrawQuarantined({ campaignId: id, ids }).catch(() => ({ withdrawn: 0 }));
+  const { withdrawn } = await issuer
+    .campaign(id)
+    .quarantine.withdraw({ ids })
+    .catch(() => ({ withdrawn: 0 }));
   belief.withdrawn = [least + withdrawn, most + ids.length];
 }

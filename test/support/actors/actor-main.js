@@ -80,12 +80,14 @@ const issuer = new CouponIssuer({ redis: client, persistence, ...hooks, ...optio
 
 const told = (error) => ({ error: { message: String(error.message), code: error.code, outcome: error.outcome } });
 
-/** Calls methods of the issuer, all in the same tick. */
+/** Calls methods of campaigns, all in the same tick. */
 async function call(calls) {
   const results = await Promise.all(
-    calls.map(async ([method, ...args]) => {
+    calls.map(async ([path, id, ...args]) => {
+      const [method, room] = path.split('.').reverse();
+      const campaign = issuer.campaign(id);
       try {
-        return { result: await issuer[method](...args) };
+        return { result: await (room ? campaign[room] : campaign)[method](...args) };
       } catch (error) {
         return told(error);
       }

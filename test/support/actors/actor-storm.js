@@ -11,7 +11,11 @@ export async function storm(issuer, { campaignId, name, requests, users, from, a
   let next = 0;
   let issued = 0;
   const call = async (ask) => {
-    const outcome = await issuer.issue(ask).then((result) => ({ result }), toldError);
+    const { campaignId: id, ...request } = ask;
+    const outcome = await issuer
+      .campaign(id)
+      .issue(request)
+      .then((result) => ({ result }), toldError);
     say({ told: ask, ...outcome });
     return outcome.result?.status;
   };

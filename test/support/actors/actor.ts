@@ -3,12 +3,13 @@ import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import {
-  type CouponIssuer,
+  type Campaign,
   CouponIssuerError,
   type CouponIssuerErrorCode,
   type CouponIssuerOptions,
   type Issuance,
   type IssueResult,
+  type Quarantine,
   type WorkerOptions,
 } from '../../../src/index.js';
 import { scripts } from '../../../src/redis/scripts.js';
@@ -60,7 +61,8 @@ interface Stop {
   readonly results?: readonly Outcome[];
 }
 
-export type Call = { [M in keyof CouponIssuer]: [M, ...unknown[]] }[keyof CouponIssuer];
+/** A method of a campaign, the id of that campaign, and what the method is given. */
+export type Call = [method: keyof Campaign | `quarantine.${keyof Quarantine}`, campaignId: string, ...unknown[]];
 export type Order =
   | { readonly calls: readonly Call[] }
   | { readonly work: WorkerOptions }

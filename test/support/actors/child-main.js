@@ -35,9 +35,13 @@ const redis = new Redis(redisPort, '127.0.0.1');
 const issuer = new CouponIssuer({ redis, persistence, ...(delivers ? { deliver } : {}) });
 say({ at: 'ready' });
 const { issue, times = 1 } = await hear();
+const { campaignId, ...request } = issue;
 const results = await Promise.all(
   Array.from({ length: times }, () =>
-    issuer.issue(issue).catch((error) => ({ status: 'error', code: error.code, outcome: error.outcome })),
+    issuer
+      .campaign(campaignId)
+      .issue(request)
+      .catch((error) => ({ status: 'error', code: error.code, outcome: error.outcome })),
   ),
 );
 await issuer.idle();

@@ -47,7 +47,7 @@ export class Child {
     return message;
   }
 
-  say(word: { issue: IssueRequest; times?: number } | { fail: boolean }): void {
+  say(word: { issue: IssueRequest & { campaignId: string }; times?: number } | { fail: boolean }): void {
     this.#process.stdin?.write(`${JSON.stringify(word)}\n`);
   }
 

@@ -69,7 +69,7 @@ function bunches(name) {
 async function joinOf(campaignId, userId) {
   for (let tries = 0; ; tries++) {
     try {
-      return await issuer.join({ campaignId, userId, requestId: `wish of ${userId}` });
+      return await issuer.campaign(campaignId).join({ userId, requestId: `wish of ${userId}` });
     } catch (error) {
       if (error.code !== 'REDIS' || tries === 10) throw error;
     }
@@ -92,7 +92,7 @@ async function crowd({ campaignId, name, from, to, askers, leaving = 0, seed = 1
       if (result.status === 'waiting' && random() < leaving) tired.push(userId);
       if (tired.length < 50) continue;
       const [leaver] = tired.splice(Math.floor(random() * tired.length), 1);
-      leaves.push([leaver, (await issuer.leave({ campaignId, userId: leaver })).status]);
+      leaves.push([leaver, (await issuer.campaign(campaignId).leave({ userId: leaver })).status]);
     }
   };
   await Promise.all(Array.from({ length: askers }, one));

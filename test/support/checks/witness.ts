@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import type { CouponIssuer, IssueRequest } from '../../../src/index.js';
+import type { Campaign, CouponIssuer, IssueRequest } from '../../../src/index.js';
 import type { Row } from './invariants.js';
 import { timersInARow } from './timers.js';
 
@@ -25,8 +25,13 @@ export class Witness {
     this.#campaignId = campaignId;
     this.#timeoutMs = timeoutMs;
     for (const issuer of issuers) {
-      const issue = issuer.issue.bind(issuer);
-      issuer.issue = (request) => (request.campaignId === campaignId ? this.#watch(issue, request) : issue(request));
+      const handle = issuer.campaign.bind(issuer);
+      issuer.campaign = (id) => {
+        const campaign = handle(id);
+        const issue = campaign.issue.bind(campaign);
+        if (id === campaignId) campaign.issue = (request) => this.#watch(issue, request);
+        return campaign;
+      };
     }
   }
 
@@ -43,7 +48,7 @@ export class Witness {
     expect(overtakers([...this.#promised.values()]), 'nobody was overtaken').toEqual([]);
   }
 
-  async #watch(issue: CouponIssuer['issue'], request: IssueRequest): ReturnType<CouponIssuer['issue']> {
+  async #watch(issue: Campaign['issue'], request: IssueRequest): ReturnType<Campaign['issue']> {
     const startedAt = performance.now();
     const name = `${request.userId} ${request.requestId}`;
     const askedAt = this.#askedAt.get(name) ?? startedAt;

@@ -1,11 +1,12 @@
-import { type CampaignDefinition, generateCodes } from '../../../src/index.js';
+import { generateCodes } from '../../../src/index.js';
+import type { NamedDefinition } from './named.js';
 
 /** A campaign of a fault test, with all that is needed to open it, to rebuild it, and to judge it at the end. */
 export interface CampaignUnderFault {
   readonly id: string;
   readonly total: number;
   readonly perUser: number;
-  readonly definition: CampaignDefinition;
+  readonly definition: NamedDefinition;
   /** What its pool is loaded with. */
   readonly codes: readonly string[] | null;
 }

@@ -9,6 +9,7 @@ import { SEED } from '../checks/lengths.js';
 import type { Connect } from '../servers/fault-clients.js';
 import type { CampaignUnderFault } from './fault-campaigns.js';
 import { Load, type LoadOptions } from './load.js';
+import { issueNamed, openNamed, rebuildNamed } from './named.js';
 
 export { behind, type CampaignUnderFault, campaignsOf, counted, pooled } from './fault-campaigns.js';
 
@@ -56,8 +57,8 @@ export class FaultRun {
     const run = new FaultRun(options);
     onTestFinished(() => run.#close());
     for (const { definition, codes } of options.campaigns) {
-      await run.issuers[0]!.openCampaign(definition);
-      if (codes) await run.issuers[0]!.loadCodes(definition.id, codes);
+      await openNamed(run.issuers[0]!, definition);
+      if (codes) await run.issuers[0]!.campaign(definition.id).loadCodes(codes);
     }
     for (const issuer of run.issuers) issuer.startWorker({ intervalMs: WORKER_INTERVAL_MS });
     return run;
@@ -87,7 +88,7 @@ export class FaultRun {
     for (const { id, definition, codes } of this.#options.campaigns) {
       for (let left = MAX_PASSES; ids.includes(id) && left > 0; left--) {
         try {
-          await operator.rebuild(definition, codes ? { codes } : {});
+          await rebuildNamed(operator, definition, codes ? { codes } : {});
           break;
         } catch (error) {
           if (!(error instanceof RedisError) || left === 1) throw error;
@@ -180,7 +181,7 @@ export class FaultRun {
       await check(() => checkRows(rows, { total, perUser }));
       await check(() => checkInvariants({ redis: ground, campaignId: id, rows, settled: true, strays: !all }));
       await check(async () => {
-        const { available, withdrawn } = await this.issuers.at(-1)!.inspect(id);
+        const { available, withdrawn } = await this.issuers.at(-1)!.campaign(id).inspect();
         expect(available, `what is left of ${id}`).toBe(0);
         // A rebuild withdraws the code of a promise whose user turned out to have another unit.
         const spoilt = codes && !all ? withdrawn : 0;
@@ -194,13 +195,13 @@ export class FaultRun {
   async #giveOutTheRest(campaignId: string, ground: Ground, most: number): Promise<void> {
     await this.#settle(campaignId, ground);
     const issuer = this.issuers.at(-1)!;
-    const left = async () => (await issuer.inspect(campaignId)).available;
+    const left = async () => (await issuer.campaign(campaignId).inspect()).available;
     // Not until somebody is told sold_out: a row that Redis had forgotten gives the unit in its place back a moment later.
     for (let first = 0; first <= most && (await left()) !== 0; first += LATE) {
       const names = Array.from({ length: LATE }, (_, i) => `late-${first + i}`);
       const ask = async (name: string) => {
         const request = { campaignId, userId: name, requestId: name };
-        this.ledger.told(request, await issuer.issue(request).catch((error: Error) => error), 0);
+        this.ledger.told(request, await issueNamed(issuer, request).catch((error: Error) => error), 0);
       };
       await Promise.all(names.map(ask));
       await this.#settle(campaignId, ground);
@@ -213,8 +214,8 @@ export class FaultRun {
     for (let pass = 0; pass < MAX_PASSES; pass++) {
       await this.idle();
       await expireLeases(ground, campaignId);
-      await issuer.settle(campaignId);
-      if ((await issuer.inspect(campaignId)).reserved === 0) return;
+      await issuer.campaign(campaignId).settle();
+      if ((await issuer.campaign(campaignId).inspect()).reserved === 0) return;
     }
   }
 

@@ -3,6 +3,7 @@ import type { Ask, Ledger, Word } from '../checks/ledger.js';
 import { seeded } from '../checks/random.js';
 import { timersInARow } from '../checks/timers.js';
 import { pause, until } from '../checks/until.js';
+import { issueNamed } from './named.js';
 
 export interface LoadOptions {
   /** The issuers that are asked, one a process: a test may put another one in the place of one. */
@@ -129,9 +130,9 @@ export class Load {
     const startedAt = performance.now();
     const timers = within && timersInARow(...within);
     try {
-      const outcome = await issuer
-        .issue(timeoutMs ? { ...ask, timeoutMs } : ask)
-        .catch((error: unknown) => asError(error));
+      const outcome = await issueNamed(issuer, timeoutMs ? { ...ask, timeoutMs } : ask).catch((error: unknown) =>
+        asError(error),
+      );
       if (timers?.ranOut) this.#ledger.late++;
       return this.#ledger.told(ask, outcome, performance.now() - startedAt);
     } finally {

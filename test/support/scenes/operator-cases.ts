@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
 import type { Order } from '../actors/actor.js';
+import { openNamed, quarantinedOf, withoutId } from './named.js';
 import type { Scene, SceneOptions } from './scene.js';
 
 type Call = Extract<Order, { calls: unknown }>['calls'][number];
@@ -29,8 +30,8 @@ const isRegistered = async ({ ground, campaignId }: Scene) =>
 
 async function open(scene: Scene): Promise<void> {
   const { survivor, campaignId } = scene;
-  await survivor.openCampaign(scene.definition);
-  if (scene.codes.length > 0) await survivor.loadCodes(campaignId, scene.codes);
+  await openNamed(survivor, scene.definition);
+  if (scene.codes.length > 0) await survivor.campaign(campaignId).loadCodes(scene.codes);
   await scene.issueTo('eve');
   await survivor.idle();
 }
@@ -41,18 +42,18 @@ async function quarantine(scene: Scene): Promise<void> {
   await scene.settle();
   for (const userId of ['ann', 'bob']) await scene.issueTo(userId);
   scene.saves = 'refused';
-  await scene.survivor.settle(scene.campaignId);
+  await scene.survivor.campaign(scene.campaignId).settle();
   scene.saves = null;
-  expect(await scene.survivor.listQuarantined(scene.campaignId)).toHaveLength(2);
+  expect(await quarantinedOf(scene.survivor.campaign(scene.campaignId))).toHaveLength(2);
 }
 
 const opening: Omit<OperatorCase, 'done'> = {
   scene: counted,
-  call: ({ definition }) => ['openCampaign', definition],
+  call: ({ campaignId, definition }) => ['open', campaignId, withoutId(definition)],
   again: async (scene) => {
     const serves = (await field(scene, 'verified')) === '1';
     expect(await scene.issueTo('ann'), 'it serves once it is active').toBe(serves ? 'issued' : 'refused');
-    await scene.survivor.openCampaign(scene.definition);
+    await openNamed(scene.survivor, scene.definition);
     expect(await scene.issueTo('ann')).toBe('issued');
   },
 };
@@ -64,11 +65,11 @@ const generations = new WeakMap<Scene, string | null>();
 const withdrawing: Omit<OperatorCase, 'done'> = {
   scene: { ...codes, saveMode: 'write-behind', delivers: true },
   prepare: quarantine,
-  call: ({ campaignId }) => ['withdrawQuarantined', { campaignId }],
+  call: ({ campaignId }) => ['quarantine.withdraw', campaignId, { all: true }],
   again: async (scene) => {
     const { campaignId, survivor } = scene;
-    const left = (await survivor.listQuarantined(campaignId)).length;
-    expect(await survivor.withdrawQuarantined({ campaignId })).toEqual({ withdrawn: left });
+    const left = (await quarantinedOf(survivor.campaign(campaignId))).length;
+    expect(await survivor.campaign(campaignId).quarantine.withdraw({ all: true })).toEqual({ withdrawn: left });
     for (const userId of ['ann', 'bob']) expect(await scene.issueTo(userId)).toBe('accepted');
   },
   end: (scene) => scene.end({ total: scene.total - 2, withdrawn: 2 }),
@@ -78,8 +79,8 @@ const reconciling: Pick<OperatorCase, 'scene' | 'call' | 'again'> = {
   scene: counted,
   call: ({ campaignId }) => ['reconcile', campaignId, { repair: 'safe' }],
   again: async ({ survivor, campaignId }) => {
-    await survivor.reconcile(campaignId, { repair: 'safe' });
-    expect((await survivor.reconcile(campaignId)).findings).toEqual([]);
+    await survivor.campaign(campaignId).reconcile({ repair: 'safe' });
+    expect((await survivor.campaign(campaignId).reconcile()).findings).toEqual([]);
   },
 };
 
@@ -87,7 +88,7 @@ const purging: Omit<OperatorCase, 'done' | 'again'> = {
   scene: counted,
   prepare: async (scene) => {
     await open(scene);
-    await scene.survivor.closeCampaign({ id: scene.campaignId });
+    await scene.survivor.campaign(scene.campaignId).closeForGood();
   },
   call: ({ campaignId }) => ['purge', campaignId],
   end: async (scene) => {
@@ -118,29 +119,29 @@ export const operatorCases: Readonly<Record<string, OperatorCase>> = {
     call: ({ campaignId }) => ['pause', campaignId],
     done: async (scene) => (await field(scene, 'paused')) === '1',
     again: async (scene) => {
-      await scene.survivor.pause(scene.campaignId);
+      await scene.survivor.campaign(scene.campaignId).pause();
       expect(await scene.issueTo('ann')).toBe('refused');
       expect(scene.ledger.count('paused')).toBe(1);
-      await scene.survivor.resume(scene.campaignId);
+      await scene.survivor.campaign(scene.campaignId).resume();
     },
   },
   restock: {
     scene: counted,
     prepare: open,
-    call: ({ campaignId: id }) => ['restock', { id, add: 2, requestId: 'more' }],
-    done: async ({ survivor, campaignId }) => (await survivor.inspect(campaignId)).total === 8,
+    call: ({ campaignId }) => ['restock', campaignId, { add: 2, requestId: 'more' }],
+    done: async ({ survivor, campaignId }) => (await survivor.campaign(campaignId).inspect()).total === 8,
     again: async ({ survivor, campaignId: id }) =>
-      expect(await survivor.restock({ id, add: 2, requestId: 'more' })).toEqual({ total: 8, available: 7 }),
+      expect(await survivor.campaign(id).restock({ add: 2, requestId: 'more' })).toEqual({ total: 8, available: 7 }),
     end: (scene) => scene.end({ total: 8 }),
   },
   'replace-code': {
     scene: codes,
     prepare: open,
-    call: ({ campaignId }) => ['replaceCode', { campaignId, code: 'code-3', replacement: 'new-3' }],
+    call: ({ campaignId }) => ['replaceCode', campaignId, { code: 'code-3', replacement: 'new-3' }],
     done: async ({ ground, campaignId }) =>
       (await ground.redis.lrange(`{coupon:${campaignId}}:pool`, 0, -1)).includes('3:new-3'),
     again: async ({ survivor, campaignId }, done) =>
-      expect(await survivor.replaceCode({ campaignId, code: 'code-3', replacement: 'new-3' })).toEqual({
+      expect(await survivor.campaign(campaignId).replaceCode({ code: 'code-3', replacement: 'new-3' })).toEqual({
         status: done ? 'not_in_pool' : 'replaced',
       }),
     end: async (scene) => {
@@ -151,16 +152,16 @@ export const operatorCases: Readonly<Record<string, OperatorCase>> = {
   'retry-quarantined': {
     scene: { ...counted, saveMode: 'write-behind' },
     prepare: quarantine,
-    call: ({ campaignId }) => ['retryQuarantined', { campaignId }],
-    done: async ({ survivor, campaignId }) => (await survivor.listQuarantined(campaignId)).length === 0,
+    call: ({ campaignId }) => ['quarantine.retry', campaignId, { all: true }],
+    done: async ({ survivor, campaignId }) => (await quarantinedOf(survivor.campaign(campaignId))).length === 0,
     again: async ({ survivor, campaignId }, done) => {
-      expect(await survivor.retryQuarantined({ campaignId })).toEqual({ retried: done ? 0 : 2 });
-      expect(await survivor.settle(campaignId)).toMatchObject({ settled: 2, pending: 0 });
+      expect(await survivor.campaign(campaignId).quarantine.retry({ all: true })).toEqual({ retried: done ? 0 : 2 });
+      expect(await survivor.campaign(campaignId).settle()).toMatchObject({ settled: 2, pending: 0 });
     },
   },
   withdraw: {
     ...withdrawing,
-    done: async ({ survivor, campaignId }) => (await survivor.inspect(campaignId)).withdrawn === 2,
+    done: async ({ survivor, campaignId }) => (await survivor.campaign(campaignId).inspect()).withdrawn === 2,
   },
   recall: { ...withdrawing, done: async ({ recalls }) => recalls.length > 0 },
   'mend-row': {
@@ -188,11 +189,11 @@ export const operatorCases: Readonly<Record<string, OperatorCase>> = {
       expect(await scene.issueTo('ann')).toBe('accepted');
       scene.saves = null;
     },
-    call: ({ campaignId: id }) => ['closeCampaign', { id, retainMs: 3_600_000 }],
+    call: ({ campaignId }) => ['closeForGood', campaignId, { retainMs: 3_600_000 }],
     done: async (scene) => (await field(scene, 'closedAt')) !== null,
     again: async (scene, done) => {
       const closedAt = await field(scene, 'closedAt');
-      await scene.survivor.closeCampaign({ id: scene.campaignId, retainMs: 3_600_000 });
+      await scene.survivor.campaign(scene.campaignId).closeForGood({ retainMs: 3_600_000 });
       if (done) expect(await field(scene, 'closedAt'), 'the first close counts').toBe(closedAt);
       expect(await scene.issueTo('bob')).toBe('refused');
     },
@@ -210,18 +211,18 @@ export const operatorCases: Readonly<Record<string, OperatorCase>> = {
   'purge-campaign': {
     ...purging,
     done: async (scene) => (await keysOf(scene)).length === 0,
-    again: ({ survivor, campaignId }) => survivor.purge(campaignId),
+    again: ({ survivor, campaignId }) => survivor.campaign(campaignId).purge(),
   },
   'note-over': {
     ...purging,
     done: async ({ ground, campaignId: id }) => (await ground.redis.zscore(OVER, `purged:${id}`)) !== null,
-    again: ({ survivor, campaignId }) => survivor.purge(campaignId),
+    again: ({ survivor, campaignId }) => survivor.campaign(campaignId).purge(),
   },
   'forget-campaign': {
     ...purging,
     done: async (scene) => !(await isRegistered(scene)),
     again: async ({ survivor, campaignId }, done) => {
-      const purged = survivor.purge(campaignId);
+      const purged = survivor.campaign(campaignId).purge();
       if (done) await expect(purged).rejects.toMatchObject({ code: 'UNKNOWN_CAMPAIGN' });
       else await purged;
     },

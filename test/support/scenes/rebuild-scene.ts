@@ -1,5 +1,6 @@
 import type { Issuance, IssueResult } from '../../../src/index.js';
 import type { Ask } from '../checks/ledger.js';
+import { issueNamed, openNamed } from './named.js';
 import { type Ground, Scene } from './scene.js';
 
 /** Whether Redis still has what it had, or nothing. */
@@ -84,8 +85,8 @@ export class RebuildScene {
   async #lay(): Promise<void> {
     const { redis, book } = this.#ground;
     const scene = this.#scene();
-    await scene.survivor.openCampaign(scene.definition);
-    if (scene.codes.length > 0) await scene.survivor.loadCodes(scene.campaignId, scene.codes);
+    await openNamed(scene.survivor, scene.definition);
+    if (scene.codes.length > 0) await scene.survivor.campaign(scene.campaignId).loadCodes(scene.codes);
     await this.#issueTo(scene, 'user', CONFIRMED);
     await scene.settle();
     await this.#issueTo(scene, 'promised', PROMISED);
@@ -98,7 +99,7 @@ export class RebuildScene {
 
   async #issueTo(scene: Scene, name: string, count: number): Promise<void> {
     const asks = Array.from({ length: count }, (_, i) => scene.ask(`${name}-${i + 1}`));
-    const told = asks.map(async (ask) => ({ ask, result: await scene.survivor.issue(ask) }));
+    const told = asks.map(async (ask) => ({ ask, result: await issueNamed(scene.survivor, ask) }));
     this.#told.push(...(await Promise.all(told)));
   }
 }

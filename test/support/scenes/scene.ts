@@ -1,7 +1,6 @@
 import type { Redis } from 'ioredis';
 import { expect, onTestFinished } from 'vitest';
 import {
-  type CampaignDefinition,
   CouponIssuer,
   type CouponIssuerOptions,
   type Issuance,
@@ -15,6 +14,7 @@ import { checkInvariants, checkRows, checkState, expireLeases } from '../checks/
 import { type Ask, Ledger, type Word } from '../checks/ledger.js';
 import { Database } from '../servers/database.js';
 import { RedisServer } from '../servers/redis-server.js';
+import { issueNamed, type NamedDefinition, openNamed, rebuildNamed } from './named.js';
 
 /** The servers that the scenes of one test file share. */
 export class Ground {
@@ -60,7 +60,7 @@ export class Scene {
   readonly campaignId: string;
   readonly ground: Ground;
   readonly variant: Variant;
-  readonly definition: CampaignDefinition;
+  readonly definition: NamedDefinition;
   readonly total: number;
   readonly codes: readonly string[];
   readonly ledger = new Ledger();
@@ -92,8 +92,8 @@ export class Scene {
   /** Opened, its pool loaded. */
   static async open(ground: Ground, options: SceneOptions): Promise<Scene> {
     const scene = new Scene(ground, options);
-    await scene.survivor.openCampaign(scene.definition);
-    if (scene.codes.length > 0) await scene.survivor.loadCodes(scene.campaignId, scene.codes);
+    await openNamed(scene.survivor, scene.definition);
+    if (scene.codes.length > 0) await scene.survivor.campaign(scene.campaignId).loadCodes(scene.codes);
     return scene;
   }
 
@@ -127,13 +127,17 @@ export class Scene {
   }
 
   ask(userId: string): Ask {
-    return { campaignId: this.campaignId, userId, requestId: `request of ${userId}` };
+    return { campaignId: this.campaignId, ...this.request(userId) };
+  }
+
+  request(userId: string) {
+    return { userId, requestId: `request of ${userId}` };
   }
 
   /** Asks the survivor. The same user always asks under the same request id. */
   async issueTo(userId: string, issuer = this.survivor): Promise<Word> {
     const ask = this.ask(userId);
-    return this.ledger.told(ask, await issuer.issue(ask).catch((error: Error) => error), 0);
+    return this.ledger.told(ask, await issueNamed(issuer, ask).catch((error: Error) => error), 0);
   }
 
   /** What another process was told. */
@@ -145,7 +149,7 @@ export class Scene {
   async leftOf(userId: string): Promise<'nothing' | 'reserved' | 'saved' | 'issued' | 'row alone'> {
     const { campaignId } = this;
     const hasRow = (await this.rows()).some((row) => row.userId === userId);
-    const { status } = await this.survivor.status({ campaignId, userId });
+    const { status } = await this.survivor.campaign(campaignId).userStatus({ userId });
     if (status === 'none' || status === 'waiting') return hasRow ? 'row alone' : 'nothing';
     return status === 'reserved' && hasRow ? 'saved' : status;
   }
@@ -165,14 +169,14 @@ export class Scene {
     for (let pass = 0; pass < 5; pass++) {
       await this.survivor.idle();
       await expireLeases(this.ground.redis, this.campaignId);
-      await this.survivor.settle(this.campaignId);
-      if ((await this.survivor.inspect(this.campaignId)).reserved === 0) return;
+      await this.survivor.campaign(this.campaignId).settle();
+      if ((await this.survivor.campaign(this.campaignId).inspect()).reserved === 0) return;
     }
   }
 
   /** Gives out all that is left, to people who never asked before. */
   async drain(): Promise<void> {
-    const left = (await this.survivor.inspect(this.campaignId)).available ?? 0;
+    const left = (await this.survivor.campaign(this.campaignId).inspect()).available ?? 0;
     const words = await Promise.all(Array.from({ length: left + 1 }, (_, i) => this.issueTo(`late-${i}`)));
     expect(words.filter((word) => word === 'refused')).toHaveLength(1);
   }
@@ -195,7 +199,7 @@ export class Scene {
     await this.settle();
     await this.drain();
     await this.#audit({ total, kept });
-    expect(await this.survivor.inspect(this.campaignId)).toMatchObject({ withdrawn });
+    expect(await this.survivor.campaign(this.campaignId).inspect()).toMatchObject({ withdrawn });
   }
 
   /** The same for a campaign that Redis was behind in: what the database refused is withdrawn, and a rebuild puts all in order. */
@@ -208,7 +212,7 @@ export class Scene {
     const issued = new Set(rows.map(({ code }) => code));
     const known = new Set(this.deliveries.flatMap(({ code }) => (issued.has(code) ? [] : [code])));
     const codes = this.codes.filter((code) => !known.has(code));
-    await this.survivor.rebuild(this.definition, this.codes.length > 0 ? { codes } : {});
+    await rebuildNamed(this.survivor, this.definition, this.codes.length > 0 ? { codes } : {});
     await this.settle();
     await this.drain();
     await this.#audit({ total: total - (this.codes.length - codes.length), kept: false });
@@ -219,7 +223,11 @@ export class Scene {
     await this.settle();
     const rows = await this.rows();
     await checkInvariants({ redis: this.ground.redis, campaignId, rows, settled: true });
-    expect(await this.survivor.inspect(campaignId)).toMatchObject({ available: 0, reserved: 0, issued: rows.length });
+    expect(await this.survivor.campaign(campaignId).inspect()).toMatchObject({
+      available: 0,
+      reserved: 0,
+      issued: rows.length,
+    });
     expect(rows, 'every unit was given out').toHaveLength(total);
     expect(this.ledger.violations(campaignId, rows, kept)).toEqual([]);
     this.#checkDeliveries(rows);

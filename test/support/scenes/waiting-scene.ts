@@ -1,7 +1,6 @@
 import type { Cluster, Redis } from 'ioredis';
 import { expect, onTestFinished } from 'vitest';
 import {
-  type CampaignDefinition,
   CouponIssuer,
   type CouponIssuerOptions,
   type Issuance,
@@ -14,6 +13,7 @@ import { type Book, postgresBook } from '../checks/books.js';
 import { checkInvariants, checkRows, expireLeases, type Row } from '../checks/invariants.js';
 import { Database } from '../servers/database.js';
 import { RedisServer } from '../servers/redis-server.js';
+import { type NamedDefinition, openNamed } from './named.js';
 
 /** A real Redis, or a Cluster, and a real PostgreSQL. */
 export interface WaitingGround {
@@ -40,7 +40,7 @@ export const SHORT = { leaseMs: 2_000, timeoutMs: 1_900 } as const;
 
 export interface WaitingOptions {
   readonly total?: number;
-  readonly campaign?: Partial<CampaignDefinition>;
+  readonly campaign?: Partial<NamedDefinition>;
   readonly issuer?: Partial<CouponIssuerOptions>;
   readonly delivers?: boolean;
 }
@@ -51,7 +51,7 @@ let scenes = 0;
 export class WaitingScene {
   readonly campaignId = `waiting-${++scenes}`;
   readonly ground: WaitingGround;
-  readonly definition: CampaignDefinition;
+  readonly definition: NamedDefinition;
   /** How many units there are; a test that restocks says so. */
   total: number;
   readonly issuer: CouponIssuer;
@@ -75,7 +75,7 @@ export class WaitingScene {
 
   static async open(ground: WaitingGround, options: WaitingOptions = {}): Promise<WaitingScene> {
     const scene = new WaitingScene(ground, options);
-    await scene.issuer.openCampaign(scene.definition);
+    await openNamed(scene.issuer, scene.definition);
     return scene;
   }
 
@@ -115,7 +115,7 @@ export class WaitingScene {
 
   async join(userId: string, issuer = this.issuer): Promise<JoinResult> {
     const { campaignId } = this;
-    const told = await issuer.join({ campaignId, userId, requestId: `wish of ${userId}` });
+    const told = await issuer.campaign(campaignId).join({ userId, requestId: `wish of ${userId}` });
     if (told.status === 'waiting') this.tickets.set(userId, told.ticket);
     return told;
   }
@@ -126,26 +126,26 @@ export class WaitingScene {
   }
 
   admit(count: number, issuer = this.issuer) {
-    return issuer.admit(this.campaignId, { count });
+    return issuer.campaign(this.campaignId).admit({ count });
   }
 
   statusOf(userId: string) {
-    return this.issuer.status({ campaignId: this.campaignId, userId });
+    return this.issuer.campaign(this.campaignId).userStatus({ userId });
   }
 
   leave(userId: string, issuer = this.issuer) {
-    return issuer.leave({ campaignId: this.campaignId, userId });
+    return issuer.campaign(this.campaignId).leave({ userId });
   }
 
   /** All that a watcher is told, to the end. */
   async watch(userId: string, issuer = this.issuer): Promise<WaitingChange[]> {
     const changes: WaitingChange[] = [];
-    for await (const change of issuer.watch({ campaignId: this.campaignId, userId })) changes.push(change);
+    for await (const change of issuer.campaign(this.campaignId).watch({ userId })) changes.push(change);
     return changes;
   }
 
   inspect() {
-    return this.issuer.inspect(this.campaignId);
+    return this.issuer.campaign(this.campaignId).inspect();
   }
 
   key(name: string): string {
@@ -166,7 +166,7 @@ export class WaitingScene {
     for (let pass = 0; pass < 5; pass++) {
       await this.issuer.idle();
       await expireLeases(this.ground.redis, this.campaignId);
-      await this.issuer.settle(this.campaignId);
+      await this.issuer.campaign(this.campaignId).settle();
       if ((await this.inspect()).reserved === 0) return;
     }
   }

@@ -4,6 +4,7 @@ import { type Figures, printFigures } from '../checks/figures.js';
 import { LIMIT, length, SEED } from '../checks/lengths.js';
 import { seeded } from '../checks/random.js';
 import { pause, until } from '../checks/until.js';
+import { rebuildNamed } from './named.js';
 import { names, type WaitingOptions, type WaitingScene } from './waiting-scene.js';
 
 export interface Visiting {
@@ -164,7 +165,7 @@ export class Visitors {
     await until(() => this.waited >= waited + MORE && this.issued >= issued + MORE);
     const { campaignId } = this.#scene;
     for (const issuer of this.#visiting.issuers) {
-      await answered(() => issuer.status({ campaignId, userId: 'nobody' }));
+      await answered(() => issuer.campaign(campaignId).userStatus({ userId: 'nobody' }));
     }
   }
 
@@ -173,7 +174,7 @@ export class Visitors {
     const ended = this.ended();
     await Promise.race([ended, until(() => this.refusals.size > 0, LIMIT)]);
     if (this.refusals.size > 0) {
-      await answered(() => this.#scene.issuer.rebuild(this.#scene.definition));
+      await answered(() => rebuildNamed(this.#scene.issuer, this.#scene.definition));
       this.goOn();
     }
     await ended;
@@ -194,7 +195,7 @@ export class Visitors {
       await expect(answered(() => scene.admit(5, issuer))).rejects.toThrow(NotReadyError);
     }
     expect(await scene.rows(), 'nothing moves').toEqual(before);
-    await answered(() => scene.issuer.rebuild(scene.definition));
+    await answered(() => rebuildNamed(scene.issuer, scene.definition));
     this.goOn();
     await this.ended();
     expect(this.lost.length, 'somebody was forgotten').toBeGreaterThan(0);
@@ -292,7 +293,7 @@ export class Visitors {
     let last: WaitingChange | null = null;
     let leaving: Promise<unknown> | null = null;
     let position = Number.POSITIVE_INFINITY;
-    for await (const change of issuer.watch({ campaignId: this.#scene.campaignId, userId })) {
+    for await (const change of issuer.campaign(this.#scene.campaignId).watch({ userId })) {
       last = change;
       if (change.status === 'not_ready') {
         this.refusals.set(userId, change.reason);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { IssueCall } from '../../src/issue/carry.js';
-import { Flight } from '../../src/issue/shared-call.js';
+import { SharedCall } from '../../src/issue/shared-call.js';
 import { OverloadedError, RedisError } from '../../src/model/errors.js';
 import type { IssueResult } from '../../src/model/result.js';
 import { ScriptRunner } from '../../src/redis/runner.js';
@@ -12,7 +12,7 @@ const AWAY = { ...READY, status: 'reconnecting' };
 
 const SOLD_OUT: IssueResult = { status: 'sold_out' };
 
-function aFlight(client = READY) {
+function aSharedCall(client = READY) {
   const call: IssueCall & { abandoned: boolean } = {
     id: 'id',
     userId: 'kim',
@@ -25,32 +25,32 @@ function aFlight(client = READY) {
     replayed: false,
   };
   const result = manual<IssueResult>();
-  return { call, result, flight: new Flight(call, result.promise, new ScriptRunner(client)) };
+  return { call, result, shared: new SharedCall(call, result.promise, new ScriptRunner(client)) };
 }
 
 test('everybody who waits gets the one result', async () => {
-  const { flight, result } = aFlight();
+  const { shared, result } = aSharedCall();
   const waiting = [
-    flight.wait({}),
-    flight.wait({ timeoutMs: 60_000 }),
-    flight.wait({ signal: new AbortController().signal }),
+    shared.wait({}),
+    shared.wait({ timeoutMs: 60_000 }),
+    shared.wait({ signal: new AbortController().signal }),
   ];
   result.resolve(SOLD_OUT);
   expect(await Promise.all(waiting)).toEqual([SOLD_OUT, SOLD_OUT, SOLD_OUT]);
 });
 
 test('everybody who waits gets the one fault', async () => {
-  const { flight, result } = aFlight();
-  const waiting = [flight.wait({}), flight.wait({ timeoutMs: 60_000 })];
+  const { shared, result } = aSharedCall();
+  const waiting = [shared.wait({}), shared.wait({ timeoutMs: 60_000 })];
   result.reject(new OverloadedError('full', 1));
   for (const each of waiting) await expect(each).rejects.toThrow(OverloadedError);
 });
 
 test('one whose signal is aborted gets its reason, and the others wait on', async () => {
-  const { call, flight, result } = aFlight();
+  const { call, shared, result } = aSharedCall();
   const controller = new AbortController();
-  const leaver = flight.wait({ signal: controller.signal });
-  const stayer = flight.wait({});
+  const leaver = shared.wait({ signal: controller.signal });
+  const stayer = shared.wait({});
   controller.abort(new Error('the browser left'));
   await expect(leaver).rejects.toThrow('the browser left');
   expect(call.abandoned).toBe(false);
@@ -59,9 +59,9 @@ test('one whose signal is aborted gets its reason, and the others wait on', asyn
 });
 
 test('once everybody left, the call is abandoned, and its failure disturbs nobody', async () => {
-  const { call, flight, result } = aFlight();
+  const { call, shared, result } = aSharedCall();
   const controllers = [new AbortController(), new AbortController()];
-  const leavers = controllers.map(({ signal }) => flight.wait({ signal }));
+  const leavers = controllers.map(({ signal }) => shared.wait({ signal }));
   for (const controller of controllers) controller.abort(new Error('left'));
   for (const leaver of leavers) await expect(leaver).rejects.toThrow('left');
   expect(call.abandoned).toBe(true);
@@ -70,33 +70,33 @@ test('once everybody left, the call is abandoned, and its failure disturbs nobod
 });
 
 test('one who comes after everybody had left is waited for again', async () => {
-  const { call, flight, result } = aFlight();
+  const { call, shared, result } = aSharedCall();
   const controller = new AbortController();
-  const leaver = flight.wait({ signal: controller.signal });
+  const leaver = shared.wait({ signal: controller.signal });
   controller.abort(new Error('left'));
   await expect(leaver).rejects.toThrow('left');
-  const late = flight.wait({});
+  const late = shared.wait({});
   expect(call.abandoned).toBe(false);
   result.resolve(SOLD_OUT);
   expect(await late).toEqual(SOLD_OUT);
 });
 
 test('when time runs out in the queue, nothing was reserved', async () => {
-  const { flight } = aFlight();
-  await expect(flight.wait({ timeoutMs: 5 })).rejects.toThrow(OverloadedError);
+  const { shared } = aSharedCall();
+  await expect(shared.wait({ timeoutMs: 5 })).rejects.toThrow(OverloadedError);
 });
 
 test('when time runs out after it was sent, the outcome is unknown', async () => {
-  const { call, flight } = aFlight();
+  const { call, shared } = aSharedCall();
   call.sent = true;
-  const fault = await flight.wait({ timeoutMs: 5 }).catch((error: unknown) => error);
+  const fault = await shared.wait({ timeoutMs: 5 }).catch((error: unknown) => error);
   expect(fault).toBeInstanceOf(RedisError);
   expect((fault as RedisError).outcome).toBe('unknown');
 });
 
 test('a call whose Redis is away says so, whether it was sent or not', async () => {
-  const { call, flight } = aFlight(AWAY);
-  const waiting = async () => (await flight.wait({ timeoutMs: 5 }).catch((error: unknown) => error)) as RedisError;
+  const { call, shared } = aSharedCall(AWAY);
+  const waiting = async () => (await shared.wait({ timeoutMs: 5 }).catch((error: unknown) => error)) as RedisError;
   const unsent = await waiting();
   expect(unsent).toBeInstanceOf(RedisError);
   expect(unsent.outcome).toBe('not_applied');
@@ -110,18 +110,18 @@ test('a call whose Redis is away says so, whether it was sent or not', async () 
 });
 
 test('when time runs out after it was reserved, that is accepted', async () => {
-  const { call, flight } = aFlight();
+  const { call, shared } = aSharedCall();
   call.sent = true;
   const issuance = anIssuance(1);
   call.reserved = { issuance, issuedMs: issuance.issuedAt.getTime() };
-  expect(await flight.wait({ timeoutMs: 5 })).toEqual({ status: 'accepted', issuance: anIssuance(1, { code: null }) });
+  expect(await shared.wait({ timeoutMs: 5 })).toEqual({ status: 'accepted', issuance: anIssuance(1, { code: null }) });
 });
 
 test('when time runs out while a hook moves the date of what is reserved, the right date is told', async () => {
-  const { call, flight } = aFlight();
+  const { call, shared } = aSharedCall();
   call.sent = true;
   const issuance = anIssuance(1);
   call.reserved = { issuance, issuedMs: issuance.issuedAt.getTime() };
   issuance.issuedAt.setTime(0);
-  expect(await flight.wait({ timeoutMs: 5 })).toEqual({ status: 'accepted', issuance: anIssuance(1, { code: null }) });
+  expect(await shared.wait({ timeoutMs: 5 })).toEqual({ status: 'accepted', issuance: anIssuance(1, { code: null }) });
 });

@@ -1,0 +1,69 @@
+import type { Core } from './core.js';
+import {
+  checkedChoice,
+  type QuarantineChoice,
+  type QuarantinedIssuance,
+  quarantined,
+  retry,
+  withdrawChosen,
+} from './settle/quarantine.js';
+
+/** The quarantine of one campaign. Each reservation in it keeps its unit until it is retried or withdrawn. */
+export class Quarantine {
+  readonly #core: Core;
+  readonly #id: string;
+
+  /** @internal */
+  constructor(core: Core, id: string) {
+    this.#core = core;
+    this.#id = id;
+  }
+
+  /**
+   * Lists the reservations that settle failed on for the last time, page by page. Reservations that are retried or withdrawn meanwhile do not disturb the
+   * others. One round trip per 500. Throws `UnknownCampaignError`, `NotReadyError`, `RedisError`.
+   *
+   * @example
+   * ```ts
+   * for await (const { issuance, tries } of launch.quarantine.list()) console.log(issuance.userId, tries);
+   * ```
+   */
+  async *list(): AsyncIterableIterator<QuarantinedIssuance> {
+    yield* await this.#core.on('quarantineList', this.#id, quarantined);
+  }
+
+  /**
+   * Lets settle try reservations again, as if they had never failed: those with these issuance ids, or all. Returns how many were in quarantine. Two
+   * round trips per 500. Throws `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`, `RedisError`.
+   *
+   * @example
+   * ```ts
+   * const { retried } = await launch.quarantine.retry({ all: true });
+   * ```
+   */
+  async retry(choice: QuarantineChoice): Promise<{ retried: number }> {
+    const ids = checkedChoice(choice);
+    return this.#core.on('quarantineRetry', this.#id, async (serving) => ({ retried: await retry(serving, ids) }));
+  }
+
+  /**
+   * Takes the units of reservations out of the stock for good, and frees their users to ask again. A reservation that your adapter can `find` was saved after
+   * all: it stays, and is left to settle. Make sure that the other rows will not appear: an attempt whose outcome is unknown may still be under
+   * way. If the campaign delivers, `recall` is called for each; a `withdrawn` event names each unit. Two round trips per 500, and one `find`.
+   * Throws `InvalidArgumentError`, `UnknownCampaignError`, `MisconfiguredError`, `NotReadyError`, `RedisError`.
+   *
+   * @example
+   * ```ts
+   * const ids = ['1f0e…'];
+   * const { withdrawn } = await launch.quarantine.withdraw({ ids });
+   * ```
+   */
+  async withdraw(choice: QuarantineChoice): Promise<{ withdrawn: number }> {
+    const ids = checkedChoice(choice);
+    const { campaigns, steps, finding } = this.#core;
+    return this.#core.on('quarantineWithdraw', this.#id, async (serving) => {
+      await campaigns.assertEquipped(serving); // Another database would say that nothing was saved.
+      return { withdrawn: await withdrawChosen(serving, ids, steps, finding) };
+    });
+  }
+}

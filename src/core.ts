@@ -1,0 +1,126 @@
+import { PendingWork } from './flow/pending-work.js';
+import type { Steps } from './issue/carry.js';
+import { Deliveries } from './issue/deliver.js';
+import { type IssueRequest, Requests } from './issue/request.js';
+import { batchedSaves } from './issue/save.js';
+import { AdapterStore } from './issue/store.js';
+import { ClosedError } from './model/errors.js';
+import { type Emit, safeEmit } from './model/events.js';
+import type { Operation } from './model/methods.js';
+import type { IssueResult } from './model/result.js';
+import type { CheckedOptions } from './options.js';
+import { type RedisContext, redisContext } from './redis/campaign-state.js';
+import { Campaigns } from './redis/campaigns.js';
+import type { Serving } from './redis/serving.js';
+import { type Finding, type SettleOptions, type SettleResult, settle } from './settle/settle.js';
+import { WaitingRoom } from './waiting-room/room.js';
+import type { Worker } from './worker/worker.js';
+
+/** Among a million reservations a claim of this many keeps Redis at work for about 3 ms. */
+const CLAIMED_AT_ONCE = 250;
+
+/** The parts of one issuer, which its campaigns share. */
+export class Core {
+  readonly options: CheckedOptions;
+  readonly campaigns: Campaigns;
+  readonly context: RedisContext;
+  readonly emit: Emit;
+  readonly steps: Steps;
+  readonly pending = new PendingWork();
+  readonly workers = new Set<Worker>();
+  readonly room: WaitingRoom;
+  readonly #requests: Requests;
+  #closed = false;
+
+  constructor(options: CheckedOptions) {
+    this.options = options;
+    const { redis, prefix, timeoutMs, persistence, deliver, maxBatch, maxInFlight, maxQueued } = options;
+    const { eligible, maxTries, refusalCacheMs, replicas = null } = options;
+    const observed = safeEmit(options.onEvent);
+    this.emit = (event) => {
+      if (event.type === 'settled') this.room.settled(event.campaignId);
+      if (event.type === 'fault') for (const worker of this.workers) worker.noteFault(event);
+      observed(event);
+    };
+    const { emit, pending } = this;
+    const saves = persistence ? batchedSaves(persistence, { maxBatch, maxInFlight, emit }) : null;
+    const deliveries = deliver ? new Deliveries(deliver, options.maxDeliveries, emit) : null;
+    const hasHooks = Boolean(deliver || options.onEvent);
+    this.steps = { saves, deliveries, hasHooks, recall: options.recall, timeoutMs, emit };
+    const has = (['deliver', 'persistence'] as const).filter((need) => options[need]);
+    const store = persistence ? new AdapterStore(persistence, timeoutMs) : null;
+    const assertLost: RedisContext['assertLost'] = (...of) => this.campaigns.assertLost(...of);
+    this.context = redisContext(redis, { prefix, timeoutMs, has, store, assertLost });
+    const room = async (campaignId: string) => {
+      await deliveries?.room(campaignId);
+      await saves?.room(campaignId);
+    };
+    const lines = { maxBatch, maxInFlight, maxQueued };
+    this.campaigns = new Campaigns(this.context, { ...lines, room, replicas, refusalCacheMs, emit });
+    const { campaigns, context, steps } = this;
+    this.#requests = new Requests({ campaigns, steps, pending, eligible, timeoutMs });
+    const track = <T>(work: Promise<T>) => pending.track(work);
+    const rules = { eligible, timeoutMs, maxTries };
+    this.room = new WaitingRoom({ redis, context, campaigns, lines, steps, room, track, ...rules });
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.room.close();
+  }
+
+  /** Throws `ClosedError`. */
+  assertNotClosed(): void {
+    if (this.#closed) throw closed();
+  }
+
+  /** The hot path: rejects, and never throws, without a promise of its own. */
+  issue(id: string, request: IssueRequest): Promise<IssueResult> {
+    return this.#closed ? Promise.reject(closed()) : this.#requests.issue(id, request);
+  }
+
+  /** Counts a call as pending until it ends, and names it in its errors. */
+  call<T>(operation: Operation, work: () => Promise<T>): Promise<T> {
+    this.assertNotClosed();
+    return this.pending.call(operation, work());
+  }
+
+  /** A call that needs the state of a campaign. */
+  async on<T>(operation: Operation, id: string, act: (serving: Serving) => Promise<T>): Promise<T> {
+    return this.call(operation, async () => act(await this.campaigns.get(id)));
+  }
+
+  /** A call that changes a campaign, which users in line have to learn. */
+  change<T>(operation: Operation, id: string, act: (serving: Serving) => Promise<T>): Promise<T> {
+    return this.on(operation, id, async (serving) => {
+      const result = await act(serving);
+      this.room.changed(serving);
+      return result;
+    });
+  }
+
+  async settleOne(serving: Serving): Promise<SettleResult> {
+    await this.campaigns.assertEquipped(serving);
+    return settle(serving, this.steps, this.settling(this.batchSize, null));
+  }
+
+  /** Claimed reservations are delivered at once, so a claim is no larger than the number of deliveries that may run. */
+  get batchSize(): number {
+    const { maxBatch, maxDeliveries } = this.options;
+    return Math.min(maxBatch, CLAIMED_AT_ONCE, this.steps.deliveries ? maxDeliveries : maxBatch);
+  }
+
+  settling(batchSize: number, perSecond: number | null): SettleOptions {
+    const { maxTries } = this.options;
+    return { ...this.finding, batchSize, perSecond, maxTries, closing: () => this.#closed };
+  }
+
+  get finding(): Finding {
+    const { timeoutMs, persistence } = this.options;
+    return { timeoutMs, find: persistence?.find?.bind(persistence) };
+  }
+}
+
+function closed(): ClosedError {
+  return new ClosedError('this issuer was closed');
+}
