@@ -6,7 +6,7 @@ import type { CouponEvent } from './model/events.js';
 import type { Issuance } from './model/issuance.js';
 import type { PersistenceAdapter } from './persistence/adapter.js';
 import type { RedisClient } from './redis/client.js';
-import { whyUnfit } from './redis/fit.js';
+import { canWait, whyUnfit } from './redis/ioredis.js';
 
 /** What an issuer works with. Durations are in ms; every number is a whole one, and outside its range it is an `InvalidArgumentError`. */
 export interface CouponIssuerOptions {
@@ -117,8 +117,7 @@ function assertReplicas({ replicas, redis }: CheckedOptions): void {
   assertOnlyKeys('replicas', replicas, ['count', 'timeoutMs']);
   assertInteger('replicas.count', replicas.count, 1, 10);
   assertInteger('replicas.timeoutMs', replicas.timeoutMs, 1, 60_000);
-  // WAIT has no key, so a Cluster client would ask any node.
-  if (typeof redis.wait !== 'function' || (redis as { isCluster?: boolean }).isCluster) {
+  if (!canWait(redis)) {
     throw new InvalidArgumentError(
       'replicas needs a client of one server: WAIT cannot be sent to the right node of a Cluster',
     );
@@ -128,14 +127,4 @@ function assertReplicas({ replicas, redis }: CheckedOptions): void {
 function assertClient(redis: RedisClient): void {
   const why = whyUnfit(redis);
   if (why !== null) throw new InvalidArgumentError(why);
-  const { options } = redis as {
-    options?:
-      | { keyPrefix?: string | undefined; redisOptions?: { keyPrefix?: string | undefined } | undefined }
-      | undefined;
-  };
-  if (options?.keyPrefix || options?.redisOptions?.keyPrefix) {
-    throw new InvalidArgumentError(
-      'a client with keyPrefix would give scripts other keys than it names; use the option prefix',
-    );
-  }
 }

@@ -1,8 +1,6 @@
-import type { SubscriberClient } from './subscription.js';
-
 /**
- * What is asked of the user's Redis client: two commands, and two more for what is optional. `Redis` and `Cluster` of ioredis 5 and 6 fit, and so does ioredis-mock.
- * It is borrowed: never closed, never configured, never extended with commands.
+ * The port: what the library asks of a Redis client. Two commands are needed, and two more for what is optional. `Redis` and `Cluster` of ioredis 5 and 6
+ * fit, and so does ioredis-mock. The client is borrowed: never closed, never configured, never extended with commands.
  */
 export interface RedisClient {
   evalsha(sha1: string, numberOfKeys: number, ...args: string[]): Promise<unknown>;
@@ -12,4 +10,14 @@ export interface RedisClient {
   /** Only for the waiting room: a second connection that listens, opened with the first watcher or worker and closed with the last. */
   // biome-ignore lint/suspicious/noExplicitAny: Redis and Cluster take different arguments
   duplicate?(...options: any[]): SubscriberClient;
+}
+
+/** A connection of its own that listens: what `duplicate()` of the client gives. */
+export interface SubscriberClient {
+  readonly status?: string | undefined;
+  // biome-ignore lint/suspicious/noExplicitAny: as ioredis declares it
+  on(event: string, listener: (...args: any[]) => void): unknown;
+  subscribe(...channels: string[]): Promise<unknown>;
+  unsubscribe(...channels: string[]): Promise<unknown>;
+  disconnect(): void;
 }

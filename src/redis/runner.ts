@@ -9,6 +9,7 @@ import {
 } from '../model/errors.js';
 import { isThenable, messageOf } from '../model/foreign.js';
 import type { RedisClient } from './client.js';
+import { connectionOf, isCluster, isReady, neverSent, stateOf } from './ioredis.js';
 import type { KeyName } from './keys.js';
 import { cameBeforeWriting, missingRight } from './server-errors.js';
 
@@ -135,8 +136,7 @@ export class ScriptRunner {
 
   /** Whether a call is sent at once. Else it may wait in the client for another connection. */
   get isReady(): boolean {
-    const { status } = this.#client as { status?: unknown };
-    return status === undefined || status === 'ready';
+    return isReady(this.#client);
   }
 
   /**
@@ -144,8 +144,7 @@ export class ScriptRunner {
    * after it lost the connection. So they count only on one and the same connection, and never on a Cluster, whose connections come and go unseen.
    */
   #outcomeOf(safe: Error, said: string, connection: unknown): RedisOutcome {
-    const sameConnection =
-      connection === connectionOf(this.#client) && !(this.#client as { isCluster?: boolean }).isCluster;
+    const sameConnection = connection === connectionOf(this.#client) && !isCluster(this.#client);
     const refused = safe.name === 'ReplyError' && connection !== undefined && cameBeforeWriting(said);
     return sameConnection && (refused || neverSent(safe)) ? 'not_applied' : 'unknown';
   }
@@ -183,19 +182,4 @@ function isTelling(arg: string): boolean {
 /** Clients differ in their error classes and servers in their sentences; the first word is the same everywhere. */
 function isNoScript(error: unknown): boolean {
   return messageOf(error).startsWith('NOSCRIPT');
-}
-
-/** What the client says, before it sends anything, when it is not connected and may not wait for it. */
-function neverSent(error: Error): boolean {
-  return error.message.startsWith("Stream isn't writeable");
-}
-
-/** What ioredis says of its connection, for an error message. */
-function stateOf(client: RedisClient): string {
-  const { status } = client as { status?: unknown };
-  return typeof status === 'string' && /^[a-z]{1,20}$/.test(status) ? ` (the client is ${status})` : '';
-}
-
-function connectionOf(client: RedisClient): unknown {
-  return (client as { stream?: unknown }).stream ?? undefined;
 }

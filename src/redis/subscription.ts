@@ -1,32 +1,10 @@
 import { messageOf } from '../model/foreign.js';
-import type { RedisClient } from './client.js';
+import type { RedisClient, SubscriberClient } from './client.js';
+import { isReady, openSubscriber } from './ioredis.js';
 import { isForbidden, MAY_NOT, RIGHTS_PAGE } from './server-errors.js';
-
-/** A connection of its own that listens: what `duplicate()` of ioredis gives. */
-export interface SubscriberClient {
-  readonly status?: string | undefined;
-  // biome-ignore lint/suspicious/noExplicitAny: as ioredis declares it
-  on(event: string, listener: (...args: any[]) => void): unknown;
-  subscribe(...channels: string[]): Promise<unknown>;
-  unsubscribe(...channels: string[]): Promise<unknown>;
-  disconnect(): void;
-}
 
 /** Told to every listener once the connection is there, or there again. */
 export const RECONNECTED = 'reconnected';
-
-/** A silent subscription is no reason to give the connection up, and nothing waits for it: who watches looks for himself meanwhile. */
-const AT_ONCE = { lazyConnect: false, enableOfflineQueue: true };
-const LISTENING = {
-  ...AT_ONCE,
-  retryStrategy: (attempt: number) => Math.min(100 * attempt, 5_000),
-  maxRetriesPerRequest: null,
-  commandTimeout: undefined,
-  socketTimeout: undefined,
-  autoResubscribe: true,
-  // Its INFO would be refused on a connection that already listens.
-  enableReadyCheck: false,
-};
 
 /**
  * One subscription for all channels that are listened to in this process, on a connection of its own, which is opened with the first channel and closed
@@ -49,7 +27,7 @@ export class Subscription {
 
   /** Whether messages of this channel arrive now. */
   hears(channel: string): boolean {
-    return this.#heard.has(channel) && (this.#subscriber?.status ?? 'ready') === 'ready';
+    return this.#heard.has(channel) && isReady(this.#subscriber);
   }
 
   /** Answers what ends the listening. */
@@ -107,10 +85,8 @@ export class Subscription {
 
   #connected(): SubscriberClient | null {
     if (this.#subscriber) return this.#subscriber;
-    const { duplicate } = this.#client;
-    if (!duplicate) return null;
-    const isCluster = (this.#client as { isCluster?: boolean }).isCluster === true;
-    const subscriber = isCluster ? duplicate.call(this.#client, [], AT_ONCE) : duplicate.call(this.#client, LISTENING);
+    const subscriber = openSubscriber(this.#client);
+    if (!subscriber) return null;
     // ioredis ends the process over an error that nobody listens to.
     subscriber.on('error', (error: unknown) => this.#onFault(error));
     // What was said while the connection was down is not heard any more: everybody looks once.

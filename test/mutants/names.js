@@ -54,7 +54,7 @@ export const NAMES = [
   },
   {
     defect: 'a call that was never sent, because Redis is away, blames its queue',
-    file: 'src/redis/runner.ts',
+    file: 'src/redis/ioredis.ts',
     find: "return status === undefined || status === 'ready'",
     replace: "return status !== ''",
     caughtBy: { file: 'test/unit/shared-call.test.ts', test: 'a call whose Redis is away says so' },

@@ -125,6 +125,15 @@ test('only Node itself is imported from outside, ioredis as a type at most', () 
   for (const [file, text] of texts) expect(/\bimport\(|\brequire\(/.test(text), file).toBe(false);
 });
 
+test('what only ioredis has is looked at in one file', () => {
+  const ofIoredis =
+    /\bisCluster\??:|\bstream\?: unknown|enableAutoPipelining|keyPrefix\??:|lazyConnect|\.duplicate\b|isPipeline|subscriberMode/;
+  const files = [...texts]
+    .filter(([, text]) => ofIoredis.test(text.replace(/^\s*\/?\*.*$/gm, '')))
+    .map(([file]) => file);
+  expect(files).toEqual(['redis/ioredis']);
+});
+
 test('the package depends on nothing', () => {
   const manifest = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8'));
   expect(manifest.dependencies ?? {}).toEqual({});

@@ -1,14 +1,21 @@
 import { isThenable } from '../model/foreign.js';
-import type { RedisClient } from './client.js';
+import type { RedisClient, SubscriberClient } from './client.js';
 
-/** What is looked at of a client. Other libraries, and pipelines, have methods of the same names with other arguments and answers. */
+/** All that ioredis has and the port has not. Other libraries, and pipelines, have some of the same names with other arguments and answers. */
 interface Shape {
   readonly status?: unknown;
   readonly mode?: unknown;
   readonly subscriberMode?: unknown;
   readonly isPipeline?: unknown;
   readonly isCluster?: unknown;
-  readonly options?: { readonly enableAutoPipelining?: unknown } | undefined;
+  readonly stream?: unknown;
+  readonly options?:
+    | {
+        readonly enableAutoPipelining?: unknown;
+        readonly keyPrefix?: unknown;
+        readonly redisOptions?: { readonly keyPrefix?: unknown } | undefined;
+      }
+    | undefined;
   readonly hset?: unknown;
   readonly HSET?: unknown;
   readonly hSet?: unknown;
@@ -35,7 +42,61 @@ export function whyUnfit(redis: RedisClient): string | null {
   if (shape.status === 'end') return 'redis must be an ioredis client that is open, and this one was closed';
   if (shape.isCluster === true && shape.options?.enableAutoPipelining && groupsByScript(redis))
     return 'this Cluster of ioredis has enableAutoPipelining, and sends scripts to the node of their SHA1 instead of their key: leave the option out, or use ioredis 5.11 or newer';
+  if (shape.options?.keyPrefix || shape.options?.redisOptions?.keyPrefix)
+    return 'a client with keyPrefix would give scripts other keys than it names; use the option prefix';
   return null;
+}
+
+/** Whether calls go to several servers, over connections that come and go unseen. */
+export function isCluster(client: RedisClient): boolean {
+  return (client as Shape).isCluster === true;
+}
+
+/** The connection of this moment, to compare with a later one. A client that does not show it has `undefined`. */
+export function connectionOf(client: RedisClient): unknown {
+  return (client as Shape).stream ?? undefined;
+}
+
+/** Whether a call is sent at once. If not, it may wait in the client for another connection. A client that does not say is taken as ready. */
+export function isReady(client: Pick<SubscriberClient, 'status'> | RedisClient | null): boolean {
+  const status = (client as Shape | null)?.status;
+  return status === undefined || status === 'ready';
+}
+
+/** What the client says of its connection, for an error message. */
+export function stateOf(client: RedisClient): string {
+  const { status } = client as Shape;
+  return typeof status === 'string' && /^[a-z]{1,20}$/.test(status) ? ` (the client is ${status})` : '';
+}
+
+/** Whether the client refused the call before it sent anything, because it is not connected and may not wait for it. */
+export function neverSent(error: Error): boolean {
+  return error.message.startsWith("Stream isn't writeable");
+}
+
+/** Whether WAIT reaches the server of the keys. It has no key, so a Cluster client would ask any node. */
+export function canWait(client: RedisClient): boolean {
+  return typeof client.wait === 'function' && !isCluster(client);
+}
+
+/** A silent subscription is no reason to give the connection up, and nothing waits for it: a process that watches looks by itself meanwhile. */
+const AT_ONCE = { lazyConnect: false, enableOfflineQueue: true };
+const LISTENING = {
+  ...AT_ONCE,
+  retryStrategy: (attempt: number) => Math.min(100 * attempt, 5_000),
+  maxRetriesPerRequest: null,
+  commandTimeout: undefined,
+  socketTimeout: undefined,
+  autoResubscribe: true,
+  // Its INFO would be refused on a connection that already listens.
+  enableReadyCheck: false,
+};
+
+/** Opens a second connection that listens. `null`: the client cannot be duplicated. */
+export function openSubscriber(client: RedisClient): SubscriberClient | null {
+  const { duplicate } = client;
+  if (!duplicate) return null;
+  return isCluster(client) ? duplicate.call(client, [], AT_ONCE) : duplicate.call(client, LISTENING);
 }
 
 /**
