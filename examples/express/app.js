@@ -23,7 +23,8 @@ export function createApp({ issuer, log = console.error }) {
   app.use(express.json());
 
   app.post('/campaigns', async (req, res) => {
-    const { status, campaign } = await issuer.openCampaign(bodyOf(req));
+    const { id, ...definition } = bodyOf(req);
+    const { status, campaign } = await issuer.campaign(id).open(definition);
     res
       .status(status === 'opened' ? 201 : 200)
       .location(`/campaigns/${campaign.id}`)

@@ -85,12 +85,12 @@ describe('restock', () => {
 
   test('pools, unlimited and closed campaigns are refused', async () => {
     await issuer.campaign(id).open({ stock: { kind: 'codes' } });
-    const change = { id, add: 1, requestId: 'more' };
-    await expect(restockNamed(issuer, change)).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
+    const change = { add: 1, requestId: 'more' };
+    await expect(issuer.campaign(id).restock(change)).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
     id = `${id}-counted`;
     await open(1);
     await issuer.campaign(id).closeForGood();
-    await expect(issuer.campaign(id).restock({ ...change })).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
+    await expect(issuer.campaign(id).restock(change)).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
   });
 });
 
@@ -212,9 +212,9 @@ test('isNew opens a campaign though the database holds rows of that id', async (
 test.each([
   ['restock without a request id', () => restockNamed(issuer, { id, add: 1 } as never)],
   ['restock by a fraction', () => issuer.campaign(id).restock({ add: 0.5, requestId: 'a' })],
-  ['purge of a bad id', () => issuer.campaign('no spaces').purge()],
+  ['purge of a bad id', async () => issuer.campaign('no spaces').purge()],
   [
-    'an unknown option of openCampaign',
+    'an unknown option of open',
     () => issuer.campaign(id).open({ stock: { kind: 'unlimited' } }, { force: true } as never),
   ],
 ])('%s is refused before any I/O', async (_, call) => {

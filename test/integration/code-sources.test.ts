@@ -190,7 +190,6 @@ class Watched {
 describe('a source is closed', () => {
   const CASES: Record<string, (codes: CodeSource) => Promise<unknown>> = {
     'by a campaign that nobody knows': (codes) => issuerOn(redis).campaign('never').loadCodes(codes),
-    'by an id that is none': (codes) => issuerOn(redis).campaign('a b').loadCodes(codes),
     'by an option that is none': (codes) => issuerOn(redis).campaign('launch').loadCodes(codes, { loadId: '' }),
     'by a campaign without a pool': (codes) => issuerOn(redis).campaign('counted').loadCodes(codes),
     'by an issuer that was closed': async (codes) => {

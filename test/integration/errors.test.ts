@@ -78,11 +78,9 @@ describe('bad input is refused before any I/O', () => {
 
   test.each(['', '}', '{a}', 'a b', 'a:b', 'a/b', '쿠폰', 'x'.repeat(65), 7, null, ['a']])(
     'the campaign id or prefix %j',
-    async (name) => {
+    (name) => {
       const id = name as string;
-      expect(await caught(issuer.campaign(id).issue({ userId: 'ann' }))).toMatchObject({ code: 'INVALID_ARGUMENT' });
-      const opened = issuer.campaign(id).open({ stock: { kind: 'unlimited' } });
-      expect(await caught(opened)).toMatchObject({ code: 'INVALID_ARGUMENT' });
+      expect(() => issuer.campaign(id)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
       expect(() => new CouponIssuer({ redis: untouchable, prefix: id })).toThrow(
         expect.objectContaining({ code: 'INVALID_ARGUMENT' }),
       );

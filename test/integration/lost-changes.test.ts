@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { CouponIssuer, NotSavedError } from '../../src/index.js';
 import { scripts } from '../../src/redis/scripts.js';
 import { fails, ScriptedPersistence, withEach } from '../support/scenes/campaigns.js';
+import { quarantinedOf } from '../support/scenes/named.js';
 import { RedisServer } from '../support/servers/redis-server.js';
 
 const ID = 'launch';
@@ -66,7 +67,7 @@ const quarantined = async () => {
   await issueTo('ann');
   persistence.next(fails(new NotSavedError('no such customer', { permanent: true })));
   await issuer.campaign(ID).settle();
-  expect(await issuer.campaign(ID).quarantine.list()).toHaveLength(1);
+  expect(await quarantinedOf(issuer.campaign(ID))).toHaveLength(1);
 };
 
 /** The database has a row of Ann, of which Redis and the process know nothing. */

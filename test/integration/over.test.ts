@@ -187,7 +187,7 @@ describe('round trips', () => {
 
   test('a process forgets what others purged when it meets another campaign', async () => {
     await purge();
-    await operator.campaign('summer').open({ ...DEFINITION });
+    await openNamed(operator, { ...DEFINITION, id: 'summer' });
     await web.campaign('summer').inspect();
     expect(await cost(() => issueTo('ann'))).toBe(0);
     expect(await issueTo('ann')).toMatchObject({ status: 'closed' });

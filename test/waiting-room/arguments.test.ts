@@ -22,11 +22,11 @@ const calls: [string, unknown[], (value: unknown) => unknown][] = [
     texts.slice(1),
     (value) => issuer.campaign('launch').join({ userId: 'ann', requestId: wrong(value) }),
   ],
-  ['join: the request', [undefined, null, 'ann', []], (value) => joinNamed(issuer, wrong(value))],
+  ['join: the request', [undefined, null, 'ann', []], (value) => issuer.campaign('launch').join(wrong(value))],
   [
     'join: a name it does not know',
     [1],
-    (value) => joinNamed(issuer, wrong({ campaignId: 'launch', userId: 'ann', user: value })),
+    (value) => issuer.campaign('launch').join(wrong({ userId: 'ann', user: value })),
   ],
   ['leave: campaignId', ids, (value) => issuer.campaign(wrong(value)).leave({ userId: 'ann' })],
   ['leave: userId', texts, (value) => issuer.campaign('launch').leave({ userId: wrong(value) })],
