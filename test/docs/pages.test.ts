@@ -81,9 +81,13 @@ test('docs/errors.md has a heading for each error code, each with cause, state a
   }
 });
 
-test('the README prints the two commands, and every npm command of the docs is a script', () => {
+test('the README prints the command to install and the two for a clone, and every npm command of the docs is a script', () => {
   const shell = blocksOf('README.md').filter(({ language }) => language === 'sh');
-  expect(shell.map(({ text }) => text.trim())).toEqual(['npm ci && npm run demo', 'npm ci && npm test']);
+  expect(shell.map(({ text }) => text.trim())).toEqual([
+    'npm install coupon-issuer ioredis@5 ioredis-mock',
+    'npm ci && npm run demo',
+    'npm ci && npm test',
+  ]);
   const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
   for (const page of PAGES) {
     for (const [, name] of read(page).matchAll(/\bnpm (?:run )?(?!run\b)([a-z]+)/g)) {

@@ -41,9 +41,10 @@ describe('what stands by itself runs as printed', () => {
     await Promise.all([server.stop(), database.stop(), mariadb.stop()]);
   });
 
-  test('which are, in the README, the first example, the adapter and the unit test', () => {
+  test('which are, in the README, the five lines, the whole wiring, the adapter and the unit test', () => {
     const readme = whole.filter(({ page }) => page === 'README.md');
-    expect(readme.map(({ text }) => text.match(/loadCodes|function myCoupons|node:test/)?.[0])).toEqual([
+    expect(readme.map(({ text }) => text.match(/bob|loadCodes|function myCoupons|node:test/)?.[0])).toEqual([
+      'bob',
       'loadCodes',
       'function myCoupons',
       'node:test',
@@ -54,10 +55,16 @@ describe('what stands by itself runs as printed', () => {
     await project.run(block, env);
   });
 
-  test('the first example gives the same code each time it is run', async () => {
-    const first = whole[0]!;
-    const printed = await project.run(first, env);
+  test('the five lines of the README print what it says, without a server', async () => {
+    const five = whole[0]!;
+    expect(five.text.trimEnd().split('\n')).toHaveLength(5);
+    expect(await project.run(five, {})).toBe('issued sold_out\n');
+  });
+
+  test('the wiring of the README gives the same code each time it is run', async () => {
+    const wiring = whole[1]!;
+    const printed = await project.run(wiring, env);
     expect(printed).toMatch(/^your code is [0-9A-Z]{13}\n$/);
-    expect(await project.run(first, env)).toBe(printed);
+    expect(await project.run(wiring, env)).toBe(printed);
   });
 });

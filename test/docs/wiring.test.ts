@@ -9,9 +9,9 @@ import { Project } from './snippets.js';
 
 const textWith = (page: string, words: string) => blocksOf(page).find(({ text }) => text.includes(words))!.text;
 
-/** The process of a reader: the first example without its end, and the worker of the page. It issues whenever it is told to. */
-const FIRST = textWith('README.md', 'launch.loadCodes').split('await issuer.close()')[0]!;
-const WORKER = textWith('README.md', "process.once('SIGTERM'");
+/** The process of a reader: the wiring of the README as a server runs it. It issues when a message arrives. */
+const LAST = /^await stop\(\);.*\n/m;
+const WIRING = textWith('README.md', 'launch.loadCodes');
 const CLIENT = textWith('README.md', 'maxRetriesPerRequest: 0');
 const SERVE = `
 let asked = 0;
@@ -22,7 +22,7 @@ process.on('message', async () => {
 process.send('ready');
 process.once('SIGTERM', () => process.disconnect());
 `;
-const AS_PRINTED = `${FIRST}\n${WORKER}\n${SERVE}`;
+const AS_PRINTED = `${WIRING.replace(LAST, '')}\n${SERVE}`;
 const WITH_OPTIONS = AS_PRINTED.replace(/^const redis = .*\n/m, CLIENT);
 const ON_POOL = /^pool\.on\('error'.*\n/m;
 
@@ -109,7 +109,7 @@ const terminate = async () => {
 
 describe('a process that is wired as the README says', () => {
   test.each([
-    ['with the first example', AS_PRINTED],
+    ['with the client as it comes', AS_PRINTED],
     ['with the recommended options of the client', WITH_OPTIONS],
   ])('%s outlives the end of its connections and a restart of both servers', async (name, text) => {
     const reader = await Reader.start(name, text);
@@ -127,6 +127,7 @@ describe('a process that is wired as the README says', () => {
 
   test('would not without the listener on the pool', async () => {
     expect(AS_PRINTED).toMatch(ON_POOL);
+    expect(AS_PRINTED).toContain("process.once('SIGTERM', stop)");
     const reader = await Reader.start('without a listener', AS_PRINTED.replace(ON_POOL, ''));
     await reader.issues();
     await terminate();
