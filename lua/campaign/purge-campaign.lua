@@ -11,6 +11,7 @@ local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codes
 local epoch = ARGV[1]
 --- @include "include/now"
 --- @include "include/campaign"
+--- @include "include/window"
 
 if not campaign.epoch then
   local left = redis.call('EXISTS', grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey)
@@ -19,8 +20,9 @@ if not campaign.epoch then
 end
 if campaign.building then return { 'rebuilding' } end
 if campaign.epoch ~= epoch then return { 'stale_epoch' } end
-if not campaign.closedAt and not (campaign.closesAt and nowMs >= campaign.closesAt) then return { 'not_closed' } end
+local shut, closedAt = shutNow()
+if shut ~= 'closed' then return { 'not_closed' } end
 if campaign.reserved > 0 then return { 'reserved' } end
 redis.call('UNLINK', campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey)
 redis.call('UNLINK', queueKey, ticketsKey, presenceKey, endedKey)
-return { 'done', integer(nowMs), integer(campaign.closedAt or campaign.closesAt) }
+return { 'done', integer(nowMs), integer(closedAt) }

@@ -1,5 +1,6 @@
 -- room: the state of the waiting room, fields of the campaign hash too. The rules are one field of the campaign, `room`:
 -- <maxWaiting>:<overbook>:<presenceMs>:<draw>. saveRoom writes back what changed.
+--- @include "include/window"
 local ROOM_FIELDS = {
   'waiting', 'lastTicket', 'overUpTo', 'drawUpTo', 'sweptAt', 'graceUntil', 'admitsAt', 'waveAt', 'waveLeft', 'pace', 'paceAt',
   'paceSince', 'emptyAt', 'line', 'drawn', 'seed', 'overWhy', 'watchers',
@@ -36,13 +37,6 @@ local function lineIsWhole()
   redis.call('ZCARD', endedKey)
   return redis.call('ZCARD', queueKey) == room.waiting and redis.call('HLEN', ticketsKey) == room.waiting
     and (presenceMs == 0 or redis.call('ZCARD', presenceKey) == room.waiting)
-end
-
--- Why nobody new may come into the line now, or nobody is let through; or nil.
-local function shutNow()
-  if campaign.closedAt or (campaign.closesAt and nowMs >= campaign.closesAt) then return 'closed' end
-  if campaign.paused == '1' then return 'paused' end
-  if campaign.opensAt and nowMs < campaign.opensAt then return 'not_open' end
 end
 
 -- What was let through, the older the less. A clock that was set back makes nothing of it more.

@@ -3,7 +3,8 @@
 -- KEYS     campaign grants senders leases returned pool old
 -- ARGV     epoch fence sender call fromLine, then for each user: id userId code; fromLine is 1 for users who were let through before
 -- RETURNS  missing | stale_epoch | rolled_back | queued | no_code, alone; or rebuilding, then for each id that has something already: id, grant,
---          record, as issued if it was; or ok, the campaign's stamp, ended, closedAt (or empty), the words of all users with spaces between: new
+--          record, as issued if it was; or ok, the campaign's stamp, ended, shutAt (opensAt for not_open, when it
+--          closed for closed, otherwise empty), the words of all users with spaces between: new
 --          existing waiting issued already_issued sold_out not_open closed paused lapsed; then in their order for new existing
 --          waiting issued: grant, record; for already_issued: count, count times (grant, record)
 -- WRITES   senders campaign grants leases returned pool; on a refusal nothing but the call number of the sender
@@ -14,6 +15,7 @@ local epoch, fence, sender, call, fromLine = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local FIRST, STRIDE = 6, 3
 --- @include "include/now"
 --- @include "include/campaign"
+--- @include "include/window"
 --- @include "include/ready"
 --- @include "include/record"
 --- @include "include/held-before"
@@ -39,10 +41,7 @@ if type(seen) == 'string' then
 end
 local repeated = call <= seenCall
 
-local shut
-if campaign.closedAt or (campaign.closesAt and nowMs >= campaign.closesAt) then shut = 'closed'
-elseif campaign.paused == '1' then shut = 'paused'
-elseif campaign.opensAt and nowMs < campaign.opensAt then shut = 'not_open' end
+local shut, shutAt = shutNow()
 
 local grants, fields = {}, {}
 for grant = 1, campaign.perUser do grants[grant] = integer(grant) end
@@ -60,8 +59,7 @@ local lease = campaign.needs and integer(nowMs + campaign.leaseMs)
 local behind = campaign.saveMode == 'write-behind'
 local state, counter = lease and (behind and 't' or 'r') or 'i', lease and 'reserved' or 'issued'
 local grantWrites, leaseWrites, written = {}, {}, 0
-local closedAt = campaign.closedAt or campaign.closesAt
-local words, reply, size = {}, { 'ok', '', '0', closedAt and integer(closedAt) or '', '' }, 5
+local words, reply, size = {}, { 'ok', '', '0', shutAt and integer(shutAt) or '', '' }, 5
 
 local function write(field, text, mark)
   texts[field] = text

@@ -3,8 +3,8 @@
 -- KEYS     campaign grants senders leases returned pool queue tickets presence ended old
 -- ARGV     epoch fence sender call, then for each user: id userId
 -- RETURNS  missing | stale_epoch | rolled_back | no_room, alone; or rebuilding, then for each id that has something already: id, grant, record, as
---          issued if it was; or ok, the campaign's stamp, the line, the pace per second, closedAt
---          (or empty), woke (1: nobody waited before), the words of all users with spaces between: waiting:<ticket>:<rank> (-1 before the
+--          issued if it was; or ok, the campaign's stamp, the line, the pace per second, shutAt
+--          (opensAt for not_open, when it closed for closed, otherwise empty), woke (1: nobody waited before), the words of all users with spaces between: waiting:<ticket>:<rank> (-1 before the
 --          draw) held already_issued:<count> sold_out not_open closed paused full lapsed; then in their order for held, and count times
 --          for already_issued: grant, record
 -- WRITES   senders campaign queue tickets presence ended
@@ -28,7 +28,8 @@ local FIRST, STRIDE = 5, 2
 local refusal = unreadyLine(epoch, fence)
 if refusal then return heldBefore(refusal, FIRST, STRIDE) end
 
-local shut, before = shutNow(), room.waiting
+local shut, shutAt = shutNow()
+local before = room.waiting
 -- Those who come before the opening are put in order by the draw, and more may come than there are coupons.
 local early = shut == 'not_open' and draws
 freezeDraw()
@@ -78,8 +79,7 @@ local function judge(id, user)
   return takePlace(id, user)
 end
 
-local closedAt = campaign.closedAt or campaign.closesAt
-local words, reply = {}, { 'ok', '', '', '', closedAt and integer(closedAt) or '', '0', '' }
+local words, reply = {}, { 'ok', '', '', '', shutAt and integer(shutAt) or '', '0', '' }
 for i = FIRST, #ARGV, STRIDE do
   local word, pairs = judge(ARGV[i], ARGV[i + 1])
   words[#words + 1] = word

@@ -3,7 +3,7 @@
 -- KEYS     campaign grants leases
 -- ARGV     epoch fence
 -- RETURNS  missing | rebuilding | stale_epoch | rolled_back, alone; or ok, due, quarantined, nowMs, issuedAt of the oldest that is due
---          (or empty), closed (1 or 0), reserved
+--          (or empty), closed for good (1 or 0), reserved
 -- WRITES   nothing
 -- COST     O(log leases)
 local campaignKey, grantsKey, leasesKey = KEYS[1], KEYS[2], KEYS[3]
@@ -26,5 +26,4 @@ for _, field in ipairs(heads) do
   local record = records[field]
   if record and (issuedAt == '' or tonumber(record.issuedAt) < tonumber(issuedAt)) then issuedAt = record.issuedAt end
 end
-local closed = campaign.closedAt or (campaign.closesAt and nowMs >= campaign.closesAt)
-return { 'ok', due, quarantined, integer(nowMs), issuedAt, closed and '1' or '0', integer(campaign.reserved) }
+return { 'ok', due, quarantined, integer(nowMs), issuedAt, campaign.closedAt and '1' or '0', integer(campaign.reserved) }

@@ -92,7 +92,8 @@ export function placeOf(ticket: number, rank: number, perSecond: number): Place 
 export interface JoinReply {
   readonly epoch: string;
   readonly perSecond: number;
-  readonly closedAt: Date;
+  /** When it opens, of `not_open`; since when it is closed, of `closed`. */
+  readonly shutAt: Date;
   readonly next: (count: number) => Reply;
 }
 
@@ -102,7 +103,7 @@ export function joinReply(reply: Reply, epoch: string): JoinReply {
     at += count;
     return reply.slice(at - count, at);
   };
-  return { epoch, perSecond: Number(reply[3]), closedAt: new Date(Number(reply[4])), next };
+  return { epoch, perSecond: Number(reply[3]), shutAt: new Date(Number(reply[4])), next };
 }
 
 export const EXPIRED: JoinAnswer = { status: 'expired' };

@@ -235,9 +235,9 @@ export class Line {
         return { status: 'already_issued', issuances };
       }
       case 'not_open':
-        return { status: 'not_open', opensAt: new Date(this.state.rules.opensAt!) };
+        return { status: 'not_open', opensAt: from.shutAt };
       case 'closed':
-        return { status: 'closed', closedAt: from.closedAt };
+        return { status: 'closed', closedAt: from.shutAt };
       default:
         return { status: word as 'sold_out' | 'paused' | 'full' };
     }

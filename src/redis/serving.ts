@@ -311,7 +311,7 @@ export class Serving {
         return { word, issuances: issuances.map((one) => (one.state === 'issued' ? one : withoutCode(one))) };
       }
       case 'not_open':
-        return { word, opensAt: new Date(state.rules.opensAt!) };
+        return { word, opensAt: new Date(Number(reply[3])) };
       case 'closed':
         return { word, closedAt: new Date(Number(reply[3])) };
       default:

@@ -63,7 +63,7 @@ interface Room {
   readonly onJoined: (campaignId: string, wake: () => void) => () => void;
 }
 
-/** A closed campaign with nothing left, or one that is gone, is looked at once in so many intervals. */
+/** A campaign that is closed for good with nothing left, or one that is gone, is looked at once in so many intervals. */
 const RARELY = 60;
 const CAMPAIGNS_AT_A_TIME = 8;
 const HEALTHY_MS = 1_000;
@@ -276,7 +276,8 @@ export class Worker implements SettleWorker {
     for (const until = care.admitAt; !this.#stopped && monotonicMs() < until; ) {
       const healthy = monotonicMs() - care.settledAt < HEALTHY_MS;
       const { status, admitted, issued, waiting, gone, waitMs } = await room.admitBatch(serving, care.size, healthy);
-      if (status === 'closed') care.admitAt = monotonicMs() + RARELY * intervalMs;
+      // Settle knows whether it is closed for good; a window that ended may move.
+      if (status === 'closed') care.admitAt = Math.max(care.admitAt, care.dueAt);
       if (admitted > 0 && issued === 0) return backOff(care, this.#options);
       if (issued > 0) {
         care.settledAt = monotonicMs();

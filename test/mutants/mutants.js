@@ -16,6 +16,7 @@ import { STAMPS } from './stamps.js';
 import { TABLES } from './tables.js';
 import { WAITING } from './waiting.js';
 import { WATCHING } from './watching.js';
+import { WINDOW } from './windows.js';
 
 /**
  * Defects to plant in the sources, each with the test that has to fail of it. `find` occurs once in `file`; `test` is a part of the full name of one test or several.
@@ -41,4 +42,5 @@ export const MUTANTS = [
   ...OVER,
   ...WATCHING,
   ...SKIPPED,
+  ...WINDOW,
 ];
