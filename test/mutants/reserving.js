@@ -162,8 +162,8 @@ export const RESERVING = [
   },
   {
     defect: 'a pause is not looked at',
-    file: 'lua/issue/reserve.lua',
-    find: "elseif campaign.paused == '1' then shut = 'paused'",
+    file: 'lua/include/window.lua',
+    find: "  if campaign.paused == '1' then return 'paused' end\n",
     replace: '',
     caughtBy: { file: 'test/integration/campaign.test.ts', test: 'a pause refuses, a resume goes on' },
   },
