@@ -5,6 +5,7 @@ import type { IssueRequest } from './issue/request.js';
 import { type CampaignDefinition, type CampaignSnapshot, toRules } from './model/campaign-rules.js';
 import { assertName } from './model/check.js';
 import type { ReconcileReport } from './model/findings.js';
+import { checkedPace, type Pace, type PaceChange } from './model/pace.js';
 import type { JoinResult, LeaveResult, WaitingChange } from './model/place.js';
 import type { IssueResult } from './model/result.js';
 import { type CodeReplacement, checkedClose, checkedReplacement, checkedRestock } from './operate/checks.js';
@@ -291,6 +292,25 @@ export class Campaign {
    */
   async resume(): Promise<void> {
     await this.#core.change('resume', this.id, ({ state }) => admin.setPaused(state, false));
+  }
+
+  /**
+   * Changes how fast workers go through this campaign, all of them together, and returns the pace that holds now. A field that is absent stays as it is,
+   * `null` removes its cap. Each worker of every process keeps to it within one `intervalMs`. `inspect()` shows it as `pace`. A campaign that is closed has
+   * a pace too, until everything is settled.
+   *
+   * If waves are changed, a wave that is still among them keeps the places that it has left. Two round trips. Throws `CampaignConflictError` (`admitPerSecond`
+   * or `waves` without a waiting room: nothing was changed), `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`, `RedisError`.
+   *
+   * @example
+   * ```ts
+   * await launch.setPace({ savesPerSecond: 100 / 60 });
+   * const { savesPerSecond } = await launch.setPace({ savesPerSecond: null });
+   * ```
+   */
+  async setPace(change: PaceChange): Promise<Pace> {
+    const fields = checkedPace(change);
+    return this.#core.change('setPace', this.id, ({ state }) => admin.setPace(state, fields));
   }
 
   /**

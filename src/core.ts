@@ -101,7 +101,7 @@ export class Core {
 
   async settleOne(serving: Serving): Promise<SettleResult> {
     await this.campaigns.assertEquipped(serving);
-    return settle(serving, this.steps, this.settling(this.batchSize, null));
+    return settle(serving, this.steps, this.settling(this.batchSize, false));
   }
 
   /** Claimed reservations are delivered at once, so a claim is no larger than the number of deliveries that may run. */
@@ -110,9 +110,9 @@ export class Core {
     return Math.min(maxBatch, CLAIMED_AT_ONCE, this.steps.deliveries ? maxDeliveries : maxBatch);
   }
 
-  settling(batchSize: number, perSecond: number | null): SettleOptions {
+  settling(batchSize: number, paced: boolean): SettleOptions {
     const { maxTries } = this.options;
-    return { ...this.finding, batchSize, perSecond, maxTries, closing: () => this.#closed };
+    return { ...this.finding, batchSize, paced, maxTries, closing: () => this.#closed };
   }
 
   get finding(): Finding {

@@ -37,6 +37,7 @@ export type { CouponEvent, FaultEvent, FaultSource, IssuanceRef } from './model/
 export { type Cure, type Finding, type FindingKind, ReconcileReport } from './model/findings.js';
 export type { Instant } from './model/instants.js';
 export type { Issuance } from './model/issuance.js';
+export type { Pace, PaceChange } from './model/pace.js';
 export type {
   FinalChange,
   JoinResult,

@@ -59,8 +59,8 @@ export class CouponIssuer {
 
   /**
    * Starts a worker that settles what is due, at once and then every `intervalMs`: the line of write-behind campaigns, first come, first served, and
-   * leases that ran out; of open campaigns, and of closed ones with something left. It also lets people through who wait in line (`admitPerSecond`,
-   * `waves`). Any number may run, in any number of processes.
+   * leases that ran out; of open campaigns, and of closed ones with something left. It also lets people through who wait in line. Any number may run, in any number of processes. How fast they go
+   * together is the pace of each campaign (`campaign(id).setPace()`); each worker keeps to a change within one interval.
    *
    * While the database fails it tries two reservations at a time and waits longer each time, up to 30 s; each failure is a `fault` event. What
    * is refused `maxTries` times goes into quarantine. Per campaign and interval one or two round trips, and per batch two more and a save.
@@ -68,7 +68,7 @@ export class CouponIssuer {
    *
    * @example
    * ```ts
-   * const worker = issuer.startWorker({ maxSavesPerSecond: 100 / 60 });
+   * const worker = issuer.startWorker({ intervalMs: 500 });
    * process.once('SIGTERM', () => worker.stop());
    * ```
    */
@@ -76,15 +76,13 @@ export class CouponIssuer {
     this.#core.assertNotClosed();
     const { context, campaigns, steps, room, pending, emit, workers } = this.#core;
     const checked = checkedWorkerOptions(options, this.#core.batchSize);
-    const perSecond = checked.maxSavesPerSecond ?? null;
     const worker = new Worker(
       {
         context,
         campaigns,
-        settleBatch: (serving, size, healthy) =>
-          settleBatch(serving, steps, this.#core.settling(size, perSecond), healthy),
+        settleBatch: (serving, size, healthy) => settleBatch(serving, steps, this.#core.settling(size, true), healthy),
         room: {
-          admitBatch: (serving, size, healthy) => room.admitBatch(serving, size, checked.pace, healthy),
+          admitBatch: (serving, size, healthy) => room.admitBatch(serving, size, true, healthy),
           tend: (serving) => room.tend(serving),
           onJoined: (campaignId, wake) => room.onJoined(campaignId, wake),
         },

@@ -1,7 +1,7 @@
 import { Router } from '@koa/router';
-import { httpStatus, SERVER_SENT_EVENTS_HEADERS, serverSentEvents } from 'coupon-issuer';
+import { httpStatus, InvalidArgumentError, SERVER_SENT_EVENTS_HEADERS, serverSentEvents } from 'coupon-issuer';
 import Koa from 'koa';
-import { Meter } from './pace.js';
+import { Meter } from './meter.js';
 import { pages } from './pages.js';
 import { answerProblems, describeProblem, explainProblem, HttpProblem, sendProblem } from './problems.js';
 import { bodyOf, guard, identify } from './requests.js';
@@ -13,7 +13,7 @@ const GONE = ['ERR_STREAM_PREMATURE_CLOSE', 'ECONNRESET', 'EPIPE'];
 const MOST_STREAMS = 6;
 
 /** The pages, what they ask for, and what an operator does. `leaving` is aborted when the server shuts down: it ends the event streams. */
-export function createApp({ issuer, campaignId, pace, operatorToken, leaving, log = console.error }) {
+export function createApp({ issuer, campaignId, operatorToken, leaving, log = console.error }) {
   const app = new Koa();
   // What fails after the answer has begun.
   app.on('error', (error) => {
@@ -23,7 +23,7 @@ export function createApp({ issuer, campaignId, pace, operatorToken, leaving, lo
   app.use(pages());
   for (const router of [
     visitorRoutes({ issuer, campaignId, leaving }),
-    operatorRoutes({ issuer, campaignId, pace, operatorToken }),
+    operatorRoutes({ issuer, campaignId, operatorToken }),
     problemRoutes(),
   ]) {
     app.use(router.routes()).use(router.allowedMethods());
@@ -89,15 +89,15 @@ function visitorRoutes({ issuer, campaignId, leaving }) {
   return router;
 }
 
-function operatorRoutes({ issuer, campaignId, pace, operatorToken }) {
+function operatorRoutes({ issuer, campaignId, operatorToken }) {
   const router = new Router({ prefix: '/api/operator' });
   const meter = new Meter();
   const operator = [guard(operatorToken), neverStored];
 
   router.get('/', ...operator, async (ctx) => {
-    const { state, waiting, total, available, reserved, issued } = await issuer.campaign(campaignId).inspect();
+    const { state, waiting, total, available, reserved, issued, pace } = await issuer.campaign(campaignId).inspect();
     meter.note(reserved + issued);
-    const rate = { perSecond: pace.perSecond, measuredPerSecond: meter.perSecond() };
+    const rate = { perSecond: pace.admitPerSecond, measuredPerSecond: meter.perSecond() };
     ctx.body = { campaignId, state, waiting, total, available, reserved, issued, ...rate };
   });
 
@@ -114,8 +114,10 @@ function operatorRoutes({ issuer, campaignId, pace, operatorToken }) {
   router.post('/rate', ...operator, async (ctx) => {
     const { perSecond } = await bodyOf(ctx);
     if (perSecond === undefined) throw new HttpProblem(400, 'perSecond is missing');
-    await pace.change(perSecond);
-    ctx.body = { perSecond };
+    // It would remove the cap, and let the whole line through.
+    if (perSecond === null) throw new InvalidArgumentError('perSecond must be a number');
+    const { admitPerSecond } = await issuer.campaign(campaignId).setPace({ admitPerSecond: perSecond });
+    ctx.body = { perSecond: admitPerSecond };
   });
 
   router.post('/restock', ...operator, async (ctx) => {

@@ -5,7 +5,6 @@ import { CouponIssuer } from 'coupon-issuer';
 import { PostgresPersistence } from 'coupon-issuer/postgres';
 import { createApp } from './app.js';
 import { connect } from './connections.js';
-import { Pace } from './pace.js';
 
 const PRESENCE_MS = 60_000;
 const SHUTDOWN_MS = 15_000;
@@ -32,10 +31,10 @@ async function main({ REDIS_URL, DATABASE_URL, PORT = '3000', OPERATOR_TOKEN, ..
   const issuer = new CouponIssuer({ redis: clients.redis, persistence, onEvent });
   const { id: campaignId, ...definition } = campaign;
   await issuer.campaign(campaignId).open(definition);
-  const pace = new Pace(issuer, campaignId, numberOf('RATE', settings.RATE ?? '2'));
+  issuer.startWorker({ campaigns: [campaignId] });
 
   const leaving = new AbortController();
-  const app = createApp({ issuer, campaignId, pace, operatorToken, leaving: leaving.signal });
+  const app = createApp({ issuer, campaignId, operatorToken, leaving: leaving.signal });
   const server = createServer(app.callback());
   server.listen(Number(PORT));
   await once(server, 'listening');
@@ -52,18 +51,18 @@ async function main({ REDIS_URL, DATABASE_URL, PORT = '3000', OPERATOR_TOKEN, ..
   const closed = closeServer(server);
   leaving.abort();
   await closed;
-  await pace.stop();
   // The clients are ours, not the issuer's: they close after it, because it may still be confirming.
   await issuer.close();
   await clients.close();
 }
 
-function campaignOf({ CAMPAIGN_ID = 'launch', STOCK = '500', OPENS_AT }) {
+function campaignOf({ CAMPAIGN_ID = 'launch', STOCK = '500', RATE = '2', OPENS_AT }) {
   return {
     id: CAMPAIGN_ID,
     stock: { kind: 'counted', total: numberOf('STOCK', STOCK), generateCodes: true },
     admission: 'queued',
     presenceMs: PRESENCE_MS,
+    pace: { admitPerSecond: numberOf('RATE', RATE) },
     ...(OPENS_AT && { opensAt: OPENS_AT }),
   };
 }

@@ -1,4 +1,4 @@
--- Reads a campaign: its definition, its counters, and whether its keys are whole.
+-- Reads a campaign: its definition, its counters, its pace, and whether its keys are whole.
 --
 -- KEYS     campaign grants senders leases returned pool codes queue tickets presence ended
 -- ARGV     none
@@ -11,6 +11,7 @@ local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codes
 --- @include "include/campaign"
 --- @include "include/ready"
 --- @include "include/room"
+--- @include "include/pace"
 
 if not campaign.epoch then return { 'missing', integer(nowMs) } end
 -- Only loading needs the codes, so a key of another type in their place is said and nothing more.
@@ -19,7 +20,7 @@ if type(kind) == 'table' then kind = kind.ok end
 local known = kind == 'set' and redis.call('SCARD', codesKey) or (kind == 'none' and 0 or -1)
 local whole = unready(campaign.epoch, 0) == nil and known == campaign.codes and lineIsWhole()
 local reply = { 'ok', integer(nowMs), whole and '1' or '0' }
-for _, fields in ipairs({ campaign, campaign.room and room or {} }) do
+for _, fields in ipairs({ campaign, campaign.room and room or {}, pace }) do
   for name, value in pairs(fields) do
     reply[#reply + 1] = name
     reply[#reply + 1] = type(value) == 'number' and integer(value) or value

@@ -1,7 +1,9 @@
--- A cap of so many per second, whoever asks. usedUpTo is the instant, in µs, up to which it is used up; what was saved up is at most a
+-- A cap of so many per second, whoever asks; 0 is nobody, and no number is no cap. usedUpTo is the instant, in µs, up to which it is used up; what was saved up is at most a
 -- tenth of a second's worth. It is ahead of the clock only if that was set back. Whole µs: numbers of this size have no smaller
 -- fractions to count with.
 local function underCap(perSecond, usedUpTo, limit)
+  if not perSecond then return 0, nowMicros, limit end
+  if perSecond == 0 then return 0, nowMicros, 0 end
   local every = math.ceil(1000000 / perSecond)
   local from = math.min(nowMicros, math.max(usedUpTo or 0, nowMicros - math.max(every, 100000)))
   return every, from, math.min(limit, math.floor((nowMicros - from) / every))

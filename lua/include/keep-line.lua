@@ -11,7 +11,11 @@ local function lineCanStay(rule)
     and isOfOrGone(redis.call('TYPE', presenceKey), 'zset') and isOfOrGone(redis.call('TYPE', endedKey), 'zset') and lineIsWhole()
 end
 
-local function dropLine()
+local function dropLine(rule)
   redis.call('HDEL', campaignKey, unpack(ROOM_FIELDS))
+  if not rule then redis.call('HDEL', campaignKey, 'admitPerSecond', 'waves') end
   redis.call('UNLINK', queueKey, ticketsKey, presenceKey, endedKey)
 end
+
+-- How fast workers may go is kept as well, and not set again.
+local function isPace(name) return name == 'savesPerSecond' or name == 'admitPerSecond' or name == 'waves' end

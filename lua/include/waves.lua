@@ -1,7 +1,7 @@
 -- What was due before this state was made, or before the opening, is not this line's.
 local beforeFirst = math.max(tonumber(string.match(campaign.epoch or '0', '^%d+')) + 0.0, campaign.opensAt or 0) - 1
 
--- leftOfWaves: how many the waves that are due still let through. What a wave lacked because nobody ran then is made up; what it had left when
+-- leftOfWaves: how many the waves that are due still let through. A wave is <from>:<every>:<count>, in ms; every is 0 for once. What a wave lacked because nobody ran then is made up; what it had left when
 -- nobody waited any more is not.
 local function leftOfWaves(waves)
   local since, left = room.waveAt or beforeFirst, room.waveLeft or 0
@@ -16,4 +16,10 @@ local function leftOfWaves(waves)
   -- A clock that was set back lets no wave through a second time.
   room.waveAt, room.waveLeft = math.max(since, nowMs), math.max(0, left)
   return math.max(0, left)
+end
+
+-- So many were let through. Where no wave is planned, those that are planned later begin from here.
+local function spendWaves(waves, admitted)
+  if waves then room.waveLeft = room.waiting > 0 and room.waveLeft - admitted or 0
+  else room.waveAt, room.waveLeft = math.max(room.waveAt or 0, nowMs), 0 end
 end

@@ -1,19 +1,17 @@
 -- Takes the first of the line and reserves a unit for each in one step, so that nobody is lost between the two. What is reserved here is
--- promised: nobody gives it back.
+-- promised: nobody gives it back. A worker keeps to the pace of the campaign.
 --
 -- KEYS     campaign grants senders leases returned pool queue tickets presence ended
--- ARGV     epoch fence sender call limit perSecond waves, then for each unit: code; perSecond is empty for no cap; waves is
---          empty or <from>:<every>:<count> with spaces between, in ms, every is 0 for once
+-- ARGV     epoch fence sender call limit paced, then for each unit: code; paced is 1 to keep to the pace
 -- RETURNS  missing | rebuilding | stale_epoch | rolled_back | no_room | no_code | lapsed | closed | paused | not_open | draw, alone; or ok, the campaign's stamp,
---          ended, ms until the cap lets the next one through, how many still wait, over (1: the line is to be ended), how
+--          ended, ms until the pace lets the next one through, how many still wait, over (1: the line is to be ended), how
 --          many were absent, how many left the line in all, then for each who was let through: user, grant, record
 -- WRITES   senders campaign grants leases returned pool queue tickets presence ended
 -- COST     O(limit * (perUser + log line))
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, queueKey, ticketsKey, presenceKey, endedKey =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
-local epoch, fence, sender, call = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
-local limit, perSecond, waves = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
-local FIRST = 8
+local epoch, fence, sender, call, limit, paced = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
+local FIRST = 7
 --- @include "include/now"
 --- @include "include/campaign"
 --- @include "include/ready"
@@ -22,6 +20,7 @@ local FIRST = 8
 --- @include "include/stock"
 --- @include "include/generated"
 --- @include "include/call"
+--- @include "include/pace"
 --- @include "include/cap"
 --- @include "include/room"
 --- @include "include/line-ready"
@@ -40,9 +39,9 @@ if refusal then
   return { refusal }
 end
 
-local allowed, every, usedUpTo = limit, 0, nowMicros
-if perSecond then every, usedUpTo, allowed = underCap(perSecond, room.admitsAt, allowed) end
-if waves ~= '' then allowed = math.min(allowed, leftOfWaves(waves)) end
+local perSecond, waves = paced == '1' and tonumber(pace.admitPerSecond), paced == '1' and pace.waves
+local every, usedUpTo, allowed = underCap(perSecond, room.admitsAt, limit)
+if waves then allowed = math.min(allowed, leftOfWaves(waves)) end
 
 watchAbsence()
 local first = allowed > 0 and redis.call('ZRANGE', queueKey, 0, integer(allowed - 1)) or {}
@@ -83,7 +82,7 @@ writeAll('ZADD', leasesKey, leaseWrites)
 writeTaken()
 -- The clock was set back: the line does not wait until it is where it was.
 if perSecond and (room.admitsAt or 0) > nowMicros then room.admitsAt = nowMicros end
-if waves ~= '' then room.waveLeft = room.waiting > 0 and room.waveLeft - admitted or 0 end
+if paced == '1' then spendWaves(waves, admitted) end
 if admitted > 0 then
   if perSecond then room.admitsAt = usedUpTo + admitted * every end
   notePace(admitted)

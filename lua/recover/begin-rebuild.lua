@@ -39,14 +39,14 @@ for _, name in ipairs({ 'lastSerial', 'reserved', 'issued', 'withdrawn', 'return
   fields[#fields + 1] = name
   fields[#fields + 1] = '0'
 end
-fields[#fields + 1] = 'stamp'
 local stamp = integer(math.max(nowMicros, (campaign.stamp or 0) + 1))
-fields[#fields + 1] = stamp
+fields[#fields + 1], fields[#fields + 2] = 'stamp', stamp
 local rules = {}
 for i = FIRST, #ARGV, STRIDE do rules[ARGV[i]] = ARGV[i + 1] end
 for name, value in pairs(rules) do
-  -- What was restocked since is part of the total, as long as the campaign itself is remembered.
-  if name ~= 'total' or not opened or opened ~= tonumber(rules.opened) then
+  -- What was restocked since is part of the total, as long as the campaign itself is remembered; so is its pace.
+  local isKept = name == 'total' and opened and opened == tonumber(rules.opened) or isPace(name) and known ~= ''
+  if not isKept then
     fields[#fields + 1] = name
     fields[#fields + 1] = value
   end
@@ -68,6 +68,6 @@ local aside = isOf(redis.call('TYPE', grantsKey), 'hash') and redis.call('EXISTS
 if aside then redis.call('RENAME', grantsKey, oldKey) end
 aside = isOf(redis.call('TYPE', codesKey), 'set') and redis.call('EXISTS', knownKey) == 0
 if aside then redis.call('RENAME', codesKey, knownKey) end
-if not lineCanStay(rules.room) then dropLine() end
+if not lineCanStay(rules.room) then dropLine(rules.room) end
 redis.call('UNLINK', grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey, keptKey)
 return { 'building', epoch, 'old', '0', stamp }

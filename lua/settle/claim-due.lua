@@ -1,31 +1,31 @@
 -- Takes over reservations whose lease ran out, then those that wait in line: a new stamp fences their former owner off, a new lease
--- begins. With a rate no more are claimed per second, whoever asks: what it saved up is at most a tenth of a second's worth.
+-- begins. A worker keeps to the pace of the campaign: no more
+-- are claimed per second, whoever asks, and what it saved up is at most a tenth of a second's worth.
 --
 -- KEYS     campaign grants senders leases returned pool
--- ARGV     epoch fence limit perSecond; perSecond is empty for no cap
--- RETURNS  missing | rebuilding | stale_epoch | rolled_back, alone; or ok, the campaign's stamp, ms until the cap lets the
---          next one through, then for each: field, record
+-- ARGV     epoch fence limit paced; paced is 1 to keep to the pace
+-- RETURNS  missing | rebuilding | stale_epoch | rolled_back, alone; or ok, the campaign's stamp, ms until the pace lets the
+--          next one through (0 without a cap), then for each: field, record
 -- WRITES   grants leases campaign
 -- COST     O(limit * log leases)
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local epoch, fence, limit, perSecond = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local epoch, fence, limit, paced = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
 --- @include "include/now"
 --- @include "include/campaign"
 --- @include "include/ready"
 --- @include "include/record"
 --- @include "include/write"
 --- @include "include/due"
+--- @include "include/pace"
 --- @include "include/cap"
 
 local refusal = unready(epoch, fence)
 if refusal then return { refusal } end
 
-local every, usedUpTo, allowed = 0, 0, limit
-if perSecond then
-  every, usedUpTo, allowed = underCap(perSecond, campaign.savesAt, limit)
-  if (campaign.savesAt or 0) > nowMicros then redis.call('HSET', campaignKey, 'savesAt', integer(nowMicros)) end
-end
+local perSecond = paced == '1' and tonumber(pace.savesPerSecond)
+local every, usedUpTo, allowed = underCap(perSecond, campaign.savesAt, limit)
+if perSecond and (campaign.savesAt or 0) > nowMicros then redis.call('HSET', campaignKey, 'savesAt', integer(nowMicros)) end
 
 -- Half for what was claimed before and half for the line, and what one leaves to the other: neither keeps the other waiting,
 -- whatever fails again and again. A single place goes to either by chance.
@@ -71,5 +71,5 @@ if #claimed > 0 then
   saveCounters()
 end
 reply[2] = integer(campaign.stamp)
-reply[3] = integer(math.max(0, math.ceil((usedUpTo + every - nowMicros) / 1000)))
+reply[3] = integer(perSecond and math.max(0, math.ceil((usedUpTo + every - nowMicros) / 1000)) or 0)
 return { unpack(reply) }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { assertInteger, assertObject, assertOnlyKeys, MAX_PER_USER, MAX_TOTAL, ownCopy } from './check.js';
 import { InvalidArgumentError } from './errors.js';
 import { type Instant, instantMs } from './instants.js';
+import { checkedPace, type Pace, type PaceChange, type PaceField } from './pace.js';
 
 /** What a campaign can give. */
 export type Stock =
@@ -44,6 +45,11 @@ export interface CampaignDefinition {
    * `maxWaiting` may; `inspect()` shows the seed afterwards.
    */
   readonly drawAtOpen?: boolean | undefined;
+  /**
+   * The pace that a new campaign begins with. It is no part of the comparison: an `open` of a campaign that is there neither compares nor sets it; `setPace()`
+   * changes it. A rebuild keeps the pace that Redis remembers, and begins with this one where Redis has lost the campaign.
+   */
+  readonly pace?: PaceChange | undefined;
 }
 
 export type Admission = 'immediate' | 'queued';
@@ -67,6 +73,8 @@ export interface CampaignRules {
   /** The rules of the waiting room; `null` where there is none. */
   readonly room: RoomRules | null;
   readonly needs: readonly Need[];
+  /** The first pace; empty in the rules of a campaign that is there. Not compared. */
+  readonly pace: readonly PaceField[];
 }
 
 export interface RoomRules {
@@ -104,6 +112,8 @@ export interface CampaignSnapshot {
   readonly room: RoomRules | null;
   /** How many wait in line. */
   readonly waiting: number;
+  /** How fast workers go. */
+  readonly pace: Pace;
   /** What the order of the draw follows from, once it began: `drawKey(seed, userId)`, the smallest first. */
   readonly drawSeed: string | null;
   readonly leaseMs: number;
@@ -115,7 +125,7 @@ export interface CampaignSnapshot {
 
 /** Checks a definition and fills in the defaults; throws `InvalidArgumentError`. */
 export function toRules(definition: CampaignDefinition, needs: readonly Need[]): CampaignRules {
-  const keys = ['stock', 'perUser', 'opensAt', 'closesAt', 'saveMode', 'admission', ...ROOM_OPTIONS];
+  const keys = ['stock', 'perUser', 'opensAt', 'closesAt', 'saveMode', 'admission', 'pace', ...ROOM_OPTIONS];
   const own = ownCopy('the definition', definition, keys);
   const { perUser = 1, saveMode = 'write-through' } = own;
   const stock = checkedStock(own.stock);
@@ -148,7 +158,18 @@ export function toRules(definition: CampaignDefinition, needs: readonly Need[]):
     admission: room ? 'queued' : 'immediate',
     room,
     needs,
+    pace: firstPace(own.pace, room),
   };
+}
+
+function firstPace(given: PaceChange | undefined, room: RoomRules | null): PaceField[] {
+  if (given === undefined) return [];
+  const fields = checkedPace(given, 'pace', 'pace.').filter(({ value }) => value !== '');
+  const ofLine = fields.find(({ name }) => name !== 'savesPerSecond');
+  if (ofLine && !room) {
+    throw new InvalidArgumentError(`pace.${ofLine.name} is for campaigns with admission: 'queued'`);
+  }
+  return fields;
 }
 
 const ROOM_OPTIONS = ['maxWaiting', 'overbook', 'presenceMs', 'drawAtOpen'] as const;
@@ -209,7 +230,7 @@ export function differences(there: CampaignRules, asked: CampaignRules): string[
 
 const NO_ROOM = { maxWaiting: null, overbook: null, presenceMs: null, drawAtOpen: null };
 
-function named({ room, ...rules }: CampaignRules): Record<string, unknown> {
+function named({ room, pace: _, ...rules }: CampaignRules): Record<string, unknown> {
   return { ...rules, ...NO_ROOM, ...room };
 }
 

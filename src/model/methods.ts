@@ -17,6 +17,7 @@ export const METHODS = {
   quarantineWithdraw: 'quarantine.withdraw',
   pause: 'pause',
   resume: 'resume',
+  setPace: 'setPace',
   closeForGood: 'closeForGood',
   restock: 'restock',
   rebuild: 'rebuild',

@@ -22,12 +22,12 @@ const MOST_WAVES = 1_000;
 const MOST_ADMITTED = 10_000_000;
 
 /** Throws `InvalidArgumentError`. */
-export function checkedWaves(waves: readonly Wave[]): WaveTimes[] {
+export function checkedWaves(waves: readonly Wave[], called = 'waves'): WaveTimes[] {
   if (!Array.isArray(waves) || waves.length === 0 || waves.length > MOST_WAVES) {
-    throw new InvalidArgumentError(`waves must be an array of 1 to ${MOST_WAVES}`);
+    throw new InvalidArgumentError(`${called} must be an array of 1 to ${MOST_WAVES}`);
   }
   return waves.map((given: Wave, i) => {
-    const name = `waves[${i}]`;
+    const name = `${called}[${i}]`;
     const wave = ownCopy<{
       at?: Instant | undefined;
       from?: Instant | undefined;

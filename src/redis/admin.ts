@@ -2,6 +2,7 @@ import { type CampaignRules, type CampaignSnapshot, differences, epochSuffix } f
 import { CampaignConflictError, MisconfiguredError, RedisError, UnknownCampaignError } from '../model/errors.js';
 import { type Issuance, withoutCode } from '../model/issuance.js';
 import { METHODS } from '../model/methods.js';
+import { decodePace, type Pace, type PaceField } from '../model/pace.js';
 import { type CampaignState, notReady, type RedisContext, rulesToFields } from './campaign-state.js';
 import { answerUnderEpoch } from './epoch.js';
 import { decodeIssuance } from './record.js';
@@ -18,7 +19,7 @@ export async function writeCampaign(
   leaseMs: number,
 ): Promise<'opened' | 'exists'> {
   const generation = String(await nextGeneration(state.context, state.generation + 1));
-  const fields = rulesToFields(rules, leaseMs);
+  const fields = [...rulesToFields(rules, leaseMs), ...rules.pace];
   const reply = await state.run(scripts.openCampaign, { generation, random: epochSuffix() }, fields);
   if (reply[0] === 'partial') {
     throw new CampaignConflictError(
@@ -71,6 +72,26 @@ export async function setPaused(state: CampaignState, paused: boolean): Promise<
     if (reply[0] === 'done') state.sawStamp(Number(reply[1]));
     return reply[0] === 'lapsed' ? undefined : reply;
   });
+}
+
+/** Changes the pace, and answers the one that holds now. Two round trips: the first one asks for an instant, so that a late copy is known by it. */
+export async function setPace(state: CampaignState, fields: readonly PaceField[]): Promise<Pace> {
+  let asked = '0';
+  const { reply } = await answerUnderEpoch(state, async ({ epoch }) => {
+    const reply = await state.run(scripts.setPace, { epoch, asked }, fields);
+    if (reply[0] !== 'lapsed') return reply;
+    asked = String(reply[1]);
+    return undefined;
+  });
+  if (reply[0] === 'no_room') {
+    throw new CampaignConflictError(
+      `campaign ${state.id} has no waiting room, so it has no admitPerSecond and no waves; nothing was changed`,
+    );
+  }
+  state.sawStamp(Number(reply[1]));
+  const [, , savesPerSecond, admitPerSecond, waves] = reply.map(String);
+  const now: Record<keyof Pace, string | undefined> = { savesPerSecond, admitPerSecond, waves };
+  return decodePace((name) => now[name]);
 }
 
 export async function closeCampaign(state: CampaignState, retainMs: number | null): Promise<void> {

@@ -9,6 +9,7 @@ import {
 } from '../model/campaign-rules.js';
 import { MisconfiguredError, NotReadyError } from '../model/errors.js';
 import { mintId } from '../model/issuance.js';
+import { decodePace } from '../model/pace.js';
 import type { NotReadyReason } from '../model/result.js';
 import type { RedisClient } from './client.js';
 import { type CampaignKeys, campaignKeys } from './keys.js';
@@ -264,6 +265,7 @@ function decodeCampaign(id: string, reply: Reply, fields: Map<string, string>): 
     admission: room ? 'queued' : 'immediate',
     room,
     waiting: count('waiting'),
+    pace: decodePace((name) => fields.get(name)),
     drawSeed: fields.get('seed') ?? null,
     leaseMs: count('leaseMs'),
     needs: (fields.get('needs')?.split('+') ?? []) as Need[],
@@ -285,6 +287,7 @@ function rulesOf(campaign: CampaignSnapshot, fields: Map<string, string>): Campa
     admission: campaign.admission,
     room: campaign.room,
     needs: campaign.needs,
+    pace: [],
   };
 }
 
@@ -299,7 +302,7 @@ function decodeRoom(text: string | undefined): RoomRules | null {
   return { maxWaiting, overbook, presenceMs: presenceMs || null, drawAtOpen: draw === 1 };
 }
 
-/** The rules as the campaign hash stores them; what is absent has no field. */
+/** The rules as the campaign hash stores them, without the pace; what is absent has no field. */
 export function rulesToFields(
   rules: CampaignRules,
   leaseMs: number,

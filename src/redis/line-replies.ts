@@ -1,7 +1,6 @@
 import { monotonicMs } from '../flow/deadline.js';
 import type { JoinResult, Place } from '../model/place.js';
 import type { NotReadyReason } from '../model/result.js';
-import type { WaveTimes } from '../model/waves.js';
 import type { Reservation } from './reservation.js';
 import type { Reply } from './runner.js';
 
@@ -47,13 +46,6 @@ export interface Admitted {
 
 /** Why nobody is let through; `draw`: it has to be drawn first. */
 export type AdmissionRefusal = 'closed' | 'paused' | 'not_open' | 'draw' | NotReadyReason;
-
-/** How fast people are let through. */
-export interface Pace {
-  /** `null`: no cap. */
-  readonly perSecond: number | null;
-  readonly waves: readonly WaveTimes[];
-}
 
 export interface Tended {
   readonly why: 'absent' | 'sold_out' | 'closed' | 'paused';

@@ -23,7 +23,6 @@ import {
   type LineOptions,
   type LookRound,
   type Lookup,
-  type Pace,
   placeOf,
   type Tended,
 } from './line-replies.js';
@@ -105,19 +104,15 @@ export class Line {
     return { result: { status: isIssued ? 'issued' : 'reserved', issuances }, now: false };
   }
 
-  /** Lets up to `count` through, but no more than the pace allows. One round trip. */
-  async admit(count: number, { perSecond, waves }: Pace): Promise<Admitted | AdmissionRefusal> {
-    const pace = {
-      perSecond: perSecond === null ? '' : String(perSecond),
-      waves: waves.map(({ fromMs, everyMs, count }) => `${fromMs}:${everyMs}:${count}`).join(' '),
-    };
+  /** Lets up to `count` through; `paced`: no more than the pace of the campaign allows. One round trip. */
+  async admit(count: number, paced: boolean): Promise<Admitted | AdmissionRefusal> {
     // A copy lets nobody through; what an earlier one let through is reserved, and settled once its lease ran out. To send it anew would let twice
     // as many through.
     const { reply, epoch, sentAt } = await this.#send((at) => {
       // Under a name of its own: a join that overtakes it must not make it look like a copy.
       const { sender, ...call } = this.#call(at);
       const items = this.#units(count);
-      const args = { ...call, ...pace, sender: `${sender}:a`, limit: String(items.length) };
+      const args = { ...call, sender: `${sender}:a`, limit: String(items.length), paced: paced ? '1' : '' };
       return this.state.run(scripts.admitLine, args, items);
     }, false);
     if (reply[0] === 'lapsed') {

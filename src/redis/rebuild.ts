@@ -45,7 +45,10 @@ export async function beginRebuild(
   return sendUntilAnswered(unanswered, async () => {
     if (from !== '') seen = Math.max(seen, generationOf(from));
     const generation = String(await nextGeneration(state.context, seen + 1));
-    const reply = await state.run(scripts.beginRebuild, { from, random, generation, definition }, fields);
+    const reply = await state.run(scripts.beginRebuild, { from, random, generation, definition }, [
+      ...fields,
+      ...rules.pace,
+    ]);
     const foundNone = from === '' && reply[0] !== 'stale_epoch';
     if (reply[0] === 'stale_epoch' || foundNone) from = String(reply[1]);
     if (foundNone) random = epochSuffix();

@@ -10,6 +10,7 @@ import openCampaign from '../../lua/campaign/open-campaign.lua';
 import purgeCampaign from '../../lua/campaign/purge-campaign.lua';
 import replaceCode from '../../lua/campaign/replace-code.lua';
 import restock from '../../lua/campaign/restock.lua';
+import setPace from '../../lua/campaign/set-pace.lua';
 import setPaused from '../../lua/campaign/set-paused.lua';
 import adoptRow from '../../lua/issue/adopt-row.lua';
 import confirm from '../../lua/issue/confirm.lua';
@@ -91,6 +92,11 @@ export const scripts = {
     args: ['epoch', 'fence', 'userId'],
     reads: true,
   }),
+  setPace: defineScript('set-pace', setPace, {
+    keys: ['campaign'],
+    args: ['epoch', 'asked'],
+    each: ['name', 'value'],
+  }),
   setPaused: defineScript('set-paused', setPaused, {
     keys: ['campaign', 'senders'],
     args: ['epoch', 'sender', 'call', 'paused'],
@@ -128,7 +134,7 @@ export const scripts = {
     args: ['epoch'],
     each: ['field', 'id', 'stamp', 'delivered', 'rowField', 'rowId', 'rowSerial', 'rowIssuedAt', 'rowCode'],
   }),
-  claimDue: defineScript('claim-due', claimDue, { keys: SERVING, args: ['epoch', 'fence', 'limit', 'perSecond'] }),
+  claimDue: defineScript('claim-due', claimDue, { keys: SERVING, args: ['epoch', 'fence', 'limit', 'paced'] }),
   postpone: defineScript('postpone', postpone, {
     keys: HELD,
     args: ['epoch'],
@@ -214,7 +220,7 @@ export const scripts = {
   }),
   admitLine: defineScript('admit-line', admitLine, {
     keys: WAITING,
-    args: ['epoch', 'fence', 'sender', 'call', 'limit', 'perSecond', 'waves'],
+    args: ['epoch', 'fence', 'sender', 'call', 'limit', 'paced'],
     each: ['code'],
   }),
   tendLine: defineScript('tend-line', tendLine, { keys: ALL, args: ['epoch', 'fence', 'limit'] }),

@@ -135,11 +135,10 @@ export class Serving {
   }
 
   /** Takes over up to `limit` reservations that are due, no more per second than the cap allows. One round trip. */
-  async claimDue(limit: number, perSecond: number | null): Promise<Claim | NotReadyReason> {
-    const rate = perSecond === null ? '' : String(perSecond);
+  async claimDue(limit: number, paced: boolean): Promise<Claim | NotReadyReason> {
     const { reply, refused, epoch, sentAt } = await underEpoch(this.state, ({ epoch, fence }) => {
       this.state.assertEquipped();
-      return this.state.run(scripts.claimDue, { epoch, fence, limit: String(limit), perSecond: rate });
+      return this.state.run(scripts.claimDue, { epoch, fence, limit: String(limit), paced: paced ? '1' : '' });
     });
     if (refused) return refused;
     this.state.sawStamp(Number(reply[1]));
@@ -149,7 +148,7 @@ export class Serving {
       const record = String(reply[i + 1]);
       claimed.push(toReservation(this.state, { grant, userId, record, epoch, sentAt, mayRelease: false }));
     }
-    return { claimed, waitMs: perSecond === null ? 0 : Number(reply[2]) };
+    return { claimed, waitMs: Number(reply[2]) };
   }
 
   async #reserveAndRemember(requests: ReserveRequest[]): Promise<ReserveAnswer[]> {

@@ -29,8 +29,8 @@ export interface Finding {
 
 export interface SettleOptions extends Finding {
   readonly batchSize: number;
-  /** At most this many a second for the campaign, over all processes that pass it; `null` for no cap. */
-  readonly perSecond: number | null;
+  /** Whether to keep to the pace of the campaign. */
+  readonly paced: boolean;
   /** What was refused this often goes into quarantine. */
   readonly maxTries: number;
   /** Whether to claim nothing more. */
@@ -106,7 +106,7 @@ export async function settleBatch(
   options: SettleOptions,
   healthy: boolean,
 ): Promise<SettledBatch> {
-  const claim = await serving.claimDue(options.batchSize, options.perSecond);
+  const claim = await serving.claimDue(options.batchSize, options.paced);
   if (typeof claim === 'string') throw notReady(serving.state.id, claim);
   const { claimed, waitMs } = claim;
   const saved = steps.deliveries ? await findSaved(claimed, steps, options) : claimed.map(() => false);

@@ -3,7 +3,7 @@ import { drawKey, drawSeed } from '../model/draw.js';
 import { refOf } from '../model/events.js';
 import { type CampaignState, notReady } from '../redis/campaign-state.js';
 import type { Line } from '../redis/line.js';
-import type { AdmissionRefusal, Admitted, Pace } from '../redis/line-replies.js';
+import type { AdmissionRefusal, Admitted } from '../redis/line-replies.js';
 import type { Serving } from '../redis/serving.js';
 import { finishAll } from '../settle/settle.js';
 
@@ -54,13 +54,13 @@ export async function admitBatch(
   serving: Serving,
   line: Line,
   parts: AdmissionParts,
-  { size, pace, healthy }: { size: number; pace: Pace; healthy: boolean },
+  { size, paced, healthy }: { size: number; paced: boolean; healthy: boolean },
 ): Promise<AdmittedBatch> {
   await parts.room(serving.state.id);
-  let answer = await line.admit(size, pace);
+  let answer = await line.admit(size, paced);
   if (answer === 'draw') {
     await draw(line, parts);
-    answer = await line.admit(size, pace);
+    answer = await line.admit(size, paced);
   }
   if (answer === 'closed') await tendLine(line, parts);
   if (typeof answer === 'string') return { status: statusOf(line.state, answer), ...NOBODY };

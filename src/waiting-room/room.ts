@@ -7,7 +7,7 @@ import { notReady, type RedisContext } from '../redis/campaign-state.js';
 import type { Campaigns } from '../redis/campaigns.js';
 import type { RedisClient } from '../redis/client.js';
 import { channelOf, type Line } from '../redis/line.js';
-import type { LineOptions, Pace } from '../redis/line-replies.js';
+import type { LineOptions } from '../redis/line-replies.js';
 import type { Serving } from '../redis/serving.js';
 import { RECONNECTED, Subscription } from '../redis/subscription.js';
 import { type AdmissionParts, type AdmitResult, type AdmittedBatch, admitBatch, tendLine } from './admission.js';
@@ -32,7 +32,6 @@ export interface WaitingRoomParts extends Omit<AdmissionParts, 'moved'> {
   readonly track: <T>(work: Promise<T>) => Promise<T>;
 }
 
-const AS_FAST_AS_SAVED: Pace = { perSecond: null, waves: [] };
 const MOST_ADMITTED = 1_000_000;
 
 /** The waiting rooms of an issuer: who joins, who is let through, and who watches. */
@@ -88,7 +87,7 @@ export class WaitingRoom {
     const sum = { admitted: 0, issued: 0 };
     while (sum.admitted < count) {
       const size = Math.min(batchSize, count - sum.admitted);
-      const batch = await this.admitBatch(serving, size, AS_FAST_AS_SAVED, sum.issued > 0);
+      const batch = await this.admitBatch(serving, size, false, sum.issued > 0);
       if (batch.status !== 'admitted') {
         if (sum.admitted === 0) return { status: batch.status };
         break;
@@ -102,8 +101,9 @@ export class WaitingRoom {
     return { status: 'admitted', ...sum, waiting };
   }
 
-  admitBatch(serving: Serving, size: number, pace: Pace, healthy: boolean): Promise<AdmittedBatch> {
-    return admitBatch(serving, this.#lines.of(serving), this.#admission, { size, pace, healthy });
+  /** `paced`: no more than the pace of the campaign allows. */
+  admitBatch(serving: Serving, size: number, paced: boolean, healthy: boolean): Promise<AdmittedBatch> {
+    return admitBatch(serving, this.#lines.of(serving), this.#admission, { size, paced, healthy });
   }
 
   /** Ends the places of the absent, and a line that is over. */

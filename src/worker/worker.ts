@@ -272,7 +272,6 @@ export class Worker implements SettleWorker {
       await room.tend(serving);
     }
     care.admitAt = monotonicMs() + intervalMs;
-    if (this.#options.pace.perSecond === 0) return;
     for (const until = care.admitAt; !this.#stopped && monotonicMs() < until; ) {
       const healthy = monotonicMs() - care.settledAt < HEALTHY_MS;
       const { status, admitted, issued, waiting, gone, waitMs } = await room.admitBatch(serving, care.size, healthy);

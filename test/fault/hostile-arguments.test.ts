@@ -85,8 +85,9 @@ const CALLS: Record<string, { good: Given; call: (given: never) => unknown }> = 
     good: { ids: ['x'] },
     call: (given) => issuer.campaign('counted').quarantine.withdraw(given),
   },
+  setPace: { good: { savesPerSecond: 5 }, call: (given) => issuer.campaign('counted').setPace(given) },
   startWorker: {
-    good: { campaigns: ['counted'], intervalMs: 1_000, maxSavesPerSecond: 5, batchSize: 5 },
+    good: { campaigns: ['counted'], intervalMs: 1_000, batchSize: 5 },
     call: (given) => issuer.startWorker(given).stop(),
   },
   'new CouponIssuer': {
@@ -231,8 +232,10 @@ test.each(['a hole', 'a number', 'an empty code', 'a lone surrogate'])(
   },
 );
 
-test.each([['5'], [true], [[5]], [new Date(5)], [{}], [null]])('a rate of %j is no rate', (maxSavesPerSecond) => {
-  expect(() => issuer.startWorker({ maxSavesPerSecond: maxSavesPerSecond as number })).toThrow(
-    expect.objectContaining({ code: 'INVALID_ARGUMENT' }),
-  );
+test.each([['5'], [true], [[5]], [new Date(5)], [{}], [0], [1_000_001]])('a rate of %j is no rate', async (rate) => {
+  const savesPerSecond = rate as number;
+  const refused = expect.objectContaining({ code: 'INVALID_ARGUMENT' });
+  await expect(issuer.campaign('counted').setPace({ savesPerSecond })).rejects.toEqual(refused);
+  const definition = { stock: { kind: 'counted', total: 5 }, pace: { savesPerSecond } } as const;
+  await expect(issuer.campaign('paced').open(definition)).rejects.toEqual(refused);
 });

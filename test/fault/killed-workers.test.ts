@@ -73,7 +73,8 @@ test(
   async () => {
     const options = { stock: 'codes', saveMode: 'write-behind', delivers: false } as const;
     const scene = await Scene.open(ground, { ...options, total: length(20_000, 100_000), issuer: TIMES });
-    const work = { campaigns: [scene.campaignId], intervalMs: 5, batchSize: 50, maxSavesPerSecond: PER_SECOND };
+    const work = { campaigns: [scene.campaignId], intervalMs: 5, batchSize: 50 };
+    await scene.survivor.campaign(scene.campaignId).setPace({ savesPerSecond: PER_SECOND });
     const lasting = await Promise.all([1, 2, 3].map(() => scene.actor({ options: TIMES })));
     const startedAt = await seconds();
     const checkCap = async () => {

@@ -114,7 +114,8 @@ describe('a user with exactly the rights of the guide', () => {
     const issuer = newIssuer();
     await openNamed(issuer, { ...counted(id), saveMode: 'write-behind' });
     for (const userId of ['ann', 'bob']) await issuer.campaign(id).issue({ userId });
-    const worker = issuer.startWorker({ intervalMs: 5, maxSavesPerSecond: 1_000 });
+    await issuer.campaign(id).setPace({ savesPerSecond: 1_000 });
+    const worker = issuer.startWorker({ intervalMs: 5 });
     await settled(issuer, id);
     expect(await worker.health()).toMatchObject({ running: true });
     await worker.stop();

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { WorkerOptions } from '../../src/index.js';
+import type { PaceChange } from '../../src/index.js';
 import { Crowd } from '../support/actors/waiting-crowd.js';
 import { length } from '../support/checks/lengths.js';
 import { timersInARow } from '../support/checks/timers.js';
@@ -25,8 +25,9 @@ async function waitingScene(): Promise<WaitingScene> {
  * Workers of which the first one dies with a batch in its hands, which it took from the line and did not save. It begins alone, so that it gets to take
  * one; then the others run, and it is killed.
  */
-async function startWorkers(scene: WaitingScene, options: Partial<WorkerOptions>): Promise<Crowd[]> {
-  const work = { campaigns: [scene.campaignId], intervalMs: 5, batchSize: 10, ...options };
+async function startWorkers(scene: WaitingScene, pace: PaceChange): Promise<Crowd[]> {
+  await scene.issuer.campaign(scene.campaignId).setPace(pace);
+  const work = { campaigns: [scene.campaignId], intervalMs: 5, batchSize: 10 };
   const victim = await Crowd.start(scene, undefined, { options: SHORT, holdAtSave: 2 });
   const others = await Promise.all(
     Array.from({ length: WORKERS - 1 }, () => Crowd.start(scene, undefined, { options: SHORT })),
@@ -117,7 +118,7 @@ test('two waves that are due let both through, once; a worker that comes later a
   const workers = await startWorkers(scene, { waves, admitPerSecond: 1_000 });
   await until(async () => (await letThrough(scene)) >= 65);
   const late = await Crowd.start(scene, undefined, { options: SHORT });
-  late.work({ campaigns: [scene.campaignId], intervalMs: 5, waves });
+  late.work({ campaigns: [scene.campaignId], intervalMs: 5 });
   await triedAgain(scene, 20);
   expect(await letThrough(scene)).toBe(65);
   await Promise.all([late, ...workers].map((worker) => worker.kill()));
@@ -128,9 +129,8 @@ test('a wave to come lets nobody through before its time', async () => {
   const scene = await waitingScene();
   const at = new Date((await redisSeconds(ground.redis)) * 1000 + 3_600_000);
   const workers = await Promise.all(Array.from({ length: WORKERS }, () => Crowd.start(scene)));
-  for (const worker of workers) {
-    worker.work({ campaigns: [scene.campaignId], intervalMs: 5, waves: [{ at, count: 100 }] });
-  }
+  await scene.issuer.campaign(scene.campaignId).setPace({ waves: [{ at, count: 100 }] });
+  for (const worker of workers) worker.work({ campaigns: [scene.campaignId], intervalMs: 5 });
   await triedAgain(scene, 20);
   expect(await letThrough(scene)).toBe(0);
   expect(await scene.rows()).toEqual([]);

@@ -168,7 +168,8 @@ test('a worker that looks less often than people give a sign of life still ends 
   const scene = await WaitingScene.open(ground, { total: 5, campaign: { presenceMs: 1_000 } });
   await scene.joinAll(names(3));
   const waves = [{ at: new Date(Date.now() + 3_600_000), count: 1 }];
-  const worker = scene.issuer.startWorker({ campaigns: [scene.campaignId], intervalMs: 1_500, waves });
+  await scene.issuer.campaign(scene.campaignId).setPace({ waves });
+  const worker = scene.issuer.startWorker({ campaigns: [scene.campaignId], intervalMs: 1_500 });
   await until(
     async () => (await scene.inspect()).waiting === 0,
     10_000,

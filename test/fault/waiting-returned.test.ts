@@ -97,7 +97,8 @@ test('paused and resumed while absence is watched: nobody loses their place by i
   const presenceMs = 1_000;
   const scene = await WaitingScene.open(ground, { total: users, campaign: { presenceMs } });
   await scene.joinAll(names(users));
-  const worker = scene.issuer.startWorker({ campaigns: [scene.campaignId], intervalMs: 10, admitPerSecond: 1 });
+  await scene.issuer.campaign(scene.campaignId).setPace({ admitPerSecond: 1 });
+  const worker = scene.issuer.startWorker({ campaigns: [scene.campaignId], intervalMs: 10 });
   await until(async () => (await ground.redis.hget(scene.key('campaign'), 'sweptAt')) !== null);
   await scene.issuer.campaign(scene.campaignId).pause();
   await worker.stop();

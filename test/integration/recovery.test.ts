@@ -164,7 +164,8 @@ describe('a worker', () => {
   test.each([0.5, 3, 7, 9, 100 / 60, 30])('moves on at a cap of %d a second', async (rate) => {
     await openNamed(issuer, behind(100));
     await issueAll(users(3));
-    const worker = issuer.startWorker({ intervalMs: 5, maxSavesPerSecond: rate, campaigns: [id] });
+    await issuer.campaign(id).setPace({ savesPerSecond: rate });
+    const worker = issuer.startWorker({ intervalMs: 5, campaigns: [id] });
     await until(async () => (await issuer.campaign(id).inspect()).issued >= 1);
     await worker.stop();
     expect(Number(await redis.hget(key('campaign'), 'savesAt'))).toBeGreaterThan(0);
@@ -174,7 +175,8 @@ describe('a worker', () => {
     await openNamed(issuer, behind(100));
     await issueAll(users(3));
     await redis.hset(key('campaign'), 'savesAt', String((Date.now() + 3_600_000) * 1_000));
-    const worker = issuer.startWorker({ intervalMs: 5, maxSavesPerSecond: 1_000, campaigns: [id] });
+    await issuer.campaign(id).setPace({ savesPerSecond: 1_000 });
+    const worker = issuer.startWorker({ intervalMs: 5, campaigns: [id] });
     await until(async () => (await issuer.campaign(id).inspect()).issued === 3);
     await worker.stop();
   });
@@ -187,7 +189,8 @@ describe('a worker', () => {
     await issueAll(users(200));
     // Its second try is due.
     await redis.zadd(key('leases'), Date.now() - 1, '1:first');
-    const worker = issuer.startWorker({ intervalMs: 5, maxSavesPerSecond: 50, campaigns: [id] });
+    await issuer.campaign(id).setPace({ savesPerSecond: 50 });
+    const worker = issuer.startWorker({ intervalMs: 5, campaigns: [id] });
     await until(async () => (await persistence.rows(id)).some(({ userId }) => userId === 'first'));
     expect((await persistence.rows(id)).length).toBeLessThan(150);
     await worker.stop();

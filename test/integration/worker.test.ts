@@ -186,7 +186,8 @@ test('two workers with one cap together save no more than it allows', async () =
   await Promise.all(users(40).map((userId) => issueTo(userId)));
   const other = new CouponIssuer({ redis, persistence });
   const started = Number((await redis.time())[0]) * 1e6 + Number((await redis.time())[1]);
-  const cap = { maxSavesPerSecond: 40, intervalMs: 1, campaigns: [campaignId] };
+  await issuer.campaign(campaignId).setPace({ savesPerSecond: 40 });
+  const cap = { intervalMs: 1, campaigns: [campaignId] };
   const workers = [issuer.startWorker(cap), other.startWorker(cap)];
   await until(async () => (await rows()).length === 40);
   const [seconds, micros] = await redis.time();
@@ -246,8 +247,9 @@ test('a signal stops a worker, and closing the issuer does', async () => {
 test.each([
   { intervalMs: 0 },
   { batchSize: 1.5 },
-  { maxSavesPerSecond: 0 },
-  { maxSavesPerSecond: Number.NaN },
+  { maxSavesPerSecond: 5 },
+  { admitPerSecond: 5 },
+  { waves: [] },
   { campaigns: ['no spaces'] },
   { campaigns: 'launch' },
   { signal: {} },

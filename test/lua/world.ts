@@ -43,6 +43,9 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
     leaseMs: '30000',
     needs: 'persistence',
     room: '100:0:60000:0',
+    savesPerSecond: '100',
+    admitPerSecond: '100',
+    waves: '1:0:1',
   };
   if (kind === 'counted') rules.total = '10';
   const open = call(
@@ -141,6 +144,11 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
       'list-campaigns': call(scripts.listCampaigns, { cursor: '0' }),
       inspect: call(scripts.inspect, {}),
       'find-user': call(scripts.findUser, { epoch, fence: '0', userId: 'u1' }),
+      'set-pace': call(scripts.setPace, { epoch, asked: '8000000000000000' }, [
+        { name: 'savesPerSecond', value: '5' },
+        { name: 'admitPerSecond', value: '' },
+        { name: 'waves', value: '3:0:2' },
+      ]),
       'set-paused': call(scripts.setPaused, { epoch, sender: 'tests', call: '2', paused: '1' }),
       'close-campaign': call(scripts.closeCampaign, { epoch, retainMs: '60000' }),
       'load-codes': call(scripts.loadCodes, loading('second'), [{ code: 'new' }, { code: 'AAA' }]),
@@ -152,7 +160,7 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
       withdraw: call(scripts.withdraw, { epoch }, [u1]),
       reassign: call(scripts.reassign, { epoch }, [{ ...u1, serial, keep: '0', code: '' }]),
       'adopt-row': call(scripts.adoptRow, { epoch }, [{ ...u1, delivered: '0', ...row }]),
-      'claim-due': call(scripts.claimDue, { epoch, fence: '0', limit: '10', perSecond: '100' }),
+      'claim-due': call(scripts.claimDue, { epoch, fence: '0', limit: '10', paced: '1' }),
       postpone: call(scripts.postpone, { epoch }, [{ ...u1, tries: '3', delayMs: '' }]),
       'list-quarantined': call(scripts.listQuarantined, { epoch, fence: '0', offset: '0', limit: '10' }),
       'retry-quarantined': call(scripts.retryQuarantined, { epoch }, [{ field: '1:u2', id: idOf('u2') }]),
@@ -201,7 +209,7 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
       ]),
       'admit-line': call(
         scripts.admitLine,
-        { epoch, fence: '0', sender: 'guests', call: '2', limit: '2', perSecond: '100', waves: '1:0:1' },
+        { epoch, fence: '0', sender: 'guests', call: '2', limit: '2', paced: '1' },
         [{ code: '' }, { code: '' }],
       ),
       'tend-line': call(scripts.tendLine, { epoch, fence: '0', limit: '2' }),

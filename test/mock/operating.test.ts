@@ -11,7 +11,8 @@ test('write-behind: accepted at once, saved by the worker in the order of the li
   for (const userId of ['zoe', 'ann', 'mia']) {
     expect(await issuer.campaign('line').issue({ userId })).toMatchObject({ status: 'accepted' });
   }
-  const worker = issuer.startWorker({ intervalMs: 5, maxSavesPerSecond: 1_000 });
+  await issuer.campaign('line').setPace({ savesPerSecond: 1_000 });
+  const worker = issuer.startWorker({ intervalMs: 5 });
   await until(async () => (await issuer.campaign('line').inspect()).issued === 3);
   expect(await worker.health()).toMatchObject({ running: true, campaigns: [{ campaignId: 'line', backlog: 0 }] });
   await issuer.close();

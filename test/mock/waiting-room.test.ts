@@ -41,7 +41,8 @@ test('a worker lets people through, and watching tells of it to the end', async 
   const issuer = mockIssuer();
   await openNamed(issuer, queued(10));
   await joinNamed(issuer, ask('ann'));
-  const worker = issuer.startWorker({ intervalMs: 5, admitPerSecond: 1_000 });
+  await issuer.campaign(queued(10).id).setPace({ admitPerSecond: 1_000 });
+  const worker = issuer.startWorker({ intervalMs: 5 });
   const statuses: string[] = [];
   for await (const { status } of watchNamed(issuer, ask('ann'))) statuses.push(status);
   expect(statuses.at(-1)).toBe('issued');

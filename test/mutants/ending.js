@@ -332,13 +332,13 @@ export const ENDING = [
   {
     defect: 'each process keeps the cap on saves for itself',
     file: 'src/redis/serving.ts',
-    find: "    const rate = perSecond === null ? '' : String(perSecond);\n",
-    replace: `    if (perSecond !== null) {
-      this.usedUpTo ??= monotonicMs() - 100;
-      limit = Math.min(limit, Math.floor(((monotonicMs() - this.usedUpTo) * perSecond) / 1000));
-      this.usedUpTo += (limit * 1000) / perSecond;
-    }
-    const rate = '';
+    find: '    const { reply, refused, epoch, sentAt } = await underEpoch(this.state, ({ epoch, fence }) => {\n      this.state.assertEquipped();\n',
+    replace: `    this.usedUpTo ??= monotonicMs() - 100;
+    limit = Math.min(limit, Math.floor(((monotonicMs() - this.usedUpTo) * 40) / 1000));
+    this.usedUpTo += (limit * 1000) / 40;
+    paced = false;
+    const { reply, refused, epoch, sentAt } = await underEpoch(this.state, ({ epoch, fence }) => {
+      this.state.assertEquipped();
 `,
     caughtBy: { file: 'test/integration/worker.test.ts', test: 'two workers with one cap together save no more' },
   },

@@ -6,6 +6,7 @@ import { MADE_ANEW } from './made-anew.js';
 import { NAMES } from './names.js';
 import { OPERATING } from './operating.js';
 import { OVER } from './over.js';
+import { PACE } from './pace.js';
 import { REFUSED } from './refused.js';
 import { RESERVING } from './reserving.js';
 import { RIGHTS } from './rights.js';
@@ -30,6 +31,7 @@ export const MUTANTS = [
   ...STAMPS,
   ...OPERATING,
   ...WAITING,
+  ...PACE,
   ...ERRORS,
   ...ISOLATION,
   ...NAMES,

@@ -203,7 +203,7 @@ export const WAITING = [
   },
   {
     defect: 'what a wave has left is for whoever comes later',
-    file: 'lua/line/admit-line.lua',
+    file: 'lua/include/waves.lua',
     find: 'room.waiting > 0 and room.waveLeft - admitted or 0',
     replace: 'room.waveLeft - admitted',
     caughtBy: worker('waves let so many through when they are due'),
@@ -213,7 +213,7 @@ export const WAITING = [
     file: 'lua/line/admit-line.lua',
     find: 'if perSecond then room.admitsAt = usedUpTo + admitted * every end',
     replace: '',
-    caughtBy: worker('admitPerSecond holds over all workers that are given the same number'),
+    caughtBy: worker('admitPerSecond holds over all workers'),
   },
   {
     defect: 'while the database fails a worker lets one full batch through after the other',

@@ -23,6 +23,7 @@ test('a definition gets its defaults', () => {
     admission: 'immediate',
     room: null,
     needs: ['persistence'],
+    pace: [],
   });
 });
 

@@ -25,6 +25,7 @@ const CALLS: Record<Operation, (issuer: CouponIssuer) => Promise<unknown>> = {
   quarantineWithdraw: (issuer) => issuer.campaign('c').quarantine.withdraw({ all: true }),
   pause: (issuer) => issuer.campaign('c').pause(),
   resume: (issuer) => issuer.campaign('c').resume(),
+  setPace: (issuer) => issuer.campaign('c').setPace({ savesPerSecond: 5 }),
   closeForGood: (issuer) => issuer.campaign('c').closeForGood(),
   restock: (issuer) => issuer.campaign('c').restock({ add: 1, requestId: 'r' }),
   rebuild: (issuer) => issuer.campaign('c').rebuild(definition),

@@ -52,7 +52,7 @@ const calls: [string, unknown[], (value: unknown) => unknown][] = [
   [
     'admitPerSecond',
     [-1, Number.NaN, '3', 1_000_001, Number.POSITIVE_INFINITY],
-    async (value) => issuer.startWorker({ admitPerSecond: wrong(value) }),
+    (value) => issuer.campaign('launch').setPace({ admitPerSecond: wrong(value) }),
   ],
   [
     'waves',
@@ -69,7 +69,12 @@ const calls: [string, unknown[], (value: unknown) => unknown][] = [
       [{ at: new Date(), count: 1, note: 'x' }],
       Array.from({ length: 1_001 }, () => ({ at: new Date(), count: 1 })),
     ],
-    async (value) => issuer.startWorker({ waves: wrong(value) }),
+    (value) => issuer.campaign('launch').setPace({ waves: wrong(value) }),
+  ],
+  [
+    'a pace',
+    [undefined, null, 5, [], 'fast', { savesPerSec: 5 }, { maxSavesPerSecond: 5 }],
+    (value) => issuer.campaign('launch').setPace(wrong(value)),
   ],
 ];
 
@@ -87,6 +92,14 @@ const definitions: [string, unknown][] = [
   ['overbook without a waiting room', { ...room, admission: 'immediate', overbook: 1 }],
   ['presenceMs without a waiting room', { id: 'launch', stock: room.stock, presenceMs: 5_000 }],
   ['write-behind', { ...room, saveMode: 'write-behind' }],
+  ['a pace that is none', { ...room, pace: 5 }],
+  ['a pace with a wrong rate', { ...room, pace: { admitPerSecond: -1 } }],
+  ['a pace with a wrong wave', { ...room, pace: { waves: [] } }],
+  ['admitPerSecond without a waiting room', { id: 'launch', stock: room.stock, pace: { admitPerSecond: 5 } }],
+  [
+    'waves without a waiting room',
+    { id: 'launch', stock: room.stock, pace: { waves: [{ at: new Date(), count: 1 }] } },
+  ],
 ];
 
 test.each(

@@ -299,7 +299,8 @@ describe('what a clock, a rebuild or an outage leaves behind', () => {
     const later = (Date.now() + 3_600_000) * 1_000;
     await redis.hset(key('campaign'), { admitsAt: String(later), paceAt: String(later) });
     expect((await join('user-20')) as { etaMs: number }).toMatchObject({ etaMs: expect.any(Number) });
-    const worker = issuer.startWorker({ campaigns: [campaignId], intervalMs: 5, admitPerSecond: 1_000 });
+    await issuer.campaign(campaignId).setPace({ admitPerSecond: 1_000 });
+    const worker = issuer.startWorker({ campaigns: [campaignId], intervalMs: 5 });
     await until(async () => (await rows()).length === 20);
     await worker.stop();
   });
@@ -310,7 +311,8 @@ describe('what a clock, a rebuild or an outage leaves behind', () => {
     const inTwoHours = Date.now() + 7_200_000;
     await redis.hset(key('campaign'), { waveAt: String(inTwoHours), waveLeft: '4' });
     const waves = [{ from: new Date(Date.now() - 1_800_000), every: 'hour', count: 3 }] as const;
-    const worker = issuer.startWorker({ campaigns: [campaignId], intervalMs: 5, waves });
+    await issuer.campaign(campaignId).setPace({ waves });
+    const worker = issuer.startWorker({ campaigns: [campaignId], intervalMs: 5 });
     const outcome = await until(async () => (await rows()).length === 4, 3_000).catch((error: unknown) => error);
     await worker.stop();
     expect(outcome).toBeUndefined();
@@ -321,7 +323,8 @@ describe('what a clock, a rebuild or an outage leaves behind', () => {
     const waves = [{ from: new Date(Date.now() - 361_800_000), every: 'hour', count: 10 }] as const;
     await open(1_000);
     await joinAll(users(50));
-    const worker = issuer.startWorker({ campaigns: [campaignId], intervalMs: 5, waves });
+    await issuer.campaign(campaignId).setPace({ waves });
+    const worker = issuer.startWorker({ campaigns: [campaignId], intervalMs: 5 });
     await until(async () => (await redis.hget(key('campaign'), 'waveAt')) !== null);
     await worker.stop();
     expect(await issuer.campaign(campaignId).inspect()).toMatchObject({ waiting: 50, issued: 0 });
@@ -395,11 +398,8 @@ describe('what a clock, a rebuild or an outage leaves behind', () => {
     await join('ann');
     await admit(1);
     await issuer.idle();
-    const worker = issuer.startWorker({
-      campaigns: [campaignId],
-      intervalMs: 2,
-      waves: [{ at: new Date(Date.now() + 3_600_000), count: 1 }],
-    });
+    await issuer.campaign(campaignId).setPace({ waves: [{ at: new Date(Date.now() + 3_600_000), count: 1 }] });
+    const worker = issuer.startWorker({ campaigns: [campaignId], intervalMs: 2 });
     await join('bob');
     const report = await issuer.campaign(campaignId).reconcile();
     await worker.stop();

@@ -76,14 +76,13 @@ test('who joins an empty line is let through at once, by a worker of this proces
   await another.close();
 });
 
-test('admitPerSecond holds over all workers that are given the same number', async () => {
+test('admitPerSecond holds over all workers', async () => {
   await open(10_000);
   await joinAll(users(200));
   const perSecond = 400;
   const others = Array.from({ length: 2 }, () => new CouponIssuer({ redis, persistence }));
-  const workers = [issuer, ...others].map((one) =>
-    one.startWorker({ campaigns: [campaignId], intervalMs: 10, admitPerSecond: perSecond }),
-  );
+  await issuer.campaign(campaignId).setPace({ admitPerSecond: perSecond });
+  const workers = [issuer, ...others].map((one) => one.startWorker({ campaigns: [campaignId], intervalMs: 10 }));
   const startedAt = await now();
   await until(async () => (await rows()).length >= 100);
   const letThrough = 200 - (await issuer.campaign(campaignId).inspect()).waiting;
@@ -99,7 +98,8 @@ test('admitPerSecond 0 lets nobody through, and the worker settles all the same'
   persistence.next(fails(new Error('gone')), fails(new Error('gone')));
   await issuer.campaign(campaignId).admit({ count: 1 });
   await redis.zadd(key('leases'), 0, '1:user-1');
-  work({ intervalMs: 5, admitPerSecond: 0 });
+  await issuer.campaign(campaignId).setPace({ admitPerSecond: 0 });
+  work({ intervalMs: 5 });
   await until(async () => (await rows()).length === 1);
   expect(await issuer.campaign(campaignId).inspect()).toMatchObject({ waiting: 2 });
 });
@@ -111,14 +111,14 @@ test('waves let so many through when they are due, and what a wave has left when
   const at = (ms: number) => new Date(start + ms);
   // As if somebody had looked more than two hours ago: of what was due before the campaign nothing is made up.
   await redis.hset(key('campaign'), 'waveAt', String(start - 7_200_000 - 90_000));
-  work({
-    intervalMs: 5,
+  await issuer.campaign(campaignId).setPace({
     waves: [
       { at: at(-60_000), count: 10 },
       { from: at(-7_200_000 - 60_000), every: 'hour', count: 5 },
       { at: at(3_600_000), count: 50 },
     ],
   });
+  work({ intervalMs: 5 });
   // Ten of the one that is due, and five for each of the three full hours that have begun.
   await until(async () => (await rows()).length === 25);
   // It looks again and again, and lets nobody else through.
@@ -129,7 +129,8 @@ test('waves let so many through when they are due, and what a wave has left when
   }
   await worker!.stop();
   expect(await issuer.campaign(campaignId).inspect()).toMatchObject({ waiting: 5 });
-  work({ intervalMs: 5, waves: [{ at: at(-1), count: 50 }] });
+  await issuer.campaign(campaignId).setPace({ waves: [{ at: at(-1), count: 50 }] });
+  work({ intervalMs: 5 });
   // It came after the last look, so it is due once.
   await redis.hset(key('campaign'), 'waveAt', String(start - 2));
   await until(async () => (await rows()).length === 30);

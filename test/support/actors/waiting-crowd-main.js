@@ -105,10 +105,7 @@ say({ at: 'ready' });
 for await (const line of createInterface({ input: process.stdin })) {
   const word = JSON.parse(line);
   if (word.crowd) crowd(word.crowd).catch((error) => say({ at: `${error.name}: ${error.message}` }));
-  else if (word.work) {
-    const waves = word.work.waves?.map(({ at, count }) => ({ at: new Date(at), count }));
-    issuer.startWorker({ ...word.work, ...(waves ? { waves } : {}) });
-  }
+  else if (word.work) issuer.startWorker(word.work);
 }
 // The test is gone.
 process.exit(0);

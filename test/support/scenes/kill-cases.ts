@@ -168,6 +168,7 @@ export const operatorKills = places(
   ['open-campaign'],
   ['activate-campaign'],
   ['set-paused'],
+  ['set-pace'],
   ['restock'],
   ['replace-code'],
   ['retry-quarantined'],

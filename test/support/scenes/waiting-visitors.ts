@@ -40,7 +40,8 @@ export const VISITED: WaitingOptions = { total: TOTAL, campaign: { overbook: OVE
 
 /** Half of them come, the others when the test says so; two of the processes let them through. Resolves when the first are served. */
 export async function visit(scene: WaitingScene, issuers: readonly CouponIssuer[]): Promise<Visitors> {
-  const work = { campaigns: [scene.campaignId], intervalMs: 20, batchSize: 10, admitPerSecond: 200 };
+  const work = { campaigns: [scene.campaignId], intervalMs: 20, batchSize: 10 };
+  await scene.issuer.campaign(scene.campaignId).setPace({ admitPerSecond: 200 });
   for (const issuer of issuers.slice(1)) issuer.startWorker(work);
   const visiting = { issuers, users: names(USERS), first: USERS / 2, askers: 12, leaving: 0.04, seed: SEED };
   const visitors = new Visitors(scene, visiting);

@@ -1,0 +1,96 @@
+const pace = (test) => ({ file: 'test/integration/pace.test.ts', test });
+
+/** How fast workers may go. */
+export const PACE = [
+  {
+    defect: 'a change of the pace that arrives late undoes a later one',
+    file: 'lua/campaign/set-pace.lua',
+    find: 'if asked <= last then',
+    replace: 'if asked == 0 then',
+    caughtBy: pace('that arrives a second time does nothing'),
+  },
+  {
+    defect: 'a change of the pace that changes nothing leaves no trace of its order',
+    file: 'lua/campaign/set-pace.lua',
+    find: "redis.call('HSET', campaignKey, unpack(set))",
+    replace: "if changes then redis.call('HSET', campaignKey, unpack(set)) end",
+    caughtBy: pace('that is on its way while a later one is made'),
+  },
+  {
+    defect: 'the instant of a change is the clock alone, which may be set back',
+    file: 'lua/campaign/set-pace.lua',
+    find: 'integer(math.max(nowMicros, last + 1))',
+    replace: 'integer(nowMicros)',
+    caughtBy: pace('is made when the clock of Redis was set back'),
+  },
+  {
+    defect: 'a change of the pace raises no stamp',
+    file: 'lua/campaign/set-pace.lua',
+    find: 'if changes then raiseStamp() end',
+    replace: '',
+    caughtBy: pace('that Redis lost is noticed'),
+  },
+  {
+    defect: 'the rest of a wave that is no longer planned still lets users through',
+    file: 'lua/campaign/set-pace.lua',
+    find: "if name == 'waves' and endsWave(value) then write('waveLeft', '0') end",
+    replace: '',
+    caughtBy: pace('let nobody through for the rest of a wave'),
+  },
+  {
+    defect: 'each change of the waves takes what is left of those that stay',
+    file: 'lua/campaign/set-pace.lua',
+    find: "if name == 'waves' and endsWave(value) then",
+    replace: "if name == 'waves' then",
+    caughtBy: pace('let nobody through for the rest of a wave'),
+  },
+  {
+    defect: 'waves of the time in which none was planned are made up',
+    file: 'lua/include/waves.lua',
+    find: 'else room.waveAt, room.waveLeft = math.max(room.waveAt or 0, nowMs), 0 end',
+    replace: 'end',
+    caughtBy: pace('make up no wave of the time'),
+  },
+  {
+    defect: 'a campaign without a waiting room takes a pace of the line',
+    file: 'lua/campaign/set-pace.lua',
+    find: "ARGV[i + 1] ~= '' and not campaign.room",
+    replace: 'false',
+    caughtBy: pace('of a campaign without a waiting room'),
+  },
+  {
+    defect: 'a rebuild sets the pace of its definition',
+    file: 'lua/recover/begin-rebuild.lua',
+    find: " or isPace(name) and known ~= ''",
+    replace: '',
+    caughtBy: pace('keeps the pace that Redis remembers'),
+  },
+  {
+    defect: 'a rebuild of a lost campaign goes without a cap',
+    file: 'src/redis/rebuild.ts',
+    find: '      ...rules.pace,\n',
+    replace: '',
+    caughtBy: pace('begins with the pace of its definition'),
+  },
+  {
+    defect: 'a worker claims whatever the pace of the campaign',
+    file: 'lua/settle/claim-due.lua',
+    find: "paced == '1' and tonumber(pace.savesPerSecond)",
+    replace: 'nil',
+    caughtBy: pace('keep to a cap on saves together'),
+  },
+  {
+    defect: 'settle() waits for the pace of the workers',
+    file: 'src/core.ts',
+    find: 'this.settling(this.batchSize, false)',
+    replace: 'this.settling(this.batchSize, true)',
+    caughtBy: pace('do what is asked at once'),
+  },
+  {
+    defect: 'a campaign that is open is refused for its pace',
+    file: 'src/model/campaign-rules.ts',
+    find: 'function named({ room, pace: _, ...rules }',
+    replace: 'function named({ room, ...rules }',
+    caughtBy: pace('is the first one only where it is given to open'),
+  },
+];
