@@ -274,8 +274,8 @@ describe('a change of the pace', () => {
     await launch.open(behind);
     const later = String((Date.now() + 3_600_000) * 1_000);
     await redis.hset(key('campaign'), 'pacedAt', later);
-    expect(await launch.setPace({ savesPerSecond: 5 })).toMatchObject({ savesPerSecond: 5 });
-    expect(await launch.setPace({ savesPerSecond: 6 })).toMatchObject({ savesPerSecond: 6 });
+    await expect(launch.setPace({ savesPerSecond: 5 })).resolves.toMatchObject({ savesPerSecond: 5 });
+    await expect(launch.setPace({ savesPerSecond: 6 })).resolves.toMatchObject({ savesPerSecond: 6 });
     expect(Number(await redis.hget(key('campaign'), 'pacedAt'))).toBe(Number(later) + 2);
   });
 
