@@ -20,8 +20,8 @@ export class Quarantine {
   }
 
   /**
-   * Lists the reservations that settle failed on for the last time, page by page. Reservations that are retried or withdrawn meanwhile do not disturb the
-   * others. One round trip per 500. Throws `UnknownCampaignError`, `NotReadyError`, `RedisError`.
+   * Lists the reservations that settle failed on for the last time, in pages of 500, each read when the loop comes to it. Reservations that are retried or
+   * withdrawn meanwhile, by this loop too, move no other one: each that stays is listed once. One round trip per page. Throws `UnknownCampaignError`, `NotReadyError`, `RedisError`.
    *
    * @example
    * ```ts
@@ -29,7 +29,12 @@ export class Quarantine {
    * ```
    */
   async *list(): AsyncIterableIterator<QuarantinedIssuance> {
-    yield* await this.#core.on('quarantineList', this.#id, quarantined);
+    for (let after: string | null = ''; after !== null; ) {
+      const from: string = after;
+      const { found, next } = await this.#core.on('quarantineList', this.#id, (serving) => quarantined(serving, from));
+      yield* found;
+      after = next;
+    }
   }
 
   /**

@@ -57,6 +57,7 @@ export {
 } from './model/result.js';
 export type { Wave } from './model/waves.js';
 export type { CodeReplacement } from './operate/checks.js';
+export type { ListCampaignsOptions, ListedCampaign } from './operate/list-campaigns.js';
 export type { CodeSource, LoadOptions, LoadResult } from './operate/load-codes.js';
 export type { OpenOptions } from './operate/open.js';
 export type { UserStatus } from './operate/user-status.js';

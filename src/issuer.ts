@@ -1,5 +1,11 @@
 import { Campaign } from './campaign.js';
 import { Core } from './core.js';
+import {
+  checkedListing,
+  type ListCampaignsOptions,
+  type ListedCampaign,
+  listCampaigns,
+} from './operate/list-campaigns.js';
 import { type CouponIssuerOptions, checkedOptions } from './options.js';
 import { type SettleResult, settleAll, settleBatch } from './settle/settle.js';
 import { checkedWorkerOptions, type WorkerOptions } from './worker/options.js';
@@ -36,6 +42,28 @@ export class CouponIssuer {
    */
   campaign(id: string): Campaign {
     return new Campaign(this.#core, id);
+  }
+
+  /**
+   * Lists every campaign of the registry: an async iterator for dashboards and tools. A campaign that is whole is listed as `inspect()` shows it. One that
+   * is not has a `state` that says why (`ready` is `false`), and does not end the list. The order is the one of the registry: none that you can rely on.
+   *
+   * One round trip per campaign, `concurrency` of them at a time (1–64, default 8), and one per page of about 500 ids; the loop pulls, so nothing is read
+   * after you leave it. Throws `InvalidArgumentError` and `ClosedError` at once; the iterator `RedisError` if the registry cannot be read, and `ClosedError`.
+   *
+   * @example
+   * ```ts
+   * for await (const campaign of issuer.campaigns()) {
+   *   if (campaign.ready) console.log(campaign.id, campaign.state, campaign.available, campaign.pace.savesPerSecond);
+   *   else console.error(campaign.id, campaign.state);
+   * }
+   * ```
+   */
+  campaigns(options: ListCampaignsOptions = {}): AsyncIterableIterator<ListedCampaign> {
+    this.#core.assertNotClosed();
+    const { context, campaigns } = this.#core;
+    const call: Core['call'] = (operation, work) => this.#core.call(operation, work);
+    return listCampaigns({ context, campaigns, call }, checkedListing(options));
   }
 
   /**

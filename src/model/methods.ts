@@ -11,6 +11,7 @@ export const METHODS = {
   admit: 'admit',
   userStatus: 'userStatus',
   inspect: 'inspect',
+  campaigns: 'campaigns',
   settle: 'settle',
   quarantineList: 'quarantine.list',
   quarantineRetry: 'quarantine.retry',

@@ -30,20 +30,32 @@ export async function readBacklog(state: CampaignState): Promise<Backlog | null>
   };
 }
 
-/** Every reservation in quarantine, with the stamp that withdrawing it names. One round trip per 500. */
-export async function listQuarantined(state: CampaignState): Promise<Reservation[]> {
-  const found: Reservation[] = [];
-  for (let offset = 0; ; offset += PAGE) {
-    const page = { offset: String(offset), limit: String(PAGE) };
-    const { reply, epoch } = await answerUnderEpoch(state, ({ epoch, fence }) =>
-      state.run(scripts.listQuarantined, { epoch, fence, ...page }),
-    );
-    for (let i = 1; i < reply.length; i += 2) {
-      const { grant, userId } = splitField(String(reply[i]));
-      const record = String(reply[i + 1]);
-      found.push(toReservation(state, { grant, userId, record, epoch, sentAt: 0, mayRelease: false }));
-    }
-    if (reply.length < 2 * PAGE) return found;
+/** Reservations in quarantine, each with the stamp that withdrawing it names, and the field behind which the next page begins; `null`: it was the last page. */
+export interface QuarantinePage {
+  readonly reservations: readonly Reservation[];
+  readonly next: string | null;
+}
+
+/** The reservations in quarantine behind a field; the first ones if it is empty. What left the quarantine meanwhile moves no other one. One round trip. */
+export async function readQuarantine(state: CampaignState, after: string): Promise<QuarantinePage> {
+  const { reply, epoch } = await answerUnderEpoch(state, ({ epoch, fence }) =>
+    state.run(scripts.listQuarantined, { epoch, fence, after, limit: String(PAGE) }),
+  );
+  const reservations: Reservation[] = [];
+  for (let i = 2; i < reply.length; i += 2) {
+    const { grant, userId } = splitField(String(reply[i]));
+    const record = String(reply[i + 1]);
+    reservations.push(toReservation(state, { grant, userId, record, epoch, sentAt: 0, mayRelease: false }));
+  }
+  return { reservations, next: reply[1] === '' ? null : String(reply[1]) };
+}
+
+/** The quarantine page by page. One round trip per 500. */
+export async function* quarantinePages(state: CampaignState): AsyncGenerator<readonly Reservation[]> {
+  for (let after: string | null = ''; after !== null; ) {
+    const page: QuarantinePage = await readQuarantine(state, after);
+    yield page.reservations;
+    after = page.next;
   }
 }
 

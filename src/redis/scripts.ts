@@ -142,7 +142,7 @@ export const scripts = {
   }),
   listQuarantined: defineScript('list-quarantined', listQuarantined, {
     keys: HELD,
-    args: ['epoch', 'fence', 'offset', 'limit'],
+    args: ['epoch', 'fence', 'after', 'limit'],
     reads: true,
   }),
   retryQuarantined: defineScript('retry-quarantined', retryQuarantined, {

@@ -2,12 +2,10 @@ import { type Steps, takeOut } from '../issue/carry.js';
 import { assertText, ownCopy } from '../model/check.js';
 import { InvalidArgumentError } from '../model/errors.js';
 import { type Issuance, withoutCode } from '../model/issuance.js';
-import { listQuarantined, retryQuarantined } from '../redis/quarantine.js';
+import { quarantinePages, readQuarantine, retryQuarantined } from '../redis/quarantine.js';
 import type { Reservation } from '../redis/reservation.js';
 import type { Serving } from '../redis/serving.js';
 import { type Finding, findSaved } from './settle.js';
-
-const PAGE = 500;
 
 /** A reservation that settle failed on for the last time. It keeps its unit until an operator decides. */
 export interface QuarantinedIssuance {
@@ -40,15 +38,20 @@ export function checkedChoice(given: QuarantineChoice): readonly string[] | null
   return own;
 }
 
-export async function quarantined({ state }: Serving): Promise<QuarantinedIssuance[]> {
-  return (await listQuarantined(state)).map(({ issuance, tries }) => ({
-    issuance: withoutCode(issuance),
-    tries: tries.counted,
-  }));
+/** A page of what is in quarantine, and where the next one begins; `null`: it was the last page. */
+export async function quarantined(
+  { state }: Serving,
+  after: string,
+): Promise<{ found: QuarantinedIssuance[]; next: string | null }> {
+  const { reservations, next } = await readQuarantine(state, after);
+  const found = reservations.map(({ issuance, tries }) => ({ issuance: withoutCode(issuance), tries: tries.counted }));
+  return { found, next };
 }
 
 export async function retry({ state }: Serving, ids: readonly string[] | null): Promise<number> {
-  return retryQuarantined(state, chosen(await listQuarantined(state), ids));
+  let retried = 0;
+  for await (const page of quarantinePages(state)) retried += await retryQuarantined(state, chosen(page, ids));
+  return retried;
 }
 
 /**
@@ -61,11 +64,10 @@ export async function withdrawChosen(
   steps: Steps,
   finding: Finding,
 ): Promise<number> {
-  const found = chosen(await listQuarantined(serving.state), ids);
   const delivered = serving.state.rules.needs.includes('deliver');
   let withdrawn = 0;
-  for (let first = 0; first < found.length; first += PAGE) {
-    const page = found.slice(first, first + PAGE);
+  for await (const all of quarantinePages(serving.state)) {
+    const page = chosen(all, ids);
     const saved = await findSaved(page, steps, finding);
     const absent = page.filter((_, i) => !saved[i]);
     await retryQuarantined(

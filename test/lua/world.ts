@@ -162,7 +162,7 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
       'adopt-row': call(scripts.adoptRow, { epoch }, [{ ...u1, delivered: '0', ...row }]),
       'claim-due': call(scripts.claimDue, { epoch, fence: '0', limit: '10', paced: '1' }),
       postpone: call(scripts.postpone, { epoch }, [{ ...u1, tries: '3', delayMs: '' }]),
-      'list-quarantined': call(scripts.listQuarantined, { epoch, fence: '0', offset: '0', limit: '10' }),
+      'list-quarantined': call(scripts.listQuarantined, { epoch, fence: '0', after: '', limit: '10' }),
       'retry-quarantined': call(scripts.retryQuarantined, { epoch }, [{ field: '1:u2', id: idOf('u2') }]),
       'next-generation': call(scripts.nextGeneration, { atLeast: '1' }),
       'note-over': call(scripts.noteOver, {

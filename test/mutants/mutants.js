@@ -2,11 +2,13 @@ import { CODES } from './codes.js';
 import { ENDING } from './ending.js';
 import { ERRORS } from './errors.js';
 import { ISOLATION } from './isolation.js';
+import { LISTING } from './listing.js';
 import { MADE_ANEW } from './made-anew.js';
 import { NAMES } from './names.js';
 import { OPERATING } from './operating.js';
 import { OVER } from './over.js';
 import { PACE } from './pace.js';
+import { QUARANTINE } from './quarantine.js';
 import { REFUSED } from './refused.js';
 import { RESERVING } from './reserving.js';
 import { RIGHTS } from './rights.js';
@@ -32,6 +34,8 @@ export const MUTANTS = [
   ...OPERATING,
   ...WAITING,
   ...PACE,
+  ...LISTING,
+  ...QUARANTINE,
   ...ERRORS,
   ...ISOLATION,
   ...NAMES,

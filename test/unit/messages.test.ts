@@ -18,6 +18,7 @@ const CALLS: Record<Operation, (issuer: CouponIssuer) => Promise<unknown>> = {
   leave: (issuer) => issuer.campaign('c').leave(user),
   admit: (issuer) => issuer.campaign('c').admit({ count: 1 }),
   userStatus: (issuer) => issuer.campaign('c').userStatus(user),
+  campaigns: (issuer) => issuer.campaigns().next(),
   inspect: (issuer) => issuer.campaign('c').inspect(),
   settle: (issuer) => issuer.settle(),
   quarantineList: (issuer) => quarantinedOf(issuer.campaign('c')),
@@ -75,8 +76,10 @@ test('a server that answers no INFO is let pass, and one that fails otherwise is
 });
 
 test('every method that messages name is there', () => {
-  const { health, ...ofCampaign } = METHODS;
-  const handle = new CouponIssuer({ redis: { evalsha: async () => [], eval: async () => [] } }).campaign('c');
+  const { health, campaigns, ...ofCampaign } = METHODS;
+  const issuer = new CouponIssuer({ redis: { evalsha: async () => [], eval: async () => [] } });
+  const handle = issuer.campaign('c');
+  expect(issuer[campaigns]).toBeTypeOf('function');
   for (const method of Object.values(ofCampaign)) {
     const [name, room] = method.split('.').reverse();
     const on = (room ? handle[room as 'quarantine'] : handle) as unknown as Record<string, unknown>;

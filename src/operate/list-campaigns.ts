@@ -1,0 +1,78 @@
+import type { CampaignSnapshot } from '../model/campaign-rules.js';
+import { assertInteger, ownCopy } from '../model/check.js';
+import { UnknownCampaignError } from '../model/errors.js';
+import { inCall, type Operation } from '../model/methods.js';
+import type { NotReadyReason } from '../model/result.js';
+import { CampaignState, type RedisContext } from '../redis/campaign-state.js';
+import type { Campaigns } from '../redis/campaigns.js';
+import { assertLost, CampaignOverError, registered } from '../redis/registry.js';
+
+/** A campaign of the registry, as `issuer.campaigns()` lists it. */
+export type ListedCampaign =
+  /** What `inspect()` says. */
+  | (CampaignSnapshot & { readonly ready: true })
+  /**
+   * A campaign that cannot be acted on. `missing`, `rolled_back`, `rebuilding`: why `issue()` answers `not_ready`; `missing` is also said of a campaign
+   * that is being opened. `over`: its keys expired after the close, and its entry in the registry goes with the next look of a worker.
+   */
+  | { readonly id: string; readonly ready: false; readonly state: NotReadyReason | 'over' }
+  /** Reading this campaign failed, and says nothing of the others: a key of another type, a node of a cluster that is away. */
+  | { readonly id: string; readonly ready: false; readonly state: 'unreadable'; readonly error: Error };
+
+export interface ListCampaignsOptions {
+  /** How many campaigns are read at a time, ahead of the loop: 1–64; default 8. */
+  readonly concurrency?: number | undefined;
+}
+
+interface Listing {
+  readonly context: RedisContext;
+  readonly campaigns: Campaigns;
+  /** Counts what is under way, and throws `ClosedError`. */
+  readonly call: <T>(operation: Operation, work: () => Promise<T>) => Promise<T>;
+}
+
+/** Throws `InvalidArgumentError`. */
+export function checkedListing(options: ListCampaignsOptions): number {
+  const { concurrency = 8 } = ownCopy('options', options, ['concurrency']);
+  assertInteger('concurrency', concurrency, 1, 64);
+  return concurrency;
+}
+
+/** Every campaign of the registry, in the order in which the registry is read. One round trip each, and one per page of the registry. */
+export async function* listCampaigns(
+  { context, campaigns, call }: Listing,
+  concurrency: number,
+): AsyncGenerator<ListedCampaign> {
+  const ids = registered(context);
+  const nextId = () => call('campaigns', () => ids.next());
+  const ahead: Promise<ListedCampaign | null>[] = [];
+  for (let id = await nextId(); !id.done; id = await nextId()) {
+    const { value } = id;
+    // What this process has met keeps its fence: a state that went back is noticed.
+    const state = campaigns.known(value)?.state ?? new CampaignState(context, value);
+    ahead.push(call('campaigns', () => look(state)));
+    if (ahead.length === concurrency) yield* found(await ahead.shift()!);
+  }
+  for (const one of ahead) yield* found(await one);
+}
+
+function found(one: ListedCampaign | null): ListedCampaign[] {
+  return one ? [one] : [];
+}
+
+/** `null`: it was purged since it was listed. Never rejects, so that one campaign does not end the list. */
+async function look(state: CampaignState): Promise<ListedCampaign | null> {
+  const { id, context } = state;
+  const unready = (why: NotReadyReason | 'over') => ({ id, ready: false, state: why }) as const;
+  try {
+    const campaign = await state.refresh();
+    if (campaign === 'missing') await assertLost(context, id, state.generation > 0);
+    if (typeof campaign === 'string') return unready(campaign);
+    if (campaign.ready) return { ...campaign, ready: true };
+    return unready(state.building ? 'rebuilding' : 'missing');
+  } catch (error) {
+    if (error instanceof CampaignOverError) return unready('over');
+    if (error instanceof UnknownCampaignError) return null;
+    return { id, ready: false, state: 'unreadable', error: inCall('campaigns', error) as Error };
+  }
+}
