@@ -1,3 +1,4 @@
+// cspell:ignore reqs
 // The same load by autocannon, which is not ours. Its summary is in whole ms and its end cuts off what is under way: so the times are taken from its events,
 // and every connection is let have its last answer, so that answers and rows can be compared one by one. It connects anew each round, within the time.
 import autocannon from 'autocannon';

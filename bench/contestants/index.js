@@ -32,24 +32,7 @@ import { rowLock } from './row-lock.js';
 import { skipLocked } from './skip-locked.js';
 import { sortedSetQueue } from './sorted-set-queue.js';
 
-export {
-  bareHset,
-  barePing,
-  conditionalUpdate,
-  couponIssuer,
-  existsDecrementSet,
-  groupCommit,
-  incrementGate,
-  listPool,
-  luaGate,
-  luaGateQueue,
-  naive,
-  optimistic,
-  redisLock,
-  rowLock,
-  skipLocked,
-  sortedSetQueue,
-};
+export { couponIssuer, groupCommit, luaGate, naive, rowLock };
 
 /** All ways on PostgreSQL, ours first. */
 export const WAYS = [

@@ -21,7 +21,7 @@ const CONNECTIONS = 128;
 /** What asks, and what the names of its figures end in. */
 const LOADS = [
   { by: '', round: socketRound },
-  { by: ', autocannon', round: autocannonsRound },
+  { by: ', autocannon', round: roundOfAutocannon },
 ];
 
 export async function run({ redisPort, postgresUrl, quick, print }) {
@@ -132,7 +132,7 @@ function socketRound(server, ms) {
   });
 }
 
-function autocannonsRound(server, ms) {
+function roundOfAutocannon(server, ms) {
   const url = `http://127.0.0.1:${server.port}${server.path}`;
   return autocannonRound({ url, connections: CONNECTIONS, ms, nextBody: () => JSON.stringify(newUser(server)) });
 }

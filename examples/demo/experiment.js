@@ -8,8 +8,8 @@ import { Buyers } from './buyers.js';
 import { ExternalApi } from './external-api.js';
 import { Problem } from './problem.js';
 
-export const PREFIX = 'coupon-demo';
-export const TABLE = 'coupon_demo';
+const PREFIX = 'coupon-demo';
+const TABLE = 'coupon_demo';
 const LEASE_MS = 3_000;
 const KEEP_MS = 3_600_000;
 

@@ -1,3 +1,4 @@
+// cspell:ignore stra strasse
 import type { Issuance } from '../model/issuance.js';
 import type { Case } from './stage.js';
 

@@ -8,7 +8,7 @@ export interface Wire {
 }
 
 /** How a unit of work fails, with the code of the error that the adapter sees. */
-export const FAULTS = {
+const FAULTS = {
   /** It never runs. */
   unreachable: 'ECONNREFUSED',
   /** It runs, and its answer is lost. */

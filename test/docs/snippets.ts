@@ -85,7 +85,7 @@ export function faultsOf(blocks: readonly Block[], options: { given: boolean }):
   });
 }
 
-export function toJavaScript(block: Block): string {
+function toJavaScript(block: Block): string {
   return ts.transpileModule(block.text, {
     compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true },
   }).outputText;

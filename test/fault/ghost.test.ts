@@ -1,3 +1,4 @@
+// cspell:ignore anns
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CouponIssuer, NotIssuedError, NotSavedError } from '../../src/index.js';

@@ -55,7 +55,7 @@ export function readNames(text: string): string[] {
   return names === 'nothing' ? [] : names.split(' ');
 }
 
-export interface Command {
+interface Command {
   readonly name: string;
   /** The expressions in the place of keys, as written. */
   readonly keys: readonly string[];

@@ -179,7 +179,7 @@ test('a campaign with rows in the database and no state in Redis is not opened',
 test('each of the loaded codes is issued once, in order, and loading them again adds nothing', async () => {
   const issuer = mockIssuer();
   await issuer.campaign('launch').open({ stock: { kind: 'codes' } });
-  const codes = ['AAA', 'BBB', 'ünï:cöde\n🎟'];
+  const codes = ['AAA', 'BBB', 'ünï:cöde\n🎟']; // cspell:ignore cöde
   const load = () => issuer.campaign('launch').loadCodes(codes, { asTheyAre: true });
   const all = { read: 3, total: 3, resumedAt: 0 };
   expect(await load()).toEqual({ ...all, loaded: 3, duplicates: 0, firstDuplicates: [] });

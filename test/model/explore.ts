@@ -26,7 +26,7 @@ export interface Violation {
   readonly trace: readonly string[];
 }
 
-/** Where a state was found first: from which one, as its how-manieth successor. */
+/** Where a state was found first: from which one, and which of its successors it is. */
 class Parents {
   #from = new Int32Array(1 << 16);
   #nth = new Uint16Array(1 << 16);

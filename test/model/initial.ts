@@ -30,7 +30,7 @@ export function freshRedis(config: Configuration, epoch: Epoch): Redis {
 
 const NOBODY: Holder = { step: 'idle', slot: 0, id: 0, unit: 0, stamp: 0, epoch: 0, delivered: false, row: null };
 export const IDLE = NOBODY;
-export const READY: Operation = { step: 'ready', epoch: 0, at: 0, row: null, loaded: 0, fence: 0 };
+const READY: Operation = { step: 'ready', epoch: 0, at: 0, row: null, loaded: 0, fence: 0 };
 export const OVER: Operation = { ...READY, step: 'done' };
 
 const NEW_CALL: Call = {
@@ -46,7 +46,7 @@ const NEW_CALL: Call = {
 };
 
 /** Serials that a run can ever reach. */
-export const MAX_SERIAL = 10;
+const MAX_SERIAL = 10;
 
 export function initialState(config: Configuration): State {
   const epoch = config.openers > 0 ? 0 : epochOf(1, 1);

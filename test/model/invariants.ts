@@ -46,7 +46,7 @@ function promises({ config }: World, state: State): string | null {
 const refusedFor = ({ told, lax }: Call) => !lax && (told === 'not_issued' || REFUSALS.includes(told));
 
 /** I3: the units add up. In Redis every unit is in one hand, and each row has its grant, which is judged while Redis knows all it should. */
-export function conservation(world: World, state: State): string | null {
+function conservation(world: World, state: State): string | null {
   const { redis } = state;
   if (!redis.present || !redis.verified || redis.build || redis.incomplete) return null;
   const units = [...redis.grants.flatMap((grant) => (grant ? [grant.unit] : [])), ...redis.free];

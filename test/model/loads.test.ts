@@ -1,3 +1,4 @@
+// cspell:ignore abce
 import { describe, expect, test } from 'vitest';
 import { exploreLoads, LOAD_RULES, type LoadConfiguration, type LoadRule, type LoadRules } from './loads.js';
 

@@ -7,7 +7,7 @@ import type { World } from './world.js';
 export type Emit = (next: State, why: () => string) => void;
 
 /** Lets the sender know; `null`: no reply came. */
-export type Answered = (next: State, reply: Reply | null) => void;
+type Answered = (next: State, reply: Reply | null) => void;
 
 interface Sending {
   readonly who: string;
@@ -64,7 +64,7 @@ export function arrivals(world: World, state: State, emit: Emit): void {
   });
 }
 
-export function describeUnit(unit: number): string {
+function describeUnit(unit: number): string {
   return unit & 15 ? `${unit >> 4}:c${unit & 15}` : String(unit >> 4);
 }
 

@@ -167,7 +167,7 @@ export interface Call extends Holder {
   readonly lax: boolean;
 }
 
-export interface Process {
+interface Process {
   readonly epoch: Epoch;
   readonly fence: number;
   readonly nextCall: number;

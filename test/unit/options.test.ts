@@ -1,3 +1,4 @@
+// cspell:ignore maxbatch
 import { Cluster, Redis } from 'ioredis';
 import RedisMock from 'ioredis-mock';
 import { Cluster as OldCluster, Redis as OldRedis } from 'ioredis-oldest';
@@ -27,8 +28,8 @@ test('what is left out has its default, also where undefined is given', () => {
     maxTries: 10,
   };
   expect(checkedOptions({ redis })).toEqual({ redis, ...defaults });
-  const undefineds = { prefix: undefined, leaseMs: undefined, deliver: undefined, persistence: undefined };
-  expect(checkedOptions({ redis, ...undefineds } as unknown as CouponIssuerOptions)).toEqual({ redis, ...defaults });
+  const absent = { prefix: undefined, leaseMs: undefined, deliver: undefined, persistence: undefined };
+  expect(checkedOptions({ redis, ...absent } as unknown as CouponIssuerOptions)).toEqual({ redis, ...defaults });
 });
 
 test.each<[string, Record<string, unknown>]>([

@@ -186,7 +186,7 @@ describe('a file that is refused', () => {
     { header: 'yes' },
     { delimiter: '|' },
     { asTheyAre: 1 },
-    { colum: 1 },
+    { colum: 1 }, // cspell:ignore colum
   ])('has options that are none: %j', (options) => {
     expect(() => readCodes('A\n', options as ReadCodesOptions)).toThrow(
       expect.objectContaining({ code: 'INVALID_ARGUMENT' }),

@@ -1,3 +1,4 @@
+// cspell:ignore kimc launchk
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { textFault } from '../../src/model/check.js';

@@ -1,3 +1,4 @@
+// cspell:ignore secretcode
 import { expect, test } from 'vitest';
 import { redacted } from '../../src/model/errors.js';
 import { Redaction } from '../../src/model/redact.js';

@@ -64,7 +64,7 @@ function begin(history: History, books: Snapshot): void {
   const { epoch } = books;
   const opened = books.count('opened');
   history.epochs.add(epoch);
-  if (isNew(history, epoch)) history.givable.clear();
+  if (isNew(history, epoch)) history.forRebuild.clear();
   if (isNew(history, epoch) || history.belief.epoch === '') {
     history.belief = { ...emptyBelief(), opened, total: opened };
   }

@@ -63,7 +63,7 @@ export class History {
   larger = false;
   /** Codes that were ever loaded, those that an operator would give a rebuild, and those that went out and were withdrawn. */
   readonly loaded = new Set<string>();
-  readonly givable = new Set<string>();
+  readonly forRebuild = new Set<string>();
   readonly recalled = new Set<string>();
   readonly delivered = new Map<string, string>();
   /** One for the end of each command. */

@@ -130,7 +130,7 @@ export function load(process: number, first: number, count: number): HistoryComm
       return {
         outcome,
         done: () => {
-          for (const code of codes) history.givable.add(code);
+          for (const code of codes) history.forRebuild.add(code);
         },
         ...(history.belief.closed && { refused: 'CAMPAIGN_CONFLICT' }),
       };

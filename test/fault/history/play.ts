@@ -69,7 +69,7 @@ export async function play(ground: Ground, seed: number, shrinkMs: number): Prom
 }
 
 /** One history, from the opening of its campaign until all faults healed. */
-export async function live(ground: Ground, setting: Setting, commands: Iterable<HistoryCommand>): Promise<void> {
+async function live(ground: Ground, setting: Setting, commands: Iterable<HistoryCommand>): Promise<void> {
   const history = await History.begin(ground, setting);
   try {
     for (const first of [open(0), load(0, 0, setting.units)]) {

@@ -42,10 +42,10 @@ function lastSerial(rows: readonly { serial: number }[]): number {
 }
 
 export async function rebuild(history: History, { issuer }: Process): Promise<RebuildResult | null> {
-  const { setting, id, givable, recalled, told, lost } = history;
+  const { setting, id, forRebuild, recalled, told, lost } = history;
   history.traffic.injected('rebuilds');
   const definition = definitionOf(setting, id, totalOf(history));
-  const codes = [...givable].filter((code) => !recalled.has(code));
+  const codes = [...forRebuild].filter((code) => !recalled.has(code));
   const run = rebuildNamed(issuer, definition, setting.stock === 'codes' ? { codes } : {});
   const outcome = await run.catch((error: Error) => error);
   told.log.push(outcome instanceof Error ? `rebuild: ${outcome}` : `rebuild: ${JSON.stringify(outcome)}`);

@@ -11,7 +11,7 @@ import type { CampaignUnderFault } from './fault-campaigns.js';
 import { Load, type LoadOptions } from './load.js';
 import { issueNamed, openNamed, rebuildNamed } from './named.js';
 
-export { behind, type CampaignUnderFault, campaignsOf, counted, pooled } from './fault-campaigns.js';
+export { campaignsOf } from './fault-campaigns.js';
 
 export interface FaultRunOptions {
   /** Named in the line that the run prints. */

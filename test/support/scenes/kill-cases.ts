@@ -20,7 +20,7 @@ export type Trouble =
   | 'request has a row';
 
 /** What the killed process leaves of ann's request: nothing, a reservation, a reservation and a row (`saved`), or all (`issued`). */
-export type Left = 'nothing' | 'reserved' | 'saved' | 'issued';
+type Left = 'nothing' | 'reserved' | 'saved' | 'issued';
 
 export interface KillCase {
   readonly step: Step;
@@ -123,9 +123,9 @@ export interface Place {
   readonly nth: number;
 }
 
-export function places(...steps: readonly (readonly [step: Step, ...nths: number[]])[]): Place[] {
-  return steps.flatMap(([step, ...nths]) =>
-    (nths.length > 0 ? nths : [1]).flatMap((nth) => [
+function places(...steps: readonly (readonly [step: Step, ...counts: number[]])[]): Place[] {
+  return steps.flatMap(([step, ...counts]) =>
+    (counts.length > 0 ? counts : [1]).flatMap((nth) => [
       { step, when: 'before' as const, nth },
       { step, when: 'after' as const, nth },
     ]),

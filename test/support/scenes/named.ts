@@ -56,10 +56,6 @@ export function restockNamed(issuer: CouponIssuer, { id, ...change }: { id: stri
   return issuer.campaign(id).restock(change);
 }
 
-export function closeNamed(issuer: CouponIssuer, { id, ...options }: { id: string; retainMs?: number }) {
-  return issuer.campaign(id).closeForGood(options);
-}
-
 /** All pages of a quarantine. */
 export async function quarantinedOf(campaign: Campaign) {
   const found = [];
