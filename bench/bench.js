@@ -1,7 +1,7 @@
 // `npm run bench`: this library beside the common ways, on a Redis, a PostgreSQL and a MariaDB of its own, in one run. Every contestant runs at its best
 // pool size, rounds alternate so that a slow minute of the machine hits all of them, and every round is checked.
 //
-// --quick                 shorter rounds, for a first look
+// --quick                 shorter rounds, for a first look; ways whose package is not installed are left out, and named
 // --only steady,gates     these sections; their names are those of the files in bench/sections
 // --in-flight 128,1024    how many callers at a time (default 16,128,1024,4096; with --quick 128,1024)
 // --prepared              all ways name their statements, so that PostgreSQL parses and plans them once per connection
@@ -14,6 +14,7 @@ import { parseArgs } from 'node:util';
 import { describeGround } from './ground.js';
 import { writePage } from './page.js';
 import { startMariadb, startPostgres, startRedis } from './servers.js';
+import { missing } from './support-packages.js';
 import { whole } from './support-rounds.js';
 
 const SECTIONS = [
@@ -57,6 +58,9 @@ else await bench();
 async function loadSections(names = SECTIONS) {
   const unknown = names.filter((name) => !SECTIONS.includes(name));
   if (unknown.length > 0) throw new TypeError(`--only takes ${SECTIONS.join(', ')}: there is no ${unknown.join(', ')}`);
+  if (missing.length > 0 && !flags.quick) {
+    throw new Error(`not installed: ${missing.join(', ')}; start it with npm run bench, which installs them`);
+  }
   const files = SECTIONS.filter((name) => names.includes(name)).map(
     (name) => new URL(`sections/${name}.js`, import.meta.url),
   );
@@ -88,6 +92,7 @@ async function bench() {
     };
     results.ground = await describeGround(ground);
     for (const [name, value] of Object.entries(results.ground)) print(`${name.padEnd(19)} ${value}`);
+    if (missing.length > 0) print(`left out            ${missing.join(', ')}: not installed`);
     for (const section of sections) results.sections[section.name] = await runSection(section, ground);
   } finally {
     await stop();

@@ -2,7 +2,6 @@
 // and `fault(given)`: what is wrong in Redis after so many coupons were given.
 import { CouponIssuer } from 'coupon-issuer';
 import { Redis } from 'ioredis';
-import { RateLimiterRedis } from 'rate-limiter-flexible';
 
 /** More than any round can give out. */
 const PLENTY = 10_000_000;
@@ -121,7 +120,8 @@ export function existsDecrementSet({ redisPort }) {
 }
 
 /** A rate limiter with as many points as coupons and no end of its window. */
-export function rateLimiter({ redisPort }) {
+export async function rateLimiter({ redisPort }) {
+  const { RateLimiterRedis } = await import('rate-limiter-flexible');
   const redis = new Redis(redisPort, '127.0.0.1');
   const limiter = new RateLimiterRedis({ storeClient: redis, keyPrefix: '{bench}', points: PLENTY, duration: 0 });
   return {

@@ -4,6 +4,7 @@
 // name        as the tables call it
 // database    true: it is run at its best pool size
 // redis       true: it works in Redis as well
+// needs       the package that it runs on, and nothing else does: without it, this way is left out
 // slow        true: it is measured at fewer loads, because a fast one has said all there is to say there
 // floor       true: not a way, but what one cannot be faster than
 // givesUp     true: who waits too long is told an error, which is no wrong answer
@@ -16,6 +17,7 @@
 //                count() → rows, distinct serials and distinct users in the database
 //                fault(given)           what is wrong elsewhere, or null
 //                statements()           sent to the database so far
+import { missing } from '../support-packages.js';
 import { conditionalUpdate } from './conditional-update.js';
 import { couponIssuer } from './coupon-issuer.js';
 import { existsDecrementSet } from './exists-decrement-set.js';
@@ -34,7 +36,7 @@ import { sortedSetQueue } from './sorted-set-queue.js';
 
 export { couponIssuer, groupCommit, luaGate, naive, rowLock };
 
-/** All ways on PostgreSQL, ours first. */
+/** All ways on PostgreSQL whose packages are there, ours first. */
 export const WAYS = [
   couponIssuer,
   luaGate,
@@ -49,7 +51,7 @@ export const WAYS = [
   redisLock,
   sortedSetQueue,
   naive,
-];
+].filter(({ needs }) => !missing.includes(needs));
 
 /** What no way can be faster than. */
 export const FLOORS = [groupCommit, barePing, bareHset];

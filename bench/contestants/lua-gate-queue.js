@@ -1,4 +1,3 @@
-import { Queue, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
 import { connectedPool, countRows, emptyTable, insertOne, statements } from '../database.js';
 import { openGate } from './lua-gate.js';
@@ -9,10 +8,12 @@ import { openGate } from './lua-gate.js';
  */
 export const luaGateQueue = {
   name: 'Lua gate + job queue + INSERT',
+  needs: 'bullmq',
   database: true,
   redis: true,
   slow: true,
   async open({ redisPort, postgresUrl, poolSize, total, prepared }) {
+    const { Queue, Worker } = await import('bullmq');
     const table = 'bench_queue';
     const pool = await connectedPool(postgresUrl, poolSize);
     const redis = new Redis(redisPort, '127.0.0.1');

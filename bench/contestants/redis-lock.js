@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Redlock } from '@sesamecare-oss/redlock';
 import { Redis } from 'ioredis';
 import { connectedPool, countRows, emptyStock, emptyTable, insertOne, statements, transaction } from '../database.js';
 
@@ -11,6 +10,7 @@ const AGAIN_MS = 100;
 /** A lock in Redis around what the row lock does. A transaction that outlives the lock is not stopped; the unique indexes are the last word. */
 export const redisLock = {
   name: 'distributed lock in Redis',
+  needs: '@sesamecare-oss/redlock',
   database: true,
   redis: true,
   slow: true,
@@ -20,6 +20,7 @@ export const redisLock = {
     const table = 'bench_redis_lock';
     const pool = await connectedPool(postgresUrl, poolSize);
     const redis = new Redis(redisPort, '127.0.0.1');
+    const { Redlock } = await import('@sesamecare-oss/redlock');
     const redlock = new Redlock([redis], { retryCount: 0 });
     // Each caller hears of its own failures; what is emitted beside that is every attempt that found the lock taken.
     redlock.on('error', () => {});

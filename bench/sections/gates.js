@@ -50,7 +50,7 @@ async function givers(redisPort) {
     await checkAndDecrement({ ...on, autoPipelining: true }),
     increment(on),
     existsDecrementSet(on),
-    rateLimiter(on),
+    await rateLimiter(on),
     ping(on),
     hset(on),
   ];

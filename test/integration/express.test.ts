@@ -1,41 +1,23 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { Agent, request } from 'node:http';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { generateCodes } from '../../src/model/codes.js';
+import { installed } from '../support/actors/installed.js';
 import { Database } from '../support/servers/database.js';
 import { freePort, RedisServer } from '../support/servers/redis-server.js';
-
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 let dir: string;
 let server: RedisServer;
 let database: Database;
 beforeAll(async () => {
-  dir = installExample();
+  dir = installed('examples/express');
   [server, database] = await Promise.all([RedisServer.start(), Database.create()]);
 });
 afterAll(async () => {
   await Promise.all([server.stop(), database.stop()]);
   rmSync(dir, { recursive: true, force: true });
 });
-
-/** The example outside of the repository, beside exactly the packages that its package.json names: what npm install would make of it. */
-function installExample(): string {
-  const target = mkdtempSync(join(tmpdir(), 'coupon-express-'));
-  const source = join(ROOT, 'examples/express');
-  cpSync(source, target, { recursive: true, filter: (path) => !path.includes('node_modules') });
-  const { dependencies } = JSON.parse(readFileSync(join(source, 'package.json'), 'utf8'));
-  for (const name of Object.keys(dependencies)) {
-    const link = join(target, 'node_modules', name);
-    mkdirSync(dirname(link), { recursive: true });
-    symlinkSync(name === 'coupon-issuer' ? ROOT : join(ROOT, 'node_modules', name), link);
-  }
-  return target;
-}
 
 interface Answer {
   readonly status: number;

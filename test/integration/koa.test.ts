@@ -1,15 +1,15 @@
 // cspell:ignore fserver
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { startBrowser, stumblingBlocks, Visitor } from '../support/actors/browser.js';
+import { installed } from '../support/actors/installed.js';
 import { own } from '../support/checks/own.js';
 import { Database, rowsOf } from '../support/servers/database.js';
 import { lastingPort, RedisServer } from '../support/servers/redis-server.js';
@@ -26,7 +26,7 @@ let server: RedisServer;
 let database: Database;
 let browser: Browser;
 beforeAll(async () => {
-  dir = installExample();
+  dir = installed('examples/koa');
   [server, database, browser] = await Promise.all([RedisServer.start(), Database.create(), startBrowser()]);
 });
 afterAll(async () => {
@@ -34,18 +34,6 @@ afterAll(async () => {
   await Promise.all([server.stop(), database.stop()]);
   rmSync(dir, { recursive: true, force: true });
 });
-
-/** The example outside of the repository, beside exactly the packages that its package.json names: what npm ci would make of it. */
-function installExample(): string {
-  const target = mkdtempSync(join(tmpdir(), 'coupon-koa-'));
-  cpSync(SOURCE, target, { recursive: true, filter: (path) => !path.includes('node_modules') });
-  for (const name of Object.keys(packageOf('package.json').dependencies)) {
-    const link = join(target, 'node_modules', name);
-    mkdirSync(dirname(link), { recursive: true });
-    symlinkSync(name === 'coupon-issuer' ? ROOT : join(ROOT, 'node_modules', name), link);
-  }
-  return target;
-}
 
 function packageOf(file: string) {
   return JSON.parse(readFileSync(join(SOURCE, file), 'utf8'));
