@@ -48,7 +48,7 @@ const servers = {
   /** The example as it stands; it finds this library where the benchmark does. */
   async 'express, issue()'() {
     const here = JSON.stringify(import.meta.url);
-    const resolver = `export const resolve = (name, context, next) => next(name, name === 'coupon-issuer' ? { ...context, parentURL: ${here} } : context)`;
+    const resolver = `export const resolve = (name, context, next) => next(name, name.startsWith('coupon-issuer') ? { ...context, parentURL: ${here} } : context)`;
     register(`data:text/javascript,${encodeURIComponent(resolver)}`);
     const { createApp } = await import('../examples/express/app.js');
     return createServer(createApp({ issuer: connectedIssuer() }));
