@@ -17,7 +17,7 @@ import {
   RedisError,
   UnknownCampaignError,
 } from '../../src/index.js';
-import { blocksOf, PAGES, ROOT, read, sources, tableOf, ticked } from './markdown.js';
+import { blocksOf, PAGES, ROOT, read, sources, tableOf, ticked, toAnchors } from './markdown.js';
 
 /** Every status, checked by the compiler, with what the README says it carries. */
 const STATUSES: Record<IssueStatus, string[]> = {
@@ -119,7 +119,7 @@ describe.each(PAGES)('%s', (page) => {
       const [path, anchor] = target!.split('#') as [string, string?];
       const file = path === '' ? page : normalize(join(dirname(page), path));
       expect(existsSync(join(ROOT, file)), `${page} links to ${target}`).toBe(true);
-      if (anchor) expect(read(file).split('\n').filter(isHeading).map(toAnchor), target).toContain(anchor);
+      if (anchor) expect(toAnchors(read(file)), target).toContain(anchor);
     }
   });
 
@@ -147,12 +147,3 @@ test.each([...PAGES, ...sources(), ...sources('lua', '.lua')])('%s says nothing 
 test('the Korean term stands in the README once', () => {
   expect(read('README.md').split('선착순 쿠폰').length - 1).toBe(1);
 });
-
-function isHeading(line: string): boolean {
-  return /^#+ /.test(line);
-}
-
-function toAnchor(heading: string): string {
-  const text = heading.replace(/^#+ /, '').toLowerCase();
-  return text.replace(/[^\p{L}\p{N}_ -]/gu, '').replaceAll(' ', '-');
-}

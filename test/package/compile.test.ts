@@ -29,12 +29,13 @@ const options: CouponIssuerOptions = {
   maxTries: MAX_TRIES === undefined ? undefined : Number(MAX_TRIES),
 };
 const worker: WorkerOptions = { campaigns: undefined, signal: undefined };
-const definition: CampaignDefinition = { id: 'c', stock: { kind: 'counted', total: 1, generateCodes: undefined }, closesAt: undefined };
+const definition: CampaignDefinition = { stock: { kind: 'counted', total: 1, generateCodes: undefined }, closesAt: undefined };
 export async function use(request: IssueRequest) {
   const issuer = new CouponIssuer(options);
   issuer.startWorker(worker);
-  await issuer.openCampaign(definition, { isNew: undefined });
-  const result = await issuer.issue({ ...request, signal: undefined });
+  const campaign = issuer.campaign('c');
+  await campaign.open(definition, { skipRowCheck: undefined });
+  const result = await campaign.issue({ ...request, signal: undefined });
   const code: 200 | 201 | 202 | 400 | 403 | 404 | 409 | 410 | 500 | 503 = httpStatus(result);
   // @ts-expect-error there is no such status
   const wrong: 418 = httpStatus(result);

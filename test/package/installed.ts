@@ -16,7 +16,16 @@ export const ENTRIES = Object.keys(
 export const IMPORTS = ENTRIES.map((entry) => `coupon-issuer${entry.slice(1)}`);
 
 /** What a user has beside it. */
-const BESIDE = ['ioredis', 'ioredis-mock', '@types/node', '@types/ioredis-mock', '@types/pg', 'pg', 'mysql2'];
+const BESIDE = [
+  '@electric-sql/pglite',
+  'ioredis',
+  'ioredis-mock',
+  '@types/node',
+  '@types/ioredis-mock',
+  '@types/pg',
+  'pg',
+  'mysql2',
+];
 
 /** A folder with the packed package, installed as a user has it, without asking a registry. */
 export class Installed {

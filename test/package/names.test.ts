@@ -30,9 +30,9 @@ async function namesOf(coupons) {
     throw errors.length > 1 ? errors.shift() : errors[0];
   };
   const issuer = new CouponIssuer({ redis: new Redis({ data: {}, port: 1 }), persistence, onEvent: (event) => events.push(event) });
-  await issuer.openCampaign({ id: 'c', stock: { kind: 'counted', total: 2 } });
-  const refused = await issuer.issue({ campaignId: 'c', userId: 'ann' }).catch((error) => error);
-  await issuer.issue({ campaignId: 'c', userId: 'bob' });
+  await issuer.campaign('c').open({ stock: { kind: 'counted', total: 2 } });
+  const refused = await issuer.campaign('c').issue({ userId: 'ann' }).catch((error) => error);
+  await issuer.campaign('c').issue({ userId: 'bob' });
   await issuer.close();
   const faults = events.filter(({ type }) => type === 'fault').map((event) => JSON.parse(JSON.stringify(event)).error);
   return { names, faults, refused: JSON.parse(JSON.stringify(refused)) };
@@ -98,8 +98,8 @@ test('an error of Node keeps its message, though it is of another realm', async 
   const events = [];
   const persistence = { save: () => require('node:fs').promises.readFile('/not/there') };
   const issuer = new coupons.CouponIssuer({ redis: new Redis({ port: 2 }), persistence, onEvent: (event) => events.push(JSON.stringify(event)) });
-  await issuer.openCampaign({ id: 'c', stock: { kind: 'counted', total: 2 }, opensAt: structuredClone(new Date(0)) });
-  const { status } = await issuer.issue({ campaignId: 'c', userId: 'ann' });
+  await issuer.campaign('c').open({ stock: { kind: 'counted', total: 2 }, opensAt: structuredClone(new Date(0)) });
+  const { status } = await issuer.campaign('c').issue({ userId: 'ann' });
   await issuer.close();
   expect(status).toBe('accepted');
   expect(events[0]).toContain('no such file or directory');

@@ -7,10 +7,15 @@ beforeAll(async () => {
 });
 afterAll(() => installed?.remove());
 
-test('the tarball holds dist, README, LICENSE, CHANGELOG and package.json, and nothing else', () => {
+/** Beside dist: the pages that a person reads, and the examples that they link to. */
+const PLACES = /^(?:[A-Z][A-Z.a-z]*\.md|LICENSE|package\.json|lua\/README\.md|docs\/.*\.(?:md|svg)|examples\/.*)$/;
+
+test('the tarball holds dist, the docs and the examples, and nothing else', () => {
   const { files } = installed;
-  const outside = files.filter((path) => !path.startsWith('dist/')).sort();
-  expect(outside).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json']);
+  const outside = files.filter((path) => !path.startsWith('dist/'));
+  expect(outside.filter((path) => !PLACES.test(path))).toEqual([]);
+  expect(outside.filter((path) => /node_modules|package-lock|docs\/reference/.test(path))).toEqual([]);
+  expect(outside).toEqual(expect.arrayContaining(['README.md', 'LICENSE', 'CHANGELOG.md', 'docs/errors.md']));
   expect(ENTRIES).toEqual(expect.arrayContaining(['.', './postgres', './mysql', './codes', './testing']));
   for (const entry of ENTRIES) {
     const name = entry === '.' ? 'index' : entry.slice(2);
@@ -33,9 +38,10 @@ test('its types are right for ESM and CommonJS', async () => {
 const USE = `
 async function main() {
   const issuer = new CouponIssuer({ redis: new Redis({ data: {} }), persistence: new MemoryPersistence() });
-  await issuer.openCampaign({ id: 'launch', stock: { kind: 'counted', total: 1, generateCodes: true } });
+  const launch = issuer.campaign('launch');
+  await launch.open({ stock: { kind: 'counted', total: 1, generateCodes: true } });
   const results = [];
-  for (const userId of ['kim', 'lee']) results.push(await issuer.issue({ campaignId: 'launch', userId }));
+  for (const userId of ['kim', 'lee']) results.push(await launch.issue({ userId }));
   await issuer.close();
   const code = results[0].issuance.code;
   for (const one of [PostgresPersistence, MysqlPersistence]) if (typeof one !== 'function') throw new Error('no adapter');
@@ -86,13 +92,13 @@ const adapters: PersistenceAdapter[] = [
 ];
 export const issuer = new CouponIssuer({ redis: new Redis(), persistence: adapters[0]! });
 export async function serialOf(userId: string): Promise<number | null> {
-  const result: IssueResult = await issuer.issue({ campaignId: 'launch', userId });
+  const result: IssueResult = await issuer.campaign('launch').issue({ userId });
   // @ts-expect-error a refusal carries no issuance
   if (result.status === 'sold_out') return result.issuance.serial;
   return result.status === 'issued' ? result.issuance.serial : null;
 }
 // @ts-expect-error the id of a user is a string
-issuer.issue({ campaignId: 'launch', userId: 7 });
+issuer.campaign('launch').issue({ userId: 7 });
 `;
 
 test('a TypeScript user in either module system compiles against the installed types, checked themselves too', async () => {
