@@ -96,7 +96,7 @@ test('the README prints the command to install and the two for a clone, and ever
   }
 });
 
-test('CONTRIBUTING names files that exist, and ARCHITECTURE every folder and file of src', () => {
+test('CONTRIBUTING and the reliability page name files that exist, and ARCHITECTURE every folder and file of src', () => {
   const architecture = ticked(read('ARCHITECTURE.md'));
   for (const path of sources().map((source) => source.slice('src/'.length))) {
     const known = path.includes('/') ? `src/${dirname(path).split('/')[0]}/` : path;
@@ -105,7 +105,7 @@ test('CONTRIBUTING names files that exist, and ARCHITECTURE every folder and fil
       known,
     ).toBe(true);
   }
-  for (const page of ['CONTRIBUTING.md', 'ARCHITECTURE.md']) {
+  for (const page of ['CONTRIBUTING.md', 'ARCHITECTURE.md', 'docs/reliability.md']) {
     for (const path of ticked(read(page)).filter((word) => /^(src|lua|test|docs)\/[\w./-]*\w$/.test(word))) {
       if (!path.includes('verb-object')) expect(existsSync(join(ROOT, path)), `${page}: ${path}`).toBe(true);
     }
