@@ -62,7 +62,9 @@ test('a campaign that cannot be acted on says why, and does not end the list', a
   await redis.set(key('broken', 'campaign'), 'of another type');
   await redis.hset(key('opening', 'campaign'), 'verified', '0');
   for (const by of [issuer, newIssuer()]) {
-    const all = await listed(by);
+    const listing = listed(by);
+    await expect(listing, 'it comes to its end').resolves.toBeTypeOf('object');
+    const all = await listing;
     expect(all).toMatchObject({ whole: { state: 'open', ready: true, available: 5 } });
     expect(all.lost).toEqual({ id: 'lost', ready: false, state: 'missing' });
     expect(all.torn).toEqual({ id: 'torn', ready: false, state: 'missing' });
