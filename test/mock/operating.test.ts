@@ -20,6 +20,45 @@ test('write-behind: accepted at once, saved by the worker in the order of the li
   expect(rows.map(({ userId }) => userId)).toEqual(['zoe', 'ann', 'mia']);
 });
 
+test('the pace is changed while a worker runs, and every campaign is listed with it', async () => {
+  const issuer = new CouponIssuer({ redis: mockRedis(), persistence: new MemoryPersistence() });
+  const line = issuer.campaign('line');
+  await line.open({ stock: { kind: 'counted', total: 9 }, admission: 'queued', pace: { admitPerSecond: 0 } });
+  await line.join({ userId: 'ann' });
+  const worker = issuer.startWorker({ intervalMs: 5 });
+  const waves = [{ at: new Date(1), count: 3 }];
+  expect(await line.setPace({ savesPerSecond: 100 / 60, waves })).toEqual({
+    savesPerSecond: 100 / 60,
+    admitPerSecond: 0,
+    waves,
+  });
+  expect(await line.inspect()).toMatchObject({ waiting: 1 });
+  await line.setPace({ admitPerSecond: null, waves: null });
+  await until(async () => (await line.inspect()).issued === 1);
+  await worker.stop();
+  const listed = [];
+  for await (const { id, state, ready } of issuer.campaigns()) listed.push({ id, state, ready });
+  expect(listed).toEqual([{ id: 'line', state: 'open', ready: true }]);
+});
+
+test('a quarantine of more than a page is listed whole, though what was listed is retried meanwhile', async () => {
+  const redis = mockRedis();
+  const issuer = new CouponIssuer({ redis, persistence: new MemoryPersistence() });
+  const line = issuer.campaign('left');
+  await line.open({ stock: { kind: 'counted', total: 900 }, saveMode: 'write-behind' });
+  const users = Array.from({ length: 601 }, (_, i) => `user-${i}`);
+  await Promise.all(users.map((userId) => line.issue({ userId })));
+  await redis.zadd('{coupon:left}:leases', ...users.flatMap((userId) => ['9007199254740991', `1:${userId}`]));
+  const held: string[] = [];
+  const retried: string[] = [];
+  for await (const { issuance } of line.quarantine.list()) {
+    held.push(issuance.id);
+    retried.push(issuance.userId);
+    if (held.length === 300) await line.quarantine.retry({ ids: held.splice(0) });
+  }
+  expect(retried.sort()).toEqual([...users].sort());
+});
+
 test('restock, close and purge', async () => {
   const issuer = new CouponIssuer({ redis: mockRedis(), persistence: new MemoryPersistence() });
   await issuer.campaign('more').open({ stock: { kind: 'counted', total: 1 } });
