@@ -14,7 +14,8 @@ import { checkedOpenOptions, type OpenOptions, open } from './operate/open.js';
 import { type UserStatus, userStatus } from './operate/user-status.js';
 import { checkedRebuildOptions, type RebuildOptions, type RebuildResult, rebuild } from './recover/rebuild.js';
 import { checkedReconcileOptions, type ReconcileOptions, reconcile } from './recover/reconcile.js';
-import * as admin from './redis/admin.js';
+import { closeCampaign, purge, type Restocked, restock, setPace, setPaused } from './redis/operate.js';
+import { replaceInPool } from './redis/pool.js';
 import type { SettleResult } from './settle/settle.js';
 import type { AdmitResult } from './waiting-room/admission.js';
 import type { JoinRequest } from './waiting-room/join.js';
@@ -211,7 +212,7 @@ export class Campaign {
    * ```
    */
   async inspect(): Promise<CampaignSnapshot> {
-    return this.#core.on('inspect', this.id, ({ state }) => admin.readCampaign(state));
+    return this.#core.on('inspect', this.id, ({ state }) => state.snapshot());
   }
 
   /**
@@ -248,7 +249,7 @@ export class Campaign {
   async replaceCode(change: CodeReplacement): Promise<{ status: 'replaced' | 'not_in_pool' | 'duplicate' }> {
     const { code, replacement } = checkedReplacement(change);
     return this.#core.on('replaceCode', this.id, async ({ state }) => ({
-      status: await admin.replaceInPool(state, code, replacement),
+      status: await replaceInPool(state, code, replacement),
     }));
   }
 
@@ -264,9 +265,9 @@ export class Campaign {
    * const { total, available } = await launch.restock({ add: 500, requestId: 'second-batch' });
    * ```
    */
-  async restock(change: { add: number; requestId: string }): Promise<admin.Restocked> {
+  async restock(change: { add: number; requestId: string }): Promise<Restocked> {
     const { add, requestId } = checkedRestock(change);
-    return this.#core.change('restock', this.id, ({ state }) => admin.restock(state, requestId, add));
+    return this.#core.change('restock', this.id, ({ state }) => restock(state, requestId, add));
   }
 
   /**
@@ -279,7 +280,7 @@ export class Campaign {
    * ```
    */
   async pause(): Promise<void> {
-    await this.#core.change('pause', this.id, ({ state }) => admin.setPaused(state, true));
+    await this.#core.change('pause', this.id, ({ state }) => setPaused(state, true));
   }
 
   /**
@@ -291,7 +292,7 @@ export class Campaign {
    * ```
    */
   async resume(): Promise<void> {
-    await this.#core.change('resume', this.id, ({ state }) => admin.setPaused(state, false));
+    await this.#core.change('resume', this.id, ({ state }) => setPaused(state, false));
   }
 
   /**
@@ -310,7 +311,7 @@ export class Campaign {
    */
   async setPace(change: PaceChange): Promise<Pace> {
     const fields = checkedPace(change);
-    return this.#core.change('setPace', this.id, ({ state }) => admin.setPace(state, fields));
+    return this.#core.change('setPace', this.id, ({ state }) => setPace(state, fields));
   }
 
   /**
@@ -328,7 +329,7 @@ export class Campaign {
   async closeForGood(options: { retainMs?: number | undefined } = {}): Promise<void> {
     const retainMs = checkedClose(options);
     await this.#core.on('closeForGood', this.id, async (serving) => {
-      await admin.closeCampaign(serving.state, retainMs);
+      await closeCampaign(serving.state, retainMs);
       if (serving.state.rules.room) await this.#core.room.tend(serving);
     });
   }
@@ -347,7 +348,7 @@ export class Campaign {
    */
   async purge(): Promise<void> {
     const { campaigns } = this.#core;
-    await this.#core.call('purge', () => admin.purge(campaigns.state(this.id)));
+    await this.#core.call('purge', () => purge(campaigns.state(this.id)));
     campaigns.forget(this.id);
   }
 
@@ -388,7 +389,7 @@ export class Campaign {
     const own = checkedReconcileOptions(options);
     const { persistence, timeoutMs } = this.#core.options;
     return this.#core.on('reconcile', this.id, async (serving) => {
-      await admin.readCampaign(serving.state);
+      await serving.state.snapshot();
       // A table that is not fit can be compared. In another database every row would be missing.
       await this.#core.context.store?.ask().catch(() => {});
       if (own.repair || serving.state.hasOtherStore) await this.#core.campaigns.assertEquipped(serving);

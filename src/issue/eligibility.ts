@@ -1,9 +1,9 @@
 import { withDeadline } from '../flow/deadline.js';
 import { HookError, NotReadyError, redacted } from '../model/errors.js';
 import type { IssueResult } from '../model/result.js';
-import { findUser } from '../redis/admin.js';
 import type { CampaignState } from '../redis/campaign-state.js';
 import type { ReserveRequest } from '../redis/serving.js';
+import { findUser } from '../redis/user.js';
 
 /** Your own rule, asked before anything is reserved: `true`, or why not. */
 export type Eligible = (request: {

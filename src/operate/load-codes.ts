@@ -7,7 +7,7 @@ import { InvalidArgumentError } from '../model/errors.js';
 import { mintId } from '../model/issuance.js';
 import { assertNewCode } from '../model/new-code.js';
 import type { CampaignState } from '../redis/campaign-state.js';
-import { anotherList, type Loading, type LoadProgress, loadChunk, readLoad } from '../redis/load-codes.js';
+import { anotherList, type Loading, type LoadProgress, loadChunk, readLoad } from '../redis/pool.js';
 
 export interface LoadOptions {
   /**

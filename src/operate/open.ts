@@ -4,10 +4,11 @@ import { CampaignConflictError, InvalidArgumentError, MisconfiguredError } from 
 import { METHODS } from '../model/methods.js';
 import type { PersistenceAdapter } from '../persistence/adapter.js';
 import { listRows } from '../persistence/list-rows.js';
-import { activate, assertSafeServer, assertSameRules, readCampaign, rebind, writeCampaign } from '../redis/admin.js';
 import { type CampaignState, notReady, type RedisContext } from '../redis/campaign-state.js';
 import type { Campaigns } from '../redis/campaigns.js';
+import { activate, assertSameRules, rebind, writeCampaign } from '../redis/operate.js';
 import { dropOver, findOver, register } from '../redis/registry.js';
+import { assertSafeServer } from '../redis/server-check.js';
 
 export interface OpenOptions {
   /** Skips a safety check: the database is not asked whether it holds rows of this campaign. If it does, the same units go out again. */
@@ -60,7 +61,7 @@ export async function open(
     // A purge of the campaign that had this id before may have struck it off meanwhile.
     await register(context, id);
   }
-  const campaign = await readCampaign(state);
+  const campaign = await state.snapshot();
   campaigns.keep(state);
   // Another process may have let it serve, with another database.
   await campaigns.equip(campaigns.known(id)!, 'brief');
@@ -82,7 +83,7 @@ async function findOrWrite(
     return 'exists';
   }
   const status = await writeCampaign(state, rules, leaseMs);
-  await readCampaign(state);
+  await state.snapshot();
   return status;
 }
 

@@ -1,7 +1,7 @@
 import type { Issuance } from '../model/issuance.js';
 import type { Waiting } from '../model/place.js';
-import { findUser } from '../redis/admin.js';
 import type { Serving } from '../redis/serving.js';
+import { findUser } from '../redis/user.js';
 import type { WaitingRoom } from '../waiting-room/room.js';
 
 /** The answer of `userStatus()`. */

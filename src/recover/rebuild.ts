@@ -15,7 +15,6 @@ import { newCodeFault } from '../model/new-code.js';
 import { assertCodes, type CodeSource, chunksOf } from '../operate/load-codes.js';
 import type { PersistenceAdapter } from '../persistence/adapter.js';
 import { listRows } from '../persistence/list-rows.js';
-import { assertSafeServer, readCampaign } from '../redis/admin.js';
 import type { CampaignState, RedisContext } from '../redis/campaign-state.js';
 import type { Campaigns } from '../redis/campaigns.js';
 import {
@@ -30,6 +29,7 @@ import {
   writeRows,
 } from '../redis/rebuild.js';
 import { dropOver, register } from '../redis/registry.js';
+import { assertSafeServer } from '../redis/server-check.js';
 
 export interface RebuildOptions {
   /** For a pool, and needed there: the codes that may be given out. Those that the database or a reservation has are skipped; leave out what was withdrawn. */
@@ -130,7 +130,7 @@ export async function rebuild(
   if (codes) await copyCodes(state, run, codes, options, step);
   const { lost, exhausted } = await finishRebuild(state, run);
   if (exhausted) emit({ type: 'exhausted', campaignId: id });
-  const campaign = await readCampaign(state);
+  const campaign = await state.snapshot();
   campaigns.keep(state);
   return { campaign, rows, lost: lost.map(refOf) };
 }

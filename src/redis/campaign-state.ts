@@ -13,9 +13,9 @@ import { decodePace } from '../model/pace.js';
 import type { NotReadyReason } from '../model/result.js';
 import type { RedisClient } from './client.js';
 import { type CampaignKeys, campaignKeys } from './keys.js';
-import { Rights } from './rights.js';
 import { type Reply, type Script, ScriptRunner } from './runner.js';
 import { scripts } from './scripts.js';
+import { Rights } from './server-check.js';
 
 /** The database of this process. */
 export interface Store {
@@ -174,6 +174,20 @@ export class CampaignState {
     this.#store = campaign.store;
     this.#verified = fields.get('verified') === '1';
     this.#building = fields.has('building');
+    return campaign;
+  }
+
+  /** The same. Throws `CampaignOverError` and `UnknownCampaignError` where it has no state because it is over or was never opened. */
+  async read(): Promise<CampaignSnapshot | NotReadyReason> {
+    const campaign = await this.refresh();
+    if (campaign === 'missing') await this.context.assertLost(this, true);
+    return campaign;
+  }
+
+  /** The same for calls that have no status for a state that is not ready. Throws `NotReadyError`. */
+  async snapshot(): Promise<CampaignSnapshot> {
+    const campaign = await this.read();
+    if (typeof campaign === 'string') throw notReady(this.id, campaign);
     return campaign;
   }
 

@@ -87,11 +87,8 @@ export class Campaigns {
     const rereading =
       this.#rereading.get(state.id) ??
       state
-        .refresh()
-        .then(async (campaign) => {
-          if (campaign === 'missing') await this.assertLost(state, true);
-          return typeof campaign === 'string' ? campaign : null;
-        })
+        .read()
+        .then((campaign) => (typeof campaign === 'string' ? campaign : null))
         .finally(() => this.#rereading.delete(state.id));
     this.#rereading.set(state.id, rereading);
     return rereading;
@@ -151,8 +148,7 @@ export class Campaigns {
   /** The first call for a campaign also looks after the one that was not looked after for longest, so that what other processes purged is forgotten. */
   async #read(id: string): Promise<Serving | NotReadyReason> {
     const state = new CampaignState(this.#context, id);
-    const [campaign] = await Promise.all([state.refresh(), this.#lookAfterOldest()]);
-    if (campaign === 'missing') await this.assertLost(state, true);
+    const [campaign] = await Promise.all([state.read(), this.#lookAfterOldest()]);
     if (typeof campaign === 'string') return campaign;
     this.keep(state);
     return this.#known.get(id)!;

@@ -2,7 +2,7 @@ import { Batcher } from '../flow/batcher.js';
 import { monotonicMs } from '../flow/deadline.js';
 import { mintCode } from '../model/codes.js';
 import { CampaignConflictError, RedisError } from '../model/errors.js';
-import { type Issuance, withoutCode } from '../model/issuance.js';
+import type { Issuance } from '../model/issuance.js';
 import { METHODS } from '../model/methods.js';
 import type { LeaveResult, LineEnd, Standing } from '../model/place.js';
 import type { NotReadyReason } from '../model/result.js';
@@ -26,7 +26,7 @@ import {
   placeOf,
   type Tended,
 } from './line-replies.js';
-import { decodeIssuance } from './record.js';
+import { shownIssuances } from './record.js';
 import { type Reservation, toReservation } from './reservation.js';
 import type { Reply } from './runner.js';
 import { scripts } from './scripts.js';
@@ -269,15 +269,8 @@ export class Line {
     return { watcher: round?.watcher ?? '', since: String(round?.since ?? 0), keepMs: String(round ? keepMs : 0) };
   }
 
-  /** Pairs of grant and record; the code of what is not committed yet is not shown. */
   #issuances(pairs: Reply, userId: string, epoch: string): Issuance[] {
-    const issuances: Issuance[] = [];
-    for (let i = 0; i < pairs.length; i += 2) {
-      const of = { campaignId: this.state.id, userId, epoch };
-      const issuance = decodeIssuance(String(pairs[i]), String(pairs[i + 1]), of);
-      issuances.push(issuance.state === 'issued' ? issuance : withoutCode(issuance));
-    }
-    return issuances;
+    return shownIssuances(pairs, { campaignId: this.state.id, userId, epoch });
   }
 
   /** One for each unit, with the code that it may need by the rules that hold now. */

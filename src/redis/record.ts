@@ -1,4 +1,4 @@
-import type { Issuance } from '../model/issuance.js';
+import { type Issuance, withoutCode } from '../model/issuance.js';
 
 /** Whose record it is. */
 export interface RecordOf {
@@ -49,6 +49,16 @@ export function decodeRecord(grant: string, record: string, of: RecordOf): Decod
 
 export function decodeIssuance(grant: string, record: string, of: RecordOf): Issuance {
   return decodeRecord(grant, record, of).issuance;
+}
+
+/** Pairs of grant and record. The code of a unit that is not committed yet is not shown. */
+export function shownIssuances(pairs: readonly (string | number)[], of: RecordOf): Issuance[] {
+  const issuances: Issuance[] = [];
+  for (let i = 0; i < pairs.length; i += 2) {
+    const issuance = decodeIssuance(String(pairs[i]), String(pairs[i + 1]), of);
+    issuances.push(issuance.state === 'issued' ? issuance : withoutCode(issuance));
+  }
+  return issuances;
 }
 
 function decodeTries(tries: number): Tries {

@@ -3,13 +3,13 @@ import { monotonicMs } from '../flow/deadline.js';
 import { mintCode } from '../model/codes.js';
 import { CampaignConflictError, type OverloadedError } from '../model/errors.js';
 import { countRefusals, type Emit } from '../model/events.js';
-import { type Issuance, withoutCode } from '../model/issuance.js';
+import type { Issuance } from '../model/issuance.js';
 import { METHODS } from '../model/methods.js';
 import type { NotReadyReason, RefusalStatus } from '../model/result.js';
 import type { CampaignState } from './campaign-state.js';
 import { sendUntilAnswered, underEpoch } from './epoch.js';
 import { Holding } from './held.js';
-import { decodeIssuance, splitField } from './record.js';
+import { decodeIssuance, shownIssuances, splitField } from './record.js';
 import { type CommonRefusal, Refusals } from './refusal-cache.js';
 import { type Reservation, toReservation } from './reservation.js';
 import type { Replicas, Reply } from './runner.js';
@@ -306,8 +306,8 @@ export class Serving {
       case 'waiting':
         return { word, issuance: decode(first) };
       case 'already_issued': {
-        const issuances = Array.from({ length: Number(reply[first]) }, (_, i) => decode(first + 1 + 2 * i));
-        return { word, issuances: issuances.map((one) => (one.state === 'issued' ? one : withoutCode(one))) };
+        const pairs = reply.slice(first + 1, first + 1 + 2 * Number(reply[first]));
+        return { word, issuances: shownIssuances(pairs, { campaignId: state.id, userId, epoch }) };
       }
       case 'not_open':
         return { word, opensAt: new Date(Number(reply[3])) };

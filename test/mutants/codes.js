@@ -97,7 +97,7 @@ export const CODES = [
   },
   {
     defect: 'a call counts what another one loaded under the same name',
-    file: 'src/redis/load-codes.ts',
+    file: 'src/redis/pool.ts',
     find: 'by === loading.caller && ',
     replace: '',
     caughtBy: loads('loaded by many at once is loaded once, and each says what it added itself'),

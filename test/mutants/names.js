@@ -30,7 +30,7 @@ export const NAMES = [
   },
   {
     defect: 'a call whose Redis does not answer waits a second time, for what it can do without',
-    file: 'src/redis/admin.ts',
+    file: 'src/redis/server-check.ts',
     find: "if (error instanceof RedisError && (error.cause as Error | undefined)?.name === 'ReplyError') return",
     replace: 'if (error instanceof RedisError) return',
     caughtBy: { file: 'test/unit/messages.test.ts', test: 'open waits once, and says that Redis is away' },

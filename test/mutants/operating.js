@@ -113,7 +113,7 @@ export const OPERATING = [
   },
   {
     defect: 'a server that may evict keys is taken',
-    file: 'src/redis/admin.ts',
+    file: 'src/redis/server-check.ts',
     find: "if (policy !== '' && policy !== 'noeviction') {",
     replace: "if (policy === 'none') {",
     caughtBy: { file: 'test/integration/administration.test.ts', test: 'one that may evict keys is refused' },

@@ -121,8 +121,8 @@ export const OVER = [
   {
     defect: `what others purged is kept in mind`,
     file: `src/redis/campaigns.ts`,
-    find: `const [campaign] = await Promise.all([state.refresh(), this.#lookAfterOldest()]);`,
-    replace: `const campaign = await state.refresh();`,
+    find: `const [campaign] = await Promise.all([state.read(), this.#lookAfterOldest()]);`,
+    replace: `const campaign = await state.read();`,
     caughtBy: { file: `test/integration/over.test.ts`, test: `a process forgets what others purged` },
   },
 ];

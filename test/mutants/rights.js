@@ -137,14 +137,14 @@ export const RIGHTS = [
   },
   {
     defect: 'the rights of an earlier connection count on the next one',
-    file: 'src/redis/rights.ts',
+    file: 'src/redis/server-check.ts',
     find: 'this.#grantedOn === this.#runner.connection',
     replace: 'this.#grantedOn !== this',
     caughtBy: rights('has them: a call on the new connection'),
   },
   {
     defect: 'a call that waits for a connection counts the rights of the last one',
-    file: 'src/redis/rights.ts',
+    file: 'src/redis/server-check.ts',
     find: ' && this.#runner.isReady;',
     replace: ';',
     caughtBy: rights('has them: a call that waits for the connection'),
@@ -158,7 +158,7 @@ export const RIGHTS = [
   },
   {
     defect: 'a missing right is remembered for good',
-    file: 'src/redis/rights.ts',
+    file: 'src/redis/server-check.ts',
     find: '      this.#asking = null;\n',
     replace: '',
     caughtBy: rights('and serves once it has the right'),

@@ -191,9 +191,9 @@ export const SAVING = [
   },
   {
     defect: 'the code of a reservation is shown to whoever asks again',
-    file: 'src/redis/serving.ts',
-    find: "issuances.map((one) => (one.state === 'issued' ? one : withoutCode(one)))",
-    replace: 'issuances',
+    file: 'src/redis/record.ts',
+    find: "issuances.push(issuance.state === 'issued' ? issuance : withoutCode(issuance));",
+    replace: 'issuances.push(issuance);',
     caughtBy: {
       file: 'test/integration/campaign.test.ts',
       test: 'hides the code of a reservation that is not confirmed',

@@ -78,7 +78,7 @@ export const STAMPS = [
   },
   {
     defect: 'a process forgets the stamp of its load',
-    file: 'src/redis/load-codes.ts',
+    file: 'src/redis/pool.ts',
     find: '  state.sawStamp(Number(stamp));\n',
     replace: '  void stamp;\n',
     caughtBy: lost('a load that found all its codes known'),
@@ -148,9 +148,9 @@ export const STAMPS = [
   },
   {
     defect: 'a process forgets the stamp of what it told a user',
-    file: 'src/redis/admin.ts',
-    find: '  state.sawStamp(Number(reply[1]));\n  const of =',
-    replace: '  const of =',
+    file: 'src/redis/user.ts',
+    find: '  state.sawStamp(Number(reply[1]));\n',
+    replace: '',
     caughtBy: { file: LOST, test: 'a process that only told a user issued' },
   },
   {

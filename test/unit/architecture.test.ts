@@ -60,9 +60,7 @@ test('the import lines were read', () => {
   expect(inSource.length).toBeGreaterThan(80);
   expect(arrows(imports)).toContain('core → redis/campaigns');
   expect(imports.find(({ from, to }) => from === 'issue/shared-call' && to === 'issue/carry')?.typeOnly).toBe(true);
-  expect(imports.find(({ from, to }) => from === 'operate/load-codes' && to === 'redis/load-codes')?.typeOnly).toBe(
-    false,
-  );
+  expect(imports.find(({ from, to }) => from === 'operate/load-codes' && to === 'redis/pool')?.typeOnly).toBe(false);
 });
 
 test('every file of src has its floor', () => {

@@ -1,5 +1,6 @@
 import { MisconfiguredError, RedisError } from '../model/errors.js';
-import type { ScriptRunner } from './runner.js';
+import type { CampaignState } from './campaign-state.js';
+import type { Reply, ScriptRunner } from './runner.js';
 import { scripts } from './scripts.js';
 import { MAY_NOT, RIGHTS_PAGE } from './server-errors.js';
 
@@ -40,5 +41,24 @@ export class Rights {
       throw new MisconfiguredError(`${MAY_NOT} run ${commands.join(', ')}; nothing was written; ${RIGHTS_PAGE}`);
     }
     this.#grantedOn = this.#runner.connection;
+  }
+}
+
+/** Refuses a server that may drop a campaign's keys, or that is only the copy of another. What the server does not say is let pass. */
+export async function assertSafeServer(state: CampaignState): Promise<void> {
+  // Where INFO is forbidden nothing can be said. Without an answer at all the next call would only wait as long again.
+  const silent = (error: unknown): Reply => {
+    if (error instanceof RedisError && (error.cause as Error | undefined)?.name === 'ReplyError') return ['ok', '', ''];
+    throw error;
+  };
+  const [, policy, role] = await state.run(scripts.inspectServer, {}).catch(silent);
+  const advice = "or pass unsafeRedis: 'allow' if you know better";
+  if (policy !== '' && policy !== 'noeviction') {
+    throw new MisconfiguredError(
+      `this Redis may evict keys (maxmemory-policy ${policy}): marks of who has a coupon, and stock. Set noeviction, ${advice}`,
+    );
+  }
+  if (role !== '' && role !== 'master') {
+    throw new MisconfiguredError(`this Redis is a replica (role ${role}): connect to its master, ${advice}`);
   }
 }

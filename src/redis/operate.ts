@@ -1,16 +1,12 @@
-import { type CampaignRules, type CampaignSnapshot, differences, epochSuffix } from '../model/campaign-rules.js';
-import { CampaignConflictError, MisconfiguredError, RedisError, UnknownCampaignError } from '../model/errors.js';
-import { type Issuance, withoutCode } from '../model/issuance.js';
+import { type CampaignRules, differences, epochSuffix } from '../model/campaign-rules.js';
+import { CampaignConflictError, UnknownCampaignError } from '../model/errors.js';
 import { METHODS } from '../model/methods.js';
 import { decodePace, type Pace, type PaceField } from '../model/pace.js';
 import { type CampaignState, notReady, type RedisContext, rulesToFields } from './campaign-state.js';
 import { answerUnderEpoch } from './epoch.js';
-import { decodeIssuance } from './record.js';
 import { findOver, isRegistered, nextGeneration, noteOver, strikeOff } from './registry.js';
 import type { Reply } from './runner.js';
 import { scripts } from './scripts.js';
-
-const POOL_PAGE = 500;
 
 /** Writes the campaign, not yet serving, unless another process has done so. Refuses where a lost campaign left keys behind. Two round trips. */
 export async function writeCampaign(
@@ -55,13 +51,6 @@ async function sendActivation(state: CampaignState, store: string | null, rebind
   const { epoch } = state;
   const generation = String(await nextGeneration(state.context, state.generation + 1));
   return state.run(scripts.activateCampaign, { epoch, store: store ?? '', generation, random: epochSuffix(), rebind });
-}
-
-export async function readCampaign(state: CampaignState): Promise<CampaignSnapshot> {
-  const campaign = await state.refresh();
-  if (campaign === 'missing') await state.context.assertLost(state, true);
-  if (typeof campaign === 'string') throw notReady(state.id, campaign);
-  return campaign;
 }
 
 export async function setPaused(state: CampaignState, paused: boolean): Promise<void> {
@@ -161,62 +150,4 @@ async function purgeEntry(context: RedisContext, id: string): Promise<void> {
     await noteOver(context, id, { closedAt: past.closedAt.getTime(), goneAt: null, nowMs: past.nowMs });
   }
   await strikeOff(context, id);
-}
-
-/** Refuses a server that may drop a campaign's keys, or that is only the copy of another. What the server does not say is let pass. */
-export async function assertSafeServer(state: CampaignState): Promise<void> {
-  // Where INFO is forbidden nothing can be said. Without an answer at all the next call would only wait as long again.
-  const silent = (error: unknown): Reply => {
-    if (error instanceof RedisError && (error.cause as Error | undefined)?.name === 'ReplyError') return ['ok', '', ''];
-    throw error;
-  };
-  const [, policy, role] = await state.run(scripts.inspectServer, {}).catch(silent);
-  const advice = "or pass unsafeRedis: 'allow' if you know better";
-  if (policy !== '' && policy !== 'noeviction') {
-    throw new MisconfiguredError(
-      `this Redis may evict keys (maxmemory-policy ${policy}): marks of who has a coupon, and stock. Set noeviction, ${advice}`,
-    );
-  }
-  if (role !== '' && role !== 'master') {
-    throw new MisconfiguredError(`this Redis is a replica (role ${role}): connect to its master, ${advice}`);
-  }
-}
-
-/** Changes a code that is still in the pool; looks for it from the tail, 500 codes a round trip. */
-export async function replaceInPool(
-  state: CampaignState,
-  code: string,
-  replacement: string,
-): Promise<'replaced' | 'duplicate' | 'not_in_pool'> {
-  let fromTail = '1';
-  for (;;) {
-    const { reply: page } = await answerUnderEpoch(state, ({ epoch, fence }) =>
-      state.run(scripts.findInPool, { epoch, fence, code, fromTail, limit: String(POOL_PAGE) }),
-    );
-    if (page[0] === 'end') return 'not_in_pool';
-    fromTail = String(page[1]);
-    if (page[0] === 'more') continue;
-    const found = { fromTail, unit: String(page[2]), code: replacement };
-    const { reply } = await answerUnderEpoch(state, ({ epoch, fence }) =>
-      state.run(scripts.replaceCode, { epoch, fence, ...found }),
-    );
-    if (reply[0] === 'replaced') state.sawStamp(Number(reply[1]));
-    if (reply[0] !== 'moved') return reply[0] as 'replaced' | 'duplicate';
-    fromTail = '1';
-  }
-}
-
-/** What a user holds; the code of a reservation is not shown. One round trip. */
-export async function findUser(state: CampaignState, userId: string): Promise<Issuance[]> {
-  const { reply, epoch } = await answerUnderEpoch(state, ({ epoch, fence }) =>
-    state.run(scripts.findUser, { epoch, fence, userId }),
-  );
-  state.sawStamp(Number(reply[1]));
-  const of = { campaignId: state.id, userId, epoch };
-  const issuances: Issuance[] = [];
-  for (let i = 2; i < reply.length; i += 2) {
-    const issuance = decodeIssuance(String(reply[i]), String(reply[i + 1]), of);
-    issuances.push(issuance.state === 'issued' ? issuance : withoutCode(issuance));
-  }
-  return issuances;
 }

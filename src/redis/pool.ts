@@ -3,6 +3,8 @@ import type { CampaignState } from './campaign-state.js';
 import { answerUnderEpoch } from './epoch.js';
 import { scripts } from './scripts.js';
 
+const PAGE = 500;
+
 /** What a call loads under: the name of its load, and a name of the call's own. */
 export interface Loading {
   readonly loadId: string;
@@ -61,4 +63,28 @@ export function anotherList({ id }: CampaignState, { loadId }: Loading, what: st
     `campaign ${id} has loaded another list under the loadId ${loadId}: ${what} are not the same; nothing was loaded from there on. ` +
       'Give each list a loadId of its own',
   );
+}
+
+/** Changes a code that is still in the pool; looks for it from the tail, 500 codes a round trip. */
+export async function replaceInPool(
+  state: CampaignState,
+  code: string,
+  replacement: string,
+): Promise<'replaced' | 'duplicate' | 'not_in_pool'> {
+  let fromTail = '1';
+  for (;;) {
+    const { reply: page } = await answerUnderEpoch(state, ({ epoch, fence }) =>
+      state.run(scripts.findInPool, { epoch, fence, code, fromTail, limit: String(PAGE) }),
+    );
+    if (page[0] === 'end') return 'not_in_pool';
+    fromTail = String(page[1]);
+    if (page[0] === 'more') continue;
+    const found = { fromTail, unit: String(page[2]), code: replacement };
+    const { reply } = await answerUnderEpoch(state, ({ epoch, fence }) =>
+      state.run(scripts.replaceCode, { epoch, fence, ...found }),
+    );
+    if (reply[0] === 'replaced') state.sawStamp(Number(reply[1]));
+    if (reply[0] !== 'moved') return reply[0] as 'replaced' | 'duplicate';
+    fromTail = '1';
+  }
 }
