@@ -50,7 +50,8 @@ export class Core {
     const has = (['deliver', 'persistence'] as const).filter((need) => options[need]);
     const store = persistence ? new AdapterStore(persistence, timeoutMs) : null;
     const assertLost: RedisContext['assertLost'] = (...of) => this.campaigns.assertLost(...of);
-    this.context = redisContext(redis, { prefix, timeoutMs, has, store, assertLost });
+    const verbs = { maxBatch, maxInFlight, emit };
+    this.context = redisContext(redis, { prefix, timeoutMs, has, store, assertLost, verbs });
     const room = async (campaignId: string) => {
       await deliveries?.room(campaignId);
       await saves?.room(campaignId);

@@ -152,12 +152,12 @@ export async function carryThrough(
     attempt.reserved = reservation;
     const before = reassigned === 0 ? ended : null;
     if (!before && steps.deliveries) {
-      const undelivered = await deliver(serving, reservation, attempt, steps, steps.deliveries);
+      const undelivered = await deliver(reservation, attempt, steps, steps.deliveries);
       if (undelivered) return undelivered;
     }
-    if (!steps.saves) return issued(serving, reservation);
+    if (!steps.saves) return issued(reservation);
     const save = before ?? (await saveOf(serving, reservation, attempt, steps.saves));
-    if (save.verdict === 'saved') return issued(serving, reservation);
+    if (save.verdict === 'saved') return issued(reservation);
     const next = await afterRefusal(serving, reservation, attempt, steps, { save, reassigned });
     if ('outcome' in next) return next;
     reservation = next;
@@ -175,17 +175,16 @@ function saveOf({ state }: Serving, reservation: Reservation, { deadlineAt }: At
   });
 }
 
-function issued(serving: Serving, reservation: Reservation): Carried {
+function issued(reservation: Reservation): Carried {
   return {
     outcome: 'issued',
     issuance: asIssued(intact(reservation)),
-    finished: () => serving.held(reservation).confirm(reservation),
+    finished: () => reservation.confirm(),
   };
 }
 
 /** `null`: it was delivered. */
 async function deliver(
-  serving: Serving,
   reservation: Reservation,
   attempt: Attempt,
   steps: Steps,
@@ -195,7 +194,7 @@ async function deliver(
   const { leaseEndsAt } = reservation;
   const delivery = await deliveries.run(issuance, { deadlineAt: attempt.deadlineAt, leaseEndsAt });
   if (delivery === 'unknown') return { outcome: 'accepted', issuance: intact(reservation), trouble: 'unknown' };
-  if (delivery === 'not_delivered') return giveBack(serving, reservation, attempt, steps, DELIVERY_FAILED);
+  if (delivery === 'not_delivered') return giveBack(reservation, attempt, steps, DELIVERY_FAILED);
   return null;
 }
 
@@ -214,21 +213,21 @@ async function afterRefusal(
       return { outcome: 'accepted', issuance, trouble: 'unknown' };
     case 'not_saved': {
       const why = saveFailed(save.error, save.refusal);
-      if (delivered) return stays(serving, reservation, steps, why);
-      return giveBack(serving, reservation, attempt, steps, why);
+      if (delivered) return stays(reservation, steps, why);
+      return giveBack(reservation, attempt, steps, why);
     }
     case 'refused': {
       const why = refusedForGood(save.reason);
-      if (delivered) return stays(serving, reservation, steps, why);
-      return giveBack(serving, reservation, attempt, steps, why);
+      if (delivered) return stays(reservation, steps, why);
+      return giveBack(reservation, attempt, steps, why);
     }
     case 'user_conflict':
-      return meetRow(serving, reservation, save.existing, delivered, steps);
+      return meetRow(reservation, save.existing, delivered, steps);
   }
   // The unit is somebody else's: Redis is behind the database.
-  if (delivered || reassigned === MAX_REASSIGNMENTS) return withdraw(serving, reservation, delivered, steps);
+  if (delivered || reassigned === MAX_REASSIGNMENTS) return withdraw(reservation, delivered, steps);
   const { generateCodes } = serving.state.rules;
-  const next = await serving.held(reservation).reassign(reservation, {
+  const next = await reservation.reassign({
     keepSerial: generateCodes && save.verdict === 'code_conflict',
     code: generateCodes ? mintCode() : '',
   });
@@ -244,24 +243,18 @@ async function afterRefusal(
  * Compensation. Only the call that took the unit may, and only Redis' own word makes it a `NotIssuedError`: `released`, or `gone`, which is what
  * the second copy of the same release finds. If somebody took the reservation over, it stays; if the answer is lost, nobody knows.
  */
-async function giveBack(
-  serving: Serving,
-  reservation: Reservation,
-  attempt: Attempt,
-  steps: Steps,
-  why: Failure,
-): Promise<Carried> {
+async function giveBack(reservation: Reservation, attempt: Attempt, steps: Steps, why: Failure): Promise<Carried> {
   const { issuance } = reservation;
-  if (!reservation.mayRelease || attempt.promised) return stays(serving, reservation, steps, why);
+  if (!reservation.mayRelease || attempt.promised) return stays(reservation, steps, why);
   attempt.reserved = null;
-  const answer = await serving.held(reservation).release(reservation);
+  const answer = await reservation.release();
   if (answer.word === 'released') steps.emit({ type: 'released', ...refOf(issuance) });
   if (answer.word === 'released' || answer.word === 'gone') return { outcome: 'released', why };
   return overtaken(answer, reservation);
 }
 
 /** It was delivered or promised, so it is not given back. */
-function stays(serving: Serving, reservation: Reservation, steps: Steps, { trouble, reason }: Failure): Carried {
+function stays(reservation: Reservation, steps: Steps, { trouble, reason }: Failure): Carried {
   const issuance = intact(reservation);
   const { tries } = reservation;
   if (trouble !== 'refused_for_good') return { outcome: 'accepted', issuance, trouble };
@@ -271,33 +264,26 @@ function stays(serving: Serving, reservation: Reservation, steps: Steps, { troub
     steps.emit({ type: 'fault', during: 'save', campaignId, error, issuance: refOf(issuance), count: 1 });
   }
   const last = { failures: tries.failures + 1, counted: tries.counted + 1 };
-  const finished = () => postpone(serving, reservation, steps, { tries: last, delayMs: null });
+  const finished = () => postpone(reservation, steps, { tries: last, delayMs: null });
   return { outcome: 'accepted', issuance, trouble, finished };
 }
 
 /** Leaves it for a later try, or (`null`) puts it into quarantine. */
 export async function postpone(
-  serving: Serving,
   reservation: Reservation,
   steps: Steps,
   to: { tries: Tries; delayMs: number | null },
 ): Promise<void> {
-  const word = await serving.held(reservation).postpone(reservation, to);
+  const word = await reservation.postpone(to);
   if (word !== 'quarantined') return;
   steps.emit({ type: 'quarantined', tries: to.tries.counted, ...refOf(reservation.issuance) });
 }
 
 /** The user, or this very id, already has a row. Rows are never deleted, so that is proof for every attempt. */
-async function meetRow(
-  serving: Serving,
-  reservation: Reservation,
-  row: Issuance,
-  delivered: boolean,
-  steps: Steps,
-): Promise<Carried> {
+async function meetRow(reservation: Reservation, row: Issuance, delivered: boolean, steps: Steps): Promise<Carried> {
   const otherUnit = row.serial !== reservation.issuance.serial;
   const adopt = async () => {
-    const word = await serving.held(reservation).adopt(reservation, row, delivered);
+    const word = await reservation.adopt(row, delivered);
     if (word !== 'adopted' || !otherUnit) return;
     if (delivered) await reportWithdrawn(intact(reservation), steps);
     else steps.emit({ type: 'released', ...refOf(reservation.issuance) });
@@ -309,26 +295,16 @@ async function meetRow(
   return { outcome: 'forgotten' };
 }
 
-async function withdraw(
-  serving: Serving,
-  reservation: Reservation,
-  delivered: boolean,
-  steps: Steps,
-): Promise<Carried> {
-  const word = await takeOut(serving, reservation, delivered, steps);
+async function withdraw(reservation: Reservation, delivered: boolean, steps: Steps): Promise<Carried> {
+  const word = await takeOut(reservation, delivered, steps);
   if (word === 'taken_over' || word === 'issued')
     return { outcome: 'accepted', issuance: reservation.issuance, trouble: 'unknown' };
   return { outcome: 'rolled_back' };
 }
 
 /** Withdraws the unit of a reservation and reports it. `delivered`: a user may know its code. */
-export async function takeOut(
-  serving: Serving,
-  reservation: Reservation,
-  delivered: boolean,
-  steps: Steps,
-): Promise<WithdrawWord> {
-  const word = await serving.held(reservation).withdraw(reservation);
+export async function takeOut(reservation: Reservation, delivered: boolean, steps: Steps): Promise<WithdrawWord> {
+  const word = await reservation.withdraw();
   if (word === 'withdrawn') {
     if (delivered) await reportWithdrawn(intact(reservation), steps);
     else steps.emit({ type: 'withdrawn', delivered, ...refOf(reservation.issuance) });

@@ -83,7 +83,7 @@ export class Issuing implements Caller<ReserveAnswer> {
     }
     const issuance: Issuance = asIssued(intact(reservation));
     const result = issuedNow(issuance, this.#parts.steps, this.#call.replayed);
-    this.#serving.held(reservation).handConfirm(reservation, this.#ending(issuance));
+    reservation.handConfirm(this.#ending(issuance));
     this.#tell(result);
   }
 

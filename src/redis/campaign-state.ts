@@ -12,6 +12,7 @@ import { mintId } from '../model/issuance.js';
 import { decodePace } from '../model/pace.js';
 import type { NotReadyReason } from '../model/result.js';
 import type { RedisClient } from './client.js';
+import { Verbs, type VerbsOptions } from './held.js';
 import { type CampaignKeys, campaignKeys } from './keys.js';
 import { type Reply, type Script, ScriptRunner } from './runner.js';
 import { scripts } from './scripts.js';
@@ -49,12 +50,14 @@ export interface RedisContext {
   /** This issuer's random id, and its next call number: together they name one call. */
   readonly sender: string;
   readonly nextCall: () => number;
+  /** How the verbs of reservations are batched. */
+  readonly verbs: VerbsOptions;
 }
 
 /** What the campaigns of a new issuer share. */
 export function redisContext(
   redis: RedisClient,
-  own: Pick<RedisContext, 'prefix' | 'timeoutMs' | 'has' | 'store' | 'assertLost'>,
+  own: Pick<RedisContext, 'prefix' | 'timeoutMs' | 'has' | 'store' | 'assertLost' | 'verbs'>,
 ): RedisContext {
   const runner = new ScriptRunner(redis);
   let call = 0;
@@ -76,6 +79,7 @@ export class CampaignState {
   #building = false;
   #fence = 0;
   #readAtMs = 0;
+  #verbs: Verbs | null = null;
 
   constructor(context: RedisContext, id: string) {
     this.context = context;
@@ -132,6 +136,12 @@ export class CampaignState {
   get rules(): CampaignRules {
     if (!this.#rules) throw new Error('the campaign was not read yet');
     return this.#rules;
+  }
+
+  /** The verbs of reservations that were made under this epoch. Those of the last one that was asked for are kept, so that their calls share batches. */
+  verbs(epoch: string): Verbs {
+    if (this.#verbs?.epoch !== epoch) this.#verbs = new Verbs(this, epoch, this.context.verbs);
+    return this.#verbs;
   }
 
   sawStamp(stamp: number): void {

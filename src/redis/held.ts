@@ -1,4 +1,4 @@
-import { Batcher, type Caller } from '../flow/batcher.js';
+import { Batcher } from '../flow/batcher.js';
 import { monotonicMs } from '../flow/deadline.js';
 import { inDoubt } from '../model/errors.js';
 import type { Emit } from '../model/events.js';
@@ -43,65 +43,35 @@ interface Adoption {
   readonly delivered: boolean;
 }
 
-/** The verbs for units that this process holds, under one epoch: after a rebuild, what was reserved before is nobody's any more. Batched. */
-export class Holding {
+export interface VerbsOptions {
+  readonly maxBatch: number;
+  readonly maxInFlight: number;
+  readonly emit: Emit;
+}
+
+/** The scripts behind the verbs of reservations, under one epoch: after a rebuild, a unit that was reserved before is nobody's any more. */
+export class Verbs {
   readonly epoch: string;
   readonly #state: CampaignState;
   readonly #emit: Emit;
-  readonly #confirms: Batcher<Reservation, ConfirmWord>;
-  readonly #releases: Batcher<Reservation, ReleaseAnswer>;
-  readonly #withdrawals: Batcher<Reservation, WithdrawWord>;
-  readonly #reassignments: Batcher<Reassignment, ReassignAnswer>;
-  readonly #adoptions: Batcher<Adoption, AdoptWord>;
-  readonly #postponements: Batcher<Postponement, PostponeWord>;
+  readonly confirms: Batcher<Reservation, ConfirmWord>;
+  readonly releases: Batcher<Reservation, ReleaseAnswer>;
+  readonly withdrawals: Batcher<Reservation, WithdrawWord>;
+  readonly reassignments: Batcher<Reassignment, ReassignAnswer>;
+  readonly adoptions: Batcher<Adoption, AdoptWord>;
+  readonly postponements: Batcher<Postponement, PostponeWord>;
 
-  constructor(state: CampaignState, epoch: string, options: { maxBatch: number; maxInFlight: number; emit: Emit }) {
-    const { maxBatch, maxInFlight, emit } = options;
+  constructor(state: CampaignState, epoch: string, { maxBatch, maxInFlight, emit }: VerbsOptions) {
     const batched = <T, R>(run: (items: T[]) => Promise<readonly R[]>) => new Batcher({ run, maxBatch, maxInFlight });
     this.#state = state;
     this.epoch = epoch;
     this.#emit = emit;
-    this.#confirms = batched((items) => this.#confirm(items));
-    this.#withdrawals = batched((items) => this.#withdraw(items));
-    this.#releases = batched((items) => this.#release(items));
-    this.#reassignments = batched((items) => this.#reassign(items));
-    this.#adoptions = batched((items) => this.#adopt(items));
-    this.#postponements = batched((items) => this.#postpone(items));
-  }
-
-  /** Ends the lease of a reservation whose row is committed. */
-  confirm(reservation: Reservation): Promise<ConfirmWord> {
-    return this.#confirms.add(reservation);
-  }
-
-  /** The same without a promise. */
-  handConfirm(reservation: Reservation, caller: Caller<ConfirmWord>): void {
-    this.#confirms.hand(reservation, caller);
-  }
-
-  /** Gives the unit back. */
-  release(reservation: Reservation): Promise<ReleaseAnswer> {
-    return this.#releases.add(reservation);
-  }
-
-  /** Takes the unit out of the stock for good. */
-  withdraw(reservation: Reservation): Promise<WithdrawWord> {
-    return this.#withdrawals.add(reservation);
-  }
-
-  /** Withdraws the refused unit and takes another; with `keepSerial` only the generated code changes. */
-  reassign(reservation: Reservation, to: { keepSerial: boolean; code: string }): Promise<ReassignAnswer> {
-    return this.#reassignments.add({ reservation, ...to });
-  }
-
-  /** Writes a row that Redis had forgotten back, and gives the unit reserved in its place back. */
-  adopt(reservation: Reservation, row: Issuance, delivered: boolean): Promise<AdoptWord> {
-    return this.#adoptions.add({ reservation, row, delivered });
-  }
-
-  /** Leaves it for a later try, or puts it into quarantine, where settle does not find it. */
-  postpone(reservation: Reservation, to: { tries: Tries; delayMs: number | null }): Promise<PostponeWord> {
-    return this.#postponements.add({ reservation, ...to });
+    this.confirms = batched((items) => this.#confirm(items));
+    this.withdrawals = batched((items) => this.#withdraw(items));
+    this.releases = batched((items) => this.#release(items));
+    this.reassignments = batched((items) => this.#reassign(items));
+    this.adoptions = batched((items) => this.#adopt(items));
+    this.postponements = batched((items) => this.#postpone(items));
   }
 
   async #postpone(items: Postponement[]): Promise<PostponeWord[]> {

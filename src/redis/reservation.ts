@@ -1,11 +1,31 @@
+import type { Caller } from '../flow/batcher.js';
 import type { Issuance } from '../model/issuance.js';
 import type { CampaignState } from './campaign-state.js';
+import type {
+  AdoptWord,
+  ConfirmWord,
+  PostponeWord,
+  ReassignAnswer,
+  ReleaseAnswer,
+  Verbs,
+  WithdrawWord,
+} from './held.js';
 import { decodeRecord, fieldOf, type Tries } from './record.js';
 
 export type { Tries };
 
-/** A unit in the hands of this process: everything that acts on it names its field, id and stamp. */
-export interface Reservation {
+/** What is known of a reservation. */
+interface Facts {
+  readonly record: string;
+  readonly stamp: string;
+  readonly issuance: Issuance;
+  readonly mayRelease: boolean;
+  readonly tries: Tries;
+  readonly leaseEndsAt: number;
+}
+
+/** A unit in the hands of this process, and the verbs that act on it: each names its field, id and stamp, under the epoch in which it was made. Batched. */
+export class Reservation {
   readonly field: string;
   readonly id: string;
   readonly stamp: string;
@@ -20,6 +40,55 @@ export interface Reservation {
   readonly tries: Tries;
   /** Until when nobody else acts on it; monotonic ms, reckoned from before the call was sent. */
   readonly leaseEndsAt: number;
+  readonly #verbs: Verbs;
+
+  constructor(verbs: Verbs, { record, stamp, issuance, mayRelease, tries, leaseEndsAt }: Facts) {
+    this.field = fieldOf(issuance.grant, issuance.userId);
+    this.id = issuance.id;
+    this.stamp = stamp;
+    this.record = record;
+    this.issuedMs = issuance.issuedAt.getTime();
+    this.issuance = issuance;
+    this.mayRelease = mayRelease;
+    this.tries = tries;
+    this.leaseEndsAt = leaseEndsAt;
+    this.#verbs = verbs;
+  }
+
+  /** Ends the lease: the row is committed. */
+  confirm(): Promise<ConfirmWord> {
+    return this.#verbs.confirms.add(this);
+  }
+
+  /** The same without a promise. */
+  handConfirm(caller: Caller<ConfirmWord>): void {
+    this.#verbs.confirms.hand(this, caller);
+  }
+
+  /** Gives the unit back. */
+  release(): Promise<ReleaseAnswer> {
+    return this.#verbs.releases.add(this);
+  }
+
+  /** Takes the unit out of the stock for good. */
+  withdraw(): Promise<WithdrawWord> {
+    return this.#verbs.withdrawals.add(this);
+  }
+
+  /** Withdraws the refused unit and takes another; with `keepSerial` only the generated code changes. */
+  reassign(to: { keepSerial: boolean; code: string }): Promise<ReassignAnswer> {
+    return this.#verbs.reassignments.add({ reservation: this, ...to });
+  }
+
+  /** Writes a row that Redis had forgotten back, and gives the unit reserved in its place back. */
+  adopt(row: Issuance, delivered: boolean): Promise<AdoptWord> {
+    return this.#verbs.adoptions.add({ reservation: this, row, delivered });
+  }
+
+  /** Leaves it for a later try, or puts it into quarantine, where settle does not find it. */
+  postpone(to: { tries: Tries; delayMs: number | null }): Promise<PostponeWord> {
+    return this.#verbs.postponements.add({ reservation: this, ...to });
+  }
 }
 
 /** What was reserved, and when. */
@@ -39,7 +108,5 @@ export function toReservation(
   const { issuance, stamp, tries } = decodeRecord(of.grant, record, { campaignId: state.id, userId, epoch });
   state.sawStamp(Number(stamp));
   const leaseEndsAt = of.sentAt + state.leaseMs;
-  const field = fieldOf(issuance.grant, userId);
-  const issuedMs = issuance.issuedAt.getTime();
-  return { field, id: issuance.id, stamp, record, issuedMs, issuance, mayRelease, tries, leaseEndsAt };
+  return new Reservation(state.verbs(epoch), { record, stamp, issuance, mayRelease, tries, leaseEndsAt });
 }

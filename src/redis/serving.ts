@@ -8,7 +8,6 @@ import { METHODS } from '../model/methods.js';
 import type { NotReadyReason, RefusalStatus } from '../model/result.js';
 import type { CampaignState } from './campaign-state.js';
 import { sendUntilAnswered, underEpoch } from './epoch.js';
-import { Holding } from './held.js';
 import { decodeIssuance, shownIssuances, splitField } from './record.js';
 import { type CommonRefusal, Refusals } from './refusal-cache.js';
 import { type Reservation, toReservation } from './reservation.js';
@@ -76,7 +75,7 @@ function mayHold(answer: ReserveAnswer | undefined): boolean {
   return !answer || answer.word === 'already_issued' || TAKING.includes(answer.word);
 }
 
-/** What one campaign answers to this process: units reserved or taken over, and by `held` the verbs for what it holds. */
+/** What one campaign answers to this process: units reserved, or taken over. */
 export class Serving {
   readonly state: CampaignState;
   readonly #options: ServingOptions;
@@ -84,12 +83,10 @@ export class Serving {
   /** For users who were let through already, so that no line is passed. */
   readonly #reservesAnew: Batcher<ReserveRequest, ReserveAnswer>;
   #refusals: { readonly epoch: string; readonly recent: Refusals } | null = null;
-  #holding: Holding;
 
   constructor(state: CampaignState, options: ServingOptions) {
     this.state = state;
     this.#options = options;
-    this.#holding = new Holding(state, state.epoch, options);
     const maxBatch = Math.min(options.maxBatch, usersPerCall(state.rules.perUser));
     const { maxInFlight, maxQueued } = options;
     this.#reserves = new Batcher({
@@ -125,13 +122,6 @@ export class Serving {
   recentRefusal(userId: string): CommonRefusal | null {
     const { epoch, recent } = this.#refusals ?? {};
     return epoch === this.state.epoch ? (recent?.of(userId) ?? null) : null;
-  }
-
-  /** The verbs for a reservation, under the epoch in which it was made. */
-  held(reservation: Reservation): Holding {
-    const { epoch } = reservation.issuance;
-    if (this.#holding.epoch !== epoch) this.#holding = new Holding(this.state, epoch, this.#options);
-    return this.#holding;
   }
 
   /** Takes over up to `limit` reservations that are due, no more per second than the cap allows. One round trip. */

@@ -74,7 +74,7 @@ export async function withdrawChosen(
       serving.state,
       page.filter((_, i) => saved[i]),
     );
-    const words = await Promise.all(absent.map((reservation) => takeOut(serving, reservation, delivered, steps)));
+    const words = await Promise.all(absent.map((reservation) => takeOut(reservation, delivered, steps)));
     withdrawn += words.filter((word) => word === 'withdrawn').length;
   }
   return withdrawn;

@@ -159,7 +159,7 @@ async function leaveForLater(
     // A delivery in doubt may still be under way: the next one waits as long as another process would.
     const later = steps.deliveries && end === 'unknown' ? Math.max(backOff, serving.state.leaseMs) : backOff;
     const delayMs = end === 'refused_for_good' || lastTry || hopeless ? null : later;
-    await postpone(serving, reservation, steps, { tries, delayMs });
+    await postpone(reservation, steps, { tries, delayMs });
   };
   try {
     await Promise.all(

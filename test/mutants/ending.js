@@ -3,8 +3,8 @@ export const ENDING = [
   {
     defect: 'issued is told before the row is committed',
     file: 'src/issue/carry.ts',
-    find: "if (save.verdict === 'saved') return issued(serving, reservation);",
-    replace: "if (save.verdict === 'saved' || save.verdict === 'unknown') return issued(serving, reservation);",
+    find: "if (save.verdict === 'saved') return issued(reservation);",
+    replace: "if (save.verdict === 'saved' || save.verdict === 'unknown') return issued(reservation);",
     caughtBy: { file: 'test/fault/save.test.ts', test: 'the database commits after the client gave up: accepted' },
   },
   {
@@ -275,10 +275,9 @@ export const ENDING = [
   {
     defect: 'quarantine gives the unit back',
     file: 'src/issue/carry.ts',
-    find: 'const word = await serving.held(reservation).postpone(reservation, to);',
-    replace: `const held = serving.held(reservation);
-    const word = await held.postpone(reservation, to);
-    if (to.delayMs === null) await held.release(reservation);`,
+    find: 'const word = await reservation.postpone(to);',
+    replace: `const word = await reservation.postpone(to);
+    if (to.delayMs === null) await reservation.release();`,
     caughtBy: { file: 'test/integration/worker.test.ts', test: 'a reservation that is refused maxTries times' },
   },
   {

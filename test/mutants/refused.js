@@ -25,9 +25,9 @@ export const REFUSED = [
   {
     defect: 'a refused row is told not_eligible before the word of Redis',
     file: 'src/issue/carry.ts',
-    find: '  attempt.reserved = null;\n  const answer = await serving.held(reservation).release(reservation);',
+    find: '  attempt.reserved = null;\n  const answer = await reservation.release();',
     replace:
-      "  attempt.reserved = null;\n  const answer = await serving.held(reservation).release(reservation).catch(() => ({ word: 'released' }) as { word: 'released' });",
+      "  attempt.reserved = null;\n  const answer = await reservation.release().catch(() => ({ word: 'released' }) as { word: 'released' });",
     caughtBy: { file: ROW, test: 'not_eligible is told only after the word of Redis' },
   },
   {
