@@ -3,7 +3,7 @@ import { mintCode } from '../model/codes.js';
 import { inDoubt, RedisError, redacted } from '../model/errors.js';
 import { type Emit, refOf } from '../model/events.js';
 import { asIssued, type Issuance } from '../model/issuance.js';
-import type { WithdrawWord } from '../redis/held.js';
+import type { ReassignAnswer, ReleaseAnswer, WithdrawWord } from '../redis/held.js';
 import { intact, type Reservation, type Reserved, type Tries } from '../redis/reservation.js';
 import type { ReserveAnswer, ReserveRequest, Serving } from '../redis/serving.js';
 import { acceptedNow, type Told, toldAtOnce, toldOf } from './answer.js';
@@ -231,8 +231,8 @@ async function afterRefusal(
     keepSerial: generateCodes && save.verdict === 'code_conflict',
     code: generateCodes ? mintCode() : '',
   });
-  const taken = 'reservation' in next ? next.reservation : null;
-  if (!taken && next.word !== 'sold_out') return overtaken(next, reservation);
+  if (next.word !== 'reassigned' && next.word !== 'sold_out') return overtaken(next);
+  const taken = next.word === 'reassigned' ? next.reservation : null;
   if (taken?.issuance.serial !== issuance.serial) {
     steps.emit({ type: 'withdrawn', delivered: false, ...refOf(issuance) });
   }
@@ -250,7 +250,7 @@ async function giveBack(reservation: Reservation, attempt: Attempt, steps: Steps
   const answer = await reservation.release();
   if (answer.word === 'released') steps.emit({ type: 'released', ...refOf(issuance) });
   if (answer.word === 'released' || answer.word === 'gone') return { outcome: 'released', why };
-  return overtaken(answer, reservation);
+  return overtaken(answer);
 }
 
 /** It was delivered or promised, so it is not given back. */
@@ -325,14 +325,18 @@ async function reportWithdrawn(issuance: Issuance, steps: Steps): Promise<void> 
 }
 
 /** Somebody else acted on the reservation meanwhile: answer what the record says. */
-function overtaken(answer: { word: string; issuance?: Issuance }, reservation: Reservation): Carried {
+function overtaken(
+  answer: Exclude<ReleaseAnswer | ReassignAnswer, { word: 'released' } | { word: 'reassigned' } | { word: 'sold_out' }>,
+): Carried {
   switch (answer.word) {
     case 'issued':
-      return { outcome: 'issued', issuance: answer.issuance!, finished: async () => {}, before: true };
+      return { outcome: 'issued', issuance: answer.issuance, finished: async () => {}, before: true };
     case 'taken_over':
-      return { outcome: 'accepted', issuance: answer.issuance ?? reservation.issuance, trouble: 'unknown' };
-    // Gone, given back and taken anew by another call, or of another epoch.
-    default:
+      return { outcome: 'accepted', issuance: answer.issuance, trouble: 'unknown' };
+    // Given back and taken anew by another call, or of another epoch.
+    case 'gone':
+    case 'retaken':
+    case 'stale':
       throw new RedisError('the reservation is another one by now; whether it was issued is not known', {
         outcome: 'unknown',
       });

@@ -1,9 +1,9 @@
 import type { Issuance } from '../model/issuance.js';
-import type { NotReadyReason } from '../model/result.js';
 import { type CampaignState, notReady } from './campaign-state.js';
 import { decodeIssuance, fieldOf, splitField } from './record.js';
 import { inOnePiece, type Reply } from './runner.js';
 import { scripts } from './scripts.js';
+import { isNotReady, oneOf } from './words.js';
 
 const PAGE = 500;
 
@@ -125,8 +125,9 @@ export async function reopenGrant(state: CampaignState, epoch: string, issuance:
 }
 
 function repaired(state: CampaignState, [word, stamp]: Reply, done: 'mended' | 'reopened'): boolean {
-  if (word === done) state.sawStamp(Number(stamp));
-  return word === done;
+  if (oneOf('repair', [done, 'moved'], word) === 'moved') return false;
+  state.sawStamp(Number(stamp));
+  return true;
 }
 
 function issuanceAt(state: CampaignState, epoch: string, field: string, record: string): Issuance {
@@ -137,8 +138,7 @@ function issuanceAt(state: CampaignState, epoch: string, field: string, record: 
 async function answered(state: CampaignState, asked: Promise<Reply>): Promise<Reply> {
   const reply = await asked;
   const [word] = reply;
-  if (word === 'missing' || word === 'rebuilding' || word === 'rolled_back')
-    throw notReady(state.id, word as NotReadyReason);
+  if (isNotReady(word)) throw notReady(state.id, word);
   // In the middle of the comparison it was rebuilt, or went back to before a rebuild.
   if (word === 'stale_epoch') {
     const found = await state.refresh();

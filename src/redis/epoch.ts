@@ -3,9 +3,9 @@ import { CampaignConflictError, inDoubt, RedisError } from '../model/errors.js';
 import type { NotReadyReason } from '../model/result.js';
 import { type CampaignState, notReady } from './campaign-state.js';
 import type { Reply } from './runner.js';
+import { isNotReady } from './words.js';
 
 const MAX_SENDS = 5;
-const REASONS: readonly unknown[] = ['missing', 'rolled_back', 'rebuilding'] satisfies NotReadyReason[];
 
 /** What one send of a call names. */
 export interface Sending {
@@ -67,7 +67,7 @@ export function underEpoch(
     const reply = await send(at);
     if (reply === undefined) return undefined;
     if (reply[0] === 'missing') await state.context.assertLost(state);
-    if (REASONS.includes(reply[0])) return answered(at, reply, reply[0] as NotReadyReason);
+    if (isNotReady(reply[0])) return answered(at, reply, reply[0]);
     if (reply[0] !== 'stale_epoch') return answered(at, reply, null);
     const campaign = await state.refresh();
     return typeof campaign === 'string' ? answered(at, [campaign], campaign) : undefined;

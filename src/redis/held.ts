@@ -9,19 +9,31 @@ import { decodeIssuance, encodeTries, fieldOf, type Tries } from './record.js';
 import { type Reservation, toReservation } from './reservation.js';
 import type { Reply, Script } from './runner.js';
 import { scripts } from './scripts.js';
+import { oneOf } from './words.js';
+
+/** What every verb may find instead. */
+const FOUND = ['issued', 'taken_over', 'retaken', 'gone'] as const;
+const CONFIRM = ['confirmed', ...FOUND] as const;
+const WITHDRAW = ['withdrawn', ...FOUND] as const;
+const ADOPT = ['adopted', ...FOUND] as const;
+const POSTPONE = ['postponed', 'quarantined', ...FOUND] as const;
+const RELEASE = ['released', ...FOUND] as const;
+const REASSIGN = ['reassigned', 'sold_out', ...FOUND] as const;
 
 /** `stale`: the epoch is another one by now, or the state is gone; nothing was changed. */
-type Word<W extends string> = W | 'issued' | 'taken_over' | 'retaken' | 'gone' | 'stale';
-export type ConfirmWord = Word<'confirmed'>;
-export type WithdrawWord = Word<'withdrawn'>;
-export type AdoptWord = Word<'adopted'>;
-export type PostponeWord = Word<'postponed' | 'quarantined'>;
+type Word<W extends readonly string[]> = W[number] | 'stale';
+export type ConfirmWord = Word<typeof CONFIRM>;
+export type WithdrawWord = Word<typeof WITHDRAW>;
+export type AdoptWord = Word<typeof ADOPT>;
+export type PostponeWord = Word<typeof POSTPONE>;
 export type ReleaseAnswer =
-  | { readonly word: 'released' | 'retaken' | 'gone' | 'stale' }
+  | { readonly word: 'released' }
+  | { readonly word: 'retaken' | 'gone' | 'stale' }
   | { readonly word: 'issued' | 'taken_over'; readonly issuance: Issuance };
 export type ReassignAnswer =
   | { readonly word: 'reassigned'; readonly reservation: Reservation }
-  | { readonly word: 'sold_out' | 'retaken' | 'gone' | 'stale' }
+  | { readonly word: 'sold_out' }
+  | { readonly word: 'retaken' | 'gone' | 'stale' }
   | { readonly word: 'issued' | 'taken_over'; readonly issuance: Issuance };
 
 interface Reassignment {
@@ -83,13 +95,13 @@ export class Verbs {
       delayMs: delayMs === null ? '' : String(Math.round(delayMs)),
     }));
     const reply = await this.#send(scripts.postpone, named);
-    return items.map((_, i) => this.#wordAt(reply, 1 + i) as PostponeWord);
+    return items.map((_, i) => wordAt(reply, 1 + i, scripts.postpone, POSTPONE));
   }
 
   async #release(items: Reservation[]): Promise<ReleaseAnswer[]> {
     const reply = this.#noteStamp(await this.#send(scripts.release, items));
     return items.map((item, i) => {
-      const word = this.#wordAt(reply, 2 + 2 * i) as ReleaseAnswer['word'];
+      const word = wordAt(reply, 2 + 2 * i, scripts.release, RELEASE);
       if (word !== 'issued' && word !== 'taken_over') return { word };
       return { word, issuance: this.#recordAt(reply, 3 + 2 * i, item) };
     });
@@ -108,7 +120,7 @@ export class Verbs {
     const reply = this.#noteStamp(await this.#send(scripts.reassign, named));
     this.#noteEnd(reply[2]);
     return items.map(({ reservation }, i) => {
-      const word = this.#wordAt(reply, 3 + 2 * i) as ReassignAnswer['word'];
+      const word = wordAt(reply, 3 + 2 * i, scripts.reassign, REASSIGN);
       if (word === 'sold_out' || word === 'retaken' || word === 'gone' || word === 'stale') return { word };
       if (word !== 'reassigned') return { word, issuance: this.#recordAt(reply, 4 + 2 * i, reservation) };
       const { grant, userId, epoch } = reservation.issuance;
@@ -131,24 +143,20 @@ export class Verbs {
     }));
     const reply = this.#noteStamp(await this.#send(scripts.adoptRow, named));
     this.#noteEnd(reply[2]);
-    return items.map((_, i) => this.#wordAt(reply, 3 + i) as AdoptWord);
+    return items.map((_, i) => wordAt(reply, 3 + i, scripts.adoptRow, ADOPT));
   }
 
   async #confirm(items: Reservation[]): Promise<ConfirmWord[]> {
     const reply = await this.#send(scripts.confirm, items);
     this.#noteEnd(reply[1]);
-    if (reply[0] !== 'ok') return items.map(() => 'stale');
-    return String(reply[2]).split(' ') as ConfirmWord[];
+    const words = reply[0] === 'ok' ? String(reply[2]).split(' ') : [];
+    return items.map((_, i) => wordAt([reply[0]!, words[i]!], 1, scripts.confirm, CONFIRM));
   }
 
   async #withdraw(items: Reservation[]): Promise<WithdrawWord[]> {
     const reply = this.#noteStamp(await this.#send(scripts.withdraw, items));
     this.#noteEnd(reply[2]);
-    return items.map((_, i) => this.#wordAt(reply, 3 + i) as WithdrawWord);
-  }
-
-  #wordAt(reply: Reply, index: number): string {
-    return reply[0] === 'ok' ? String(reply[index]) : 'stale';
+    return items.map((_, i) => wordAt(reply, 3 + i, scripts.withdraw, WITHDRAW));
   }
 
   #recordAt(reply: Reply, index: number, reservation: Reservation): Issuance {
@@ -177,4 +185,15 @@ export class Verbs {
   #noteEnd(ended: string | number | undefined): void {
     if (ended === '1') this.#emit({ type: 'exhausted', campaignId: this.#state.id });
   }
+}
+
+function wordAt<const W extends string>(
+  reply: Reply,
+  index: number,
+  { name }: Script,
+  words: readonly W[],
+): W | 'stale' {
+  if (reply[0] === 'ok') return oneOf(name, words, reply[index]);
+  oneOf(name, ['stale_epoch', 'missing'], reply[0]);
+  return 'stale';
 }

@@ -4,7 +4,7 @@ import { mintCode } from '../model/codes.js';
 import { CampaignConflictError, RedisError } from '../model/errors.js';
 import type { Issuance } from '../model/issuance.js';
 import { METHODS } from '../model/methods.js';
-import type { LeaveResult, LineEnd, Standing } from '../model/place.js';
+import type { LeaveResult, Standing } from '../model/place.js';
 import type { NotReadyReason } from '../model/result.js';
 import { type CampaignState, notReady, type RedisContext } from './campaign-state.js';
 import { type Answered, type Sending, sendUntilAnswered, underEpoch } from './epoch.js';
@@ -30,12 +30,15 @@ import { shownIssuances } from './record.js';
 import { type Reservation, toReservation } from './reservation.js';
 import type { Reply } from './runner.js';
 import { scripts } from './scripts.js';
+import { isNotReady, oneOf, unknownWord } from './words.js';
 
 /** A script's reply has a limit of values, and each user's grants are part of it. */
 const MAX_GRANTS_PER_CALL = 1_500;
 /** Values of a reply before those of the users. */
 const PLACES_HEAD = 8;
 const ADMIT_HEAD = 8;
+const ENDS = ['left', 'absent', 'sold_out', 'closed', 'none'] as const;
+const STANDINGS = ['waiting', 'held', 'left', 'absent', 'none'] as const;
 
 /** Where `announce` tells the news of a campaign. */
 export function channelOf({ prefix }: RedisContext, campaignId: string): string {
@@ -98,7 +101,8 @@ export class Line {
       this.state.run(scripts.leaveLine, { ...this.#call(at), userId }),
     );
     this.state.sawStamp(Number(reply[1]));
-    if (reply[2] !== 'held') return { result: { status: reply[2] as LineEnd | 'none' }, now: reply[3] === 'now' };
+    if (reply[2] !== 'held')
+      return { result: { status: oneOf(scripts.leaveLine.name, ENDS, reply[2]) }, now: reply[3] === 'now' };
     const issuances = this.#issuances(reply.slice(3), userId, epoch);
     const isIssued = issuances.some(({ state }) => state === 'issued');
     return { result: { status: isIssued ? 'issued' : 'reserved', issuances }, now: false };
@@ -118,7 +122,8 @@ export class Line {
     if (reply[0] === 'lapsed') {
       throw new RedisError('an earlier copy of this admission may have let people through', { outcome: 'unknown' });
     }
-    if (reply[0] !== 'ok') return reply[0] as AdmissionRefusal;
+    if (isNotReady(reply[0])) return reply[0];
+    if (reply[0] !== 'ok') return oneOf(scripts.admitLine.name, ['closed', 'paused', 'not_open', 'draw'], reply[0]);
     this.state.sawStamp(Number(reply[1]));
     const reservations: Reservation[] = [];
     for (let i = ADMIT_HEAD; i < reply.length; i += 3) {
@@ -143,7 +148,11 @@ export class Line {
     );
     if (reply[0] === 'paused') return { why: 'paused', gone: 0, waiting: 0 };
     this.state.sawStamp(Number(reply[1]));
-    return { why: reply[0] as Tended['why'], gone: Number(reply[2]), waiting: Number(reply[3]) };
+    return {
+      why: oneOf(scripts.tendLine.name, ['absent', 'sold_out', 'closed'], reply[0]),
+      gone: Number(reply[2]),
+      waiting: Number(reply[3]),
+    };
   }
 
   /** One stretch of the draw: writes these keys, and names whose come next. Throws `NotReadyError`. One round trip. */
@@ -153,7 +162,7 @@ export class Line {
     );
     if (reply[0] === 'not_open') return { word: 'not_open', seed: '', drawn: 0, users: [] };
     this.state.sawStamp(Number(reply[1]));
-    const word = reply[0] as DrawStep['word'];
+    const word = oneOf(scripts.drawLine.name, ['more', 'done'], reply[0]);
     return { word, seed: String(reply[2]), drawn: Number(reply[3]), users: reply.slice(4).map(String) };
   }
 
@@ -233,8 +242,12 @@ export class Line {
         return { status: 'not_open', opensAt: from.shutAt };
       case 'closed':
         return { status: 'closed', closedAt: from.shutAt };
+      case 'sold_out':
+      case 'paused':
+      case 'full':
+        return { status: word };
       default:
-        return { status: word as 'sold_out' | 'paused' | 'full' };
+        throw unknownWord(scripts.joinLine.name);
     }
   }
 
@@ -251,7 +264,7 @@ export class Line {
     eachUser(reply, PLACES_HEAD, (word, values, nth) => {
       const waits = word === 'waiting';
       standings.push({
-        word: word as Standing['word'],
+        word: oneOf(scripts.findPlaces.name, STANDINGS, word),
         place: waits ? { ...placeOf(Number(values[0]), Number(values[1]), perSecond), id: String(values[2]) } : null,
         issuances: this.#issuances(waits ? values.slice(3) : values, lookups[nth]!.userId, epoch),
         line: String(reply[2]),

@@ -7,6 +7,7 @@ import { answerUnderEpoch } from './epoch.js';
 import { findOver, isRegistered, nextGeneration, noteOver, strikeOff } from './registry.js';
 import type { Reply } from './runner.js';
 import { scripts } from './scripts.js';
+import { isNotReady, oneOf } from './words.js';
 
 /** Writes the campaign, not yet serving, unless another process has done so. Refuses where a lost campaign left keys behind. Two round trips. */
 export async function writeCampaign(
@@ -22,7 +23,7 @@ export async function writeCampaign(
       `campaign ${state.id} lost a part of its state in Redis; its other keys are still there. Nothing was written: make it again with ${METHODS.rebuild}()`,
     );
   }
-  return reply[0] === 'opened' ? 'opened' : 'exists';
+  return oneOf('open-campaign', ['opened', 'exists'], reply[0]);
 }
 
 /** Throws `CampaignConflictError`. */
@@ -39,7 +40,7 @@ export function assertSameRules({ id, rules }: CampaignState, asked: CampaignRul
 export async function activate(state: CampaignState, store: string | null): Promise<void> {
   const [word] = await sendActivation(state, store, '0');
   if (word === 'stale_epoch' && typeof (await state.refresh()) !== 'string' && state.verified) return;
-  if (word !== 'active') throw notReady(state.id, word === 'rebuilding' ? word : 'missing');
+  if (word !== 'active') throw notReady(state.id, isNotReady(word) ? word : 'missing');
 }
 
 /** Binds a campaign that serves to another database, under a new epoch. Repeats do nothing. */
@@ -58,8 +59,9 @@ export async function setPaused(state: CampaignState, paused: boolean): Promise<
   await answerUnderEpoch(state, async ({ epoch }) => {
     const args = { epoch, sender, call: String(nextCall()), paused: paused ? '1' : '0' };
     const reply = await state.run(scripts.setPaused, args);
+    if (reply[0] === 'lapsed') return undefined;
     if (reply[0] === 'done') state.sawStamp(Number(reply[1]));
-    return reply[0] === 'lapsed' ? undefined : reply;
+    return reply;
   });
 }
 
@@ -116,6 +118,7 @@ export async function restock(state: CampaignState, requestId: string, add: numb
   };
   const why = refused[String(reply[0])];
   if (why) throw new CampaignConflictError(`campaign ${state.id} ${why}; nothing was changed`);
+  oneOf('restock', ['done'], reply[0]);
   state.sawStamp(Number(reply[3]));
   return { total: Number(reply[1]), available: Number(reply[2]) };
 }
@@ -136,6 +139,7 @@ export async function purge(state: CampaignState): Promise<void> {
   const why = refused[String(reply[0])];
   if (why) throw new CampaignConflictError(`campaign ${id} ${why}; nothing was removed`);
   if (reply[0] === 'missing') return purgeEntry(context, id);
+  oneOf('purge-campaign', ['done'], reply[0]);
   await noteOver(context, id, { closedAt: Number(reply[2]), goneAt: null, nowMs: Number(reply[1]) });
   await strikeOff(context, id);
 }

@@ -2,6 +2,7 @@ import { CampaignConflictError } from '../model/errors.js';
 import type { CampaignState } from './campaign-state.js';
 import { answerUnderEpoch } from './epoch.js';
 import { scripts } from './scripts.js';
+import { oneOf } from './words.js';
 
 const PAGE = 500;
 
@@ -84,7 +85,7 @@ export async function replaceInPool(
       state.run(scripts.replaceCode, { epoch, fence, ...found }),
     );
     if (reply[0] === 'replaced') state.sawStamp(Number(reply[1]));
-    if (reply[0] !== 'moved') return reply[0] as 'replaced' | 'duplicate';
+    if (reply[0] !== 'moved') return oneOf('replace-code', ['replaced', 'duplicate'], reply[0]);
     fromTail = '1';
   }
 }

@@ -8,16 +8,19 @@ import { decodeIssuance, fieldOf, splitField } from './record.js';
 import { nextGeneration } from './registry.js';
 import type { Reply } from './runner.js';
 import { scripts } from './scripts.js';
+import { isNotReady, oneOf } from './words.js';
 
 const CHUNK = 500;
 /** Of what is scanned and written anew at once; with more, a script takes longer than 10 ms at a million grants. */
 const SCAN_CHUNK = 200;
 
+const PHASES = ['old', 'rows', 'codes', 'known', 'end', 'losers'] as const;
+
 /** A run of a rebuild: whoever began last has the epoch, and every other run is fenced off by it. */
 export interface Run {
   readonly epoch: string;
   /** Which part it has to go on with. */
-  readonly phase: 'old' | 'rows' | 'codes' | 'known' | 'end' | 'losers';
+  readonly phase: (typeof PHASES)[number];
   /** Rows up to this serial are written. */
   readonly cursor: number;
   /** The highest stamp it saw: each step has one, and none is made on a Redis that is behind the step before. */
@@ -54,7 +57,12 @@ export async function beginRebuild(
     if (foundNone) random = epochSuffix();
     if (reply[0] === 'stale_epoch' || foundNone) return undefined;
     const [, epoch, phase, cursor, stamp] = reply;
-    return { epoch: String(epoch), phase: phase as Run['phase'], cursor: Number(cursor), fence: Number(stamp ?? 0) };
+    return {
+      epoch: String(epoch),
+      phase: oneOf('begin-rebuild', PHASES, phase),
+      cursor: Number(cursor),
+      fence: Number(stamp ?? 0),
+    };
   });
 }
 
@@ -141,7 +149,7 @@ function named({ epoch, fence }: Run): { epoch: string; fence: string } {
 
 function running(state: CampaignState, run: Run, reply: Reply, stampAt?: number): Reply {
   const [word] = reply;
-  if (word === 'stale_epoch' || word === 'missing' || word === 'rolled_back') throw overtaken(state);
+  if (word === 'stale_epoch' || isNotReady(word)) throw overtaken(state);
   if (stampAt !== undefined && word !== 'beyond') run.fence = Math.max(run.fence, Number(reply[stampAt]));
   return reply;
 }

@@ -13,6 +13,7 @@ import { type CommonRefusal, Refusals } from './refusal-cache.js';
 import { type Reservation, toReservation } from './reservation.js';
 import type { Replicas, Reply } from './runner.js';
 import { scripts } from './scripts.js';
+import { oneOf, unknownWord } from './words.js';
 
 export interface ReserveRequest {
   readonly id: string;
@@ -228,6 +229,7 @@ export class Serving {
     // Who asks here would be served before those who wait.
     if (reply[0] === 'queued')
       throw new CampaignConflictError(`campaign ${state.id} has a waiting room: call ${METHODS.join}()`);
+    oneOf(scripts.reserve.name, ['ok'], reply[0]);
     state.sawStamp(Number(reply[1]));
     if (reply[2] === '1') this.#options.emit({ type: 'exhausted', campaignId: state.id });
     const words = String(reply[4]).split(' ');
@@ -303,8 +305,11 @@ export class Serving {
         return { word, opensAt: new Date(Number(reply[3])) };
       case 'closed':
         return { word, closedAt: new Date(Number(reply[3])) };
+      case 'sold_out':
+      case 'paused':
+        return { word };
       default:
-        return { word: word as 'sold_out' | 'paused' };
+        throw unknownWord(scripts.reserve.name);
     }
   }
 }

@@ -20,6 +20,7 @@ import { TABLES } from './tables.js';
 import { WAITING } from './waiting.js';
 import { WATCHING } from './watching.js';
 import { WINDOW } from './windows.js';
+import { WORDS } from './words.js';
 
 /**
  * Defects to plant in the sources, each with the test that has to fail of it. `find` occurs once in `file`; `test` is a part of the full name of one test or several.
@@ -48,5 +49,6 @@ export const MUTANTS = [
   ...OVER,
   ...WATCHING,
   ...SKIPPED,
+  ...WORDS,
   ...WINDOW,
 ];

@@ -1,0 +1,23 @@
+import { RedisError } from '../model/errors.js';
+import type { NotReadyReason } from '../model/result.js';
+
+const REASONS: Readonly<Record<NotReadyReason, true>> = { missing: true, rolled_back: true, rebuilding: true };
+
+/** Whether a word of a script says that nobody may act on the state of the campaign. */
+export function isNotReady(word: unknown): word is NotReadyReason {
+  return typeof word === 'string' && Object.hasOwn(REASONS, word);
+}
+
+/** The word of a reply, which has to be one of these: a word that is added to a script has to be added here as well. Throws `RedisError`. */
+export function oneOf<const W extends string>(script: string, words: readonly W[], word: unknown): W {
+  if ((words as readonly unknown[]).includes(word)) return word as W;
+  throw unknownWord(script);
+}
+
+/** A reply of another version. It is not quoted: in its place may stand a code. */
+export function unknownWord(script: string): RedisError {
+  return new RedisError(
+    `the script ${script} gave a reply that this version does not know; whether it changed anything is not known. Run the same version of coupon-issuer in all processes`,
+    { outcome: 'unknown' },
+  );
+}

@@ -1,0 +1,104 @@
+import { expect, test } from 'vitest';
+import { CouponIssuer, MemoryPersistence, type RedisClient } from '../../src/index.js';
+import { scripts } from '../../src/redis/scripts.js';
+import { isNotReady, oneOf } from '../../src/redis/words.js';
+import { mockRedis } from '../mock/support.js';
+
+/** A Redis of a newer version: from now on `change` may have another word in the replies of one script. */
+function newerRedis() {
+  const redis = mockRedis();
+  const changes = new Map<string, (reply: unknown[]) => unknown[]>();
+  const client: RedisClient = {
+    evalsha: (sha1, ...args) => redis.evalsha(sha1, ...args),
+    eval: async (source, ...args) => {
+      const reply = (await redis.eval(source, ...args)) as unknown[];
+      return (changes.get(source) ?? ((same) => same))(reply);
+    },
+  };
+  client.evalsha = async (sha1, ...args) => {
+    const reply = (await redis.evalsha(sha1, ...args)) as unknown[];
+    const source = Object.values(scripts).find((script) => script.sha1 === sha1)!.source;
+    return (changes.get(source) ?? ((same) => same))(reply);
+  };
+  return { client, changes };
+}
+
+const SECRET = 'AAA-1';
+const lastWord = (reply: unknown[]) => [...reply.slice(0, -1), SECRET];
+const firstWord = (reply: unknown[]) => [SECRET, ...reply.slice(1)];
+const wordsAt = (index: number) => (reply: unknown[]) => reply.map((value, i) => (i === index ? SECRET : value));
+
+const UNKNOWN = { code: 'REDIS', outcome: 'unknown', message: expect.not.stringContaining(SECRET) };
+
+test.each([
+  ['a user of reserve', wordsAt(4)],
+  ['reserve as a whole', firstWord],
+])('an unknown word for %s is a fault with an unknown outcome, and is not quoted', async (_, change) => {
+  const { client, changes } = newerRedis();
+  const issuer = new CouponIssuer({ redis: client, persistence: new MemoryPersistence() });
+  const launch = issuer.campaign('launch');
+  await launch.open({ stock: { kind: 'counted', total: 2 } });
+  changes.set(scripts.reserve.source, change);
+  await expect(launch.issue({ userId: 'ann' })).rejects.toMatchObject(UNKNOWN);
+  changes.clear();
+  // What it took meanwhile is still there to be settled, and nobody gets it a second time.
+  expect((await launch.inspect()).reserved).toBe(1);
+  await issuer.close();
+});
+
+test('an unknown word for a release never counts as released', async () => {
+  const { client, changes } = newerRedis();
+  const save = async () => [{ verdict: 'refused', reason: 'no' } as const];
+  const issuer = new CouponIssuer({ redis: client, persistence: { save } });
+  const launch = issuer.campaign('launch');
+  await launch.open({ stock: { kind: 'counted', total: 2 } }, { skipRowCheck: true });
+  changes.set(scripts.release.source, wordsAt(2));
+  await expect(launch.issue({ userId: 'ann' })).rejects.toMatchObject(UNKNOWN);
+  await issuer.close();
+});
+
+test('an unknown word for a confirm is a fault behind the answer', async () => {
+  const { client, changes } = newerRedis();
+  const faults: string[] = [];
+  const onEvent = (event: { type: string; during?: string }) => {
+    if (event.type === 'fault') faults.push(String(event.during));
+  };
+  const issuer = new CouponIssuer({ redis: client, persistence: new MemoryPersistence(), onEvent });
+  const launch = issuer.campaign('launch');
+  await launch.open({ stock: { kind: 'counted', total: 2 } });
+  changes.set(scripts.confirm.source, lastWord);
+  expect(await launch.issue({ userId: 'ann' })).toMatchObject({ status: 'issued' });
+  await issuer.idle();
+  expect(faults).toEqual(['confirm']);
+  await issuer.close();
+});
+
+test('an unknown word for a restock is no success', async () => {
+  const { client, changes } = newerRedis();
+  const issuer = new CouponIssuer({ redis: client, persistence: new MemoryPersistence() });
+  const launch = issuer.campaign('launch');
+  await launch.open({ stock: { kind: 'counted', total: 2 } });
+  changes.set(scripts.restock.source, firstWord);
+  await expect(launch.restock({ add: 1, requestId: 'a' })).rejects.toMatchObject(UNKNOWN);
+  await issuer.close();
+});
+
+test.each([
+  ['joins', 'joinLine', wordsAt(6)],
+  ['is let through', 'admitLine', firstWord],
+] as const)('an unknown word for a user that %s is a fault', async (_, script, change) => {
+  const { client, changes } = newerRedis();
+  const issuer = new CouponIssuer({ redis: client, persistence: new MemoryPersistence() });
+  const launch = issuer.campaign('launch');
+  await launch.open({ stock: { kind: 'counted', total: 2 }, admission: 'queued' });
+  changes.set(scripts[script].source, change);
+  const asked = script === 'joinLine' ? launch.join({ userId: 'ann' }) : launch.admit({ count: 1 });
+  await expect(asked).rejects.toMatchObject(UNKNOWN);
+  await issuer.close();
+});
+
+test('a name that every object has is no reason', () => {
+  expect(['missing', 'rolled_back', 'rebuilding'].every(isNotReady)).toBe(true);
+  expect(['constructor', 'ok', '', 1, null, undefined].some(isNotReady)).toBe(false);
+  expect(() => oneOf('reserve', ['ok'], 'constructor')).toThrow('does not know');
+});
