@@ -72,7 +72,7 @@ function aims(sections, { sections: results }) {
   const missed = all.filter(({ reached }) => !reached);
   const reasons = REASONS.filter(([words]) => missed.some(({ what }) => words.test(what))).map(([, why]) => `- ${why}`);
   return [
-    '## What was aimed at, and what was seen',
+    '## Aims and measurements',
     markdownTable(['', 'aim', 'seen', ''], rows),
     verdict,
     ...(reasons.length > 0 ? [`What was missed, and why:\n\n${reasons.join('\n')}`] : []),

@@ -38,7 +38,8 @@ export class Quarantine {
   }
 
   /**
-   * Lets settle try reservations again, as if they had never failed: those with these issuance ids, or all. Returns how many were in quarantine. Two
+   * Makes settle try reservations again, as if they had never failed: the given issuance ids, or all. Returns the
+   * number that was in quarantine. Two
    * round trips per 500. Throws `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`, `RedisError`.
    *
    * @example
@@ -52,9 +53,10 @@ export class Quarantine {
   }
 
   /**
-   * Takes the units of reservations out of the stock for good, and frees their users to ask again. A reservation that your adapter can `find` was saved after
-   * all: it stays, and is left to settle. Make sure that the other rows will not appear: an attempt whose outcome is unknown may still be under
-   * way. If the campaign delivers, `recall` is called for each; a `withdrawn` event names each unit. Two round trips per 500, and one `find`.
+   * Takes the units of reservations out of the stock for good. Their users may ask again. If your adapter can `find` a
+   * row, that reservation was saved: it stays, and settle finishes it. Make sure that no other row appears later: an
+   * unknown attempt may still be under way. If the campaign delivers, `recall` is called for each. A `withdrawn` event
+   * names each unit. Two round trips per 500, and one `find`.
    * Throws `InvalidArgumentError`, `UnknownCampaignError`, `MisconfiguredError`, `NotReadyError`, `RedisError`.
    *
    * @example

@@ -22,8 +22,8 @@ import type { JoinRequest } from './waiting-room/join.js';
 import { checkedCount, checkedUser, type WatchRequest } from './waiting-room/room.js';
 
 /**
- * One campaign, by its id: everything it can be asked. `issuer.campaign(id)` makes it without I/O, and it has no state of its own, so make it as often
- * as you like. It stays usable after the campaign was closed, purged or rebuilt.
+ * The handle of one campaign. `issuer.campaign(id)` makes it without I/O. It has no state of its own: make it as often
+ * as you like. It stays usable after the campaign is closed, purged or rebuilt.
  */
 export class Campaign {
   /** The id that names this campaign within the prefix of the issuer. */
@@ -38,10 +38,11 @@ export class Campaign {
   }
 
   /**
-   * Opens a campaign, or finds it open with the same definition (`exists`); live stock is never reset. On a campaign without state in Redis the
-   * adapter's `list` is asked first: rows there mean that Redis lost it, it does not serve, and `rebuild()` is what makes it again. `skipRowCheck` says
-   * that the rows do not matter, and does not ask. The campaign is bound to the database of this process (`identity` of the adapter); `store: 'rebind'` binds
-   * one that is bound to another database to this one, under a new epoch.
+   * Opens a campaign (`opened`), or finds it open with the same definition (`exists`). Live stock is never reset. If
+   * Redis has no state of the campaign, the adapter's `list` is asked first. Rows there mean that Redis lost the
+   * state: `open` throws `CampaignConflictError`, and `rebuild()` makes the state again. `skipRowCheck` does not ask.
+   * The campaign is bound to the database of this process (`identity` of the adapter). `store: 'rebind'` binds a
+   * campaign of another database to this one, under a new epoch.
    *
    * Throws `CampaignConflictError` (another definition, or rows without state), `InvalidArgumentError`, `HookError`, `NotReadyError`, `RedisError`,
    * `ClosedError`.
@@ -71,12 +72,13 @@ export class Campaign {
   }
 
   /**
-   * Makes a campaign's state in Redis again after Redis lost or rolled back data, from the rows of the database (the adapter's `list`), for a pool also
-   * from the codes, given again. What Redis still knows of promises is kept and settled afterwards. Until it is done the campaign answers `not_ready`
-   * (`rebuilding`); reservations of before end with an unknown outcome, and their rows, should they appear, are met by the database's unique keys.
+   * Makes a campaign's state in Redis again after Redis lost or rolled back data. It reads the rows of the database
+   * (the adapter's `list`); for a pool, pass the codes again. Promises that Redis still has are kept and settled
+   * afterwards. Until the rebuild ends, the campaign answers `not_ready` (`rebuilding`). Earlier reservations end with
+   * an unknown outcome. If their rows appear later, the unique keys of the database meet them.
    *
-   * Run again after it failed, it goes on where it stopped, under the same definition; of two runs at once the later goes on and the other ends with
-   * `CampaignConflictError`. Withdrawn units return to the stock. One round trip per 500 rows, reservations or codes, one page of `list` per 500 rows, and
+   * After a failure, run it again under the same definition: it continues where it stopped. Of two runs at once, the
+   * later one continues and the other throws `CampaignConflictError`. Withdrawn units return to the stock. One round trip per 500 rows, reservations or codes, one page of `list` per 500 rows, and
    * nine more. Throws `InvalidArgumentError`, `MisconfiguredError` (no `list`), `HookError` (`list` failed), `CampaignConflictError`, `RedisError`,
    * and the reason of an aborted signal.
    *
@@ -95,9 +97,11 @@ export class Campaign {
   }
 
   /**
-   * Gives this user a coupon, or says why not. An ordinary day is a value (`IssueResult`); a fault is thrown.
+   * Gives a user a coupon, or returns the reason for a refusal. A normal outcome is a value (`IssueResult`); a fault
+   * is thrown.
    *
-   * Two round trips to Redis, the second one after the answer, and one statement in the database, all shared with whoever asks at the same time.
+   * Costs two round trips to Redis, the second one after the answer, and one statement in the database. Calls of the
+   * same moment share all three.
    * Throws `InvalidArgumentError`, `UnknownCampaignError`, `MisconfiguredError`, `OverloadedError`, `RedisError`, `NotIssuedError`, `HookError`,
    * `ClosedError`, and the reason of an aborted signal. The first call for a campaign reads it, one more round trip.
    *
@@ -118,11 +122,12 @@ export class Campaign {
   }
 
   /**
-   * Gives this user a place in the line of a campaign with a waiting room, or says why not; joining again keeps the place. `waiting` carries ticket,
-   * position and time; who was let through already is told as by `issue()`. Order is by tickets that Redis hands out, not by anybody's clock.
+   * Gives a user a place in the line of a campaign with a waiting room, or returns the reason for a refusal. Joining
+   * again keeps the place. `waiting` carries ticket, position and time. A user who was admitted already gets the
+   * answer of `issue()`. Tickets of Redis decide the order; no clock does.
    *
-   * One round trip, shared with whoever joins at the same time. Throws `InvalidArgumentError`, `UnknownCampaignError`, `CampaignConflictError` (no waiting
-   * room), `MisconfiguredError`, `OverloadedError` (`maxWaiting` wait; no place was taken), `RedisError`, `HookError`, `ClosedError`.
+   * One round trip, shared by calls of the same moment. Throws `InvalidArgumentError`, `UnknownCampaignError`, `CampaignConflictError` (no waiting
+   * room), `MisconfiguredError`, `OverloadedError` (the line has `maxWaiting` users; no place was taken), `RedisError`, `HookError`, `ClosedError`.
    *
    * @example
    * ```ts
@@ -135,8 +140,9 @@ export class Campaign {
   }
 
   /**
-   * Gives a user's place in line up. `left`: it is gone, now or by an earlier call; otherwise why there was none: `reserved` and `issued` say that they were let
-   * through first. Whoever left may join again, at the end.
+   * Gives up the place of a user in line. `left`: the place is gone, by this call or an earlier one. Any other status
+   * is the reason why there was no place: `reserved` and `issued` mean that the user was admitted first. The user may
+   * join again, at the end.
    *
    * One round trip. Throws `InvalidArgumentError`, `UnknownCampaignError`, `CampaignConflictError` (no waiting room), `NotReadyError`, `RedisError`.
    *
@@ -150,13 +156,16 @@ export class Campaign {
   }
 
   /**
-   * What becomes of a user who waits: an async iterator of changes, first of all where they stand now, and last the final answer, after which it ends. It also
-   * ends when you leave the loop, when `signal` is aborted, and by `close()`. Watching is a sign of life for `presenceMs`.
+   * Returns an async iterator over the changes of a waiting user. The first change is the present position; the last
+   * one is the final answer. The iterator also ends if you leave the loop, abort `signal` or close the issuer.
+   * Watching is a sign of life for `presenceMs`.
    *
-   * It keeps the newest change only, so whoever is slow misses steps and never the end. However many watch, one subscription for all on a connection of its own
-   * (`redis.duplicate()`) tells when to look; without it they look once a second. One round trip per 500 watchers and look, at most twenty looks a second.
+   * It keeps only the newest change: a slow reader misses steps and never the end. All watchers share one subscription
+   * on a connection of its own (`redis.duplicate()`), which tells the process when to look. Without that connection it
+   * looks once a second. One round trip per 500 watchers and look, at most 20 looks a second.
    *
-   * Throws `InvalidArgumentError` and `ClosedError` at once; the iterator `UnknownCampaignError` and `CampaignConflictError`. While Redis cannot be reached it waits.
+   * The call throws `InvalidArgumentError` and `ClosedError`. The iterator throws `UnknownCampaignError` and
+   * `CampaignConflictError`. While Redis is away, the iterator waits.
    *
    * @example
    * ```ts
@@ -172,11 +181,13 @@ export class Campaign {
   }
 
   /**
-   * Lets the first `count` (1–1,000,000) of the line through, in the order of their tickets: one script takes them from the line and reserves for them, then
-   * deliver, save and confirm as with `issue()`. Whom it could not finish with is left to settle; nobody goes back into the line.
+   * Admits the first `count` users (1–1,000,000) of the line, in the order of their tickets. One script takes them
+   * from the line and reserves for them. Deliver, save and confirm follow as in `issue()`. Settle finishes the rest;
+   * no user goes back into the line.
    *
    * Per batch three round trips to Redis and one statement in the database. Throws `InvalidArgumentError`, `UnknownCampaignError`,
-   * `CampaignConflictError` (no waiting room), `MisconfiguredError`, `NotReadyError`, `RedisError` (who was let through then is settled once the lease ran out).
+   * `CampaignConflictError` (no waiting room), `MisconfiguredError`, `NotReadyError`, `RedisError` (settle finishes
+   * admitted users after their lease).
    *
    * @example
    * ```ts
@@ -190,7 +201,8 @@ export class Campaign {
   }
 
   /**
-   * What a user holds in a campaign, and where they stand if it has a waiting room, for which this is a sign of life. One round trip. Throws
+   * Returns the coupons of a user in this campaign, and their place if it has a waiting room. The call is a sign of
+   * life there. One round trip. Throws
    * `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`, `RedisError`.
    *
    * @example
@@ -204,7 +216,7 @@ export class Campaign {
   }
 
   /**
-   * The campaign at one instant of Redis. One round trip. Throws `UnknownCampaignError`, `NotReadyError`, `RedisError`.
+   * Returns the campaign at one instant of Redis. One round trip. Throws `UnknownCampaignError`, `NotReadyError`, `RedisError`.
    *
    * @example
    * ```ts
@@ -216,10 +228,12 @@ export class Campaign {
   }
 
   /**
-   * Loads codes into the pool, 500 a round trip, and 1,000 behind the first 10,000. Codes that were ever loaded are skipped and counted. Under the same `loadId` a load that was
-   * interrupted goes on where it stopped. The result counts what this call did.
+   * Loads codes into the pool: 500 per round trip, and 1,000 after the first 10,000. Codes that were ever loaded are
+   * skipped and counted. Under the same `loadId`, an interrupted load continues where it stopped. The result counts
+   * the work of this call alone.
    *
-   * The source is listened to before anything is awaited, and its iterator is closed however the call ends. An error of the source reaches the caller.
+   * The source is listened to before anything is awaited. Its iterator is closed at every end of the call. An error of
+   * the source is thrown.
    * Throws `InvalidArgumentError` naming the place of a bad code, before anything is written if the codes are an array or a set;
    * `CampaignConflictError` if the campaign has no pool, is closed, or has loaded another list under this `loadId`; `UnknownCampaignError`, `NotReadyError`, `RedisError`, and the reason of an
    * aborted signal.
@@ -237,7 +251,9 @@ export class Campaign {
   }
 
   /**
-   * Changes a code that is still in the pool. `code` is taken as it was loaded, `replacement` is checked as by `loadCodes`. `not_in_pool`: it was issued, reserved or never loaded; `duplicate`: the new one is known.
+   * Replaces a code that is still in the pool. `code` is taken as it was loaded; `replacement` is checked as in
+   * `loadCodes`. `not_in_pool`: the code is issued, reserved or was never loaded. `duplicate`: the replacement is
+   * known already.
    * One round trip per 500 codes of the pool, and one more. Throws `CampaignConflictError` (no pool), `InvalidArgumentError`,
    * `UnknownCampaignError`, `NotReadyError`, `RedisError`.
    *
@@ -254,11 +270,12 @@ export class Campaign {
   }
 
   /**
-   * Adds units to a counted campaign, or takes away (`add` below 0) such as nobody has; seen by the next call. Done once per `requestId`, 1–128 bytes,
-   * whatever happens to the reply. A pool gets more codes by `loadCodes`.
+   * Changes the stock of a counted campaign by `add`. A negative number removes units that nobody holds. The next call
+   * sees the change. It happens once per `requestId` (1–128 bytes), also if the reply is lost. A pool gets more codes
+   * by `loadCodes`.
    *
-   * One round trip. Throws `CampaignConflictError` (not counted, closed, fewer free units than that, or another change under this request id: nothing
-   * was changed), `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`, `RedisError`.
+   * One round trip. Throws `CampaignConflictError` (not counted, closed, too few free units, or another change under
+   * this request id; nothing was changed), `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`, `RedisError`.
    *
    * @example
    * ```ts
@@ -271,7 +288,8 @@ export class Campaign {
   }
 
   /**
-   * `issue()` answers `paused` from now on; repeats of what was reserved still find their answer. One round trip. Throws
+   * Pauses the campaign: `issue()` answers `paused`. A repeat of an earlier reservation still finds its answer. One
+   * round trip. Throws
    * `CampaignConflictError` (closed), `UnknownCampaignError`, `NotReadyError`, `RedisError`.
    *
    * @example
@@ -284,7 +302,7 @@ export class Campaign {
   }
 
   /**
-   * Ends a pause. One round trip; throws what `pause` throws.
+   * Ends a pause. One round trip. Throws the errors of `pause`.
    *
    * @example
    * ```ts
@@ -315,9 +333,9 @@ export class Campaign {
   }
 
   /**
-   * Closes a campaign for good; what is reserved is still settled. With `retainMs` all its keys expire together, that long after the close, once
-   * nothing is reserved: a mark that expired earlier would let a user in twice. `retainMs` is 0 to ten years; default: the keys stay. Whoever waits in
-   * line is told `closed`, one more round trip per 500, and the keys of such a campaign stay for a minute at least.
+   * Closes a campaign for good. Reservations are still settled. With `retainMs` (0 to ten years), all keys expire
+   * together that long after the close, once nothing is reserved. By default the keys stay. Users in line get
+   * `closed`: one more round trip per 500 users. The keys of a campaign with a line stay for a minute at least.
    *
    * One round trip, two with `retainMs`. Throws `CampaignConflictError` (closed with another `retainMs`), `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`, `RedisError`.
    *
@@ -335,8 +353,8 @@ export class Campaign {
   }
 
   /**
-   * Removes a campaign that is over from Redis: all its keys at once, and its entry in the registry. The rows in your database stay. For campaigns that
-   * were closed without `retainMs`, and for entries whose keys have expired.
+   * Removes a closed campaign from Redis: all its keys at once, and its entry in the registry. The rows in your
+   * database stay. Use it for campaigns that were closed without `retainMs`, and for entries with expired keys.
    *
    * Four round trips. Throws `CampaignConflictError` (not closed, or something is reserved: nothing was removed), `InvalidArgumentError`,
    * `UnknownCampaignError`, `RedisError`.
@@ -353,8 +371,9 @@ export class Campaign {
   }
 
   /**
-   * Finishes every reservation of this campaign whose lease ran out, also after the campaign was closed. Run it when a process died, or every few
-   * seconds while the campaign runs; any number of processes may. `issuer.settle()` does so for all campaigns.
+   * Finishes every reservation of this campaign whose lease ran out, also after the close. Run it after a process
+   * died, or every few seconds while the campaign runs. Any number of processes may run it. `issuer.settle()` settles
+   * all campaigns.
    *
    * Two round trips, and per batch of due reservations two more and a save. Throws `UnknownCampaignError`, `MisconfiguredError`, `NotReadyError`,
    * `RedisError`.
@@ -369,13 +388,13 @@ export class Campaign {
   }
 
   /**
-   * Compares a campaign in Redis with the rows of the database, and the units in Redis with each other. It only looks, unless `repair: 'safe'` is
-   * given: then it settles what is due (not the line of write-behind, which workers save at their own rate), writes rows back that Redis has not, and lets
-   * settle save again what the database has not. Each finding
-   * says what mends it; `String(report)` is for people.
+   * Compares a campaign in Redis with the rows of the database, and the units in Redis with each other. By default it
+   * changes nothing. With `repair: 'safe'` it settles due reservations, but not the backlog of write-behind. It writes
+   * back rows that Redis lacks, and makes settle save grants that the database lacks. Each finding names its cure;
+   * `String(report)` is for people.
    *
-   * May run while coupons are issued; counters and units are compared only if nothing moved meanwhile (`quiet`). Keeps about 500 bytes per issuance in
-   * memory. One round trip per 500 rows, 500 grants and 500 free units, one page of `list` per 500 rows, and three more. Throws `HookError` (`list`
+   * It may run while coupons are issued. Counters and units are compared only if nothing changed meanwhile (`quiet`).
+   * It keeps about 500 bytes per issuance in memory. One round trip per 500 rows, 500 grants and 500 free units, one page of `list` per 500 rows, and three more. Throws `HookError` (`list`
    * failed), `MisconfiguredError` (another database than the campaign is bound to), `InvalidArgumentError`, `UnknownCampaignError`,
    * `NotReadyError`, `RedisError`, and the reason of an aborted signal.
    *
@@ -397,7 +416,7 @@ export class Campaign {
     });
   }
 
-  /** Reservations that settle gave up on. Only an operator decides what becomes of them. */
+  /** The reservations that settle gave up on. Only an operator ends them. */
   get quarantine(): Quarantine {
     return new Quarantine(this.#core, this.id);
   }

@@ -12,9 +12,10 @@ import { checkedWorkerOptions, type WorkerOptions } from './worker/options.js';
 import { type SettleWorker, Worker } from './worker/worker.js';
 
 /**
- * Gives out a limited number of coupons to many people who ask at once. `issued` means: the row is committed in your database.
+ * Issues a limited number of coupons to many users at once. `issued` means: the row is committed in your database.
  *
- * One instance per process and Redis. It has no timers and no hidden life before you start a worker; many instances may share campaigns.
+ * Use one instance per process and Redis. It has no timers before you start a worker. Many instances may share
+ * campaigns.
  *
  * @example
  * ```ts
@@ -33,7 +34,8 @@ export class CouponIssuer {
   }
 
   /**
-   * A campaign by its id, `[A-Za-z0-9._-]{1,64}`, whether it was opened or not. No I/O. Throws `InvalidArgumentError`.
+   * Returns the handle of a campaign. The id matches `[A-Za-z0-9._-]{1,64}`; the campaign may be unopened. No I/O.
+   * Throws `InvalidArgumentError`.
    *
    * @example
    * ```ts
@@ -67,10 +69,11 @@ export class CouponIssuer {
   }
 
   /**
-   * Finishes every reservation whose lease ran out, in all campaigns of the registry, closed ones too. Run it when a process died, and
-   * every few seconds while campaigns run; any number of processes may. `campaign(id).settle()` does so for one.
+   * Finishes every reservation whose lease ran out, in all campaigns, closed ones too. Run it after a process died,
+   * and every few seconds while campaigns run. Any number of processes may run it. `campaign(id).settle()` settles one
+   * campaign.
    *
-   * A campaign that cannot be settled does not stop the others; its error is thrown at the end. Per campaign two round trips, and
+   * If a campaign cannot be settled, the others are settled first; then its error is thrown. Per campaign two round trips, and
    * per batch of due reservations two more and a save. Throws `MisconfiguredError`, `NotReadyError`, `RedisError`.
    *
    * @example
@@ -90,8 +93,8 @@ export class CouponIssuer {
    * leases that ran out; of open campaigns, and of closed ones with something left. It also lets people through who wait in line. Any number may run, in any number of processes. How fast they go
    * together is the pace of each campaign (`campaign(id).setPace()`); each worker keeps to a change within one interval.
    *
-   * While the database fails it tries two reservations at a time and waits longer each time, up to 30 s; each failure is a `fault` event. What
-   * is refused `maxTries` times goes into quarantine. Per campaign and interval one or two round trips, and per batch two more and a save.
+   * While the database fails, it tries two reservations at a time and waits longer each time, up to 30 s. Each failure
+   * is a `fault` event. After `maxTries` refusals, a reservation goes into quarantine. Per campaign and interval one or two round trips, and per batch two more and a save.
    * Throws `InvalidArgumentError`, `ClosedError`. `close()` stops it.
    *
    * @example
@@ -125,7 +128,7 @@ export class CouponIssuer {
   }
 
   /**
-   * Resolves when nothing that this issuer started is in flight, confirms included.
+   * Resolves once all work of this issuer is done, confirms included.
    *
    * @example
    * ```ts
@@ -138,7 +141,8 @@ export class CouponIssuer {
   }
 
   /**
-   * Refuses new calls with `ClosedError`, stops the workers and finishes what is in flight. The client stays open: it is yours. Also as `await using`.
+   * Refuses new calls with `ClosedError`, stops the workers and finishes the calls in flight. Your Redis client stays
+   * open. `await using` calls it too.
    *
    * @example
    * ```ts

@@ -23,7 +23,7 @@ const PARTS = [
   ['the load itself', /\/bench\//],
 ];
 const GARBAGE = 'garbage collection';
-const ENGINE = 'promises, and what else the engine does by itself';
+const ENGINE = 'promises, and other work of the engine';
 
 export async function run({ redisPort, postgresUrl, quick, print }) {
   const ms = quick ? 1_000 : 5_000;
@@ -129,7 +129,7 @@ const slowIn = ({ slow }) =>
     : `longest at a time: ${slow.map(({ event, worstMs }) => `${event} ${worstMs} ms`).join(', ')}`;
 const rowsOf = ({ parts }) => parts.map(({ part, micros: value }) => [part, micros(value), share(value, parts)]);
 const share = (value, parts) =>
-  `${((100 * value) / parts.reduce((sum, one) => sum + one.micros, 0)).toFixed(0)} % of what is busy`;
+  `${((100 * value) / parts.reduce((sum, one) => sum + one.micros, 0)).toFixed(0)} % of the busy time`;
 const commandsIn = ({ commands }) =>
   commands.map(({ command, micros: value }) => `${command} ${micros(value)}`).join(', ');
 

@@ -4,7 +4,7 @@ import { InvalidArgumentError } from './errors.js';
 import { type Instant, instantMs } from './instants.js';
 import { checkedPace, type Pace, type PaceChange, type PaceField } from './pace.js';
 
-/** What a campaign can give. */
+/** The units that a campaign can give. */
 export type Stock =
   /** A number of units. With `generateCodes` each gets a code of `generateCodes()`. */
   | { readonly kind: 'counted'; readonly total: number; readonly generateCodes?: boolean | undefined }
@@ -22,27 +22,33 @@ export interface CampaignDefinition {
   /** From this instant of Redis' clock on `issue()` answers `closed`; default: until `closeForGood`. A new campaign is refused if it is past. */
   readonly closesAt?: Instant | undefined;
   /**
-   * `write-through` (default): `issue()` saves before it answers. `write-behind`: it answers `accepted` after Redis alone, and a worker delivers
-   * and saves, first come, first served; needs `persistence`.
+   * `write-through` (default): `issue()` saves before it answers. `write-behind`: it answers `accepted` after Redis
+   * alone, and a worker delivers and saves in order. `write-behind` needs `persistence`.
    */
   readonly saveMode?: SaveMode | undefined;
   /**
-   * `immediate` (default): `issue()` answers at once. `queued`: a waiting room. `join()` gives a place in line, `admit()` or a worker lets the first
-   * of the line through, in strict order. Not with `write-behind`.
+   * `immediate` (default): `issue()` answers at once. `queued`: a waiting room. `join()` gives a place in line;
+   * `admit()` or a worker admits users in strict order. Not with `write-behind`.
    */
   readonly admission?: Admission | undefined;
-  /** Of a waiting room: so many may wait at a time, 1–10,000,000; default 1,000,000. Then `join()` throws `OverloadedError`. */
+  /**
+   * Waiting room: the most users in line, 1–10,000,000; default 1,000,000. A `join()` above it throws
+   * `OverloadedError`.
+   */
   readonly maxWaiting?: number | undefined;
-  /** Of a waiting room: so many more may wait than there are coupons left, in case some come back; 0–10,000,000, default 0. */
+  /**
+   * Waiting room: the line may be longer than the remaining stock by this number, 0–10,000,000; default 0. Units may
+   * come back.
+   */
   readonly overbook?: number | undefined;
   /**
-   * Of a waiting room: who gives no sign of life (`userStatus()`, or a stream of `watch()`) for this long is absent; the place is kept for as long again
-   * and then lost. 1,000–86,400,000 ms; default: a place is kept whoever is there.
+   * Waiting room: a user without a sign of life (`userStatus()`, or a stream of `watch()`) for this long is absent.
+   * The place is kept for as long again, and then lost. 1,000–86,400,000 ms; by default every place is kept.
    */
   readonly presenceMs?: number | undefined;
   /**
-   * Of a waiting room with `opensAt`: who joins before is put in order by a draw at the opening, instead of by the fastest clock. Any number up to
-   * `maxWaiting` may; `inspect()` shows the seed afterwards.
+   * Waiting room with `opensAt`: a draw at the opening orders the users who joined before it. Up to `maxWaiting` users
+   * may join. `inspect()` shows the seed afterwards.
    */
   readonly drawAtOpen?: boolean | undefined;
   /**
@@ -56,10 +62,10 @@ export type Admission = 'immediate' | 'queued';
 
 export type SaveMode = 'write-through' | 'write-behind';
 
-/** What a process must bring along to issue from a campaign. */
+/** The hooks that a process needs to issue from a campaign. */
 export type Need = 'persistence' | 'deliver';
 
-/** A definition with every default in place, as it is compared and stored. */
+/** A definition with every default in place. It is compared and stored in this form. */
 export interface CampaignRules {
   readonly kind: Stock['kind'];
   /** Of a counted campaign; `null` for the others. */
@@ -80,18 +86,18 @@ export interface CampaignRules {
 export interface RoomRules {
   readonly maxWaiting: number;
   readonly overbook: number;
-  /** `null`: nobody is looked after. */
+  /** `null`: absent users keep their place. */
   readonly presenceMs: number | null;
   readonly drawAtOpen: boolean;
 }
 
 export type CampaignState = 'scheduled' | 'open' | 'paused' | 'closed';
 
-/** A campaign as `inspect()` sees it, at one instant of Redis. */
+/** The answer of `inspect()`: a campaign at one instant of Redis. */
 export interface CampaignSnapshot {
   readonly id: string;
   readonly state: CampaignState;
-  /** `false`: a part of its state in Redis is missing, nothing is issued. */
+  /** `false`: a part of its state in Redis is missing, and nothing is issued. */
   readonly ready: boolean;
   readonly stock: Stock['kind'];
   readonly generateCodes: boolean;
@@ -110,15 +116,15 @@ export interface CampaignSnapshot {
   readonly admission: Admission;
   /** The rules of the waiting room; `null` where there is none. */
   readonly room: RoomRules | null;
-  /** How many wait in line. */
+  /** Users in line. */
   readonly waiting: number;
   /** How fast workers go. */
   readonly pace: Pace;
-  /** What the order of the draw follows from, once it began: `drawKey(seed, userId)`, the smallest first. */
+  /** The seed of the draw, once it began. The order is by `drawKey(seed, userId)`, the smallest first. */
   readonly drawSeed: string | null;
   readonly leaseMs: number;
   readonly needs: readonly Need[];
-  /** The `identity` of the database that it is bound to; `null`: it is bound to none. */
+  /** The `identity` of the bound database; `null`: bound to none. */
   readonly store: string | null;
   readonly epoch: string;
 }
@@ -219,7 +225,7 @@ function assertFlag(name: string, value: unknown): void {
   if (value !== undefined && typeof value !== 'boolean') throw new InvalidArgumentError(`${name} must be a boolean`);
 }
 
-/** Which rules differ, in words; empty when they are the same. */
+/** The rules that differ, in words; empty if they are the same. */
 export function differences(there: CampaignRules, asked: CampaignRules): string[] {
   const [is, wanted] = [named(there), named(asked)];
   return Object.keys(is).flatMap((name) => {
@@ -240,7 +246,10 @@ function describe(name: string, value: unknown): string {
   return value === null ? 'none' : String(value);
 }
 
-/** The second half of an epoch, `<generation>-<random>`: which making of a campaign's Redis state it is. The clock of Redis gives the first. */
+/**
+ * The second half of an epoch, `<generation>-<random>`, which names one making of a campaign's Redis state.
+ * `next-generation.lua` gives the first half.
+ */
 export function epochSuffix(): string {
   return randomBytes(9).toString('base64url');
 }

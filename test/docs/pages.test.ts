@@ -77,7 +77,7 @@ test('docs/errors.md has a heading for each error code, each with cause, state a
   const coded = sections.filter((section) => section.startsWith('`'));
   expect(coded.map((section) => ticked(section)[0])).toEqual(Object.keys(ERRORS));
   for (const section of coded) {
-    for (const part of ['**Cause.**', '**State.**', '**What to do.**']) expect(section).toContain(part);
+    for (const part of ['**Cause.**', '**State.**', '**Cure.**']) expect(section).toContain(part);
   }
 });
 
