@@ -123,7 +123,7 @@ export class Campaign {
 
   /**
    * Gives a user a place in the line of a campaign with a waiting room, or returns the reason for a refusal. Joining
-   * again keeps the place. `waiting` carries ticket, position and time. A user who was admitted already gets the
+   * again keeps the place. `waiting` carries ticket, position and time. An admitted user gets the
    * answer of `issue()`. Tickets of Redis decide the order; no clock does.
    *
    * One round trip, shared by calls of the same moment. Throws `InvalidArgumentError`, `UnknownCampaignError`, `CampaignConflictError` (no waiting
@@ -234,9 +234,9 @@ export class Campaign {
    *
    * The source is listened to before anything is awaited. Its iterator is closed at every end of the call. An error of
    * the source is thrown.
-   * Throws `InvalidArgumentError` naming the place of a bad code, before anything is written if the codes are an array or a set;
-   * `CampaignConflictError` if the campaign has no pool, is closed, or has loaded another list under this `loadId`; `UnknownCampaignError`, `NotReadyError`, `RedisError`, and the reason of an
-   * aborted signal.
+   * Throws `InvalidArgumentError` with the place of a bad code; of an array or a set nothing is written then. Throws
+   * `CampaignConflictError` if the campaign has no pool, is closed, or has loaded another list under this `loadId`.
+   * Also throws `UnknownCampaignError`, `NotReadyError`, `RedisError`, and the reason of an aborted signal.
    *
    * @example
    * ```ts

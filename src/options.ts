@@ -8,7 +8,8 @@ import type { PersistenceAdapter } from './persistence/adapter.js';
 import type { RedisClient } from './redis/client.js';
 import { canWait, whyUnfit } from './redis/ioredis.js';
 
-/** What an issuer works with. Durations are in ms; every number is a whole one, and outside its range it is an `InvalidArgumentError`. */
+/**
+ * The options of an issuer. Durations are in ms; every number is a whole one, and outside its range it is an `InvalidArgumentError`. */
 export interface CouponIssuerOptions {
   /** Your ioredis `Redis` or `Cluster`: borrowed, never closed, never configured. One with `keyPrefix` is refused. */
   readonly redis: RedisClient;
@@ -16,21 +17,23 @@ export interface CouponIssuerOptions {
   readonly persistence?: PersistenceAdapter | undefined;
   /** Your external call for each reserved coupon, before the save. At least once, with a stable id. */
   readonly deliver?: Deliver | undefined;
-  /** Told of each unit that was delivered although the database then refused it, with its code; at most once. What it throws becomes a `fault` event. */
+  /**
+   * Receives each delivered unit that the database then refused, with its code; at most once. An error of it becomes a `fault` event. */
   readonly recall?: ((issuance: Issuance) => Promise<void> | void) | undefined;
-  /** Your own rule, asked before anything is reserved. What it throws becomes a `HookError`. */
+  /** Your own rule, asked before anything is reserved. An error of it becomes a `HookError`. */
   readonly eligible?: Eligible | undefined;
-  /** Told what happened; what it throws is ignored. */
+  /** Receives every event. Its errors are ignored. */
   readonly onEvent?: ((event: CouponEvent) => void) | undefined;
   /**
-   * Where Redis alone keeps what was promised (without `persistence`, or with write-behind), wait until this many replicas have it before answering.
+   * Where Redis alone keeps the promise (without `persistence`, or with write-behind), wait for this many replicas
+   * before the answer.
    * Too few within `timeoutMs` (1–60,000 ms): the answer is `accepted`, never an error. `count` is 1–10. One more command per batch, and nothing else
-   * passes on the connection meanwhile. Not on a Cluster, and not for who is let through from a waiting room.
+   * passes on the connection meanwhile. Not on a Cluster, and not for users admitted from a waiting room.
    */
   readonly replicas?: { readonly count: number; readonly timeoutMs: number } | undefined;
   /**
-   * What `open` and `rebuild` do on a Redis that may evict keys (`maxmemory-policy` other than `noeviction`) or is a replica: `refuse`
-   * (default, `MisconfiguredError`) or `allow`.
+   * Whether `open` and `rebuild` accept a replica, or a Redis that may evict keys (`maxmemory-policy` other than
+   * `noeviction`). `refuse` (default) throws `MisconfiguredError`; `allow` accepts it.
    */
   readonly unsafeRedis?: 'refuse' | 'allow' | undefined;
   /** `[A-Za-z0-9._-]{1,64}`; default `coupon`. */
@@ -49,9 +52,10 @@ export interface CouponIssuerOptions {
   /** Callers waiting per campaign before `OverloadedError`: 1–1,000,000; default 10,000. */
   readonly maxQueued?: number | undefined;
   /**
-   * For how long this process may repeat a `sold_out`, `closed` or `paused` without asking Redis: 0–60,000 ms; default 0, every answer is exact. Within that
-   * time it does not see a unit that came back, a restock, a resumed pause, nor what other processes issued: their users are told the refusal
-   * instead of `already_issued`, and `eligible` is not asked. Users who hold something of this process are always asked after in Redis.
+   * For how long this process may repeat a `sold_out`, `closed` or `paused` without asking Redis: 0–60,000 ms; default 0, every answer is exact.
+   * Within that time it does not see a returned unit, a restock, a resumed pause, or coupons of other processes. Users
+   * of those coupons get the refusal instead of `already_issued`; `eligible` is not asked. Users with a coupon from
+   * this process, or possibly one, always go to Redis.
    */
   readonly refusalCacheMs?: number | undefined;
   /**
@@ -59,7 +63,8 @@ export interface CouponIssuerOptions {
    * that has none.
    */
   readonly maxDeliveries?: number | undefined;
-  /** What settle failed on this often goes into quarantine: 1–1,000; default 10. Failures of the database as a whole do not count. */
+  /**
+   * After this many failures in settle a reservation goes into quarantine: 1–1,000; default 10. Failures of the database as a whole do not count. */
   readonly maxTries?: number | undefined;
 }
 

@@ -4,7 +4,7 @@
 -- KEYS     rights
 -- ARGV     none
 -- RETURNS  ok, alone; or forbidden, then each command
--- WRITES   nothing; what it tries is taken back
+-- WRITES   nothing; its traces are removed
 -- COST     O(1)
 local rightsKey = KEYS[1]
 -- Each with its arguments behind the key. On a hash, which the second one makes, those for other types are errors and change nothing.
@@ -35,7 +35,7 @@ try('RENAME', rightsKey, rightsKey)
 for _, line in ipairs(TRIES) do
   local words = {}
   for word in string.gmatch(line, '%S+') do words[#words + 1] = word end
-  -- What could not be taken back is not tried.
+  -- A command whose trace cannot be removed is not tried.
   if not seen.UNLINK or #words == 1 then try(words[1], rightsKey, (unpack or table.unpack)(words, 2)) end
 end
 if #forbidden == 0 then return { 'ok' } end

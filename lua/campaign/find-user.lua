@@ -1,4 +1,4 @@
--- Reads what one user holds.
+-- Reads the coupons of one user.
 --
 -- KEYS     campaign grants
 -- ARGV     epoch fence userId

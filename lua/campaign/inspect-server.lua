@@ -1,4 +1,4 @@
--- Reads what matters of the server that holds a campaign. INFO, because services often forbid CONFIG; the key says which node
+-- Reads the settings of the server that holds a campaign. INFO, because services often forbid CONFIG; the key says which node
 -- of a Cluster is asked.
 --
 -- KEYS     campaign

@@ -1,4 +1,4 @@
--- Whoever gave no sign of life for presenceMs is absent; their place is kept for as long again, the grace, and then lost. A time in which
+-- A user without a sign of life for presenceMs is absent; their place is kept for as long again, the grace, and then lost. A time in which
 -- nobody looked, because Redis was away, the campaign paused or no worker ran, does not count: everybody has both again.
 --- @include "include/watchers"
 local function watchAbsence()
@@ -7,8 +7,8 @@ local function watchAbsence()
   room.sweptAt = nowMs
 end
 
--- Before this instant, in ms, a last sign of life is too long ago. A process whose looks take longer than that is waited for: nobody who is
--- watched for is absent.
+-- Before this instant, in ms, a last sign of life is too long ago. The sweep waits for a process with longer looks: a
+-- watched user is never absent.
 local function lostBefore()
   if presenceMs == 0 or nowMs < (room.graceUntil or 0) then return 0 end
   return math.max(0, watchedSince() - 2 * presenceMs)

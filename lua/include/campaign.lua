@@ -1,5 +1,5 @@
 -- campaign: the fields of the campaign hash (campaignKey); an absent field is nil, a number is a float.
--- saveCounters writes back what a script may change, the stamp among it.
+-- saveCounters writes back the fields that a script may change, the stamp among them.
 local unpack = unpack or table.unpack
 local function integer(number) return string.format('%.0f', number) end
 

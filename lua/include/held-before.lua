@@ -1,5 +1,6 @@
--- heldBefore (after record): what these users have while the state is made again, as id, grant, record each. The state takes nothing then. But a repeat
--- of a call that took before must not be told so: what it took is in the state of before or in the new one, and is or will be issued.
+-- heldBefore (after record): the coupons of these users while the state is made again, as id, grant, record each. The state takes nothing then.
+-- But a repeat of an earlier call must not get that answer: its unit is in the old state or in the new one, and is or
+-- will be issued.
 local function heldBefore(refusal, first, stride)
   local reply = { refusal }
   for i = first, refusal == 'rebuilding' and #ARGV or 0, stride do
@@ -9,7 +10,7 @@ local function heldBefore(refusal, first, stride)
       if type(text) ~= 'string' then text = redis.call('HMGET', oldKey, field)[1] end
       local record = type(text) == 'string' and decodeRecord(text)
       if record and record.id == ARGV[i] then
-        -- What was issued keeps the stamp 0 when it is carried over.
+        -- An issued record keeps the stamp 0 when it is carried over.
         if record.stamp == '0' then text = issuedText(text) end
         for _, value in ipairs({ ARGV[i], integer(grant), text }) do reply[#reply + 1] = value end
       end

@@ -1,6 +1,6 @@
 -- For scripts that act on reservations somebody holds. Each names field, id and stamp; only an exact match is held:
--- the stamp is the fence that keeps a late or repeated call from undoing what a later one was promised. `taken_over`: by
--- somebody who never gives it back. `retaken`: it was given back, and another call took a unit anew, which it may give back.
+-- the stamp is the fence that keeps a late or repeated call from undoing the promise to a later one. `taken_over`: the
+-- new owner never gives it back. `retaken`: it was given back, and another call took a unit anew, which it may give back.
 local function lookAt(record, id, stamp)
   if not record or record.id ~= id then return 'gone' end
   if record.state == 'i' then return 'issued' end

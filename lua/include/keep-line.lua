@@ -1,8 +1,8 @@
--- What a rebuild does with the line: it goes on if it is whole, otherwise it is lost and whoever stood in it has to come again.
+-- A rebuild keeps a whole line. Another line is lost, and its users have to join again.
 local function isOf(found, kind) return (type(found) == 'table' and found.ok or found) == kind end
 local function isOfOrGone(found, kind) return isOf(found, kind) or isOf(found, 'none') end
 
--- Bounds may be others afterwards; who is looked after and how the order came about may not.
+-- Bounds may change afterwards; presence and the kind of order may not.
 local function orderOf(rule) return rule and string.match(rule, ':(%d+:%d+)$') end
 
 local function lineCanStay(rule)

@@ -1,4 +1,4 @@
--- place: what users hold, and where they stand in the line. readPlaces looks up all of a batch at once.
+-- place: the coupons of users, and their places in line. readPlaces looks up all of a batch at once.
 local grants, texts, ticketIds = {}, {}, {}
 for grant = 1, campaign.perUser or 0 do grants[grant] = integer(grant) .. ':' end
 
@@ -45,7 +45,7 @@ local function vacantOf(user)
   end
 end
 
--- The ticket of one who waits, and how many stand before them, which is not known (-1) until the draw is done.
+-- The ticket of a waiting user, and the number of users ahead: unknown (-1) until the draw is done.
 local function standing(user)
   local rank = draws and room.drawn ~= 'done' and -1 or redis.call('ZRANK', queueKey, user)
   return redis.call('ZSCORE', queueKey, user), rank

@@ -1,5 +1,5 @@
 -- room: the state of the waiting room, fields of the campaign hash too. The rules are one field of the campaign, `room`:
--- <maxWaiting>:<overbook>:<presenceMs>:<draw>. saveRoom writes back what changed.
+-- <maxWaiting>:<overbook>:<presenceMs>:<draw>. saveRoom writes back the changed fields.
 --- @include "include/window"
 local ROOM_FIELDS = {
   'waiting', 'lastTicket', 'overUpTo', 'drawUpTo', 'sweptAt', 'graceUntil', 'admitsAt', 'waveAt', 'waveLeft', 'pace', 'paceAt',
@@ -32,14 +32,14 @@ local function saveRoom()
   if #values > 0 then redis.call('HSET', campaignKey, unpack(values)) end
 end
 
--- The keys of the line must be whole, like those of the campaign. Of those who left nobody keeps count.
+-- The keys of the line must be whole, like those of the campaign. Users that left are not counted.
 local function lineIsWhole()
   redis.call('ZCARD', endedKey)
   return redis.call('ZCARD', queueKey) == room.waiting and redis.call('HLEN', ticketsKey) == room.waiting
     and (presenceMs == 0 or redis.call('ZCARD', presenceKey) == room.waiting)
 end
 
--- What was let through, the older the less. A clock that was set back makes nothing of it more.
+-- The admitted users, with less weight for older ones. A clock that was set back makes nothing of it more.
 local function pastPace() return room.pace * math.exp(-math.max(0, nowMicros - room.paceAt) / PACE_OVER) end
 
 -- How many a second are let through while somebody waits; 0: not known yet, or nobody is now.
@@ -55,12 +55,12 @@ local function notePace(admitted)
   room.paceAt = nowMicros
 end
 
--- From the opening on it is settled who is drawn: those who hold a ticket by then.
+-- From the opening on the set of the draw is fixed: users with a ticket by then.
 local function freezeDraw()
   if draws and not room.drawUpTo and nowMs >= (campaign.opensAt or 0) then room.drawUpTo = room.lastTicket end
 end
 
--- Why whoever waits has nothing to wait for any more, or nil: nothing is left, and nothing is out that may come back.
+-- The reason why the line is over, or nil: nothing is left, and nothing is out that may come back.
 local function overNow()
   if shutNow() == 'closed' then return 'closed' end
   -- A pool that nothing was loaded into yet has not come to its end.

@@ -44,8 +44,8 @@ local function knowCodesOf(rows)
   redis.call('HSET', campaignKey, 'codes', integer(campaign.codes + redis.call('SCARD', codesKey) - known))
 end
 
--- Takes the units of these rows, unless a row has its own (hasUnit). Free units are looked for near the ends of their list: after a rollback
--- they are at its head, and what was skipped is at its tail.
+-- Takes the units of these rows, unless a row has its own (hasUnit). Free units are looked for near the ends of their list:
+-- after a rollback they are at its head, and skipped units are at its tail.
 local function takeUnitsOf(rows)
   table.sort(rows, function(a, b) return tonumber(a.serial) < tonumber(b.serial) end)
   local near = {}

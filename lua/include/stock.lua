@@ -1,4 +1,4 @@
--- The units of a campaign. takeUnits looks at what is free without writing; takeUnit hands out the next one, returned
+-- The units of a campaign. takeUnits looks at the free units without writing; takeUnit hands out the next one, returned
 -- units first; writeTaken then writes it all. giveBack puts units at the head again, the smallest serial first.
 local fromPool = campaign.kind == 'codes'
 local freeKey = fromPool and poolKey or returnedKey

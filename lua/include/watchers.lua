@@ -9,7 +9,7 @@ local function noteWatcher(watcher, since, keepMs)
   room.watchers = table.concat(entries, ' ')
 end
 
--- All who are watched for were seen at this instant or later, ms.
+-- All watched users were seen at this instant or later, ms.
 local function watchedSince()
   local earliest = nowMs
   for from, to in string.gmatch(room.watchers or '', ':(%d+):(%d+)') do

@@ -1,8 +1,8 @@
--- What was due before this state was made, or before the opening, is not this line's.
+-- Waves from before this state, or before the opening, do not count for this line.
 local beforeFirst = math.max(tonumber(string.match(campaign.epoch or '0', '^%d+')) + 0.0, campaign.opensAt or 0) - 1
 
--- leftOfWaves: how many the waves that are due still let through. A wave is <from>:<every>:<count>, in ms; every is 0 for once. What a wave lacked because nobody ran then is made up; what it had left when
--- nobody waited any more is not.
+-- leftOfWaves: how many the waves that are due still let through. A wave is <from>:<every>:<count>, in ms; every is 0 for once.
+-- A wave without a worker is made up for; the rest of a wave with an empty line is not.
 local function leftOfWaves(waves)
   local since, left = room.waveAt or beforeFirst, room.waveLeft or 0
   for from, every, count in string.gmatch(waves, '(%d+):(%d+):(%d+)') do

@@ -51,8 +51,8 @@ end
 local texts = readTexts(fields)
 if not shut and not repeated then takeUnits((#ARGV - FIRST + 1) / STRIDE) end
 
--- What this call takes and what it takes over carry different stamps: a copy of the call must find only the former `new`,
--- because `new` is the right to release, and what was taken over may have been promised by its former owner.
+-- New and taken-over reservations carry different stamps. A copy of the call must find only the new ones `new`,
+-- because `new` is the right to release. The former owner may have promised a taken-over unit.
 local first, issuedAt = math.max(nowMicros, campaign.stamp + 1), integer(nowMs)
 local stamp, takeover = integer(first), integer(first + 1)
 local lease = campaign.needs and integer(nowMs + campaign.leaseMs)
@@ -77,10 +77,11 @@ local function bring(grant, text)
   size = size + 2
 end
 
--- The id's own record comes before window, pause and stock: a repeat after the close still finds what it was given.
+-- The id's own record comes before window, pause and stock: a repeat after the close still finds its coupon.
 local function again(field, record)
   if record.state == 'i' then return 'issued', texts[field] end
-  -- Nobody acts on it here: it keeps its place in the line, or in quarantine, and whoever saves it now its stamp.
+  -- No call acts on it here: it keeps its place in the backlog, or in quarantine, and its stamp for the process that
+  -- saves it.
   local due = not behind and record.tries ~= '' and redis.call('ZSCORE', leasesKey, field)
   if behind or (type(due) == 'string' and tonumber(due) == tonumber(NEVER)) then return 'waiting', texts[field] end
   if not repeated then
@@ -88,7 +89,7 @@ local function again(field, record)
     return 'existing', write(field, encodeRecord(record), takeover)
   end
   if call == seenCall and record.stamp == seenStamp then return 'new', texts[field] end
-  -- Under any other stamp somebody holds it who does not know of this call: it must be sent again and take over.
+  -- Under any other stamp another owner holds it: this call must be sent again and take over.
   return 'lapsed'
 end
 
@@ -126,7 +127,7 @@ for i = FIRST, #ARGV, STRIDE do
   if text then bring(grants[grant], text) end
 end
 
--- closeForGood is for good, so a late copy finds the campaign closed again: only what was written needs the call number.
+-- closeForGood is for good, so a late copy finds the campaign closed again: only writes need the call number.
 if not repeated and (written > 0 or not campaign.closedAt) then
   redis.call('HSET', sendersKey, sender, integer(call) .. ':' .. (written > 0 and stamp or '0'))
   if seenCall == 0 then redis.call('HINCRBY', campaignKey, 'senders', 1) end

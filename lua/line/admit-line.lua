@@ -1,5 +1,5 @@
--- Takes the first of the line and reserves a unit for each in one step, so that nobody is lost between the two. What is reserved here is
--- promised: nobody gives it back. A worker keeps to the pace of the campaign.
+-- Takes the first of the line and reserves a unit for each in one step, so that nobody is lost between the two. These
+-- reservations are promised: nobody gives them back. A worker keeps to the pace of the campaign.
 --
 -- KEYS     campaign grants senders leases returned pool queue tickets presence ended
 -- ARGV     epoch fence sender call limit paced, then for each unit: code; paced is 1 to keep to the pace
@@ -34,7 +34,7 @@ local refusal = unreadyLine(epoch, fence) or (lacksCode(FIRST, 1) and 'no_code')
 if refusal then return { refusal } end
 refusal = shutNow() or (draws and room.drawn ~= 'done' and 'draw')
 if refusal then
-  -- Told so, a copy lets nobody through later either. What closeForGood closed stays closed.
+  -- Told so, a copy lets nobody through later either. A campaign closed by closeForGood stays closed.
   if not campaign.closedAt then noteCall() end
   return { refusal }
 end
@@ -54,7 +54,7 @@ local reply = { 'ok', '0', '0', '0', '0', '0', '0', '0' }
 local served, absent, grantWrites, leaseWrites, admitted = {}, {}, {}, {}, 0
 
 for _, user in ipairs(first) do
-  -- Whoever already has what they wait for, from before Redis lost data, merely leaves the line.
+  -- A user that has a coupon from before Redis lost data merely leaves the line.
   local isServed = ownOf(holdings(user), ticketIds[user])
   local grant, field = vacantOf(user)
   if isAbsent(user) then absent[#absent + 1] = user

@@ -1,4 +1,4 @@
--- Tells whoever listens to a campaign, in any process, what there is to look at. The channel is named like the key of the campaign.
+-- Tells all listeners of a campaign, in any process, to look. The channel is named like the key of the campaign.
 --
 -- KEYS     campaign
 -- ARGV     news

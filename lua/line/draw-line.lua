@@ -1,5 +1,5 @@
--- Puts those who came before the opening into the order of the draw, stretch by stretch. The key of each follows from the seed and the user
--- alone, so it does not matter who does which stretch how often.
+-- Puts users from before the opening into the order of the draw, stretch by stretch. The key of each follows from the seed and the user
+-- alone, so any process may draw any stretch, any number of times.
 --
 -- KEYS     campaign grants senders leases returned pool queue tickets presence ended
 -- ARGV     epoch fence seed limit, then for each user: userId key; the first seed that comes is the one that counts
@@ -30,7 +30,7 @@ if draws and room.drawn ~= 'done' then
   local drawn = {}
   for i = FIRST, room.seed == seed and #ARGV or 0, STRIDE do
     local ticket = redis.call('ZSCORE', queueKey, ARGV[i])
-    -- Whoever left, or came again after the opening, is not drawn.
+    -- A user that left, or came again after the opening, is not drawn.
     if type(ticket) == 'string' and tonumber(ticket) >= 1 and tonumber(ticket) <= room.drawUpTo then
       drawn[#drawn + 1], drawn[#drawn + 2] = ARGV[i + 1], ARGV[i]
     end

@@ -1,5 +1,5 @@
--- Reads what users hold and where they stand in the line. Whoever is asked after is present. A process that watches says since when all for
--- whom it watches have been seen, and keepMs long nobody who was seen since then counts as absent.
+-- Reads the coupons of users and their places in line. A user that is looked up is present. A process that watches
+-- reports since when all of its users have been seen. For keepMs, users seen since then do not count as absent.
 --
 -- KEYS     campaign grants senders leases returned pool queue tickets presence ended
 -- ARGV     epoch fence watcher since keepMs, then for each user: userId; watcher is empty for who does not watch, keepMs is 0 for who

@@ -30,7 +30,7 @@ if refusal then return heldBefore(refusal, FIRST, STRIDE) end
 
 local shut, shutAt = shutNow()
 local before = room.waiting
--- Those who come before the opening are put in order by the draw, and more may come than there are coupons.
+-- The draw orders users from before the opening; more may join than there are coupons.
 local early = shut == 'not_open' and draws
 freezeDraw()
 local left = not early and available()
@@ -42,7 +42,7 @@ local tickets, ids, seenNow, marks, joined = {}, {}, {}, {}, 0
 
 local function isSeen(user) seenNow[#seenNow + 1], seenNow[#seenNow + 2] = seenAt, user end
 
--- Who joined in this batch stands in ticketIds with their ticket; tickets are consecutive, and so are the places.
+-- Users that joined in this batch are in ticketIds with their ticket; tickets are consecutive, and so are the places.
 local function joinedHere(ticket)
   return 'waiting:' .. ticket .. ':' .. (isUndrawn and -1 or room.waiting - 1 - (room.lastTicket - ticket))
 end
@@ -86,7 +86,7 @@ for i = FIRST, #ARGV, STRIDE do
   for _, value in ipairs(pairs or {}) do reply[#reply + 1] = value end
 end
 
--- As with reserve: what closeForGood closed stays closed, so a late copy finds that again.
+-- As with reserve: a campaign closed by closeForGood stays closed, so a late copy finds that again.
 if not repeated and not campaign.closedAt then noteCall() end
 if not repeated then writeAll('ZADD', presenceKey, seenNow) end
 if joined > 0 then

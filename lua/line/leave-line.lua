@@ -25,7 +25,7 @@ local refusal = unreadyLine(epoch, fence)
 if refusal then return { refusal } end
 
 readPlaces({ userId })
--- A late copy must not take away the place of one who came, or came again, since.
+-- A late copy must not take away the place of a user that joined since, or joined again.
 local waited = ticketIds[userId]
 if waited and repeated then return { 'lapsed' } end
 if waited then takeOut({ userId }, 'left') end

@@ -1,4 +1,5 @@
--- Ends the places of those who have been absent for too long; or, once nothing is left to wait for, of the first of the line.
+-- Ends the places of users that were absent for too long. Once nothing is left to wait for, ends the places of the
+-- first users.
 --
 -- KEYS     campaign grants senders leases returned pool codes queue tickets presence ended
 -- ARGV     epoch fence limit

@@ -1,6 +1,6 @@
--- Begins to make a campaign's state again, or takes over from a run that stopped. From here on nothing serves, and whoever
--- holds a reservation of the old epoch can do nothing with it. The old grants are put aside: they hold what was promised; and
--- so are the codes that were known.
+-- Begins to make a campaign's state again, or takes over from a run that stopped. From here on nothing serves, and a
+-- process with a reservation of the old epoch can do nothing with it. The old grants are put aside: they hold the
+-- promises; and so are the codes that were known.
 --
 -- KEYS     campaign grants senders leases returned pool codes queue tickets presence ended old kept known
 -- ARGV     from random generation definition, then for each field: name value; from is the epoch that is known, or empty
@@ -44,7 +44,7 @@ fields[#fields + 1], fields[#fields + 2] = 'stamp', stamp
 local rules = {}
 for i = FIRST, #ARGV, STRIDE do rules[ARGV[i]] = ARGV[i + 1] end
 for name, value in pairs(rules) do
-  -- What was restocked since is part of the total, as long as the campaign itself is remembered; so is its pace.
+  -- Restocked units are part of the total, as long as the campaign itself is remembered; so is its pace.
   local isKept = name == 'total' and opened and opened == tonumber(rules.opened) or isPace(name) and known ~= ''
   if not isKept then
     fields[#fields + 1] = name

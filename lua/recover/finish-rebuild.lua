@@ -20,8 +20,8 @@ if campaign.stamp < fence then return { 'rolled_back' } end
 if not campaign.building then return { 'done', '0' } end
 
 local first = redis.call('HMGET', campaignKey, 'phase')[1] ~= 'losers'
--- What was taken away by a restock is not offered again because its serial is free: it leaves the units that came back, and
--- what is not among them lies beyond the last serial.
+-- Units removed by a restock are not offered again, although their serials are free. They leave the returned units;
+-- others lie beyond the last serial.
 local away, removed = 0, campaign.removed or 0
 if first and removed > 0 then
   away = math.min(removed, campaign.returned)

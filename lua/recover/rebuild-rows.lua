@@ -1,6 +1,6 @@
--- Writes one stretch of the database's rows, (after, upTo], into the state that is being made. A row always wins: over what was
--- promised to the same user, and over who held its unit. Serials that nobody has are free again. Whoever waits for what a row
--- says they have leaves the line: their place would keep somebody else out of it.
+-- Writes one stretch of the database's rows, (after, upTo], into the state that is being made. A row always wins: over
+-- a promise to the same user, and over another holder of its unit. Serials that nobody has are free again. A user in
+-- line with a row leaves the line: their place would keep another user out.
 --
 -- KEYS     campaign grants leases returned codes queue tickets presence ended kept
 -- ARGV     epoch fence after upTo, then for each row: field id serial issuedAt code
@@ -57,7 +57,7 @@ local function drop(code)
   if delivers then campaign.withdrawn = campaign.withdrawn + 1 else unseen[#unseen + 1] = code end
 end
 
--- The user has this row, so what was promised to them ends here. Its unit is free, unless its code may be known.
+-- The user has this row, so their promise ends here. Its unit is free, unless its code may be known.
 local function forget(field, row)
   local promised = records[field]
   ended[#ended + 1] = field

@@ -1,4 +1,4 @@
--- Says what is remembered of a campaign that has no state: its keys expired after the close, or it was purged.
+-- Reads the note about a campaign without state: its keys expired after the close, or it was purged.
 --
 -- KEYS     over
 -- ARGV     campaignId

@@ -27,8 +27,8 @@ local perSecond = paced == '1' and tonumber(pace.savesPerSecond)
 local every, usedUpTo, allowed = underCap(perSecond, campaign.savesAt, limit)
 if perSecond and (campaign.savesAt or 0) > nowMicros then redis.call('HSET', campaignKey, 'savesAt', integer(nowMicros)) end
 
--- Half for what was claimed before and half for the line, and what one leaves to the other: neither keeps the other waiting,
--- whatever fails again and again. A single place goes to either by chance.
+-- Half for reservations claimed before, half for the backlog, and the rest of one for the other. So repeated failures
+-- of one do not block the other. A single place goes to either by chance.
 local due = {}
 local function take(low, high, skip, most)
   if most <= 0 then return end

@@ -21,7 +21,7 @@ if refusal then return { refusal } end
 
 local records = readRecords(namedFields(FIRST, STRIDE))
 local reply, grantWrites, leaseWrites = { 'ok', '' }, {}, {}
--- A new stamp: a late copy of what put it into quarantine must not do so again.
+-- A new stamp: a late copy of the step into quarantine must not act again.
 raiseStamp()
 for i = FIRST, #ARGV, STRIDE do
   local field, id = ARGV[i], ARGV[i + 1]

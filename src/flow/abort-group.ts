@@ -1,6 +1,6 @@
 /**
- * The calls that end with a signal. A server that shuts down may give one signal to all of its calls, and Node warns from the eleventh listener of a
- * signal on: so each signal has one listener, for all of them.
+ * The calls that end with a signal. A server may give one shutdown signal to all of its calls, and Node warns from the
+ * eleventh listener on. So each signal has one listener for all calls.
  */
 interface AbortGroup {
   readonly ends: Set<() => void>;

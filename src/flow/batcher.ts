@@ -1,13 +1,16 @@
 import { AsyncResource } from 'node:async_hooks';
 import { OverloadedError } from '../model/errors.js';
 
-/** Who is told what became of an item. One whose `resolve` throws is rejected; the others of the batch are told all the same. */
+/**
+ * Receives the result of one item. One whose `resolve` throws is rejected; the others of the batch are told all the same. */
 export interface Caller<R> {
   resolve(result: R): void;
   reject(error: unknown): void;
 }
 
-/** A caller that is told where it asked: what is kept in an AsyncLocalStorage belongs to the call, not to whoever set the batch off. */
+/**
+ * A caller that gets its result in its own async context: an AsyncLocalStorage belongs to the call, not to the batch.
+ */
 export class InContext<R> extends AsyncResource implements Caller<R> {
   readonly #caller: Caller<R>;
 
@@ -48,7 +51,7 @@ const LEAST_SHARE = 128;
 export class Batcher<T, R> {
   readonly #options: BatchOptions<T, R>;
   #maxInFlight: number;
-  /** Those who wait: each item and, at the same place, its caller. */
+  /** The queue: each item and, at the same index, its caller. */
   #items: T[] = [];
   #callers: Caller<R>[] = [];
   #inFlight = 0;
@@ -105,7 +108,7 @@ export class Batcher<T, R> {
     return new Promise<R>((resolve, reject) => this.hand(item, { resolve, reject }));
   }
 
-  /** The same without a promise, for whoever has a place for the answer. */
+  /** The same without a promise, for callers that have a place for the answer. */
   hand(item: T, caller: Caller<R>): void {
     const overload = this.overload();
     if (overload) {
@@ -117,7 +120,7 @@ export class Batcher<T, R> {
     this.#schedule();
   }
 
-  /** Resolves once fewer than `maxBatch` callers wait: what feeds this batcher waits here, so that nothing piles up behind it. */
+  /** Resolves once fewer than `maxBatch` callers wait: the step before this batcher waits here, so that nothing piles up behind it. */
   async room(): Promise<void> {
     while (this.#items.length >= this.#options.maxBatch) {
       await new Promise<void>((resolve) => {
@@ -132,7 +135,7 @@ export class Batcher<T, R> {
     queueMicrotask(this.#sendAll);
   }
 
-  /** Who was just answered may ask again, some promises later, and goes with those who waited. */
+  /** A caller with an answer may ask again, some promises later, and joins the queue. */
   #scheduleAfterAnswers(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -151,7 +154,7 @@ export class Batcher<T, R> {
     return share < LEAST_SHARE ? maxBatch : Math.min(maxBatch, share);
   }
 
-  /** The first of those who wait, and no longer than the share says. */
+  /** The head of the queue, at most as long as the share. */
   #next(): [items: T[], callers: Caller<R>[]] {
     const size = this.#share();
     const batch: [T[], Caller<R>[]] = [this.#items, this.#callers];

@@ -1,6 +1,6 @@
 import { inCall, type Operation } from '../model/methods.js';
 
-/** Counts what this process started, so that it can be waited for. */
+/** Counts the work that this process started, so that callers can wait for its end. */
 export class PendingWork {
   #count = 0;
   #idle: (() => void)[] = [];

@@ -6,8 +6,8 @@ type Step = IteratorResult<unknown, unknown>;
 type Given = Partial<Iterable<unknown> & AsyncIterable<unknown>>;
 
 /**
- * An iterable that the caller gave. The iterator is taken in the constructor, and an asynchronous one is asked for its first element there: a stream
- * that speaks before a listener is there loses lines, and a stream that fails before then ends the process.
+ * An iterable that the caller gave. The constructor takes the iterator, and asks an asynchronous one for its first
+ * element. Without a listener, an early line of a stream is lost, and an early error ends the process.
  */
 export class Source {
   /** A list in memory, as it was when the call was made. */

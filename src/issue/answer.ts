@@ -8,13 +8,13 @@ import type { Carried, Steps } from './carry.js';
 
 type AtOnce = Exclude<ReserveAnswer, { word: 'expired' } | { reservation: Reservation }>;
 
-/** What `issue()` tells, and what ends the lease behind the answer. */
+/** The answers of `issue()`, and the steps after them that end the lease. */
 export interface Told {
   readonly result: IssueResult;
   readonly finished?: () => Promise<unknown>;
 }
 
-/** What reserve has answered for good. */
+/** Final answers of reserve. */
 export function toldAtOnce(answer: AtOnce, steps: Steps): Told {
   switch (answer.word) {
     case 'issued':
@@ -37,7 +37,7 @@ export function toldAtOnce(answer: AtOnce, steps: Steps): Told {
   }
 }
 
-/** How far a call was carried. `replayed`: it took over what an earlier one took. */
+/** How far a call was carried. `replayed`: it took over a reservation of an earlier call. */
 export function toldOf(
   carried: Exclude<Carried, { outcome: 'forgotten' }>,
   campaignId: string,

@@ -10,7 +10,8 @@ import { acceptedNow, type Told, toldAtOnce, toldOf } from './answer.js';
 import type { Deliveries } from './deliver.js';
 import type { Refusal, SaveOutcome, Saves } from './save.js';
 
-/** What the steps work with. `saves` and `deliveries` are there exactly when the campaign needs them. */
+/**
+ * The parts that the steps work with. `saves` and `deliveries` are there exactly when the campaign needs them. */
 export interface Steps {
   readonly saves: Saves | null;
   readonly deliveries: Deliveries | null;
@@ -24,15 +25,16 @@ export interface Steps {
 
 /** One attempt of one user. */
 export interface IssueCall extends ReserveRequest, Attempt {
-  /** It took over what an earlier call under the same request id took. */
+  /** It took over the reservation of an earlier call under the same request id. */
   replayed: boolean;
 }
 
-/** For how long a reservation is carried, and what its callers may be told meanwhile. */
+/** For how long a reservation is carried, and the answer that its callers may get meanwhile. */
 export interface Attempt {
   /** Monotonic ms. */
   readonly deadlineAt: number;
-  /** What it holds: a caller whose time runs out is told `accepted`. `null` while it holds nothing, or may be giving it back. */
+  /**
+   * Its reservation: if the time of a caller runs out, the answer is `accepted`. `null` while it holds nothing, or may be giving it back. */
   reserved: Reserved | null;
   /** Somebody was told `accepted`: from now on the unit is not given back. */
   promised: boolean;
@@ -65,12 +67,13 @@ export type Carried =
   | { readonly outcome: 'sold_out' | 'rolled_back' };
 
 /**
- * Why an attempt left a reservation as it was. `unknown`: it may yet come through, or somebody else acts on it; `failed`: it did not, for a reason
- * that lies outside; `not_delivered`: it may lie on either side; `refused`: the reason is this one; `refused_for_good`: and will not go away.
+ * Why an attempt left a reservation as it was. `unknown`: it may still succeed, or another call acts on it. `failed`:
+ * the cause is outside. `not_delivered`: the cause may be on either side. `refused`: this row is the cause.
+ * `refused_for_good`: and it stays the cause.
  */
 export type Trouble = 'unknown' | 'failed' | 'not_delivered' | 'refused' | 'refused_for_good';
 
-/** Why nothing was issued, for whoever mends it. */
+/** The reason why nothing was issued, for an operator. */
 interface Failure {
   readonly trouble: Trouble;
   readonly message: string;
@@ -95,9 +98,11 @@ function refusedForGood(reason: string): Failure {
 const MAX_REASSIGNMENTS = 8;
 
 /**
- * Goes on with a call that holds a unit: carries it through and, where Redis had forgotten what the user has, reserves once more. `ended`: how the save of
- * that unit ended, if it was made already. Throws `NotIssuedError`, `RedisError`. What suspends is kept small here and in `carryThrough`, and what does not stands
- * beside it: a suspended function keeps a place for each of its variables, and every call has its own.
+ * Goes on with a call that holds a unit: carries it through and, where Redis had forgotten coupons of the user,
+ * reserves once more. `ended`: how the save of
+ * that unit ended, if it was made already. Throws `NotIssuedError`, `RedisError`. The async parts are kept small here
+ * and in `carryThrough`, with the other parts beside them. A suspended function keeps a place for each of its
+ * variables, once per call.
  */
 export async function carryOn(
   serving: Serving,
@@ -198,7 +203,7 @@ async function deliver(
   return null;
 }
 
-/** What becomes of a reservation that was not saved: its end, or the one with another unit in its place. */
+/** The result of a failed save: the end of the reservation, or a reservation with another unit. */
 async function afterRefusal(
   serving: Serving,
   reservation: Reservation,
@@ -240,8 +245,8 @@ async function afterRefusal(
 }
 
 /**
- * Compensation. Only the call that took the unit may, and only Redis' own word makes it a `NotIssuedError`: `released`, or `gone`, which is what
- * the second copy of the same release finds. If somebody took the reservation over, it stays; if the answer is lost, nobody knows.
+ * Compensation. Only the call that took the unit may release it. Only the reply of Redis makes a `NotIssuedError`:
+ * `released`, or `gone` for the second copy of the release. If somebody took the reservation over, it stays; if the answer is lost, nobody knows.
  */
 async function giveBack(reservation: Reservation, attempt: Attempt, steps: Steps, why: Failure): Promise<Carried> {
   const { issuance } = reservation;
@@ -312,7 +317,7 @@ export async function takeOut(reservation: Reservation, delivered: boolean, step
   return word;
 }
 
-/** A user may hold the code of a unit that is not theirs: tell whoever can take it back. */
+/** A user may hold the code of a unit that is not theirs: tell the hook that can take it back. */
 async function reportWithdrawn(issuance: Issuance, steps: Steps): Promise<void> {
   steps.emit({ type: 'withdrawn', delivered: true, ...refOf(issuance) });
   try {

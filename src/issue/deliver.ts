@@ -46,7 +46,7 @@ export class Deliveries {
     await this.room(campaignId);
   }
 
-  /** Starts only while the deadline and the lease last; what did not start is `unknown`, and settle delivers it. */
+  /** Starts only while the deadline and the lease last; a delivery that did not start is `unknown`, and settle delivers it. */
   async run(issuance: Issuance, until: { deadlineAt: number; leaseEndsAt: number }): Promise<Delivery> {
     const share = this.#shareOf(issuance.campaignId);
     await new Promise<void>((resolve) => {

@@ -18,8 +18,8 @@ export interface IssuingParts {
 }
 
 /**
- * One call on its way through reserve, save and confirm. What happens to nearly every call is done here, by plain functions that a batch calls when it is
- * answered: promises and suspended functions between the steps would cost more than the steps do. The rest is left to `carryOn`.
+ * One call on its way through reserve, save and confirm. The road of nearly every call, in plain functions that a
+ * batch calls with its answer. Promises and suspended functions between the steps would cost more than the steps. The rest is left to `carryOn`.
  */
 export class Issuing implements Caller<ReserveAnswer> {
   readonly #serving: Serving;
@@ -39,7 +39,7 @@ export class Issuing implements Caller<ReserveAnswer> {
     this.#serving.handReserve(this.#call, this.#inContext(this));
   }
 
-  /** What reserve has answered. */
+  /** The answer of reserve. */
   resolve(answer: ReserveAnswer): void {
     const { steps } = this.#parts;
     if (answer.word === 'existing') this.#call.replayed = true;
@@ -115,7 +115,7 @@ export class Issuing implements Caller<ReserveAnswer> {
     );
   }
 
-  /** A repeat tells an event only if it ended what an earlier call had left reserved, as settle would have done. */
+  /** A repeat tells an event only if it ended a reservation of an earlier call, as settle does. */
   #ending(issuance: Issuance): Caller<unknown> {
     const { steps, pending } = this.#parts;
     const ending = new Ending(pending, steps.emit, this.#serving.state.id);
@@ -157,7 +157,8 @@ class Saving implements SaveRequest, Caller<SaveOutcome> {
   }
 }
 
-/** The answer is out; what ends the lease goes on behind it. If it fails, settle finishes the reservation. */
+/**
+ * The answer is out; the steps that end the lease follow. If it fails, settle finishes the reservation. */
 class Ending implements Caller<unknown> {
   readonly #pending: PendingWork;
   readonly #emit: Emit;

@@ -62,7 +62,7 @@ export class Requests {
       steps.emit({ type: 'refused', campaignId, status: refusal.status, count: 1 });
       return Promise.resolve(refusal);
     }
-    // Before anything else is made for it: where most calls end here, this is what they cost.
+    // First of all: if most calls end here, this check is their whole cost.
     const overload = requestId === undefined ? known?.overload() : null;
     if (overload) return Promise.reject(overload);
     const id = requestId === undefined ? mintId() : deriveId(campaignId, userId, requestId);
@@ -136,7 +136,7 @@ function ownReplay(shared: IssueResult): IssueResult {
   return own.status === 'issued' || own.status === 'accepted' ? { ...own, replayed: true } : own;
 }
 
-/** What a worker saves later is accepted while the database is away. */
+/** Calls that a worker saves later are accepted while the database is away. */
 function patienceOf({ state }: Serving): Patience {
   return state.rules.saveMode === 'write-behind' ? 'brief' : 'patient';
 }

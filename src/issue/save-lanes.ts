@@ -23,8 +23,8 @@ const UNKNOWN: SaveOutcome = { verdict: 'unknown' };
 const MOST_REMEMBERED = 1_000;
 
 /**
- * The saves of all campaigns share batches. A campaign is sick after a batch with its rows of which nobody knows how it ended, or which failed as a whole, and is
- * set apart: its rows go in batches of their own, one at a time, until one comes through. Sick campaigns never take the last of the `maxInFlight` places.
+ * The saves of all campaigns share batches. A campaign is sick after a batch with its rows ended unknown or failed as
+ * a whole. Its rows then go in batches of their own, one at a time, until one succeeds. Sick campaigns never take the last of the `maxInFlight` places.
  * A shared batch that fails or hangs makes all of its campaigns suspect, and only one of them may be to blame. So those that came through last go first.
  */
 export class SaveLanes {
@@ -78,7 +78,7 @@ export class SaveLanes {
     }
   }
 
-  /** What nobody has time for is not sent: it would only add to the saves that hang, and says nothing about its campaign. */
+  /** Rows whose callers have no time left are not sent: they would only add to the saves that hang. */
   async #save(requests: SaveRequest[], campaigns: ReadonlySet<string>): Promise<readonly SaveOutcome[]> {
     const deadlineAt = requests.reduce((latest, request) => Math.max(latest, request.deadlineAt), 0);
     if (deadlineAt - monotonicMs() < 1) return requests.map(() => UNKNOWN);

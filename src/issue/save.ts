@@ -11,7 +11,7 @@ export interface SaveRequest extends Asked {
 }
 
 /**
- * What is known of a save once all its attempts are over. `not_saved`: every attempt proved that it stored nothing.
+ * The outcome of a save after all its attempts. `not_saved`: every attempt proved that it stored nothing.
  * `unknown`: at least one attempt may yet store the row.
  */
 export type SaveOutcome =

@@ -6,10 +6,10 @@ import { intact } from '../redis/reservation.js';
 import type { ScriptRunner } from '../redis/runner.js';
 import type { IssueCall } from './carry.js';
 
-/** What is said of a call whose time ran out. */
+/** The answer to a call whose time ran out. */
 export type Late = Pick<ScriptRunner, 'unanswered' | 'unsent'>;
 
-/** One attempt under way, and everybody who waits for it: calls with one request id in one process share it. */
+/** One attempt under way, and the callers that wait for it. Calls with one request id in one process share it. */
 export class SharedCall {
   readonly #call: IssueCall & { abandoned: boolean };
   readonly #result: Promise<IssueResult>;
@@ -51,7 +51,7 @@ export class SharedCall {
     }
   }
 
-  /** What is true of a call whose time ran out depends on how far it came. */
+  /** The answer to a call whose time ran out depends on its progress. */
   #timeOut(timeoutMs: number, resolve: (result: IssueResult) => void, reject: (error: Error) => void): void {
     if (this.#call.reserved) {
       this.#call.promised = true;

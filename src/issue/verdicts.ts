@@ -26,7 +26,7 @@ export function ownVerdicts(given: unknown, asked: readonly Asked[]): SaveVerdic
   });
 }
 
-/** The verdict, or what is wrong with it. */
+/** The verdict, or its fault. */
 function ownVerdict(given: unknown, asked: Asked): SaveVerdict | string {
   const { verdict, existing, reason } = (given ?? {}) as { verdict?: unknown; existing?: unknown; reason?: unknown };
   switch (verdict) {

@@ -47,7 +47,7 @@ export interface CampaignDefinition {
    */
   readonly presenceMs?: number | undefined;
   /**
-   * Waiting room with `opensAt`: a draw at the opening orders the users who joined before it. Up to `maxWaiting` users
+   * Waiting room with `opensAt`: a draw at the opening orders the users that joined before it. Up to `maxWaiting` users
    * may join. `inspect()` shows the seed afterwards.
    */
   readonly drawAtOpen?: boolean | undefined;

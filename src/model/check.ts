@@ -53,7 +53,7 @@ export function assertObject(name: string, value: unknown): asserts value is Rec
   }
 }
 
-/** A misspelt option must not be ignored: it would silently change what a campaign gives out. */
+/** A misspelt option must not be ignored: it would silently change the rules of a campaign. */
 export function assertOnlyKeys(name: string, value: object, allowed: readonly string[]): void {
   for (const key of Object.keys(value)) {
     if (!allowed.includes(key)) throw new InvalidArgumentError(`${name} has no property '${key.slice(0, 64)}'`);

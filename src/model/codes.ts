@@ -15,8 +15,9 @@ export function mintCode(): string {
 }
 
 /**
- * `count` different codes, 1–1,000,000: 12 characters of Crockford base 32 from a cryptographically secure source, plus one check
- * character (Luhn mod 32) that catches any single wrong character and nearly all swapped neighbours. Throws `InvalidArgumentError`.
+ * Returns `count` different codes, 1–1,000,000. Each has 12 characters of Crockford base 32 from a cryptographically
+ * secure source, and one check character (Luhn mod 32). The check catches any single wrong character and nearly all
+ * swapped neighbours. Throws `InvalidArgumentError`.
  *
  * @example
  * ```ts

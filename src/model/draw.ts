@@ -6,8 +6,8 @@ export function drawSeed(): string {
 }
 
 /**
- * Where the draw puts a user who joined before the opening: their ticket, from 0 on and below 1, the smallest is served first. It follows from seed and
- * user alone, the first 52 bits of SHA-256 of `<seed>:<userId>` as a fraction, so anybody who is shown the seed can check the order.
+ * Returns the ticket of a user in the draw: at least 0, below 1, the smallest first. It is the first 52 bits of
+ * SHA-256 of `<seed>:<userId>` as a fraction. So anybody with the seed can check the order.
  *
  * @example
  * ```ts

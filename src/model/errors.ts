@@ -15,7 +15,7 @@ export type CouponIssuerErrorCode =
   | 'HOOK'
   | 'CLOSED';
 
-/** What is known of a Redis call that failed: it certainly changed nothing, or it may have. */
+/** The outcome of a failed Redis call: it certainly changed nothing, or it may have. */
 export type RedisOutcome = 'not_applied' | 'unknown';
 
 /**
@@ -108,8 +108,8 @@ export class OverloadedError extends CouponIssuerError {
 }
 
 /**
- * Redis could not be asked, or its answer did not arrive. `not_applied`: certainly nothing changed. `unknown`: it may have;
- * `status()` tells, and a repeat with the same request id finds what was taken.
+ * Redis could not be asked, or its answer did not arrive. `not_applied`: certainly nothing changed. `unknown`: it may
+ * have. `userStatus()` shows it, and a repeat with the same request id finds the unit.
  */
 export class RedisError extends CouponIssuerError {
   static {
@@ -218,7 +218,7 @@ export class NotDeliveredError extends Error {
 }
 
 /**
- * The two promises of an adapter and a hook are recognised by name: a process may hold two copies of this package or two realms, and an
+ * These two errors are recognised by name. A process may hold two copies of this package or two realms: an
  * `instanceof` across them would turn "certainly not" into "unknown".
  */
 export function isNotSaved(error: unknown): error is NotSavedError {
@@ -235,13 +235,13 @@ export function kindOf(error: unknown): Error {
   const code = read(() => (source as { code?: unknown }).code);
   const name = read(() => source.name);
   const isName = typeof name === 'string' && /^[A-Z][a-z]+(?:[A-Z][a-z]+){0,4}$/.test(name);
-  // What systems and databases call their faults; longer words with digits could be anything.
+  // Names of faults in systems and databases; longer words with digits could be anything.
   const isCode = typeof code === 'string' && /^(?:E[A-Z_]{2,30}|[0-9][0-9A-Z]{4})$/.test(code);
   return bareError(isName ? name : 'Error', 'its message may quote codes and is not told', isCode ? code : undefined);
 }
 
 /**
- * An error that is what it says and nothing else: no stack, no cause; its JSON has the message. Its properties are defined, because a frozen
+ * An error with a message only: no stack, no cause. Its JSON has the message. Its properties are defined, because a frozen
  * `Error.prototype` refuses an assignment.
  */
 export function bareError(name: string, message: string, code?: string): Error {
@@ -262,8 +262,8 @@ const PASSWORD =
 const MAX_MESSAGE = 300;
 
 /**
- * A copy of somebody else's error that is safe to log: its name, its code and its message with connection strings and the
- * given secrets blotted out, in their usual disguises too. Everything else is left behind, because clients attach arguments and databases attach rows.
+ * A copy of a foreign error that is safe to log: its name, its code and its message. Connection strings and the given
+ * secrets are blotted out, in their usual disguises too. Everything else is left behind, because clients attach arguments and databases attach rows.
  */
 export function redacted(error: unknown, secrets: Iterable<string | null> = []): Error {
   const source = isError(error) ? error : new Error('something that is not an Error was thrown');

@@ -15,9 +15,10 @@ export function refOf({ campaignId, id, userId, grant, serial }: Issuance): Issu
   return { campaignId, id, userId, grant, serial };
 }
 
-/** What happened, for logs and metrics. Told after the fact: an observer that throws changes nothing. */
+/**
+ * The events, for logs and metrics. Told after the fact: an observer that throws changes nothing. */
 export type CouponEvent =
-  /** `issue()` answered `issued`, or who waited got their coupon. Told by the call that took the unit, so never twice: a repeat tells `settled` at most. */
+  /** `issue()` answered `issued`, or a user in line got their coupon. Told by the call that took the unit, so never twice: a repeat tells `settled` at most. */
   | ({ readonly type: 'issued' } & IssuanceRef)
   /** `issue()` answered `accepted`: settle will finish it. A repeat does not tell it again. */
   | ({ readonly type: 'accepted' } & IssuanceRef)
@@ -29,9 +30,9 @@ export type CouponEvent =
   | ({ readonly type: 'withdrawn'; readonly delivered: boolean } & IssuanceRef)
   /** Settle failed on it for the last time: it keeps its unit until an operator retries or withdraws it. */
   | ({ readonly type: 'quarantined'; readonly tries: number } & IssuanceRef)
-  /** Settle cannot give somebody what they were told `accepted` for: Redis had lost data, and no unit or no open window is left. */
+  /** Settle cannot keep an `accepted` answer: Redis had lost data, and no unit or no open window is left. */
   | ({ readonly type: 'lost' } & IssuanceRef)
-  /** What a call had left reserved was finished: by settle, or by a repeat of that call. */
+  /** An open reservation was finished, by settle or by a repeat of its call. */
   | ({ readonly type: 'settled' } & IssuanceRef)
   /** The last unit is out and nothing is reserved. Once per campaign, by the process that confirmed it; lost with a lost reply. */
   | { readonly type: 'exhausted'; readonly campaignId: string }
@@ -42,7 +43,8 @@ export type CouponEvent =
       readonly reason: 'left' | 'absent' | 'sold_out' | 'closed';
       readonly count: number;
     }
-  /** Who joined before the opening was put in order. Once per process that took part. */
+  /**
+   * The users that joined before the opening were put in order. Once per process that took part. */
   | { readonly type: 'drawn'; readonly campaignId: string; readonly seed: string; readonly count: number }
   /** Something failed that no caller is waiting for, or that an operator should know. The error is redacted. */
   | FaultEvent;

@@ -1,7 +1,7 @@
 import type { IssuanceRef } from './events.js';
 import { METHODS } from './methods.js';
 
-/** What mends a finding: settling, a repair that is safe, a rebuild, or somebody who looks. */
+/** The cure of a finding: settle, a safe repair, a rebuild, or an operator. */
 export type Cure = 'settle' | 'repair' | 'rebuild' | 'look';
 
 /** One difference between Redis and the database, or within Redis. Never with a coupon code. */
@@ -34,7 +34,7 @@ export type Finding = { readonly cure: Cure; readonly repaired: boolean } & (
       readonly count: number;
     }
   | {
-      /** A counter is not what is there. */
+      /** A counter differs from the units. */
       readonly kind: 'counter_wrong';
       readonly counter: string;
       readonly is: number;
@@ -65,7 +65,8 @@ export function found(cure: Cure, what: Bare, repaired = false): Finding {
   return { ...what, cure, repaired } as Finding;
 }
 
-/** What `reconcile()` found. `JSON.stringify` gives it to programs, `String` to people. */
+/**
+ * The report of `reconcile()`. `JSON.stringify` gives it to programs, `String` to people. */
 export class ReconcileReport {
   readonly campaignId: string;
   readonly epoch: string;

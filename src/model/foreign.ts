@@ -45,7 +45,8 @@ export function isValidDate(value: unknown): value is Date {
   return types.isDate(value) && !Number.isNaN(Number(value));
 }
 
-/** Whether this has what is used of a signal. Polyfills and other realms bring classes of their own. */
+/**
+ * Whether this has the used parts of a signal. Polyfills and other realms bring classes of their own. */
 export function isAbortSignal(value: unknown): value is AbortSignal {
   if (typeof value !== 'object' || value === null) return false;
   const { aborted, addEventListener, removeEventListener, throwIfAborted } = value as Partial<AbortSignal>;

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { MAX_PER_USER, MAX_TOTAL, textFault } from './check.js';
 import { isValidDate } from './foreign.js';
 
-/** One coupon of one user: what `save` stores and `issued` carries. */
+/** One coupon of one user. `save` stores it and `issued` carries it. */
 export interface Issuance {
   /** 22 characters: minted from 132 random bits, or derived from campaign, user and request id. */
   readonly id: string;
@@ -53,15 +53,15 @@ export function asIssued(reserved: Issuance): Issuance {
   return { id, campaignId, userId, grant, serial, code, issuedAt, epoch, state: 'issued' };
 }
 
-/** The same issuance without its code, for whoever must not see it yet. */
+/** The same issuance without its code, for callers that must not see it yet. */
 export function withoutCode(issuance: Issuance): Issuance {
   const { id, campaignId, userId, grant, serial, issuedAt, epoch, state } = issuance;
   return { id, campaignId, userId, grant, serial, code: null, issuedAt, epoch, state };
 }
 
 /**
- * An own copy of a row that an adapter gave, or `null` if it is none that can be written to Redis: one that cannot be read back there would stand in the way
- * of every batch of its user. Each property is read once, because a getter could say something else at the second look.
+ * Returns an own copy of a row of an adapter, or `null` if it cannot be written to Redis. A row that cannot be read
+ * back would block every batch of its user. Each property is read once, because a getter could say something else at the second look.
  */
 export function ownRow(value: unknown): Issuance | null {
   const { id, campaignId, userId, grant, serial, code, issuedAt, epoch } = (value ?? {}) as Partial<Issuance>;

@@ -1,6 +1,7 @@
 import { RedisError } from './errors.js';
 
-/** What each operation is called in the public face. Messages take its name from here. */
+/**
+ * The public name of each operation. Messages take its name from here. */
 export const METHODS = {
   open: 'open',
   load: 'loadCodes',

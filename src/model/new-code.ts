@@ -2,7 +2,7 @@ import { textFault } from './check.js';
 import { InvalidArgumentError } from './errors.js';
 
 const CONTROL = /[\p{Cc}\u2028\u2029]/u;
-/** U+FEFF, and what tells a browser where a line may be broken. */
+/** U+FEFF, and the marks of line breaks for a browser. */
 const MARK = /[\uFEFF\u200B\u2060\u00AD]/;
 const UNREADABLE = /\uFFFD/;
 const EDGE = /^[\s\p{Default_Ignorable_Code_Point}]|[\s\p{Default_Ignorable_Code_Point}]$/u;
@@ -15,7 +15,8 @@ const SHOWN = /[^ -~][\uFE0E\uFE0F]$/u;
 const ROW = /[,;]|^".*"$/u;
 
 /**
- * Why this is no code to give out, or `null`. Beside the limits of every code: what a file or a spreadsheet leaves in a code and nobody sees. A user
+ * Why this is no code to give out, or `null`. Beside the limits of every code: invisible rests of a file or a
+ * spreadsheet in a code. A user
  * cannot type it, and one code with it and without it is two.
  */
 export function newCodeFault(code: unknown): string | null {

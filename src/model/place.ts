@@ -3,7 +3,8 @@ import type { IssueResult, NotReadyReason } from './result.js';
 
 /** Where somebody stands in line. */
 export interface Place {
-  /** What orders the line: a lower ticket is served before a higher one. Tickets of the draw are below 1, those of joining whole numbers from 1 on. */
+  /**
+   * The order of the line: a lower ticket is served first. Tickets of the draw are below 1, those of joining whole numbers from 1 on. */
   readonly ticket: number;
   /** 1 is the next to be let through. It never grows. `null` until the draw is done. */
   readonly position: number | null;
@@ -13,18 +14,20 @@ export interface Place {
 
 export type Waiting = { readonly status: 'waiting' } & Place;
 
-/** What `join()` answers: a place in line, or what `issue()` would. `accepted`: already let through, and being saved. */
+/**
+ * The answer of `join()`: a place in line, or the answer of `issue()`. `accepted`: already let through, and being saved. */
 export type JoinResult = Waiting | IssueResult;
 
 /** Why somebody is not in line any more although they were not let through. */
 export type LineEnd = 'left' | 'absent' | 'sold_out' | 'closed';
 
-/** What `leave()` answers: `left`, or why there was no place to give up; `none`: nobody knows of one. */
+/** The answer of `leave()`: `left`, or the reason why there was no place. `none`: no place is known. */
 export type LeaveResult =
   | { readonly status: LineEnd | 'none' }
   | { readonly status: 'reserved' | 'issued'; readonly issuances: readonly Issuance[] };
 
-/** What `watch()` tells, each time it differs from before. The last one is final. */
+/**
+ * A change of `watch()`, each time it differs from the last one. The last one is final. */
 export type WaitingChange =
   | Waiting
   /** Let through; the coupon is being saved. */
@@ -47,7 +50,7 @@ export function isFinal(change: WaitingChange): change is FinalChange {
   return FINAL.includes(change.status);
 }
 
-/** What is known of one user's standing at one instant. */
+/** The standing of one user at one instant. */
 export interface Standing {
   readonly word: 'waiting' | 'held' | 'left' | 'absent' | 'none';
   readonly place: (Place & { readonly id: string }) | null;
@@ -60,7 +63,7 @@ export interface Standing {
   readonly overNow: 'sold_out' | 'closed' | null;
 }
 
-/** The change that a standing means to one who saw `before` of it; `null` stands for nothing yet. */
+/** The change from `before` to this standing; `null`: no change was shown yet. */
 export function changeOf(now: Standing, before: Standing | null): WaitingChange {
   const waited = before?.place ?? null;
   const own = now.issuances.find(({ id }) => id === waited?.id);

@@ -5,7 +5,8 @@ const LONGEST_SECRET = 1_024;
 const PART = 8;
 /** Shorter ones occur in any text: they are blotted out only as they stand. */
 const SHORTEST = 4;
-/** One character, or what stands for some: a run of percent encoding, an escape of JSON, an entity of HTML or XML. */
+/**
+ * One character, or a sign for some: a run of percent encoding, an escape of JSON, an entity of HTML or XML. */
 const TOKEN = /(?:%[0-9a-f]{2})+|\\u[0-9a-f]{4}|&(?:amp|lt|gt|quot|apos|#\d{1,7}|#x[0-9a-f]{1,6});|[\s\S]/giu;
 const ENTITIES: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
 /** Quoting adds these or doubles them. */
@@ -20,8 +21,8 @@ interface Folded {
 }
 
 /**
- * Blots secrets out of texts, as they stand and in their usual disguises: in another case, quoted for JSON, SQL, HTML or a URL, in hex or base64, and cut to a
- * beginning or an end of eight characters or more. Text and secrets are folded in the same way and compared, in one pass over the text.
+ * Blots secrets out of texts, as they stand and in their usual disguises. These are: another case, quoting for JSON,
+ * SQL, HTML or a URL, hex, base64, and a beginning or end of eight characters or more. Text and secrets are folded in the same way and compared, in one pass over the text.
  */
 export class Redaction {
   readonly #short: string[] = [];
@@ -100,12 +101,12 @@ function longest(forms: readonly string[] | undefined, isSame: (form: string, n:
   return most;
 }
 
-/** What a secret looks like once it is folded, itself first. */
+/** The folded forms of a secret, itself first. */
 function formsOf(secret: string): string[] {
   const text = secret.toWellFormed();
   const bytes = Buffer.from(text);
   const forms = [foldText(secret)];
-  // Where it holds what is itself the disguise of something, once more as it is in disguise.
+  // If it holds the disguise of something else, once more in disguise.
   if (/[%&\\\p{Cc}]/u.test(text)) forms.push(foldText(encodeURIComponent(text)), foldText(JSON.stringify(text)));
   forms.push(bytes.toString('hex'));
   for (const base of ['base64', 'base64url'] as const) forms.push(foldText(bytes.toString(base).replace(/=+$/, '')));

@@ -6,7 +6,7 @@ import type { Issuance } from './issuance.js';
 export type NotReadyReason = 'missing' | 'rolled_back' | 'rebuilding';
 
 /**
- * What `issue()` answers. A member carries only what is true of it. `replayed` is there only on a repeat: an earlier call, or one under way, took this
+ * The answer of `issue()`. Each member carries only its own facts. `replayed` is there only on a repeat: an earlier call, or one under way, took this
  * coupon under the same request id. `join()` issues nothing itself and never sets it.
  */
 export type IssueResult =

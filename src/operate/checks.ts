@@ -12,7 +12,7 @@ export interface CodeReplacement {
   readonly asTheyAre?: boolean | undefined;
 }
 
-/** What an operator may ask to be changed, checked; each throws `InvalidArgumentError`. */
+/** Checks the changes of an operator. Each throws `InvalidArgumentError`. */
 export function checkedReplacement(change: CodeReplacement): CodeReplacement {
   const own = ownCopy('the change', change, ['code', 'replacement', 'asTheyAre']);
   assertBoolean('asTheyAre', own.asTheyAre);

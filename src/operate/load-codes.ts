@@ -83,13 +83,13 @@ function assertCode(code: unknown, index: number, asTheyAre: boolean): asserts c
   assertNewCode(name, code, asTheyAre);
 }
 
-/** Loads chunk by chunk, one round trip each. What a chunk loaded stays loaded; the same `loadId` resumes behind it. */
+/** Loads chunk by chunk, one round trip each. A loaded chunk stays loaded; the same `loadId` resumes after it. */
 export async function loadInChunks(state: CampaignState, source: Source, options: LoadOptions): Promise<LoadResult> {
   const load = await Load.begin(state, { loadId: options.loadId ?? mintId(), caller: mintId() });
   for await (const { offset, chunk } of chunksOf(source, options.asTheyAre === true)) {
     const sent = await load.take(offset, chunk);
     tell(options.onProgress, load.result);
-    // What was loaded before is only compared: a long list must not keep the process from everything else.
+    // Codes loaded before are only compared; a long list must not block the process.
     if (!sent) await setImmediate();
   }
   load.end();
@@ -120,7 +120,8 @@ class Load {
     return this.#result;
   }
 
-  /** Loads what is new of a chunk, and compares what was loaded before. Returns whether anything was sent. */
+  /**
+   * Loads the new codes of a chunk, and compares the codes loaded before. Returns whether anything was sent. */
   async take(offset: number, chunk: readonly string[]): Promise<boolean> {
     let [at, rest, sent] = [offset, chunk, false];
     while (rest.length > 0) {
@@ -144,7 +145,7 @@ class Load {
     return sent;
   }
 
-  /** Throws `CampaignConflictError` if the list ended before what was loaded under its name. */
+  /** Throws `CampaignConflictError` if the list is shorter than its earlier load. */
   end(): void {
     const { read } = this.#result;
     const { offset } = this.#progress;

@@ -33,8 +33,8 @@ interface Opening {
 }
 
 /**
- * Writes the campaign in a state that never serves, and lets it serve only after the database was found empty: state that is missing in Redis
- * must not be taken for a campaign that is new.
+ * Writes the campaign in a state that never serves. It serves only after the database was found empty: a state that
+ * Redis lost must not look like a new campaign.
  */
 export async function open(
   context: RedisContext,

@@ -1,6 +1,6 @@
 import type { Issuance } from '../model/issuance.js';
 
-/** What the database says of one issuance. */
+/** The answer of the database about one issuance. */
 export type SaveVerdict =
   /** This id with this serial and this code is stored, now or before. */
   | { readonly verdict: 'saved' }
@@ -26,7 +26,7 @@ export interface PersistenceAdapter {
   /** The stored issuance of each id, or `null`, in order. Lets settle skip a delivery that was already saved. */
   find?(issuances: readonly Issuance[]): Promise<readonly (Issuance | null)[]>;
   /**
-   * Whether the table is fit for what `save` promises; writes nothing. A throw of `MisconfiguredError` says that it is not, and why; any other throw that it
+   * Checks that the table is fit for the promises of `save`; writes nothing. A throw of `MisconfiguredError` says that it is not, and why; any other throw that it
    * could not be asked. Asked once per process, before anything is reserved or claimed, and once a second while the table is not fit.
    */
   check?(): Promise<{ readonly format: number }> | Promise<void>;

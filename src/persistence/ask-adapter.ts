@@ -15,7 +15,7 @@ export async function askAdapter<T>(
   try {
     return await withDeadline((async () => ask())(), timeoutMs, () => late);
   } catch (error) {
-    // Its words quote no row: they say what is wrong with the client or the table.
+    // Its words quote no row: they name the fault of the client or the table.
     if (isErrorNamed(error, 'MisconfiguredError')) throw new MisconfiguredError(`${messageOf(error)}; ${otherwise}`);
     const cause = error === late ? late : kindOf(error);
     const what =

@@ -1,12 +1,12 @@
 import { MisconfiguredError } from '../model/errors.js';
 
-/** What `checkTable()` resolves to. */
+/** The result of `checkTable()`. */
 export interface TableFormat {
   /** The number of the format of the table: 1. */
   readonly format: number;
 }
 
-/** What of a table cannot keep the promises, and the statement that cures it. */
+/** A part of a table that cannot keep the promises, and the statement that cures it. */
 export interface Flaw {
   readonly what: string;
   readonly cure: string;

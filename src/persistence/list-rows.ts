@@ -3,7 +3,7 @@ import { type Issuance, ownRow } from '../model/issuance.js';
 import type { PersistenceAdapter } from './adapter.js';
 import { askAdapter } from './ask-adapter.js';
 
-/** What `list` is asked for, and in which state its failure leaves things. */
+/** The purpose of a `list`, and the state that its failure leaves. */
 interface Page {
   readonly campaignId: string;
   readonly afterSerial: number;

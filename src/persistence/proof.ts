@@ -2,7 +2,7 @@ import { NotSavedError } from '../model/errors.js';
 import { isError, isErrorNamed, messageOf, read } from '../model/foreign.js';
 
 /**
- * What the error of a statement in autocommit proves.
+ * The proof in the error of a statement in autocommit.
  *
  * - `whole_batch`: nothing is stored, for a reason outside the rows.
  * - `perhaps_one_row`: nothing is stored, and one row of the batch may be the reason.
@@ -13,7 +13,7 @@ export type Proof = 'whole_batch' | 'perhaps_one_row' | 'row_for_good' | 'unknow
 
 /** One entry of a database's table. The first rule that matches an error decides; an error that no rule matches is `unknown`. */
 export interface Rule {
-  /** What happened, as the error message says it. */
+  /** The event, in the words of the error message. */
   readonly on: string;
   /** How the error tells it. This and the rest are the row of the rule in docs/databases.md. */
   readonly told: string;
@@ -22,7 +22,8 @@ export interface Rule {
   readonly why: string;
 }
 
-/** What is read of an error. A client that tells less leaves the empty string, or 0. */
+/**
+ * The parts of an error that are read. A client that tells less leaves the empty string, or 0. */
 export interface Failure {
   /** The SQLSTATE in PostgreSQL, the name of the error in MySQL, or a word of the client or of Node. */
   readonly code: string;
@@ -80,7 +81,7 @@ export function failureOf(error: unknown): Failure {
 const CONNECTING_CALLS = ['connect', 'getaddrinfo'];
 /** Node tells these of connecting alone. */
 const CONNECTING_CODES = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN'];
-/** What OpenSSL says of a certificate, by the names that Node has for it. */
+/** Verdicts of OpenSSL on a certificate, by their names in Node. */
 const CERTIFICATE = /^(UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|CERT_|HOSTNAME_MISMATCH$|INVALID_CA$|ERR_TLS_CERT_)/;
 
 function isUnreached(failure: Failure): boolean {
@@ -89,7 +90,7 @@ function isUnreached(failure: Failure): boolean {
   return CONNECTING_CALLS.includes(syscall) || CONNECTING_CODES.includes(code);
 }
 
-/** What Node says, whatever the database. */
+/** Errors of Node, the same for every database. */
 export const CONNECTING: readonly Rule[] = [
   {
     on: 'the server was not reached',
@@ -107,7 +108,8 @@ export const CONNECTING: readonly Rule[] = [
   },
 ];
 
-/** What a pool lends, and the errors with which it lent nothing. Whatever they say, no statement was sent. */
+/**
+ * The errors with which a pool lent no connection. Whatever they say, no statement was sent. */
 export class Grants {
   readonly #refusals = new WeakSet<object>();
 
@@ -132,7 +134,7 @@ export class Grants {
   }
 }
 
-/** What to throw from `save` where the client turned out not to fit before a row was sent; `null`: this is no such error. */
+/** The error to throw from `save` if the client was unfit before a row was sent; `null`: this is no such error. */
 export function misfitRefusal(error: unknown): NotSavedError | null {
   if (!isErrorNamed(error, 'MisconfiguredError')) return null;
   return new NotSavedError(`nothing was saved: ${messageOf(error)}`, { cause: error, wholeBatch: true });

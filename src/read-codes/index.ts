@@ -25,12 +25,12 @@ const NAMES =
   /^(?:sep=.?|(?:coupon|voucher|promo|promotion|discount|gift)?[ _-]?(?:card|code)?s?[ _-]?(?:number|no|id)?|쿠폰[ _-]?(?:코드|번호)?|코드)$/i;
 
 /**
- * Reads the codes of a file: one a line, or one column of a CSV. Give what it returns to `loadCodes` or `rebuild`. The file is listened to from here on;
+ * Reads the codes of a file: one a line, or one column of a CSV. Pass the result to `loadCodes` or `rebuild`. The file is listened to from here on;
  * returning early closes it.
  *
  * The text is UTF-8 with or without a byte order mark; lines end in any way; cells may be quoted. Blank lines are skipped, and white space around a code is
- * removed. Reading rejects with `InvalidArgumentError`, which names the line and never the code: another encoding, a line longer than a code can be,
- * several columns without `column`, lines of unequal length, quotes that do not close, an empty cell, and codes that `loadCodes` refuses. An error of
+ * removed. Reading rejects with `InvalidArgumentError`, which names the line and never the code. Causes: another
+ * encoding, a line longer than a code, several columns without `column`, lines of unequal length, quotes that do not close, an empty cell, and codes that `loadCodes` refuses. An error of
  * the stream reaches the reader. Throws `InvalidArgumentError` for options and files that are none.
  *
  * @example

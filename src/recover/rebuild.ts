@@ -92,7 +92,7 @@ function assertRebuildable(codes: Source | null, kind: CampaignRules['kind']): v
 }
 
 /**
- * Makes a campaign's state in Redis again: what Redis still knows of promises, then the rows of the database, then the codes of a pool. Nothing serves
+ * Makes a campaign's state in Redis again: promises that Redis still has, then the rows of the database, then the codes of a pool. Nothing serves
  * before all of it is there, and no step of the old epoch counts any more.
  */
 export async function rebuild(

@@ -11,7 +11,9 @@ import type { CampaignState } from '../redis/campaign-state.js';
 import type { Serving } from '../redis/serving.js';
 
 export interface ReconcileOptions {
-  /** `safe`: settle what is due, write rows back that Redis has not, let settle save again what the database has not. Default: only look. */
+  /**
+   * `safe`: settle due reservations, write back rows that Redis lacks, and make settle save grants that the database
+   * lacks. Default: only look. */
   readonly repair?: 'safe' | undefined;
   /** Called after each page of 500 rows or grants, and not awaited. If it throws, the call ends with that error; a promise that it returns may reject. */
   readonly onProgress?:
@@ -28,10 +30,10 @@ export interface ReconcileParts {
 }
 
 const PAGE = 500;
-/** What `row-unit.lua` skips at most. */
+/** The most units that `row-unit.lua` skips. */
 const MOST_SKIPPED = 1_000;
 
-/** What was seen of one campaign, from the first page to the last. */
+/** The observations of one campaign, from the first page to the last. */
 interface Seen {
   readonly state: CampaignState;
   readonly books: audit.Books;
@@ -40,7 +42,7 @@ interface Seen {
   findings: Finding[];
   /** Ids of all rows, or `null` where there is no list. */
   readonly rowIds: Set<string> | null;
-  /** Who holds each serial in Redis; `null`: it is free. */
+  /** The holder of each serial in Redis; `null`: it is free. */
   readonly hands: Map<number, Issuance | null>;
   readonly missing: Issuance[];
   /** Ids of rows on another unit than their grant has. */
@@ -59,7 +61,7 @@ export function checkedReconcileOptions(given: ReconcileOptions): ReconcileOptio
   return options;
 }
 
-/** Compares Redis with the database, page by page, and mends what cannot hurt if it is told to. */
+/** Compares Redis with the database, page by page, and makes safe repairs on request. */
 export async function reconcile(
   { state }: Serving,
   options: ReconcileOptions,
@@ -184,7 +186,7 @@ function compareLease(seen: Seen, issuance: Issuance, due: number | null): void 
     seen.findings.push(found('rebuild', { kind: 'lease_missing', grant: refOf(issuance) }));
     return;
   }
-  // What waits in line has no lease that could run out: it waits for its turn.
+  // The backlog has no lease that could run out: it waits for its turn.
   const overdueMs = books.nowMs - due;
   if (overdueMs > state.leaseMs && !audit.isInLine(due)) {
     seen.findings.push(found('settle', { kind: 'lease_overdue', grant: refOf(issuance), overdueMs }));
@@ -207,7 +209,7 @@ async function scanFree(seen: Seen): Promise<void> {
   }
 }
 
-/** Only while nothing moved: what is in nobody's hands was withdrawn, or taken away, or is lost. */
+/** Only while nothing moved: a unit without a holder was withdrawn, taken away, or is lost. */
 function compareCounters(seen: Seen): void {
   const { books, hands, state } = seen;
   const lastSerial = books.number('lastSerial');
@@ -216,7 +218,7 @@ function compareCounters(seen: Seen): void {
     const wrong = { counter: 'lastSerial', is: lastSerial, shouldBe: highest };
     seen.findings.push(found('rebuild', { kind: 'counter_wrong', ...wrong }));
   }
-  // What is missing in Redis and stands in the database accounts for its unit.
+  // A row that Redis lacks accounts for its unit.
   const known = seen.missing.filter(({ serial }) => serial <= lastSerial && !hands.has(serial)).length;
   const units = state.rules.kind === 'codes' ? books.number('total') : lastSerial;
   const away = books.number('withdrawn') + books.number('removed');

@@ -27,7 +27,7 @@ export interface Store {
   /** The same in words. */
   readonly description: string;
   /**
-   * Resolves once it is known; all who ask at once share one answer. Throws `MisconfiguredError`, and `HookError` if it could not be asked. `brief`: a call that
+   * Resolves once it is known; calls at the same time share one answer. Throws `MisconfiguredError`, and `HookError` if it could not be asked. `brief`: a call that
    * needs Redis alone waits a second at most, and goes on without an answer.
    */
   ask(patience?: 'patient' | 'brief'): Promise<void>;
@@ -35,13 +35,13 @@ export interface Store {
   askAgain(): Promise<void>;
 }
 
-/** What all campaigns of an issuer share. */
+/** The parts that all campaigns of an issuer share. */
 export interface RedisContext {
   readonly runner: ScriptRunner;
   readonly rights: Rights;
   readonly prefix: string;
   readonly timeoutMs: number;
-  /** What this process can do; a campaign that needs anything else is not touched. */
+  /** The hooks of this process; a campaign that needs others is not touched. */
   readonly has: readonly Need[];
   /** The database of this process, which a campaign has to be bound to. `null`: none. */
   readonly store: Store | null;
@@ -54,7 +54,7 @@ export interface RedisContext {
   readonly verbs: VerbsOptions;
 }
 
-/** What the campaigns of a new issuer share. */
+/** The shared parts of a new issuer. */
 export function redisContext(
   redis: RedisClient,
   own: Pick<RedisContext, 'prefix' | 'timeoutMs' | 'has' | 'store' | 'assertLost' | 'verbs'>,
@@ -87,7 +87,7 @@ export class CampaignState {
     this.keys = campaignKeys(context.prefix, id);
   }
 
-  /** As of the last read: for what only reads, and for what makes or removes a state. */
+  /** As of the last read: for calls that only read, and calls that make or remove a state. */
   get epoch(): string {
     return this.#epoch;
   }
@@ -166,7 +166,7 @@ export class CampaignState {
 
   /** Reads the campaign and follows its epoch, never to a lower generation and never to a state that is behind. One round trip. */
   async refresh(): Promise<CampaignSnapshot | NotReadyReason> {
-    // What others see meanwhile may be later than this answer.
+    // Other calls may see a later state meanwhile.
     const fence = this.#fence;
     const reply = await this.run(scripts.inspect, {});
     this.#readAtMs = Number(reply[1]);
@@ -216,7 +216,10 @@ export class CampaignState {
     return this.#store !== null && store?.known === true && store.identity !== this.#store;
   }
 
-  /** A process that lacks what the campaign needs would confirm what was never saved or delivered; one that has more would save what nobody settles. */
+  /**
+   * A process that lacks a hook would confirm coupons that were never saved or delivered. A process with more hooks
+   * would save coupons that no process settles.
+   */
   assertEquipped(): void {
     if (!this.#rules) throw new Error('the campaign was not read yet');
     if (this.#mismatch !== null) throw new MisconfiguredError(this.#mismatch);
@@ -224,12 +227,12 @@ export class CampaignState {
   }
 }
 
-/** Saving there would give a coupon to users who have one here. */
+/** Saving there would give a second coupon to users of this database. */
 function otherStore(id: string, bound: string | null, own: Store | null): string {
   return `campaign ${id} keeps its issuances in the database ${bound}, and this process has ${own?.description}: nothing was taken. Connect to that database, use another prefix, or bind the campaign to this one with open(definition, { store: 'rebind' })`;
 }
 
-/** How what the campaign needs differs from what this process has, or `null`. */
+/** The difference between the needs of the campaign and this process, or `null`. */
 function mismatchOf(id: string, needs: readonly Need[], has: readonly Need[]): string | null {
   const list = (names: readonly Need[]) => (names.length > 0 ? names.join(' and ') : 'neither persistence nor deliver');
   if (needs.length === has.length && needs.every((need) => has.includes(need))) return null;
@@ -326,7 +329,7 @@ function decodeRoom(text: string | undefined): RoomRules | null {
   return { maxWaiting, overbook, presenceMs: presenceMs || null, drawAtOpen: draw === 1 };
 }
 
-/** The rules as the campaign hash stores them, without the pace; what is absent has no field. */
+/** The rules as the campaign hash stores them, without the pace; an absent rule has no field. */
 export function rulesToFields(
   rules: CampaignRules,
   leaseMs: number,

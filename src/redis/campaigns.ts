@@ -27,7 +27,7 @@ export class Campaigns {
     this.#options = options;
   }
 
-  /** What knows why a call ran out of time. */
+  /** Knows why a call ran out of time. */
   get late(): ScriptRunner {
     return this.#context.runner;
   }
@@ -60,8 +60,8 @@ export class Campaigns {
   }
 
   /**
-   * Whether this process has what the campaign needs; answers why its state must not be acted on, or `null`. What this process remembers is no reason to
-   * refuse: the campaign may have been made anew, so it is read again first. Before that the database is asked, once, whether it is fit and which one it is.
+   * Checks the needs of the campaign; returns why its state must not be acted on, or `null`. The memory of this
+   * process is no reason to refuse: the campaign may have been made anew, so it is read again first. Before that the database is asked, once, whether it is fit and which one it is.
    * Throws `MisconfiguredError`, and `HookError` if the database could not be asked.
    */
   async equip(serving: Serving, patience: Patience = 'patient'): Promise<NotReadyReason | null> {
@@ -82,7 +82,7 @@ export class Campaigns {
     if (reason) throw notReady(serving.state.id, reason);
   }
 
-  /** Reads a campaign again, once for all who want that at the same time. One round trip. */
+  /** Reads a campaign again, once for all calls of that moment. One round trip. */
   reread({ state }: Serving): Promise<NotReadyReason | null> {
     const rereading =
       this.#rereading.get(state.id) ??
@@ -96,7 +96,7 @@ export class Campaigns {
 
   /** A state to open a campaign with; `keep` it once it is known to serve. */
   state(id: string): CampaignState {
-    // Whoever opens or rebuilds it must not be told meanwhile that it is absent.
+    // A process that opens or rebuilds it must not find it absent meanwhile.
     this.#absences.delete(id);
     return this.#known.get(id)?.state ?? new CampaignState(this.#context, id);
   }
@@ -112,7 +112,8 @@ export class Campaigns {
   }
 
   /**
-   * Throws what was found out within the last second of a campaign that has no state: calls of users for a made-up id must not cost round trips each time.
+   * Throws the finding of the last second about a campaign without state: calls for a made-up id must not cost round
+   * trips each time.
    * No round trip.
    */
   async assertNotAbsent(id: string): Promise<void> {
@@ -120,7 +121,7 @@ export class Campaigns {
     if (absent && monotonicMs() < absent.until) await absent.lost;
   }
 
-  /** Why a campaign has no state (`isMissing`: it was just seen to have none), once a second for all who ask. Resolves where it was lost, or where a part of it is left. */
+  /** Why a campaign has no state (`isMissing`: it was just seen to have none), once a second for all callers. Resolves where it was lost, or where a part of it is left. */
   assertLost(state: CampaignState, isMissing = false): Promise<void> {
     const { id } = state;
     const known = this.#absences.get(id);
@@ -133,7 +134,7 @@ export class Campaigns {
   }
 
   async #lookForAbsent(state: CampaignState, isMissing: boolean): Promise<void> {
-    // Read apart: what the state knew when its call was refused stays as it was.
+    // Read apart: the state of the refused call stays as it was.
     const now = new CampaignState(this.#context, state.id);
     if (!isMissing && (await now.refresh()) !== 'missing') return;
     try {
@@ -145,7 +146,7 @@ export class Campaigns {
     }
   }
 
-  /** The first call for a campaign also looks after the one that was not looked after for longest, so that what other processes purged is forgotten. */
+  /** The first call for a campaign also looks after the one that was not looked after for longest, so that campaigns purged by other processes are forgotten. */
   async #read(id: string): Promise<Serving | NotReadyReason> {
     const state = new CampaignState(this.#context, id);
     const [campaign] = await Promise.all([state.read(), this.#lookAfterOldest()]);

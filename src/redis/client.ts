@@ -1,5 +1,6 @@
 /**
- * The port: what the library asks of a Redis client. Two commands are needed, and two more for what is optional. `Redis` and `Cluster` of ioredis 5 and 6
+ * The port: the parts of a Redis client that the library needs. Two commands are needed, and two more for optional
+ * features. `Redis` and `Cluster` of ioredis 5 and 6
  * fit, and so does ioredis-mock. The client is borrowed: never closed, never configured, never extended with commands.
  */
 export interface RedisClient {
@@ -12,7 +13,7 @@ export interface RedisClient {
   duplicate?(...options: any[]): SubscriberClient;
 }
 
-/** A connection of its own that listens: what `duplicate()` of the client gives. */
+/** A connection of its own that listens: the result of `duplicate()` of the client. */
 export interface SubscriberClient {
   readonly status?: string | undefined;
   // biome-ignore lint/suspicious/noExplicitAny: as ioredis declares it

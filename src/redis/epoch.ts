@@ -7,7 +7,7 @@ import { isNotReady } from './words.js';
 
 const MAX_SENDS = 5;
 
-/** What one send of a call names. */
+/** The arguments of one send of a call. */
 export interface Sending {
   readonly epoch: string;
   /** The highest stamp that was seen under this epoch. */
@@ -31,7 +31,7 @@ export interface SendOptions {
 
 /**
  * Sends, and sends again while `send` has no answer (`undefined`), at most five times. Throws `RedisError`; after the first send its outcome is `unknown`,
- * because what one send proves says nothing of the others.
+ * because the proof of one send says nothing about the others.
  */
 export async function sendUntilAnswered<T>(
   unanswered: string,

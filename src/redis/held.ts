@@ -164,7 +164,8 @@ export class Verbs {
     return decodeIssuance(String(grant), String(reply[index]), { campaignId, userId, epoch });
   }
 
-  /** Whoever gets here holds a unit: a script that failed proves nothing about the call it belongs to. */
+  /**
+   * Callers of this hold a unit: a script that failed proves nothing about the call it belongs to. */
   async #send<E extends string>(
     script: Script<keyof CampaignKeys, 'epoch', E>,
     items: readonly Readonly<Record<E, string>>[],

@@ -63,7 +63,7 @@ export function isReady(client: Pick<SubscriberClient, 'status'> | RedisClient |
   return status === undefined || status === 'ready';
 }
 
-/** What the client says of its connection, for an error message. */
+/** The state of the client's connection, for an error message. */
 export function stateOf(client: RedisClient): string {
   const { status } = client as Shape;
   return typeof status === 'string' && /^[a-z]{1,20}$/.test(status) ? ` (the client is ${status})` : '';
@@ -100,7 +100,7 @@ export function openSubscriber(client: RedisClient): SubscriberClient | null {
 }
 
 /**
- * Whether auto-pipelining groups a script by what identifies it, as ioredis did before 5.11, and not by its key. No version can be read off a client. So
+ * Whether auto-pipelining groups a script by its hash, as ioredis did before 5.11, and not by its key. No version can be read off a client. So
  * its method is called on a stand-in, whose slots note which one is looked up for the same script with two keys, and end the call.
  */
 function groupsByScript(redis: RedisClient): boolean {

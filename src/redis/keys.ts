@@ -9,11 +9,11 @@ export interface CampaignKeys {
   readonly codes: string;
   /** The waiting room: user → ticket. */
   readonly queue: string;
-  /** The waiting room: user → the id of what they will be issued. */
+  /** The waiting room: user → the id of their issuance to come. */
   readonly tickets: string;
   /** The waiting room: user → last sign of life. */
   readonly presence: string;
-  /** The waiting room: who left or was absent for too long, the last ones. */
+  /** The waiting room: users that left or were absent for too long, the last ones. */
   readonly ended: string;
   /** Only while it is rebuilt: the grants of before. */
   readonly old: string;
@@ -21,7 +21,7 @@ export interface CampaignKeys {
   readonly kept: string;
   /** Only while it is rebuilt: the codes that were known before. */
   readonly known: string;
-  /** Nothing is kept in it: what this Redis user may do is tried there. */
+  /** Nothing is kept in it: the rights of this Redis user are tried there. */
   readonly rights: string;
 }
 
@@ -48,7 +48,8 @@ export function campaignKeys(prefix: string, campaignId: string): CampaignKeys {
   };
 }
 
-/** What is kept of all campaigns under a prefix. Each key is in a slot of its own. */
+/**
+ * The keys that all campaigns of a prefix share. Each key is in a slot of its own. */
 export interface RegistryKeys {
   /** The registry: the id of every campaign. */
   readonly campaigns: string;

@@ -8,7 +8,7 @@ export interface JoinRequest {
   /** Of the issuance to come. */
   readonly id: string;
   readonly userId: string;
-  /** Monotonic ms. What is still in the queue by then is not sent. */
+  /** Monotonic ms. Calls that are still in the queue by then are not sent. */
   readonly deadlineAt: number;
 }
 
@@ -28,7 +28,7 @@ export interface LookRound {
   earliest: number;
 }
 
-/** Who was let through, in the order of the line. */
+/** The admitted users, in the order of the line. */
 export interface Admitted {
   readonly reservations: readonly Reservation[];
   /** The last unit is out, and nothing is reserved. */
@@ -80,7 +80,7 @@ export function placeOf(ticket: number, rank: number, perSecond: number): Place 
   return { ticket, position, etaMs };
 }
 
-/** What is the same for all users of a reply to join, and what follows for some of them, in their order. */
+/** The shared part of a reply to join, and the parts of some users, in their order. */
 export interface JoinReply {
   readonly epoch: string;
   readonly perSecond: number;
@@ -100,7 +100,7 @@ export function joinReply(reply: Reply, epoch: string): JoinReply {
 
 export const EXPIRED: JoinAnswer = { status: 'expired' };
 
-/** Runs what is still in time; the others are answered `late`. */
+/** Runs calls that are in time; the others get `late`. */
 export async function inTime<T extends { readonly deadlineAt: number }, R>(
   items: readonly T[],
   late: R,

@@ -110,7 +110,7 @@ export class Line {
 
   /** Lets up to `count` through; `paced`: no more than the pace of the campaign allows. One round trip. */
   async admit(count: number, paced: boolean): Promise<Admitted | AdmissionRefusal> {
-    // A copy lets nobody through; what an earlier one let through is reserved, and settled once its lease ran out. To send it anew would let twice
+    // A late copy admits nobody. Users of an earlier copy are reserved, and settled once their lease ran out. To send it anew would let twice
     // as many through.
     const { reply, epoch, sentAt } = await this.#send((at) => {
       // Under a name of its own: a join that overtakes it must not make it look like a copy.
@@ -141,7 +141,8 @@ export class Line {
     };
   }
 
-  /** Ends the places of up to `limit` who are absent, or of the first of a line that is over. Throws `NotReadyError`. One round trip. */
+  /**
+   * Ends the places of up to `limit` absent users, or of the first users of a line that is over. Throws `NotReadyError`. One round trip. */
   async tend(limit: number): Promise<Tended> {
     const { reply } = await this.#sendReady(({ epoch, fence }) =>
       this.state.run(scripts.tendLine, { epoch, fence, limit: String(limit) }),
@@ -166,7 +167,8 @@ export class Line {
     return { word, seed: String(reply[2]), drawn: Number(reply[3]), users: reply.slice(4).map(String) };
   }
 
-  /** Tells whoever listens, in any process. One round trip. */
+  /**
+   * Tells all listeners, in any process. One round trip. */
   async announce(news: string): Promise<void> {
     await this.state.run(scripts.announce, { news });
   }
@@ -215,7 +217,7 @@ export class Line {
     return results;
   }
 
-  /** While it is rebuilt nobody joins, but what an earlier call under this id was let through for is found. */
+  /** While it is rebuilt nobody joins, but a coupon of an earlier call under this id is found. */
   #refusedOr({ id, userId }: JoinRequest, reply: Reply, reason: NotReadyReason): JoinAnswer {
     const at = reply.indexOf(id, 1);
     if (at < 0) return { status: 'not_ready', reason };

@@ -6,7 +6,7 @@ import { oneOf } from './words.js';
 
 const PAGE = 500;
 
-/** What a call loads under: the name of its load, and a name of the call's own. */
+/** The names of a call: that of its load, and one of its own. */
 export interface Loading {
   readonly loadId: string;
   /** A chunk that was sent twice is told to this caller as its own, and to nobody else. */
@@ -27,7 +27,8 @@ export interface LoadProgress {
   readonly digest: string;
   /** Units of the pool in all, issued ones included. */
   readonly total: number;
-  /** What became of this caller's chunk: how many codes it added, and the first places, from 0, of duplicates in it. `null`: nothing was written. */
+  /**
+   * The result of this caller's chunk: how many codes it added, and the first places, from 0, of duplicates in it. `null`: nothing was written. */
   readonly loaded: { readonly added: number; readonly duplicates: readonly number[] } | null;
 }
 
@@ -36,7 +37,8 @@ export function readLoad(state: CampaignState, loading: Loading): Promise<LoadPr
   return loadChunk(state, loading, { offset: 0, codes: [], before: '', after: '' });
 }
 
-/** Loads a chunk that follows on what was loaded under this name. Throws `CampaignConflictError` for a chunk of another list. One round trip. */
+/**
+ * Loads the chunk that follows the codes loaded under this name. Throws `CampaignConflictError` for a chunk of another list. One round trip. */
 export async function loadChunk(state: CampaignState, loading: Loading, chunk: Chunk): Promise<LoadProgress> {
   const { codes, before, after } = chunk;
   const items = codes.map((code) => ({ code }));

@@ -11,7 +11,8 @@ import { scripts } from './scripts.js';
 import { isNotReady, oneOf } from './words.js';
 
 const CHUNK = 500;
-/** Of what is scanned and written anew at once; with more, a script takes longer than 10 ms at a million grants. */
+/**
+ * The size of one stretch; with more, a script takes longer than 10 ms at a million grants. */
 const SCAN_CHUNK = 200;
 
 const PHASES = ['old', 'rows', 'codes', 'known', 'end', 'losers'] as const;
@@ -66,13 +67,14 @@ export async function beginRebuild(
   });
 }
 
-/** Carries the next stretch of what was promised over. `false` once all of it is. One round trip. */
+/**
+ * Carries the next stretch of promises over. `false` once all of it is. One round trip. */
 export async function keepPromised(state: CampaignState, run: Run): Promise<boolean> {
   const reply = await state.run(scripts.keepPromised, { ...named(run), limit: String(SCAN_CHUNK) });
   return running(state, run, reply, 1)[0] === 'more';
 }
 
-/** Writes the rows of one page, in stretches of at most 500 serials, one round trip each. What nobody has in between is free again. */
+/** Writes the rows of one page, in stretches of at most 500 serials, one round trip each. Serials in between without a row are free again. */
 export async function writeRows(
   state: CampaignState,
   run: Run,
@@ -111,7 +113,8 @@ export async function highestPromised(state: CampaignState, run: Run, cursor: nu
   return Number(running(state, run, await state.run(scripts.rebuildRows, args, []), 3)[2]);
 }
 
-/** Loads codes that may be given out into what the rows left free. One round trip; at most 1,000. */
+/**
+ * Loads free codes into the serials without a row. One round trip; at most 1,000. */
 export async function loadRebuilt(state: CampaignState, run: Run, codes: readonly string[]): Promise<void> {
   const items = codes.map((code) => ({ code }));
   running(state, run, await state.run(scripts.rebuildCodes, named(run), items), 1);
@@ -130,7 +133,8 @@ export async function keepKnown(state: CampaignState, run: Run): Promise<boolean
   return running(state, run, reply, 1)[0] === 'more';
 }
 
-/** Gives who lost their unit another one, and lets the campaign serve. Answers those whom no unit was left for. */
+/**
+ * Gives another unit to users that lost theirs, and makes the campaign serve. Answers those whom no unit was left for. */
 export async function finishRebuild(state: CampaignState, run: Run): Promise<{ lost: Issuance[]; exhausted: boolean }> {
   const lost: Issuance[] = [];
   for (;;) {

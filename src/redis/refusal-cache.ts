@@ -1,13 +1,13 @@
 import { monotonicMs } from '../flow/deadline.js';
 import type { IssueResult } from '../model/result.js';
 
-/** A refusal that concerns everybody who holds nothing. */
+/** A refusal for all users without a coupon. */
 export type CommonRefusal = Extract<IssueResult, { status: 'sold_out' | 'closed' | 'paused' }>;
 
 /**
  * The last refusal of one campaign, answered from memory for a short while. Users of whom this process knows more than nothing are asked after in Redis all
- * the same: they hold a coupon, or may. They are kept as hashes of 31 bits, so that a million of them are small; who only looks like one of them costs a
- * round trip.
+ * the same: they hold a coupon, or may. They are kept as hashes of 31 bits, so that a million of them are small; a
+ * hash collision costs a round trip.
  */
 export class Refusals {
   readonly #cacheMs: number;
@@ -39,7 +39,7 @@ export class Refusals {
   }
 }
 
-/** Nobody is given what others are told as well. */
+/** No two callers share a result object. */
 function copyOf(refusal: CommonRefusal): CommonRefusal {
   return refusal.status === 'closed'
     ? { status: refusal.status, closedAt: new Date(refusal.closedAt) }

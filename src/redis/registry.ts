@@ -16,7 +16,8 @@ export class CampaignOverError extends CampaignConflictError {
   }
 }
 
-/** What is remembered of a campaign that has no state in Redis. `expired`: its keys had an expiry, which is past; `purged`: its id is free again. */
+/**
+ * The note about a campaign without state in Redis. `expired`: its keys had an expiry, which is past; `purged`: its id is free again. */
 export type Past =
   | { readonly word: 'none' }
   | { readonly word: 'expired' | 'purged'; readonly closedAt: Date; readonly nowMs: number };

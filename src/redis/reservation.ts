@@ -31,11 +31,11 @@ export class Reservation {
   readonly stamp: string;
   /** As Redis keeps it. */
   readonly record: string;
-  /** When it was reserved, ms: `issuance` was in the hands of hooks, and a date moves even in what is frozen. */
+  /** When it was reserved, ms: `issuance` was in the hands of hooks, and a date moves even in a frozen object. */
   readonly issuedMs: number;
   /** With its code, which nobody may be shown before the row is committed. */
   readonly issuance: Issuance;
-  /** Only the call that took the unit may give it back: whoever took it over may have promised it to somebody. */
+  /** Only the call that took the unit may give it back: a call that took it over may have promised it to its caller. */
   readonly mayRelease: boolean;
   readonly tries: Tries;
   /** Until when nobody else acts on it; monotonic ms, reckoned from before the call was sent. */
@@ -91,7 +91,7 @@ export class Reservation {
   }
 }
 
-/** What was reserved, and when. */
+/** A reserved unit, and its instant. */
 export type Reserved = Pick<Reservation, 'issuance' | 'issuedMs'>;
 
 /** The issuance as it was reserved, whatever a hook made of the date. */

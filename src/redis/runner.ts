@@ -13,7 +13,8 @@ import { connectionOf, isCluster, isReady, neverSent, stateOf } from './ioredis.
 import type { KeyName } from './keys.js';
 import { cameBeforeWriting, missingRight } from './server-errors.js';
 
-/** A script with the names of what it is given, so that a missing key or argument does not compile. */
+/**
+ * A script with the names of its keys and arguments, so that a missing key or argument does not compile. */
 export interface Script<K extends KeyName = KeyName, A extends string = string, E extends string = string> {
   readonly name: string;
   readonly source: string;
@@ -94,7 +95,7 @@ export class ScriptRunner {
     } catch (error) {
       if (error instanceof RedisError || error instanceof InvalidArgumentError) throw error;
       const safe = withoutQuotes(redacted(error, args.slice(script.keys.length).filter(isTelling)));
-      // Judged by what the server said: what is blotted out may be one of the words that matter.
+      // Judged by the original message: redaction may remove a word that matters.
       const said = messageOf(error);
       const outcome = this.#outcomeOf(safe, said, connection);
       const why = missingRight(script, call.keys, said) ?? `Redis failed: ${safe.message}`;
@@ -122,7 +123,7 @@ export class ScriptRunner {
     return new RedisError(message, { outcome: 'unknown' });
   }
 
-  /** A call was not sent in its time: Redis is away, or too much waits in this process. `state` says what was left undone. */
+  /** A call was not sent in its time: Redis is away, or too much waits in this process. `state` names the state that was left. */
   unsent(state: string): RedisError | OverloadedError {
     const message = `the time of this call ran out before it was sent${stateOf(this.#client)}; ${state}`;
     if (this.isReady) return new OverloadedError(message, RETRY_MS);

@@ -5,8 +5,9 @@ import { scripts } from './scripts.js';
 import { MAY_NOT, RIGHTS_PAGE } from './server-errors.js';
 
 /**
- * Whether this Redis user may run every command that the scripts call. The server looks at a right in the middle of a script, after earlier writes, so a
- * process asks before its first script that writes, and asks again until the user may. Without it one missing right ends a campaign for everybody. Each server
+ * Whether this Redis user may run every command that the scripts call. The server looks at a right in the middle of a
+ * script, after earlier writes. So a process asks before its first script that writes, and asks again until the user
+ * has the rights. Without it one missing right ends a campaign for everybody. Each server
  * has rights of its own, and replicas do not copy them: so it asks again on each new connection, which may lead to another server.
  */
 export class Rights {

@@ -52,7 +52,7 @@ export interface ServingOptions {
   readonly maxBatch: number;
   readonly maxInFlight: number;
   readonly maxQueued: number;
-  /** Resolves when the steps after reserve have room for this campaign: what cannot be saved or delivered soon is not reserved yet. */
+  /** Resolves when the steps after reserve have room for this campaign: units that cannot be saved or delivered soon are not reserved yet. */
   readonly room: (campaignId: string) => Promise<void>;
   readonly replicas: Replicas | null;
   /** For how long a refusal is answered from memory; 0: never. */
@@ -81,7 +81,7 @@ export class Serving {
   readonly state: CampaignState;
   readonly #options: ServingOptions;
   readonly #reserves: Batcher<ReserveRequest, ReserveAnswer>;
-  /** For users who were let through already, so that no line is passed. */
+  /** For admitted users, so that no line is passed. */
   readonly #reservesAnew: Batcher<ReserveRequest, ReserveAnswer>;
   #refusals: { readonly epoch: string; readonly recent: Refusals } | null = null;
 
@@ -119,7 +119,8 @@ export class Serving {
     return this.#reserves.overload();
   }
 
-  /** What this user would be told, if the last refusal is recent enough to be told again. No round trip. */
+  /**
+   * The last refusal, if it is recent enough for this user. No round trip. */
   recentRefusal(userId: string): CommonRefusal | null {
     const { epoch, recent } = this.#refusals ?? {};
     return epoch === this.state.epoch ? (recent?.of(userId) ?? null) : null;
@@ -161,7 +162,7 @@ export class Serving {
     }
   }
 
-  /** What is remembered of one making of the campaign says nothing of the next. */
+  /** The memory of one making of the campaign says nothing about the next. */
   #refusalsOf(epoch: string): Refusals {
     if (this.#refusals?.epoch !== epoch) {
       this.#refusals = { epoch, recent: new Refusals(this.#options.refusalCacheMs) };
@@ -170,7 +171,7 @@ export class Serving {
   }
 
   async #reserve(requests: ReserveRequest[], fromLine = ''): Promise<ReserveAnswer[]> {
-    // What waits in line is saved by a worker, at its own pace.
+    // A worker saves the backlog, at its own pace.
     if (this.state.rules.saveMode === 'write-through') await this.#options.room(this.state.id);
     const answers: ReserveAnswer[] = requests.map(() => EXPIRED);
     const now = monotonicMs();
@@ -226,7 +227,7 @@ export class Serving {
       for (const i of open) answers[i] = this.#refusedOr(requests[i]!, reply, refused);
       return [];
     }
-    // Who asks here would be served before those who wait.
+    // This call would pass the users in line.
     if (reply[0] === 'queued')
       throw new CampaignConflictError(`campaign ${state.id} has a waiting room: call ${METHODS.join}()`);
     oneOf(scripts.reserve.name, ['ok'], reply[0]);
@@ -255,7 +256,7 @@ export class Serving {
     request.code = this.state.rules.generateCodes ? request.code || mintCode() : '';
   }
 
-  /** While it is rebuilt nothing is taken, but what an earlier call or copy under this id took is found. */
+  /** While it is rebuilt nothing is taken, but the unit of an earlier call or copy under this id is found. */
   #refusedOr({ id, userId }: ReserveRequest, reply: Reply, reason: NotReadyReason): ReserveAnswer {
     const at = reply.indexOf(id, 1);
     if (at < 0) return { word: 'not_ready', reason };
@@ -264,7 +265,8 @@ export class Serving {
     return { word: issuance.state === 'issued' ? 'issued' : 'waiting', issuance };
   }
 
-  /** Where Redis alone keeps what was promised, its replicas may be asked to have it too. */
+  /**
+   * Where Redis alone keeps the promise, its replicas may be asked to have it too. */
   async #isSafe(reply: Reply, connection: unknown): Promise<boolean> {
     const { needs, saveMode } = this.state.rules;
     const { replicas } = this.#options;
@@ -273,7 +275,7 @@ export class Serving {
     return this.state.context.runner.replicated(replicas, connection);
   }
 
-  /** What the word of one user means; what it brings stands in the reply from `first` on. */
+  /** The meaning of one user's word; its values stand in the reply from `first` on. */
   #answer(
     word: string,
     first: number,

@@ -30,7 +30,7 @@ export class Subscription {
     return this.#heard.has(channel) && isReady(this.#subscriber);
   }
 
-  /** Answers what ends the listening. */
+  /** Returns a function that ends the listening. */
   listen(channel: string, listener: (message: string) => void): () => void {
     const listeners = this.#listeners.get(channel) ?? new Set();
     listeners.add(listener);
@@ -44,7 +44,7 @@ export class Subscription {
 
   #subscribe(channel: string): void {
     try {
-      // A user that may not subscribe is told once, and looks for what moved by itself.
+      // A user that may not subscribe is told once, and looks for changes by itself.
       const subscriber = this.#isForbidden ? null : this.#connected();
       if (!subscriber) return;
       const subscribe = () => (this.#listeners.has(channel) ? subscriber.subscribe(channel) : undefined);
@@ -89,7 +89,7 @@ export class Subscription {
     if (!subscriber) return null;
     // ioredis ends the process over an error that nobody listens to.
     subscriber.on('error', (error: unknown) => this.#onFault(error));
-    // What was said while the connection was down is not heard any more: everybody looks once.
+    // Messages sent while the connection was down are lost: every watcher looks once.
     subscriber.on('ready', () => {
       for (const listeners of this.#listeners.values()) for (const listener of listeners) listener(RECONNECTED);
     });

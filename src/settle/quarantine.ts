@@ -55,8 +55,8 @@ export async function retry({ state }: Serving, ids: readonly string[] | null): 
 }
 
 /**
- * Each names the stamp under which it was found, so that what settle has taken up again meanwhile stays. What the database is found to have was saved after
- * all, and goes back to settle instead.
+ * Each names the stamp under which it was found, so that reservations that settle took up again stay. A reservation
+ * with a row was saved after all, and goes back to settle.
  */
 export async function withdrawChosen(
   serving: Serving,

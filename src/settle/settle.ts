@@ -21,7 +21,7 @@ export interface SettleResult {
   readonly failed: number;
 }
 
-/** How to ask the database what it has. */
+/** How to ask the database for its rows. */
 export interface Finding {
   readonly timeoutMs: number;
   readonly find: PersistenceAdapter['find'];
@@ -31,13 +31,13 @@ export interface SettleOptions extends Finding {
   readonly batchSize: number;
   /** Whether to keep to the pace of the campaign. */
   readonly paced: boolean;
-  /** What was refused this often goes into quarantine. */
+  /** After so many refusals a reservation goes into quarantine. */
   readonly maxTries: number;
   /** Whether to claim nothing more. */
   readonly closing: () => boolean;
 }
 
-/** What became of reservations that were carried to their end. */
+/** The results of reservations that were carried to their end. */
 export interface Finished {
   readonly settled: number;
   readonly failed: number;
@@ -48,13 +48,13 @@ export interface Finished {
 export interface Finishing extends Pick<SettleOptions, 'timeoutMs' | 'maxTries'> {
   /** Which of them the database has already. */
   readonly saved: readonly boolean[];
-  /** The database was seen to work just now, so what still comes to nothing is the fault of the reservation. */
+  /** The database worked just now, so a failure is the fault of the reservation. */
   readonly healthy: boolean;
-  /** What is told of one whose row is committed. */
+  /** The event of a reservation with a committed row. */
   readonly event: 'settled' | 'issued';
 }
 
-/** What one batch of settling did. */
+/** The result of one batch. */
 export interface SettledBatch extends Finished {
   readonly claimed: readonly Reservation[];
   /** Until the rate cap lets the next one through; 0 without a cap. */
@@ -68,12 +68,12 @@ type Others = 'came_through' | 'came_through_before' | 'failed_too';
 const SAVED = { verdict: 'saved' } as const;
 const FIRST_DELAY_MS = 1_000;
 const LONGEST_DELAY_MS = 60_000;
-/** What is never delivered while nothing else is either goes into quarantine after so many times more tries. */
+/** If nothing at all is delivered, a reservation goes into quarantine only after this many times more tries. */
 const HOPELESS = 5;
 
 /**
  * Finishes every reservation of a campaign that is due. It rolls forward and never releases: reserved means it will be issued,
- * unless the one who took it proved that nothing happened.
+ * unless the call that took it proved that nothing happened.
  */
 export async function settle(serving: Serving, steps: Steps, options: SettleOptions): Promise<SettleResult> {
   let settled = 0;
@@ -87,7 +87,7 @@ export async function settle(serving: Serving, steps: Steps, options: SettleOpti
     // One pass tries each reservation once: with a database that hangs, leases run out again faster than they can be settled.
     if (batch.claimed.length < options.batchSize || batch.claimed.some(({ id }) => tried.has(id))) break;
     for (const { id } of batch.claimed) tried.add(id);
-    // Nor does it run after what came since it began.
+    // Reservations that came after its start are left for the next pass.
     startedMs = Math.min(startedMs, Number(batch.claimed[0]!.stamp) / 1000);
     if (batch.claimed.every(({ issuance }) => issuance.issuedAt.getTime() > startedMs)) break;
   }
@@ -97,8 +97,8 @@ export async function settle(serving: Serving, steps: Steps, options: SettleOpti
 }
 
 /**
- * Claims one batch and carries each reservation to its end, or leaves it for later. `healthy`: the database was seen to work just now, so what still
- * comes to nothing is the fault of the reservation.
+ * Claims one batch and carries each reservation to its end, or leaves it for later. `healthy`: the database worked
+ * just now, so a failure is the fault of the reservation.
  */
 export async function settleBatch(
   serving: Serving,
@@ -129,7 +129,8 @@ export async function finishAll(
   fresh.forEach((i, at) => {
     ends[i] = first[at]!;
   });
-  // What failed before goes alone, so that it takes no neighbours along; if nobody can say how it ended, the rest waits.
+  // A reservation that failed before goes alone, so that it takes no neighbours along. If it ends unknown, the rest
+  // waits.
   for (const i of claimed.flatMap(({ tries }, at) => (tries.failures > 0 ? [at] : []))) {
     ends[i] = await settleAt(i);
     if (ends[i] === 'unknown') break;
@@ -142,7 +143,8 @@ export async function finishAll(
   return { settled, failed, pending: ends.length - settled - failed };
 }
 
-/** Gives what did not come through a later lease, longer each time, or puts it into quarantine. If this is lost, the lease runs out as it would have. */
+/**
+ * Gives failed reservations a later lease, longer each time, or puts them into quarantine. If this is lost, the lease runs out as it would have. */
 async function leaveForLater(
   serving: Serving,
   claimed: readonly Reservation[],
@@ -171,8 +173,8 @@ async function leaveForLater(
 }
 
 /**
- * A row that was refused alone is to blame for it; what may lie outside counts only while others come through: others of the same batch, or, once it is
- * tried alone, those just before. A database that falls silent leaves a whole batch unknown, right after others came through.
+ * A row that was refused alone is to blame. Other failures count only while reservations succeed: of the same batch,
+ * or just before a try alone. A database that falls silent leaves a whole batch unknown, right after others came through.
  */
 function after({ failures, counted }: Tries, end: End, others: Others): Tries {
   if (end === 'untried') return { failures, counted };
@@ -247,7 +249,7 @@ async function settleOne(
   }
 }
 
-/** Redis had forgotten another coupon of this user. What they were promised besides is their next one, if they may have it. */
+/** Redis had forgotten another coupon of this user. A further promise is their next coupon, if the limit allows it. */
 async function reserveAnew(
   serving: Serving,
   { id, issuance }: Reservation,

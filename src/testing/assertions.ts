@@ -3,7 +3,8 @@ import { isDeepStrictEqual, types } from 'node:util';
 import type { Issuance } from '../model/issuance.js';
 import type { SaveVerdict } from '../persistence/adapter.js';
 
-/** What an oracle tells of one stored issuance. Numbers may be strings, as some drivers return them for 64-bit columns. */
+/**
+ * The columns that an oracle returns for one issuance. Numbers may be strings, as some drivers return them for 64-bit columns. */
 export interface StoredRow {
   readonly serial: number | string | bigint;
   readonly userId: string;
@@ -51,7 +52,7 @@ export function assertIssuances(actual: readonly (Issuance | null)[], expected: 
   for (const [i, one] of expected.entries()) assertIssuance(actual[i], one);
 }
 
-/** In one shape and order, whoever tells them. */
+/** In one shape and order, from any source. */
 export function rowsOf(rows: readonly StoredRow[]) {
   return rows
     .map(({ serial, userId, grant, id, code }) => ({ serial: Number(serial), userId, grant: Number(grant), id, code }))

@@ -2,7 +2,7 @@ import type { Issuance } from '../model/issuance.js';
 import { assertUserConflict } from './assertions.js';
 import type { Case } from './stage.js';
 
-/** What stands in the way of an issuance, what does not, and which word says so. */
+/** Rows that conflict with an issuance, rows that do not, and the verdict of each. */
 export const conflictCases: Case[] = [
   {
     name: 'a grant that the user holds under another id is a user_conflict with that row',

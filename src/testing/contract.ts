@@ -12,16 +12,18 @@ import { type Case, type Need, type Oracle, Stage } from './stage.js';
 import { FaultyWire, type Wire } from './wire.js';
 import { wireCases } from './wire-cases.js';
 
-/** What `persistenceContract` needs to know of your adapter. */
+/** The options of `persistenceContract`. */
 export interface PersistenceContractOptions {
   /**
    * Called once for each case. Every case has campaigns of its own, so all of them may share one table, and the adapter may be the same.
-   * An adapter whose calls go over the wire is also judged by what it does when they fail; such an adapter is made anew for each case.
+   * An adapter whose calls go over the wire is also judged on failing calls. Such an adapter is made anew for each
+   * case.
    * An adapter with `Symbol.asyncDispose` is disposed of when its case is over, passed or failed.
    */
   readonly createAdapter: (wire: Wire) => Promise<PersistenceAdapter & { [Symbol.asyncDispose]?(): PromiseLike<void> }>;
   /**
-   * The rows of a campaign by a query of your own, on another connection than the adapter's: it sees only what is committed. Without it the
+   * The rows of a campaign by a query of your own, on another connection than the adapter's: it sees only committed
+   * rows. Without it the
    * adapter is judged by its own `list`, or by its verdicts alone.
    */
   readonly oracle?: Oracle | undefined;
@@ -29,7 +31,7 @@ export interface PersistenceContractOptions {
   readonly refusedUserId?: string | undefined;
 }
 
-/** What a test runner gives its tests to skip themselves with: in Vitest and `node:test` the first argument, in others `this`. */
+/** The skip function of a test runner: in Vitest and `node:test` on the first argument, in others on `this`. */
 export interface SkipContext {
   skip(reason?: string): unknown;
 }
@@ -38,11 +40,12 @@ export interface SkipContext {
 export interface ContractCase {
   /** The rule, as a sentence. */
   readonly name: string;
-  /** What it is about beyond `save`. */
+  /** The methods that it needs beyond `save`. */
   readonly needs: readonly Need[];
   /**
-   * Resolves when the adapter keeps the rule; rejects with an `AssertionError`, or with whatever the adapter threw. Where the adapter lacks what
-   * the case needs, the case is skipped by means of the context, and rejects if there is none: what was not tried has not passed.
+   * Resolves when the adapter keeps the rule; rejects with an `AssertionError`, or with whatever the adapter threw. If
+   * the adapter lacks a need of the case, the context skips the case. Without a context it rejects: an untried case
+   * has not passed.
    */
   readonly run: (context?: SkipContext) => Promise<void>;
 }

@@ -47,7 +47,7 @@ const AWKWARD: [what: string, text: string][] = [
   ['128 letters', 'k'.repeat(128)],
 ];
 
-/** What is stored is what was given, to the byte and to the millisecond. */
+/** Stored rows equal the given rows, to the byte and to the millisecond. */
 export const fidelityCases: Case[] = [
   ...LOOKALIKES.flatMap(([what, one, other]): Case[] => [
     {

@@ -4,7 +4,7 @@ import type { Case } from './stage.js';
 /** More than the parameters of one statement can hold, in the databases that count them. */
 const MANY = 10_000;
 
-/** Batches as large as a catch-up after an outage may make them, and what is read back of them. */
+/** Batches as large as a catch-up after an outage may make them, and the rows read back. */
 export const largeCases: Case[] = [
   {
     name: 'a batch of 10,000 is saved, and again, and stored once',

@@ -26,7 +26,7 @@ export const signalCases: Case[] = [
         const attempt = await saving;
         const words = batch.map(() => 'saved');
         await stage.expectTruth(attempt, { words, storedBefore: [], storedAfter: batch });
-        // What was said not to be stored must not appear later either.
+        // A row that was reported as not stored must not appear later.
         await stage.given(bystander);
         await stage.expectTruth(attempt, { words, storedBefore: [bystander], storedAfter: [bystander, ...batch] });
         await stage.given(...batch);

@@ -8,7 +8,8 @@ import type { FaultyWire } from './wire.js';
 /** Every committed row of a campaign, in any order. */
 export type Oracle = (campaignId: string) => Promise<readonly StoredRow[]>;
 
-/** What a case may need beyond `save`: an optional method of the adapter, or that its calls go over the kit's wire. */
+/**
+ * A need of a case beyond `save`: an optional method of the adapter, or that its calls go over the kit's wire. */
 export type Need = 'list' | 'find' | 'check' | 'identity' | 'wire';
 
 /** One rule, before it knows the adapter. */
@@ -24,7 +25,7 @@ export type Attempt =
   /** `denied`: by a `NotSavedError`, which says that nothing is or will be stored. */
   | { readonly verdicts: null; readonly denied: boolean };
 
-/** What is so after a save that stored its batch, or did not. */
+/** The facts after a save that stored its batch, or did not. */
 export interface Truth {
   readonly words: readonly string[];
   readonly storedBefore: readonly Issuance[];
@@ -36,7 +37,7 @@ const ALL = 100_000;
 /** A last millisecond, which a column of whole seconds would round away. */
 const ISSUED_AT = Date.UTC(2026, 0, 31, 23, 59, 59, 999);
 
-/** What one case works with: the adapter, a campaign that no other case has, and a judge of what is stored. */
+/** The tools of one case: the adapter, a campaign of its own, and a judge of the stored rows. */
 export class Stage {
   readonly adapter: PersistenceAdapter;
   readonly wire: FaultyWire;
@@ -50,7 +51,7 @@ export class Stage {
     this.#oracle = oracle;
   }
 
-  /** A new issuance that conflicts with no other, but for what is given. */
+  /** A new issuance that conflicts with no other, except for the given fields. */
   issuance(given: Partial<Issuance> = {}): Issuance {
     this.#serial++;
     return Object.freeze({
@@ -80,7 +81,7 @@ export class Stage {
     return oneEach(await this.adapter.save(Object.freeze(issuances), { signal }), issuances);
   }
 
-  /** A save that may throw. What it resolves to is held to the contract all the same. */
+  /** A save that may throw. Its result is held to the contract all the same. */
   async attempt(issuances: Issuance[], signal: AbortSignal = new AbortController().signal): Promise<Attempt> {
     let verdicts: readonly SaveVerdict[];
     try {
@@ -130,7 +131,7 @@ export class Stage {
     if (expected.length > 0) await this.given(...expected);
   }
 
-  /** What a disturbed save claims is so: its verdicts, if it resolved; that it stored nothing, if it threw `NotSavedError`. */
+  /** The claim of a disturbed save is true: its verdicts if it resolved, nothing stored if it threw `NotSavedError`. */
   async expectTruth({ verdicts, denied }: Attempt, truth: Truth): Promise<void> {
     if (verdicts) {
       assertSame('verdicts', wordsOf(verdicts), truth.words);

@@ -1,8 +1,9 @@
 /** The way between your adapter and its database, so that the kit can disturb it. */
 export interface Wire {
   /**
-   * Runs one unit of work and answers what it answers: a statement in autocommit, or a transaction from its begin to its commit. Where a case
-   * is about it, the unit fails as on a bad network: before it ran, after it ran, or so that it runs once the adapter has given it up.
+   * Runs one unit of work and returns its result: a statement in autocommit, or a transaction from its begin to its commit.
+   * In some cases the unit fails as on a bad network: before it ran, after it ran, or with a run after the adapter
+   * gave up.
    */
   send<T>(work: () => PromiseLike<T> | T): Promise<T>;
 }
@@ -57,7 +58,7 @@ export class FaultyWire implements Wire {
     return struck;
   }
 
-  /** What was given up runs now. */
+  /** The work that was given up runs now. */
   async arrive(): Promise<void> {
     const work = this.#late;
     this.#late = null;

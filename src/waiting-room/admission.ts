@@ -7,7 +7,7 @@ import type { AdmissionRefusal, Admitted } from '../redis/line-replies.js';
 import type { Serving } from '../redis/serving.js';
 import { finishAll } from '../settle/settle.js';
 
-/** What `admit()` answers. */
+/** The answer of `admit()`. */
 export type AdmitResult =
   | {
       readonly status: 'admitted';
@@ -27,11 +27,11 @@ export interface AdmissionParts {
   readonly maxTries: number;
   /** Resolves when the steps after reserve have room. */
   readonly room: (campaignId: string) => Promise<void>;
-  /** Tells whoever watches that something moved. */
+  /** Tells watchers that something moved. */
   readonly moved: (line: Line) => void;
 }
 
-/** What one batch let through. */
+/** The admitted users of one batch. */
 export interface AdmittedBatch {
   readonly status: 'admitted' | 'closed' | 'paused' | 'not_open';
   readonly admitted: number;
@@ -47,8 +47,9 @@ const CHUNK = 500;
 const NOBODY = { admitted: 0, issued: 0, waiting: 0, gone: 0, waitMs: 0 };
 
 /**
- * Lets one batch through and carries it to its end: the script takes the first of the line and reserves for them in one step, then deliver, save and confirm
- * as with `issue()`. What is reserved is promised: if this process dies, settle finishes it.
+ * Admits one batch and carries it to its end. The script takes the first users of the line and reserves for them in
+ * one step. Deliver, save and confirm follow as in `issue()`. The reservations are promised: if this process dies,
+ * settle finishes them.
  */
 export async function admitBatch(
   serving: Serving,
@@ -76,7 +77,7 @@ export async function admitBatch(
 }
 
 /**
- * Ends the places of whoever is absent for too long, or the line if there is nothing to wait for any more; answers who still waits. One round trip
+ * Ends the places of absent users, or the line if there is nothing to wait for. Returns the number of users in line. One round trip
  * per 500.
  */
 export async function tendLine(line: Line, { steps, moved }: AdmissionParts): Promise<{ waiting: number }> {
@@ -91,7 +92,8 @@ export async function tendLine(line: Line, { steps, moved }: AdmissionParts): Pr
   }
 }
 
-/** Puts those who joined before the opening in order. Any number of processes may at once; each stretch two round trips. */
+/**
+ * Puts the users that joined before the opening in order. Any number of processes may at once; each stretch two round trips. */
 async function draw(line: Line, { steps, moved }: AdmissionParts): Promise<void> {
   let { word, seed, drawn, users } = await line.draw(drawSeed(), CHUNK, []);
   while (word === 'more') {

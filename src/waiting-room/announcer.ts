@@ -1,7 +1,8 @@
 import type { Line } from '../redis/line.js';
 import { isForbidden } from '../redis/server-errors.js';
 
-/** `moved`: whoever watches may stand elsewhere now. `joined`: somebody waits where nobody did. */
+/**
+ * `moved`: watchers may stand elsewhere now. `joined`: somebody waits where nobody did. */
 export type News = 'moved' | 'joined';
 
 export interface AnnouncerParts {
@@ -31,7 +32,7 @@ export class Announcer {
     this.#onTheWay.set(key, way);
     const sent = this.#parts
       .track(line.announce(news))
-      // A message that is lost costs time, nothing else: who watches looks again by themselves.
+      // A lost message costs only time: watchers look again by themselves.
       .catch((error: unknown) => {
         // A user that may not publish is told once, and nothing is announced any more.
         this.#isForbidden = isForbidden(error);

@@ -34,7 +34,7 @@ export interface WaitingRoomParts extends Omit<AdmissionParts, 'moved'> {
 
 const MOST_ADMITTED = 1_000_000;
 
-/** The waiting rooms of an issuer: who joins, who is let through, and who watches. */
+/** The waiting rooms of an issuer: joining, admission and watching. */
 export class WaitingRoom {
   readonly #parts: WaitingRoomParts;
   readonly #lines: Lines;
@@ -94,7 +94,8 @@ export class WaitingRoom {
       }
       sum.admitted += batch.admitted;
       sum.issued += batch.issued;
-      // Nobody is left to let through, or the database does not save: who is let through does not come back into the line.
+      // Nobody is left to let through, or the database does not save: an admitted user does not come back into the
+      // line.
       if (batch.gone === 0 || (batch.admitted > 0 && batch.issued === 0)) break;
     }
     const { waiting } = await tendLine(line, this.#admission);
@@ -119,13 +120,13 @@ export class WaitingRoom {
     return watcher;
   }
 
-  /** Something of this campaign was settled: somebody who watches may have their coupon now. */
+  /** Something of this campaign was settled: a watcher may have their coupon now. */
   settled(campaignId: string): void {
     const serving = this.#parts.campaigns.known(campaignId);
     if (serving?.state.rules.room) this.#moved(this.#lines.of(serving));
   }
 
-  /** The campaign was paused, resumed or restocked: who waits is looked after, and whoever lets them through looks at once. */
+  /** The campaign was paused, resumed or restocked: watchers and workers look at once. */
   changed(serving: Serving): void {
     if (!serving.state.rules.room) return;
     const line = this.#lines.of(serving);
@@ -133,7 +134,7 @@ export class WaitingRoom {
     this.#woke(line);
   }
 
-  /** Calls `wake` when somebody joins an empty line of this campaign, in whichever process; answers what ends it. */
+  /** Calls `wake` when a user joins an empty line of this campaign, in any process. Returns a function that ends it. */
   onJoined(campaignId: string, wake: () => void): () => void {
     const here = (id: string) => id === campaignId && wake();
     this.#wakers.add(here);

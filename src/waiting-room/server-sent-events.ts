@@ -12,7 +12,8 @@ export const SERVER_SENT_EVENTS_HEADERS: Readonly<Record<string, string>> = Obje
 export interface ServerSentEventsOptions {
   /** How often a comment is sent: 1,000–600,000 ms, default 15,000. */
   readonly keepAliveMs?: number | undefined;
-  /** What is sent of a change, before it becomes JSON; default: all of it. What it throws ends the stream. */
+  /**
+   * Chooses the parts of a change to send, before JSON; default: all of it. An error of it ends the stream. */
   readonly data?: ((change: WaitingChange) => unknown) | undefined;
 }
 
@@ -30,11 +31,13 @@ function checked(changes: AsyncIterableIterator<WaitingChange>, options: ServerS
 }
 
 /**
- * What `watch()` tells as Server-Sent Events: a readable stream of bytes (UTF-8), to pipe into a response of Node's `http` or of Express, to be the `ctx.body`
- * of Koa, or the body of a web `Response`. Each change is a `message` whose data is the change as JSON; it ends after the final one, and watching ends when the stream is destroyed, which
- * `pipeline()` and Koa do when the client goes away, and a `Response` when its body is cancelled.
+ * Returns the changes of `watch()` as Server-Sent Events: a readable stream of bytes (UTF-8). Pipe it into a response
+ * of Node's `http` or of Express, or use it as the `ctx.body` of Koa or the body of a web `Response`. Each change is a
+ * `message` with the change as JSON. The stream ends after the final change. If the stream is destroyed, watching
+ * ends. `pipeline()` and Koa destroy it when the client goes away, a `Response` when its body is cancelled.
  *
- * A change holds the whole issuance, its `userId` too: if your user ids are secrets, such as session ids, choose with `data` what is sent.
+ * A change holds the whole issuance, its `userId` too: if your user ids are secrets, such as session ids, leave them
+ * out with `data`.
  *
  * A comment is sent at once and then every `keepAliveMs`, so that nothing on the way takes the connection for dead. Throws
  * `InvalidArgumentError`. A fault of the watching destroys the stream with it.

@@ -16,18 +16,20 @@ export interface WatchParts {
   readonly emit: Emit;
 }
 
-/** At least so long between two looks, and four times as long as a look takes: who watches must not keep others from being served. */
+/** At least so long between two looks, and four times as long as a look takes: watchers must not slow down the service. */
 const SHORTEST_MS = 50;
 const REST = 4;
 /** How often it is looked when no message comes. */
 const POLL_MS = 1_000;
 const POLL_WHILE_HEARING_MS = 5_000;
-/** Who begins to watch, or asks for their status, does not wait for the looks of a whole round. */
+/** A new watcher, or a status call, does not wait for the looks of a whole round. */
 const LOOKS_AT_A_TIME = 1_000;
-/** What ends by itself. While Redis hangs, a look that waits behind others in the queue runs out of its time. */
+/**
+ * Work that ends by itself. While Redis hangs, a look that waits behind others in the queue runs out of its time. */
 const PASSING: readonly unknown[] = ['REDIS', 'OVERLOADED'];
 
-/** All who watch one campaign in this process: one look for all of them at a time, when something moved or when it was long ago. */
+/**
+ * All watchers of one campaign in this process: one look for all of them at a time, when something moved or when it was long ago. */
 export class CampaignWatch {
   readonly #campaignId: string;
   readonly #parts: WatchParts;
@@ -62,7 +64,7 @@ export class CampaignWatch {
     return watcher;
   }
 
-  /** Whoever begins to watch in this tick is looked for together, without waiting for the others. */
+  /** New watchers of one tick share a look, without waiting for the others. */
   #welcome(watcher: Watcher): void {
     this.#newcomers.push(watcher);
     if (this.#newcomers.length > 1) return;
@@ -95,7 +97,7 @@ export class CampaignWatch {
   }
 
   async #run(): Promise<void> {
-    // Whoever begins to watch in this tick is looked after with the others.
+    // New watchers of one tick share a look.
     await Promise.resolve();
     this.#isLooking = true;
     let keepsPresence = false;
@@ -104,7 +106,8 @@ export class CampaignWatch {
       const startedAt = monotonicMs();
       this.#round = { ...this.#round, earliest: Number.POSITIVE_INFINITY };
       const { presenceMs, failed } = await this.#look([...this.#watchers]);
-      // Users who came during the round may have been seen last long before it: it is over once they were looked for as well.
+      // Users that came during the round may have been seen long before it. So the round ends after a look for them
+      // too.
       await Promise.all(this.#welcomes);
       // Of a round without an answer, or with a failed one, nothing follows: the round before it counts.
       if (!failed && Number.isFinite(this.#round.earliest)) this.#round.since = this.#round.earliest;
@@ -114,7 +117,7 @@ export class CampaignWatch {
       const hears = !failed && this.#parts.subscription.hears(this.#parts.channel);
       const seenMs = (presenceMs ?? Number.POSITIVE_INFINITY) / 3;
       const pollMs = Math.min(hears ? POLL_WHILE_HEARING_MS : POLL_MS, seenMs);
-      // However long a look takes, who watches is seen, and sees, often enough.
+      // A long look still shows watchers, and is seen by the sweep, often enough.
       const restMs = Math.min(POLL_MS, seenMs, Math.max(SHORTEST_MS, REST * lookMs));
       await this.#sleep(restMs, Math.max(restMs, pollMs));
     }
@@ -129,7 +132,8 @@ export class CampaignWatch {
     } catch {}
   }
 
-  /** Each look is a sign of life of everybody who is looked after, so it must come more often than `presenceMs`. */
+  /**
+   * Each look is a sign of life of its users, so it must come more often than `presenceMs`. */
   async #look(watchers: readonly Watcher[]): Promise<{ presenceMs: number | null; failed: boolean }> {
     let line: Line;
     try {

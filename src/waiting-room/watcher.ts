@@ -8,13 +8,13 @@ interface Waiter {
 
 const DONE: Next = { done: true, value: undefined };
 
-/** Of one who was let through before the watching began nobody knows the ticket. */
+/** The ticket of a user that was admitted before the watching is unknown. */
 function holdingOf(now: Standing, id: string): Standing {
   return { ...now, place: { id, ticket: Number.POSITIVE_INFINITY, position: null, etaMs: null } };
 }
 
 /**
- * One who watches. It keeps one change that was not fetched yet: whoever is slow finds the newest, never a queue. It ends with the final change, when its
+ * One watcher. It keeps one change that was not fetched yet: a slow reader finds the newest, never a queue. It ends with the final change, when its
  * consumer stops, or when the issuer closes.
  */
 export class Watcher implements AsyncIterableIterator<WaitingChange> {
@@ -70,7 +70,7 @@ export class Watcher implements AsyncIterableIterator<WaitingChange> {
 
   saw(now: Standing): void {
     const change = changeOf(now, this.#before);
-    // What it waits for is remembered: it is known by its id later on.
+    // The reservation it waits for is remembered, and known by its id later.
     if (now.place) this.#before = now;
     else if (change.status === 'reserved' && !this.#before) this.#before = holdingOf(now, change.issuance.id);
     this.tell(change);

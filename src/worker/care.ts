@@ -17,7 +17,7 @@ export interface Care {
   admitAt: number;
   /** When the absent are looked for next; monotonic ms. */
   tendAt: number;
-  /** Ends the listening for who joins. */
+  /** Ends the listening for joins. */
   unlisten: (() => void) | null;
   lastError: { error: Error; at: Date } | null;
 }
@@ -48,7 +48,7 @@ export function backOff(
   const longest = Math.max(LONGEST_BACK_OFF_MS, intervalMs);
   const pauseMs = Math.min(longest, intervalMs * 2 ** care.failures);
   care.failures = Math.min(care.failures + 1, 30);
-  // One from the line and one that was claimed before: what is at fault is told from what is not.
+  // One from the backlog and one that was claimed before: so a sick reservation differs from a sick database.
   care.size = Math.min(2, batchSize);
   // Jitter: the workers of all processes must not come back to a struggling database in one step.
   leaveUntil(care, monotonicMs() + pauseMs * (0.5 + Math.random() / 2));

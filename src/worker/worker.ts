@@ -16,7 +16,7 @@ import type { AdmittedBatch } from '../waiting-room/admission.js';
 import { backOff, type Care, leaveUntil, newCare, nextAt } from './care.js';
 import type { CheckedWorkerOptions } from './options.js';
 
-/** What waits in one campaign. */
+/** The backlog of one campaign. */
 export interface CampaignHealth {
   readonly campaignId: string;
   /** Reservations that wait to be settled now: the line of write-behind, and leases that ran out. `null`: the campaign has no state to read. */
@@ -29,7 +29,7 @@ export interface CampaignHealth {
   readonly lastError: { readonly error: Error; readonly at: Date } | null;
 }
 
-/** What `health()` answers. */
+/** The answer of `health()`. */
 export interface WorkerHealth {
   /** `false` once it was stopped. */
   readonly running: boolean;
@@ -39,13 +39,14 @@ export interface WorkerHealth {
 
 /** A worker of `startWorker`. Stop it, or use `await using`. */
 export interface SettleWorker extends AsyncDisposable {
-  /** What waits, and what went wrong last. One round trip per campaign. Throws `RedisError`. */
+  /**
+   * The backlog, and the last fault. One round trip per campaign. Throws `RedisError`. */
   health(): Promise<WorkerHealth>;
-  /** Claims nothing more, and resolves once what it holds is finished. */
+  /** Claims nothing more, and resolves once its reservations are finished. */
   stop(): Promise<void>;
 }
 
-/** What a worker works with. */
+/** The parts of a worker. */
 export interface WorkerParts {
   readonly context: RedisContext;
   readonly campaigns: Campaigns;
@@ -55,11 +56,11 @@ export interface WorkerParts {
   readonly emit: Emit;
 }
 
-/** What a worker does in waiting rooms. */
+/** The work of a worker in waiting rooms. */
 interface Room {
   readonly admitBatch: (serving: Serving, batchSize: number, healthy: boolean) => Promise<AdmittedBatch>;
   readonly tend: (serving: Serving) => Promise<void>;
-  /** Calls `wake` when somebody waits where nobody did; answers what ends it. */
+  /** Calls `wake` when a user joins an empty line. Returns a function that ends it. */
   readonly onJoined: (campaignId: string, wake: () => void) => () => void;
 }
 
@@ -147,7 +148,7 @@ export class Worker implements SettleWorker {
   }
 
   async #run(): Promise<void> {
-    // What was started in this tick is not waited for, and a constructor that does no I/O is easier to reason about.
+    // Work of this tick is not waited for, and a constructor that does no I/O is easier to reason about.
     await Promise.resolve();
     while (!this.#stopped) {
       await this.#list();
@@ -157,7 +158,8 @@ export class Worker implements SettleWorker {
     await Promise.all(this.#attended.values());
   }
 
-  /** Attends to what is due, longest ago first. A campaign that hangs keeps its place, so those that fail never take the last one. */
+  /**
+   * Attends to due campaigns, longest ago first. A campaign that hangs keeps its place, so those that fail never take the last one. */
   #begin(): void {
     const due = [...this.#cares.values()].filter((care) => nextAt(care) <= monotonicMs() && !this.#attended.has(care));
     due.sort((a, b) => Math.sign(a.failures) - Math.sign(b.failures) || a.attendedAt - b.attendedAt);
@@ -187,7 +189,7 @@ export class Worker implements SettleWorker {
         care(id);
         listed.add(id);
       }
-      // What another process purged is forgotten here too.
+      // Campaigns purged by another process are forgotten here too.
       for (const care of [...this.#cares.values()].filter(({ id }) => !listed.has(id))) {
         this.#drop(care);
         await this.#parts.campaigns.lookAfter(care.id);
@@ -213,7 +215,7 @@ export class Worker implements SettleWorker {
       if (typeof serving === 'string') return this.#rest(care, serving === 'rebuilding' ? 1 : RARELY);
       const { failures } = care;
       if (care.dueAt <= monotonicMs()) await this.#settle(serving, care);
-      // What is refused to those who have their turn is not tried with others.
+      // A refusal for the first users is not tried with others.
       if (care.failures > failures) return;
       if (serving.state.rules.room) await this.#admit(serving, care);
       this.#standing.delete(care.id);
@@ -317,7 +319,7 @@ export class Worker implements SettleWorker {
     if (this.#stopped) return;
     const { intervalMs } = this.#options;
     const now = monotonicMs();
-    // With every place taken, what is due waits for one.
+    // With every place taken, due campaigns wait for one.
     const isFull = this.#attended.size >= CAMPAIGNS_AT_A_TIME - 1;
     const waiting = [...this.#cares.values()].filter((care) => !this.#attended.has(care));
     const due = waiting.map(nextAt).filter((at) => !isFull || at > now);

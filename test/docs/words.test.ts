@@ -9,7 +9,8 @@ describe('`what`, `who` and `whoever` per thousand words', () => {
   test.each(['docs', 'comments', 'docstrings'] as const)('stay within the limit in %s', (kind) => {
     const [count, limit] = [vagueness(PROSE[kind]), limits.whatAndWho[kind]];
     expect(count).toBeLessThanOrEqual(limit);
-    if (limit > limits.whatAndWho.aim) expect(limit, `lower the limit to ${count.toFixed(1)}`).toBeLessThan(count + SLACK);
+    if (limit > limits.whatAndWho.aim)
+      expect(limit, `lower the limit to ${count.toFixed(1)}`).toBeLessThan(count + SLACK);
   });
 });
 

@@ -7,7 +7,7 @@ interface Column {
   readonly fits: (there: FoundColumn) => boolean;
 }
 
-/** What the server says of a table. */
+/** The facts of a table, as the server gives them. */
 export interface Found {
   readonly kind: string;
   readonly engine: string | null;
@@ -69,7 +69,8 @@ function text(name: keyof typeof WIDTH): Column {
   return { name, made: `varbinary(${WIDTH[name]}) NOT NULL`, fits };
 }
 
-/** What a table lacks, in the words of an operator; `quoted` names it in statements. */
+/**
+ * The missing parts of a table, in the words of an operator; `quoted` names it in statements. */
 export function flawsOf(found: Found | null, quoted: string): Flaw[] {
   if (!found) return [{ what: 'it does not exist, or this user has no right to it', cure: 'createTable(), or GRANT' }];
   if (!/^(BASE TABLE|SYSTEM VERSIONED)$/.test(found.kind)) {
@@ -135,7 +136,7 @@ function flawsOfColumn({ name, made, fits }: Column, there: FoundColumn | undefi
   return [];
 }
 
-/** Of the columns that are used. A row that is there is updated to what it is, so updating is wanted as well. */
+/** Of the columns that are used. An existing row is updated to its own values, so the right to update is needed too. */
 function flawsOfRights(columns: readonly FoundColumn[], quoted: string): Flaw[] {
   const used = columns.filter(({ name }) => COLUMNS.some((one) => one.name === name));
   const lacks = (right: string) =>

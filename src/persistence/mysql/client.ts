@@ -43,7 +43,7 @@ export class MysqlClient {
     throw misfit('resolve to [result, fields]');
   }
 
-  /** What a failed statement proves; `null`: nobody knows whether it stored rows. */
+  /** The proof in a failed statement; `null`: it may have stored rows. */
   notSaved(error: unknown): NotSavedError | null {
     return this.#grants.refusal(error) ?? notSavedError(error);
   }

@@ -29,7 +29,10 @@ const ROW_NUMBERS = [1153, 1197, 1442, 1526, 3819];
 const STATEMENT_NUMBERS = [1054, 1064, 1142, 1143, 1146, 1226];
 /** A lock that took too long, a deadlock's kin, no more locks. */
 const LOCK_NUMBERS = [1020, 1205, 1206];
-/** A node that is not ready, a table or server that is full, locked or read only, a password that expired, a definer that is gone, a binary log that cannot take the statement. */
+/**
+ * A node that is not ready; a table or server that is full, locked or read only. An expired password, a lost definer,
+ * a binary log that cannot take the statement.
+ */
 const SERVER_NUMBERS = [
   ...[1036, 1047, 1099, 1100, 1114, 1223, 1288, 1290, 1356, 1364, 1412, 1449, 1471, 1615, 1836],
   ...[1598, 1661, 1662, 1663, 1664, 1665, 1666, 1667, 1668, 1820],
@@ -45,7 +48,8 @@ const inClass = (...classes: string[]) => {
 };
 const listed = (numbers: readonly number[]) => numbers.map((number) => `\`${number}\``).join(', ');
 
-/** Which error of MySQL and MariaDB proves what, of an INSERT in autocommit on InnoDB. The first that matches decides. */
+/**
+ * The proof in each error of MySQL and MariaDB, for an INSERT in autocommit on InnoDB. The first that matches decides. */
 export const MYSQL_RULES: readonly Rule[] = [
   ...CONNECTING,
   {
@@ -137,8 +141,9 @@ export function isDuplicate(error: unknown): boolean {
 }
 
 /**
- * What an error of MySQL or MariaDB proves of an INSERT in autocommit into a table on InnoDB: a `NotSavedError` to throw from `save`, with `wholeBatch` and
- * `permanent` set, or `null` where the rows may be stored; then throw the error as it is. Give it the error of the driver, `cause` of an ORM's own error.
+ * Judges an error of MySQL or MariaDB from an INSERT in autocommit into an InnoDB table. Returns a `NotSavedError` to
+ * throw from `save`, with `wholeBatch` and `permanent` set. Returns `null` if the rows may be stored; then throw the
+ * original error. Give it the error of the driver, `cause` of an ORM's own error.
  * It is right only if nothing that could store a row was sent before. Pure; never throws.
  *
  * @example

@@ -12,12 +12,13 @@ export type { TableFormat } from '../fit.js';
 export { notSavedError } from './errors.js';
 export { createTableSql } from './table.js';
 
-/** What is asked of a MySQL client. Pool, PoolConnection and Connection of `mysql2/promise` fit. */
+/**
+ * The required parts of a MySQL client. Pool, PoolConnection and Connection of `mysql2/promise` fit. */
 export interface MysqlLike {
   query(options: { sql: string; values: unknown[]; rowsAsArray: boolean }): Promise<[result: unknown, fields: unknown]>;
 }
 
-/** What the server says of a statement without rows. */
+/** The reply of the server to a statement without rows. */
 interface Outcome {
   readonly insertId: number | string;
   readonly serverStatus: number;
@@ -36,7 +37,7 @@ interface Row {
 }
 type Text = Uint8Array | string;
 
-/** A unique key: its columns, and what an issuance has in them. */
+/** A unique key: its columns, and the values of an issuance in them. */
 interface Key {
   readonly columns: string;
   readonly of: (one: Issuance) => Tuple;
@@ -103,9 +104,9 @@ export class MysqlPersistence implements PersistenceAdapter {
   }
 
   /**
-   * Asks the server whether the table has what coupons need: columns that hold every value, a unique key for each promise, InnoDB, the rights of this user, and
-   * a binary log that takes its rows. Writes nothing. Four statements. Rejects with `MisconfiguredError`, which names what is missing and the
-   * statement that cures it, or with the client's own error.
+   * Checks the table: columns that hold every value, a unique key for each promise, InnoDB, the rights of this user,
+   * and a binary log that takes its rows. Writes nothing. Four statements. Rejects with `MisconfiguredError`, which
+   * names each missing part and the statement that cures it, or with the client's own error.
    */
   async checkTable(): Promise<TableFormat> {
     return this.#made.check();
@@ -118,7 +119,7 @@ export class MysqlPersistence implements PersistenceAdapter {
 
   /**
    * The random id that `createTable()` wrote beside the table, in `<table>_store`. Backups and replicas have the same. `null` for a table of release 0.1 or
-   * of a migration of your own, and for a user who may not read it. One statement.
+   * of a migration of your own, and for a user without the right to read it. One statement.
    */
   async identity(): Promise<string | null> {
     return this.#made.identity();
@@ -150,8 +151,9 @@ export class MysqlPersistence implements PersistenceAdapter {
   }
 
   /**
-   * Inserts what is new. IGNORE would also ignore text that is cut and values that are bent, so a row that is there already is updated to what it
-   * is, and LAST_INSERT_ID tells that this happened: `insertId` is 0 if every row is new, because nothing in this table is numbered by the server.
+   * Inserts the new rows. IGNORE would also ignore cut text and changed values. So an existing row is updated to its
+   * own values, and LAST_INSERT_ID reports it. If every row is new, `insertId` is 0, because the server numbers
+   * nothing in this table.
    */
   async #insertAll(issuances: readonly Issuance[], signal: AbortSignal): Promise<Outcome> {
     // In one order, so that batches which share rows wait for each other instead of deadlocking.
@@ -191,8 +193,8 @@ export class MysqlPersistence implements PersistenceAdapter {
   }
 
   /**
-   * The rows that have a key in common with one of the issuances, by each of their keys. A row that was just committed may have stopped the insert
-   * and still be hidden from the statement after it, because InnoDB lets go of it a moment before it shows it. A read with a lock sees it.
+   * The rows that have a key in common with one of the issuances, by each of their keys. A row that was just committed
+   * may stop the insert and still be hidden from the next statement. InnoDB unlocks it a moment before it shows it. A read with a lock sees it.
    */
   async #storedBeside(issuances: readonly Issuance[]): Promise<Map<string, Issuance>> {
     const stored = new Map<string, Issuance>();

@@ -28,7 +28,8 @@ const COLUMN = `COLUMN_NAME AS name, LOWER(DATA_TYPE) AS type, COLLATION_NAME AS
 const VARIABLES = ['sql_mode', 'log_bin', 'sql_log_bin', 'binlog_format', 'tx_isolation', 'transaction_isolation'];
 
 /**
- * The table and its unique keys, for a migration of your own. They are what makes overselling impossible, whatever happens to Redis.
+ * The table and its unique keys, for a migration of your own. They make overselling impossible, even if Redis loses
+ * everything.
  * Text is kept as its bytes, because collations take different texts for the same; `issued_at` is in UTC.
  * `table` matches `[schema.]name` in lower case, default `coupon_issuances`; anything else is a `TypeError`.
  *
@@ -81,7 +82,7 @@ export class MysqlTable {
     return this.check();
   }
 
-  /** What two processes add at once is there for the second. */
+  /** If two processes add a part at once, the second finds it. */
   async upgrade(attempts = 3): Promise<TableFormat> {
     await this.#createStore();
     await this.#query(createTableSql({ table: this.#name }));
@@ -140,7 +141,8 @@ export class MysqlTable {
   }
 }
 
-/** What an upgrade adds. A name that another index has is left to the server. */
+/**
+ * The parts that an upgrade adds. A name that another index has is left to the server. */
 function changesOf(found: Found): string[] {
   const columns = COLUMNS.filter(({ name }) => !found.columns.some((column) => column.name === name));
   const names = found.statistics.map(({ INDEX_NAME }) => INDEX_NAME);

@@ -7,7 +7,7 @@ interface Column {
   readonly fits: (type: string) => boolean;
 }
 
-/** What the catalogs say of a table. */
+/** The facts of a table in the catalogs. */
 export interface Found {
   readonly kind: string;
   readonly temporary: boolean;
@@ -101,7 +101,8 @@ export function foundSql(table: string): string {
   FROM pg_class c WHERE c.oid = ${table}`;
 }
 
-/** What a table lacks, in the words of an operator; `quoted` names it in statements. */
+/**
+ * The missing parts of a table, in the words of an operator; `quoted` names it in statements. */
 export function flawsOf(found: Found | null, quoted: string): Flaw[] {
   if (!found) return [{ what: 'it does not exist', cure: 'createTable()' }];
   if (found.kind !== 'r' && found.kind !== 'p') {

@@ -18,7 +18,7 @@ interface Lent {
   release(failure?: unknown): void;
 }
 
-/** The last statement of each Client of `pg`, whoever sent it. */
+/** The last statement of each Client of `pg`, from any caller. */
 const turns = new WeakMap<PostgresLike, Promise<unknown>>();
 const ignore = () => {};
 
@@ -46,7 +46,7 @@ export class PostgresClient {
     );
   }
 
-  /** What a failed statement proves; `null`: nobody knows whether it stored rows. */
+  /** The proof in a failed statement; `null`: it may have stored rows. */
   notSaved(error: unknown): NotSavedError | null {
     return this.#grants.refusal(error) ?? notSavedError(error);
   }

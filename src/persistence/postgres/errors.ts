@@ -14,7 +14,8 @@ const NOT_SENT = [
   'Client was closed and is not queryable',
   'Client has encountered a connection error and is not queryable',
 ];
-/** What PgBouncer says, under 08P01, before it hands a statement on. Not among them: "server conn crashed?" and "query_timeout". */
+/**
+ * Messages of PgBouncer, under 08P01, before it hands a statement on. Not among them: "server conn crashed?" and "query_timeout". */
 const POOLER = [
   'no more connections allowed',
   'pgbouncer cannot connect to server',
@@ -36,7 +37,8 @@ const withCode = (...codes: string[]) => {
   return ({ code }: Failure) => codes.includes(code);
 };
 
-/** Which error of PostgreSQL proves what, of an INSERT in autocommit. The first that matches decides. */
+/**
+ * The proof in each error of PostgreSQL, for an INSERT in autocommit. The first that matches decides. */
 export const POSTGRES_RULES: readonly Rule[] = [
   ...CONNECTING,
   {
@@ -155,8 +157,8 @@ export const POSTGRES_RULES: readonly Rule[] = [
 export const MOMENTARY = ['40P01', '40001'];
 
 /**
- * What an error of PostgreSQL proves of an INSERT in autocommit: a `NotSavedError` to throw from `save`, with `wholeBatch` and `permanent` set, or `null`
- * where the rows may be stored; then throw the error as it is. Give it the error of the driver, `cause` of an ORM's own error. It is right only if nothing
+ * Judges an error of PostgreSQL from an INSERT in autocommit. Returns a `NotSavedError` to throw from `save`, with
+ * `wholeBatch` and `permanent` set. Returns `null` if the rows may be stored; then throw the original error. Give it the error of the driver, `cause` of an ORM's own error. It is right only if nothing
  * that could store a row was sent before. Pure; never throws.
  *
  * @example

@@ -12,7 +12,9 @@ export type { TableFormat } from '../fit.js';
 export { notSavedError } from './errors.js';
 export { createTableSql } from './table.js';
 
-/** What is asked of a PostgreSQL client. `pg`'s Pool and Client and PGlite fit. Its errors should carry the SQLSTATE as `code`: without it nobody knows what they prove. */
+/**
+ * The required parts of a PostgreSQL client. `pg`'s Pool and Client and PGlite fit. Its errors should carry the SQLSTATE as `code`:
+ * without it they prove nothing. */
 export interface PostgresLike {
   query(text: string, values?: unknown[]): Promise<PostgresResult>;
 }
@@ -58,8 +60,9 @@ const SELECTED =
  * Saves issuances in PostgreSQL 12 or newer. One statement per batch; where a row is taken two more, and the log of the server then has a line of a
  * duplicate key.
  *
- * Give it a pool or a connection in autocommit. Inside an open transaction `issued` would not mean committed, so a client that is in one is
- * refused with `NotSavedError`; on anything but a pool that check costs two more round trips per batch.
+ * Give it a pool or a connection in autocommit. Inside an open transaction `issued` would not mean committed. So a
+ * client in a transaction is refused with `NotSavedError`. Without a pool that check costs two more round trips per
+ * batch.
  *
  * @example
  * ```ts
@@ -113,9 +116,9 @@ export class PostgresPersistence implements PersistenceAdapter {
   }
 
   /**
-   * Asks the catalogs whether the table has what coupons need: columns that hold every value, a unique key for each promise, and the rights of this role.
-   * Writes nothing. One statement. Rejects with `MisconfiguredError`, which names what is missing and the statement that cures it, or with the
-   * client's own error.
+   * Checks the table in the catalogs: columns that hold every value, a unique key for each promise, and the rights of
+   * this role. Writes nothing. One statement. Rejects with `MisconfiguredError`, which names each missing part and the
+   * statement that cures it, or with the client's own error.
    */
   async checkTable(): Promise<TableFormat> {
     return this.#made.check();
@@ -159,7 +162,7 @@ export class PostgresPersistence implements PersistenceAdapter {
 
   /**
    * Nearly always every row is new, and then an INSERT that need not look first costs the server a third less. One that finds a row taken stores nothing and
-   * says so; what can skip rows is sent instead, and for some time after.
+   * says so; a statement that can skip rows is sent instead, and for some time after.
    */
   async #insertAll(batch: Batch): Promise<number | null> {
     const { plain, skipping } = this.#inserts.of(batch);
@@ -205,7 +208,7 @@ export class PostgresPersistence implements PersistenceAdapter {
     return verdict ?? (written === 0 ? SKIPPED : null);
   }
 
-  /** A second statement, because the first cannot see what a concurrent transaction has just committed. */
+  /** A second statement, because the first cannot see rows that a concurrent transaction has just committed. */
   async #explain(issuances: readonly Issuance[]): Promise<(SaveVerdict | null)[]> {
     const { rows } = await this.#client.query(this.#lookUp, arraysOf(issuances));
     const found = new Map<number, Issuance[]>();

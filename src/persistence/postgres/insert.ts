@@ -38,7 +38,7 @@ export function arraysOf(issuances: readonly Issuance[]): string[] {
   return COLUMNS.map(({ of }) => arrayOf(issuances.map(of)));
 }
 
-/** What is inserted: a column that is the same in all rows is one value, every other an array. */
+/** The inserted columns: equal in all rows, one value; otherwise an array. */
 export class Batch {
   readonly values: (string | number | null)[] = [];
   /** One character for each column: 1 is an array. */
@@ -77,10 +77,11 @@ export class InsertStatements {
 }
 
 /**
- * NOT EXISTS compares ids, which have no index of their own, among the few rows of the same user. OFFSET 0 keeps it a look-up by index for each row
- * of the batch: planned as a join, every batch would read the whole table, up to some 100,000 rows of it. Serials are inserted in one
- * order, whatever the order of the batches: two that share some wait for each other instead of locking each other out. What all rows share is no array,
- * so a lone row has none, and no plan for them either.
+ * NOT EXISTS compares ids, which have no index of their own, among the few rows of the same user. OFFSET 0 keeps it a
+ * look-up by index for each row of the batch. Planned as a join, every batch would read the whole table, up to some
+ * 100,000 rows. Serials are inserted in one
+ * order, whatever the order of the batches: two that share some wait for each other instead of locking each other out.
+ * Shared columns are no array, so a lone row has no arrays, and no plan for them.
  */
 function insertOf(table: string, shape: string): string {
   const isArray = (i: number) => shape[i] === '1';
@@ -88,8 +89,8 @@ function insertOf(table: string, shape: string): string {
   const [campaignId, serial, userId, grant, id, code, issuedMs, epoch] = given;
   const listed = COLUMNS.flatMap((_, i) => (isArray(i) ? [i] : []));
   const from = `FROM unnest(${listed.map((i) => arrays[i]).join(', ')}) AS n(${listed.map((i) => names[i]).join(', ')})`;
-  // A campaign that the statistics do not know would be taken for an empty one, and all its rows be read for each that comes. What is hidden in a query is
-  // reckoned as any campaign.
+  // A campaign that the statistics do not know would be taken for an empty one, and all its rows be read for each that comes.
+  // A campaign hidden in a subquery is planned like any campaign.
   const anyCampaign = isArray(0) ? campaignId : `(SELECT ${campaignId})`;
   const order = [campaignId, serial].filter((_, i) => isArray(i));
   return [

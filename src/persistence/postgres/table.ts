@@ -3,7 +3,7 @@ import { MisconfiguredError } from '../../model/errors.js';
 import { formatOf, type TableFormat } from '../fit.js';
 import { COLUMNS, type Found, flawsOf, foundSql, KEYS, keysSql, listed, uniqueIndexSql } from './catalog.js';
 
-/** What is needed of a client here. */
+/** The parts of a client that are needed here. */
 interface Client {
   query(text: string, values?: unknown[]): Promise<{ readonly rows: unknown[] }>;
 }
@@ -22,7 +22,8 @@ const HIDDEN = `SELECT quote_ident(current_user) AS role
   WHERE row_security_active(to_regclass($1)) AND NOT all_shown`;
 
 /**
- * The table and its unique keys in one statement, for a migration of your own. They are what makes overselling impossible, whatever happens to Redis.
+ * The table and its unique keys in one statement, for a migration of your own. They make overselling impossible, even
+ * if Redis loses everything.
  * PostgreSQL names the keys, so they do not collide with the keys of a table that was renamed.
  * `table` matches `[schema.]name` in lower case, default `coupon_issuances`; anything else is a `TypeError`.
  *
