@@ -123,5 +123,5 @@ export class Core {
 }
 
 function closed(): ClosedError {
-  return new ClosedError('this issuer was closed');
+  return new ClosedError('this issuer is closed; this call did nothing');
 }

@@ -100,7 +100,10 @@ export class Batcher<T, R> {
   overload(): OverloadedError | null {
     const { maxQueued = Number.POSITIVE_INFINITY } = this.#options;
     if (this.#items.length < maxQueued) return null;
-    return new OverloadedError(`more than ${maxQueued} calls are waiting; nothing was reserved`, 1000);
+    return new OverloadedError(
+      `the queue is full (maxQueued ${maxQueued}); nothing was reserved; try again after retryAfterMs`,
+      1000,
+    );
   }
 
   /** Rejects with `OverloadedError`. */

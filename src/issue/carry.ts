@@ -126,7 +126,10 @@ export async function carryOn(
     call.replayed = answer.word === 'existing';
     if (serving.state.rules.saveMode === 'write-behind') return acceptedNow(reservation.issuance, steps, call.replayed);
   }
-  throw new RedisError('the user kept meeting rows that Redis had forgotten', { outcome: 'unknown' });
+  throw new RedisError(
+    'Redis had forgotten several rows of this user; a coupon may have been issued; call again with the same requestId',
+    { outcome: 'unknown' },
+  );
 }
 
 /** An earlier round has left its traces, so a failure no longer means that nothing was reserved. */
@@ -137,7 +140,8 @@ async function reserveAgain(
   const answer = await serving.reserve(call).catch((error: unknown) => {
     throw inDoubt(error);
   });
-  if (answer.word === 'expired') throw new RedisError('the time of this call ran out', { outcome: 'unknown' });
+  if (answer.word === 'expired')
+    throw new RedisError('the time of this call ran out; call again with the same requestId', { outcome: 'unknown' });
   return answer;
 }
 

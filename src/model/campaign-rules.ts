@@ -150,7 +150,7 @@ export function toRules(definition: CampaignDefinition, needs: readonly Need[]):
   const room = checkedRoom(own);
   if (room && saveMode === 'write-behind') {
     throw new InvalidArgumentError(
-      'a waiting room cannot be write-behind: whoever waits is told once the row is saved',
+      'a waiting room cannot be write-behind: users in line get their answer once the row is saved',
     );
   }
   return {

@@ -108,7 +108,7 @@ export async function rebuild(
   const { context, campaigns, persistence, emit } = parts;
   if (!persistence?.list) {
     throw new MisconfiguredError(
-      'rebuild needs a persistence adapter with list: without it nobody knows what was issued',
+      'rebuild needs a persistence adapter with list: without it the issued coupons are unknown',
     );
   }
   // It is bound to the database that it is made from.

@@ -120,7 +120,9 @@ export class Line {
       return this.state.run(scripts.admitLine, args, items);
     }, false);
     if (reply[0] === 'lapsed') {
-      throw new RedisError('an earlier copy of this admission may have let people through', { outcome: 'unknown' });
+      throw new RedisError('an earlier copy of this admission may have admitted users; settle finishes them', {
+        outcome: 'unknown',
+      });
     }
     if (isNotReady(reply[0])) return reply[0];
     if (reply[0] !== 'ok') return oneOf(scripts.admitLine.name, ['closed', 'paused', 'not_open', 'draw'], reply[0]);

@@ -160,6 +160,6 @@ function running(state: CampaignState, run: Run, reply: Reply, stampAt?: number)
 
 function overtaken({ id }: CampaignState): CampaignConflictError {
   return new CampaignConflictError(
-    `another rebuild of campaign ${id} has taken over, or Redis lost what this one had made`,
+    `another rebuild of campaign ${id} has taken over, or Redis lost the state of this one`,
   );
 }

@@ -74,7 +74,10 @@ async function joinLine(campaignId: string, request: JoinRequest, parts: JoinPar
   }
   if (answer.status === 'full') {
     const most = serving.state.rules.room?.maxWaiting;
-    throw new OverloadedError(`${most} wait already, which is as many as may; no place was taken`, FULL_RETRY_MS);
+    throw new OverloadedError(
+      `the waiting room is full (maxWaiting ${most}); no place was taken; try again after retryAfterMs`,
+      FULL_RETRY_MS,
+    );
   }
   const isRefused = answer.status !== 'waiting' && answer.status !== 'issued' && answer.status !== 'accepted';
   if (isRefused) countRefusals(emit, campaignId, [answer.status]);

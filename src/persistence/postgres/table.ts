@@ -118,7 +118,7 @@ export class PostgresTable {
     if (!row) return;
     const cure = `CREATE POLICY … ON ${this.#quoted} FOR SELECT TO ${row.role} USING (true)`;
     throw new MisconfiguredError(
-      `row security of the table ${this.#name} may hide rows from ${row.role}, so nobody knows what was issued (cure: ${cure}, or ALTER ROLE ${row.role} BYPASSRLS)`,
+      `row security of the table ${this.#name} may hide rows from ${row.role}, so the issued coupons are unknown (cure: ${cure}, or ALTER ROLE ${row.role} BYPASSRLS)`,
     );
   }
 
