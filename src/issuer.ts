@@ -50,8 +50,8 @@ export class CouponIssuer {
    * Lists every campaign of the registry: an async iterator for dashboards and tools. A campaign that is whole is listed as `inspect()` shows it. One that
    * is not has a `state` that says why (`ready` is `false`), and does not end the list. The order is the one of the registry: none that you can rely on.
    *
-   * One round trip per campaign, `concurrency` of them at a time (1–64, default 8), and one per page of about 500 ids; the loop pulls, so nothing is read
-   * after you leave it. Throws `InvalidArgumentError` and `ClosedError` at once; the iterator `RedisError` if the registry cannot be read, and `ClosedError`.
+   * One round trip per campaign, `concurrency` of them at a time (1–64, default 8), and one per page of about 500 ids.
+   * The loop pulls: nothing is read after you leave it. Throws `InvalidArgumentError` and `ClosedError` at once; the iterator `RedisError` if the registry cannot be read, and `ClosedError`.
    *
    * @example
    * ```ts
@@ -89,9 +89,11 @@ export class CouponIssuer {
   }
 
   /**
-   * Starts a worker that settles what is due, at once and then every `intervalMs`: the line of write-behind campaigns, first come, first served, and
-   * leases that ran out; of open campaigns, and of closed ones with something left. It also lets people through who wait in line. Any number may run, in any number of processes. How fast they go
-   * together is the pace of each campaign (`campaign(id).setPace()`); each worker keeps to a change within one interval.
+   * Starts a worker. It settles due reservations, at once and then every `intervalMs`: leases that ran out, and the
+   * backlog of write-behind in order. Closed campaigns are included until nothing is left. It also admits users from
+   * the line. Any number of workers may run, in any number of processes. The pace of each campaign
+   * (`campaign(id).setPace()`) caps all of them together. Each worker follows a change of the pace within one
+   * interval.
    *
    * While the database fails, it tries two reservations at a time and waits longer each time, up to 30 s. Each failure
    * is a `fault` event. After `maxTries` refusals, a reservation goes into quarantine. Per campaign and interval one or two round trips, and per batch two more and a save.

@@ -23,7 +23,7 @@ end
 local last = tonumber(pace.pacedAt or '0') + 0.0
 if asked <= last then return { 'lapsed', integer(math.max(nowMicros, last + 1)) } end
 
--- What is left of a wave that is no longer planned lets nobody through.
+-- The rest of a wave that is no longer planned admits nobody.
 local function endsWave(waves)
   local planned = {}
   for wave in string.gmatch(waves, '%S+') do planned[wave] = true end

@@ -1,4 +1,4 @@
--- A cap of so many per second, whoever asks; 0 is nobody, and no number is no cap. usedUpTo is the instant, in µs, up to which it is used up;
+-- A cap per second over all callers; 0 is nobody, and no number is no cap. usedUpTo is the instant, in µs, up to which it is used up;
 -- the reserve is at most a tenth of a second's worth. It is ahead of the clock only if that was set back. Whole µs: numbers of this size have no smaller
 -- fractions to count with.
 local function underCap(perSecond, usedUpTo, limit)

@@ -2,7 +2,7 @@ import { ownCopy } from './check.js';
 import { InvalidArgumentError } from './errors.js';
 import { checkedWaves, type Wave, type WaveTimes } from './waves.js';
 
-/** How fast workers go through a campaign, over all of them. `null`: no cap. `admit()` and `settle()` do what they are asked at once, whatever the pace. */
+/** How fast workers go through a campaign, over all of them. `null`: no cap. `admit()` and `settle()` act at once, at any pace. */
 export interface Pace {
   /** At most this many reservations are claimed and saved per second. */
   readonly savesPerSecond: number | null;
@@ -59,7 +59,7 @@ export function checkedPace(given: PaceChange, name = 'the pace', prefix = ''): 
   return fields;
 }
 
-/** The pace as Redis keeps it; what is absent or empty is no cap. */
+/** The pace as Redis keeps it; an absent or empty field is no cap. */
 export function decodePace(of: (name: keyof Pace) => string | undefined): Pace {
   const rate = (text: string | undefined) => (text ? Number(text) : null);
   const waves = of('waves');

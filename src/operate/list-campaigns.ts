@@ -9,7 +9,7 @@ import { assertLost, CampaignOverError, registered } from '../redis/registry.js'
 
 /** A campaign of the registry, as `issuer.campaigns()` lists it. */
 export type ListedCampaign =
-  /** What `inspect()` says. */
+  /** The answer of `inspect()`. */
   | (CampaignSnapshot & { readonly ready: true })
   /**
    * A campaign that cannot be acted on. `missing`, `rolled_back`, `rebuilding`: why `issue()` answers `not_ready`; `missing` is also said of a campaign
@@ -27,7 +27,7 @@ export interface ListCampaignsOptions {
 interface Listing {
   readonly context: RedisContext;
   readonly campaigns: Campaigns;
-  /** Counts what is under way, and throws `ClosedError`. */
+  /** Counts the calls under way, and throws `ClosedError`. */
   readonly call: <T>(operation: Operation, work: () => Promise<T>) => Promise<T>;
 }
 
@@ -48,7 +48,7 @@ export async function* listCampaigns(
   const ahead: Promise<ListedCampaign | null>[] = [];
   for (let id = await nextId(); !id.done; id = await nextId()) {
     const { value } = id;
-    // What this process has met keeps its fence: a state that went back is noticed.
+    // A campaign that this process knows keeps its fence: a state that went back is noticed.
     const state = campaigns.known(value)?.state ?? new CampaignState(context, value);
     ahead.push(call('campaigns', () => look(state)));
     if (ahead.length === concurrency) yield* found(await ahead.shift()!);

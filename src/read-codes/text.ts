@@ -1,7 +1,7 @@
 import type { Source } from '../flow/source.js';
 import { InvalidArgumentError } from '../model/errors.js';
 
-/** What other files begin with. */
+/** The first bytes of other files. */
 const OTHERS: readonly (readonly [name: string, ...bytes: number[]])[] = [
   ['UTF-16', 0xff, 0xfe],
   ['UTF-16', 0xfe, 0xff],

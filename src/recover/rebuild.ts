@@ -32,7 +32,7 @@ import { dropOver, register } from '../redis/registry.js';
 import { assertSafeServer } from '../redis/server-check.js';
 
 export interface RebuildOptions {
-  /** For a pool, and needed there: the codes that may be given out. Those that the database or a reservation has are skipped; leave out what was withdrawn. */
+  /** For a pool, and needed there: the codes that may be given out. Those that the database or a reservation has are skipped; leave out withdrawn codes. */
   readonly codes?: CodeSource | undefined;
   /**
    * Takes codes that `loadCodes` would refuse without the same option, also where neither the database nor Redis has them. Default: such a code is taken only
@@ -46,7 +46,8 @@ export interface RebuildOptions {
 }
 
 export interface RebuildProgress {
-  /** Which part is under way: what Redis still had, the rows of the database, the codes of the pool. */
+  /**
+   * The part under way: the rest in Redis, the rows of the database, the codes of the pool. */
   readonly phase: 'reservations' | 'rows' | 'codes';
   /** Rows, or codes, that this run has looked at. */
   readonly done: number;

@@ -36,7 +36,7 @@ export interface QuarantinePage {
   readonly next: string | null;
 }
 
-/** The reservations in quarantine behind a field; the first ones if it is empty. What left the quarantine meanwhile moves no other one. One round trip. */
+/** The reservations in quarantine behind a field; the first ones if it is empty. A reservation that leaves the quarantine meanwhile moves no other one. One round trip. */
 export async function readQuarantine(state: CampaignState, after: string): Promise<QuarantinePage> {
   const { reply, epoch } = await answerUnderEpoch(state, ({ epoch, fence }) =>
     state.run(scripts.listQuarantined, { epoch, fence, after, limit: String(PAGE) }),

@@ -104,7 +104,7 @@ export class ScriptRunner {
   }
 
   /**
-   * Whether so many replicas have what this connection wrote so far. Never an error: without an answer, or after the connection changed, it is `false`.
+   * Whether so many replicas have all writes of this connection. Never an error: without an answer, or after the connection changed, it is `false`.
    */
   async replicated({ count, timeoutMs }: Replicas, connection: unknown): Promise<boolean> {
     try {

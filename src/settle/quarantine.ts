@@ -38,7 +38,7 @@ export function checkedChoice(given: QuarantineChoice): readonly string[] | null
   return own;
 }
 
-/** A page of what is in quarantine, and where the next one begins; `null`: it was the last page. */
+/** A page of the quarantine, and the start of the next one; `null`: it was the last page. */
 export async function quarantined(
   { state }: Serving,
   after: string,
