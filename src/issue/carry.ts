@@ -333,7 +333,7 @@ async function reportWithdrawn(issuance: Issuance, steps: Steps): Promise<void> 
   }
 }
 
-/** Somebody else acted on the reservation meanwhile: answer what the record says. */
+/** Somebody else acted on the reservation meanwhile: answer by the record. */
 function overtaken(
   answer: Exclude<ReleaseAnswer | ReassignAnswer, { word: 'released' } | { word: 'reassigned' } | { word: 'sold_out' }>,
 ): Carried {
