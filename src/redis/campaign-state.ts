@@ -201,7 +201,8 @@ export class CampaignState {
     return campaign;
   }
 
-  /** Whether this process has what the campaign needs, as of the last read, and nothing has to be asked before it serves. */
+  /**
+   * Whether this process has the needs of the campaign, as of the last read, and nothing has to be asked before it serves. */
   get isEquipped(): boolean {
     return !this.differs && (this.context.store?.known ?? true);
   }

@@ -11,7 +11,7 @@ import type { Reply, Script } from './runner.js';
 import { scripts } from './scripts.js';
 import { oneOf } from './words.js';
 
-/** What every verb may find instead. */
+/** The replies that every verb may find instead. */
 const FOUND = ['issued', 'taken_over', 'retaken', 'gone'] as const;
 const CONFIRM = ['confirmed', ...FOUND] as const;
 const WITHDRAW = ['withdrawn', ...FOUND] as const;

@@ -17,7 +17,7 @@ const SCAN_CHUNK = 200;
 
 const PHASES = ['old', 'rows', 'codes', 'known', 'end', 'losers'] as const;
 
-/** A run of a rebuild: whoever began last has the epoch, and every other run is fenced off by it. */
+/** A run of a rebuild: the run that began last has the epoch, and every other run is fenced off by it. */
 export interface Run {
   readonly epoch: string;
   /** Which part it has to go on with. */

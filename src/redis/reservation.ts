@@ -14,7 +14,7 @@ import { decodeRecord, fieldOf, type Tries } from './record.js';
 
 export type { Tries };
 
-/** What is known of a reservation. */
+/** The facts of a reservation. */
 interface Facts {
   readonly record: string;
   readonly stamp: string;

@@ -45,7 +45,7 @@ export class Rights {
   }
 }
 
-/** Refuses a server that may drop a campaign's keys, or that is only the copy of another. What the server does not say is let pass. */
+/** Refuses a server that may drop a campaign's keys, or that is only the copy of another. Facts that the server hides are let pass. */
 export async function assertSafeServer(state: CampaignState): Promise<void> {
   // Where INFO is forbidden nothing can be said. Without an answer at all the next call would only wait as long again.
   const silent = (error: unknown): Reply => {

@@ -76,7 +76,7 @@ function mayHold(answer: ReserveAnswer | undefined): boolean {
   return !answer || answer.word === 'already_issued' || TAKING.includes(answer.word);
 }
 
-/** What one campaign answers to this process: units reserved, or taken over. */
+/** The answers of one campaign to this process: units reserved, or taken over. */
 export class Serving {
   readonly state: CampaignState;
   readonly #options: ServingOptions;

@@ -4,7 +4,8 @@ import { answerUnderEpoch } from './epoch.js';
 import { shownIssuances } from './record.js';
 import { scripts } from './scripts.js';
 
-/** What a user holds; the code of a reservation is not shown. One round trip. */
+/**
+ * The coupons of a user; the code of a reservation is not shown. One round trip. */
 export async function findUser(state: CampaignState, userId: string): Promise<Issuance[]> {
   const { reply, epoch } = await answerUnderEpoch(state, ({ epoch, fence }) =>
     state.run(scripts.findUser, { epoch, fence, userId }),

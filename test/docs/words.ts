@@ -10,7 +10,7 @@ export interface Prose {
 const CODE = /^```[\s\S]*?^```$/gm;
 
 /** The paragraphs, list items and table cells of a page, without its code. */
-export function proseOf(page: string): Prose[] {
+function proseOf(page: string): Prose[] {
   const parts = read(page)
     .replace(CODE, '')
     .split(/\n{2,}|\n(?=\s*(?:[-|#]|\d+\.) ?)| \| /);
@@ -18,7 +18,7 @@ export function proseOf(page: string): Prose[] {
 }
 
 /** The docstrings of a source, paragraph by paragraph, without examples. */
-export function docstringsOf(path: string): Prose[] {
+function docstringsOf(path: string): Prose[] {
   const comments = read(path).match(/\/\*\*[\s\S]*?\*\//g) ?? [];
   return comments.flatMap((comment) => {
     const bare = comment.replace(/^\/\*\*|\*\/$/g, '').replace(/^ *\* ?/gm, '');
@@ -28,7 +28,7 @@ export function docstringsOf(path: string): Prose[] {
 }
 
 /** Every other comment of a source in TypeScript or Lua; lines that follow each other are one. */
-export function commentsOf(path: string): Prose[] {
+function commentsOf(path: string): Prose[] {
   const mark = path.endsWith('.lua') ? /(?:^|\s)--[- ]?(?!- @)(.*)$/ : /(?:^|\s)\/\/ (.*)$/;
   const parts: string[] = [];
   let open = false;
@@ -44,7 +44,7 @@ export function commentsOf(path: string): Prose[] {
 }
 
 /** The texts of the errors that a source makes; what is put in counts as one word. */
-export function errorsOf(path: string): Prose[] {
+function errorsOf(path: string): Prose[] {
   const found: Prose[] = [];
   const textOf = (node: ts.Node): void => {
     if (ts.isStringLiteral(node) || ts.isNoSubstitutionTemplateLiteral(node)) found.push({ at: path, text: node.text });
