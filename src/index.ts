@@ -35,6 +35,15 @@ export {
 } from './model/errors.js';
 export type { CouponEvent, FaultEvent, FaultSource, IssuanceRef } from './model/events.js';
 export { type Cure, type Finding, type FindingKind, ReconcileReport } from './model/findings.js';
+export {
+  type HttpAnswer,
+  type HttpResult,
+  httpAnswer,
+  type IssuanceJson,
+  PROBLEMS,
+  type ProblemDetails,
+} from './model/http-answer.js';
+export { type HttpStatus, httpStatus } from './model/http-status.js';
 export type { Instant } from './model/instants.js';
 export type { Issuance } from './model/issuance.js';
 export type { Pace, PaceChange } from './model/pace.js';
@@ -47,14 +56,7 @@ export type {
   Waiting,
   WaitingChange,
 } from './model/place.js';
-export {
-  type HttpStatus,
-  httpStatus,
-  type IssueResult,
-  type IssueStatus,
-  type NotReadyReason,
-  type RefusalStatus,
-} from './model/result.js';
+export type { IssueResult, IssueStatus, NotReadyReason, RefusalStatus } from './model/result.js';
 export type { Wave } from './model/waves.js';
 export type { CodeReplacement } from './operate/checks.js';
 export type { ListCampaignsOptions, ListedCampaign } from './operate/list-campaigns.js';

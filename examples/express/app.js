@@ -1,7 +1,7 @@
-import { httpStatus } from 'coupon-issuer';
+import { httpAnswer, PROBLEMS } from 'coupon-issuer';
 import express from 'express';
 import { linesOf } from './lines.js';
-import { answerProblem, describeProblem, explainProblem, HttpProblem, sendProblem } from './problems.js';
+import { answerProblem, HttpProblem, send } from './problems.js';
 
 /** The routes. Those of the operator (everything but issuing and looking) belong behind your own authentication. */
 export function createApp({ issuer, log = console.error }) {
@@ -40,17 +40,13 @@ export function createApp({ issuer, log = console.error }) {
     const requestId = req.get('Idempotency-Key');
     const campaignId = req.params.id;
     const result = await issuer.campaign(campaignId).issue({ userId, ...(requestId !== undefined && { requestId }) });
-    const status = httpStatus(result);
-    switch (result.status) {
-      case 'issued':
-      case 'accepted':
-        res.location(`/campaigns/${campaignId}/users/${encodeURIComponent(userId)}`);
-        return res.status(status).json({ status: result.status, coupon: couponOf(result.issuance) });
-      case 'already_issued':
-        return res.status(status).json({ status: result.status, coupons: result.issuances.map(couponOf) });
-      default:
-        return sendProblem(res, describeProblem(result.status, { ...result, httpStatus: status }));
+    const answer = httpAnswer(result);
+    const { status, issuance, issuances } = answer.body;
+    if (issuance) {
+      res.location(`/campaigns/${campaignId}/users/${encodeURIComponent(userId)}`);
+      return send(res, { ...answer, body: { status, coupon: couponOf(issuance) } });
     }
+    send(res, issuances ? { ...answer, body: { status, coupons: issuances.map(couponOf) } } : answer);
   });
 
   app.get('/campaigns/:id/users/:userId', async (req, res) => {
@@ -75,9 +71,9 @@ export function createApp({ issuer, log = console.error }) {
   });
 
   app.get('/problems/:name', (req, res) => {
-    const problem = explainProblem(req.params.name);
-    if (!problem) throw new HttpProblem(404, 'there is no such problem');
-    res.json(problem);
+    const { name } = req.params;
+    if (!Object.hasOwn(PROBLEMS, name)) throw new HttpProblem(404, 'there is no such problem');
+    res.json(PROBLEMS[name]);
   });
 
   app.use((req) => {

@@ -1,36 +1,7 @@
-// Refusals and faults as problem details (RFC 9457).
+// Answers: those of the library as `httpAnswer` makes them, and the problems of HTTP itself.
 import { randomUUID } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
-import { CouponIssuerError, httpStatus } from 'coupon-issuer';
-
-/** By result status or error code: what it means, in words for people. */
-const KINDS = {
-  sold_out: { title: 'Sold out', detail: 'no coupon is left at this moment' },
-  not_open: { title: 'Not open yet', detail: 'the campaign has not begun' },
-  closed: { title: 'Closed', detail: 'the campaign is over' },
-  paused: { title: 'Paused', detail: 'the campaign is paused, try again later', retryAfter: 5 },
-  not_eligible: { title: 'Not eligible', detail: 'this user may not have this coupon' },
-  not_ready: { title: 'Not ready', detail: 'the campaign cannot be served at this moment', retryAfter: 5 },
-  INVALID_ARGUMENT: { title: 'Invalid request' },
-  UNKNOWN_CAMPAIGN: { title: 'Unknown campaign', detail: 'no campaign of this id was opened' },
-  CAMPAIGN_CONFLICT: { title: 'Campaign conflict' },
-  MISCONFIGURED: { title: 'Misconfigured', detail: 'this server is not set up for the campaign' },
-  OVERLOADED: { title: 'Busy', detail: 'too many people are asking; nothing was taken, try again', retryAfter: 1 },
-  REDIS: {
-    title: 'No answer',
-    detail: 'whether a coupon was taken is not known; repeat with the same Idempotency-Key to find out',
-    retryAfter: 1,
-  },
-  NOT_ISSUED: { title: 'Not issued', detail: 'the coupon could not be issued and is back in stock', retryAfter: 1 },
-  NOT_READY: { title: 'Not ready', detail: 'the campaign cannot be served at this moment', retryAfter: 5 },
-  HOOK: { title: 'Not available', detail: 'nothing was changed, try again', retryAfter: 1 },
-  CLOSED: { title: 'Shutting down', detail: 'this server is shutting down, try again', retryAfter: 1 },
-};
-
-/** What a problem's type leads to. */
-export function explainProblem(name) {
-  return Object.entries(KINDS).find(([kind]) => kind.toLowerCase() === name)?.[1];
-}
+import { CouponIssuerError, httpAnswer } from 'coupon-issuer';
 
 /** A problem that is HTTP's own: no such route, a body that cannot be read. */
 export class HttpProblem extends Error {
@@ -40,34 +11,12 @@ export class HttpProblem extends Error {
   }
 }
 
-/** A refusal or an error of the library, with what it carries. */
-export function describeProblem(
-  kind,
-  { httpStatus: status, message, opensAt, closedAt, reason, outcome, retryAfterMs },
-) {
-  const { title, detail, retryAfter } = KINDS[kind] ?? { title: kind };
-  const seconds = opensAt ? secondsUntil(opensAt) : retryAfterMs ? Math.ceil(retryAfterMs / 1000) : retryAfter;
-  // A message of the library names no secret; inner workings are still nobody's business but the operator's.
-  const known = outcome === 'not_applied' ? KINDS.HOOK.detail : detail;
-  const shown = status < 500 ? (message ?? detail) : known;
-  const members = { opensAt, closedAt, reason, outcome };
-  return {
-    type: `/problems/${kind.toLowerCase()}`,
-    title,
-    status,
-    detail: shown,
-    ...members,
-    retryAfter: seconds,
-  };
-}
-
-/** The instance is this occurrence: the same id stands in the log. */
-export function sendProblem(res, { retryAfter, ...problem }, instance = `urn:uuid:${randomUUID()}`) {
-  if (retryAfter !== undefined) res.set('Retry-After', String(retryAfter));
+/** The instance of a problem is this occurrence: the same id stands in the log. */
+export function send(res, { status, headers, body }, instance = `urn:uuid:${randomUUID()}`) {
   res
-    .status(problem.status)
-    .type('application/problem+json')
-    .send(JSON.stringify({ ...problem, instance }));
+    .status(status)
+    .set(headers)
+    .send(JSON.stringify(body.type === undefined ? body : { ...body, instance }));
 }
 
 /** Express knows an error handler by its four parameters. */
@@ -76,21 +25,18 @@ export function answerProblem(log) {
     // A client that went away in the middle of its upload hears nothing.
     if (res.destroyed) return;
     if (res.headersSent) return next(error);
-    const problem = problemOf(error);
+    const answer = error instanceof CouponIssuerError ? httpAnswer(error) : answerOf(error);
     const instance = `urn:uuid:${randomUUID()}`;
-    if (problem.status >= 500) log(`${instance} ${error?.name}: ${error?.message}`);
-    sendProblem(res, problem, instance);
+    if (answer.status >= 500) log(`${instance} ${error?.name}: ${error?.message}`);
+    send(res, answer, instance);
   };
 }
 
-function problemOf(error) {
-  if (error instanceof CouponIssuerError) {
-    const { code, message, reason, outcome, retryAfterMs } = error;
-    return describeProblem(code, { httpStatus: httpStatus(error), message, reason, outcome, retryAfterMs });
-  }
+function answerOf(error) {
   const status = error?.status >= 400 && error.status < 600 ? error.status : 500;
   const detail = error instanceof HttpProblem ? error.message : detailOf(error);
-  return { type: 'about:blank', title: STATUS_CODES[status] ?? 'Error', status, detail };
+  const body = { type: 'about:blank', title: STATUS_CODES[status] ?? 'Error', status, detail };
+  return { status, headers: { 'Content-Type': 'application/problem+json' }, body };
 }
 
 /** Messages of the body parser repeat what was sent, so they stay here. */
@@ -99,8 +45,4 @@ function detailOf(error) {
   if (error?.type === 'entity.too.large') return 'the body is too large';
   if (error?.status >= 400 && error.status < 500) return 'the request cannot be read';
   return 'something went wrong on the server';
-}
-
-function secondsUntil(instant) {
-  return Math.max(1, Math.ceil((instant.getTime() - Date.now()) / 1000));
 }

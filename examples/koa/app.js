@@ -1,9 +1,9 @@
 import { Router } from '@koa/router';
-import { httpStatus, InvalidArgumentError, SERVER_SENT_EVENTS_HEADERS, serverSentEvents } from 'coupon-issuer';
+import { httpAnswer, InvalidArgumentError, PROBLEMS, SERVER_SENT_EVENTS_HEADERS, serverSentEvents } from 'coupon-issuer';
 import Koa from 'koa';
 import { Meter } from './meter.js';
 import { pages } from './pages.js';
-import { answerProblems, describeProblem, explainProblem, HttpProblem, sendProblem } from './problems.js';
+import { answerProblems, HttpProblem, send } from './problems.js';
 import { bodyOf, guard, identify } from './requests.js';
 
 /** How it shows that a visitor closed the page. */
@@ -37,23 +37,10 @@ function visitorRoutes({ issuer, campaignId, leaving }) {
   const known = [identify, neverStored];
 
   router.post('/', ...known, async (ctx) => {
-    const result = await issuer.campaign(campaignId).join({ userId: ctx.state.userId });
-    const status = httpStatus(result);
-    switch (result.status) {
-      case 'waiting':
-        ctx.body = result;
-        break;
-      case 'issued':
-      case 'accepted':
-        ctx.body = { status: result.status, coupon: couponOf(result.issuance) };
-        break;
-      case 'already_issued':
-        ctx.body = { status: result.status, coupon: couponOf(result.issuances.at(-1)) };
-        break;
-      default:
-        return sendProblem(ctx, describeProblem(result.status, { ...result, httpStatus: status }));
-    }
-    ctx.status = status;
+    const answer = httpAnswer(await issuer.campaign(campaignId).join({ userId: ctx.state.userId }));
+    const { status, issuance, issuances = [] } = answer.body;
+    const coupon = issuance ?? issuances.at(-1);
+    send(ctx, coupon ? { ...answer, body: { status, coupon: couponOf(coupon) } } : answer);
   });
 
   router.delete('/', ...known, async (ctx) => {
@@ -132,9 +119,9 @@ function operatorRoutes({ issuer, campaignId, operatorToken }) {
 function problemRoutes() {
   const router = new Router({ prefix: '/problems' });
   router.get('/:name', (ctx) => {
-    const problem = explainProblem(ctx.params.name);
-    if (!problem) throw new HttpProblem(404, 'there is no such problem');
-    ctx.body = problem;
+    const { name } = ctx.params;
+    if (!Object.hasOwn(PROBLEMS, name)) throw new HttpProblem(404, 'there is no such problem');
+    ctx.body = PROBLEMS[name];
   });
   return router;
 }

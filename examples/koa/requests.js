@@ -26,6 +26,7 @@ export function guard(token) {
       ctx.set('WWW-Authenticate', 'Bearer');
       throw new HttpProblem(401, 'the operator token is missing or wrong');
     }
+    ctx.state.isOperator = true;
     await next();
   };
 }

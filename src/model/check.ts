@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from './errors.js';
+import { InvalidArgumentError, invalid } from './errors.js';
 import { isAbortSignal } from './foreign.js';
 
 const MAX_TEXT_BYTES = 128;
@@ -32,24 +32,24 @@ export function isReason(value: unknown): value is string {
 
 export function assertText(name: string, value: unknown): asserts value is string {
   const fault = textFault(value);
-  if (fault) throw new InvalidArgumentError(`${name} ${fault}`);
+  if (fault) throw invalid(name, fault);
 }
 
 /** Campaign ids and prefixes become part of key names, inside the hash tag. */
 export function assertName(name: string, value: unknown): asserts value is string {
-  if (typeof value !== 'string') throw new InvalidArgumentError(`${name} must be a string, not ${describeType(value)}`);
-  if (!NAME.test(value)) throw new InvalidArgumentError(`${name} must match [A-Za-z0-9._-]{1,64}`);
+  if (typeof value !== 'string') throw invalid(name, `must be a string, not ${describeType(value)}`);
+  if (!NAME.test(value)) throw invalid(name, 'must match [A-Za-z0-9._-]{1,64}');
 }
 
 export function assertInteger(name: string, value: unknown, min: number, max: number): asserts value is number {
   if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
-    throw new InvalidArgumentError(`${name} must be a whole number from ${min} to ${max}`);
+    throw invalid(name, `must be a whole number from ${min} to ${max}`);
   }
 }
 
 export function assertObject(name: string, value: unknown): asserts value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new InvalidArgumentError(`${name} must be an object, not ${describeType(value)}`);
+    throw invalid(name, `must be an object, not ${describeType(value)}`);
   }
 }
 
@@ -69,17 +69,16 @@ export function ownCopy<T extends object>(name: string, value: T, allowed: reado
 
 export function assertSignal(value: unknown): void {
   if (value !== undefined && !isAbortSignal(value)) {
-    throw new InvalidArgumentError('signal must be an AbortSignal');
+    throw invalid('signal', 'must be an AbortSignal');
   }
 }
 
 export function assertBoolean(name: string, value: unknown): void {
-  if (value !== undefined && typeof value !== 'boolean')
-    throw new InvalidArgumentError(`${name} must be true or false`);
+  if (value !== undefined && typeof value !== 'boolean') throw invalid(name, 'must be true or false');
 }
 
 export function assertFunction(name: string, value: unknown): void {
-  if (value !== undefined && typeof value !== 'function') throw new InvalidArgumentError(`${name} must be a function`);
+  if (value !== undefined && typeof value !== 'function') throw invalid(name, 'must be a function');
 }
 
 function describeType(value: unknown): string {

@@ -51,6 +51,21 @@ export class InvalidArgumentError extends CouponIssuerError {
   }
 
   readonly code = 'INVALID_ARGUMENT';
+  /**
+   * The argument as the caller wrote it, such as `userId`, `ids[3]` or `stock.total`. `httpAnswer` shows the message of an error that has one, so such a
+   * message quotes no value. `null`: the message is about no argument alone, or quotes the caller.
+   */
+  readonly argument: string | null;
+
+  constructor(message: string, options: { argument?: string | undefined } = {}) {
+    super(message);
+    this.argument = options.argument ?? null;
+  }
+}
+
+/** The error of one argument. `fault` quotes no value of the caller's. */
+export function invalid(argument: string, fault: string): InvalidArgumentError {
+  return new InvalidArgumentError(`${argument} ${fault}`, { argument });
 }
 
 /** No campaign of this id was ever opened under this prefix. Nothing was written. */

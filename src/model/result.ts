@@ -1,5 +1,3 @@
-import type { CouponIssuerError } from './errors.js';
-import { isError } from './foreign.js';
 import type { Issuance } from './issuance.js';
 
 /** Why a campaign's state in Redis must not be acted on. `missing`: all or a part of it; `rebuild()` makes it again. */
@@ -25,48 +23,3 @@ export type IssueStatus = IssueResult['status'];
 
 /** The statuses that take nothing. */
 export type RefusalStatus = Exclude<IssueStatus, 'issued' | 'accepted'>;
-
-/** Every code that `httpStatus` answers. */
-export type HttpStatus = 200 | 201 | 202 | 400 | 403 | 404 | 409 | 410 | 500 | 503;
-
-const STATUS_CODES: Record<IssueStatus | 'waiting', HttpStatus> = {
-  issued: 201,
-  accepted: 202,
-  waiting: 202,
-  already_issued: 200,
-  sold_out: 409,
-  not_open: 403,
-  closed: 410,
-  paused: 503,
-  not_eligible: 403,
-  not_ready: 503,
-};
-
-const ERROR_CODES: Record<CouponIssuerError['code'], HttpStatus> = {
-  INVALID_ARGUMENT: 400,
-  UNKNOWN_CAMPAIGN: 404,
-  CAMPAIGN_CONFLICT: 409,
-  MISCONFIGURED: 500,
-  OVERLOADED: 503,
-  REDIS: 503,
-  NOT_ISSUED: 503,
-  NOT_READY: 503,
-  HOOK: 503,
-  CLOSED: 503,
-};
-
-/**
- * The HTTP status code for a result of `issue()` or `join()`, or for anything they threw; 500 for an error that is not of this library.
- *
- * @example
- * ```ts
- * response.status(httpStatus(await launch.issue({ userId })));
- * ```
- */
-export function httpStatus(resultOrError: unknown): HttpStatus {
-  const { status, code } = (resultOrError ?? {}) as { status?: string; code?: string };
-  const [codes, word]: [Record<string, HttpStatus>, unknown] = isError(resultOrError)
-    ? [ERROR_CODES, code]
-    : [STATUS_CODES, status];
-  return typeof word === 'string' && Object.hasOwn(codes, word) ? codes[word]! : 500;
-}

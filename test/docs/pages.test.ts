@@ -7,6 +7,7 @@ import {
   type CouponIssuerError,
   type CouponIssuerErrorCode,
   HookError,
+  httpAnswer,
   httpStatus,
   InvalidArgumentError,
   type IssueStatus,
@@ -14,6 +15,7 @@ import {
   NotIssuedError,
   NotReadyError,
   OverloadedError,
+  type ProblemDetails,
   RedisError,
   UnknownCampaignError,
 } from '../../src/index.js';
@@ -79,6 +81,32 @@ test('docs/errors.md has a heading for each error code, each with cause, state a
   for (const section of coded) {
     for (const part of ['**Cause.**', '**State.**', '**Cure.**']) expect(section).toContain(part);
   }
+});
+
+test('docs/errors.md has a row for the HTTP answer to each refusal and error', () => {
+  const at = new Date(Date.now() + 60_000);
+  const refusals = {
+    ...{ sold_out: {}, not_open: { opensAt: at }, closed: { closedAt: at }, paused: {} },
+    ...{ not_eligible: { reason: 'no' }, not_ready: { reason: 'missing' } },
+  };
+  const answered = [
+    ...Object.entries(refusals).map(([status, carried]) => [status, httpAnswer({ status, ...carried })] as const),
+    ...Object.values(ERRORS).map((error) => [error.code, httpAnswer(error)] as const),
+    ['any other value', httpAnswer(new Error('x'))] as const,
+  ];
+  const expected = answered.map(([word, { status, headers, body }]) => {
+    const { type, title, status: _, detail, ...carried } = body as ProblemDetails;
+    const wait = { not_open: 'until `opensAt`', OVERLOADED: 'from `retryAfterMs`' }[word as string];
+    const carries = Object.keys(carried).map((name) => `\`${name}\``);
+    return [
+      word.includes(' ') ? word : `\`${word}\``,
+      String(status),
+      `\`${type}\``,
+      wait ?? headers['Retry-After'] ?? '–',
+      carries.join(', ') || '–',
+    ];
+  });
+  expect(tableOf('docs/errors.md', 'answer to')).toEqual(expected);
 });
 
 test('the README prints the command to install and the two for a clone, and every npm command of the docs is a script', () => {

@@ -1,3 +1,4 @@
+import { ANSWERS } from './answers.js';
 import { CODES } from './codes.js';
 import { ENDING } from './ending.js';
 import { ERRORS } from './errors.js';
@@ -51,4 +52,5 @@ export const MUTANTS = [
   ...SKIPPED,
   ...WORDS,
   ...WINDOW,
+  ...ANSWERS,
 ];

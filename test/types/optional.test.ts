@@ -26,7 +26,8 @@ const checker = program.getTypeChecker();
 const own = (node: ts.Node) => node.getSourceFile().fileName.startsWith(join(ROOT, 'src/'));
 
 /** What users only read needs no `undefined`. */
-const isAnswer = (node: ts.Node) => /src\/model\/(result|events|place)\.ts$/.test(node.getSourceFile().fileName);
+const isAnswer = (node: ts.Node) =>
+  /src\/model\/(result|http-answer|events|place)\.ts$/.test(node.getSourceFile().fileName);
 
 const isPrivate = (node: ts.Node) =>
   ts.isClassElement(node) &&

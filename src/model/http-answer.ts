@@ -1,0 +1,214 @@
+import { isErrorNamed, messageOf, read } from './foreign.js';
+import { type HttpStatus, type HttpWord, httpStatus, httpWordOf } from './http-status.js';
+import { instantMs } from './instants.js';
+import { type Issuance, withoutCode } from './issuance.js';
+
+/** An issuance as JSON has it: the instant is ISO 8601 in UTC. */
+export type IssuanceJson = Omit<Issuance, 'issuedAt'> & { readonly issuedAt: string };
+
+/** The body for a result that is no refusal. A field that the result does not have is absent. */
+export interface HttpResult {
+  readonly status: string;
+  readonly issuance?: IssuanceJson;
+  readonly issuances?: readonly IssuanceJson[];
+  readonly replayed?: true;
+  readonly ticket?: number;
+  readonly position?: number | null;
+  readonly etaMs?: number | null;
+}
+
+/** The body for a refusal or an error: the problem details of RFC 9457. */
+export interface ProblemDetails {
+  /** `/problems/` and a name of `PROBLEMS`; `about:blank` for an error of another library. */
+  readonly type: string;
+  readonly title: string;
+  readonly status: HttpStatus;
+  readonly detail: string;
+  /** ISO 8601 in UTC. */
+  readonly opensAt?: string;
+  /** ISO 8601 in UTC. */
+  readonly closedAt?: string;
+  /** With `not_eligible`: the word of your `eligible` or of your adapter. With `not_ready`: `missing`, `rolled_back` or `rebuilding`. */
+  readonly reason?: string;
+  /** With `redis`: `not_applied` or `unknown`. */
+  readonly outcome?: string;
+}
+
+/** What an HTTP server sends. Every value in it is made anew and is a value of JSON. */
+export interface HttpAnswer {
+  readonly status: HttpStatus;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: HttpResult | ProblemDetails;
+}
+
+const NOT_READY = { title: 'Not ready', detail: 'The campaign cannot be served now. Nothing was taken; try again.' };
+
+/**
+ * Each problem by the last part of its `type`, with the words that every answer of it has. A server that shows them at `/problems/:name` makes the `type`
+ * lead somewhere.
+ *
+ * @example
+ * ```ts
+ * import { PROBLEMS } from 'coupon-issuer';
+ *
+ * const { title, detail } = PROBLEMS.sold_out;
+ * ```
+ */
+export const PROBLEMS = Object.freeze({
+  sold_out: { title: 'Sold out', detail: 'No coupon is left at this moment.' },
+  not_open: { title: 'Not open yet', detail: 'The campaign has not opened.' },
+  closed: { title: 'Closed', detail: 'The campaign is over.' },
+  paused: { title: 'Paused', detail: 'The campaign is paused. Nothing was taken; try again.' },
+  not_eligible: { title: 'Not eligible', detail: 'This user may not have this coupon.' },
+  not_ready: NOT_READY,
+  invalid_argument: { title: 'Invalid argument', detail: 'An argument is outside of its documented range.' },
+  unknown_campaign: { title: 'Unknown campaign', detail: 'No campaign of this id was opened. Nothing was written.' },
+  campaign_conflict: {
+    title: 'Campaign conflict',
+    detail: 'The campaign is not the one that this call assumes. Nothing was written.',
+  },
+  misconfigured: { title: 'Misconfigured', detail: 'This server is not set up for the campaign. Nothing was taken.' },
+  overloaded: { title: 'Overloaded', detail: 'Too many users are waiting. Nothing was taken; try again.' },
+  redis: {
+    title: 'No answer',
+    detail: 'Whether the call changed anything is not known. Repeat it with the same request id to find out.',
+  },
+  not_issued: { title: 'Not issued', detail: 'The coupon could not be issued and is back in the stock. Try again.' },
+  hook: { title: 'Not available', detail: 'Nothing was taken. Try again.' },
+  shutting_down: { title: 'Shutting down', detail: 'This server is shutting down. Nothing was taken; try again.' },
+} as const);
+
+type ProblemName = keyof typeof PROBLEMS;
+
+/** The problem of each refusal and error, and the seconds after which a new attempt makes sense; 0: no attempt does, or the value itself tells. */
+const ANSWERED: Readonly<Partial<Record<HttpWord, readonly [name: ProblemName, retryAfter: number]>>> = {
+  sold_out: ['sold_out', 0],
+  not_open: ['not_open', 0],
+  closed: ['closed', 0],
+  paused: ['paused', 5],
+  not_eligible: ['not_eligible', 0],
+  not_ready: ['not_ready', 5],
+  INVALID_ARGUMENT: ['invalid_argument', 0],
+  UNKNOWN_CAMPAIGN: ['unknown_campaign', 0],
+  CAMPAIGN_CONFLICT: ['campaign_conflict', 0],
+  MISCONFIGURED: ['misconfigured', 0],
+  OVERLOADED: ['overloaded', 1],
+  REDIS: ['redis', 1],
+  NOT_ISSUED: ['not_issued', 1],
+  NOT_READY: ['not_ready', 5],
+  HOOK: ['hook', 1],
+  CLOSED: ['shutting_down', 1],
+};
+const REASONS = ['missing', 'rolled_back', 'rebuilding'];
+/** A coupon is worth money: no cache on the way keeps one. */
+const NOT_STORED = { 'Cache-Control': 'no-store' };
+
+/**
+ * The HTTP answer to a result of `issue()`, `join()`, `leave()` or `userStatus()`, or to an error that one of them threw: the status of `httpStatus`, the
+ * headers with their names in upper case as SERVER_SENT_EVENTS_HEADERS has them, and the body as an object for `JSON.stringify`.
+ *
+ * A refusal or an error is a problem of RFC 9457 with fixed words. Only the message of an `InvalidArgumentError` that names its `argument` is shown. A code is
+ * shown only in a result that carries it, once its row is committed. Any other value is a 500 without a word of it: log it yourself. Never throws.
+ *
+ * @example
+ * ```ts
+ * import { httpAnswer } from 'coupon-issuer';
+ *
+ * const { status, headers, body } = httpAnswer(await launch.issue({ userId }).catch((error: unknown) => error));
+ * const answer = new Response(JSON.stringify(body), { status, headers });
+ * ```
+ */
+export function httpAnswer(resultOrError: unknown): HttpAnswer {
+  const word = httpWordOf(resultOrError);
+  const status = httpStatus(resultOrError);
+  const part = (name: string): unknown => read(() => (resultOrError as Record<string, unknown>)[name]);
+  if (word === null) return problem(status, UNEXPECTED, 0);
+  const [name, retryAfter] = ANSWERED[word] ?? [];
+  // A result that lost a field on its way is none.
+  if (name === undefined) return read(() => result(status, word, part)) ?? problem(500, UNEXPECTED, 0);
+  const { title, detail } = PROBLEMS[name];
+  const members = { ...membersOf(name, part), ...(name === 'invalid_argument' && shownOf(resultOrError)) };
+  return problem(status, { type: `/problems/${name}`, title, detail, ...members }, waitOf(name, part) ?? retryAfter!);
+}
+
+const UNEXPECTED = {
+  type: 'about:blank',
+  title: 'Internal Server Error',
+  detail: 'Something went wrong on the server.',
+};
+
+type Part = (name: string) => unknown;
+
+function result(status: HttpStatus, word: HttpWord, part: Part): HttpAnswer {
+  const [issuance, issuances] = [part('issuance'), part('issuances')];
+  const own: Record<string, unknown> = { status: word };
+  if (issuance) own.issuance = jsonOf(issuance as Issuance);
+  if (Array.isArray(issuances)) own.issuances = issuances.map(jsonOf);
+  if (part('replayed') === true) own.replayed = true;
+  for (const name of ['ticket', 'position', 'etaMs']) {
+    const value = part(name);
+    if (value === null || (typeof value === 'number' && Number.isFinite(value))) own[name] = value;
+  }
+  const headers = { 'Content-Type': 'application/json', ...NOT_STORED };
+  return { status, headers, body: own as unknown as HttpResult };
+}
+
+/** Field by field, so that nothing comes along that an issuance does not have. */
+function jsonOf(issuance: Issuance): IssuanceJson {
+  const { id, campaignId, userId, grant, serial, code, issuedAt, epoch, state } =
+    issuance.state === 'issued' ? issuance : withoutCode(issuance);
+  return { id, campaignId, userId, grant, serial, code, issuedAt: isoOf(issuedAt), epoch, state };
+}
+
+function problem(status: HttpStatus, body: Omit<ProblemDetails, 'status'>, retryAfter: number): HttpAnswer {
+  const { type, title, ...rest } = body;
+  const headers = { 'Content-Type': 'application/problem+json', ...NOT_STORED };
+  return {
+    status,
+    headers: retryAfter > 0 ? { ...headers, 'Retry-After': String(retryAfter) } : headers,
+    body: { type, title, status, ...rest },
+  };
+}
+
+/** What a problem carries, each checked: an object of another library may have a field of the same name. */
+function membersOf(name: ProblemName, part: Part): Partial<ProblemDetails> {
+  const [reason, outcome] = [part('reason'), part('outcome')];
+  switch (name) {
+    case 'not_open':
+      return instant('opensAt', part);
+    case 'closed':
+      return instant('closedAt', part);
+    case 'not_eligible':
+      return typeof reason === 'string' ? { reason } : {};
+    case 'not_ready':
+      return REASONS.includes(reason as string) ? { reason: reason as string } : {};
+    case 'redis':
+      if (outcome === 'not_applied') return { outcome, detail: PROBLEMS.hook.detail };
+      return { outcome: 'unknown' };
+    default:
+      return {};
+  }
+}
+
+function instant(name: 'opensAt' | 'closedAt', part: Part): Partial<ProblemDetails> {
+  const iso = read(() => isoOf(part(name)));
+  return iso === undefined ? {} : { [name]: iso };
+}
+
+/** A result that went through JSON has its instants as text already. */
+function isoOf(value: unknown): string {
+  return new Date(instantMs('the instant', value)).toISOString();
+}
+
+/** A message that names its argument quotes nothing that a caller wrote. */
+function shownOf(error: unknown): { detail: string } | null {
+  const isOwn = isErrorNamed(error, 'InvalidArgumentError', ['argument']);
+  return isOwn && typeof (error as { argument?: unknown }).argument === 'string' ? { detail: messageOf(error) } : null;
+}
+
+/** Whole seconds, 1 at least; `null`: the value does not tell. */
+function waitOf(name: ProblemName, part: Part): number | null {
+  const opensIn = () => read(() => instantMs('opensAt', part('opensAt')) - Date.now());
+  const ms = name === 'not_open' ? opensIn() : name === 'overloaded' ? part('retryAfterMs') : null;
+  return Number.isFinite(ms) ? Math.max(1, Math.ceil(Number(ms) / 1000)) : null;
+}

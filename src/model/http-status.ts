@@ -1,0 +1,65 @@
+import type { CouponIssuerErrorCode } from './errors.js';
+import { isError, read } from './foreign.js';
+import type { IssueStatus } from './result.js';
+
+/** Every code that `httpStatus` answers. */
+export type HttpStatus = 200 | 201 | 202 | 400 | 403 | 404 | 409 | 410 | 500 | 503;
+
+/** By the words of `issue()` and `join()`, and by the further words of `leave()` and `userStatus()`. */
+const STATUS_CODES: Record<IssueStatus | 'waiting' | 'reserved' | 'left' | 'absent' | 'none', HttpStatus> = {
+  issued: 201,
+  accepted: 202,
+  waiting: 202,
+  already_issued: 200,
+  sold_out: 409,
+  not_open: 403,
+  closed: 410,
+  paused: 503,
+  not_eligible: 403,
+  not_ready: 503,
+  reserved: 200,
+  left: 200,
+  absent: 200,
+  none: 200,
+};
+
+const ERROR_CODES: Record<CouponIssuerErrorCode, HttpStatus> = {
+  INVALID_ARGUMENT: 400,
+  UNKNOWN_CAMPAIGN: 404,
+  CAMPAIGN_CONFLICT: 409,
+  MISCONFIGURED: 500,
+  OVERLOADED: 503,
+  REDIS: 503,
+  NOT_ISSUED: 503,
+  NOT_READY: 503,
+  HOOK: 503,
+  CLOSED: 503,
+};
+
+/** A status of a result or a code of an error that has an HTTP status code. */
+export type HttpWord = keyof typeof STATUS_CODES | CouponIssuerErrorCode;
+
+/** The status of a result, or the code of an error; `null`: the value is none of this library. */
+export function httpWordOf(resultOrError: unknown): HttpWord | null {
+  const isFault = isError(resultOrError);
+  const word = read(() => (resultOrError as Record<string, unknown>)[isFault ? 'code' : 'status']);
+  const codes = isFault ? ERROR_CODES : STATUS_CODES;
+  return typeof word === 'string' && Object.hasOwn(codes, word) ? (word as HttpWord) : null;
+}
+
+/**
+ * The HTTP status code for a result of `issue()`, `join()`, `leave()` or `userStatus()`, or for an error that one of them threw. 500 for every other value.
+ * A result with `issuances` tells of coupons that were there before: 200.
+ *
+ * @example
+ * ```ts
+ * response.status(httpStatus(await launch.issue({ userId })));
+ * ```
+ */
+export function httpStatus(resultOrError: unknown): HttpStatus {
+  const word = httpWordOf(resultOrError);
+  if (word === null) return 500;
+  if (word in ERROR_CODES) return ERROR_CODES[word as CouponIssuerErrorCode];
+  const standing = read(() => Array.isArray((resultOrError as { issuances?: unknown }).issuances)) ?? false;
+  return standing ? 200 : STATUS_CODES[word as keyof typeof STATUS_CODES];
+}
