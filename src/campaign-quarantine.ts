@@ -48,7 +48,7 @@ export class Quarantine {
    * ```
    */
   async retry(choice: QuarantineChoice): Promise<{ retried: number }> {
-    const ids = checkedChoice(choice);
+    const ids = checkedChoice('quarantineRetry', choice);
     return this.#core.on('quarantineRetry', this.#id, async (serving) => ({ retried: await retry(serving, ids) }));
   }
 
@@ -66,7 +66,7 @@ export class Quarantine {
    * ```
    */
   async withdraw(choice: QuarantineChoice): Promise<{ withdrawn: number }> {
-    const ids = checkedChoice(choice);
+    const ids = checkedChoice('quarantineWithdraw', choice);
     const { campaigns, steps, finding } = this.#core;
     return this.#core.on('quarantineWithdraw', this.#id, async (serving) => {
       await campaigns.assertEquipped(serving); // Another database would say that nothing was saved.

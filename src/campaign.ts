@@ -63,7 +63,7 @@ export class Campaign {
   ): Promise<{ status: 'opened' | 'exists'; campaign: CampaignSnapshot }> {
     const { context, campaigns } = this.#core;
     return this.#core.call('open', async () => {
-      const rules = toRules(definition, context.has);
+      const rules = toRules(definition, context.has, 'open');
       const { leaseMs, timeoutMs, persistence } = this.#core.options;
       const unsafeRedis = this.#core.options.unsafeRedis === 'allow';
       const checks = { leaseMs, timeoutMs, persistence, unsafeRedis, ...checkedOpenOptions(options) };
@@ -211,7 +211,7 @@ export class Campaign {
    * ```
    */
   async userStatus(query: { userId: string }): Promise<UserStatus> {
-    const userId = checkedUser('the query', query);
+    const userId = checkedUser('userStatus', query);
     return this.#core.on('userStatus', this.id, (serving) => userStatus(serving, this.#core.room, userId));
   }
 

@@ -7,9 +7,9 @@ export { CouponIssuer } from './issuer.js';
 export type {
   Admission,
   CampaignDefinition,
+  CampaignNeed,
   CampaignSnapshot,
   CampaignState,
-  Need,
   RoomRules,
   SaveMode,
   Stock,
@@ -46,6 +46,7 @@ export {
 export { type HttpStatus, httpStatus } from './model/http-status.js';
 export type { Instant } from './model/instants.js';
 export type { Issuance } from './model/issuance.js';
+export { type GivenCoupon, issuanceOf } from './model/issuance-of.js';
 export type { Pace, PaceChange } from './model/pace.js';
 export type {
   FinalChange,
@@ -66,6 +67,7 @@ export type { UserStatus } from './operate/user-status.js';
 export type { CouponIssuerOptions } from './options.js';
 export type { PersistenceAdapter, SaveVerdict } from './persistence/adapter.js';
 export { MemoryPersistence } from './persistence/memory.js';
+export { verdictOf } from './persistence/verdict.js';
 export type { RebuildOptions, RebuildProgress, RebuildResult } from './recover/rebuild.js';
 export type { ReconcileOptions } from './recover/reconcile.js';
 export type { RedisClient, SubscriberClient } from './redis/client.js';

@@ -1,7 +1,7 @@
 import type { Deliver } from './issue/deliver.js';
 import type { Eligible } from './issue/eligibility.js';
 import { assertFunction, assertInteger, assertName, assertObject, assertOnlyKeys } from './model/check.js';
-import { InvalidArgumentError } from './model/errors.js';
+import { InvalidArgumentError, invalid } from './model/errors.js';
 import type { CouponEvent } from './model/events.js';
 import type { Issuance } from './model/issuance.js';
 import type { PersistenceAdapter } from './persistence/adapter.js';
@@ -84,9 +84,11 @@ const DEFAULTS = {
 
 const HOOKS = ['deliver', 'recall', 'eligible', 'onEvent'] as const;
 
+const ARGUMENT = 'the argument of new CouponIssuer()';
+
 export function checkedOptions(options: CouponIssuerOptions): CheckedOptions {
-  assertObject('options', options);
-  assertOnlyKeys('options', options, [
+  assertObject(ARGUMENT, options);
+  assertOnlyKeys(ARGUMENT, options, [
     'redis',
     'persistence',
     'unsafeRedis',
@@ -101,7 +103,7 @@ export function checkedOptions(options: CouponIssuerOptions): CheckedOptions {
   for (const hook of HOOKS) assertFunction(hook, checked[hook]);
   assertName('prefix', checked.prefix);
   if (!['refuse', 'allow', undefined].includes(checked.unsafeRedis)) {
-    throw new InvalidArgumentError("unsafeRedis must be 'refuse' or 'allow'");
+    throw invalid('unsafeRedis', "must be 'refuse' or 'allow'");
   }
   assertInteger('timeoutMs', checked.timeoutMs, 1, 600_000);
   assertInteger('leaseMs', checked.leaseMs, 1_000, 3_600_000);
@@ -111,7 +113,7 @@ export function checkedOptions(options: CouponIssuerOptions): CheckedOptions {
   assertInteger('refusalCacheMs', checked.refusalCacheMs, 0, 60_000);
   assertInteger('maxDeliveries', checked.maxDeliveries, 1, 10_000);
   assertInteger('maxTries', checked.maxTries, 1, 1_000);
-  if (checked.leaseMs <= checked.timeoutMs) throw new InvalidArgumentError('leaseMs must be more than timeoutMs');
+  if (checked.leaseMs <= checked.timeoutMs) throw invalid('leaseMs', 'must be more than timeoutMs');
   assertReplicas(checked);
   return checked;
 }

@@ -1,6 +1,7 @@
+import { verdictOf } from 'coupon-issuer';
+import { notSavedError } from 'coupon-issuer/postgres';
 import { and, asc, eq, getTableColumns, gt, or, sql } from 'drizzle-orm';
-import { asNotSaved } from '../adapter-support/postgres-errors.js';
-import { foundAmong, verdictsOn } from '../adapter-support/verdicts.js';
+import { foundAmong } from '../adapter-support/found.js';
 import { coupons } from './schema.js';
 
 const COLUMNS = sql.join(Object.values(getTableColumns(coupons)), sql`, `);
@@ -16,7 +17,8 @@ export function drizzlePersistence(db) {
       const inserted = await insertNew(db, issuances);
       if (inserted === issuances.length) return issuances.map(() => ({ verdict: 'saved' }));
       // A second statement, because the first cannot see what a concurrent transaction has just committed.
-      return verdictsOn(issuances, await rowsNear(db, issuances));
+      const rows = await rowsNear(db, issuances);
+      return issuances.map((issuance) => verdictOf(issuance, rows));
     },
 
     async list(campaignId, { afterSerial, limit }) {
@@ -40,7 +42,7 @@ async function insertNew(db, issuances) {
   try {
     return (await run(db.insert(coupons).select(rows).onConflictDoNothing())).rowCount;
   } catch (error) {
-    throw asNotSaved(error);
+    throw notSavedError(error) ?? error;
   }
 }
 

@@ -1,6 +1,7 @@
+import { verdictOf } from 'coupon-issuer';
+import { notSavedError } from 'coupon-issuer/postgres';
 import { sql } from 'kysely';
-import { asNotSaved } from '../adapter-support/postgres-errors.js';
-import { foundAmong, verdictsOn } from '../adapter-support/verdicts.js';
+import { foundAmong } from '../adapter-support/found.js';
 
 /**
  * Saves issuances with Kysely. `db` is on a pool, never a transaction: what is saved must be committed.
@@ -13,7 +14,8 @@ export function kyselyPersistence(db) {
       const inserted = await insertNew(db, issuances);
       if (inserted === issuances.length) return issuances.map(() => ({ verdict: 'saved' }));
       // A second statement, because the first cannot see what a concurrent transaction has just committed.
-      return verdictsOn(issuances, await rowsNear(db, issuances));
+      const rows = await rowsNear(db, issuances);
+      return issuances.map((issuance) => verdictOf(issuance, rows));
     },
 
     async list(campaignId, { afterSerial, limit }) {
@@ -41,7 +43,7 @@ async function insertNew(db, issuances) {
     const { numInsertedOrUpdatedRows } = await query.executeTakeFirstOrThrow();
     return Number(numInsertedOrUpdatedRows);
   } catch (error) {
-    throw asNotSaved(error);
+    throw notSavedError(error) ?? error;
   }
 }
 

@@ -1,5 +1,5 @@
-import { NotSavedError } from 'coupon-issuer';
-import { foundAmong, verdictsOn } from '../adapter-support/verdicts.js';
+import { NotSavedError, verdictOf } from 'coupon-issuer';
+import { foundAmong } from '../adapter-support/found.js';
 
 const DUPLICATE_KEY = 11000;
 /** A row that could be rolled back by a fail-over is not committed, neither when it is written nor when it is read. */
@@ -31,7 +31,8 @@ export function mongoPersistence(db) {
       } catch (error) {
         if (!isOnlyDuplicates(error)) throw asNotSaved(error, issuances);
       }
-      return verdictsOn(issuances, await documentsNear(coupons, issuances));
+      const rows = await documentsNear(coupons, issuances);
+      return issuances.map((issuance) => verdictOf(issuance, rows));
     },
 
     async list(campaignId, { afterSerial, limit }) {

@@ -1,5 +1,5 @@
-import { NotSavedError } from 'coupon-issuer';
-import { foundAmong, verdictsOn } from '../adapter-support/verdicts.js';
+import { NotSavedError, verdictOf } from 'coupon-issuer';
+import { foundAmong } from '../adapter-support/found.js';
 
 const COLUMNS = ['campaignId', 'id', 'serial', 'userId', '"grant"', 'code', 'issuedAt', 'epoch'];
 const TABLE = `CREATE TABLE IF NOT EXISTS coupons (
@@ -36,7 +36,8 @@ export function sqlitePersistence(database) {
     async save(issuances) {
       const inserted = await insertNew(insert, issuances);
       if (inserted === issuances.length) return issuances.map(() => ({ verdict: 'saved' }));
-      return verdictsOn(issuances, await rowsNear(issuances));
+      const rows = await rowsNear(issuances);
+      return issuances.map((issuance) => verdictOf(issuance, rows));
     },
     list: async (campaignId, { afterSerial, limit }) =>
       (await after.all(campaignId, afterSerial, limit)).map(toIssuance),

@@ -1,6 +1,7 @@
+import { verdictOf } from 'coupon-issuer';
+import { notSavedError } from 'coupon-issuer/postgres';
 import { Any, MoreThan } from 'typeorm';
-import { asNotSaved } from '../adapter-support/postgres-errors.js';
-import { foundAmong, verdictsOn } from '../adapter-support/verdicts.js';
+import { foundAmong } from '../adapter-support/found.js';
 import { Coupon } from './coupon.js';
 
 // The batch is one parameter: one for each column of each row would be too many for a large one.
@@ -20,7 +21,8 @@ export function typeormPersistence(dataSource) {
       const inserted = await insertNew(coupons, issuances);
       if (inserted === issuances.length) return issuances.map(() => ({ verdict: 'saved' }));
       // A second statement, because the first cannot see what a concurrent transaction has just committed.
-      return verdictsOn(issuances, await rowsNear(coupons, issuances));
+      const rows = await rowsNear(coupons, issuances);
+      return issuances.map((issuance) => verdictOf(issuance, rows));
     },
 
     async list(campaignId, { afterSerial, limit }) {
@@ -40,7 +42,7 @@ async function insertNew(coupons, issuances) {
   try {
     return (await coupons.query(INSERT, [JSON.stringify(issuances)])).length;
   } catch (error) {
-    throw asNotSaved(error);
+    throw notSavedError(error) ?? error;
   }
 }
 

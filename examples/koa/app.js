@@ -1,5 +1,11 @@
 import { Router } from '@koa/router';
-import { httpAnswer, InvalidArgumentError, PROBLEMS, SERVER_SENT_EVENTS_HEADERS, serverSentEvents } from 'coupon-issuer';
+import {
+  httpAnswer,
+  InvalidArgumentError,
+  PROBLEMS,
+  SERVER_SENT_EVENTS_HEADERS,
+  serverSentEvents,
+} from 'coupon-issuer';
 import Koa from 'koa';
 import { Meter } from './meter.js';
 import { pages } from './pages.js';

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { InvalidArgumentError } from '../model/errors.js';
+import { type InvalidArgumentError, invalid } from '../model/errors.js';
 import { onAbort } from './abort-group.js';
 
 type Step = IteratorResult<unknown, unknown>;
@@ -120,5 +120,5 @@ export async function reading<T>(name: string, given: unknown, read: (source: So
 }
 
 function noIterable(name: string): InvalidArgumentError {
-  return new InvalidArgumentError(`${name} must be an iterable of strings: an array, a generator or a stream of lines`);
+  return invalid(name, 'must be an iterable of strings: an array, a generator or a stream of lines');
 }

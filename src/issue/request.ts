@@ -147,7 +147,7 @@ function notIssued(error: unknown): unknown {
 }
 
 function checkedRequest(given: IssueRequest, longest: number): IssueRequest {
-  const request = ownCopy('the request', given, ['userId', 'requestId', 'signal', 'timeoutMs']);
+  const request = ownCopy('the argument of issue()', given, ['userId', 'requestId', 'signal', 'timeoutMs']);
   assertText('userId', request.userId);
   if (request.requestId !== undefined) assertText('requestId', request.requestId);
   assertSignal(request.signal);

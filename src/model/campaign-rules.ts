@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { assertInteger, assertObject, assertOnlyKeys, MAX_PER_USER, MAX_TOTAL, ownCopy } from './check.js';
-import { InvalidArgumentError } from './errors.js';
+import { InvalidArgumentError, invalid } from './errors.js';
 import { type Instant, instantMs } from './instants.js';
 import { checkedPace, type Pace, type PaceChange, type PaceField } from './pace.js';
 
@@ -63,7 +63,7 @@ export type Admission = 'immediate' | 'queued';
 export type SaveMode = 'write-through' | 'write-behind';
 
 /** The hooks that a process needs to issue from a campaign. */
-export type Need = 'persistence' | 'deliver';
+export type CampaignNeed = 'persistence' | 'deliver';
 
 /** A definition with every default in place. It is compared and stored in this form. */
 export interface CampaignRules {
@@ -78,7 +78,7 @@ export interface CampaignRules {
   readonly admission: Admission;
   /** The rules of the waiting room; `null` where there is none. */
   readonly room: RoomRules | null;
-  readonly needs: readonly Need[];
+  readonly needs: readonly CampaignNeed[];
   /** The first pace; empty in the rules of a campaign that is there. Not compared. */
   readonly pace: readonly PaceField[];
 }
@@ -123,29 +123,29 @@ export interface CampaignSnapshot {
   /** The seed of the draw, once it began. The order is by `drawKey(seed, userId)`, the smallest first. */
   readonly drawSeed: string | null;
   readonly leaseMs: number;
-  readonly needs: readonly Need[];
+  readonly needs: readonly CampaignNeed[];
   /** The `identity` of the bound database; `null`: bound to none. */
   readonly store: string | null;
   readonly epoch: string;
 }
 
 /** Checks a definition and fills in the defaults; throws `InvalidArgumentError`. */
-export function toRules(definition: CampaignDefinition, needs: readonly Need[]): CampaignRules {
+export function toRules(definition: CampaignDefinition, needs: readonly CampaignNeed[], call = 'open'): CampaignRules {
   const keys = ['stock', 'perUser', 'opensAt', 'closesAt', 'saveMode', 'admission', 'pace', ...ROOM_OPTIONS];
-  const own = ownCopy('the definition', definition, keys);
+  const own = ownCopy(`the first argument of ${call}()`, definition, keys);
   const { perUser = 1, saveMode = 'write-through' } = own;
   const stock = checkedStock(own.stock);
   assertInteger('perUser', perUser, 1, MAX_PER_USER);
   const opensAt = own.opensAt === undefined ? null : instantMs('opensAt', own.opensAt);
   const closesAt = own.closesAt === undefined ? null : instantMs('closesAt', own.closesAt);
   if (opensAt !== null && closesAt !== null && opensAt >= closesAt) {
-    throw new InvalidArgumentError('closesAt must be after opensAt');
+    throw invalid('closesAt', 'must be after opensAt');
   }
   if (saveMode !== 'write-through' && saveMode !== 'write-behind') {
-    throw new InvalidArgumentError("saveMode must be 'write-through' or 'write-behind'");
+    throw invalid('saveMode', "must be 'write-through' or 'write-behind'");
   }
   if (saveMode === 'write-behind' && !needs.includes('persistence')) {
-    throw new InvalidArgumentError('write-behind needs persistence: without it there is nothing to save');
+    throw invalid('saveMode', "'write-behind' needs persistence: without it there is nothing to save");
   }
   const room = checkedRoom(own);
   if (room && saveMode === 'write-behind') {
@@ -184,19 +184,18 @@ const MOST_WAITING = 10_000_000;
 function checkedRoom(own: CampaignDefinition): RoomRules | null {
   const { admission = 'immediate', maxWaiting = 1_000_000, overbook = 0, presenceMs, drawAtOpen } = own;
   if (admission !== 'immediate' && admission !== 'queued') {
-    throw new InvalidArgumentError("admission must be 'immediate' or 'queued'");
+    throw invalid('admission', "must be 'immediate' or 'queued'");
   }
   if (admission === 'immediate') {
     const given = ROOM_OPTIONS.find((name) => own[name] !== undefined);
-    if (given) throw new InvalidArgumentError(`${given} is for campaigns with admission: 'queued'`);
+    if (given) throw invalid(given, "is for campaigns with admission: 'queued'");
     return null;
   }
   assertInteger('maxWaiting', maxWaiting, 1, MOST_WAITING);
   assertInteger('overbook', overbook, 0, MOST_WAITING);
   if (presenceMs !== undefined) assertInteger('presenceMs', presenceMs, 1_000, 86_400_000);
   assertFlag('drawAtOpen', drawAtOpen);
-  if (drawAtOpen && !own.opensAt)
-    throw new InvalidArgumentError('drawAtOpen needs opensAt: the draw is at the opening');
+  if (drawAtOpen && !own.opensAt) throw invalid('drawAtOpen', 'needs opensAt: the draw is at the opening');
   return { maxWaiting, overbook, presenceMs: presenceMs ?? null, drawAtOpen: drawAtOpen ?? false };
 }
 
@@ -217,12 +216,12 @@ function checkedStock(given: Stock): Stock {
       assertOnlyKeys('stock', stock, ['kind']);
       return stock;
     default:
-      throw new InvalidArgumentError("stock.kind must be 'counted', 'codes' or 'unlimited'");
+      throw invalid('stock.kind', "must be 'counted', 'codes' or 'unlimited'");
   }
 }
 
 function assertFlag(name: string, value: unknown): void {
-  if (value !== undefined && typeof value !== 'boolean') throw new InvalidArgumentError(`${name} must be a boolean`);
+  if (value !== undefined && typeof value !== 'boolean') throw invalid(name, 'must be a boolean');
 }
 
 /** The rules that differ, in words; empty if they are the same. */

@@ -25,7 +25,7 @@ export function mintCode(): string {
  * ```
  */
 export function generateCodes(options: { count: number }): string[] {
-  assertObject('options', options);
+  assertObject('the argument of generateCodes()', options);
   assertInteger('count', options.count, 1, 1_000_000);
   const codes = new Set<string>();
   while (codes.size < options.count) codes.add(mintCode());

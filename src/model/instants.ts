@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from './errors.js';
+import { invalid } from './errors.js';
 import { isValidDate } from './foreign.js';
 
 /**
@@ -13,9 +13,7 @@ const ISO = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|
 export function instantMs(name: string, value: unknown): number {
   const ms = isValidDate(value) ? Number(value) : typeof value === 'string' ? isoMs(name, value) : Number.NaN;
   if (ms >= 0) return ms;
-  throw new InvalidArgumentError(
-    `${name} must be a valid Date, or an ISO 8601 string with an offset such as 2030-05-01T10:00:00+09:00`,
-  );
+  throw invalid(name, 'must be a valid Date, or an ISO 8601 string with an offset such as 2030-05-01T10:00:00+09:00');
 }
 
 /** `Date.parse` takes the 30th of February for the 2nd of March, and a time without an offset for one of this machine's zone. */
@@ -23,7 +21,7 @@ function isoMs(name: string, text: string): number {
   const [, year, month, day, hour, minute, second = '0', fraction = '', offset] = ISO.exec(text) ?? [];
   if (year === undefined) return Number.NaN;
   if (offset === undefined) {
-    throw new InvalidArgumentError(`${name} has no offset: end it with Z or, for example, +09:00`);
+    throw invalid(name, 'has no offset: end it with Z or, for example, +09:00');
   }
   const fields = [year, month, day, hour, minute, second].map(Number) as [
     number,

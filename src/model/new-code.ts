@@ -1,5 +1,5 @@
 import { textFault } from './check.js';
-import { InvalidArgumentError } from './errors.js';
+import { invalid } from './errors.js';
 
 const CONTROL = /[\p{Cc}\u2028\u2029]/u;
 /** U+FEFF, and the marks of line breaks for a browser. */
@@ -38,5 +38,5 @@ export function assertNewCode(name: string, code: unknown, asTheyAre: boolean): 
   const fault = asTheyAre ? textFault(code) : newCodeFault(code);
   if (!fault) return;
   const isText = textFault(code) === null;
-  throw new InvalidArgumentError(`${name} ${fault}${isText ? '; asTheyAre: true takes codes as they are' : ''}`);
+  throw invalid(name, `${fault}${isText ? '; asTheyAre: true takes codes as they are' : ''}`);
 }

@@ -34,7 +34,7 @@ export interface PaceField {
 const MOST_PER_SECOND = 1_000_000;
 
 /** The fields that a change names. `prefix`: in front of their names in errors. Throws `InvalidArgumentError`. */
-export function checkedPace(given: PaceChange, name = 'the pace', prefix = ''): PaceField[] {
+export function checkedPace(given: PaceChange, name = 'the argument of setPace()', prefix = ''): PaceField[] {
   const { savesPerSecond, admitPerSecond, waves } = ownCopy(name, given, ['savesPerSecond', 'admitPerSecond', 'waves']);
   const fields: PaceField[] = [];
   if (savesPerSecond !== undefined) {

@@ -1,5 +1,5 @@
 import { assertInteger, ownCopy } from './check.js';
-import { InvalidArgumentError } from './errors.js';
+import { invalid } from './errors.js';
 import { type Instant, instantMs } from './instants.js';
 
 /**
@@ -25,7 +25,7 @@ const MOST_ADMITTED = 10_000_000;
 /** Throws `InvalidArgumentError`. */
 export function checkedWaves(waves: readonly Wave[], called = 'waves'): WaveTimes[] {
   if (!Array.isArray(waves) || waves.length === 0 || waves.length > MOST_WAVES) {
-    throw new InvalidArgumentError(`${called} must be an array of 1 to ${MOST_WAVES}`);
+    throw invalid(called, `must be an array of 1 to ${MOST_WAVES}`);
   }
   return waves.map((given: Wave, i) => {
     const name = `${called}[${i}]`;
@@ -41,7 +41,7 @@ export function checkedWaves(waves: readonly Wave[], called = 'waves'): WaveTime
       return { fromMs: instantMs(`${name}.at`, at), everyMs: 0, count };
     }
     if (at !== undefined || (every !== 'hour' && every !== 'day')) {
-      throw new InvalidArgumentError(`${name} must have at, or from and every: 'hour' or 'day'`);
+      throw invalid(name, "must have at, or from and every: 'hour' or 'day'");
     }
     return { fromMs: instantMs(`${name}.from`, from), everyMs: EVERY[every], count };
   });

@@ -14,7 +14,7 @@ export interface CodeReplacement {
 
 /** Checks the changes of an operator. Each throws `InvalidArgumentError`. */
 export function checkedReplacement(change: CodeReplacement): CodeReplacement {
-  const own = ownCopy('the change', change, ['code', 'replacement', 'asTheyAre']);
+  const own = ownCopy('the argument of replaceCode()', change, ['code', 'replacement', 'asTheyAre']);
   assertBoolean('asTheyAre', own.asTheyAre);
   // The code that is replaced is taken as it is: it may be the bad one.
   assertText('code', own.code);
@@ -23,13 +23,13 @@ export function checkedReplacement(change: CodeReplacement): CodeReplacement {
 }
 
 export function checkedClose(options: { retainMs?: number | undefined }): number | null {
-  const { retainMs } = ownCopy('options', options, ['retainMs']);
+  const { retainMs } = ownCopy('the argument of closeForGood()', options, ['retainMs']);
   if (retainMs !== undefined) assertInteger('retainMs', retainMs, 0, TEN_YEARS_MS);
   return retainMs ?? null;
 }
 
 export function checkedRestock(change: { add: number; requestId: string }) {
-  const own = ownCopy('the change', change, ['add', 'requestId']);
+  const own = ownCopy('the argument of restock()', change, ['add', 'requestId']);
   assertInteger('add', own.add, -MAX_TOTAL, MAX_TOTAL);
   assertText('requestId', own.requestId);
   return own;

@@ -33,7 +33,7 @@ interface Listing {
 
 /** Throws `InvalidArgumentError`. */
 export function checkedListing(options: ListCampaignsOptions): number {
-  const { concurrency = 8 } = ownCopy('options', options, ['concurrency']);
+  const { concurrency = 8 } = ownCopy('the argument of campaigns()', options, ['concurrency']);
   assertInteger('concurrency', concurrency, 1, 64);
   return concurrency;
 }

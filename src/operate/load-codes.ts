@@ -50,7 +50,7 @@ const MOST_PLACES = 20;
 
 /** Throws `InvalidArgumentError`. */
 export function checkedLoad(options: LoadOptions, source: Source): LoadOptions {
-  const own = ownCopy('options', options, ['loadId', 'asTheyAre', 'onProgress', 'signal']);
+  const own = ownCopy('the second argument of loadCodes()', options, ['loadId', 'asTheyAre', 'onProgress', 'signal']);
   if (own.loadId !== undefined) assertText('loadId', own.loadId);
   assertBoolean('asTheyAre', own.asTheyAre);
   assertFunction('onProgress', own.onProgress);

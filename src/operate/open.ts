@@ -1,6 +1,6 @@
 import type { CampaignRules, CampaignSnapshot } from '../model/campaign-rules.js';
 import { ownCopy } from '../model/check.js';
-import { CampaignConflictError, InvalidArgumentError, MisconfiguredError } from '../model/errors.js';
+import { CampaignConflictError, InvalidArgumentError, invalid, MisconfiguredError } from '../model/errors.js';
 import { METHODS } from '../model/methods.js';
 import type { PersistenceAdapter } from '../persistence/adapter.js';
 import { listRows } from '../persistence/list-rows.js';
@@ -18,8 +18,8 @@ export interface OpenOptions {
 }
 
 export function checkedOpenOptions(given: OpenOptions): { skipRowCheck: boolean; rebind: boolean } {
-  const { skipRowCheck, store } = ownCopy('options', given, ['skipRowCheck', 'store']);
-  if (store !== undefined && store !== 'rebind') throw new InvalidArgumentError("store must be 'rebind'");
+  const { skipRowCheck, store } = ownCopy('the second argument of open()', given, ['skipRowCheck', 'store']);
+  if (store !== undefined && store !== 'rebind') throw invalid('store', "must be 'rebind'");
   return { skipRowCheck: skipRowCheck === true, rebind: store === 'rebind' };
 }
 

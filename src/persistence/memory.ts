@@ -1,5 +1,6 @@
 import type { Issuance } from '../model/issuance.js';
 import type { PersistenceAdapter, SaveVerdict } from './adapter.js';
+import { knownVerdict } from './verdict.js';
 
 /**
  * An adapter that keeps issuances in this process: for unit tests and demos, not for coupons that matter.
@@ -44,12 +45,15 @@ class Rows {
   save(issuance: Issuance): SaveVerdict {
     const { id, serial, code } = issuance;
     const grant = `${issuance.grant}:${issuance.userId}`;
-    const sameId = this.byId.get(id);
-    if (sameId && sameId.serial === serial && sameId.code === code) return { verdict: 'saved' };
-    const existing = sameId ?? this.#byGrant.get(grant);
-    if (existing) return { verdict: 'user_conflict', existing };
-    if (this.bySerial.has(serial)) return { verdict: 'serial_conflict' };
-    if (code !== null && this.#byCode.has(code)) return { verdict: 'code_conflict' };
+    const inWay = [
+      ...[this.byId.get(id), this.#byGrant.get(grant), this.bySerial.get(serial)],
+      code === null ? undefined : this.#byCode.get(code),
+    ];
+    const known = knownVerdict(
+      issuance,
+      inWay.filter((row) => row !== undefined),
+    );
+    if (known) return known;
     const row: Issuance = Object.freeze({ ...issuance, state: 'issued' });
     this.byId.set(id, row);
     this.bySerial.set(serial, row);

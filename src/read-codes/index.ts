@@ -136,7 +136,7 @@ function indexOf({ cells, line }: Row, column: string | number | undefined): num
 const counted = ({ length }: readonly string[]) => `${length} ${length === 1 ? 'column' : 'columns'}`;
 
 function checked(options: ReadCodesOptions): ReadCodesOptions {
-  const own = ownCopy('options', options, ['column', 'header', 'delimiter', 'asTheyAre']);
+  const own = ownCopy('the second argument of readCodes()', options, ['column', 'header', 'delimiter', 'asTheyAre']);
   const { column, header, delimiter } = own;
   const isNumber = typeof column === 'number' && Number.isInteger(column) && column >= 1 && column <= 1_000;
   if (column !== undefined && !isNumber && (typeof column !== 'string' || column.trim() === '')) {

@@ -8,7 +8,7 @@ import {
   toRules,
 } from '../model/campaign-rules.js';
 import { assertBoolean, assertFunction, assertSignal, ownCopy } from '../model/check.js';
-import { CampaignConflictError, InvalidArgumentError, MisconfiguredError } from '../model/errors.js';
+import { CampaignConflictError, invalid, MisconfiguredError } from '../model/errors.js';
 import { type Emit, type IssuanceRef, refOf } from '../model/events.js';
 import type { Issuance } from '../model/issuance.js';
 import { newCodeFault } from '../model/new-code.js';
@@ -76,7 +76,7 @@ const PAGE = 500;
 const MOST_GENERATIONS = 2 ** 52;
 
 export function checkedRebuildOptions(given: RebuildOptions): RebuildOptions {
-  const options = ownCopy('options', given, ['codes', 'asTheyAre', 'onProgress', 'signal']);
+  const options = ownCopy('the second argument of rebuild()', given, ['codes', 'asTheyAre', 'onProgress', 'signal']);
   assertBoolean('asTheyAre', options.asTheyAre);
   assertFunction('onProgress', options.onProgress);
   assertSignal(options.signal);
@@ -85,9 +85,9 @@ export function checkedRebuildOptions(given: RebuildOptions): RebuildOptions {
 
 /** Codes are for a pool, and a pool needs them. `codes` is `null` where none were given. */
 function assertRebuildable(codes: Source | null, kind: CampaignRules['kind']): void {
-  if (codes && kind !== 'codes') throw new InvalidArgumentError('codes are for a campaign whose stock is a pool');
+  if (codes && kind !== 'codes') throw invalid('codes', 'is for a campaign whose stock is a pool');
   if (!codes && kind === 'codes') {
-    throw new InvalidArgumentError('a pool is rebuilt from its codes: give all that may be given out, or []');
+    throw invalid('codes', 'is missing: a pool is rebuilt from all codes that may be given out, or []');
   }
   if (codes) assertCodes(codes, true);
 }
@@ -103,7 +103,7 @@ export async function rebuild(
   codes: Source | null,
   parts: RebuildParts,
 ): Promise<RebuildResult> {
-  const rules = toRules(definition, parts.context.has);
+  const rules = toRules(definition, parts.context.has, 'rebuild');
   assertRebuildable(codes, rules.kind);
   codes?.endWith(options.signal);
   const { context, campaigns, persistence, emit } = parts;

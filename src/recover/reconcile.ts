@@ -1,6 +1,6 @@
 import { tell } from '../flow/progress.js';
 import { assertFunction, assertSignal, ownCopy } from '../model/check.js';
-import { InvalidArgumentError } from '../model/errors.js';
+import { invalid } from '../model/errors.js';
 import { refOf } from '../model/events.js';
 import { type Cure, type Finding, found, ReconcileReport } from '../model/findings.js';
 import type { Issuance } from '../model/issuance.js';
@@ -53,9 +53,8 @@ interface Seen {
 }
 
 export function checkedReconcileOptions(given: ReconcileOptions): ReconcileOptions {
-  const options = ownCopy('options', given, ['repair', 'onProgress', 'signal']);
-  if (options.repair !== undefined && options.repair !== 'safe')
-    throw new InvalidArgumentError("repair must be 'safe'");
+  const options = ownCopy('the argument of reconcile()', given, ['repair', 'onProgress', 'signal']);
+  if (options.repair !== undefined && options.repair !== 'safe') throw invalid('repair', "must be 'safe'");
   assertFunction('onProgress', options.onProgress);
   assertSignal(options.signal);
   return options;

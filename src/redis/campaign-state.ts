@@ -1,9 +1,9 @@
 import { monotonicMs } from '../flow/deadline.js';
 import {
+  type CampaignNeed,
   type CampaignRules,
   type CampaignSnapshot,
   generationOf,
-  type Need,
   type RoomRules,
   type CampaignState as State,
 } from '../model/campaign-rules.js';
@@ -42,7 +42,7 @@ export interface RedisContext {
   readonly prefix: string;
   readonly timeoutMs: number;
   /** The hooks of this process; a campaign that needs others is not touched. */
-  readonly has: readonly Need[];
+  readonly has: readonly CampaignNeed[];
   /** The database of this process, which a campaign has to be bound to. `null`: none. */
   readonly store: Store | null;
   /** Why a campaign has no state: resolves where it was lost. Throws `CampaignOverError`, `UnknownCampaignError`. */
@@ -234,8 +234,8 @@ function otherStore(id: string, bound: string | null, own: Store | null): string
 }
 
 /** The difference between the needs of the campaign and this process, or `null`. */
-function mismatchOf(id: string, needs: readonly Need[], has: readonly Need[]): string | null {
-  const list = (names: readonly Need[]) => (names.length > 0 ? names.join(' and ') : 'neither persistence nor deliver');
+function mismatchOf(id: string, needs: readonly CampaignNeed[], has: readonly CampaignNeed[]): string | null {
+  const list = (names: readonly CampaignNeed[]) => (names.length > 0 ? names.join(' and ') : 'neither persistence nor deliver');
   if (needs.length === has.length && needs.every((need) => has.includes(need))) return null;
   return `campaign ${id} was opened with ${list(needs)}, this issuer has ${list(has)}`;
 }
@@ -296,7 +296,7 @@ function decodeCampaign(id: string, reply: Reply, fields: Map<string, string>): 
     pace: decodePace((name) => fields.get(name)),
     drawSeed: fields.get('seed') ?? null,
     leaseMs: count('leaseMs'),
-    needs: (fields.get('needs')?.split('+') ?? []) as Need[],
+    needs: (fields.get('needs')?.split('+') ?? []) as CampaignNeed[],
     store: fields.get('store') ?? null,
     epoch: fields.get('epoch')!,
   };

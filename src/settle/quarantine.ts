@@ -1,7 +1,8 @@
 import { type Steps, takeOut } from '../issue/carry.js';
 import { assertText, ownCopy } from '../model/check.js';
-import { InvalidArgumentError } from '../model/errors.js';
+import { InvalidArgumentError, invalid } from '../model/errors.js';
 import { type Issuance, withoutCode } from '../model/issuance.js';
+import { METHODS, type Operation } from '../model/methods.js';
 import { quarantinePages, readQuarantine, retryQuarantined } from '../redis/quarantine.js';
 import type { Reservation } from '../redis/reservation.js';
 import type { Serving } from '../redis/serving.js';
@@ -23,14 +24,15 @@ export type QuarantineChoice =
   | { readonly all: true; readonly ids?: undefined };
 
 /** The ids that were chosen; `null` for all. Nothing is taken for "all" by omission. */
-export function checkedChoice(given: QuarantineChoice): readonly string[] | null {
-  const { ids, all } = ownCopy('the choice', given, ['ids', 'all']);
+export function checkedChoice(call: Operation, given: QuarantineChoice): readonly string[] | null {
+  const argument = `the argument of ${METHODS[call]}()`;
+  const { ids, all } = ownCopy(argument, given, ['ids', 'all']);
   if (ids === undefined) {
-    if (all !== true) throw new InvalidArgumentError('the choice must be { ids } or { all: true }');
+    if (all !== true) throw new InvalidArgumentError(`${argument} must be { ids } or { all: true }`);
     return null;
   }
-  if (all !== undefined) throw new InvalidArgumentError('the choice must be { ids } or { all: true }, not both');
-  if (!Array.isArray(ids)) throw new InvalidArgumentError('ids must be an array of issuance ids');
+  if (all !== undefined) throw new InvalidArgumentError(`${argument} must be { ids } or { all: true }, not both`);
+  if (!Array.isArray(ids)) throw invalid('ids', 'must be an array of issuance ids');
   const own = [...ids];
   own.forEach((id, i) => {
     assertText(`ids[${i}]`, id);

@@ -31,7 +31,7 @@ export interface JoinParts {
 const FULL_RETRY_MS = 5_000;
 
 export function checkedJoin(given: JoinRequest): JoinRequest {
-  const own = ownCopy('the request', given, ['userId', 'requestId']);
+  const own = ownCopy('the argument of join()', given, ['userId', 'requestId']);
   assertText('userId', own.userId);
   if (own.requestId !== undefined) assertText('requestId', own.requestId);
   return own;

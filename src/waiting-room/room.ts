@@ -64,7 +64,7 @@ export class WaitingRoom {
   }
 
   async leave(campaignId: string, given: { userId: string }): Promise<LeaveResult> {
-    const userId = checkedUser('the request', given);
+    const userId = checkedUser('leave', given);
     const line = await this.#lines.get(campaignId);
     const { result, now } = await line.leave(userId);
     if (now) {
@@ -184,14 +184,14 @@ export class WaitingRoom {
   }
 }
 
-export function checkedUser(name: string, given: { userId: string }): string {
-  const { userId } = ownCopy(name, given, ['userId']);
+export function checkedUser(call: string, given: { userId: string }): string {
+  const { userId } = ownCopy(`the argument of ${call}()`, given, ['userId']);
   assertText('userId', userId);
   return userId;
 }
 
 function checkedWatch(given: WatchRequest): WatchRequest {
-  const own = ownCopy('the request', given, ['userId', 'signal']);
+  const own = ownCopy('the argument of watch()', given, ['userId', 'signal']);
   assertText('userId', own.userId);
   assertSignal(own.signal);
   return own;
@@ -199,7 +199,7 @@ function checkedWatch(given: WatchRequest): WatchRequest {
 
 /** Throws `InvalidArgumentError`. */
 export function checkedCount(options: { count: number }): number {
-  const { count } = ownCopy('options', options, ['count']);
+  const { count } = ownCopy('the argument of admit()', options, ['count']);
   assertInteger('count', count, 1, MOST_ADMITTED);
   return count;
 }

@@ -20,7 +20,7 @@ export interface ServerSentEventsOptions {
 /** Throws `InvalidArgumentError`, and then nobody watches any more either. */
 function checked(changes: AsyncIterableIterator<WaitingChange>, options: ServerSentEventsOptions) {
   try {
-    const own = ownCopy('options', options, ['keepAliveMs', 'data']);
+    const own = ownCopy('the second argument of serverSentEvents()', options, ['keepAliveMs', 'data']);
     if (own.keepAliveMs !== undefined) assertInteger('keepAliveMs', own.keepAliveMs, 1_000, 600_000);
     assertFunction('data', own.data);
     return own;

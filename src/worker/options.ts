@@ -1,5 +1,5 @@
 import { assertInteger, assertName, assertSignal, ownCopy } from '../model/check.js';
-import { InvalidArgumentError } from '../model/errors.js';
+import { invalid } from '../model/errors.js';
 
 /**
  * The options of `startWorker`. How fast it goes is a rule of each campaign: `setPace()`. */
@@ -20,11 +20,11 @@ export interface CheckedWorkerOptions extends WorkerOptions {
 }
 
 export function checkedWorkerOptions(options: WorkerOptions, batchSize: number): CheckedWorkerOptions {
-  const own = ownCopy('the options', options, ['campaigns', 'intervalMs', 'batchSize', 'signal']);
+  const own = ownCopy('the argument of startWorker()', options, ['campaigns', 'intervalMs', 'batchSize', 'signal']);
   const { campaigns, signal } = own;
   const checked = { ...own, intervalMs: own.intervalMs ?? 1_000, batchSize: own.batchSize ?? batchSize };
   if (campaigns !== undefined) {
-    if (!Array.isArray(campaigns)) throw new InvalidArgumentError('campaigns must be an array of campaign ids');
+    if (!Array.isArray(campaigns)) throw invalid('campaigns', 'must be an array of campaign ids');
     campaigns.forEach((id, i) => {
       assertName(`campaigns[${i}]`, id);
     });

@@ -1,5 +1,8 @@
 const answer = (test) => ({ file: 'test/unit/http-answer.test.ts', test });
 
+const verdict = (test) => ({ file: 'test/unit/verdict.test.ts', test });
+const given = (test) => ({ file: 'test/unit/issuance-of.test.ts', test });
+
 /** What a library says to its callers' callers: HTTP answers, verdicts, rows made by hand, names of arguments. */
 export const ANSWERS = [
   {
@@ -43,5 +46,41 @@ export const ANSWERS = [
     find: 'return standing ? 200 :',
     replace: 'return',
     caughtBy: answer("that is 'issued' is 200"),
+  },
+  {
+    defect: 'a row of another campaign stands in the way',
+    file: 'src/persistence/verdict.ts',
+    find: '    if (row.campaignId !== campaignId) continue;\n',
+    replace: '',
+    caughtBy: verdict('the same row is one of another campaign'),
+  },
+  {
+    defect: 'the serial of another user is told before the coupon of this one',
+    file: 'src/persistence/verdict.ts',
+    find: "  if (existing) return { verdict: 'user_conflict', existing };\n  if (inWay.serial) return { verdict: 'serial_conflict' };\n",
+    replace:
+      "  if (inWay.serial) return { verdict: 'serial_conflict' };\n  if (existing) return { verdict: 'user_conflict', existing };\n",
+    caughtBy: verdict("where its serial and the user's grant are stored in two rows"),
+  },
+  {
+    defect: 'two rows without a code have the same code',
+    file: 'src/persistence/verdict.ts',
+    find: 'code !== null && row.code === code',
+    replace: 'row.code === code',
+    caughtBy: verdict('is none where two rows have no code'),
+  },
+  {
+    defect: 'a request id that is a number finds a coupon of before',
+    file: 'src/model/issuance-of.ts',
+    find: '?? `\\0$',
+    replace: '?? `$',
+    caughtBy: given('is what a call under the same request id finds, and no call without'),
+  },
+  {
+    defect: 'a coupon of before that its table lists cannot be read',
+    file: 'src/model/issuance-of.ts',
+    find: 'grant = 1, code = null,',
+    replace: 'grant = 0, code = null,',
+    caughtBy: given('has what was given'),
   },
 ];

@@ -7,14 +7,14 @@ const sources = (test) => ({ file: 'test/integration/code-sources.test.ts', test
 export const SKIPPED = [
   {
     defect: 'a row that was left out without an error is never sent alone',
-    file: 'src/persistence/explain.ts',
+    file: 'src/persistence/skipped.ts',
     find: '++skipped > MOST_SKIPPED',
     replace: '++skipped > 0',
     caughtBy: { file: POSTGRES, test: leftOut },
   },
   {
     defect: 'every row of a batch that was left out is sent alone, however many they are',
-    file: 'src/persistence/explain.ts',
+    file: 'src/persistence/skipped.ts',
     find: '++skipped > MOST_SKIPPED',
     replace: '++skipped > 1_000',
     caughtBy: { file: POSTGRES, test: 'of many such rows in one batch nobody knows how it ended' },

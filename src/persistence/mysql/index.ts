@@ -1,8 +1,9 @@
 import { NotSavedError } from '../../model/errors.js';
 import type { Issuance } from '../../model/issuance.js';
 import type { PersistenceAdapter, SaveVerdict } from '../adapter.js';
-import { explain, SKIPPED, withoutSkipped } from '../explain.js';
 import type { TableFormat } from '../fit.js';
+import { SKIPPED, withoutSkipped } from '../skipped.js';
+import { knownVerdict } from '../verdict.js';
 import { WIDTH } from './catalog.js';
 import { MysqlClient } from './client.js';
 import { isDeadlock, isDuplicate } from './errors.js';
@@ -185,7 +186,7 @@ export class MysqlPersistence implements PersistenceAdapter {
   async #explain(issuances: readonly Issuance[]): Promise<(SaveVerdict | null)[]> {
     const stored = await this.#storedBeside(issuances);
     return issuances.map((one) =>
-      explain(
+      knownVerdict(
         one,
         keysOf(one).flatMap((key) => stored.get(key) ?? []),
       ),

@@ -1,8 +1,9 @@
 import { NotSavedError } from '../../model/errors.js';
 import type { Issuance } from '../../model/issuance.js';
 import type { PersistenceAdapter, SaveVerdict } from '../adapter.js';
-import { explain, SKIPPED, withoutSkipped } from '../explain.js';
 import type { TableFormat } from '../fit.js';
+import { SKIPPED, withoutSkipped } from '../skipped.js';
+import { knownVerdict } from '../verdict.js';
 import { PostgresClient } from './client.js';
 import { MOMENTARY } from './errors.js';
 import { arraysOf, BATCH, Batch, InsertStatements, type Statement } from './insert.js';
@@ -216,7 +217,7 @@ export class PostgresPersistence implements PersistenceAdapter {
       const ord = Number(row.ord) - 1;
       found.set(ord, [...(found.get(ord) ?? []), toIssuance(row)]);
     }
-    return issuances.map((issuance, i) => explain(issuance, found.get(i) ?? []));
+    return issuances.map((issuance, i) => knownVerdict(issuance, found.get(i) ?? []));
   }
 
   /** A setting that is local to the transaction is gone in the next statement, unless both are in the same one. */

@@ -1,21 +1,6 @@
 import type { Issuance } from '../model/issuance.js';
 import type { SaveVerdict } from './adapter.js';
 
-/**
- * The verdict on an issuance, by the stored rows of its campaign that share its id, its grant, its serial or its code. `null`: the statement skipped it, and
- * none of them is the reason.
- */
-export function explain(issuance: Issuance, rows: readonly Issuance[]): SaveVerdict | null {
-  const { id, serial, code, userId, grant } = issuance;
-  if (rows.some((row) => row.id === id && row.serial === serial && row.code === code)) return { verdict: 'saved' };
-  const existing =
-    rows.find((row) => row.id === id) ?? rows.find((row) => row.userId === userId && row.grant === grant);
-  if (existing) return { verdict: 'user_conflict', existing };
-  if (rows.some((row) => row.serial === serial)) return { verdict: 'serial_conflict' };
-  if (code !== null && rows.some((row) => row.code === code)) return { verdict: 'code_conflict' };
-  return null;
-}
-
 /** A key, a rule or a trigger of the user's own keeps the row out without an error. Clients are told this word. */
 export const SKIPPED: SaveVerdict = Object.freeze({ verdict: 'refused', reason: 'skipped_by_database' });
 /** So many skipped rows are sent again alone. Of more of them in one batch the reason hardly lies in the rows. */
