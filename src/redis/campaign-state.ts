@@ -235,7 +235,8 @@ function otherStore(id: string, bound: string | null, own: Store | null): string
 
 /** The difference between the needs of the campaign and this process, or `null`. */
 function mismatchOf(id: string, needs: readonly CampaignNeed[], has: readonly CampaignNeed[]): string | null {
-  const list = (names: readonly CampaignNeed[]) => (names.length > 0 ? names.join(' and ') : 'neither persistence nor deliver');
+  const list = (names: readonly CampaignNeed[]) =>
+    names.length > 0 ? names.join(' and ') : 'neither persistence nor deliver';
   if (needs.length === has.length && needs.every((need) => has.includes(need))) return null;
   return `campaign ${id} was opened with ${list(needs)}, this issuer has ${list(has)}`;
 }
