@@ -49,7 +49,7 @@ export const ENDING = [
     defect: 'a save whose outcome is unknown gives the unit back',
     file: 'src/issue/carry.ts',
     find: "case 'unknown':\n      return { outcome: 'accepted', issuance, trouble: 'unknown' };",
-    replace: "case 'unknown':\n      return giveBack(serving, reservation, attempt, steps, DELIVERY_FAILED);",
+    replace: "case 'unknown':\n      return giveBack(reservation, attempt, steps, DELIVERY_FAILED);",
     caughtBy: { file: 'test/fault/save.test.ts', test: 'the database commits after the client gave up: accepted' },
   },
   {
