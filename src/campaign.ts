@@ -11,11 +11,13 @@ import type { IssueResult } from './model/result.js';
 import { type CodeReplacement, checkedClose, checkedReplacement, checkedRestock } from './operate/checks.js';
 import { type CodeSource, checkedLoad, type LoadOptions, type LoadResult, loadInChunks } from './operate/load-codes.js';
 import { checkedOpenOptions, type OpenOptions, open } from './operate/open.js';
+import { type CampaignUpdate, checkedUpdate } from './operate/update.js';
 import { type UserStatus, userStatus } from './operate/user-status.js';
 import { checkedRebuildOptions, type RebuildOptions, type RebuildResult, rebuild } from './recover/rebuild.js';
 import { checkedReconcileOptions, type ReconcileOptions, reconcile } from './recover/reconcile.js';
 import { closeCampaign, purge, type Restocked, restock, setPace, setPaused } from './redis/operate.js';
 import { replaceInPool } from './redis/pool.js';
+import { type RunningRules, updateRules } from './redis/update.js';
 import type { SettleResult } from './settle/settle.js';
 import type { AdmitResult } from './waiting-room/admission.js';
 import type { JoinRequest } from './waiting-room/join.js';
@@ -285,6 +287,25 @@ export class Campaign {
   async restock(change: { add: number; requestId: string }): Promise<Restocked> {
     const { add, requestId } = checkedRestock(change);
     return this.#core.change('restock', this.id, ({ state }) => restock(state, requestId, add));
+  }
+
+  /**
+   * Moves the window of a running campaign, or raises its limit; seen by the next call of every process, after `refusalCacheMs` where that is set. Done once
+   * per `requestId`, 1–128 bytes, whatever happens to the reply. Answers the rules that hold now. `open()` still finds the campaign by the definition that it was
+   * opened with, and also by the one that holds now. A campaign that closed by time opens again by a later `closesAt`; whoever stood in its line joins again.
+   *
+   * One round trip, two if it was updated before. Throws `CampaignConflictError` (it has opened and `opensAt` would move, `perUser` would fall, it would close
+   * before it opens, it is closed for good, or another change was made under this request id: nothing was changed), `InvalidArgumentError`,
+   * `UnknownCampaignError`, `NotReadyError`, `RedisError`.
+   *
+   * @example
+   * ```ts
+   * const { closesAt, perUser } = await launch.update({ closesAt: null, perUser: 2, requestId: 'longer' });
+   * ```
+   */
+  async update(change: CampaignUpdate): Promise<RunningRules> {
+    const { requestId, changes } = checkedUpdate(change);
+    return this.#core.change('update', this.id, ({ state }) => updateRules(state, requestId, changes));
   }
 
   /**

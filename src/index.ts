@@ -63,6 +63,7 @@ export type { CodeReplacement } from './operate/checks.js';
 export type { ListCampaignsOptions, ListedCampaign } from './operate/list-campaigns.js';
 export type { CodeSource, LoadOptions, LoadResult } from './operate/load-codes.js';
 export type { OpenOptions } from './operate/open.js';
+export type { CampaignUpdate } from './operate/update.js';
 export type { UserStatus } from './operate/user-status.js';
 export type { CouponIssuerOptions } from './options.js';
 export type { PersistenceAdapter, SaveVerdict } from './persistence/adapter.js';
@@ -72,6 +73,7 @@ export type { RebuildOptions, RebuildProgress, RebuildResult } from './recover/r
 export type { ReconcileOptions } from './recover/reconcile.js';
 export type { RedisClient, SubscriberClient } from './redis/client.js';
 export type { Restocked } from './redis/operate.js';
+export type { RunningRules } from './redis/update.js';
 export type { QuarantineChoice, QuarantinedIssuance } from './settle/quarantine.js';
 export type { SettleResult } from './settle/settle.js';
 export type { AdmitResult } from './waiting-room/admission.js';

@@ -1,8 +1,8 @@
 -- Takes a unit under a lease for each user of the batch, or says why not.
 --
 -- KEYS     campaign grants senders leases returned pool old
--- ARGV     epoch fence sender call fromLine, then for each user: id userId code; fromLine is 1 for users who were let through before
--- RETURNS  missing | stale_epoch | rolled_back | queued | no_code, alone; or rebuilding, then for each id that has something already: id, grant,
+-- ARGV     epoch fence sender call fromLine perUser, then for each user: id userId code; fromLine is 1 for users who were let through before
+-- RETURNS  missing | stale_epoch | stale_rules | rolled_back | queued | no_code, alone; or rebuilding, then for each id that has something already: id, grant,
 --          record, as issued if it was; or ok, the campaign's stamp, ended, shutAt (opensAt for not_open, when it
 --          closed for closed, otherwise empty), the words of all users with spaces between: new
 --          existing waiting issued already_issued sold_out not_open closed paused lapsed; then in their order for new existing
@@ -11,8 +11,8 @@
 -- COST     O(users * (perUser + log leases)), one variadic command per key
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, oldKey =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
-local epoch, fence, sender, call, fromLine = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), ARGV[5]
-local FIRST, STRIDE = 6, 3
+local epoch, fence, sender, call, fromLine, perUser = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])
+local FIRST, STRIDE = 7, 3
 --- @include "include/now"
 --- @include "include/campaign"
 --- @include "include/window"
@@ -29,6 +29,8 @@ local refusal = unready(epoch, fence)
 if refusal then return heldBefore(refusal, FIRST, STRIDE) end
 -- The caller may know other rules: nobody passes the line, and no unit goes out without the code that its campaign generates.
 if campaign.room and fromLine ~= '1' then return { 'queued' } end
+-- How many users a call may have follows from it.
+if campaign.perUser ~= perUser then return { 'stale_rules' } end
 if lacksCode(FIRST + 2, STRIDE) then return { 'no_code' } end
 
 -- A call number that was seen before only looks up: a copy of this call may run at any later time, and must not take

@@ -2,16 +2,16 @@
 -- reservations are promised: nobody gives them back. A worker keeps to the pace of the campaign.
 --
 -- KEYS     campaign grants senders leases returned pool queue tickets presence ended
--- ARGV     epoch fence sender call limit paced, then for each unit: code; paced is 1 to keep to the pace
--- RETURNS  missing | rebuilding | stale_epoch | rolled_back | no_room | no_code | lapsed | closed | paused | not_open | draw, alone; or ok, the campaign's stamp,
+-- ARGV     epoch fence sender call perUser limit paced, then for each unit: code; paced is 1 to keep to the pace
+-- RETURNS  missing | rebuilding | stale_epoch | stale_rules | rolled_back | no_room | no_code | lapsed | closed | paused | not_open | draw, alone; or ok, the campaign's stamp,
 --          ended, ms until the pace lets the next one through, how many still wait, over (1: the line is to be ended), how
 --          many were absent, how many left the line in all, then for each who was let through: user, grant, record
 -- WRITES   senders campaign grants leases returned pool queue tickets presence ended
 -- COST     O(limit * (perUser + log line))
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, queueKey, ticketsKey, presenceKey, endedKey =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
-local epoch, fence, sender, call, limit, paced = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
-local FIRST = 7
+local epoch, fence, sender, call, perUser, limit, paced = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
+local FIRST = 8
 --- @include "include/now"
 --- @include "include/campaign"
 --- @include "include/ready"
@@ -30,7 +30,7 @@ local FIRST = 7
 --- @include "include/absence"
 --- @include "include/finish"
 
-local refusal = unreadyLine(epoch, fence) or (lacksCode(FIRST, 1) and 'no_code') or (repeated and 'lapsed')
+local refusal = unreadyLine(epoch, fence) or (lacksCode(FIRST, 1) and 'no_code') or (repeated and 'lapsed') or (campaign.perUser ~= perUser and 'stale_rules')
 if refusal then return { refusal } end
 refusal = shutNow() or (draws and room.drawn ~= 'done' and 'draw')
 if refusal then

@@ -2,9 +2,9 @@
 -- reports since when all of its users have been seen. For keepMs, users seen since then do not count as absent.
 --
 -- KEYS     campaign grants senders leases returned pool queue tickets presence ended
--- ARGV     epoch fence watcher since keepMs, then for each user: userId; watcher is empty for who does not watch, keepMs is 0 for who
+-- ARGV     epoch fence perUser watcher since keepMs, then for each user: userId; watcher is empty for who does not watch, keepMs is 0 for who
 --          stops
--- RETURNS  missing | rebuilding | stale_epoch | rolled_back, alone; or ok, the campaign's stamp, the line, the pace per second, whether
+-- RETURNS  missing | rebuilding | stale_epoch | stale_rules | rolled_back, alone; or ok, the campaign's stamp, the line, the pace per second, whether
 --          it is over (closed, sold_out or empty), the last ticket that ended with the stock or the close, which of the two (sold_out,
 --          closed or empty), the time in ms, then for each: word, count, count times a value. Words: waiting: ticket, rank (-1 before the draw), id,
 --          then (grant, record) each; held left absent none: (grant, record) each
@@ -12,8 +12,9 @@
 -- COST     O(users * (perUser + log line))
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, queueKey, ticketsKey, presenceKey, endedKey =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
-local epoch, fence, watcher, since, keepMs = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], tonumber(ARGV[5])
-local FIRST = 6
+local epoch, fence, perUser = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local watcher, since, keepMs = ARGV[4], ARGV[5], tonumber(ARGV[6])
+local FIRST = 7
 --- @include "include/now"
 --- @include "include/campaign"
 --- @include "include/ready"
@@ -27,6 +28,8 @@ local FIRST = 6
 
 local refusal = unready(epoch, fence)
 if not refusal and not lineIsWhole() then refusal = 'missing' end
+-- How many users a call may have follows from it.
+if not refusal and campaign.perUser ~= perUser then refusal = 'stale_rules' end
 if refusal then return { refusal } end
 
 local users, seenNow = {}, {}

@@ -1,8 +1,8 @@
 -- Gives each user of the batch a place in the line, or says why not. Joining again keeps the place.
 --
 -- KEYS     campaign grants senders leases returned pool queue tickets presence ended old
--- ARGV     epoch fence sender call, then for each user: id userId
--- RETURNS  missing | stale_epoch | rolled_back | no_room, alone; or rebuilding, then for each id that has something already: id, grant, record, as
+-- ARGV     epoch fence sender call perUser, then for each user: id userId
+-- RETURNS  missing | stale_epoch | stale_rules | rolled_back | no_room, alone; or rebuilding, then for each id that has something already: id, grant, record, as
 --          issued if it was; or ok, the campaign's stamp, the line, the pace per second, shutAt
 --          (opensAt for not_open, when it closed for closed, otherwise empty), woke (1: nobody waited before), the words of all users with spaces between: waiting:<ticket>:<rank> (-1 before the
 --          draw) held already_issued:<count> sold_out not_open closed paused full lapsed; then in their order for held, and count times
@@ -11,8 +11,8 @@
 -- COST     O(users * (perUser + log line))
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, queueKey, ticketsKey, presenceKey, endedKey, oldKey =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
-local epoch, fence, sender, call = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
-local FIRST, STRIDE = 5, 2
+local epoch, fence, sender, call, perUser = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+local FIRST, STRIDE = 6, 2
 --- @include "include/now"
 --- @include "include/campaign"
 --- @include "include/ready"
@@ -27,9 +27,9 @@ local FIRST, STRIDE = 5, 2
 
 local refusal = unreadyLine(epoch, fence)
 if refusal then return heldBefore(refusal, FIRST, STRIDE) end
+if campaign.perUser ~= perUser then return { 'stale_rules' } end
 
-local shut, shutAt = shutNow()
-local before = room.waiting
+local before, shut, shutAt = room.waiting, shutNow()
 -- The draw orders users from before the opening; more may join than there are coupons.
 local early = shut == 'not_open' and draws
 freezeDraw()

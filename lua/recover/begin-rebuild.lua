@@ -18,6 +18,7 @@ local FIRST, STRIDE = 5, 2
 --- @include "include/campaign"
 --- @include "include/room"
 --- @include "include/keep-line"
+--- @include "include/updated"
 
 local known = campaign.epoch or ''
 local number, suffix = string.match(known, '^(%d+)-(.*)$')
@@ -33,7 +34,7 @@ if campaign.building == definition then
   return { 'building', epoch, progress[1], progress[2], integer(campaign.stamp) }
 end
 
-local opened = campaign.kind == 'counted' and campaign.opened
+local opened, rules = campaign.kind == 'counted' and campaign.opened, {}
 local fields = { 'epoch', epoch, 'verified', '0', 'building', definition, 'phase', 'old', 'cursor', '0', 'scan', '0' }
 for _, name in ipairs({ 'lastSerial', 'reserved', 'issued', 'withdrawn', 'returned', 'pool', 'codes', 'senders' }) do
   fields[#fields + 1] = name
@@ -41,8 +42,8 @@ for _, name in ipairs({ 'lastSerial', 'reserved', 'issued', 'withdrawn', 'return
 end
 local stamp = integer(math.max(nowMicros, (campaign.stamp or 0) + 1))
 fields[#fields + 1], fields[#fields + 2] = 'stamp', stamp
-local rules = {}
 for i = FIRST, #ARGV, STRIDE do rules[ARGV[i]] = ARGV[i + 1] end
+keepUpdated(rules)
 for name, value in pairs(rules) do
   -- Restocked units are part of the total, as long as the campaign itself is remembered; so is its pace.
   local isKept = name == 'total' and opened and opened == tonumber(rules.opened) or isPace(name) and known ~= ''
@@ -52,10 +53,9 @@ for name, value in pairs(rules) do
   end
 end
 redis.call('HSET', campaignKey, unpack(fields))
-for _, name in ipairs({ 'opensAt', 'closesAt', 'needs', 'saveMode', 'generate', 'opened', 'room', 'store' }) do
+for _, name in ipairs({ 'opensAt', 'closesAt', 'needs', 'saveMode', 'generate', 'opened', 'room', 'store', 'openedWith', 'savesAt' }) do
   if not rules[name] then redis.call('HDEL', campaignKey, name) end
 end
-redis.call('HDEL', campaignKey, 'savesAt')
 if rules.kind == 'unlimited' then redis.call('HDEL', campaignKey, 'total') end
 -- How far each load came says nothing of the pool that is made now. An expiry that a close had set is set again by settling.
 for _, name in ipairs(redis.call('HKEYS', campaignKey)) do

@@ -22,6 +22,7 @@ export const METHODS = {
   setPace: 'setPace',
   closeForGood: 'closeForGood',
   restock: 'restock',
+  update: 'update',
   rebuild: 'rebuild',
   reconcile: 'reconcile',
   purge: 'purge',

@@ -71,6 +71,7 @@ export class CampaignState {
   readonly context: RedisContext;
   #epoch = '';
   #rules: CampaignRules | null = null;
+  #openedWith: CampaignRules | null = null;
   /** Looked at by every call, so it is found out once. */
   #mismatch: string | null = null;
   #store: string | null = null;
@@ -144,6 +145,11 @@ export class CampaignState {
     return this.#verbs;
   }
 
+  /** The rules that it was opened with, as of the last read: others where it was updated since. */
+  get openedWith(): CampaignRules {
+    return this.#openedWith ?? this.rules;
+  }
+
   sawStamp(stamp: number): void {
     if (stamp > this.#fence) this.#fence = stamp;
   }
@@ -180,6 +186,7 @@ export class CampaignState {
     this.sawStamp(Number(fields.get('stamp')));
     this.#leaseMs = campaign.leaseMs;
     this.#rules = rulesOf(campaign, fields);
+    this.#openedWith = openedWith(this.#rules, fields.get('openedWith'));
     this.#mismatch = mismatchOf(this.id, campaign.needs, this.context.has);
     this.#store = campaign.store;
     this.#verified = fields.get('verified') === '1';
@@ -318,6 +325,14 @@ function rulesOf(campaign: CampaignSnapshot, fields: Map<string, string>): Campa
     needs: campaign.needs,
     pace: [],
   };
+}
+
+/** `update-campaign` keeps the rules that it replaces first, `<opensAt>:<closesAt>:<perUser>`. */
+function openedWith(rules: CampaignRules, text: string | undefined): CampaignRules | null {
+  if (text === undefined) return null;
+  const [opensAt, closesAt, perUser] = text.split(':') as [string, string, string];
+  const instant = (ms: string) => (ms === '' ? null : Number(ms));
+  return { ...rules, opensAt: instant(opensAt), closesAt: instant(closesAt), perUser: Number(perUser) };
 }
 
 /** All rules of a waiting room are one field, which the scripts of campaigns without one need not look at. */

@@ -52,7 +52,7 @@ export async function sendUntilAnswered<T>(
 }
 
 /**
- * Sends a call under the epoch that this process knows. If the epoch is stale, reads the campaign and sends again under the newer one. `send` builds the
+ * Sends a call under the epoch that this process knows. If the epoch or a rule is stale, reads the campaign and sends again under the newer one. `send` builds the
  * call anew each time, because the rules may be others. A reply of `undefined` is sent again as well. Throws `CampaignOverError` and `UnknownCampaignError` where
  * the state is missing because the campaign is over or was never opened.
  */
@@ -68,7 +68,8 @@ export function underEpoch(
     if (reply === undefined) return undefined;
     if (reply[0] === 'missing') await state.context.assertLost(state);
     if (isNotReady(reply[0])) return answered(at, reply, reply[0]);
-    if (reply[0] !== 'stale_epoch') return answered(at, reply, null);
+    // Nothing was done: the epoch is another one, or the rules of the campaign were changed.
+    if (reply[0] !== 'stale_epoch' && reply[0] !== 'stale_rules') return answered(at, reply, null);
     const campaign = await state.refresh();
     return typeof campaign === 'string' ? answered(at, [campaign], campaign) : undefined;
   };

@@ -90,8 +90,8 @@ export class Line {
 
   /** This process watches nobody any more. Without it, its users are kept for some seconds longer. One round trip. */
   async stopWatching(watcher: string): Promise<void> {
-    await this.#sendReady(({ epoch, fence }) =>
-      this.state.run(scripts.findPlaces, { epoch, fence, watcher, since: '0', keepMs: '0' }, []),
+    await this.#sendReady((at) =>
+      this.state.run(scripts.findPlaces, { ...this.#ruled(at), watcher, since: '0', keepMs: '0' }, []),
     );
   }
 
@@ -116,7 +116,8 @@ export class Line {
       // Under a name of its own: a join that overtakes it must not make it look like a copy.
       const { sender, ...call } = this.#call(at);
       const items = this.#units(count);
-      const args = { ...call, sender: `${sender}:a`, limit: String(items.length), paced: paced ? '1' : '' };
+      const own = { sender: `${sender}:a`, limit: String(items.length), paced: paced ? '1' : '' };
+      const args = { ...call, ...this.#ruled(at), ...own };
       return this.state.run(scripts.admitLine, args, items);
     }, false);
     if (reply[0] === 'lapsed') {
@@ -188,10 +189,15 @@ export class Line {
     return results;
   };
 
-  /** Answers which have to be sent again. */
+  /** Answers which have to be sent again, or were not sent yet. */
   async #joinOnce(requests: readonly JoinRequest[], open: readonly number[], results: JoinAnswer[]): Promise<number[]> {
-    const sent = open.map((i) => requests[i]!);
-    const { reply, refused, epoch } = await this.#send((at) => this.state.run(scripts.joinLine, this.#call(at), sent));
+    let sent: number[] = [];
+    const { reply, refused, epoch } = await this.#send((at) => {
+      // Since the last send each user may have more grants.
+      sent = open.slice(0, this.#usersPerCall);
+      const items = sent.map((i) => requests[i]!);
+      return this.state.run(scripts.joinLine, { ...this.#call(at), ...this.#ruled(at) }, items);
+    });
     if (refused) {
       for (const i of open) results[i] = this.#refusedOr(requests[i]!, reply, refused);
       return [];
@@ -201,19 +207,19 @@ export class Line {
     const lapsed: number[] = [];
     const from = joinReply(reply, epoch);
     for (const [nth, word] of String(reply[6]).split(' ').entries()) {
-      const at = open[nth]!;
+      const at = sent[nth]!;
       if (word === 'lapsed') lapsed.push(at);
       else results[at] = this.#joined(word, requests[at]!.userId, from);
     }
-    return lapsed;
+    return lapsed.concat(open.slice(sent.length));
   }
 
-  /** A reply has a limit of values, and after a rebuild each user may have more grants than before. */
+  /** A reply has a limit of values, and each user may have more grants than before. So `run` may answer for the first of them only. */
   async #stretches<T, R>(items: readonly T[], run: (some: readonly T[]) => Promise<readonly R[]>): Promise<R[]> {
     const results: R[] = [];
     for (let first = 0; first < items.length; ) {
-      const some = items.slice(first, first + this.#usersPerCall);
-      results.push(...(await run(some)));
+      const some = await run(items.slice(first, first + this.#usersPerCall));
+      results.push(...some);
       first += some.length;
     }
     return results;
@@ -257,9 +263,10 @@ export class Line {
 
   readonly #find = async (lookups: readonly Lookup[]): Promise<Standing[]> => {
     const round = lookups.find((lookup) => lookup.round)?.round;
-    const { reply, epoch } = await this.#sendReady(({ epoch, fence }) =>
-      this.state.run(scripts.findPlaces, { epoch, fence, ...this.#watching(round) }, lookups),
-    );
+    const { reply, epoch } = await this.#sendReady((at) => {
+      const args = { ...this.#ruled(at), ...this.#watching(round) };
+      return this.state.run(scripts.findPlaces, args, lookups.slice(0, this.#usersPerCall));
+    });
     this.state.sawStamp(Number(reply[1]));
     if (round) round.earliest = Math.min(round.earliest, Number(reply[7]));
     const over = { upTo: Number(reply[5]), why: (reply[6] || null) as Standing['over']['why'] };
@@ -300,6 +307,11 @@ export class Line {
   #call({ epoch, fence }: Sending) {
     const { sender, nextCall } = this.state.context;
     return { epoch, fence, sender, call: String(nextCall()) };
+  }
+
+  /** Of calls whose size follows from the limit. */
+  #ruled({ epoch, fence }: Sending) {
+    return { epoch, fence, perUser: String(this.state.rules.perUser) };
   }
 
   /** A call that lapsed is sent again as another, where doing it a second time does no harm. */

@@ -26,10 +26,10 @@ export async function writeCampaign(
   return oneOf('open-campaign', ['opened', 'exists'], reply[0]);
 }
 
-/** Throws `CampaignConflictError`. */
-export function assertSameRules({ id, rules }: CampaignState, asked: CampaignRules): void {
+/** The same as it was opened with, or as it is now. Throws `CampaignConflictError`. */
+export function assertSameRules({ id, rules, openedWith }: CampaignState, asked: CampaignRules): void {
   const different = differences(rules, asked);
-  if (different.length === 0) return;
+  if (different.length === 0 || differences(openedWith, asked).length === 0) return;
   throw new CampaignConflictError(`campaign ${id} is open with another definition: ${different.join('; ')}`);
 }
 

@@ -12,6 +12,7 @@ import replaceCode from '../../lua/campaign/replace-code.lua';
 import restock from '../../lua/campaign/restock.lua';
 import setPace from '../../lua/campaign/set-pace.lua';
 import setPaused from '../../lua/campaign/set-paused.lua';
+import updateCampaign from '../../lua/campaign/update-campaign.lua';
 import adoptRow from '../../lua/issue/adopt-row.lua';
 import confirm from '../../lua/issue/confirm.lua';
 import reassign from '../../lua/issue/reassign.lua';
@@ -85,6 +86,11 @@ export const scripts = {
   checkRights: defineScript('check-rights', checkRights, { keys: ['rights'], reads: true }),
   inspectServer: defineScript('inspect-server', inspectServer, { keys: ['campaign'], reads: true }),
   restock: defineScript('restock', restock, { keys: SERVING, args: ['epoch', 'fence', 'requestId', 'add'] }),
+  updateCampaign: defineScript('update-campaign', updateCampaign, {
+    keys: ['campaign'],
+    args: ['epoch', 'fence', 'known', 'requestId'],
+    each: ['name', 'value'],
+  }),
   purgeCampaign: defineScript('purge-campaign', purgeCampaign, { keys: ALL, args: ['epoch'] }),
   inspect: defineScript('inspect', inspect, { keys: ALL, reads: true }),
   findUser: defineScript('find-user', findUser, {
@@ -118,7 +124,7 @@ export const scripts = {
   }),
   reserve: defineScript('reserve', reserve, {
     keys: [...SERVING, 'old'],
-    args: ['epoch', 'fence', 'sender', 'call', 'fromLine'],
+    args: ['epoch', 'fence', 'sender', 'call', 'fromLine', 'perUser'],
     each: ['id', 'userId', 'code'],
   }),
   confirm: defineScript('confirm', confirm, { keys: ALL, args: ['epoch'], each: ['field', 'record'] }),
@@ -206,7 +212,7 @@ export const scripts = {
   reopenGrant: defineScript('reopen-grant', reopenGrant, { keys: ALL, args: ['epoch', 'fence', 'field', 'id'] }),
   joinLine: defineScript('join-line', joinLine, {
     keys: [...WAITING, 'old'],
-    args: ['epoch', 'fence', 'sender', 'call'],
+    args: ['epoch', 'fence', 'sender', 'call', 'perUser'],
     each: ['id', 'userId'],
   }),
   leaveLine: defineScript('leave-line', leaveLine, {
@@ -215,12 +221,12 @@ export const scripts = {
   }),
   findPlaces: defineScript('find-places', findPlaces, {
     keys: WAITING,
-    args: ['epoch', 'fence', 'watcher', 'since', 'keepMs'],
+    args: ['epoch', 'fence', 'perUser', 'watcher', 'since', 'keepMs'],
     each: ['userId'],
   }),
   admitLine: defineScript('admit-line', admitLine, {
     keys: WAITING,
-    args: ['epoch', 'fence', 'sender', 'call', 'limit', 'paced'],
+    args: ['epoch', 'fence', 'sender', 'call', 'perUser', 'limit', 'paced'],
     each: ['code'],
   }),
   tendLine: defineScript('tend-line', tendLine, { keys: ALL, args: ['epoch', 'fence', 'limit'] }),

@@ -213,11 +213,12 @@ export class Serving {
       state,
       async ({ epoch, fence, sentAt }) => {
         state.assertEquipped();
-        // Under another epoch each user may have more grants.
+        // Since the last send each user may have more grants.
         sent = open.slice(0, usersPerCall(state.rules.perUser));
         const items = sent.map((i) => requests[i]!);
         for (const request of items) this.#prepare(request);
-        const args = { epoch, fence, sender, call: String(nextCall()), fromLine };
+        const perUser = String(state.rules.perUser);
+        const args = { epoch, fence, sender, call: String(nextCall()), fromLine, perUser };
         return state.run(scripts.reserve, args, items, deadlineAt - sentAt);
       },
       { deadlineAt },

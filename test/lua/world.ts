@@ -73,7 +73,7 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
   const reserve = (n: string, users: string[]) =>
     call(
       scripts.reserve,
-      { epoch, fence: '0', sender: 'tests', call: n, fromLine: '1' },
+      { epoch, fence: '0', sender: 'tests', call: n, fromLine: '1', perUser: '1' },
       users.map((userId) => ({ id: idOf(userId), userId, code: '' })),
     );
   await run(reserve('1', ['gone', 'u1', 'u2', 'u3']));
@@ -87,7 +87,7 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
   const join = (n: string, users: string[]) =>
     call(
       scripts.joinLine,
-      { epoch, fence: '0', sender: 'guests', call: n },
+      { epoch, fence: '0', sender: 'guests', call: n, perUser: '1' },
       users.map((userId) => ({ id: idOf(userId), userId })),
     );
   const later = String(Date.now() + 3_600_000);
@@ -176,6 +176,10 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
       'forget-campaign': call(scripts.forgetCampaign, { campaignId }),
       'inspect-server': call(scripts.inspectServer, {}),
       'check-rights': call(scripts.checkRights, {}),
+      'update-campaign': call(scripts.updateCampaign, { epoch, fence: '0', known: '0', requestId: 'later' }, [
+        { name: 'closesAt', value: '4102444800000' },
+        { name: 'perUser', value: '2' },
+      ]),
       restock: call(scripts.restock, { epoch, fence: '0', requestId: 'more', add: '5' }),
       'purge-campaign': call(scripts.purgeCampaign, { epoch }),
       'begin-rebuild': begin,
@@ -202,14 +206,14 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
       backlog: call(scripts.backlog, { epoch, fence: '0' }),
       'join-line': join('2', ['w4', 'u1', 'w2']),
       'leave-line': call(scripts.leaveLine, { epoch, fence: '0', sender: 'guests', call: '2', userId: 'w2' }),
-      'find-places': call(scripts.findPlaces, { epoch, fence: '0', watcher: 'host', since: '1', keepMs: '60000' }, [
-        { userId: 'w1' },
-        { userId: 'u1' },
-        { userId: 'x' },
-      ]),
+      'find-places': call(
+        scripts.findPlaces,
+        { epoch, fence: '0', perUser: '1', watcher: 'host', since: '1', keepMs: '60000' },
+        [{ userId: 'w1' }, { userId: 'u1' }, { userId: 'x' }],
+      ),
       'admit-line': call(
         scripts.admitLine,
-        { epoch, fence: '0', sender: 'guests', call: '2', limit: '2', paced: '1' },
+        { epoch, fence: '0', sender: 'guests', call: '2', perUser: '1', limit: '2', paced: '1' },
         [{ code: '' }, { code: '' }],
       ),
       'tend-line': call(scripts.tendLine, { epoch, fence: '0', limit: '2' }),

@@ -1,5 +1,7 @@
-/** The window of a campaign, and the instants of it that a refusal carries. */
+/** The window of a campaign, its update while it runs, and the instants of it that a refusal carries. */
 const WINDOWS = 'test/integration/windows.test.ts';
+const UPDATES = 'test/integration/updates.test.ts';
+const updating = (test) => ({ file: UPDATES, test });
 
 export const WINDOW = [
   {
@@ -15,5 +17,131 @@ export const WINDOW = [
     find: 'opensAt: from.shutAt };',
     replace: 'opensAt: new Date(this.state.rules.opensAt!) };',
     caughtBy: { file: WINDOWS, test: 'join() answers not_open with the instant of the campaign that refused' },
+  },
+  {
+    defect: 'an update moves an opening that is past',
+    file: 'lua/campaign/update-campaign.lua',
+    find: "  if began and opensAt ~= campaign.opensAt then return { 'opened' } end\n",
+    replace: '',
+    caughtBy: updating('does not begin later once the campaign has opened'),
+  },
+  {
+    defect: 'an update moves the opening after its draw',
+    file: 'lua/campaign/update-campaign.lua',
+    find: "  if draws then began = type(found[4]) == 'string' end\n",
+    replace: '  if draws then began = false end\n',
+    caughtBy: updating('until the draw began'),
+  },
+  {
+    defect: 'an update takes the opening of a draw away',
+    file: 'lua/campaign/update-campaign.lua',
+    find: "  if draws and not opensAt then return { 'draws' } end\n",
+    replace: '',
+    caughtBy: updating('always has one'),
+  },
+  {
+    defect: 'an update is not compared with the bound that stays',
+    file: 'lua/campaign/update-campaign.lua',
+    find: "  if opensAt and closesAt and opensAt >= closesAt then return { 'no_window' } end\n",
+    replace: '',
+    caughtBy: updating('never ends before it begins'),
+  },
+  {
+    defect: 'an update lowers the limit',
+    file: 'lua/campaign/update-campaign.lua',
+    find: "  if tonumber(rules.perUser) < campaign.perUser then return { 'fewer' } end\n",
+    replace: '',
+    caughtBy: updating('rises for every process, and never falls'),
+  },
+  {
+    defect: 'an update opens a campaign that is closed for good',
+    file: 'lua/campaign/update-campaign.lua',
+    find: "elseif campaign.closedAt then\n  return { 'closed' }\n",
+    replace: '',
+    caughtBy: updating('of a campaign that is closed for good does not move'),
+  },
+  {
+    defect: 'a late copy of an update undoes a later one',
+    file: 'lua/campaign/update-campaign.lua',
+    find: "elseif updates ~= known then\n  return { 'stale_rules', updates }\n",
+    replace: '',
+    caughtBy: updating('undoes nothing'),
+  },
+  {
+    defect: 'an update is made again under its request id',
+    file: 'lua/campaign/update-campaign.lua',
+    find: "if type(found[1]) == 'string' then",
+    replace: "if found[1] == change .. '?' then",
+    caughtBy: updating('makes its change once, and refuses another one'),
+  },
+  {
+    defect: 'another update goes by under a request id that is taken',
+    file: 'lua/campaign/update-campaign.lua',
+    find: "  if found[1] ~= change then return { 'another_change' } end\n",
+    replace: '  rules = {}\n',
+    caughtBy: updating('makes its change once, and refuses another one'),
+  },
+  {
+    defect: 'each update is taken for the first',
+    file: 'lua/campaign/update-campaign.lua',
+    find: "  if type(found[3]) ~= 'string' then writes[7]",
+    replace: '  if true then writes[7]',
+    caughtBy: updating('is not found by a definition between the first one and the last'),
+  },
+  {
+    defect: 'a rebuild forgets what a campaign was given while it ran',
+    file: 'lua/recover/begin-rebuild.lua',
+    find: 'keepUpdated(rules)\n',
+    replace: '',
+    caughtBy: updating('keeps the change, its request id and the first definition'),
+  },
+  {
+    defect: 'a rebuild under another definition keeps the first one',
+    file: 'lua/recover/begin-rebuild.lua',
+    find: "'store', 'openedWith', 'savesAt' }",
+    replace: "'store', 'savesAt' }",
+    caughtBy: updating('under another definition follows that one'),
+  },
+  {
+    defect: 'a rebuild under the definition that holds now forgets the first one',
+    file: 'lua/include/updated.lua',
+    find: " and text ~= table.concat(there, ':')",
+    replace: '',
+    caughtBy: updating('keeps the change, its request id and the first definition'),
+  },
+  {
+    defect: 'a campaign is not found by the definition that it was opened with',
+    file: 'src/redis/operate.ts',
+    find: ' || differences(openedWith, asked).length === 0',
+    replace: '',
+    caughtBy: updating('is found by the definition it was opened with'),
+  },
+  {
+    defect: 'reserve takes batches by an old limit',
+    file: 'lua/issue/reserve.lua',
+    find: "if campaign.perUser ~= perUser then return { 'stale_rules' } end\n",
+    replace: '',
+    caughtBy: updating('batches of issue() smaller'),
+  },
+  {
+    defect: 'join-line takes batches by an old limit',
+    file: 'lua/line/join-line.lua',
+    find: "if campaign.perUser ~= perUser then return { 'stale_rules' } end\n",
+    replace: '',
+    caughtBy: updating('batches of join() smaller'),
+  },
+  {
+    defect: 'find-places takes batches by an old limit',
+    file: 'lua/line/find-places.lua',
+    find: "if not refusal and campaign.perUser ~= perUser then refusal = 'stale_rules' end\n",
+    replace: '',
+    caughtBy: updating('batches of userStatus() smaller'),
+  },
+  {
+    defect: 'joins are sent again in batches of the old size',
+    file: 'src/redis/line.ts',
+    find: 'sent = open.slice(0, this.#usersPerCall);',
+    replace: 'sent = [...open];',
+    caughtBy: updating('batches of join() smaller'),
   },
 ];

@@ -28,6 +28,7 @@ const CALLS: Record<Operation, (issuer: CouponIssuer) => Promise<unknown>> = {
   resume: (issuer) => issuer.campaign('c').resume(),
   setPace: (issuer) => issuer.campaign('c').setPace({ savesPerSecond: 5 }),
   closeForGood: (issuer) => issuer.campaign('c').closeForGood(),
+  update: (issuer) => issuer.campaign('c').update({ perUser: 2, requestId: 'r' }),
   restock: (issuer) => issuer.campaign('c').restock({ add: 1, requestId: 'r' }),
   rebuild: (issuer) => issuer.campaign('c').rebuild(definition),
   reconcile: (issuer) => issuer.campaign('c').reconcile(),

@@ -5,11 +5,13 @@ import { GENERATIONS } from './generations.js';
 import { OVER } from './over.js';
 import type { Part } from './part.js';
 import { search } from './search.js';
+import { UPDATES } from './updates.js';
 
 const PARTS: Record<string, Part<string, string>> = {
   generations: GENERATIONS as Part<string, string>,
   'campaigns that are over': OVER as Part<string, string>,
   sweep: ABSENCE as Part<string, string>,
+  'rules that change while a campaign runs': UPDATES as Part<string, string>,
 };
 const lines: string[] = [];
 

@@ -148,6 +148,17 @@ export const operatorCases: Readonly<Record<string, OperatorCase>> = {
       expect(await survivor.campaign(id).restock({ add: 2, requestId: 'more' })).toEqual({ total: 8, available: 7 }),
     end: (scene) => scene.end({ total: 8 }),
   },
+  'update-campaign': {
+    scene: counted,
+    prepare: open,
+    call: ({ campaignId }) => ['update', campaignId, { perUser: 2, requestId: 'more each' }],
+    done: async (scene) => (await field(scene, 'perUser')) === '2',
+    again: async (scene) => {
+      const again = await scene.survivor.campaign(scene.campaignId).update({ perUser: 2, requestId: 'more each' });
+      expect(again.perUser).toBe(2);
+      expect(await field(scene, 'updates'), 'it was changed once').toBe('1');
+    },
+  },
   'replace-code': {
     scene: codes,
     prepare: open,

@@ -1,0 +1,61 @@
+-- Moves the window of a campaign, or raises its limit. A change is made once, whatever becomes of its reply: its request id is kept. It names how
+-- many changes its caller knows of, so that a copy which arrives late never undoes a later change.
+--
+-- KEYS     campaign
+-- ARGV     epoch fence known requestId, then for each rule: name value; the value is empty to remove a bound
+-- RETURNS  missing | rebuilding | stale_epoch | rolled_back | another_change | closed | opened | draws | fewer | no_window, alone; or
+--          stale_rules, how many changes were made; or done, the campaign's stamp, opensAt, closesAt (or empty), perUser
+-- WRITES   campaign
+-- COST     O(rules)
+local campaignKey = KEYS[1]
+local epoch, fence, known, requestId = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
+local FIRST, STRIDE = 5, 2
+--- @include "include/now"
+--- @include "include/campaign"
+--- @include "include/serving"
+
+local refusal = unserved(epoch, fence)
+if refusal then return { refusal } end
+
+local rules, names, texts = {}, { 'opensAt', 'closesAt', 'perUser' }, {}
+for _, name in ipairs(names) do rules[name] = campaign[name] and integer(campaign[name]) or '' end
+local opened = table.concat({ rules.opensAt, rules.closesAt, rules.perUser }, ':')
+for i = FIRST, #ARGV, STRIDE do
+  rules[ARGV[i]] = ARGV[i + 1]
+  texts[#texts + 1] = ARGV[i] .. '=' .. ARGV[i + 1]
+end
+local change, changeField = table.concat(texts, ' '), 'update:' .. requestId
+local found = redis.call('HMGET', campaignKey, changeField, 'updates', 'openedWith', 'drawUpTo')
+local updates = type(found[2]) == 'string' and found[2] or '0'
+
+if type(found[1]) == 'string' then
+  if found[1] ~= change then return { 'another_change' } end
+elseif campaign.closedAt then
+  return { 'closed' }
+elseif updates ~= known then
+  return { 'stale_rules', updates }
+else
+  local draws = string.sub(campaign.room or '', -2) == ':1'
+  local began = nowMs >= (campaign.opensAt or 0)
+  -- Until it is settled who is drawn, nobody was put in order by the opening.
+  if draws then began = type(found[4]) == 'string' end
+  local opensAt, closesAt = tonumber(rules.opensAt), tonumber(rules.closesAt)
+  if began and opensAt ~= campaign.opensAt then return { 'opened' } end
+  if draws and not opensAt then return { 'draws' } end
+  if opensAt and closesAt and opensAt >= closesAt then return { 'no_window' } end
+  -- Grants above the limit are not looked at.
+  if tonumber(rules.perUser) < campaign.perUser then return { 'fewer' } end
+  campaign.stamp = math.max(nowMicros, campaign.stamp + 1)
+  local writes = { changeField, change, 'updates', integer(tonumber(updates) + 1), 'stamp', integer(campaign.stamp) }
+  if type(found[3]) ~= 'string' then writes[7], writes[8] = 'openedWith', opened end
+  local removed = {}
+  for i, name in ipairs(names) do
+    campaign[name] = tonumber(rules[name])
+    if campaign[name] then writes[#writes + 1], writes[#writes + 2] = name, rules[name]
+    else removed[#removed + 1] = name end
+  end
+  redis.call('HSET', campaignKey, unpack(writes))
+  if #removed > 0 then redis.call('HDEL', campaignKey, unpack(removed)) end
+end
+local function now(name) return campaign[name] and integer(campaign[name]) or '' end
+return { 'done', integer(campaign.stamp), now('opensAt'), now('closesAt'), now('perUser') }
