@@ -77,10 +77,10 @@ export const ANSWERS = [
     caughtBy: given('is what a call under the same request id finds, and no call without'),
   },
   {
-    defect: 'a coupon of before that its table lists cannot be read',
+    defect: 'a coupon of before counts as reserved',
     file: 'src/model/issuance-of.ts',
-    find: 'grant = 1, code = null,',
-    replace: 'grant = 0, code = null,',
+    find: "epoch: EPOCH, state: 'issued'",
+    replace: "epoch: EPOCH, state: 'reserved'",
     caughtBy: given('has what was given'),
   },
 ];

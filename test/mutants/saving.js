@@ -108,8 +108,8 @@ export const SAVING = [
   {
     defect: 'the adapter for memory says saved of an id that is stored on another serial',
     file: 'src/persistence/memory.ts',
-    find: '[this.byId.get(id), this.#byGrant',
-    replace: '[undefined, this.#byGrant',
+    find: 'if (known) return known;',
+    replace: "if (known) return inWay[0] ? { verdict: 'saved' } : known;",
     caughtBy: { file: MEMORY, test: 'an id that is stored on another serial is a user_conflict' },
   },
   {
