@@ -294,9 +294,9 @@ export class Campaign {
    * per `requestId`, 1–128 bytes, whatever happens to the reply. Answers the rules that hold now. `open()` still finds the campaign by the definition that it was
    * opened with, and also by the one that holds now. A campaign that closed by time opens again by a later `closesAt`; whoever stood in its line joins again.
    *
-   * One round trip, two if it was updated before. Throws `CampaignConflictError` (it has opened and `opensAt` would move, `perUser` would fall, it would close
-   * before it opens, it is closed for good, or another change was made under this request id: nothing was changed), `InvalidArgumentError`,
-   * `UnknownCampaignError`, `NotReadyError`, `RedisError`.
+   * One round trip, two if it was updated before. Throws `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`, `RedisError`.
+   * `CampaignConflictError` says that nothing was changed: the campaign has opened and `opensAt` would move, or `perUser` would fall. It would close before it
+   * opens, it is closed for good, or another change was made under this request id.
    *
    * @example
    * ```ts

@@ -104,8 +104,8 @@ const REASONS = ['missing', 'rolled_back', 'rebuilding'];
 const NOT_STORED = { 'Cache-Control': 'no-store' };
 
 /**
- * The HTTP answer to a result of `issue()`, `join()`, `leave()` or `userStatus()`, or to an error that one of them threw: the status of `httpStatus`, the
- * headers with their names in upper case as SERVER_SENT_EVENTS_HEADERS has them, and the body as an object for `JSON.stringify`.
+ * The HTTP answer to a result of `issue()`, `join()`, `leave()` or `userStatus()`, or to an error that one of them threw. `status` is the one of `httpStatus`,
+ * `body` an object for `JSON.stringify`. `headers` have their names in the spelling of `SERVER_SENT_EVENTS_HEADERS`.
  *
  * A refusal or an error is a problem of RFC 9457 with fixed words. Only the message of an `InvalidArgumentError` that names its `argument` is shown. A code is
  * shown only in a result that carries it, once its row is committed. Any other value is a 500 without a word of it: log it yourself. Never throws.

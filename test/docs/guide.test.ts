@@ -140,7 +140,7 @@ test('every case has a row in the guide, that says what is wrong', () => {
 });
 
 test('every row of the guide names a case', () => {
-  const tables = read(GUIDE).split('## What a failing case means')[1]!.split('## Transactions')[0]!;
+  const tables = read(GUIDE).split('## The meaning of a failing case')[1]!.split('## Transactions')[0]!;
   const inTables = rows.filter(({ cell }) => tables.includes(`| \`${cell}\` |`));
   expect(inTables.length).toBeGreaterThan(60);
   expect(inTables.filter((row) => !allNames.some((name) => covers(row, name)))).toEqual([]);

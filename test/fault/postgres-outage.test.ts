@@ -6,6 +6,7 @@ import { pause, until } from '../support/checks/until.js';
 import { Witness } from '../support/checks/witness.js';
 import { behind, counted, pooled } from '../support/scenes/fault-campaigns.js';
 import { FaultRun } from '../support/scenes/fault-run.js';
+import { quarantinedOf } from '../support/scenes/named.js';
 import { watchedBook } from '../support/scenes/postgres-books.js';
 import { clientsOf } from '../support/servers/fault-clients.js';
 import { PostgresServer } from '../support/servers/postgres-server.js';
@@ -79,7 +80,7 @@ test.each(outages.map((outage) => [outage.name, outage] as const))(
     for (const campaign of campaigns) {
       const settled = async () => (await run.issuers[0]!.campaign(campaign.id).inspect()).reserved === 0;
       await until(settled, 90_000, () => `${campaign.id} was not settled by its workers`);
-      expect(await run.issuers[0]!.campaign(campaign.id).quarantine.list()).toEqual([]);
+      expect(await quarantinedOf(run.issuers[0]!.campaign(campaign.id))).toEqual([]);
     }
     expect(quarantined).toEqual([]);
     witness.check(await book.rows(id));

@@ -118,6 +118,7 @@ test('paused and resumed while absence is watched: nobody loses their place by i
   for (const userId of waits) aging.zincrby(scene.key('presence'), -hour, userId);
   await aging.exec();
   // Whoever looks after the line meanwhile ends nobody.
+  await scene.issuer.campaign(scene.campaignId).setPace({ admitPerSecond: null });
   const meanwhile = scene.issuer.startWorker({ campaigns: [scene.campaignId], intervalMs: 10 });
   expect(await scene.admit(5)).toEqual({ status: 'paused' });
   await scene.issuer.campaign(scene.campaignId).resume();
