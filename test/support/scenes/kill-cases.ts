@@ -169,6 +169,7 @@ export const operatorKills = places(
   ['activate-campaign'],
   ['set-paused'],
   ['set-pace'],
+  ['update-campaign'],
   ['restock'],
   ['replace-code'],
   ['retry-quarantined'],
