@@ -39,7 +39,7 @@ export const ENDING = [
     defect: 'the confirm behind an answer is not waited for by idle()',
     file: 'src/issue/issue.ts',
     find: '    pending.begin();\n    this.#pending = pending;',
-    replace: '    this.#inFlight = { end() {} };',
+    replace: '    this.#pending = { end() {} };',
     caughtBy: {
       file: 'test/integration/campaign.test.ts',
       test: 'a confirm that comes after the user closed the client is an event',
