@@ -158,15 +158,27 @@ describe('the limit', () => {
   ] as const)(
     'that rose to 100 makes the batches of %s() smaller in a process that knows the old one',
     async (call, of) => {
+      const batched = [scripts.reserve, scripts.joinLine, scripts.findPlaces].map(({ sha1 }) => sha1);
+      const argumentsOf: number[] = [];
+      const evalsha = async (sha1: string, keys: number, ...rest: string[]) => {
+        const reply = (await redis.evalsha(sha1, keys, ...rest)) as unknown[];
+        if (batched.includes(sha1) && reply[0] !== 'stale_rules') argumentsOf.push(rest.length - keys);
+        return reply;
+      };
+      web = issuerWith({ redis: { evalsha, eval: (source, keys, ...rest) => redis.eval(source, keys, ...rest) } });
       await openFor({ ...of, stock: { kind: 'unlimited' } });
       const users = Array.from({ length: 500 }, (_, i) => `user-${i}`);
       const first = call === 'issue' ? call : 'join';
       await Promise.all(users.map((userId) => web.campaign(ID)[first]({ userId })));
       await web.idle();
       await update({ perUser: 100, requestId: 'a' });
+      argumentsOf.length = 0;
       const told = await Promise.all(users.map((userId) => web.campaign(ID)[call]({ userId })));
       const expected = { issue: 'issued', join: 'waiting', userStatus: 'waiting' }[call];
       expect(told.filter(({ status }) => status !== expected)).toEqual([]);
+      // 15 users with 100 grants each fit into a reply. A user takes at most three arguments.
+      expect(argumentsOf.length).toBeGreaterThanOrEqual(500 / 15);
+      expect(Math.max(...argumentsOf)).toBeLessThan(60);
       if (call === 'join') expect(await web.campaign(ID).admit({ count: 500 })).toMatchObject({ admitted: 500 });
     },
   );
