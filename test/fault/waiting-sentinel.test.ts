@@ -63,7 +63,7 @@ test(
     await until(async () => {
       const [, listening] = (await ask(master.server, 'PUBSUB', 'NUMSUB', scene.key('campaign'))) as [string, number];
       return listening >= 2;
-    });
+    }, 60_000);
     expect(await isMaster(master)).toBe(true);
     await visitors.check({ losses: true });
     await endVisit(scene, visitors, { fault: 'Sentinel, a waiting room: the master is killed', injected });

@@ -108,7 +108,7 @@ export const operatorCases: Readonly<Record<string, OperatorCase>> = {
   'drop-over': {
     ...opening,
     prepare: ({ ground, campaignId: id }) => ground.redis.zadd(OVER, 1, `closed:${id}`, 2, `purged:${id}`),
-    done: async ({ ground, campaignId: id }) => (await ground.redis.zscore(OVER, `closed:${id}`)) === null,
+    done: async ({ ground, campaignId: id }) => (await ground.redis.zscore(OVER, `purged:${id}`)) === null,
   },
   'open-campaign': { ...opening, done: async (scene) => (await field(scene, 'epoch')) !== null },
   'activate-campaign': { ...opening, done: async (scene) => (await field(scene, 'verified')) === '1' },
