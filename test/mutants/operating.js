@@ -106,9 +106,9 @@ export const OPERATING = [
   },
   {
     defect: 'a campaign opened again after a purge is of a generation that was',
-    file: 'lua/open-campaign.lua',
-    find: "local epoch = generation .. '-' .. random",
-    replace: "local epoch = '1-' .. random",
+    file: 'lua/activate-campaign.lua',
+    find: "'epoch', generation .. '-' .. random }",
+    replace: "'epoch', '1-' .. random }",
     caughtBy: { file: 'test/integration/generations.test.ts', test: 'a campaign that is opened again after a purge' },
   },
   {
