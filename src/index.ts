@@ -68,7 +68,7 @@ export type { UserStatus } from './operate/user-status.js';
 export type { CouponIssuerOptions } from './options.js';
 export type { PersistenceAdapter, SaveVerdict } from './persistence/adapter.js';
 export { MemoryPersistence } from './persistence/memory.js';
-export { verdictOf } from './persistence/verdict.js';
+export { verdictOf, verdictsOf } from './persistence/verdict.js';
 export type { RebuildOptions, RebuildProgress, RebuildResult } from './recover/rebuild.js';
 export type { ReconcileOptions } from './recover/reconcile.js';
 export type { RedisClient, SubscriberClient } from './redis/client.js';

@@ -1,4 +1,4 @@
-import { NotSavedError, verdictOf } from 'coupon-issuer';
+import { NotSavedError, verdictsOf } from 'coupon-issuer';
 import { foundAmong } from '../adapter-support/found.js';
 
 const DUPLICATE_KEY = 11000;
@@ -32,7 +32,7 @@ export function mongoPersistence(db) {
         if (!isOnlyDuplicates(error)) throw asNotSaved(error, issuances);
       }
       const rows = await documentsNear(coupons, issuances);
-      return issuances.map((issuance) => verdictOf(issuance, rows));
+      return verdictsOf(issuances, rows);
     },
 
     async list(campaignId, { afterSerial, limit }) {

@@ -1,4 +1,4 @@
-import { NotSavedError, verdictOf } from 'coupon-issuer';
+import { NotSavedError, verdictsOf } from 'coupon-issuer';
 import { foundAmong } from '../adapter-support/found.js';
 
 const COLUMNS = ['campaignId', 'id', 'serial', 'userId', '"grant"', 'code', 'issuedAt', 'epoch'];
@@ -37,7 +37,7 @@ export function sqlitePersistence(database) {
       const inserted = await insertNew(insert, issuances);
       if (inserted === issuances.length) return issuances.map(() => ({ verdict: 'saved' }));
       const rows = await rowsNear(issuances);
-      return issuances.map((issuance) => verdictOf(issuance, rows));
+      return verdictsOf(issuances, rows);
     },
     list: async (campaignId, { afterSerial, limit }) =>
       (await after.all(campaignId, afterSerial, limit)).map(toIssuance),

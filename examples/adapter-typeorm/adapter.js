@@ -1,4 +1,4 @@
-import { verdictOf } from 'coupon-issuer';
+import { verdictsOf } from 'coupon-issuer';
 import { notSavedError } from 'coupon-issuer/postgres';
 import { Any, MoreThan } from 'typeorm';
 import { foundAmong } from '../adapter-support/found.js';
@@ -22,7 +22,7 @@ export function typeormPersistence(dataSource) {
       if (inserted === issuances.length) return issuances.map(() => ({ verdict: 'saved' }));
       // A second statement, because the first cannot see what a concurrent transaction has just committed.
       const rows = await rowsNear(coupons, issuances);
-      return issuances.map((issuance) => verdictOf(issuance, rows));
+      return verdictsOf(issuances, rows);
     },
 
     async list(campaignId, { afterSerial, limit }) {

@@ -5,15 +5,14 @@ const SAVED: SaveVerdict = Object.freeze({ verdict: 'saved' });
 
 /**
  * The verdict on an issuance, by the rows that were found in the database after the insert. Give it the rows that share the id, the serial, the code, or
- * user and grant with the issuance; more rows do no harm. It looks at each row once. Throws if neither the issuance nor an obstacle is among the rows: a
- * verdict is proof, and that error means "unknown".
+ * user and grant with the issuance; more rows do no harm. It looks at each row once, so use `verdictsOf` for a batch and all of its rows. Throws if neither
+ * the issuance nor an obstacle is among the rows: a verdict is proof, and that error means "unknown".
  *
  * @example
  * ```ts
  * import { type Issuance, type SaveVerdict, verdictOf } from 'coupon-issuer';
  *
- * const verdictsOf = (issuances: readonly Issuance[], rows: readonly Issuance[]): SaveVerdict[] =>
- *   issuances.map((issuance) => verdictOf(issuance, rows));
+ * const isStored = (issuance: Issuance, rows: readonly Issuance[]) => verdictOf(issuance, rows).verdict === 'saved';
  * ```
  */
 export function verdictOf(issuance: Issuance, rows: readonly Issuance[]): SaveVerdict {
@@ -24,7 +23,42 @@ export function verdictOf(issuance: Issuance, rows: readonly Issuance[]): SaveVe
   );
 }
 
-/** The same; `null`: the statement skipped the row, and none of the rows is the reason. */
+/**
+ * The verdicts on a batch, in its order, by all rows that were found for it. Each is the one of `verdictOf`, and it throws as `verdictOf` does. It looks at each row
+ * once for the whole batch.
+ *
+ * @example
+ * ```ts
+ * import { type Issuance, type SaveVerdict, verdictsOf } from 'coupon-issuer';
+ *
+ * const answerOf = (batch: readonly Issuance[], rows: readonly Issuance[]): SaveVerdict[] => verdictsOf(batch, rows);
+ * ```
+ */
+export function verdictsOf(issuances: readonly Issuance[], rows: readonly Issuance[]): SaveVerdict[] {
+  const rowsBy = new Map<string, Issuance[]>();
+  for (const row of rows) {
+    for (const key of keysOf(row)) {
+      const found = rowsBy.get(key);
+      if (found) found.push(row);
+      else rowsBy.set(key, [row]);
+    }
+  }
+  return issuances.map((issuance) =>
+    verdictOf(
+      issuance,
+      keysOf(issuance).flatMap((key) => rowsBy.get(key) ?? []),
+    ),
+  );
+}
+
+/** By what an issuance can meet a row. U+0000 is in none of the parts. */
+function keysOf({ campaignId, id, userId, grant, serial, code }: Issuance): string[] {
+  const parts = [`id\0${id}`, `serial\0${serial}`, `grant\0${grant}\0${userId}`];
+  if (code !== null) parts.push(`code\0${code}`);
+  return parts.map((part) => `${campaignId}\0${part}`);
+}
+
+/** The same as `verdictOf`; `null`: the statement skipped the row, and none of the rows is the reason. */
 export function knownVerdict(issuance: Issuance, rows: readonly Issuance[]): SaveVerdict | null {
   const { campaignId, id, userId, grant, serial, code } = issuance;
   const inWay = { id: null, grant: null, serial: null, code: null } as Record<string, Issuance | null>;

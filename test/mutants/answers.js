@@ -83,4 +83,18 @@ export const ANSWERS = [
     replace: "epoch: EPOCH, state: 'reserved'",
     caughtBy: given('has what was given'),
   },
+  {
+    defect: 'the verdicts on a batch overlook the grant of a user',
+    file: 'src/persistence/verdict.ts',
+    find: ', `grant\\0${grant}\\0${userId}`]',
+    replace: ']',
+    caughtBy: verdict('are the ones that each issuance gets alone'),
+  },
+  {
+    defect: 'the verdicts on a batch look at all rows for each issuance',
+    file: 'src/persistence/verdict.ts',
+    find: 'keysOf(issuance).flatMap((key) => rowsBy.get(key) ?? []),',
+    replace: 'rows,',
+    caughtBy: verdict('look at each row a few times'),
+  },
 ];

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { type Issuance, verdictOf } from '../../src/index.js';
+import { type Issuance, verdictOf, verdictsOf } from '../../src/index.js';
+import { seeded } from '../support/checks/random.js';
 import { anIssuance } from './support.js';
 
 const asked = anIssuance(7, { code: 'AAA-7' });
@@ -55,5 +56,55 @@ describe('the verdict on an issuance', () => {
 
   test('quotes neither the user nor the code where there is none', () => {
     expect(() => verdictOf(asked, [other])).not.toThrow(new RegExp(`${userId}|${code}`));
+  });
+});
+
+describe('the verdicts on a batch', () => {
+  const SEED = 7;
+
+  test(`are the ones that each issuance gets alone (seed ${SEED})`, () => {
+    const random = seeded(SEED);
+    const pick = (most: number) => Math.floor(random() * most);
+    // Few values, so that many issuances and rows meet in one or several of their keys, in either campaign.
+    const any = (): Issuance => ({
+      ...anIssuance(pick(6) + 1, { code: pick(4) === 0 ? null : `code-${pick(6)}` }),
+      campaignId: `campaign-${pick(2)}`,
+      id: `id-${pick(8)}`,
+      userId: `user-${pick(4)}`,
+      grant: pick(2) + 1,
+    });
+    const outcomeOf = (judge: () => unknown) => {
+      try {
+        return judge();
+      } catch (error) {
+        return String(error);
+      }
+    };
+    const seen = new Set<unknown>();
+    for (let round = 0; round < 2_000; round++) {
+      const rows = Array.from({ length: pick(6) }, any);
+      const batch = Array.from({ length: pick(3) + 1 }, any);
+      const alone = outcomeOf(() => batch.map((issuance) => verdictOf(issuance, rows)));
+      const together = outcomeOf(() => verdictsOf(batch, rows));
+      expect(together).toEqual(alone);
+      for (const { verdict } of Array.isArray(together) ? together : [{ verdict: 'none' }]) seen.add(verdict);
+    }
+    expect(seen).toEqual(new Set(['saved', 'user_conflict', 'serial_conflict', 'code_conflict', 'none']));
+  });
+
+  test('look at each row a few times, however large the batch is', () => {
+    let looks = 0;
+    const batch = Array.from({ length: 1_000 }, (_, i) => anIssuance(i + 1, { code: `code-${i}` }));
+    const rows = batch.map((issuance) => {
+      const counted = { ...issuance };
+      return Object.defineProperty(counted, 'campaignId', {
+        get: () => {
+          looks++;
+          return issuance.campaignId;
+        },
+      });
+    });
+    expect(new Set(verdictsOf(batch, rows).map(({ verdict }) => verdict))).toEqual(new Set(['saved']));
+    expect(looks).toBeLessThan(10 * rows.length);
   });
 });
