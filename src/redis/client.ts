@@ -9,15 +9,13 @@ export interface RedisClient {
   /** Only for the option `replicas`. */
   wait?(count: number, timeoutMs: number): Promise<unknown>;
   /** Only for the waiting room: a second connection that listens, opened with the first watcher or worker and closed with the last. */
-  // biome-ignore lint/suspicious/noExplicitAny: Redis and Cluster take different arguments
-  duplicate?(...options: any[]): SubscriberClient;
+  duplicate?(...options: unknown[]): SubscriberClient;
 }
 
 /** A connection of its own that listens: the result of `duplicate()` of the client. */
 export interface SubscriberClient {
   readonly status?: string | undefined;
-  // biome-ignore lint/suspicious/noExplicitAny: as ioredis declares it
-  on(event: string, listener: (...args: any[]) => void): unknown;
+  on(event: string, listener: (...args: unknown[]) => void): unknown;
   subscribe(...channels: string[]): Promise<unknown>;
   unsubscribe(...channels: string[]): Promise<unknown>;
   disconnect(): void;

@@ -93,8 +93,8 @@ export class Subscription {
     subscriber.on('ready', () => {
       for (const listeners of this.#listeners.values()) for (const listener of listeners) listener(RECONNECTED);
     });
-    subscriber.on('message', (channel: string, message: string) => {
-      for (const listener of this.#listeners.get(channel) ?? []) listener(message);
+    subscriber.on('message', (channel, message) => {
+      for (const listener of this.#listeners.get(String(channel)) ?? []) listener(String(message));
     });
     this.#subscriber = subscriber;
     return subscriber;

@@ -153,7 +153,7 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
       'close-campaign': call(scripts.closeCampaign, { epoch, retainMs: '60000' }),
       'load-codes': call(scripts.loadCodes, loading('second'), [{ code: 'new' }, { code: 'AAA' }]),
       'find-in-pool': call(scripts.findInPool, { epoch, fence: '0', code: 'FFF', fromTail: '1', limit: '500' }),
-      'replace-code': call(scripts.replaceCode, { epoch, fence: '0', fromTail: '1', unit: '10:KKK', code: 'XXX' }),
+      'replace-code': call(scripts.replaceCode, { epoch, fence: '0', fromTail: '1', unit: '10:KKK', code: 'LLL' }),
       reserve: reserve('2', ['u4', 'u1', 'u5']),
       confirm: call(scripts.confirm, { epoch }, [ending]),
       release: call(scripts.release, { epoch }, [u1]),

@@ -86,8 +86,8 @@ export const ANSWERS = [
   {
     defect: 'the verdicts on a batch overlook the grant of a user',
     file: 'src/persistence/verdict.ts',
-    find: ', `grant\\0${grant}\\0${userId}`]',
-    replace: ']',
+    find: '}`, `grant',
+    replace: '}`, `by chance ` + Math.random() + `grant',
     caughtBy: verdict('are the ones that each issuance gets alone'),
   },
   {
