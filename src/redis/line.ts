@@ -100,6 +100,7 @@ export class Line {
     const { reply, epoch } = await this.#sendReady((at) =>
       this.state.run(scripts.leaveLine, { ...this.#call(at), userId }),
     );
+    oneOf(scripts.leaveLine.name, ['ok'], reply[0]);
     this.state.sawStamp(Number(reply[1]));
     if (reply[2] !== 'held')
       return { result: { status: oneOf(scripts.leaveLine.name, ENDS, reply[2]) }, now: reply[3] === 'now' };
@@ -202,6 +203,7 @@ export class Line {
       for (const i of open) results[i] = this.#refusedOr(requests[i]!, reply, refused);
       return [];
     }
+    oneOf(scripts.joinLine.name, ['ok'], reply[0]);
     this.state.sawStamp(Number(reply[1]));
     if (reply[5] === '1') this.#woke(this);
     const lapsed: number[] = [];
@@ -267,6 +269,7 @@ export class Line {
       const args = { ...this.#ruled(at), ...this.#watching(round) };
       return this.state.run(scripts.findPlaces, args, lookups.slice(0, this.#usersPerCall));
     });
+    oneOf(scripts.findPlaces.name, ['ok'], reply[0]);
     this.state.sawStamp(Number(reply[1]));
     if (round) round.earliest = Math.min(round.earliest, Number(reply[7]));
     const over = { upTo: Number(reply[5]), why: (reply[6] || null) as Standing['over']['why'] };

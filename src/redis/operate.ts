@@ -56,13 +56,13 @@ async function sendActivation(state: CampaignState, store: string | null, rebind
 
 export async function setPaused(state: CampaignState, paused: boolean): Promise<void> {
   const { sender, nextCall } = state.context;
-  await answerUnderEpoch(state, async ({ epoch }) => {
+  const { reply } = await answerUnderEpoch(state, async ({ epoch }) => {
     const args = { epoch, sender, call: String(nextCall()), paused: paused ? '1' : '0' };
     const reply = await state.run(scripts.setPaused, args);
-    if (reply[0] === 'lapsed') return undefined;
-    if (reply[0] === 'done') state.sawStamp(Number(reply[1]));
-    return reply;
+    return reply[0] === 'lapsed' ? undefined : reply;
   });
+  oneOf('set-paused', ['done'], reply[0]);
+  state.sawStamp(Number(reply[1]));
 }
 
 /** Changes the pace, and answers the one that holds now. Two round trips: the first one asks for an instant, so that a late copy is known by it. */
@@ -79,6 +79,7 @@ export async function setPace(state: CampaignState, fields: readonly PaceField[]
       `campaign ${state.id} has no waiting room, so it has no admitPerSecond and no waves; nothing was changed`,
     );
   }
+  oneOf('set-pace', ['done'], reply[0]);
   state.sawStamp(Number(reply[1]));
   const [, , savesPerSecond, admitPerSecond, waves] = reply.map(String);
   const now: Record<keyof Pace, string | undefined> = { savesPerSecond, admitPerSecond, waves };
@@ -95,6 +96,7 @@ export async function closeCampaign(state: CampaignState, retainMs: number | nul
       `campaign ${state.id} was closed with another retainMs, which counts; nothing was changed. To remove it earlier, call purge()`,
     );
   }
+  oneOf('close-campaign', ['done'], reply[0]);
   const [, stamp, nowMs, closedAt, goneAt] = reply.map(Number);
   state.sawStamp(stamp!);
   if (reply[4] !== '') await noteOver(state.context, state.id, { closedAt: closedAt!, goneAt: goneAt!, nowMs: nowMs! });

@@ -52,6 +52,7 @@ export async function loadChunk(state: CampaignState, loading: Loading, chunk: C
       `the load ${loading.loadId} lost its place in campaign ${state.id}, which was rebuilt meanwhile: load the list again`,
     );
   }
+  oneOf('load-codes', ['ok'], reply[0]);
   const [, offset, digest, total, stamp, by, added, places] = reply.map(String);
   state.sawStamp(Number(stamp));
   const duplicates = places === '' ? [] : places!.split(',').map((place) => Number(place) - 1);
@@ -79,9 +80,10 @@ export async function replaceInPool(
     const { reply: page } = await answerUnderEpoch(state, ({ epoch, fence }) =>
       state.run(scripts.findInPool, { epoch, fence, code, fromTail, limit: String(PAGE) }),
     );
-    if (page[0] === 'end') return 'not_in_pool';
+    const word = oneOf('find-in-pool', ['end', 'more', 'found'], page[0]);
+    if (word === 'end') return 'not_in_pool';
     fromTail = String(page[1]);
-    if (page[0] === 'more') continue;
+    if (word === 'more') continue;
     const found = { fromTail, unit: String(page[2]), code: replacement };
     const { reply } = await answerUnderEpoch(state, ({ epoch, fence }) =>
       state.run(scripts.replaceCode, { epoch, fence, ...found }),

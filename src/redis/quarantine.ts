@@ -3,6 +3,7 @@ import { answerUnderEpoch, underEpoch } from './epoch.js';
 import { splitField } from './record.js';
 import { type Reservation, toReservation } from './reservation.js';
 import { scripts } from './scripts.js';
+import { oneOf } from './words.js';
 
 const PAGE = 500;
 
@@ -20,6 +21,7 @@ export async function readBacklog(state: CampaignState): Promise<Backlog | null>
     state.run(scripts.backlog, { epoch, fence }),
   );
   if (refused) return null;
+  oneOf('backlog', ['ok'], reply[0]);
   const [, due, quarantined, nowMs, issuedAt, closed, reserved] = reply;
   return {
     due: Number(due),
@@ -70,6 +72,7 @@ export async function retryQuarantined(
     const { reply } = await answerUnderEpoch(state, ({ epoch }) =>
       state.run(scripts.retryQuarantined, { epoch }, items),
     );
+    oneOf('retry-quarantined', ['ok'], reply[0]);
     state.sawStamp(Number(reply[1]));
     retried += reply.filter((word) => word === 'retried').length;
   }

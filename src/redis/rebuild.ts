@@ -53,10 +53,11 @@ export async function beginRebuild(
       ...fields,
       ...rules.pace,
     ]);
-    const foundNone = from === '' && reply[0] !== 'stale_epoch';
-    if (reply[0] === 'stale_epoch' || foundNone) from = String(reply[1]);
+    const word = oneOf('begin-rebuild', ['stale_epoch', 'building', 'done'], reply[0]);
+    const foundNone = from === '' && word !== 'stale_epoch';
+    if (word === 'stale_epoch' || foundNone) from = String(reply[1]);
     if (foundNone) random = epochSuffix();
-    if (reply[0] === 'stale_epoch' || foundNone) return undefined;
+    if (word === 'stale_epoch' || foundNone) return undefined;
     const [, epoch, phase, cursor, stamp] = reply;
     return {
       epoch: String(epoch),
@@ -71,7 +72,7 @@ export async function beginRebuild(
  * Carries the next stretch of promises over. `false` once all of it is. One round trip. */
 export async function keepPromised(state: CampaignState, run: Run): Promise<boolean> {
   const reply = await state.run(scripts.keepPromised, { ...named(run), limit: String(SCAN_CHUNK) });
-  return running(state, run, reply, 1)[0] === 'more';
+  return running(state, run, reply, { words: MORE, stampAt: 1 })[0] === 'more';
 }
 
 /** Writes the rows of one page, in stretches of at most 500 serials, one round trip each. Serials in between without a row are free again. */
@@ -96,7 +97,8 @@ export async function writeRows(
       code: row.code ?? '',
     }));
     const args = { ...named(run), after: String(cursor), upTo: String(end) };
-    const reply = running(state, run, await state.run(scripts.rebuildRows, args, items), 3);
+    const sent = await state.run(scripts.rebuildRows, args, items);
+    const reply = running(state, run, sent, { words: ['ok', 'beyond'], stampAt: 3 });
     if (reply[0] === 'beyond') {
       throw new CampaignConflictError(
         `campaign ${state.id} has issuances up to serial ${upTo}, more than the total of this definition; it stays without state until a rebuild with a larger one`,
@@ -110,27 +112,28 @@ export async function writeRows(
 /** The highest serial that is still promised. One round trip. */
 export async function highestPromised(state: CampaignState, run: Run, cursor: number): Promise<number> {
   const args = { ...named(run), after: String(cursor), upTo: String(cursor) };
-  return Number(running(state, run, await state.run(scripts.rebuildRows, args, []), 3)[2]);
+  const reply = await state.run(scripts.rebuildRows, args, []);
+  return Number(running(state, run, reply, { words: ['ok'], stampAt: 3 })[2]);
 }
 
 /**
  * Loads free codes into the serials without a row. One round trip; at most 1,000. */
 export async function loadRebuilt(state: CampaignState, run: Run, codes: readonly string[]): Promise<void> {
   const items = codes.map((code) => ({ code }));
-  running(state, run, await state.run(scripts.rebuildCodes, named(run), items), 1);
+  running(state, run, await state.run(scripts.rebuildCodes, named(run), items), { words: ['ok'], stampAt: 1 });
 }
 
 /** For each of at most 1,000 codes, whether a row, a promise or the state of before has it. One round trip. */
 export async function areKnown(state: CampaignState, run: Run, codes: readonly string[]): Promise<boolean[]> {
   const items = codes.map((code) => ({ code }));
-  const [, ...words] = running(state, run, await state.run(scripts.knowCodes, named(run), items));
+  const [, ...words] = running(state, run, await state.run(scripts.knowCodes, named(run), items), { words: ['ok'] });
   return words.map((word) => word === 'known');
 }
 
 /** Keeps the next stretch of the codes that were known before from being loaded again. `false` once all of it is. One round trip. */
 export async function keepKnown(state: CampaignState, run: Run): Promise<boolean> {
   const reply = await state.run(scripts.keepKnown, { ...named(run), limit: String(SCAN_CHUNK) });
-  return running(state, run, reply, 1)[0] === 'more';
+  return running(state, run, reply, { words: MORE, stampAt: 1 })[0] === 'more';
 }
 
 /**
@@ -138,7 +141,8 @@ export async function keepKnown(state: CampaignState, run: Run): Promise<boolean
 export async function finishRebuild(state: CampaignState, run: Run): Promise<{ lost: Issuance[]; exhausted: boolean }> {
   const lost: Issuance[] = [];
   for (;;) {
-    const reply = running(state, run, await state.run(scripts.finishRebuild, { ...named(run), limit: String(CHUNK) }));
+    const sent = await state.run(scripts.finishRebuild, { ...named(run), limit: String(CHUNK) });
+    const reply = running(state, run, sent, { words: MORE });
     for (let i = 2; i < reply.length; i += 2) {
       const { grant, userId } = splitField(String(reply[i]));
       lost.push(decodeIssuance(grant, String(reply[i + 1]), { campaignId: state.id, userId, epoch: run.epoch }));
@@ -151,9 +155,19 @@ function named({ epoch, fence }: Run): { epoch: string; fence: string } {
   return { epoch, fence: String(fence) };
 }
 
-function running(state: CampaignState, run: Run, reply: Reply, stampAt?: number): Reply {
+/** `words`: the other words of the script. `stampAt`: the place of the campaign's stamp in its reply. */
+interface Answers {
+  readonly words: readonly string[];
+  readonly stampAt?: number;
+}
+
+/** Some steps have a rest to do. */
+const MORE = ['more', 'done'];
+
+function running(state: CampaignState, run: Run, reply: Reply, { words, stampAt }: Answers): Reply {
   const [word] = reply;
   if (word === 'stale_epoch' || isNotReady(word)) throw overtaken(state);
+  oneOf('of a rebuild', words, word);
   if (stampAt !== undefined && word !== 'beyond') run.fence = Math.max(run.fence, Number(reply[stampAt]));
   return reply;
 }

@@ -2,6 +2,7 @@ import { CampaignConflictError } from '../model/errors.js';
 import type { CampaignState } from './campaign-state.js';
 import { answerUnderEpoch } from './epoch.js';
 import { scripts } from './scripts.js';
+import { oneOf } from './words.js';
 
 /** The rules that `update()` changes, as they hold now. */
 export interface RunningRules {
@@ -42,6 +43,7 @@ export async function updateRules(
   });
   const why = REFUSED[String(reply[0])];
   if (why) throw new CampaignConflictError(`campaign ${state.id} ${why}; nothing was changed`);
+  oneOf('update-campaign', ['done'], reply[0]);
   const [, stamp, opensAt, closesAt, perUser] = reply.map(String) as [string, string, string, string, string];
   state.sawStamp(Number(stamp));
   const instant = (text: string) => (text === '' ? null : new Date(Number(text)));

@@ -27,8 +27,8 @@ export const OVER = [
   {
     defect: `a rebuild serves under the generation that was drawn while no state was there`,
     file: `src/redis/rebuild.ts`,
-    find: `const foundNone = from === '' && reply[0] !== 'stale_epoch';`,
-    replace: `const foundNone = from === '?' && reply[0] !== 'stale_epoch';`,
+    find: `const foundNone = from === '' && word !== 'stale_epoch';`,
+    replace: `const foundNone = from === '?' && word !== 'stale_epoch';`,
     caughtBy: {
       file: `test/integration/over.test.ts`,
       test: `a rebuild that stalled while another campaign came and went`,

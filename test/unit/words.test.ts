@@ -1,5 +1,11 @@
 import { expect, test } from 'vitest';
-import { CouponIssuer, MemoryPersistence, type RedisClient } from '../../src/index.js';
+import {
+  type Campaign,
+  type CampaignDefinition,
+  CouponIssuer,
+  MemoryPersistence,
+  type RedisClient,
+} from '../../src/index.js';
 import { scripts } from '../../src/redis/scripts.js';
 import { isNotReady, oneOf } from '../../src/redis/words.js';
 import { mockRedis } from '../mock/support.js';
@@ -73,13 +79,49 @@ test('an unknown word for a confirm is a fault behind the answer', async () => {
   await issuer.close();
 });
 
-test('an unknown word for a restock is no success', async () => {
+const COUNTED = { stock: { kind: 'counted', total: 2 } } as const;
+const POOL = { stock: { kind: 'codes' } } as const;
+const QUEUED = { ...COUNTED, admission: 'queued' } as const;
+
+/** For each script one call that it answers, on a campaign of this definition. */
+const CALLS: readonly [keyof typeof scripts, CampaignDefinition, (launch: Campaign) => Promise<unknown>][] = [
+  ['restock', COUNTED, (launch) => launch.restock({ add: 1, requestId: 'a' })],
+  ['updateCampaign', COUNTED, (launch) => launch.update({ perUser: 2, requestId: 'a' })],
+  ['setPace', COUNTED, (launch) => launch.setPace({ savesPerSecond: 5 })],
+  ['setPaused', COUNTED, (launch) => launch.pause()],
+  ['setPaused', COUNTED, (launch) => launch.resume()],
+  ['closeCampaign', COUNTED, (launch) => launch.closeForGood()],
+  ['findUser', COUNTED, (launch) => launch.userStatus({ userId: 'ann' })],
+  ['findPlaces', QUEUED, (launch) => launch.userStatus({ userId: 'ann' })],
+  ['joinLine', QUEUED, (launch) => launch.join({ userId: 'ann' })],
+  ['leaveLine', QUEUED, (launch) => launch.leave({ userId: 'ann' })],
+  ['loadCodes', POOL, (launch) => launch.loadCodes(['BBB'])],
+  ['findInPool', POOL, (launch) => launch.replaceCode({ code: 'AAA', replacement: 'CCC' })],
+  ['replaceCode', POOL, (launch) => launch.replaceCode({ code: 'AAA', replacement: 'CCC' })],
+  ['beginRebuild', COUNTED, (launch) => launch.rebuild(COUNTED)],
+  ['keepPromised', COUNTED, (launch) => launch.rebuild(COUNTED)],
+  ['finishRebuild', COUNTED, (launch) => launch.rebuild(COUNTED)],
+  ['rebuildRows', COUNTED, (launch) => launch.rebuild(COUNTED)],
+  ['rebuildCodes', POOL, (launch) => launch.rebuild(POOL, { codes: ['AAA'] })],
+  ['keepKnown', POOL, (launch) => launch.rebuild(POOL, { codes: ['AAA'] })],
+  ['knowCodes', POOL, (launch) => launch.rebuild(POOL, { codes: ['AAA '] })],
+];
+
+test.each(CALLS)('an unknown word of %s is no success, and is not quoted (%j)', async (script, definition, call) => {
   const { client, changes } = newerRedis();
   const issuer = new CouponIssuer({ redis: client, persistence: new MemoryPersistence() });
   const launch = issuer.campaign('launch');
-  await launch.open({ stock: { kind: 'counted', total: 2 } });
-  changes.set(scripts.restock.source, firstWord);
-  await expect(launch.restock({ add: 1, requestId: 'a' })).rejects.toMatchObject(UNKNOWN);
+  await launch.open(definition);
+  if (definition === POOL) await launch.loadCodes(['AAA']);
+  if (definition === COUNTED) await launch.issue({ userId: 'bob' });
+  await issuer.idle();
+  let changed = 0;
+  changes.set(scripts[script].source, (reply) => {
+    changed++;
+    return firstWord(reply);
+  });
+  await expect(call(launch)).rejects.toMatchObject(UNKNOWN);
+  expect(changed).toBe(1);
   await issuer.close();
 });
 
