@@ -56,7 +56,7 @@ export class Quarantine {
    * Takes the units of reservations out of the stock for good. Their users may ask again. If your adapter can `find` a
    * row, that reservation was saved: it stays, and settle finishes it. Make sure that no other row appears later: an
    * unknown attempt may still be under way. If the campaign delivers, `recall` is called for each. A `withdrawn` event
-   * names each unit. Two round trips per 500, and one `find`.
+   * names each unit. Two round trips and one `find` per 500.
    * Throws `InvalidArgumentError`, `UnknownCampaignError`, `MisconfiguredError`, `NotReadyError`, `RedisError`.
    *
    * @example

@@ -80,8 +80,8 @@ export class Campaign {
    * an unknown outcome. If their rows appear later, the unique keys of the database meet them.
    *
    * After a failure, run it again under the same definition: it continues where it stopped. Of two runs at once, the
-   * later one continues and the other throws `CampaignConflictError`. Withdrawn units return to the stock. One round trip per 500 rows, reservations or codes, one page of `list` per 500 rows, and
-   * nine more. Throws `InvalidArgumentError`, `MisconfiguredError` (no `list`), `HookError` (`list` failed), `CampaignConflictError`, `RedisError`,
+   * later one continues and the other throws `CampaignConflictError`. Withdrawn units return to the stock. One round trip
+   * per 500 rows, per 200 reservations, per 500 codes and per 200 known codes, one page of `list` per 500 rows, and nine more. Throws `InvalidArgumentError`, `MisconfiguredError` (no `list`), `HookError` (`list` failed), `CampaignConflictError`, `RedisError`,
    * and the reason of an aborted signal.
    *
    * @example
@@ -128,8 +128,8 @@ export class Campaign {
    * again keeps the place. `waiting` carries ticket, position and time. An admitted user gets the
    * answer of `issue()`. Tickets of Redis decide the order; no clock does.
    *
-   * One round trip, shared by calls of the same moment. Throws `InvalidArgumentError`, `UnknownCampaignError`, `CampaignConflictError` (no waiting
-   * room), `MisconfiguredError`, `OverloadedError` (the line has `maxWaiting` users; no place was taken), `RedisError`, `HookError`, `ClosedError`.
+   * One round trip, shared by calls of the same moment. One more if the line was empty: it wakes the workers. Throws
+   * `InvalidArgumentError`, `UnknownCampaignError`, `CampaignConflictError` (no waiting room), `MisconfiguredError`, `OverloadedError` (the line has `maxWaiting` users; no place was taken), `RedisError`, `HookError`, `ClosedError`.
    *
    * @example
    * ```ts
@@ -146,7 +146,8 @@ export class Campaign {
    * is the reason why there was no place: `reserved` and `issued` mean that the user was admitted first. The user may
    * join again, at the end.
    *
-   * One round trip. Throws `InvalidArgumentError`, `UnknownCampaignError`, `CampaignConflictError` (no waiting room), `NotReadyError`, `RedisError`.
+   * One round trip, and one more to tell watchers. Throws `InvalidArgumentError`, `UnknownCampaignError`, `CampaignConflictError` (no waiting room),
+   * `NotReadyError`, `RedisError`.
    *
    * @example
    * ```ts
@@ -167,7 +168,7 @@ export class Campaign {
    * looks once a second. One round trip per 500 watchers and look, at most 20 looks a second.
    *
    * The call throws `InvalidArgumentError` and `ClosedError`. The iterator throws `UnknownCampaignError` and
-   * `CampaignConflictError`. While Redis is away, the iterator waits.
+   * `CampaignConflictError`, and `RedisError` if the Redis user lacks a right. While Redis is away, the iterator waits.
    *
    * @example
    * ```ts
@@ -187,7 +188,8 @@ export class Campaign {
    * from the line and reserves for them. Deliver, save and confirm follow as in `issue()`. Settle finishes the rest;
    * no user goes back into the line.
    *
-   * Per batch three round trips to Redis and one statement in the database. Throws `InvalidArgumentError`, `UnknownCampaignError`,
+   * Two round trips for the line. Per batch two more to Redis, up to two messages to watchers, and one statement in the
+   * database. Throws `InvalidArgumentError`, `UnknownCampaignError`,
    * `CampaignConflictError` (no waiting room), `MisconfiguredError`, `NotReadyError`, `RedisError` (settle finishes
    * admitted users after their lease).
    *
@@ -230,7 +232,8 @@ export class Campaign {
   }
 
   /**
-   * Loads codes into the pool: 500 per round trip, and 1,000 after the first 10,000. Codes that were ever loaded are
+   * Loads codes into the pool. One round trip asks how far the load came. Then 500 codes go per round trip, and 1,000
+   * after the first 10,000. Codes that were ever loaded are
    * skipped and counted. Under the same `loadId`, an interrupted load continues where it stopped. The result counts
    * the work of this call alone.
    *

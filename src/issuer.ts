@@ -47,8 +47,8 @@ export class CouponIssuer {
   }
 
   /**
-   * Lists every campaign of the registry: an async iterator for dashboards and tools. A campaign that is whole is listed as `inspect()` shows it. One that
-   * is not has a `state` that says why (`ready` is `false`), and does not end the list. The order is the one of the registry: none that you can rely on.
+   * Lists every campaign of the registry: an async iterator for dashboards and tools. A campaign that is whole is listed as `inspect()` shows it. If it
+   * is not whole, `state` says why, `ready` is `false`, and the list goes on. The order is not defined.
    *
    * One round trip per campaign, `concurrency` of them at a time (1–64, default 8), and one per page of about 500 ids.
    * The loop pulls: nothing is read after you leave it. Throws `InvalidArgumentError` and `ClosedError` at once; the iterator `RedisError` if the registry cannot be read, and `ClosedError`.
@@ -73,8 +73,8 @@ export class CouponIssuer {
    * and every few seconds while campaigns run. Any number of processes may run it. `campaign(id).settle()` settles one
    * campaign.
    *
-   * If a campaign cannot be settled, the others are settled first; then its error is thrown. Per campaign two round trips, and
-   * per batch of due reservations two more and a save. Throws `MisconfiguredError`, `NotReadyError`, `RedisError`.
+   * If a campaign cannot be settled, the others are settled first; then its error is thrown. One round trip per 500 ids of the
+   * registry, two per campaign, and per batch of due reservations two more and a save. Throws `MisconfiguredError`, `NotReadyError`, `RedisError`.
    *
    * @example
    * ```ts

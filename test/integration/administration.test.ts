@@ -194,7 +194,7 @@ describe('replicas', () => {
   });
 });
 
-test('isNew opens a campaign though the database holds rows of that id', async () => {
+test('skipRowCheck opens a campaign though the database holds rows of that id', async () => {
   await open(5);
   await issueTo('ann');
   await issuer.idle();

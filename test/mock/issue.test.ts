@@ -95,7 +95,7 @@ test('after closesAt a user is told closed and since when', async () => {
   expect(await issuer.campaign('launch').issue({ userId: 'kim' })).toEqual({ status: 'closed', closedAt: closesAt });
 });
 
-test('after closeCampaign a newcomer is told closed, and a repeat still finds its coupon', async () => {
+test('after closeForGood a newcomer is told closed, and a repeat still finds its coupon', async () => {
   const issuer = mockIssuer();
   await issuer.campaign('launch').open({ stock: counted(5) });
   const request = { campaignId: 'launch', userId: 'kim', requestId: 'click-1' };

@@ -38,7 +38,7 @@ const persistence = {
 };
 const issuer = new CouponIssuer({ redis: new Redis(redisPort, '127.0.0.1'), persistence, ...options });
 
-/** mulberry32, as in random.ts. */
+/** mulberry32, as in test/support/checks/random.ts. */
 function seeded(seed) {
   let state = seed >>> 0;
   return () => {
