@@ -3,7 +3,7 @@
 --
 -- KEYS     campaign
 -- ARGV     epoch asked, then for each field: name value; asked is 0 to ask; an empty value removes the cap
--- RETURNS  missing | rebuilding | stale_epoch | no_room, alone; or lapsed, the instant to name; or done, the campaign's
+-- RETURNS  missing | rebuilding | stale_epoch | no_room, alone; or lapsed, the instant to name (0 to ask again); or done, the campaign's
 --          stamp, then the pace: savesPerSecond, admitPerSecond, waves, each empty for no cap
 -- WRITES   campaign
 -- COST     O(waves)
@@ -20,8 +20,14 @@ if refusal then return { refusal } end
 for i = FIRST, #ARGV, STRIDE do
   if ARGV[i] ~= 'savesPerSecond' and ARGV[i + 1] ~= '' and not campaign.room then return { 'no_room' } end
 end
-local last = tonumber(pace.pacedAt or '0') + 0.0
-if asked <= last then return { 'lapsed', integer(math.max(nowMicros, last + 1)) } end
+-- The clock may be set back, so each instant is later than all that were given out.
+local last, given = tonumber(pace.pacedAt or '0') + 0.0, tonumber(pace.paceGiven or '0') + 0.0
+if asked == 0 then
+  given = integer(math.max(nowMicros, last + 1, given + 1))
+  redis.call('HSET', campaignKey, 'paceGiven', given)
+  return { 'lapsed', given }
+end
+if asked <= last then return { 'lapsed', '0' } end
 
 -- The rest of a wave that is no longer planned admits nobody.
 local function endsWave(waves)

@@ -3,14 +3,14 @@
 -- are claimed per second, whoever asks, and what it saved up is at most a tenth of a second's worth.
 --
 -- KEYS     campaign grants senders leases returned pool
--- ARGV     epoch fence limit paced; paced is 1 to keep to the pace
--- RETURNS  missing | rebuilding | stale_epoch | rolled_back, alone; or ok, the campaign's stamp, ms until the pace lets the
+-- ARGV     epoch fence perUser limit paced; paced is 1 to keep to the pace
+-- RETURNS  missing | rebuilding | stale_epoch | stale_rules | rolled_back, alone; or ok, the campaign's stamp, ms until the pace lets the
 --          next one through (0 without a cap), then for each: field, record
 -- WRITES   grants leases campaign
 -- COST     O(limit * log leases)
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local epoch, fence, limit, paced = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
+local epoch, fence, perUser, limit, paced = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 --- @include "include/now"
 --- @include "include/campaign"
 --- @include "include/ready"
@@ -22,6 +22,8 @@ local epoch, fence, limit, paced = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 
 local refusal = unready(epoch, fence)
 if refusal then return { refusal } end
+-- The rows of the user in the database are judged by it.
+if campaign.perUser ~= perUser then return { 'stale_rules' } end
 
 local perSecond = paced == '1' and tonumber(pace.savesPerSecond)
 local every, usedUpTo, allowed = underCap(perSecond, campaign.savesAt, limit)

@@ -22,6 +22,7 @@ if refusal then return { refusal } end
 local records = readRecords(namedFields(FIRST, STRIDE))
 local reply, grantWrites, leaseWrites = { 'ok', '' }, {}, {}
 -- A new stamp: a late copy of the step into quarantine must not act again.
+local before = campaign.stamp
 raiseStamp()
 for i = FIRST, #ARGV, STRIDE do
   local field, id = ARGV[i], ARGV[i + 1]
@@ -40,6 +41,7 @@ for i = FIRST, #ARGV, STRIDE do
 end
 writeAll('HSET', grantsKey, grantWrites)
 writeAll('ZADD', leasesKey, leaseWrites)
-if #grantWrites > 0 then saveCounters() end
+-- A process that is told a stamp which was not written takes this state for one that went back.
+if #grantWrites > 0 then saveCounters() else campaign.stamp = before end
 reply[2] = integer(campaign.stamp)
 return { unpack(reply) }

@@ -40,9 +40,14 @@ export function messageOf(error: unknown): string {
   return typeof message === 'string' ? message : '';
 }
 
+/** The ms of a date. A date of the caller may convert to any other number. */
+export function timeOf(date: Date): number {
+  return Date.prototype.getTime.call(date);
+}
+
 /** Whether this is a valid date, of any realm. */
 export function isValidDate(value: unknown): value is Date {
-  return types.isDate(value) && !Number.isNaN(Number(value));
+  return types.isDate(value) && !Number.isNaN(timeOf(value));
 }
 
 /**

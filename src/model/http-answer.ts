@@ -1,5 +1,5 @@
 import { isErrorNamed, messageOf, read } from './foreign.js';
-import { type HttpStatus, type HttpWord, httpStatus, httpWordOf } from './http-status.js';
+import { type HttpStatus, type HttpWord, httpWordOf, statusOf } from './http-status.js';
 import { instantMs } from './instants.js';
 import { type Issuance, withoutCode } from './issuance.js';
 
@@ -120,7 +120,7 @@ const NOT_STORED = { 'Cache-Control': 'no-store' };
  */
 export function httpAnswer(resultOrError: unknown): HttpAnswer {
   const word = httpWordOf(resultOrError);
-  const status = httpStatus(resultOrError);
+  const status = statusOf(word, resultOrError);
   const part = (name: string): unknown => read(() => (resultOrError as Record<string, unknown>)[name]);
   if (word === null) return problem(status, UNEXPECTED, 0);
   const [name, retryAfter] = ANSWERED[word] ?? [];
@@ -139,8 +139,18 @@ const UNEXPECTED = {
 
 type Part = (name: string) => unknown;
 
+/** Ten years. */
+const LONGEST_WAIT_S = 315_360_000;
+
 function result(status: HttpStatus, word: HttpWord, part: Part): HttpAnswer {
   const [issuance, issuances] = [part('issuance'), part('issuances')];
+  const isThere: Partial<Record<HttpWord, boolean>> = {
+    issued: Boolean(issuance) || Array.isArray(issuances),
+    accepted: Boolean(issuance) || Array.isArray(issuances),
+    already_issued: Array.isArray(issuances),
+    waiting: typeof part('position') === 'number',
+  };
+  if (isThere[word] === false) throw new TypeError('the result has lost a part');
   const own: Record<string, unknown> = { status: word };
   if (issuance) own.issuance = jsonOf(issuance as Issuance);
   if (Array.isArray(issuances)) own.issuances = issuances.map(jsonOf);
@@ -210,5 +220,5 @@ function shownOf(error: unknown): { detail: string } | null {
 function waitOf(name: ProblemName, part: Part): number | null {
   const opensIn = () => read(() => instantMs('opensAt', part('opensAt')) - Date.now());
   const ms = name === 'not_open' ? opensIn() : name === 'overloaded' ? part('retryAfterMs') : null;
-  return Number.isFinite(ms) ? Math.max(1, Math.ceil(Number(ms) / 1000)) : null;
+  return Number.isFinite(ms) ? Math.min(LONGEST_WAIT_S, Math.max(1, Math.ceil(Number(ms) / 1000))) : null;
 }

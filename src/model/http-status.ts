@@ -57,7 +57,11 @@ export function httpWordOf(resultOrError: unknown): HttpWord | null {
  * ```
  */
 export function httpStatus(resultOrError: unknown): HttpStatus {
-  const word = httpWordOf(resultOrError);
+  return statusOf(httpWordOf(resultOrError), resultOrError);
+}
+
+/** The same for a word that was read already: a getter could say another one at the second look. */
+export function statusOf(word: HttpWord | null, resultOrError: unknown): HttpStatus {
   if (word === null) return 500;
   if (word in ERROR_CODES) return ERROR_CODES[word as CouponIssuerErrorCode];
   const standing = read(() => Array.isArray((resultOrError as { issuances?: unknown }).issuances)) ?? false;

@@ -1,5 +1,5 @@
 import { invalid } from './errors.js';
-import { isValidDate } from './foreign.js';
+import { isValidDate, timeOf } from './foreign.js';
 
 /**
  * A point in time from 1970 on: a `Date`, or an ISO 8601 string with `Z` or an offset, such as `2030-05-01T10:00:00+09:00`. Config files and JSON
@@ -11,7 +11,7 @@ const ISO = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|
 
 /** The instant in ms. Throws `InvalidArgumentError`. */
 export function instantMs(name: string, value: unknown): number {
-  const ms = isValidDate(value) ? Number(value) : typeof value === 'string' ? isoMs(name, value) : Number.NaN;
+  const ms = isValidDate(value) ? timeOf(value) : typeof value === 'string' ? isoMs(name, value) : Number.NaN;
   if (ms >= 0) return ms;
   throw invalid(name, 'must be a valid Date, or an ISO 8601 string with an offset such as 2030-05-01T10:00:00+09:00');
 }

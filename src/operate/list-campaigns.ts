@@ -71,7 +71,7 @@ async function look(state: CampaignState): Promise<ListedCampaign | null> {
     if (campaign.ready) return { ...campaign, ready: true };
     return unready(state.building ? 'rebuilding' : 'missing');
   } catch (error) {
-    if (error instanceof CampaignOverError) return unready('over');
+    if (error instanceof CampaignOverError) return error.isPurged ? null : unready('over');
     if (error instanceof UnknownCampaignError) return null;
     return { id, ready: false, state: 'unreadable', error: inCall('campaigns', error) as Error };
   }

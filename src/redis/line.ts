@@ -200,8 +200,8 @@ export class Line {
       return this.state.run(scripts.joinLine, { ...this.#call(at), ...this.#ruled(at) }, items);
     });
     if (refused) {
-      for (const i of open) results[i] = this.#refusedOr(requests[i]!, reply, refused);
-      return [];
+      for (const i of sent) results[i] = this.#refusedOr(requests[i]!, reply, refused);
+      return open.slice(sent.length);
     }
     oneOf(scripts.joinLine.name, ['ok'], reply[0]);
     this.state.sawStamp(Number(reply[1]));

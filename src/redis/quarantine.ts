@@ -43,6 +43,7 @@ export async function readQuarantine(state: CampaignState, after: string): Promi
   const { reply, epoch } = await answerUnderEpoch(state, ({ epoch, fence }) =>
     state.run(scripts.listQuarantined, { epoch, fence, after, limit: String(PAGE) }),
   );
+  oneOf('list-quarantined', ['ok'], reply[0]);
   const reservations: Reservation[] = [];
   for (let i = 2; i < reply.length; i += 2) {
     const { grant, userId } = splitField(String(reply[i]));

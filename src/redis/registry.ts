@@ -7,12 +7,15 @@ import { scripts } from './scripts.js';
 /** A campaign that was closed long ago: its keys expired, or were purged. Where there is a status for it, it becomes `closed`. */
 export class CampaignOverError extends CampaignConflictError {
   readonly closedAt: Date;
+  /** Its id is free again. */
+  readonly isPurged: boolean;
 
-  constructor(id: string, closedAt: Date) {
+  constructor(id: string, closedAt: Date, isPurged: boolean) {
     super(
       `campaign ${id} is over: it was closed at ${closedAt.toISOString()}, and Redis keeps no state of it; nothing was written`,
     );
     this.closedAt = closedAt;
+    this.isPurged = isPurged;
   }
 }
 
@@ -90,7 +93,7 @@ export async function findOver(context: RedisContext, campaignId: string): Promi
  */
 export async function assertLost(context: RedisContext, id: string, wasSeen: boolean): Promise<void> {
   const past = await findOver(context, id);
-  if (past.word !== 'none') throw new CampaignOverError(id, past.closedAt);
+  if (past.word !== 'none') throw new CampaignOverError(id, past.closedAt, past.word === 'purged');
   if (wasSeen || (await isRegistered(context, id))) return;
   throw new UnknownCampaignError(`no campaign ${id} was opened under the prefix ${context.prefix}`);
 }

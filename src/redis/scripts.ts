@@ -140,7 +140,10 @@ export const scripts = {
     args: ['epoch'],
     each: ['field', 'id', 'stamp', 'delivered', 'rowField', 'rowId', 'rowSerial', 'rowIssuedAt', 'rowCode'],
   }),
-  claimDue: defineScript('claim-due', claimDue, { keys: SERVING, args: ['epoch', 'fence', 'limit', 'paced'] }),
+  claimDue: defineScript('claim-due', claimDue, {
+    keys: SERVING,
+    args: ['epoch', 'fence', 'perUser', 'limit', 'paced'],
+  }),
   postpone: defineScript('postpone', postpone, {
     keys: HELD,
     args: ['epoch'],

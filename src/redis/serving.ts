@@ -130,7 +130,8 @@ export class Serving {
   async claimDue(limit: number, paced: boolean): Promise<Claim | NotReadyReason> {
     const { reply, refused, epoch, sentAt } = await underEpoch(this.state, ({ epoch, fence }) => {
       this.state.assertEquipped();
-      return this.state.run(scripts.claimDue, { epoch, fence, limit: String(limit), paced: paced ? '1' : '' });
+      const perUser = String(this.state.rules.perUser);
+      return this.state.run(scripts.claimDue, { epoch, fence, perUser, limit: String(limit), paced: paced ? '1' : '' });
     });
     if (refused) return refused;
     this.state.sawStamp(Number(reply[1]));
@@ -225,8 +226,9 @@ export class Serving {
     );
     const { reply, refused, epoch, sentAt } = answered;
     if (refused) {
-      for (const i of open) answers[i] = this.#refusedOr(requests[i]!, reply, refused);
-      return [];
+      // The script looked for the coupons of the users that it was sent, and of no others.
+      for (const i of sent) answers[i] = this.#refusedOr(requests[i]!, reply, refused);
+      return open.slice(sent.length);
     }
     // This call would pass the users in line.
     if (reply[0] === 'queued')

@@ -107,6 +107,16 @@ const CHANGES: Record<string, Change> = {
     script: 'restock',
     make: () => issuer.campaign(ID).restock({ add: 5, requestId: 'more' }),
   },
+  'an update': {
+    prepare: counted,
+    script: 'updateCampaign',
+    make: () => issuer.campaign(ID).update({ perUser: 2, requestId: 'more each' }),
+  },
+  'a pace': {
+    prepare: counted,
+    script: 'setPace',
+    make: () => issuer.campaign(ID).setPace({ savesPerSecond: 5 }),
+  },
   'a pause': { prepare: counted, script: 'setPaused', make: () => issuer.campaign(ID).pause() },
   'a resumption': {
     prepare: async () => {

@@ -4,7 +4,7 @@ import { type Campaign, CouponIssuer, type Pace, type PaceChange, type SettleWor
 import { scripts } from '../../src/redis/scripts.js';
 import { checkInvariants } from '../support/checks/invariants.js';
 import { until } from '../support/checks/until.js';
-import { dump, recording, ScriptedPersistence } from '../support/scenes/campaigns.js';
+import { dump, recording, ScriptedPersistence, withEach } from '../support/scenes/campaigns.js';
 import { RedisServer } from '../support/servers/redis-server.js';
 
 const NO_PACE: Pace = { savesPerSecond: null, admitPerSecond: null, waves: null };
@@ -279,6 +279,29 @@ describe('a change of the pace', () => {
     await expect(launch.setPace({ savesPerSecond: 5 })).resolves.toMatchObject({ savesPerSecond: 5 });
     await expect(launch.setPace({ savesPerSecond: 6 })).resolves.toMatchObject({ savesPerSecond: 6 });
     expect(Number(await redis.hget(key('campaign'), 'pacedAt'))).toBe(Number(later) + 2);
+  });
+
+  test('that comes late changes nothing, though the clock of Redis was set back before the next change', async () => {
+    await launch.open(behind);
+    const [client, held] = [recording(redis), [] as (() => Promise<unknown>)[]];
+    // It asks while the clock is an hour ahead: so the script answers, and so it notes the instant.
+    const ahead = String((Date.now() + 3_600_000) * 1_000);
+    let hasAsked = false;
+    const away = withEach(client, async (sha1, send) => {
+      if (sha1 !== scripts.setPace.sha1) return send();
+      if (!hasAsked) {
+        hasAsked = true;
+        await redis.hset(key('campaign'), 'paceGiven', ahead);
+        return ['lapsed', ahead];
+      }
+      held.push(send);
+      throw new Error('the connection is gone');
+    });
+    const other = new CouponIssuer({ redis: away, persistence }).campaign(launch.id);
+    await expect(other.setPace({ savesPerSecond: 1_000 })).rejects.toMatchObject({ code: 'REDIS' });
+    await launch.setPace({ savesPerSecond: 1 });
+    expect(await held[0]!()).toEqual(['lapsed', '0']);
+    expect(await paceOf()).toMatchObject({ savesPerSecond: 1 });
   });
 
   test('raises the stamp, and a repeat of it does not', async () => {

@@ -1,7 +1,14 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type CampaignUpdate, CouponIssuer, type CouponIssuerOptions, MemoryPersistence } from '../../src/index.js';
+import {
+  type CampaignUpdate,
+  CouponIssuer,
+  type CouponIssuerOptions,
+  issuanceOf,
+  MemoryPersistence,
+} from '../../src/index.js';
 import { scripts } from '../../src/redis/scripts.js';
+import { until } from '../support/checks/until.js';
 import { dump, loadScripts, recording, withEach } from '../support/scenes/campaigns.js';
 import { RedisServer } from '../support/servers/redis-server.js';
 
@@ -35,6 +42,14 @@ beforeEach(async () => {
   await loadScripts(redis);
   [operator, web] = [issuerWith(), issuerWith()];
 });
+
+function gate() {
+  let open = () => {};
+  const isOpen = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { isOpen, open };
+}
 
 async function openFor(definition: Parameters<ReturnType<CouponIssuer['campaign']>['open']>[0]) {
   await operator.campaign(ID).open(definition);
@@ -182,6 +197,67 @@ describe('the limit', () => {
       if (call === 'join') expect(await web.campaign(ID).admit({ count: 500 })).toMatchObject({ admitted: 500 });
     },
   );
+
+  test.each([
+    ['issue', COUNTED, scripts.reserve],
+    ['join', QUEUED, scripts.joinLine],
+  ] as const)(
+    'that rose to 100 hides no coupon from a repeat of %s(), though a rebuild begins before the next send',
+    async (call, of, script) => {
+      const persistence = new MemoryPersistence();
+      const definition = { ...of, stock: { kind: 'counted', total: 100 } } as const;
+      const [underWay, told] = [gate(), gate()];
+      const redisOfRebuild = withEach(redis, async (sha1, send) => {
+        if (sha1 !== scripts.finishRebuild.sha1) return send();
+        underWay.open();
+        await told.isOpen;
+        return send();
+      });
+      let rebuilt: Promise<unknown> | null = null;
+      const redisOfWeb = withEach(redis, async (sha1, send) => {
+        const reply = (await send()) as unknown[];
+        if (sha1 !== script.sha1 || reply[0] !== 'stale_rules') return reply;
+        rebuilt ??= issuerWith({ persistence, redis: redisOfRebuild }).campaign(ID).rebuild(definition);
+        await underWay.isOpen;
+        return reply;
+      });
+      [operator, web] = [issuerWith({ persistence }), issuerWith({ persistence, redis: redisOfWeb })];
+      await openFor(definition);
+      const users = Array.from({ length: 60 }, (_, i) => `user-${i}`);
+      const ask = () => Promise.all(users.map((userId) => web.campaign(ID)[call]({ userId, requestId: 'once' })));
+      await ask();
+      if (call === 'join') await operator.campaign(ID).admit({ count: 60 });
+      await Promise.all([web.idle(), operator.idle()]);
+      await update({ perUser: 100, requestId: 'a' });
+      const answers = await ask();
+      told.open();
+      expect(await rebuilt).toMatchObject({ campaign: { perUser: 100 } });
+      expect(answers.filter(({ status }) => status !== 'issued')).toEqual([]);
+    },
+  );
+
+  test('that rose is known to a worker when it judges a row that Redis had forgotten', async () => {
+    const persistence = new MemoryPersistence();
+    const faults: unknown[] = [];
+    const onEvent = (event: { type: string }) => void (event.type === 'fault' && faults.push(event));
+    [operator, web] = [issuerWith({ persistence }), issuerWith({ persistence })];
+    await openFor({ ...COUNTED, saveMode: 'write-behind' });
+    const lone = issuerWith({ persistence, onEvent, maxTries: 1 });
+    await lone.campaign(ID).inspect();
+    await lone.campaign(ID).settle();
+    await update({ perUser: 2, requestId: 'a' });
+    for (const nth of [1, 2])
+      expect(await issue('ann')).toMatchObject({ status: 'accepted', issuance: { grant: nth } });
+    const { epoch } = await operator.campaign(ID).inspect();
+    const row = { ...issuanceOf({ campaignId: ID, userId: 'ann', serial: 15, issuedAt: PAST }), grant: 2, epoch };
+    await persistence.save([row]);
+    const worker = lone.startWorker({ campaigns: [ID], intervalMs: 5 });
+    await until(async () => (await operator.campaign(ID).inspect()).issued >= 2 || faults.length > 0);
+    expect(faults).toEqual([]);
+    await worker.stop();
+    expect(await operator.campaign(ID).inspect()).toMatchObject({ reserved: 0, issued: 2 });
+    expect(faults).toEqual([]);
+  });
 
   test('that rose lets a user who was let through join again', async () => {
     await openFor(QUEUED);

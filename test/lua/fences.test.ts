@@ -120,6 +120,21 @@ describe('the stamp after a change', () => {
       if (stamp !== 'no') expect(reply.map(String)).toContain(after);
     },
   );
+
+  // A process that was told more than Redis has takes a whole state for one that went back, for good.
+  test.each([...stamps].flatMap(([stamp, names]) => (stamp === 'no' ? [] : names.map((name) => ({ name })))))(
+    'of $name that is called again is told only as it was written',
+    async ({ name }) => {
+      const world = await openWorld(redis, name === 'restock' ? 'counted' : 'codes', name);
+      const call = (await changing[name]?.(world)) ?? world.calls[name]!;
+      await redis.hset(world.key('campaign'), 'stamp', '500');
+      await world.run(call);
+      const told = (await world.run(call)).map(Number);
+      const written = Number(await redis.hget(world.key('campaign'), 'stamp'));
+      expect(told).not.toContain(written + 1);
+      expect(told.filter((value) => value > CLOCK && value > Math.max(written, Date.now() * 1_000))).toEqual([]);
+    },
+  );
 });
 
 test('a reservation that somebody else holds by now is neither postponed nor put into quarantine', async () => {

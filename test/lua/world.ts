@@ -160,7 +160,7 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
       withdraw: call(scripts.withdraw, { epoch }, [u1]),
       reassign: call(scripts.reassign, { epoch }, [{ ...u1, serial, keep: '0', code: '' }]),
       'adopt-row': call(scripts.adoptRow, { epoch }, [{ ...u1, delivered: '0', ...row }]),
-      'claim-due': call(scripts.claimDue, { epoch, fence: '0', limit: '10', paced: '1' }),
+      'claim-due': call(scripts.claimDue, { epoch, fence: '0', perUser: '1', limit: '10', paced: '1' }),
       postpone: call(scripts.postpone, { epoch }, [{ ...u1, tries: '3', delayMs: '' }]),
       'list-quarantined': call(scripts.listQuarantined, { epoch, fence: '0', after: '', limit: '10' }),
       'retry-quarantined': call(scripts.retryQuarantined, { epoch }, [{ field: '1:u2', id: idOf('u2') }]),

@@ -97,4 +97,11 @@ export const ANSWERS = [
     replace: 'rows,',
     caughtBy: verdict('look at each row a few times'),
   },
+  {
+    defect: 'a result that lost its coupon is answered as issued',
+    file: 'src/model/http-answer.ts',
+    find: 'if (isThere[word] === false)',
+    replace: 'if (isThere[word] === null)',
+    caughtBy: { file: 'test/unit/http-answer.test.ts', test: 'that lost a part on its way is none' },
+  },
 ];

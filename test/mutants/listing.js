@@ -30,4 +30,11 @@ export const LISTING = [
     replace: 'if (ahead.length === 1_000)',
     caughtBy: listing('no more campaigns than the concurrency'),
   },
+  {
+    defect: 'a campaign that was purged while it is listed is listed as over',
+    file: 'src/operate/list-campaigns.ts',
+    find: "return error.isPurged ? null : unready('over');",
+    replace: "return unready('over');",
+    caughtBy: listing('a campaign that is purged while it is listed is left out'),
+  },
 ];

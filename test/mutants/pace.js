@@ -19,9 +19,16 @@ export const PACE = [
   {
     defect: 'the instant of a change is the clock alone, which may be set back',
     file: 'lua/campaign/set-pace.lua',
-    find: 'integer(math.max(nowMicros, last + 1))',
+    find: 'integer(math.max(nowMicros, last + 1, given + 1))',
     replace: 'integer(nowMicros)',
     caughtBy: pace('is made when the clock of Redis was set back'),
+  },
+  {
+    defect: 'an instant that was given out is forgotten until its change comes',
+    file: 'lua/campaign/set-pace.lua',
+    find: ', given + 1))',
+    replace: '))',
+    caughtBy: pace('that comes late changes nothing, though the clock'),
   },
   {
     defect: 'a change of the pace raises no stamp',

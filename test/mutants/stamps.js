@@ -160,4 +160,24 @@ export const STAMPS = [
     replace: '',
     caughtBy: { file: LOST, test: 'a process that only inspected the campaign' },
   },
+  {
+    defect: 'a retry that finds nothing in quarantine tells a stamp that it did not write',
+    file: 'lua/settle/retry-quarantined.lua',
+    find: 'saveCounters() else campaign.stamp = before end',
+    replace: 'saveCounters() end',
+    caughtBy: {
+      file: 'test/lua/fences.test.ts',
+      test: 'of retry-quarantined that is called again is told only as it was written',
+    },
+  },
+  {
+    defect: 'the process that made an update forgets its stamp',
+    file: 'src/redis/update.ts',
+    find: '  state.sawStamp(Number(stamp));\n',
+    replace: '',
+    caughtBy: {
+      file: 'test/integration/lost-changes.test.ts',
+      test: 'when Redis goes back and loses only an update, the process that knows of it refuses',
+    },
+  },
 ];

@@ -144,4 +144,25 @@ export const WINDOW = [
     replace: 'sent = [...open];',
     caughtBy: updating('batches of join() smaller'),
   },
+  {
+    defect: 'a worker judges rows by an old limit',
+    file: 'lua/settle/claim-due.lua',
+    find: "if campaign.perUser ~= perUser then return { 'stale_rules' } end\n",
+    replace: '',
+    caughtBy: updating('is known to a worker when it judges a row'),
+  },
+  {
+    defect: 'users that were not sent are refused with those that were, by issue()',
+    file: 'src/redis/serving.ts',
+    find: 'for (const i of sent) answers[i] = this.#refusedOr(requests[i]!, reply, refused);',
+    replace: 'for (const i of open) answers[i] = this.#refusedOr(requests[i]!, reply, refused); sent = open;',
+    caughtBy: updating('hides no coupon from a repeat of issue()'),
+  },
+  {
+    defect: 'users that were not sent are refused with those that were, by join()',
+    file: 'src/redis/line.ts',
+    find: 'for (const i of sent) results[i] = this.#refusedOr(requests[i]!, reply, refused);',
+    replace: 'for (const i of open) results[i] = this.#refusedOr(requests[i]!, reply, refused); sent = open;',
+    caughtBy: updating('hides no coupon from a repeat of join()'),
+  },
 ];

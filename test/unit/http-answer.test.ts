@@ -128,6 +128,22 @@ describe('the HTTP answer to a result', () => {
     expect(JSON.stringify(answerTo(more))).not.toContain(SECRET);
   });
 
+  test.each([
+    [{ status: 'issued' }],
+    [{ status: 'issued', issuance: null }],
+    [{ status: 'accepted' }],
+    [{ status: 'already_issued', issuances: 'all' }],
+    [{ status: 'waiting', ticket: 1 }],
+  ])('that lost a part on its way is none: %j', (result) => {
+    expect(httpAnswer(result)).toMatchObject({ status: 500, body: { type: 'about:blank' } });
+  });
+
+  test('is by one look at its status', () => {
+    const words = ['sold_out', 'issued'];
+    const moving = Object.defineProperty({ issuance: issued }, 'status', { get: () => words.shift() });
+    expect(httpAnswer(moving)).toMatchObject({ status: 409, body: { type: '/problems/sold_out' } });
+  });
+
   test('that went through JSON is the same answer', () => {
     for (const [result] of [...RESULTS, ...REFUSALS]) {
       expect(answerTo(JSON.parse(JSON.stringify(result)))).toStrictEqual(answerTo(result));
@@ -197,6 +213,7 @@ describe('the HTTP answer to an error', () => {
     for (const [retryAfterMs, seconds] of [
       [0, '1'],
       [-5, '1'],
+      [1e30, '315360000'],
       [Number.NaN, '1'],
       [Number.POSITIVE_INFINITY, '1'],
       [60_000, '60'],

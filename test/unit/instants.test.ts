@@ -60,3 +60,16 @@ test('waves take the same strings, and name the one that is wrong', () => {
   ] as const;
   expect(() => checkedWaves(wrong)).toThrow('waves[1].from has no offset');
 });
+
+test('a date of a class of its own is the instant that it is, whatever it converts to', () => {
+  class Odd extends Date {
+    override valueOf() {
+      return 1.5;
+    }
+    override [Symbol.toPrimitive]() {
+      return Number.POSITIVE_INFINITY as never;
+    }
+  }
+  expect(instantMs('opensAt', new Odd(86_400_000))).toBe(86_400_000);
+  expect(() => instantMs('opensAt', new Odd(Number.NaN))).toThrow('opensAt must be a valid Date');
+});
