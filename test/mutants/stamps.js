@@ -167,7 +167,7 @@ export const STAMPS = [
     replace: 'saveCounters() end',
     caughtBy: {
       file: 'test/lua/fences.test.ts',
-      test: 'of retry-quarantined that is called again is told only as it was written',
+      test: "of 'retry-quarantined' that is called again is told only as it was written",
     },
   },
   {
