@@ -20,8 +20,9 @@ export class Quarantine {
   }
 
   /**
-   * Lists the reservations that settle failed on for the last time, in pages of 500, each read when the loop comes to it. Reservations that are retried or
-   * withdrawn meanwhile, by this loop too, move no other one: each that stays is listed once. One round trip per page. Throws `UnknownCampaignError`, `NotReadyError`, `RedisError`.
+   * Lists the reservations that settle failed on for the last time, in pages of 500, each read when the loop comes to
+   * it. Reservations that are retried or withdrawn meanwhile, by this loop too, move no other one: each that stays is
+   * listed once. One round trip per page. Throws `UnknownCampaignError`, `NotReadyError`, `RedisError`.
    *
    * @example
    * ```ts
@@ -39,8 +40,8 @@ export class Quarantine {
 
   /**
    * Makes settle try reservations again, as if they had never failed: the given issuance ids, or all. Returns the
-   * number that was in quarantine. Two
-   * round trips per 500. Throws `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`, `RedisError`.
+   * number that was in quarantine. Two round trips per 500. Throws `InvalidArgumentError`, `UnknownCampaignError`,
+   * `NotReadyError`, `RedisError`.
    *
    * @example
    * ```ts
@@ -56,8 +57,8 @@ export class Quarantine {
    * Takes the units of reservations out of the stock for good. Their users may ask again. If your adapter can `find` a
    * row, that reservation was saved: it stays, and settle finishes it. Make sure that no other row appears later: an
    * unknown attempt may still be under way. If the campaign delivers, `recall` is called for each. A `withdrawn` event
-   * names each unit. Two round trips and one `find` per 500.
-   * Throws `InvalidArgumentError`, `UnknownCampaignError`, `MisconfiguredError`, `NotReadyError`, `RedisError`.
+   * names each unit. Two round trips and one `find` per 500. Throws `InvalidArgumentError`, `UnknownCampaignError`,
+   * `MisconfiguredError`, `NotReadyError`, `RedisError`.
    *
    * @example
    * ```ts

@@ -46,10 +46,9 @@ export class Campaign {
    * The campaign is bound to the database of this process (`identity` of the adapter). `store: 'rebind'` binds a
    * campaign of another database to this one, under a new epoch.
    *
-   * Throws `CampaignConflictError` (another definition, or rows without state), `InvalidArgumentError`, `HookError`, `NotReadyError`, `RedisError`,
-   * `ClosedError`.
-   * `MisconfiguredError` (a Redis that may evict keys, or a replica; a table that is not fit; another database). Four round trips; for a new campaign twelve,
-   * and one to the database.
+   * Throws `CampaignConflictError` (another definition, or rows without state), `InvalidArgumentError`, `HookError`,
+   * `NotReadyError`, `RedisError`, `ClosedError`. `MisconfiguredError` (a Redis that may evict keys, or a replica; a
+   * table that is not fit; another database). Four round trips; for a new campaign twelve, and one to the database.
    *
    * @example
    * ```ts
@@ -80,9 +79,10 @@ export class Campaign {
    * an unknown outcome. If their rows appear later, the unique keys of the database meet them.
    *
    * After a failure, run it again under the same definition: it continues where it stopped. Of two runs at once, the
-   * later one continues and the other throws `CampaignConflictError`. Withdrawn units return to the stock. One round trip
-   * per 500 rows, per 200 reservations, per 500 codes and per 200 known codes, one page of `list` per 500 rows, and nine more. Throws `InvalidArgumentError`, `MisconfiguredError` (no `list`), `HookError` (`list` failed), `CampaignConflictError`, `RedisError`,
-   * and the reason of an aborted signal.
+   * later one continues and the other throws `CampaignConflictError`. Withdrawn units return to the stock. One round
+   * trip per 500 rows, per 200 reservations, per 500 codes and per 200 known codes, one page of `list` per 500 rows,
+   * and nine more. Throws `InvalidArgumentError`, `MisconfiguredError` (no `list`), `HookError` (`list` failed),
+   * `CampaignConflictError`, `RedisError`, and the reason of an aborted signal.
    *
    * @example
    * ```ts
@@ -103,9 +103,9 @@ export class Campaign {
    * is thrown.
    *
    * Costs two round trips to Redis, the second one after the answer, and one statement in the database. Calls of the
-   * same moment share all three.
-   * Throws `InvalidArgumentError`, `UnknownCampaignError`, `MisconfiguredError`, `OverloadedError`, `RedisError`, `NotIssuedError`, `HookError`,
-   * `ClosedError`, and the reason of an aborted signal. The first call for a campaign reads it, one more round trip.
+   * same moment share all three. Throws `InvalidArgumentError`, `UnknownCampaignError`, `MisconfiguredError`,
+   * `OverloadedError`, `RedisError`, `NotIssuedError`, `HookError`, `ClosedError`, and the reason of an aborted signal.
+   * The first call for a campaign reads it, one more round trip.
    *
    * @example
    * ```ts
@@ -125,11 +125,12 @@ export class Campaign {
 
   /**
    * Gives a user a place in the line of a campaign with a waiting room, or returns the reason for a refusal. Joining
-   * again keeps the place. `waiting` carries ticket, position and time. An admitted user gets the
-   * answer of `issue()`. Tickets of Redis decide the order; no clock does.
+   * again keeps the place. `waiting` carries ticket, position and time. An admitted user gets the answer of `issue()`.
+   * Tickets of Redis decide the order; no clock does.
    *
    * One round trip, shared by calls of the same moment. One more if the line was empty: it wakes the workers. Throws
-   * `InvalidArgumentError`, `UnknownCampaignError`, `CampaignConflictError` (no waiting room), `MisconfiguredError`, `OverloadedError` (the line has `maxWaiting` users; no place was taken), `RedisError`, `HookError`, `ClosedError`.
+   * `InvalidArgumentError`, `UnknownCampaignError`, `CampaignConflictError` (no waiting room), `MisconfiguredError`,
+   * `OverloadedError` (the line has `maxWaiting` users; no place was taken), `RedisError`, `HookError`, `ClosedError`.
    *
    * @example
    * ```ts
@@ -146,8 +147,8 @@ export class Campaign {
    * is the reason why there was no place: `reserved` and `issued` mean that the user was admitted first. The user may
    * join again, at the end.
    *
-   * One round trip, and one more to tell watchers. Throws `InvalidArgumentError`, `UnknownCampaignError`, `CampaignConflictError` (no waiting room),
-   * `NotReadyError`, `RedisError`.
+   * One round trip, and one more to tell watchers. Throws `InvalidArgumentError`, `UnknownCampaignError`,
+   * `CampaignConflictError` (no waiting room), `NotReadyError`, `RedisError`.
    *
    * @example
    * ```ts
@@ -189,9 +190,8 @@ export class Campaign {
    * no user goes back into the line.
    *
    * Two round trips for the line. Per batch two more to Redis, up to two messages to watchers, and one statement in the
-   * database. Throws `InvalidArgumentError`, `UnknownCampaignError`,
-   * `CampaignConflictError` (no waiting room), `MisconfiguredError`, `NotReadyError`, `RedisError` (settle finishes
-   * admitted users after their lease).
+   * database. Throws `InvalidArgumentError`, `UnknownCampaignError`, `CampaignConflictError` (no waiting room),
+   * `MisconfiguredError`, `NotReadyError`, `RedisError` (settle finishes admitted users after their lease).
    *
    * @example
    * ```ts
@@ -206,8 +206,7 @@ export class Campaign {
 
   /**
    * Returns the coupons of a user in this campaign, and their place if it has a waiting room. The call is a sign of
-   * life there. One round trip. Throws
-   * `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`, `RedisError`.
+   * life there. One round trip. Throws `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`, `RedisError`.
    *
    * @example
    * ```ts
@@ -220,7 +219,8 @@ export class Campaign {
   }
 
   /**
-   * Returns the campaign at one instant of Redis. One round trip. Throws `UnknownCampaignError`, `NotReadyError`, `RedisError`.
+   * Returns the campaign at one instant of Redis. One round trip. Throws `UnknownCampaignError`, `NotReadyError`,
+   * `RedisError`.
    *
    * @example
    * ```ts
@@ -233,15 +233,14 @@ export class Campaign {
 
   /**
    * Loads codes into the pool. One round trip asks how far the load came. Then 500 codes go per round trip, and 1,000
-   * after the first 10,000. Codes that were ever loaded are
-   * skipped and counted. Under the same `loadId`, an interrupted load continues where it stopped. The result counts
-   * the work of this call alone.
+   * after the first 10,000. Codes that were ever loaded are skipped and counted. Under the same `loadId`, an
+   * interrupted load continues where it stopped. The result counts the work of this call alone.
    *
    * The source is listened to before anything is awaited. Its iterator is closed at every end of the call. An error of
-   * the source is thrown.
-   * Throws `InvalidArgumentError` with the place of a bad code; of an array or a set nothing is written then. Throws
-   * `CampaignConflictError` if the campaign has no pool, is closed, or has loaded another list under this `loadId`.
-   * Also throws `UnknownCampaignError`, `NotReadyError`, `RedisError`, and the reason of an aborted signal.
+   * the source is thrown. Throws `InvalidArgumentError` with the place of a bad code; of an array or a set nothing is
+   * written then. Throws `CampaignConflictError` if the campaign has no pool, is closed, or has loaded another list
+   * under this `loadId`. Also throws `UnknownCampaignError`, `NotReadyError`, `RedisError`, and the reason of an
+   * aborted signal.
    *
    * @example
    * ```ts
@@ -257,10 +256,9 @@ export class Campaign {
 
   /**
    * Replaces a code that is still in the pool. `code` is taken as it was loaded; `replacement` is checked as in
-   * `loadCodes`. `not_in_pool`: the code is issued, reserved or was never loaded. `duplicate`: the replacement is
-   * known already.
-   * One round trip per 500 codes of the pool, and one more. Throws `CampaignConflictError` (no pool), `InvalidArgumentError`,
-   * `UnknownCampaignError`, `NotReadyError`, `RedisError`.
+   * `loadCodes`. `not_in_pool`: the code is issued, reserved or was never loaded. `duplicate`: the replacement is known
+   * already. One round trip per 500 codes of the pool, and one more. Throws `CampaignConflictError` (no pool),
+   * `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`, `RedisError`.
    *
    * @example
    * ```ts
@@ -280,7 +278,8 @@ export class Campaign {
    * by `loadCodes`.
    *
    * One round trip. Throws `CampaignConflictError` (not counted, closed, too few free units, or another change under
-   * this request id; nothing was changed), `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`, `RedisError`.
+   * this request id; nothing was changed), `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`,
+   * `RedisError`.
    *
    * @example
    * ```ts
@@ -293,13 +292,16 @@ export class Campaign {
   }
 
   /**
-   * Moves the window of a running campaign, or raises its limit; seen by the next call of every process, after `refusalCacheMs` where that is set. Done once
-   * per `requestId`, 1–128 bytes, whatever happens to the reply. Answers the rules that hold now. `open()` still finds the campaign by the definition that it was
-   * opened with, and also by the one that holds now. A campaign that closed by time opens again by a later `closesAt`; whoever stood in its line joins again.
+   * Moves the window of a running campaign, or raises its limit; seen by the next call of every process, after
+   * `refusalCacheMs` where that is set. Done once per `requestId`, 1–128 bytes, whatever happens to the reply. Answers
+   * the rules that hold now. `open()` still finds the campaign by the definition that it was opened with, and also by
+   * the one that holds now. A campaign that closed by time opens again by a later `closesAt`; whoever stood in its line
+   * joins again.
    *
-   * One round trip, two if it was updated before. Throws `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`, `RedisError`.
-   * `CampaignConflictError` says that nothing was changed: the campaign has opened and `opensAt` would move, or `perUser` would fall. It would close before it
-   * opens, it is closed for good, or another change was made under this request id.
+   * One round trip, two if it was updated before. Throws `InvalidArgumentError`, `UnknownCampaignError`,
+   * `NotReadyError`, `RedisError`. `CampaignConflictError` says that nothing was changed: the campaign has opened and
+   * `opensAt` would move, or `perUser` would fall. It would close before it opens, it is closed for good, or another
+   * change was made under this request id.
    *
    * @example
    * ```ts
@@ -313,8 +315,7 @@ export class Campaign {
 
   /**
    * Pauses the campaign: `issue()` answers `paused`. A repeat of an earlier reservation still finds its answer. One
-   * round trip. Throws
-   * `CampaignConflictError` (closed), `UnknownCampaignError`, `NotReadyError`, `RedisError`.
+   * round trip. Throws `CampaignConflictError` (closed), `UnknownCampaignError`, `NotReadyError`, `RedisError`.
    *
    * @example
    * ```ts
@@ -338,12 +339,14 @@ export class Campaign {
   }
 
   /**
-   * Changes how fast workers go through this campaign, all of them together, and returns the pace that holds now. A field that is absent stays as it is,
-   * `null` removes its cap. Each worker of every process keeps to it within one `intervalMs`. `inspect()` shows it as `pace`. A campaign that is closed has
-   * a pace too, until everything is settled.
+   * Changes how fast workers go through this campaign, all of them together, and returns the pace that holds now. A
+   * field that is absent stays as it is, `null` removes its cap. Each worker of every process keeps to it within one
+   * `intervalMs`. `inspect()` shows it as `pace`. A campaign that is closed has a pace too, until everything is
+   * settled.
    *
-   * If waves are changed, a wave that is still among them keeps the places that it has left. Two round trips. Throws `CampaignConflictError` (`admitPerSecond`
-   * or `waves` without a waiting room: nothing was changed), `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`, `RedisError`.
+   * If waves are changed, a wave that is still among them keeps the places that it has left. Two round trips. Throws
+   * `CampaignConflictError` (`admitPerSecond` or `waves` without a waiting room: nothing was changed),
+   * `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`, `RedisError`.
    *
    * @example
    * ```ts
@@ -361,7 +364,8 @@ export class Campaign {
    * together that long after the close, once nothing is reserved. By default the keys stay. Users in line get
    * `closed`: one more round trip per 500 users. The keys of a campaign with a line stay for a minute at least.
    *
-   * One round trip, two with `retainMs`. Throws `CampaignConflictError` (closed with another `retainMs`), `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`, `RedisError`.
+   * One round trip, two with `retainMs`. Throws `CampaignConflictError` (closed with another `retainMs`),
+   * `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`, `RedisError`.
    *
    * @example
    * ```ts
@@ -380,8 +384,8 @@ export class Campaign {
    * Removes a closed campaign from Redis: all its keys at once, and its entry in the registry. The rows in your
    * database stay. Use it for campaigns that were closed without `retainMs`, and for entries with expired keys.
    *
-   * Four round trips. Throws `CampaignConflictError` (not closed, or something is reserved: nothing was removed), `InvalidArgumentError`,
-   * `UnknownCampaignError`, `RedisError`.
+   * Four round trips. Throws `CampaignConflictError` (not closed, or something is reserved: nothing was removed),
+   * `InvalidArgumentError`, `UnknownCampaignError`, `RedisError`.
    *
    * @example
    * ```ts
@@ -399,8 +403,8 @@ export class Campaign {
    * died, or every few seconds while the campaign runs. Any number of processes may run it. `issuer.settle()` settles
    * all campaigns.
    *
-   * Two round trips, and per batch of due reservations two more and a save. Throws `UnknownCampaignError`, `MisconfiguredError`, `NotReadyError`,
-   * `RedisError`.
+   * Two round trips, and per batch of due reservations two more and a save. Throws `UnknownCampaignError`,
+   * `MisconfiguredError`, `NotReadyError`, `RedisError`.
    *
    * @example
    * ```ts
@@ -418,9 +422,10 @@ export class Campaign {
    * `String(report)` is for people.
    *
    * It may run while coupons are issued. Counters and units are compared only if nothing changed meanwhile (`quiet`).
-   * It keeps about 500 bytes per issuance in memory. One round trip per 500 rows, 500 grants and 500 free units, one page of `list` per 500 rows, and three more. Throws `HookError` (`list`
-   * failed), `MisconfiguredError` (another database than the campaign is bound to), `InvalidArgumentError`, `UnknownCampaignError`,
-   * `NotReadyError`, `RedisError`, and the reason of an aborted signal.
+   * It keeps about 500 bytes per issuance in memory. One round trip per 500 rows, 500 grants and 500 free units, one
+   * page of `list` per 500 rows, and three more. Throws `HookError` (`list` failed), `MisconfiguredError` (another
+   * database than the campaign is bound to), `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`,
+   * `RedisError`, and the reason of an aborted signal.
    *
    * @example
    * ```ts

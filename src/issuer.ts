@@ -47,11 +47,13 @@ export class CouponIssuer {
   }
 
   /**
-   * Lists every campaign of the registry: an async iterator for dashboards and tools. A campaign that is whole is listed as `inspect()` shows it. If it
-   * is not whole, `state` says why, `ready` is `false`, and the list goes on. The order is not defined.
+   * Lists every campaign of the registry: an async iterator for dashboards and tools. A campaign that is whole is
+   * listed as `inspect()` shows it. If it is not whole, `state` says why, `ready` is `false`, and the list goes on. The
+   * order is not defined.
    *
    * One round trip per campaign, `concurrency` of them at a time (1–64, default 8), and one per page of about 500 ids.
-   * The loop pulls: nothing is read after you leave it. Throws `InvalidArgumentError` and `ClosedError` at once; the iterator `RedisError` if the registry cannot be read, and `ClosedError`.
+   * The loop pulls: nothing is read after you leave it. Throws `InvalidArgumentError` and `ClosedError` at once; the
+   * iterator `RedisError` if the registry cannot be read, and `ClosedError`.
    *
    * @example
    * ```ts
@@ -73,8 +75,9 @@ export class CouponIssuer {
    * and every few seconds while campaigns run. Any number of processes may run it. `campaign(id).settle()` settles one
    * campaign.
    *
-   * If a campaign cannot be settled, the others are settled first; then its error is thrown. One round trip per 500 ids of the
-   * registry, two per campaign, and per batch of due reservations two more and a save. Throws `MisconfiguredError`, `NotReadyError`, `RedisError`.
+   * If a campaign cannot be settled, the others are settled first; then its error is thrown. One round trip per 500 ids
+   * of the registry, two per campaign, and per batch of due reservations two more and a save. Throws
+   * `MisconfiguredError`, `NotReadyError`, `RedisError`.
    *
    * @example
    * ```ts
@@ -96,8 +99,9 @@ export class CouponIssuer {
    * interval.
    *
    * While the database fails, it tries two reservations at a time and waits longer each time, up to 30 s. Each failure
-   * is a `fault` event. After `maxTries` refusals, a reservation goes into quarantine. Per campaign and interval one or two round trips, and per batch two more and a save.
-   * Throws `InvalidArgumentError`, `ClosedError`. `close()` stops it.
+   * is a `fault` event. After `maxTries` refusals, a reservation goes into quarantine. Per campaign and interval one or
+   * two round trips, and per batch two more and a save. Throws `InvalidArgumentError`, `ClosedError`. `close()` stops
+   * it.
    *
    * @example
    * ```ts

@@ -2,7 +2,9 @@ import { AsyncResource } from 'node:async_hooks';
 import { OverloadedError } from '../model/errors.js';
 
 /**
- * Receives the result of one item. One whose `resolve` throws is rejected; the others of the batch are told all the same. */
+ * Receives the result of one item. One whose `resolve` throws is rejected; the others of the batch are told all the
+ * same.
+ */
 export interface Caller<R> {
   resolve(result: R): void;
   reject(error: unknown): void;
@@ -44,9 +46,10 @@ export interface BatchOptions<T, R> {
 const LEAST_SHARE = 128;
 
 /**
- * Many callers, one call: whatever was added in the same tick, or while `maxInFlight` batches were out, leaves together.
- * A lone caller leaves at the end of its tick. The load itself sets the size of the batches. Where many are under way they share
- * `maxInFlight` batches evenly: a large batch beside a small one would leave the other side idle while either is worked on.
+ * Many callers, one call: whatever was added in the same tick, or while `maxInFlight` batches were out, leaves
+ * together. A lone caller leaves at the end of its tick. The load itself sets the size of the batches. Where many are
+ * under way they share `maxInFlight` batches evenly: a large batch beside a small one would leave the other side idle
+ * while either is worked on.
  */
 export class Batcher<T, R> {
   readonly #options: BatchOptions<T, R>;
@@ -123,7 +126,10 @@ export class Batcher<T, R> {
     this.#schedule();
   }
 
-  /** Resolves once fewer than `maxBatch` callers wait: the step before this batcher waits here, so that nothing piles up behind it. */
+  /**
+   * Resolves once fewer than `maxBatch` callers wait: the step before this batcher waits here, so that nothing piles up
+   * behind it.
+   */
   async room(): Promise<void> {
     while (this.#items.length >= this.#options.maxBatch) {
       await new Promise<void>((resolve) => {

@@ -4,8 +4,8 @@ export function monotonicMs(): number {
 }
 
 /**
- * The promise, or the error of `onTimeout` once `ms` have passed. The work itself goes on: a time-out never says that nothing
- * happened. Its timer does not keep the process alive.
+ * The promise, or the error of `onTimeout` once `ms` have passed. The work itself goes on: a time-out never says that
+ * nothing happened. Its timer does not keep the process alive.
  */
 export function withDeadline<T>(work: Promise<T>, ms: number, onTimeout: () => Error): Promise<T> {
   return new Promise<T>((resolve, reject) => {

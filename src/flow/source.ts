@@ -24,7 +24,9 @@ export class Source {
   #interrupt = () => {};
   #forgetSignal = () => {};
 
-  /** Throws `InvalidArgumentError` for a value that is no iterable, and the error of an iterable that gives no iterator. */
+  /**
+   * Throws `InvalidArgumentError` for a value that is no iterable, and the error of an iterable that gives no iterator.
+   */
   constructor(name: string, given: unknown) {
     if (typeof given !== 'object' || given === null) throw noIterable(name);
     const { [Symbol.asyncIterator]: asynchronous, [Symbol.iterator]: synchronous } = given as Given;
@@ -81,7 +83,8 @@ export class Source {
       return this.#forgetSignal();
     }
     this.#forgetSignal();
-    // A generator closes only after the element it was asked for. A silent source would hold the call up, so it is not waited for.
+    // A generator closes only after the element it was asked for. A silent source would hold the call up, so it is not
+    // waited for.
     const { destroy } = this.#given as { destroy?: unknown };
     if (typeof destroy === 'function') destroy.call(this.#given);
   }

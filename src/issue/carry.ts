@@ -10,8 +10,7 @@ import { acceptedNow, type Told, toldAtOnce, toldOf } from './answer.js';
 import type { Deliveries } from './deliver.js';
 import type { Refusal, SaveOutcome, Saves } from './save.js';
 
-/**
- * The parts that the steps work with. `saves` and `deliveries` are there exactly when the campaign needs them. */
+/** The parts that the steps work with. `saves` and `deliveries` are there exactly when the campaign needs them. */
 export interface Steps {
   readonly saves: Saves | null;
   readonly deliveries: Deliveries | null;
@@ -34,7 +33,9 @@ export interface Attempt {
   /** Monotonic ms. */
   readonly deadlineAt: number;
   /**
-   * Its reservation: if the time of a caller runs out, the answer is `accepted`. `null` while it holds nothing, or may be giving it back. */
+   * Its reservation: if the time of a caller runs out, the answer is `accepted`. `null` while it holds nothing, or may
+   * be giving it back.
+   */
   reserved: Reserved | null;
   /** Somebody was told `accepted`: from now on the unit is not given back. */
   promised: boolean;
@@ -43,8 +44,8 @@ export interface Attempt {
 /** How far a reservation was carried. */
 export type Carried =
   /**
-   * The row is committed (or nothing is to be saved). `finished` ends the lease; if it is lost, settle saves again. `before`: another attempt had
-   * committed it.
+   * The row is committed (or nothing is to be saved). `finished` ends the lease; if it is lost, settle saves again.
+   * `before`: another attempt had committed it.
    */
   | {
       readonly outcome: 'issued';
@@ -52,7 +53,10 @@ export type Carried =
       readonly finished: () => Promise<unknown>;
       readonly before?: true;
     }
-  /** It stays reserved, and settle rolls it forward. `finished`: it will never be accepted, and is put into quarantine; if that is lost, settle does it. */
+  /**
+   * It stays reserved, and settle rolls it forward. `finished`: it will never be accepted, and is put into quarantine;
+   * if that is lost, settle does it.
+   */
   | {
       readonly outcome: 'accepted';
       readonly issuance: Issuance;
@@ -99,10 +103,9 @@ const MAX_REASSIGNMENTS = 8;
 
 /**
  * Goes on with a call that holds a unit: carries it through and, where Redis had forgotten coupons of the user,
- * reserves once more. `ended`: how the save of
- * that unit ended, if it was made already. Throws `NotIssuedError`, `RedisError`. The async parts are kept small here
- * and in `carryThrough`, with the other parts beside them. A suspended function keeps a place for each of its
- * variables, once per call.
+ * reserves once more. `ended`: how the save of that unit ended, if it was made already. Throws `NotIssuedError`,
+ * `RedisError`. The async parts are kept small here and in `carryThrough`, with the other parts beside them. A
+ * suspended function keeps a place for each of its variables, once per call.
  */
 export async function carryOn(
   serving: Serving,
@@ -146,8 +149,8 @@ async function reserveAgain(
 }
 
 /**
- * Deliver, save, confirm; or give back with proof that nothing happened. Never gives back on an unknown outcome. `ended`: how the save of this very
- * unit ended, if it was made already, and the delivery before it.
+ * Deliver, save, confirm; or give back with proof that nothing happened. Never gives back on an unknown outcome.
+ * `ended`: how the save of this very unit ended, if it was made already, and the delivery before it.
  */
 export async function carryThrough(
   serving: Serving,
@@ -250,7 +253,8 @@ async function afterRefusal(
 
 /**
  * Compensation. Only the call that took the unit may release it. Only the reply of Redis makes a `NotIssuedError`:
- * `released`, or `gone` for the second copy of the release. If somebody took the reservation over, it stays; if the answer is lost, nobody knows.
+ * `released`, or `gone` for the second copy of the release. If somebody took the reservation over, it stays; if the
+ * answer is lost, nobody knows.
  */
 async function giveBack(reservation: Reservation, attempt: Attempt, steps: Steps, why: Failure): Promise<Carried> {
   const { issuance } = reservation;

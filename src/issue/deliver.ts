@@ -3,7 +3,10 @@ import { isNotDelivered, redacted } from '../model/errors.js';
 import type { Emit } from '../model/events.js';
 import type { Issuance } from '../model/issuance.js';
 
-/** Your external call for a reserved coupon. Throw `NotDeliveredError` only where it certainly was not delivered. May be called again with the same id. */
+/**
+ * Your external call for a reserved coupon. Throw `NotDeliveredError` only where it certainly was not delivered. May be
+ * called again with the same id.
+ */
 export type Deliver = (issuance: Issuance, options: { signal: AbortSignal }) => Promise<void> | void;
 
 export type Delivery = 'delivered' | 'not_delivered' | 'unknown';
@@ -19,8 +22,9 @@ interface Share {
 const ENOUGH_TO_KEEP_ONE = 8;
 
 /**
- * At most `maxDeliveries` deliveries at a time. Within a campaign it is first come, first served. Among campaigns, a free place goes to the one that has
- * the fewest: so none has more than half while another waits. And a campaign that has some leaves the last place to one that has none.
+ * At most `maxDeliveries` deliveries at a time. Within a campaign it is first come, first served. Among campaigns, a
+ * free place goes to the one that has the fewest: so none has more than half while another waits. And a campaign that
+ * has some leaves the last place to one that has none.
  */
 export class Deliveries {
   readonly #deliver: Deliver;
@@ -46,7 +50,10 @@ export class Deliveries {
     await this.room(campaignId);
   }
 
-  /** Starts only while the deadline and the lease last; a delivery that did not start is `unknown`, and settle delivers it. */
+  /**
+   * Starts only while the deadline and the lease last; a delivery that did not start is `unknown`, and settle delivers
+   * it.
+   */
   async run(issuance: Issuance, until: { deadlineAt: number; leaseEndsAt: number }): Promise<Delivery> {
     const share = this.#shareOf(issuance.campaignId);
     await new Promise<void>((resolve) => {

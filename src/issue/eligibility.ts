@@ -12,8 +12,9 @@ export type Eligible = (request: {
 }) => Promise<true | { reason: string }> | true | { reason: string };
 
 /**
- * Asks the caller's own rule why this user is refused; `null` if not. It does not apply to a repeat that already holds its coupon: that was
- * answered before, and the same request must find the same answer. Where nobody can say whether it holds one, the answer is `not_ready`.
+ * Asks the caller's own rule why this user is refused; `null` if not. It does not apply to a repeat that already holds
+ * its coupon: that was answered before, and the same request must find the same answer. Where nobody can say whether it
+ * holds one, the answer is `not_ready`.
  */
 export async function refusalOfRule(
   eligible: Eligible,

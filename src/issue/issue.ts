@@ -18,8 +18,9 @@ export interface IssuingParts {
 }
 
 /**
- * One call on its way through reserve, save and confirm. The road of nearly every call, in plain functions that a
- * batch calls with its answer. Promises and suspended functions between the steps would cost more than the steps. The rest is left to `carryOn`.
+ * One call on its way through reserve, save and confirm. The road of nearly every call, in plain functions that a batch
+ * calls with its answer. Promises and suspended functions between the steps would cost more than the steps. The rest is
+ * left to `carryOn`.
  */
 export class Issuing implements Caller<ReserveAnswer> {
   readonly #serving: Serving;
@@ -157,8 +158,7 @@ class Saving implements SaveRequest, Caller<SaveOutcome> {
   }
 }
 
-/**
- * The answer is out; the steps that end the lease follow. If it fails, settle finishes the reservation. */
+/** The answer is out; the steps that end the lease follow. If it fails, settle finishes the reservation. */
 class Ending implements Caller<unknown> {
   readonly #pending: PendingWork;
   readonly #emit: Emit;

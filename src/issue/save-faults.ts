@@ -8,7 +8,10 @@ interface Failed {
   readonly issuances: Issuance[];
 }
 
-/** The faults of one batch: one event for each row that was refused, and one for each failure of many rows, into however many parts the batch was split. */
+/**
+ * The faults of one batch: one event for each row that was refused, and one for each failure of many rows, into however
+ * many parts the batch was split.
+ */
 export class SaveFaults {
   readonly #emit: Emit;
   /** By their message. */
@@ -36,7 +39,9 @@ export class SaveFaults {
     this.#tell(safeCopy(error, issuances), issuances);
   }
 
-  /** None of these was saved, and no row is to blame. Told by `end`, together with the other parts that failed alike. */
+  /**
+   * None of these was saved, and no row is to blame. Told by `end`, together with the other parts that failed alike.
+   */
   failed(error: unknown, issuances: readonly Issuance[]): Error {
     this.count++;
     const safe = safeCopy(error, issuances);

@@ -19,13 +19,17 @@ interface Lane {
 }
 
 const UNKNOWN: SaveOutcome = { verdict: 'unknown' };
-/** Campaigns that are set apart and have nothing to save are forgotten beyond so many, and so is the order of the others. */
+/**
+ * Campaigns that are set apart and have nothing to save are forgotten beyond so many, and so is the order of the
+ * others.
+ */
 const MOST_REMEMBERED = 1_000;
 
 /**
- * The saves of all campaigns share batches. A campaign is sick after a batch with its rows ended unknown or failed as
- * a whole. Its rows then go in batches of their own, one at a time, until one succeeds. Sick campaigns never take the last of the `maxInFlight` places.
- * A shared batch that fails or hangs makes all of its campaigns suspect, and only one of them may be to blame. So those that came through last go first.
+ * The saves of all campaigns share batches. A campaign is sick after a batch with its rows ended unknown or failed as a
+ * whole. Its rows then go in batches of their own, one at a time, until one succeeds. Sick campaigns never take the
+ * last of the `maxInFlight` places. A shared batch that fails or hangs makes all of its campaigns suspect, and only one
+ * of them may be to blame. So those that came through last go first.
  */
 export class SaveLanes {
   readonly #options: SaveLanesOptions;
@@ -144,7 +148,10 @@ export class SaveLanes {
     queueMicrotask(this.#letOut);
   }
 
-  /** Lets as many lanes go as there are places for them. They come before the shared batches, or under load their turn would never come. */
+  /**
+   * Lets as many lanes go as there are places for them. They come before the shared batches, or under load their turn
+   * would never come.
+   */
   readonly #letOut = (): void => {
     this.#scheduled = false;
     const { maxInFlight } = this.#options;
@@ -164,14 +171,19 @@ export class SaveLanes {
     return batcher.queued > 0 && !isOut && ![...this.#sharing].some((campaigns) => campaigns.has(campaignId));
   }
 
-  /** First those that were not tried alone yet, and of these the ones that came through last; then one after another. */
+  /**
+   * First those that were not tried alone yet, and of these the ones that came through last; then one after another.
+   */
   readonly #order = (a: Lane, b: Lane): number => {
     const cameThrough = ({ campaignId }: Lane) => this.#cameThrough.get(campaignId) ?? 0;
     return a.triedAt - b.triedAt || cameThrough(b) - cameThrough(a);
   };
 }
 
-/** Whether the reason lies in the batch, so that its other campaigns may have caused it. A time-out of the server, say, is certain for all of them. */
+/**
+ * Whether the reason lies in the batch, so that its other campaigns may have caused it. A time-out of the server, say,
+ * is certain for all of them.
+ */
 function isOfBatch(outcome: SaveOutcome): boolean {
   return outcome.verdict === 'unknown' || (outcome.verdict === 'not_saved' && outcome.refusal === 'no');
 }

@@ -19,7 +19,10 @@ export type SaveOutcome =
   | { readonly verdict: 'not_saved'; readonly error: Error; readonly refusal: Refusal }
   | { readonly verdict: 'unknown' };
 
-/** Whether the database refused this very row: `no`: the whole batch; `yes`: this one alone; `for_good`: and always will. */
+/**
+ * Whether the database refused this very row: `no`: the whole batch; `yes`: this one alone; `for_good`: and always
+ * will.
+ */
 export type Refusal = 'no' | 'yes' | 'for_good';
 
 export type Saves = SaveLanes;
@@ -45,7 +48,10 @@ export function batchedSaves(
 /** So many rows that are refused alone, before any other is saved, are not looked for any further. */
 const MOST_REFUSED = 8;
 
-/** The search of a batch for the rows that are to blame. Where each row is, it would cost two statements for every row of every batch. */
+/**
+ * The search of a batch for the rows that are to blame. Where each row is, it would cost two statements for every row
+ * of every batch.
+ */
 class Search {
   #refused = 0;
   #cameThrough = false;
@@ -113,7 +119,10 @@ function inDoubt(verdict: SaveVerdict): SaveOutcome {
   return verdict.verdict === 'refused' ? { verdict: 'unknown' } : verdict;
 }
 
-/** So that one poison row does not take its neighbours along. Each half tells its own faults; if there are none, no row was to blame. */
+/**
+ * So that one poison row does not take its neighbours along. Each half tells its own faults; if there are none, no row
+ * was to blame.
+ */
 async function saveInHalves(
   adapter: PersistenceAdapter,
   requests: readonly SaveRequest[],

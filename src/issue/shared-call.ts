@@ -25,8 +25,8 @@ export class SharedCall {
   }
 
   /**
-   * Waits for the result, but no longer than `timeoutMs` and the signal say. The attempt goes on by itself once it was sent; one that nobody
-   * waits for any more is not sent.
+   * Waits for the result, but no longer than `timeoutMs` and the signal say. The attempt goes on by itself once it was
+   * sent; one that nobody waits for any more is not sent.
    */
   async wait(limits: { timeoutMs?: number | undefined; signal?: AbortSignal | undefined }): Promise<IssueResult> {
     const { timeoutMs, signal } = limits;

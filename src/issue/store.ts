@@ -12,8 +12,8 @@ const BRIEF_MS = 1_000;
 const OTHERWISE = 'nothing was reserved or claimed';
 
 /**
- * The database behind the adapter, as this process knows it: asked once whether its table is fit, and which database it is. Only an answer that all is well
- * is remembered for good; an adapter that can say neither is taken as it is.
+ * The database behind the adapter, as this process knows it: asked once whether its table is fit, and which database it
+ * is. Only an answer that all is well is remembered for good; an adapter that can say neither is taken as it is.
  */
 export class AdapterStore implements Store {
   readonly #adapter: PersistenceAdapter;

@@ -14,7 +14,10 @@ const SAVED: SaveVerdict = Object.freeze({ verdict: 'saved' });
 const SERIAL_CONFLICT: SaveVerdict = Object.freeze({ verdict: 'serial_conflict' });
 const CODE_CONFLICT: SaveVerdict = Object.freeze({ verdict: 'code_conflict' });
 
-/** Own copies of the verdicts that an adapter gave, each checked before anything is made of it. Throws `TypeError`, which quotes none of them. */
+/**
+ * Own copies of the verdicts that an adapter gave, each checked before anything is made of it. Throws `TypeError`,
+ * which quotes none of them.
+ */
 export function ownVerdicts(given: unknown, asked: readonly Asked[]): SaveVerdict[] {
   if (!Array.isArray(given) || given.length !== asked.length) {
     throw new TypeError('save must resolve to one verdict for each issuance');
@@ -56,7 +59,10 @@ function standsInTheWay(row: Issuance, { issuance, perUser }: Asked): boolean {
   return row.id === issuance.id || row.grant === issuance.grant;
 }
 
-/** Own copies of the rows that `find` gave: of each issuance the row with its id, or `null`. Throws `TypeError`, which quotes none of them. */
+/**
+ * Own copies of the rows that `find` gave: of each issuance the row with its id, or `null`. Throws `TypeError`, which
+ * quotes none of them.
+ */
 export function ownFound(given: unknown, asked: readonly Issuance[]): (Issuance | null)[] {
   if (!Array.isArray(given) || given.length !== asked.length) throw new TypeError(FIND);
   return asked.map(({ id, campaignId, userId }, i) => {

@@ -19,7 +19,10 @@ export interface CampaignDefinition {
   readonly perUser?: number | undefined;
   /** Before this instant of Redis' clock `issue()` answers `not_open`; default: open at once. */
   readonly opensAt?: Instant | undefined;
-  /** From this instant of Redis' clock on `issue()` answers `closed`; default: until `closeForGood`. A new campaign is refused if it is past. */
+  /**
+   * From this instant of Redis' clock on `issue()` answers `closed`; default: until `closeForGood`. A new campaign is
+   * refused if it is past.
+   */
   readonly closesAt?: Instant | undefined;
   /**
    * `write-through` (default): `issue()` saves before it answers. `write-behind`: it answers `accepted` after Redis
@@ -52,8 +55,9 @@ export interface CampaignDefinition {
    */
   readonly drawAtOpen?: boolean | undefined;
   /**
-   * The pace that a new campaign begins with. It is no part of the comparison: an `open` of a campaign that is there neither compares nor sets it; `setPace()`
-   * changes it. A rebuild keeps the pace that Redis remembers, and begins with this one where Redis has lost the campaign.
+   * The pace that a new campaign begins with. It is no part of the comparison: an `open` of a campaign that is there
+   * neither compares nor sets it; `setPace()` changes it. A rebuild keeps the pace that Redis remembers, and begins
+   * with this one where Redis has lost the campaign.
    */
   readonly pace?: PaceChange | undefined;
 }

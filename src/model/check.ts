@@ -11,8 +11,9 @@ export const MAX_TOTAL = Number.MAX_SAFE_INTEGER;
 export const MAX_PER_USER = 100;
 
 /**
- * Why this is not a user id, request id or code, or `null`. They are opaque: 1–128 bytes of well-formed UTF-8 without U+0000.
- * An array would be flattened into further arguments by the client, ill-formed UTF-16 would collapse two users into one.
+ * Why this is not a user id, request id or code, or `null`. They are opaque: 1–128 bytes of well-formed UTF-8 without
+ * U+0000. An array would be flattened into further arguments by the client, ill-formed UTF-16 would collapse two users
+ * into one.
  */
 export function textFault(value: unknown): string | null {
   if (typeof value !== 'string') return `must be a string, not ${describeType(value)}`;

@@ -33,7 +33,8 @@ export function generateCodes(options: { count: number }): string[] {
 }
 
 /**
- * Whether this is a code of `generateCodes`, complete and with the right check character. Says nothing about whether it was issued.
+ * Whether this is a code of `generateCodes`, complete and with the right check character. Says nothing about whether it
+ * was issued.
  *
  * @example
  * ```ts

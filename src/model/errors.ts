@@ -19,8 +19,9 @@ export type CouponIssuerErrorCode =
 export type RedisOutcome = 'not_applied' | 'unknown';
 
 /**
- * Writes the name of an error class out, as an engine does it for its own. A bundler renames classes, and a minifier leaves one letter. On the
- * prototype the name is in the stack too, and a frozen `Error.prototype` does not stand in its way.
+ * Writes the name of an error class out, as an engine does it for its own. A bundler renames classes, and a minifier
+ * leaves one letter. On the prototype the name is in the stack too, and a frozen `Error.prototype` does not stand in
+ * its way.
  */
 function giveName(errorClass: { readonly prototype: Error }, name: string): void {
   const written = { value: name, writable: true, configurable: true };
@@ -29,8 +30,8 @@ function giveName(errorClass: { readonly prototype: Error }, name: string): void
 }
 
 /**
- * Every fault is a subclass of this one; an ordinary day (sold out, closed, …) is a value, never an error. Messages, `cause`
- * and `toJSON()` never carry a coupon code, a command's arguments or a connection string.
+ * Every fault is a subclass of this one; an ordinary day (sold out, closed, …) is a value, never an error. Messages,
+ * `cause` and `toJSON()` never carry a coupon code, a command's arguments or a connection string.
  */
 export abstract class CouponIssuerError extends Error {
   abstract readonly code: CouponIssuerErrorCode;
@@ -44,7 +45,10 @@ export abstract class CouponIssuerError extends Error {
   }
 }
 
-/** An argument breaks a documented limit. Thrown before any I/O, but for a `closesAt` that is past by the clock of Redis; nothing was written. */
+/**
+ * An argument breaks a documented limit. Thrown before any I/O, but for a `closesAt` that is past by the clock of
+ * Redis; nothing was written.
+ */
 export class InvalidArgumentError extends CouponIssuerError {
   static {
     giveName(InvalidArgumentError, 'InvalidArgumentError');
@@ -52,8 +56,9 @@ export class InvalidArgumentError extends CouponIssuerError {
 
   readonly code = 'INVALID_ARGUMENT';
   /**
-   * The argument as the caller wrote it, such as `userId`, `ids[3]` or `stock.total`. `httpAnswer` shows the message of an error that has one, so such a
-   * message quotes no value. `null`: the message is about no argument alone, or quotes the caller.
+   * The argument as the caller wrote it, such as `userId`, `ids[3]` or `stock.total`. `httpAnswer` shows the message of
+   * an error that has one, so such a message quotes no value. `null`: the message is about no argument alone, or quotes
+   * the caller.
    */
   readonly argument: string | null;
 
@@ -77,7 +82,10 @@ export class UnknownCampaignError extends CouponIssuerError {
   readonly code = 'UNKNOWN_CAMPAIGN';
 }
 
-/** The campaign is another one than the call assumes: another definition, closed, without a pool, or already in the database. Nothing was written. */
+/**
+ * The campaign is another one than the call assumes: another definition, closed, without a pool, or already in the
+ * database. Nothing was written.
+ */
 export class CampaignConflictError extends CouponIssuerError {
   static {
     giveName(CampaignConflictError, 'CampaignConflictError');
@@ -87,8 +95,9 @@ export class CampaignConflictError extends CouponIssuerError {
 }
 
 /**
- * This process has other hooks or another database than the campaign was opened with, its table is not fit, or its Redis is not safe. The message names the
- * cure. Nothing was reserved, claimed or saved. An adapter throws it from `check`.
+ * This process has other hooks or another database than the campaign was opened with, its table is not fit, or its
+ * Redis is not safe. The message names the cure. Nothing was reserved, claimed or saved. An adapter throws it from
+ * `check`.
  */
 export class MisconfiguredError extends CouponIssuerError {
   static {
@@ -99,8 +108,8 @@ export class MisconfiguredError extends CouponIssuerError {
 }
 
 /**
- * The queue of this process is full, the call's time ran out in it, or a line has as many in it as may wait. Nothing was reserved and no place was taken; ask
- * again after `retryAfterMs`.
+ * The queue of this process is full, the call's time ran out in it, or a line has as many in it as may wait. Nothing
+ * was reserved and no place was taken; ask again after `retryAfterMs`.
  */
 export class OverloadedError extends CouponIssuerError {
   static {
@@ -112,8 +121,8 @@ export class OverloadedError extends CouponIssuerError {
   readonly retryAfterMs: number;
 
   constructor(message: string, retryAfterMs: number) {
-    // Without a stack: under three times the load that can be served two of three calls end here, and most of their price would be the stack.
-    // Where `Error` is frozen, the limit stays as it is.
+    // Without a stack: under three times the load that can be served two of three calls end here, and most of their
+    // price would be the stack. Where `Error` is frozen, the limit stays as it is.
     const { stackTraceLimit } = Error;
     Reflect.set(Error, 'stackTraceLimit', 0);
     super(message);
@@ -140,7 +149,10 @@ export class RedisError extends CouponIssuerError {
   }
 }
 
-/** The same fault, of a call that may already hold a unit: that one script changed nothing does not mean that nothing changed. */
+/**
+ * The same fault, of a call that may already hold a unit: that one script changed nothing does not mean that nothing
+ * changed.
+ */
 export function inDoubt(error: unknown): unknown {
   return error instanceof RedisError
     ? new RedisError(error.message, { outcome: 'unknown', cause: error.cause })
@@ -156,7 +168,10 @@ export class NotIssuedError extends CouponIssuerError {
   readonly code = 'NOT_ISSUED';
 }
 
-/** The campaign's state in Redis is missing, behind or unfinished, in a call that has no status for it. `issue()` answers `not_ready` instead. */
+/**
+ * The campaign's state in Redis is missing, behind or unfinished, in a call that has no status for it. `issue()`
+ * answers `not_ready` instead.
+ */
 export class NotReadyError extends CouponIssuerError {
   static {
     giveName(NotReadyError, 'NotReadyError');
@@ -171,7 +186,10 @@ export class NotReadyError extends CouponIssuerError {
   }
 }
 
-/** A function you gave (`eligible`, or the adapter's `list`) threw, or did not answer in time, where nothing had been reserved yet. */
+/**
+ * A function you gave (`eligible`, or the adapter's `list`) threw, or did not answer in time, where nothing had been
+ * reserved yet.
+ */
 export class HookError extends CouponIssuerError {
   static {
     giveName(HookError, 'HookError');
@@ -190,9 +208,10 @@ export class ClosedError extends CouponIssuerError {
 }
 
 /**
- * Thrown by an adapter's `save`: nothing of this batch is stored, nor ever will be by this attempt. Any other error means "unknown".
- * `wholeBatch` says that the reason lies outside the rows (no connection, a time-out), so that saving in halves is of no use. `permanent` says that
- * a row of the batch will never be accepted: alone, and delivered or promised, it goes into quarantine at once. The verdict `refused` says the same with a word for clients.
+ * Thrown by an adapter's `save`: nothing of this batch is stored, nor ever will be by this attempt. Any other error
+ * means "unknown". `wholeBatch` says that the reason lies outside the rows (no connection, a time-out), so that saving
+ * in halves is of no use. `permanent` says that a row of the batch will never be accepted: alone, and delivered or
+ * promised, it goes into quarantine at once. The verdict `refused` says the same with a word for clients.
  */
 export class NotSavedError extends Error {
   static {
@@ -244,7 +263,9 @@ export function isNotDelivered(error: unknown): error is NotDeliveredError {
   return isErrorNamed(error, 'NotDeliveredError');
 }
 
-/** The same of a function that deals with many codes, of which any may be quoted: of its error only the kind is told. */
+/**
+ * The same of a function that deals with many codes, of which any may be quoted: of its error only the kind is told.
+ */
 export function kindOf(error: unknown): Error {
   const source = isError(error) ? error : new Error();
   const code = read(() => (source as { code?: unknown }).code);
@@ -256,8 +277,8 @@ export function kindOf(error: unknown): Error {
 }
 
 /**
- * An error with a message only: no stack, no cause. Its JSON has the message. Its properties are defined, because a frozen
- * `Error.prototype` refuses an assignment.
+ * An error with a message only: no stack, no cause. Its JSON has the message. Its properties are defined, because a
+ * frozen `Error.prototype` refuses an assignment.
  */
 export function bareError(name: string, message: string, code?: string): Error {
   const copy = new Error(message);
@@ -278,7 +299,8 @@ const MAX_MESSAGE = 300;
 
 /**
  * A copy of a foreign error that is safe to log: its name, its code and its message. Connection strings and the given
- * secrets are blotted out, in their usual disguises too. Everything else is left behind, because clients attach arguments and databases attach rows.
+ * secrets are blotted out, in their usual disguises too. Everything else is left behind, because clients attach
+ * arguments and databases attach rows.
  */
 export function redacted(error: unknown, secrets: Iterable<string | null> = []): Error {
   const source = isError(error) ? error : new Error('something that is not an Error was thrown');
@@ -297,7 +319,10 @@ export function redacted(error: unknown, secrets: Iterable<string | null> = []):
   return bareError(safe(name, /^\w{1,64}$/) ? name : 'Error', message, isCode ? code : undefined);
 }
 
-/** Which rule of the database refused a row: the constraint that the error or its cause names, otherwise its code; `null` if it tells neither. */
+/**
+ * Which rule of the database refused a row: the constraint that the error or its cause names, otherwise its code;
+ * `null` if it tells neither.
+ */
 export function constraintOf(error: unknown, secrets: readonly (string | null)[]): string | null {
   const cause = read(() => (error as { cause?: unknown }).cause);
   const names = ['constraint', 'constraint_name', 'code'].flatMap((name) =>

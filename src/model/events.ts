@@ -15,10 +15,12 @@ export function refOf({ campaignId, id, userId, grant, serial }: Issuance): Issu
   return { campaignId, id, userId, grant, serial };
 }
 
-/**
- * The events, for logs and metrics. Told after the fact: an observer that throws changes nothing. */
+/** The events, for logs and metrics. Told after the fact: an observer that throws changes nothing. */
 export type CouponEvent =
-  /** `issue()` answered `issued`, or a user in line got their coupon. Told by the call that took the unit, so never twice: a repeat tells `settled` at most. */
+  /**
+   * `issue()` answered `issued`, or a user in line got their coupon. Told by the call that took the unit, so never
+   * twice: a repeat tells `settled` at most.
+   */
   | ({ readonly type: 'issued' } & IssuanceRef)
   /** `issue()` answered `accepted`: settle will finish it. A repeat does not tell it again. */
   | ({ readonly type: 'accepted' } & IssuanceRef)
@@ -34,22 +36,30 @@ export type CouponEvent =
   | ({ readonly type: 'lost' } & IssuanceRef)
   /** An open reservation was finished, by settle or by a repeat of its call. */
   | ({ readonly type: 'settled' } & IssuanceRef)
-  /** The last unit is out and nothing is reserved. Once per campaign, by the process that confirmed it; lost with a lost reply. */
+  /**
+   * The last unit is out and nothing is reserved. Once per campaign, by the process that confirmed it; lost with a lost
+   * reply.
+   */
   | { readonly type: 'exhausted'; readonly campaignId: string }
-  /** Places in line ended without a coupon: given up, absent for too long, or nothing was left to wait for. One event for all of one batch. */
+  /**
+   * Places in line ended without a coupon: given up, absent for too long, or nothing was left to wait for. One event
+   * for all of one batch.
+   */
   | {
       readonly type: 'places_ended';
       readonly campaignId: string;
       readonly reason: 'left' | 'absent' | 'sold_out' | 'closed';
       readonly count: number;
     }
-  /**
-   * The users that joined before the opening were put in order. Once per process that took part. */
+  /** The users that joined before the opening were put in order. Once per process that took part. */
   | { readonly type: 'drawn'; readonly campaignId: string; readonly seed: string; readonly count: number }
   /** Something failed that no caller is waiting for, or that an operator should know. The error is redacted. */
   | FaultEvent;
 
-/** Of a save: one event for each row that the database refused alone, and one for each batch that failed or whose outcome is unknown. */
+/**
+ * Of a save: one event for each row that the database refused alone, and one for each batch that failed or whose
+ * outcome is unknown.
+ */
 export interface FaultEvent {
   readonly type: 'fault';
   readonly during: FaultSource;

@@ -65,8 +65,7 @@ export function found(cure: Cure, what: Bare, repaired = false): Finding {
   return { ...what, cure, repaired } as Finding;
 }
 
-/**
- * The report of `reconcile()`. `JSON.stringify` gives it to programs, `String` to people. */
+/** The report of `reconcile()`. `JSON.stringify` gives it to programs, `String` to people. */
 export class ReconcileReport {
   readonly campaignId: string;
   readonly epoch: string;

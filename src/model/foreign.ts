@@ -1,8 +1,8 @@
 import { types } from 'node:util';
 
 /**
- * Tests of values that other code made. `instanceof` fails across realms: a vm context, Jest, jsdom, a second copy of a package. Property reads go
- * through `read`, because a proxy or a getter may throw.
+ * Tests of values that other code made. `instanceof` fails across realms: a vm context, Jest, jsdom, a second copy of a
+ * package. Property reads go through `read`, because a proxy or a getter may throw.
  */
 
 /** The value of a property that may be a getter which throws; then `undefined`. */
@@ -50,8 +50,7 @@ export function isValidDate(value: unknown): value is Date {
   return types.isDate(value) && !Number.isNaN(timeOf(value));
 }
 
-/**
- * Whether this has the used parts of a signal. Polyfills and other realms bring classes of their own. */
+/** Whether this has the used parts of a signal. Polyfills and other realms bring classes of their own. */
 export function isAbortSignal(value: unknown): value is AbortSignal {
   if (typeof value !== 'object' || value === null) return false;
   const { aborted, addEventListener, removeEventListener, throwIfAborted } = value as Partial<AbortSignal>;

@@ -28,7 +28,10 @@ export interface ProblemDetails {
   readonly opensAt?: string;
   /** ISO 8601 in UTC. */
   readonly closedAt?: string;
-  /** With `not_eligible`: the word of your `eligible` or of your adapter. With `not_ready`: `missing`, `rolled_back` or `rebuilding`. */
+  /**
+   * With `not_eligible`: the word of your `eligible` or of your adapter. With `not_ready`: `missing`, `rolled_back` or
+   * `rebuilding`.
+   */
   readonly reason?: string;
   /** With `redis`: `not_applied` or `unknown`. */
   readonly outcome?: string;
@@ -44,8 +47,8 @@ export interface HttpAnswer {
 const NOT_READY = { title: 'Not ready', detail: 'The campaign cannot be served now. Nothing was taken; try again.' };
 
 /**
- * Each problem by the last part of its `type`, with the words that every answer of it has. A server that shows them at `/problems/:name` makes the `type`
- * lead somewhere.
+ * Each problem by the last part of its `type`, with the words that every answer of it has. A server that shows them at
+ * `/problems/:name` makes the `type` lead somewhere.
  *
  * @example
  * ```ts
@@ -80,7 +83,10 @@ export const PROBLEMS = Object.freeze({
 
 type ProblemName = keyof typeof PROBLEMS;
 
-/** The problem of each refusal and error, and the seconds after which a new attempt makes sense; 0: no attempt does, or the value itself tells. */
+/**
+ * The problem of each refusal and error, and the seconds after which a new attempt makes sense; 0: no attempt does, or
+ * the value itself tells.
+ */
 const ANSWERED: Readonly<Partial<Record<HttpWord, readonly [name: ProblemName, retryAfter: number]>>> = {
   sold_out: ['sold_out', 0],
   not_open: ['not_open', 0],
@@ -104,11 +110,13 @@ const REASONS = ['missing', 'rolled_back', 'rebuilding'];
 const NOT_STORED = { 'Cache-Control': 'no-store' };
 
 /**
- * The HTTP answer to a result of `issue()`, `join()`, `leave()` or `userStatus()`, or to an error that one of them threw. `status` is the one of `httpStatus`,
- * `body` an object for `JSON.stringify`. `headers` have their names in the spelling of `SERVER_SENT_EVENTS_HEADERS`.
+ * The HTTP answer to a result of `issue()`, `join()`, `leave()` or `userStatus()`, or to an error that one of them
+ * threw. `status` is the one of `httpStatus`, `body` an object for `JSON.stringify`. `headers` have their names in the
+ * spelling of `SERVER_SENT_EVENTS_HEADERS`.
  *
- * A refusal or an error is a problem of RFC 9457 with fixed words. Only the message of an `InvalidArgumentError` that names its `argument` is shown. A code is
- * shown only in a result that carries it, once its row is committed. Any other value is a 500 without a word of it: log it yourself. Never throws.
+ * A refusal or an error is a problem of RFC 9457 with fixed words. Only the message of an `InvalidArgumentError` that
+ * names its `argument` is shown. A code is shown only in a result that carries it, once its row is committed. Any other
+ * value is a 500 without a word of it: log it yourself. Never throws.
  *
  * @example
  * ```ts

@@ -48,8 +48,8 @@ export function httpWordOf(resultOrError: unknown): HttpWord | null {
 }
 
 /**
- * The HTTP status code for a result of `issue()`, `join()`, `leave()` or `userStatus()`, or for an error that one of them threw. 500 for every other value.
- * A result with `issuances` tells of coupons that were there before: 200.
+ * The HTTP status code for a result of `issue()`, `join()`, `leave()` or `userStatus()`, or for an error that one of
+ * them threw. 500 for every other value. A result with `issuances` tells of coupons that were there before: 200.
  *
  * @example
  * ```ts

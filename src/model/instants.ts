@@ -2,8 +2,8 @@ import { invalid } from './errors.js';
 import { isValidDate, timeOf } from './foreign.js';
 
 /**
- * A point in time from 1970 on: a `Date`, or an ISO 8601 string with `Z` or an offset, such as `2030-05-01T10:00:00+09:00`. Config files and JSON
- * bring strings. Digits beyond milliseconds are dropped.
+ * A point in time from 1970 on: a `Date`, or an ISO 8601 string with `Z` or an offset, such as
+ * `2030-05-01T10:00:00+09:00`. Config files and JSON bring strings. Digits beyond milliseconds are dropped.
  */
 export type Instant = Date | string;
 
@@ -16,7 +16,10 @@ export function instantMs(name: string, value: unknown): number {
   throw invalid(name, 'must be a valid Date, or an ISO 8601 string with an offset such as 2030-05-01T10:00:00+09:00');
 }
 
-/** `Date.parse` takes the 30th of February for the 2nd of March, and a time without an offset for one of this machine's zone. */
+/**
+ * `Date.parse` takes the 30th of February for the 2nd of March, and a time without an offset for one of this machine's
+ * zone.
+ */
 function isoMs(name: string, text: string): number {
   const [, year, month, day, hour, minute, second = '0', fraction = '', offset] = ISO.exec(text) ?? [];
   if (year === undefined) return Number.NaN;

@@ -25,8 +25,9 @@ const FIELDS = ['campaignId', 'userId', 'serial', 'issuedAt', 'grant', 'code', '
 const EPOCH = '0-given-before';
 
 /**
- * The row of a coupon that was given out before, to move a table you already have: save the rows with your adapter, then `rebuild()` the campaign. The same
- * coupon makes the same row, so a migration that stopped may run again. Throws `InvalidArgumentError`. No I/O.
+ * The row of a coupon that was given out before, to move a table you already have: save the rows with your adapter,
+ * then `rebuild()` the campaign. The same coupon makes the same row, so a migration that stopped may run again. Throws
+ * `InvalidArgumentError`. No I/O.
  *
  * @example
  * ```ts

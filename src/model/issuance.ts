@@ -61,7 +61,8 @@ export function withoutCode(issuance: Issuance): Issuance {
 
 /**
  * Returns an own copy of a row of an adapter, or `null` if it cannot be written to Redis. A row that cannot be read
- * back would block every batch of its user. Each property is read once, because a getter could say something else at the second look.
+ * back would block every batch of its user. Each property is read once, because a getter could say something else at
+ * the second look.
  */
 export function ownRow(value: unknown): Issuance | null {
   const { id, campaignId, userId, grant, serial, code, issuedAt, epoch } = (value ?? {}) as Partial<Issuance>;

@@ -1,7 +1,6 @@
 import { RedisError } from './errors.js';
 
-/**
- * The public name of each operation. Messages take its name from here. */
+/** The public name of each operation. Messages take its name from here. */
 export const METHODS = {
   open: 'open',
   load: 'loadCodes',

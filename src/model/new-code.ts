@@ -6,7 +6,9 @@ const CONTROL = /[\p{Cc}\u2028\u2029]/u;
 const MARK = /[\uFEFF\u200B\u2060\u00AD]/;
 const UNREADABLE = /\uFFFD/;
 const EDGE = /^[\s\p{Default_Ignorable_Code_Point}]|[\s\p{Default_Ignorable_Code_Point}]$/u;
-/** In other scripts and in emoji a character without width joins its neighbours. Beside plain ASCII it joins nothing. */
+/**
+ * In other scripts and in emoji a character without width joins its neighbours. Beside plain ASCII it joins nothing.
+ */
 const UNSEEN = /[ -~]\p{Default_Ignorable_Code_Point}|\p{Default_Ignorable_Code_Point}[ -~]/u;
 /** A sign that ends in how it is shown: ❤️ is a heart and U+FE0F. */
 const SHOWN = /[^ -~][\uFE0E\uFE0F]$/u;
@@ -16,8 +18,7 @@ const ROW = /[,;]|^".*"$/u;
 
 /**
  * Why this is no code to give out, or `null`. Beside the limits of every code: invisible rests of a file or a
- * spreadsheet in a code. A user
- * cannot type it, and one code with it and without it is two.
+ * spreadsheet in a code. A user cannot type it, and one code with it and without it is two.
  */
 export function newCodeFault(code: unknown): string | null {
   const fault = textFault(code);

@@ -2,7 +2,10 @@ import { ownCopy } from './check.js';
 import { InvalidArgumentError } from './errors.js';
 import { checkedWaves, type Wave, type WaveTimes } from './waves.js';
 
-/** How fast workers go through a campaign, over all of them. `null`: no cap. `admit()` and `settle()` act at once, at any pace. */
+/**
+ * How fast workers go through a campaign, over all of them. `null`: no cap. `admit()` and `settle()` act at once, at
+ * any pace.
+ */
 export interface Pace {
   /** At most this many reservations are claimed and saved per second. */
   readonly savesPerSecond: number | null;
@@ -15,13 +18,19 @@ export interface Pace {
 /** A change of the pace. A field that is absent stays as it is, `null` removes the cap. */
 export interface PaceChange {
   /**
-   * Reservations per second: more than 0, up to 1,000,000; 100 a minute is `100 / 60`. Over any T seconds at most T + 0.1 times as many, and at least
-   * one. The default of a new campaign is no cap.
+   * Reservations per second: more than 0, up to 1,000,000; 100 a minute is `100 / 60`. Over any T seconds at most T +
+   * 0.1 times as many, and at least one. The default of a new campaign is no cap.
    */
   readonly savesPerSecond?: number | null | undefined;
-  /** Users per second, of a campaign with a waiting room: 0–1,000,000; 0 lets nobody through. The default of a new campaign is as fast as saves complete. */
+  /**
+   * Users per second, of a campaign with a waiting room: 0–1,000,000; 0 lets nobody through. The default of a new
+   * campaign is as fast as saves complete.
+   */
   readonly admitPerSecond?: number | null | undefined;
-  /** 1–1,000 waves, of a campaign with a waiting room; within a wave `admitPerSecond` holds. The default of a new campaign is no waves. */
+  /**
+   * 1–1,000 waves, of a campaign with a waiting room; within a wave `admitPerSecond` holds. The default of a new
+   * campaign is no waves.
+   */
   readonly waves?: readonly Wave[] | null | undefined;
 }
 

@@ -4,18 +4,24 @@ import type { IssueResult, NotReadyReason } from './result.js';
 /** Where somebody stands in line. */
 export interface Place {
   /**
-   * The order of the line: a lower ticket is served first. Tickets of the draw are below 1, those of joining whole numbers from 1 on. */
+   * The order of the line: a lower ticket is served first. Tickets of the draw are below 1, those of joining whole
+   * numbers from 1 on.
+   */
   readonly ticket: number;
   /** 1 is the next to be let through. It never grows. `null` until the draw is done. */
   readonly position: number | null;
-  /** In about how long, by the pace of the last half minute; ms. `null`: not known yet, or nobody is let through now. */
+  /**
+   * In about how long, by the pace of the last half minute; ms. `null`: not known yet, or nobody is let through now.
+   */
   readonly etaMs: number | null;
 }
 
 export type Waiting = { readonly status: 'waiting' } & Place;
 
 /**
- * The answer of `join()`: a place in line, or the answer of `issue()`. `accepted`: already let through, and being saved. */
+ * The answer of `join()`: a place in line, or the answer of `issue()`. `accepted`: already let through, and being
+ * saved.
+ */
 export type JoinResult = Waiting | IssueResult;
 
 /** Why somebody is not in line any more although they were not let through. */
@@ -26,8 +32,7 @@ export type LeaveResult =
   | { readonly status: LineEnd | 'none' }
   | { readonly status: 'reserved' | 'issued'; readonly issuances: readonly Issuance[] };
 
-/**
- * A change of `watch()`, each time it differs from the last one. The last one is final. */
+/** A change of `watch()`, each time it differs from the last one. The last one is final. */
 export type WaitingChange =
   | Waiting
   /** Let through; the coupon is being saved. */
@@ -37,8 +42,9 @@ export type WaitingChange =
   | FinalChange;
 
 /**
- * How waiting ended. `left`: by `leave()`. `absent`: without a sign of life for too long. `sold_out`, `closed`: there is nothing to wait for any more.
- * `lost`: Redis lost the line, or an operator withdrew the coupon; join again. `none`: there was nothing to wait for when the watching began.
+ * How waiting ended. `left`: by `leave()`. `absent`: without a sign of life for too long. `sold_out`, `closed`: there
+ * is nothing to wait for any more. `lost`: Redis lost the line, or an operator withdrew the coupon; join again. `none`:
+ * there was nothing to wait for when the watching began.
  */
 export type FinalChange =
   | { readonly status: 'issued'; readonly issuance: Issuance }

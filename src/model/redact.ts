@@ -5,8 +5,7 @@ const LONGEST_SECRET = 1_024;
 const PART = 8;
 /** Shorter ones occur in any text: they are blotted out only as they stand. */
 const SHORTEST = 4;
-/**
- * One character, or a sign for some: a run of percent encoding, an escape of JSON, an entity of HTML or XML. */
+/** One character, or a sign for some: a run of percent encoding, an escape of JSON, an entity of HTML or XML. */
 const TOKEN = /(?:%[0-9a-f]{2})+|\\u[0-9a-f]{4}|&(?:amp|lt|gt|quot|apos|#\d{1,7}|#x[0-9a-f]{1,6});|[\s\S]/giu;
 const ENTITIES: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
 /** Quoting adds these or doubles them. */
@@ -22,7 +21,8 @@ interface Folded {
 
 /**
  * Blots secrets out of texts, as they stand and in their usual disguises. These are: another case, quoting for JSON,
- * SQL, HTML or a URL, hex, base64, and a beginning or end of eight characters or more. Text and secrets are folded in the same way and compared, in one pass over the text.
+ * SQL, HTML or a URL, hex, base64, and a beginning or end of eight characters or more. Text and secrets are folded in
+ * the same way and compared, in one pass over the text.
  */
 export class Redaction {
   readonly #short: string[] = [];
@@ -117,7 +117,10 @@ function foldText(text: string): string {
   return PLAIN.test(text) ? text.toLowerCase() : fold(text).text;
 }
 
-/** Characters that stand for others are decoded, quoting is left out, case does not count, and `+` is a space, as in a URL. */
+/**
+ * Characters that stand for others are decoded, quoting is left out, case does not count, and `+` is a space, as in a
+ * URL.
+ */
 function fold(text: string): Folded {
   let folded = '';
   const from: number[] = [];

@@ -4,8 +4,8 @@ import type { Issuance } from './issuance.js';
 export type NotReadyReason = 'missing' | 'rolled_back' | 'rebuilding';
 
 /**
- * The answer of `issue()`. Each member carries only its own facts. `replayed` is there only on a repeat: an earlier call, or one under way, took this
- * coupon under the same request id. `join()` issues nothing itself and never sets it.
+ * The answer of `issue()`. Each member carries only its own facts. `replayed` is there only on a repeat: an earlier
+ * call, or one under way, took this coupon under the same request id. `join()` issues nothing itself and never sets it.
  */
 export type IssueResult =
   | { readonly status: 'issued'; readonly issuance: Issuance; readonly replayed?: true }

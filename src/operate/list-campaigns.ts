@@ -12,11 +12,15 @@ export type ListedCampaign =
   /** The answer of `inspect()`. */
   | (CampaignSnapshot & { readonly ready: true })
   /**
-   * A campaign that cannot be acted on. `missing`, `rolled_back`, `rebuilding`: why `issue()` answers `not_ready`; `missing` is also said of a campaign
-   * that is being opened. `over`: its keys expired after the close, and its entry in the registry goes with the next look of a worker.
+   * A campaign that cannot be acted on. `missing`, `rolled_back`, `rebuilding`: why `issue()` answers `not_ready`;
+   * `missing` is also said of a campaign that is being opened. `over`: its keys expired after the close, and its entry
+   * in the registry goes with the next look of a worker.
    */
   | { readonly id: string; readonly ready: false; readonly state: NotReadyReason | 'over' }
-  /** Reading this campaign failed, and says nothing of the others: a key of another type, a node of a cluster that is away. */
+  /**
+   * Reading this campaign failed, and says nothing of the others: a key of another type, a node of a cluster that is
+   * away.
+   */
   | { readonly id: string; readonly ready: false; readonly state: 'unreadable'; readonly error: Error };
 
 export interface ListCampaignsOptions {
@@ -38,7 +42,10 @@ export function checkedListing(options: ListCampaignsOptions): number {
   return concurrency;
 }
 
-/** Every campaign of the registry, in the order in which the registry is read. One round trip each, and one per page of the registry. */
+/**
+ * Every campaign of the registry, in the order in which the registry is read. One round trip each, and one per page of
+ * the registry.
+ */
 export async function* listCampaigns(
   { context, campaigns, call }: Listing,
   concurrency: number,

@@ -11,16 +11,20 @@ import { anotherList, type Loading, type LoadProgress, loadChunk, readLoad } fro
 
 export interface LoadOptions {
   /**
-   * Names this list, 1–128 bytes: if the same list is loaded again under it, the load goes on where it stopped. A list may have grown at its end; another
-   * list is refused. Default: a new random one.
+   * Names this list, 1–128 bytes: if the same list is loaded again under it, the load goes on where it stopped. A list
+   * may have grown at its end; another list is refused. Default: a new random one.
    */
   readonly loadId?: string | undefined;
   /**
-   * Takes codes with control characters, byte order marks, U+FFFD, characters without width, white space or quotes around them, commas or semicolons. Such a code is given out as it is.
-   * Default: it is refused, and the error names its place.
+   * Takes codes with control characters, byte order marks, U+FFFD, characters without width, white space or quotes
+   * around them, commas or semicolons. Such a code is given out as it is. Default: it is refused, and the error names
+   * its place.
    */
   readonly asTheyAre?: boolean | undefined;
-  /** Called after each chunk and not awaited. If it throws, the load ends with that error; a promise that it returns may reject. */
+  /**
+   * Called after each chunk and not awaited. If it throws, the load ends with that error; a promise that it returns may
+   * reject.
+   */
   readonly onProgress?: ((progress: LoadResult) => void) | undefined;
   /** Ends the load between two chunks, and at once while the source is silent. */
   readonly signal?: AbortSignal | undefined;
@@ -37,7 +41,10 @@ export interface LoadResult {
   readonly firstDuplicates: readonly number[];
   /** Units of the pool in all, issued ones included. */
   readonly total: number;
-  /** Codes at the beginning of the source that were loaded before under this `loadId`, so that this call only compared them. */
+  /**
+   * Codes at the beginning of the source that were loaded before under this `loadId`, so that this call only compared
+   * them.
+   */
   readonly resumedAt: number;
 }
 
@@ -120,8 +127,7 @@ class Load {
     return this.#result;
   }
 
-  /**
-   * Loads the new codes of a chunk, and compares the codes loaded before. Returns whether anything was sent. */
+  /** Loads the new codes of a chunk, and compares the codes loaded before. Returns whether anything was sent. */
   async take(offset: number, chunk: readonly string[]): Promise<boolean> {
     let [at, rest, sent] = [offset, chunk, false];
     while (rest.length > 0) {

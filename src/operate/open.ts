@@ -11,7 +11,10 @@ import { dropOver, findOver, register } from '../redis/registry.js';
 import { assertSafeServer } from '../redis/server-check.js';
 
 export interface OpenOptions {
-  /** Skips a safety check: the database is not asked whether it holds rows of this campaign. If it does, the same units go out again. */
+  /**
+   * Skips a safety check: the database is not asked whether it holds rows of this campaign. If it does, the same units
+   * go out again.
+   */
   readonly skipRowCheck?: boolean | undefined;
   /** `rebind`: binds a campaign that is bound to another database to the one of this process. */
   readonly store?: 'rebind' | undefined;
@@ -87,7 +90,9 @@ async function findOrWrite(
   return status;
 }
 
-/** Processes open their campaigns at every start. One whose keys expired after its close must not begin again by that. */
+/**
+ * Processes open their campaigns at every start. One whose keys expired after its close must not begin again by that.
+ */
 async function assertNotExpired(context: RedisContext, id: string): Promise<void> {
   const past = await findOver(context, id);
   if (past.word !== 'expired') return;
@@ -96,7 +101,10 @@ async function assertNotExpired(context: RedisContext, id: string): Promise<void
   );
 }
 
-/** A campaign that would be over before it began is a mistake: a wrong year, a wrong zone. One that is there may be over; to find it is no mistake. */
+/**
+ * A campaign that would be over before it began is a mistake: a wrong year, a wrong zone. One that is there may be
+ * over; to find it is no mistake.
+ */
 function assertNotPast({ id, readAtMs }: CampaignState, { closesAt }: CampaignRules): void {
   if (closesAt === null || readAtMs < closesAt) return;
   const [end, now] = [closesAt, readAtMs].map((ms) => new Date(ms).toISOString());

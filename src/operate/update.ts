@@ -5,9 +5,15 @@ import type { RuleChange } from '../redis/update.js';
 
 /** A change of a campaign that runs. An absent rule stays as it is; at least one is given. */
 export interface CampaignUpdate {
-  /** Moves the opening; `null`: it opens at once. Until the campaign has opened; with `drawAtOpen` until the draw began, and never `null`. */
+  /**
+   * Moves the opening; `null`: it opens at once. Until the campaign has opened; with `drawAtOpen` until the draw began,
+   * and never `null`.
+   */
   readonly opensAt?: Instant | null | undefined;
-  /** Moves the end; `null`: open until `closeForGood`. An instant that is past closes the campaign, a later one opens it again. */
+  /**
+   * Moves the end; `null`: open until `closeForGood`. An instant that is past closes the campaign, a later one opens it
+   * again.
+   */
   readonly closesAt?: Instant | null | undefined;
   /** How many coupons one user may have, 1–100; not below the present number. */
   readonly perUser?: number | undefined;

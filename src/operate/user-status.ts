@@ -9,8 +9,7 @@ export type UserStatus =
   | {
       /** `none`: nothing; `reserved`: nothing committed yet; `issued`: at least one is. */
       readonly status: 'none' | 'reserved' | 'issued';
-      /**
-       * The coupons of the user, by grant; the code is `null` until the row is committed. */
+      /** The coupons of the user, by grant; the code is `null` until the row is committed. */
       readonly issuances: readonly Issuance[];
     }
   /** In line, whatever they hold besides. */

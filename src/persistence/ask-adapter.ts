@@ -3,8 +3,8 @@ import { HookError, kindOf, MisconfiguredError } from '../model/errors.js';
 import { isErrorNamed, messageOf } from '../model/foreign.js';
 
 /**
- * Asks a function of the adapter where nothing was reserved or claimed yet. Throws `MisconfiguredError` if the adapter did, and `HookError`, which quotes no
- * row, for everything else. `otherwise`: in which state that leaves things.
+ * Asks a function of the adapter where nothing was reserved or claimed yet. Throws `MisconfiguredError` if the adapter
+ * did, and `HookError`, which quotes no row, for everything else. `otherwise`: in which state that leaves things.
  */
 export async function askAdapter<T>(
   name: string,

@@ -15,7 +15,10 @@ export interface Flaw {
 /** The format of a table that has all columns and keys of this version. */
 const FORMAT = 1;
 
-/** A table of which a key is missing would store a coupon twice, and nobody would notice: it is refused with all that it lacks. */
+/**
+ * A table of which a key is missing would store a coupon twice, and nobody would notice: it is refused with all that it
+ * lacks.
+ */
 export function formatOf(table: string, flaws: readonly Flaw[]): TableFormat {
   if (flaws.length === 0) return { format: FORMAT };
   const lacks = flaws.map(({ what, cure }) => `${what} (cure: ${cure})`).join('; ');

@@ -12,7 +12,10 @@ interface Page {
   readonly otherwise: string;
 }
 
-/** One page of rows, checked: rows that were skipped, repeated or made up would be sold again. Throws `HookError`, which quotes no row, and `MisconfiguredError`. */
+/**
+ * One page of rows, checked: rows that were skipped, repeated or made up would be sold again. Throws `HookError`, which
+ * quotes no row, and `MisconfiguredError`.
+ */
 export async function listRows(list: PersistenceAdapter['list'] & {}, page: Page): Promise<readonly Issuance[]> {
   const { campaignId, afterSerial, limit, otherwise } = page;
   const rows = ownPage(await askAdapter('list', () => list(campaignId, { afterSerial, limit }), page), page);

@@ -11,7 +11,10 @@ import { isError, isErrorNamed, messageOf, read } from '../model/foreign.js';
  */
 export type Proof = 'whole_batch' | 'perhaps_one_row' | 'row_for_good' | 'unknown';
 
-/** One entry of a database's table. The first rule that matches an error decides; an error that no rule matches is `unknown`. */
+/**
+ * One entry of a database's table. The first rule that matches an error decides; an error that no rule matches is
+ * `unknown`.
+ */
 export interface Rule {
   /** The event, in the words of the error message. */
   readonly on: string;
@@ -22,8 +25,7 @@ export interface Rule {
   readonly why: string;
 }
 
-/**
- * The parts of an error that are read. A client that tells less leaves the empty string, or 0. */
+/** The parts of an error that are read. A client that tells less leaves the empty string, or 0. */
 export interface Failure {
   /** The SQLSTATE in PostgreSQL, the name of the error in MySQL, or a word of the client or of Node. */
   readonly code: string;
@@ -44,7 +46,9 @@ export interface Failure {
   readonly attempts: readonly Failure[];
 }
 
-/** The error that an adapter throws, by the first rule that matches; `null`: nobody knows whether the rows are stored. */
+/**
+ * The error that an adapter throws, by the first rule that matches; `null`: nobody knows whether the rows are stored.
+ */
 export function notSavedBy(rules: readonly Rule[], error: unknown): NotSavedError | null {
   const failure = failureOf(error);
   const rule = rules.find(({ matches }) => matches(failure));
@@ -108,8 +112,7 @@ export const CONNECTING: readonly Rule[] = [
   },
 ];
 
-/**
- * The errors with which a pool lent no connection. Whatever they say, no statement was sent. */
+/** The errors with which a pool lent no connection. Whatever they say, no statement was sent. */
 export class Grants {
   readonly #refusals = new WeakSet<object>();
 

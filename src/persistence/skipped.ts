@@ -7,8 +7,8 @@ export const SKIPPED: SaveVerdict = Object.freeze({ verdict: 'refused', reason: 
 const MOST_SKIPPED = 16;
 
 /**
- * The verdicts of a batch. A row without one is sent again alone: only a statement of one row says for certain that this very row was skipped. `alone`
- * answers `null` where that is not known; then nobody knows how the batch ended.
+ * The verdicts of a batch. A row without one is sent again alone: only a statement of one row says for certain that
+ * this very row was skipped. `alone` answers `null` where that is not known; then nobody knows how the batch ended.
  */
 export async function withoutSkipped(
   issuances: readonly Issuance[],

@@ -48,7 +48,9 @@ export interface RowLimits {
 const LINE = 1_024;
 const WIDE_LINE = 65_536;
 
-/** The rows of a CSV, without blank ones. Throws `InvalidArgumentError`, which names the line and quotes nothing of it. */
+/**
+ * The rows of a CSV, without blank ones. Throws `InvalidArgumentError`, which names the line and quotes nothing of it.
+ */
 export async function* rowsOf(text: AsyncIterable<string>, limits: RowLimits): AsyncGenerator<Row> {
   const longest = limits.isWide ? WIDE_LINE : LINE;
   let parsing: Parsing | null = null;

@@ -11,7 +11,10 @@ const OTHERS: readonly (readonly [name: string, ...bytes: number[]])[] = [
   ['a PDF', 0x25, 0x50, 0x44, 0x46],
 ];
 
-/** The text of a source of bytes in UTF-8, or of text, piece by piece, without a byte order mark. Throws `InvalidArgumentError`, which names the line. */
+/**
+ * The text of a source of bytes in UTF-8, or of text, piece by piece, without a byte order mark. Throws
+ * `InvalidArgumentError`, which names the line.
+ */
 export async function* textOf(source: Source): AsyncGenerator<string> {
   const decode = new Decoding();
   let lines = 1;

@@ -32,22 +32,27 @@ import { dropOver, register } from '../redis/registry.js';
 import { assertSafeServer } from '../redis/server-check.js';
 
 export interface RebuildOptions {
-  /** For a pool, and needed there: the codes that may be given out. Those that the database or a reservation has are skipped; leave out withdrawn codes. */
+  /**
+   * For a pool, and needed there: the codes that may be given out. Those that the database or a reservation has are
+   * skipped; leave out withdrawn codes.
+   */
   readonly codes?: CodeSource | undefined;
   /**
-   * Takes codes that `loadCodes` would refuse without the same option, also where neither the database nor Redis has them. Default: such a code is taken only
-   * if it is in a row or was known before.
+   * Takes codes that `loadCodes` would refuse without the same option, also where neither the database nor Redis has
+   * them. Default: such a code is taken only if it is in a row or was known before.
    */
   readonly asTheyAre?: boolean | undefined;
-  /** Called after each chunk and not awaited. If it throws, the rebuild ends with that error; a promise that it returns may reject. */
+  /**
+   * Called after each chunk and not awaited. If it throws, the rebuild ends with that error; a promise that it returns
+   * may reject.
+   */
   readonly onProgress?: ((progress: RebuildProgress) => void) | undefined;
   /** Ends the rebuild between two steps, and at once while the source of codes is silent. */
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface RebuildProgress {
-  /**
-   * The part under way: the rest in Redis, the rows of the database, the codes of the pool. */
+  /** The part under way: the rest in Redis, the rows of the database, the codes of the pool. */
   readonly phase: 'reservations' | 'rows' | 'codes';
   /** Rows, or codes, that this run has looked at. */
   readonly done: number;
@@ -93,8 +98,8 @@ function assertRebuildable(codes: Source | null, kind: CampaignRules['kind']): v
 }
 
 /**
- * Makes a campaign's state in Redis again: promises that Redis still has, then the rows of the database, then the codes of a pool. Nothing serves
- * before all of it is there, and no step of the old epoch counts any more.
+ * Makes a campaign's state in Redis again: promises that Redis still has, then the rows of the database, then the codes
+ * of a pool. Nothing serves before all of it is there, and no step of the old epoch counts any more.
  */
 export async function rebuild(
   id: string,
@@ -118,7 +123,8 @@ export async function rebuild(
   if (parts.unsafeRedis !== 'allow') await assertSafeServer(state);
   await register(context, id);
   let run = await beginRebuild(state, rules, parts.leaseMs);
-  // An earlier campaign of this id that is over says nothing of the one that is made now. Only now nobody can purge that one any more.
+  // An earlier campaign of this id that is over says nothing of the one that is made now. Only now nobody can purge
+  // that one any more.
   await dropOver(context, id);
   const step = (phase: RebuildProgress['phase'], done: number) => {
     tell(options.onProgress, { phase, done });
@@ -152,7 +158,8 @@ async function copyRows(
   for (;;) {
     const page = await list(id, cursor, parts);
     if (page.length === 0) break;
-    // Other processes have seen this generation, and follow no lower one. Redis may have lost the counter, and its clock may have been set back.
+    // Other processes have seen this generation, and follow no lower one. Redis may have lost the counter, and its
+    // clock may have been set back.
     const highest = Math.max(...page.map(generationOfRow));
     if (highest >= generationOf(run.epoch)) run = await beginRebuild(state, rules, parts.leaseMs, highest);
     await writeRows(state, run, cursor, page.at(-1)!.serial, page);
@@ -188,7 +195,10 @@ async function copyCodes(
   while (await keepKnown(state, run)) step('codes', 0);
 }
 
-/** A code with a mark that nobody sees may be the one that was given out. If nobody knows it, it is a second copy of another code. */
+/**
+ * A code with a mark that nobody sees may be the one that was given out. If nobody knows it, it is a second copy of
+ * another code.
+ */
 async function assertNoneNewIsBad(state: CampaignState, run: Run, offset: number, chunk: readonly string[]) {
   const bad = chunk.flatMap((code, i) =>
     newCodeFault(code) ? [{ code, name: `code ${offset + i + 1} of the list` }] : [],

@@ -13,9 +13,13 @@ import type { Serving } from '../redis/serving.js';
 export interface ReconcileOptions {
   /**
    * `safe`: settle due reservations, write back rows that Redis lacks, and make settle save grants that the database
-   * lacks. Default: only look. */
+   * lacks. Default: only look.
+   */
   readonly repair?: 'safe' | undefined;
-  /** Called after each page of 500 rows or grants, and not awaited. If it throws, the call ends with that error; a promise that it returns may reject. */
+  /**
+   * Called after each page of 500 rows or grants, and not awaited. If it throws, the call ends with that error; a
+   * promise that it returns may reject.
+   */
   readonly onProgress?:
     | ((progress: { readonly phase: 'rows' | 'grants' | 'units'; readonly done: number }) => void)
     | undefined;
@@ -170,7 +174,10 @@ function compareHands(seen: Seen, issuance: Issuance, codes: Map<string, Issuanc
   if (code !== null) codes.set(code, issuance);
 }
 
-/** Each save of one unit but the first is refused, and its user gets another unit. So it is enough that all are saved which have no row. */
+/**
+ * Each save of one unit but the first is refused, and its user gets another unit. So it is enough that all are saved
+ * which have no row.
+ */
 function cureOfTwo({ rowIds, differing, quarantined }: Seen, holders: readonly Issuance[]): Cure {
   const issued = holders.filter(({ state }) => state === 'issued');
   if (issued.some(({ id }) => differing.has(id))) return 'rebuild';
@@ -222,7 +229,8 @@ function compareCounters(seen: Seen): void {
   const units = state.rules.kind === 'codes' ? books.number('total') : lastSerial;
   const away = books.number('withdrawn') + books.number('removed');
   const balance = units - hands.size - away;
-  // A row that was written back while somebody else held its unit is one withdrawal less, until the database refuses that one.
+  // A row that was written back while somebody else held its unit is one withdrawal less, until the database refuses
+  // that one.
   const twice = seen.findings.filter(({ kind }) => kind === 'serial_twice').length;
   const lost = balance > 0 ? Math.max(0, balance - twice) : balance;
   if (lost > known) seen.findings.push(found('rebuild', { kind: 'units_lost', count: lost - known }));

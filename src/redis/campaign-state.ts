@@ -27,8 +27,9 @@ export interface Store {
   /** The same in words. */
   readonly description: string;
   /**
-   * Resolves once it is known; calls at the same time share one answer. Throws `MisconfiguredError`, and `HookError` if it could not be asked. `brief`: a call that
-   * needs Redis alone waits a second at most, and goes on without an answer.
+   * Resolves once it is known; calls at the same time share one answer. Throws `MisconfiguredError`, and `HookError` if
+   * it could not be asked. `brief`: a call that needs Redis alone waits a second at most, and goes on without an
+   * answer.
    */
   ask(patience?: 'patient' | 'brief'): Promise<void>;
   /** Asks anew, at most once a second: the database may have been told since which one it is. */
@@ -64,7 +65,10 @@ export function redisContext(
   return { ...own, runner, rights: new Rights(runner), sender: mintId(), nextCall: () => ++call };
 }
 
-/** One campaign as this process knows it: its epoch, its rules, and the highest stamp it saw, which is the fence against a rollback. */
+/**
+ * One campaign as this process knows it: its epoch, its rules, and the highest stamp it saw, which is the fence against
+ * a rollback.
+ */
 export class CampaignState {
   readonly id: string;
   readonly keys: CampaignKeys;
@@ -99,8 +103,8 @@ export class CampaignState {
   }
 
   /**
-   * The epoch that calls name: none before the state was seen to serve. A call that names the epoch of a state under way is refused now, and a late copy of
-   * it would be served once that state is whole.
+   * The epoch that calls name: none before the state was seen to serve. A call that names the epoch of a state under
+   * way is refused now, and a late copy of it would be served once that state is whole.
    */
   get servingEpoch(): string {
     return this.#verified ? this.#epoch : '';
@@ -139,7 +143,10 @@ export class CampaignState {
     return this.#rules;
   }
 
-  /** The verbs of reservations that were made under this epoch. Those of the last one that was asked for are kept, so that their calls share batches. */
+  /**
+   * The verbs of reservations that were made under this epoch. Those of the last one that was asked for are kept, so
+   * that their calls share batches.
+   */
   verbs(epoch: string): Verbs {
     if (this.#verbs?.epoch !== epoch) this.#verbs = new Verbs(this, epoch, this.context.verbs);
     return this.#verbs;
@@ -154,7 +161,10 @@ export class CampaignState {
     if (stamp > this.#fence) this.#fence = stamp;
   }
 
-  /** Sends a script. Before the first one on a connection that writes it asks for the rights of this Redis user: one more round trip. */
+  /**
+   * Sends a script. Before the first one on a connection that writes it asks for the rights of this Redis user: one
+   * more round trip.
+   */
   run<A extends string, E extends string>(
     script: Script<keyof CampaignKeys, A, E>,
     args: Readonly<Record<A, string>>,
@@ -170,7 +180,10 @@ export class CampaignState {
       .then(() => runner.run(script, call, Math.max(1, endsAt - monotonicMs())));
   }
 
-  /** Reads the campaign and follows its epoch, never to a lower generation and never to a state that is behind. One round trip. */
+  /**
+   * Reads the campaign and follows its epoch, never to a lower generation and never to a state that is behind. One
+   * round trip.
+   */
   async refresh(): Promise<CampaignSnapshot | NotReadyReason> {
     // Other calls may see a later state meanwhile.
     const fence = this.#fence;
@@ -194,7 +207,10 @@ export class CampaignState {
     return campaign;
   }
 
-  /** The same. Throws `CampaignOverError` and `UnknownCampaignError` where it has no state because it is over or was never opened. */
+  /**
+   * The same. Throws `CampaignOverError` and `UnknownCampaignError` where it has no state because it is over or was
+   * never opened.
+   */
   async read(): Promise<CampaignSnapshot | NotReadyReason> {
     const campaign = await this.refresh();
     if (campaign === 'missing') await this.context.assertLost(this, true);
@@ -209,7 +225,9 @@ export class CampaignState {
   }
 
   /**
-   * Whether this process has the needs of the campaign, as of the last read, and nothing has to be asked before it serves. */
+   * Whether this process has the needs of the campaign, as of the last read, and nothing has to be asked before it
+   * serves.
+   */
   get isEquipped(): boolean {
     return !this.differs && (this.context.store?.known ?? true);
   }
@@ -269,7 +287,8 @@ function decodeCampaign(id: string, reply: Reply, fields: Map<string, string>): 
   const closedAt = instant('closedAt');
   const nowMs = Number(reply[1]);
   const room = decodeRoom(fields.get('room'));
-  // Below 0: so many units have rows, and are still counted as free or reserved, from where the database will refuse them.
+  // Below 0: so many units have rows, and are still counted as free or reserved, from where the database will refuse
+  // them.
   const withdrawn = count('withdrawn');
   const free = (units: number) => Math.max(0, units + Math.min(0, withdrawn));
   const state = (): State => {

@@ -6,7 +6,10 @@ import { assertLost, CampaignOverError } from './registry.js';
 import type { ScriptRunner } from './runner.js';
 import { Serving, type ServingOptions } from './serving.js';
 
-/** For how long it is remembered that a campaign has no state, and of how many: a made-up id must not cost two round trips each time. */
+/**
+ * For how long it is remembered that a campaign has no state, and of how many: a made-up id must not cost two round
+ * trips each time.
+ */
 const ABSENCE_MS = 1_000;
 const MOST_ABSENT = 1_000;
 
@@ -32,7 +35,10 @@ export class Campaigns {
     return this.#context.runner;
   }
 
-  /** The campaign, or why its state must not be acted on. Throws `UnknownCampaignError` where nobody ever opened it, `CampaignOverError`. */
+  /**
+   * The campaign, or why its state must not be acted on. Throws `UnknownCampaignError` where nobody ever opened it,
+   * `CampaignOverError`.
+   */
   find(id: string): Serving | Promise<Serving | NotReadyReason> {
     const known = this.#known.get(id);
     if (known) return known;
@@ -60,9 +66,10 @@ export class Campaigns {
   }
 
   /**
-   * Checks the needs of the campaign; returns why its state must not be acted on, or `null`. The memory of this
-   * process is no reason to refuse: the campaign may have been made anew, so it is read again first. Before that the database is asked, once, whether it is fit and which one it is.
-   * Throws `MisconfiguredError`, and `HookError` if the database could not be asked.
+   * Checks the needs of the campaign; returns why its state must not be acted on, or `null`. The memory of this process
+   * is no reason to refuse: the campaign may have been made anew, so it is read again first. Before that the database
+   * is asked, once, whether it is fit and which one it is. Throws `MisconfiguredError`, and `HookError` if the database
+   * could not be asked.
    */
   async equip(serving: Serving, patience: Patience = 'patient'): Promise<NotReadyReason | null> {
     const { state } = serving;
@@ -113,15 +120,17 @@ export class Campaigns {
 
   /**
    * Throws the finding of the last second about a campaign without state: calls for a made-up id must not cost round
-   * trips each time.
-   * No round trip.
+   * trips each time. No round trip.
    */
   async assertNotAbsent(id: string): Promise<void> {
     const absent = this.#known.has(id) ? undefined : this.#absences.get(id);
     if (absent && monotonicMs() < absent.until) await absent.lost;
   }
 
-  /** Why a campaign has no state (`isMissing`: it was just seen to have none), once a second for all callers. Resolves where it was lost, or where a part of it is left. */
+  /**
+   * Why a campaign has no state (`isMissing`: it was just seen to have none), once a second for all callers. Resolves
+   * where it was lost, or where a part of it is left.
+   */
   assertLost(state: CampaignState, isMissing = false): Promise<void> {
     const { id } = state;
     const known = this.#absences.get(id);
@@ -146,7 +155,10 @@ export class Campaigns {
     }
   }
 
-  /** The first call for a campaign also looks after the one that was not looked after for longest, so that campaigns purged by other processes are forgotten. */
+  /**
+   * The first call for a campaign also looks after the one that was not looked after for longest, so that campaigns
+   * purged by other processes are forgotten.
+   */
   async #read(id: string): Promise<Serving | NotReadyReason> {
     const state = new CampaignState(this.#context, id);
     const [campaign] = await Promise.all([state.read(), this.#lookAfterOldest()]);

@@ -30,8 +30,8 @@ export interface SendOptions {
 }
 
 /**
- * Sends, and sends again while `send` has no answer (`undefined`), at most five times. Throws `RedisError`; after the first send its outcome is `unknown`,
- * because the proof of one send says nothing about the others.
+ * Sends, and sends again while `send` has no answer (`undefined`), at most five times. Throws `RedisError`; after the
+ * first send its outcome is `unknown`, because the proof of one send says nothing about the others.
  */
 export async function sendUntilAnswered<T>(
   unanswered: string,
@@ -52,9 +52,10 @@ export async function sendUntilAnswered<T>(
 }
 
 /**
- * Sends a call under the epoch that this process knows. If the epoch or a rule is stale, reads the campaign and sends again under the newer one. `send` builds the
- * call anew each time, because the rules may be others. A reply of `undefined` is sent again as well. Throws `CampaignOverError` and `UnknownCampaignError` where
- * the state is missing because the campaign is over or was never opened.
+ * Sends a call under the epoch that this process knows. If the epoch or a rule is stale, reads the campaign and sends
+ * again under the newer one. `send` builds the call anew each time, because the rules may be others. A reply of
+ * `undefined` is sent again as well. Throws `CampaignOverError` and `UnknownCampaignError` where the state is missing
+ * because the campaign is over or was never opened.
  */
 export function underEpoch(
   state: CampaignState,
@@ -81,7 +82,10 @@ function answered({ epoch, fence, sentAt }: Sending, reply: Reply, refused: NotR
   return { epoch, fence, sentAt, reply, refused };
 }
 
-/** The same for a call that has no status for a state that is not ready, nor for the close. Throws `NotReadyError`, `CampaignConflictError`. */
+/**
+ * The same for a call that has no status for a state that is not ready, nor for the close. Throws `NotReadyError`,
+ * `CampaignConflictError`.
+ */
 export async function answerUnderEpoch(
   state: CampaignState,
   send: (at: Sending) => Promise<Reply | undefined>,

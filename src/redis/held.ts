@@ -61,7 +61,10 @@ export interface VerbsOptions {
   readonly emit: Emit;
 }
 
-/** The scripts behind the verbs of reservations, under one epoch: after a rebuild, a unit that was reserved before is nobody's any more. */
+/**
+ * The scripts behind the verbs of reservations, under one epoch: after a rebuild, a unit that was reserved before is
+ * nobody's any more.
+ */
 export class Verbs {
   readonly epoch: string;
   readonly #state: CampaignState;
@@ -164,8 +167,7 @@ export class Verbs {
     return decodeIssuance(String(grant), String(reply[index]), { campaignId, userId, epoch });
   }
 
-  /**
-   * Callers of this hold a unit: a script that failed proves nothing about the call it belongs to. */
+  /** Callers of this hold a unit: a script that failed proves nothing about the call it belongs to. */
   async #send<E extends string>(
     script: Script<keyof CampaignKeys, 'epoch', E>,
     items: readonly Readonly<Record<E, string>>[],
@@ -177,7 +179,9 @@ export class Verbs {
     }
   }
 
-  /** A user may be told that nothing was issued: this process must notice a state in which the unit is reserved again. */
+  /**
+   * A user may be told that nothing was issued: this process must notice a state in which the unit is reserved again.
+   */
   #noteStamp(reply: Reply): Reply {
     if (reply[0] === 'ok') this.#state.sawStamp(Number(reply[1]));
     return reply;

@@ -1,7 +1,10 @@
 import { isThenable } from '../model/foreign.js';
 import type { RedisClient, SubscriberClient } from './client.js';
 
-/** All that ioredis has and the port has not. Other libraries, and pipelines, have some of the same names with other arguments and answers. */
+/**
+ * All that ioredis has and the port has not. Other libraries, and pipelines, have some of the same names with other
+ * arguments and answers.
+ */
 interface Shape {
   readonly status?: unknown;
   readonly mode?: unknown;
@@ -57,7 +60,10 @@ export function connectionOf(client: RedisClient): unknown {
   return (client as Shape).stream ?? undefined;
 }
 
-/** Whether a call is sent at once. If not, it may wait in the client for another connection. A client that does not say is taken as ready. */
+/**
+ * Whether a call is sent at once. If not, it may wait in the client for another connection. A client that does not say
+ * is taken as ready.
+ */
 export function isReady(client: Pick<SubscriberClient, 'status'> | RedisClient | null): boolean {
   const status = (client as Shape | null)?.status;
   return status === undefined || status === 'ready';
@@ -79,7 +85,10 @@ export function canWait(client: RedisClient): boolean {
   return typeof client.wait === 'function' && !isCluster(client);
 }
 
-/** A silent subscription is no reason to give the connection up, and nothing waits for it: a process that watches looks by itself meanwhile. */
+/**
+ * A silent subscription is no reason to give the connection up, and nothing waits for it: a process that watches looks
+ * by itself meanwhile.
+ */
 const AT_ONCE = { lazyConnect: false, enableOfflineQueue: true };
 const LISTENING = {
   ...AT_ONCE,
@@ -100,8 +109,9 @@ export function openSubscriber(client: RedisClient): SubscriberClient | null {
 }
 
 /**
- * Whether auto-pipelining groups a script by its hash, as ioredis did before 5.11, and not by its key. No version can be read off a client. So
- * its method is called on a stand-in, whose slots note which one is looked up for the same script with two keys, and end the call.
+ * Whether auto-pipelining groups a script by its hash, as ioredis did before 5.11, and not by its key. No version can
+ * be read off a client. So its method is called on a stand-in, whose slots note which one is looked up for the same
+ * script with two keys, and end the call.
  */
 function groupsByScript(redis: RedisClient): boolean {
   return (['evalsha', 'eval'] as const).some((method) => {

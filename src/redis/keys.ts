@@ -1,4 +1,7 @@
-/** The keys of one campaign. They share one hash tag, so a Cluster keeps them in one slot and a script may use them together. */
+/**
+ * The keys of one campaign. They share one hash tag, so a Cluster keeps them in one slot and a script may use them
+ * together.
+ */
 export interface CampaignKeys {
   readonly campaign: string;
   readonly grants: string;
@@ -48,8 +51,7 @@ export function campaignKeys(prefix: string, campaignId: string): CampaignKeys {
   };
 }
 
-/**
- * The keys that all campaigns of a prefix share. Each key is in a slot of its own. */
+/** The keys that all campaigns of a prefix share. Each key is in a slot of its own. */
 export interface RegistryKeys {
   /** The registry: the id of every campaign. */
   readonly campaigns: string;

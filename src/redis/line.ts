@@ -78,8 +78,8 @@ export class Line {
   }
 
   /**
-   * Where a user stands, which is a sign of life. `round`: of a process that watches, and then nobody whom it watches for counts as absent while it goes on.
-   * Throws `NotReadyError`, `OverloadedError`. One round trip per batch.
+   * Where a user stands, which is a sign of life. `round`: of a process that watches, and then nobody whom it watches
+   * for counts as absent while it goes on. Throws `NotReadyError`, `OverloadedError`. One round trip per batch.
    */
   async find(userId: string, round?: LookRound): Promise<Standing> {
     const deadlineAt = monotonicMs() + this.state.context.timeoutMs;
@@ -111,8 +111,8 @@ export class Line {
 
   /** Lets up to `count` through; `paced`: no more than the pace of the campaign allows. One round trip. */
   async admit(count: number, paced: boolean): Promise<Admitted | AdmissionRefusal> {
-    // A late copy admits nobody. Users of an earlier copy are reserved, and settled once their lease ran out. To send it anew would let twice
-    // as many through.
+    // A late copy admits nobody. Users of an earlier copy are reserved, and settled once their lease ran out. To send
+    // it anew would let twice as many through.
     const { reply, epoch, sentAt } = await this.#send((at) => {
       // Under a name of its own: a join that overtakes it must not make it look like a copy.
       const { sender, ...call } = this.#call(at);
@@ -146,7 +146,9 @@ export class Line {
   }
 
   /**
-   * Ends the places of up to `limit` absent users, or of the first users of a line that is over. Throws `NotReadyError`. One round trip. */
+   * Ends the places of up to `limit` absent users, or of the first users of a line that is over. Throws
+   * `NotReadyError`. One round trip.
+   */
   async tend(limit: number): Promise<Tended> {
     const { reply } = await this.#sendReady(({ epoch, fence }) =>
       this.state.run(scripts.tendLine, { epoch, fence, limit: String(limit) }),
@@ -171,8 +173,7 @@ export class Line {
     return { word, seed: String(reply[2]), drawn: Number(reply[3]), users: reply.slice(4).map(String) };
   }
 
-  /**
-   * Tells all listeners, in any process. One round trip. */
+  /** Tells all listeners, in any process. One round trip. */
   async announce(news: string): Promise<void> {
     await this.state.run(scripts.announce, { news });
   }
@@ -216,7 +217,10 @@ export class Line {
     return lapsed.concat(open.slice(sent.length));
   }
 
-  /** A reply has a limit of values, and each user may have more grants than before. So `run` may answer for the first of them only. */
+  /**
+   * A reply has a limit of values, and each user may have more grants than before. So `run` may answer for the first of
+   * them only.
+   */
   async #stretches<T, R>(items: readonly T[], run: (some: readonly T[]) => Promise<readonly R[]>): Promise<R[]> {
     const results: R[] = [];
     for (let first = 0; first < items.length; ) {
@@ -289,7 +293,10 @@ export class Line {
     return standings;
   };
 
-  /** Between two looks of a process that lives there is less time than this: it rests for less than `presenceMs`, and a call fails after `timeoutMs`. */
+  /**
+   * Between two looks of a process that lives there is less time than this: it rests for less than `presenceMs`, and a
+   * call fails after `timeoutMs`.
+   */
   #watching(round: LookRound | undefined) {
     const { presenceMs } = this.state.rules.room ?? {};
     const keepMs = 2 * ((presenceMs ?? 0) + this.state.context.timeoutMs);

@@ -9,7 +9,10 @@ import type { Reply } from './runner.js';
 import { scripts } from './scripts.js';
 import { isNotReady, oneOf } from './words.js';
 
-/** Writes the campaign, not yet serving, unless another process has done so. Refuses where a lost campaign left keys behind. Two round trips. */
+/**
+ * Writes the campaign, not yet serving, unless another process has done so. Refuses where a lost campaign left keys
+ * behind. Two round trips.
+ */
 export async function writeCampaign(
   state: CampaignState,
   rules: CampaignRules,
@@ -34,8 +37,9 @@ export function assertSameRules({ id, rules, openedWith }: CampaignState, asked:
 }
 
 /**
- * Lets the campaign serve, with this database, unless another process has done so. Repeats do nothing. The generation is drawn while the state is there: one
- * that was drawn before it was written may have been overtaken by a campaign that is gone by now. Two round trips, or three.
+ * Lets the campaign serve, with this database, unless another process has done so. Repeats do nothing. The generation
+ * is drawn while the state is there: one that was drawn before it was written may have been overtaken by a campaign
+ * that is gone by now. Two round trips, or three.
  */
 export async function activate(state: CampaignState, store: string | null): Promise<void> {
   const [word] = await sendActivation(state, store, '0');
@@ -65,7 +69,10 @@ export async function setPaused(state: CampaignState, paused: boolean): Promise<
   state.sawStamp(Number(reply[1]));
 }
 
-/** Changes the pace, and answers the one that holds now. Two round trips: the first one asks for an instant, so that a late copy is known by it. */
+/**
+ * Changes the pace, and answers the one that holds now. Two round trips: the first one asks for an instant, so that a
+ * late copy is known by it.
+ */
 export async function setPace(state: CampaignState, fields: readonly PaceField[]): Promise<Pace> {
   let asked = '0';
   const { reply } = await answerUnderEpoch(state, async ({ epoch }) => {

@@ -13,7 +13,10 @@ export interface Loading {
   readonly caller: string;
 }
 
-/** Codes from `offset` of a list on. `before` and `after` are digests of the list up to the first and behind the last of them. */
+/**
+ * Codes from `offset` of a list on. `before` and `after` are digests of the list up to the first and behind the last of
+ * them.
+ */
 export interface Chunk {
   readonly offset: number;
   readonly codes: readonly string[];
@@ -28,7 +31,9 @@ export interface LoadProgress {
   /** Units of the pool in all, issued ones included. */
   readonly total: number;
   /**
-   * The result of this caller's chunk: how many codes it added, and the first places, from 0, of duplicates in it. `null`: nothing was written. */
+   * The result of this caller's chunk: how many codes it added, and the first places, from 0, of duplicates in it.
+   * `null`: nothing was written.
+   */
   readonly loaded: { readonly added: number; readonly duplicates: readonly number[] } | null;
 }
 
@@ -38,7 +43,9 @@ export function readLoad(state: CampaignState, loading: Loading): Promise<LoadPr
 }
 
 /**
- * Loads the chunk that follows the codes loaded under this name. Throws `CampaignConflictError` for a chunk of another list. One round trip. */
+ * Loads the chunk that follows the codes loaded under this name. Throws `CampaignConflictError` for a chunk of another
+ * list. One round trip.
+ */
 export async function loadChunk(state: CampaignState, loading: Loading, chunk: Chunk): Promise<LoadProgress> {
   const { codes, before, after } = chunk;
   const items = codes.map((code) => ({ code }));

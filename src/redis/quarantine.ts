@@ -32,13 +32,19 @@ export async function readBacklog(state: CampaignState): Promise<Backlog | null>
   };
 }
 
-/** Reservations in quarantine, each with the stamp that withdrawing it names, and the field behind which the next page begins; `null`: it was the last page. */
+/**
+ * Reservations in quarantine, each with the stamp that withdrawing it names, and the field behind which the next page
+ * begins; `null`: it was the last page.
+ */
 export interface QuarantinePage {
   readonly reservations: readonly Reservation[];
   readonly next: string | null;
 }
 
-/** The reservations in quarantine behind a field; the first ones if it is empty. A reservation that leaves the quarantine meanwhile moves no other one. One round trip. */
+/**
+ * The reservations in quarantine behind a field; the first ones if it is empty. A reservation that leaves the
+ * quarantine meanwhile moves no other one. One round trip.
+ */
 export async function readQuarantine(state: CampaignState, after: string): Promise<QuarantinePage> {
   const { reply, epoch } = await answerUnderEpoch(state, ({ epoch, fence }) =>
     state.run(scripts.listQuarantined, { epoch, fence, after, limit: String(PAGE) }),

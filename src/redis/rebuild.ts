@@ -11,8 +11,7 @@ import { scripts } from './scripts.js';
 import { isNotReady, oneOf } from './words.js';
 
 const CHUNK = 500;
-/**
- * The size of one stretch; with more, a script takes longer than 10 ms at a million grants. */
+/** The size of one stretch; with more, a script takes longer than 10 ms at a million grants. */
 const SCAN_CHUNK = 200;
 
 const PHASES = ['old', 'rows', 'codes', 'known', 'end', 'losers'] as const;
@@ -29,9 +28,10 @@ export interface Run {
 }
 
 /**
- * Puts the old state aside and names a new epoch, or takes over from a run that stopped. `above`: a generation that the new one has to pass. It is drawn
- * while the state that it follows is there: one that was drawn before may have been overtaken by a campaign that is gone by now. Two round trips for each
- * epoch that is found, and where there is no state four.
+ * Puts the old state aside and names a new epoch, or takes over from a run that stopped. `above`: a generation that the
+ * new one has to pass. It is drawn while the state that it follows is there: one that was drawn before may have been
+ * overtaken by a campaign that is gone by now. Two round trips for each epoch that is found, and where there is no
+ * state four.
  */
 export async function beginRebuild(
   state: CampaignState,
@@ -68,14 +68,16 @@ export async function beginRebuild(
   });
 }
 
-/**
- * Carries the next stretch of promises over. `false` once all of it is. One round trip. */
+/** Carries the next stretch of promises over. `false` once all of it is. One round trip. */
 export async function keepPromised(state: CampaignState, run: Run): Promise<boolean> {
   const reply = await state.run(scripts.keepPromised, { ...named(run), limit: String(SCAN_CHUNK) });
   return running(state, run, reply, { words: MORE, stampAt: 1 })[0] === 'more';
 }
 
-/** Writes the rows of one page, in stretches of at most 500 serials, one round trip each. Serials in between without a row are free again. */
+/**
+ * Writes the rows of one page, in stretches of at most 500 serials, one round trip each. Serials in between without a
+ * row are free again.
+ */
 export async function writeRows(
   state: CampaignState,
   run: Run,
@@ -116,8 +118,7 @@ export async function highestPromised(state: CampaignState, run: Run, cursor: nu
   return Number(running(state, run, reply, { words: ['ok'], stampAt: 3 })[2]);
 }
 
-/**
- * Loads free codes into the serials without a row. One round trip; at most 1,000. */
+/** Loads free codes into the serials without a row. One round trip; at most 1,000. */
 export async function loadRebuilt(state: CampaignState, run: Run, codes: readonly string[]): Promise<void> {
   const items = codes.map((code) => ({ code }));
   running(state, run, await state.run(scripts.rebuildCodes, named(run), items), { words: ['ok'], stampAt: 1 });
@@ -130,14 +131,18 @@ export async function areKnown(state: CampaignState, run: Run, codes: readonly s
   return words.map((word) => word === 'known');
 }
 
-/** Keeps the next stretch of the codes that were known before from being loaded again. `false` once all of it is. One round trip. */
+/**
+ * Keeps the next stretch of the codes that were known before from being loaded again. `false` once all of it is. One
+ * round trip.
+ */
 export async function keepKnown(state: CampaignState, run: Run): Promise<boolean> {
   const reply = await state.run(scripts.keepKnown, { ...named(run), limit: String(SCAN_CHUNK) });
   return running(state, run, reply, { words: MORE, stampAt: 1 })[0] === 'more';
 }
 
 /**
- * Gives another unit to users that lost theirs, and makes the campaign serve. Answers those whom no unit was left for. */
+ * Gives another unit to users that lost theirs, and makes the campaign serve. Answers those whom no unit was left for.
+ */
 export async function finishRebuild(state: CampaignState, run: Run): Promise<{ lost: Issuance[]; exhausted: boolean }> {
   const lost: Issuance[] = [];
   for (;;) {

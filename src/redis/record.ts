@@ -25,7 +25,10 @@ export interface Decoded {
 const COUNTED = 10_000;
 const NEVER_FAILED: Tries = Object.freeze({ failures: 0, counted: 0 });
 
-/** A grant's record as Redis keeps it: `<r|t|i><tries>:<stamp>:<serial>:<issuedAt>:<id>:<code>`, written by `lua/include/record.lua`. */
+/**
+ * A grant's record as Redis keeps it: `<r|t|i><tries>:<stamp>:<serial>:<issuedAt>:<id>:<code>`, written by
+ * `lua/include/record.lua`.
+ */
 export function decodeRecord(grant: string, record: string, of: RecordOf): Decoded {
   const stampAt = record.indexOf(':') + 1;
   const serialAt = record.indexOf(':', stampAt) + 1;

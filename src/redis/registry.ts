@@ -4,7 +4,10 @@ import { type RegistryKeys, registryKeys } from './keys.js';
 import { inOnePiece, type Reply, type Script } from './runner.js';
 import { scripts } from './scripts.js';
 
-/** A campaign that was closed long ago: its keys expired, or were purged. Where there is a status for it, it becomes `closed`. */
+/**
+ * A campaign that was closed long ago: its keys expired, or were purged. Where there is a status for it, it becomes
+ * `closed`.
+ */
 export class CampaignOverError extends CampaignConflictError {
   readonly closedAt: Date;
   /** Its id is free again. */
@@ -20,7 +23,9 @@ export class CampaignOverError extends CampaignConflictError {
 }
 
 /**
- * The note about a campaign without state in Redis. `expired`: its keys had an expiry, which is past; `purged`: its id is free again. */
+ * The note about a campaign without state in Redis. `expired`: its keys had an expiry, which is past; `purged`: its id
+ * is free again.
+ */
 export type Past =
   | { readonly word: 'none' }
   | { readonly word: 'expired' | 'purged'; readonly closedAt: Date; readonly nowMs: number };
@@ -33,7 +38,10 @@ function run<A extends string>(
   return runner.run(script, { keys: registryKeys(prefix), args }, timeoutMs);
 }
 
-/** Remembers the id before the campaign is written: its missing state is then `not_ready`, never unknown. One round trip. */
+/**
+ * Remembers the id before the campaign is written: its missing state is then `not_ready`, never unknown. One round
+ * trip.
+ */
 export async function register(context: RedisContext, campaignId: string): Promise<void> {
   await run(context, scripts.registerCampaign, { campaignId });
 }
@@ -66,7 +74,10 @@ export async function nextGeneration(context: RedisContext, atLeast: number): Pr
   return Number((await run(context, scripts.nextGeneration, { atLeast: String(atLeast) }))[1]);
 }
 
-/** Remembers that a campaign was closed, and when its keys expire (`null`: they were purged). `nowMs`: the clock of Redis at that time. One round trip. */
+/**
+ * Remembers that a campaign was closed, and when its keys expire (`null`: they were purged). `nowMs`: the clock of
+ * Redis at that time. One round trip.
+ */
 export async function noteOver(
   context: RedisContext,
   campaignId: string,
@@ -88,8 +99,9 @@ export async function findOver(context: RedisContext, campaignId: string): Promi
 }
 
 /**
- * Why a campaign that has no state has none. Resolves where its state was lost. Throws `CampaignOverError` where it is over, and `UnknownCampaignError` where
- * it was never opened. `wasSeen`: this process has seen it, so if the registry lacks it, Redis lost that too. One round trip, or two.
+ * Why a campaign that has no state has none. Resolves where its state was lost. Throws `CampaignOverError` where it is
+ * over, and `UnknownCampaignError` where it was never opened. `wasSeen`: this process has seen it, so if the registry
+ * lacks it, Redis lost that too. One round trip, or two.
  */
 export async function assertLost(context: RedisContext, id: string, wasSeen: boolean): Promise<void> {
   const past = await findOver(context, id);

@@ -24,7 +24,10 @@ interface Facts {
   readonly leaseEndsAt: number;
 }
 
-/** A unit in the hands of this process, and the verbs that act on it: each names its field, id and stamp, under the epoch in which it was made. Batched. */
+/**
+ * A unit in the hands of this process, and the verbs that act on it: each names its field, id and stamp, under the
+ * epoch in which it was made. Batched.
+ */
 export class Reservation {
   readonly field: string;
   readonly id: string;

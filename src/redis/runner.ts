@@ -13,8 +13,7 @@ import { connectionOf, isCluster, isReady, neverSent, stateOf } from './ioredis.
 import type { KeyName } from './keys.js';
 import { cameBeforeWriting, missingRight } from './server-errors.js';
 
-/**
- * A script with the names of its keys and arguments, so that a missing key or argument does not compile. */
+/** A script with the names of its keys and arguments, so that a missing key or argument does not compile. */
 export interface Script<K extends KeyName = KeyName, A extends string = string, E extends string = string> {
   readonly name: string;
   readonly source: string;
@@ -65,8 +64,8 @@ const NO_REPLY =
 const WITHOUT_PROMISE = 'redis must be an ioredis client, and the evalsha() of this one gives no promise';
 
 /**
- * Runs a script: EVALSHA, and on NOSCRIPT, the one reply that proves that it did not run, EVAL. Nothing else is ever sent again.
- * One round trip, two after Redis forgot the script. Throws `RedisError`, redacted.
+ * Runs a script: EVALSHA, and on NOSCRIPT, the one reply that proves that it did not run, EVAL. Nothing else is ever
+ * sent again. One round trip, two after Redis forgot the script. Throws `RedisError`, redacted.
  */
 export class ScriptRunner {
   readonly #client: RedisClient;
@@ -104,7 +103,8 @@ export class ScriptRunner {
   }
 
   /**
-   * Whether so many replicas have all writes of this connection. Never an error: without an answer, or after the connection changed, it is `false`.
+   * Whether so many replicas have all writes of this connection. Never an error: without an answer, or after the
+   * connection changed, it is `false`.
    */
   async replicated({ count, timeoutMs }: Replicas, connection: unknown): Promise<boolean> {
     try {
@@ -123,7 +123,10 @@ export class ScriptRunner {
     return new RedisError(message, { outcome: 'unknown' });
   }
 
-  /** A call was not sent in its time: Redis is away, or too much waits in this process. `state` names the state that was left. */
+  /**
+   * A call was not sent in its time: Redis is away, or too much waits in this process. `state` names the state that was
+   * left.
+   */
   unsent(state: string): RedisError | OverloadedError {
     const message = `the time of this call ran out before it was sent${stateOf(this.#client)}; ${state}`;
     if (this.isReady) return new OverloadedError(message, RETRY_MS);
@@ -141,8 +144,9 @@ export class ScriptRunner {
   }
 
   /**
-   * Some replies of the server prove that this copy of the call wrote nothing. They say nothing of an earlier copy: the client sends a call again
-   * after it lost the connection. So they count only on one and the same connection, and never on a Cluster, whose connections come and go unseen.
+   * Some replies of the server prove that this copy of the call wrote nothing. They say nothing of an earlier copy: the
+   * client sends a call again after it lost the connection. So they count only on one and the same connection, and
+   * never on a Cluster, whose connections come and go unseen.
    */
   #outcomeOf(safe: Error, said: string, connection: unknown): RedisOutcome {
     const sameConnection = connection === connectionOf(this.#client) && !isCluster(this.#client);
@@ -151,7 +155,9 @@ export class ScriptRunner {
   }
 }
 
-/** A client inside of MULTI answers `QUEUED`, and the script may run at any later time; words of buffers equal no word. */
+/**
+ * A client inside of MULTI answers `QUEUED`, and the script may run at any later time; words of buffers equal no word.
+ */
 function asReply(reply: unknown): Reply {
   if (Array.isArray(reply) && !Buffer.isBuffer(reply[0])) return reply as unknown as Reply;
   throw new RedisError(NO_REPLY, { outcome: 'unknown' });
@@ -168,7 +174,10 @@ function flatten<K extends KeyName, A extends string, E extends string>(
   return flat;
 }
 
-/** A server that does not know a command repeats the beginning of its arguments, cut at any place, so that no search finds them. */
+/**
+ * A server that does not know a command repeats the beginning of its arguments, cut at any place, so that no search
+ * finds them.
+ */
 function withoutQuotes(safe: Error): Error {
   const message = safe.message.replace(/,? with args beginning with:[\s\S]*/, '');
   if (message === safe.message) return safe;

@@ -7,8 +7,8 @@ import { MAY_NOT, RIGHTS_PAGE } from './server-errors.js';
 /**
  * Whether this Redis user may run every command that the scripts call. The server looks at a right in the middle of a
  * script, after earlier writes. So a process asks before its first script that writes, and asks again until the user
- * has the rights. Without it one missing right ends a campaign for everybody. Each server
- * has rights of its own, and replicas do not copy them: so it asks again on each new connection, which may lead to another server.
+ * has the rights. Without it one missing right ends a campaign for everybody. Each server has rights of its own, and
+ * replicas do not copy them: so it asks again on each new connection, which may lead to another server.
  */
 export class Rights {
   readonly #runner: ScriptRunner;
@@ -24,7 +24,10 @@ export class Rights {
     return this.#grantedOn === this.#runner.connection && this.#runner.isReady;
   }
 
-  /** One round trip, the first time on a connection. Throws `MisconfiguredError`, and `RedisError` with `not_applied`: the call behind it was not sent. */
+  /**
+   * One round trip, the first time on a connection. Throws `MisconfiguredError`, and `RedisError` with `not_applied`:
+   * the call behind it was not sent.
+   */
   async assert(keys: { readonly rights: string }, timeoutMs: number): Promise<void> {
     if (this.areThere) return;
     this.#asking ??= this.#ask(keys, timeoutMs).finally(() => {
@@ -45,7 +48,10 @@ export class Rights {
   }
 }
 
-/** Refuses a server that may drop a campaign's keys, or that is only the copy of another. Facts that the server hides are let pass. */
+/**
+ * Refuses a server that may drop a campaign's keys, or that is only the copy of another. Facts that the server hides
+ * are let pass.
+ */
 export async function assertSafeServer(state: CampaignState): Promise<void> {
   // Where INFO is forbidden nothing can be said. Without an answer at all the next call would only wait as long again.
   const silent = (error: unknown): Reply => {

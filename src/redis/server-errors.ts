@@ -3,8 +3,8 @@ import { registryKeys } from './keys.js';
 import type { Script } from './runner.js';
 
 /**
- * Replies of the server that come before the first write of a script, by their first word or by their words, each with its reason. After any other error
- * reply the script may have stopped in the middle: Redis takes no write back.
+ * Replies of the server that come before the first write of a script, by their first word or by their words, each with
+ * its reason. After any other error reply the script may have stopped in the middle: Redis takes no write back.
  */
 const BEFORE_WRITING: readonly { readonly reply: RegExp; readonly because: string }[] = [
   { reply: /^NOSCRIPT\b/, because: 'there is no such script to run' },
@@ -69,7 +69,10 @@ function refusedWithin(script: Script, keys: Keys, message: string): string {
   return `${MAY_NOT} run ${names.join(' or ') || 'a command of the script'}${key ? ` on ${key}` : ''}`;
 }
 
-/** As an ACL names them: all campaigns of a prefix share their first characters, and the registry is out of reach as a whole. */
+/**
+ * As an ACL names them: all campaigns of a prefix share their first characters, and the registry is out of reach as a
+ * whole.
+ */
 function patternsOf({ keys: names }: Script, keys: Keys): string[] {
   const patterns = names.flatMap((name) => {
     const key = keys[name]!;

@@ -52,7 +52,10 @@ export interface ServingOptions {
   readonly maxBatch: number;
   readonly maxInFlight: number;
   readonly maxQueued: number;
-  /** Resolves when the steps after reserve have room for this campaign: units that cannot be saved or delivered soon are not reserved yet. */
+  /**
+   * Resolves when the steps after reserve have room for this campaign: units that cannot be saved or delivered soon are
+   * not reserved yet.
+   */
   readonly room: (campaignId: string) => Promise<void>;
   readonly replicas: Replicas | null;
   /** For how long a refusal is answered from memory; 0: never. */
@@ -119,8 +122,7 @@ export class Serving {
     return this.#reserves.overload();
   }
 
-  /**
-   * The last refusal, if it is recent enough for this user. No round trip. */
+  /** The last refusal, if it is recent enough for this user. No round trip. */
   recentRefusal(userId: string): CommonRefusal | null {
     const { epoch, recent } = this.#refusals ?? {};
     return epoch === this.state.epoch ? (recent?.of(userId) ?? null) : null;
@@ -198,8 +200,8 @@ export class Serving {
   }
 
   /**
-   * Sends the open requests under a fresh call number. Answers which are still open: those that came back `lapsed`, whose call takes nothing any more, and
-   * those that had no place in this one.
+   * Sends the open requests under a fresh call number. Answers which are still open: those that came back `lapsed`,
+   * whose call takes nothing any more, and those that had no place in this one.
    */
   async #sendReserve(
     requests: ReserveRequest[],
@@ -268,8 +270,7 @@ export class Serving {
     return { word: issuance.state === 'issued' ? 'issued' : 'waiting', issuance };
   }
 
-  /**
-   * Where Redis alone keeps the promise, its replicas may be asked to have it too. */
+  /** Where Redis alone keeps the promise, its replicas may be asked to have it too. */
   async #isSafe(reply: Reply, connection: unknown): Promise<boolean> {
     const { needs, saveMode } = this.state.rules;
     const { replicas } = this.#options;

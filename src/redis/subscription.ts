@@ -7,8 +7,9 @@ import { isForbidden, MAY_NOT, RIGHTS_PAGE } from './server-errors.js';
 export const RECONNECTED = 'reconnected';
 
 /**
- * One subscription for all channels that are listened to in this process, on a connection of its own, which is opened with the first channel and closed
- * with the last. It only makes things faster: a message that is lost, or a client that cannot be duplicated, costs time and nothing else.
+ * One subscription for all channels that are listened to in this process, on a connection of its own, which is opened
+ * with the first channel and closed with the last. It only makes things faster: a message that is lost, or a client
+ * that cannot be duplicated, costs time and nothing else.
  */
 export class Subscription {
   readonly #client: RedisClient;
@@ -16,7 +17,10 @@ export class Subscription {
   readonly #listeners = new Map<string, Set<(message: string) => void>>();
   readonly #heard = new Set<string>();
   #subscriber: SubscriberClient | null = null;
-  /** The first subscription on this connection: a Cluster client asks its node INFO on the same one, which has to come before the others. */
+  /**
+   * The first subscription on this connection: a Cluster client asks its node INFO on the same one, which has to come
+   * before the others.
+   */
   #first: Promise<unknown> | null = null;
   #isForbidden = false;
 

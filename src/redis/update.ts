@@ -26,8 +26,9 @@ const REFUSED: Readonly<Record<string, string>> = {
 };
 
 /**
- * Changes rules of a campaign, once per request id. It names the changes that it follows, so that of two at once each is made on top of the other, and a late copy
- * of one undoes nothing. One round trip, and one more where the campaign was updated before. Throws `CampaignConflictError`.
+ * Changes rules of a campaign, once per request id. It names the changes that it follows, so that of two at once each
+ * is made on top of the other, and a late copy of one undoes nothing. One round trip, and one more where the campaign
+ * was updated before. Throws `CampaignConflictError`.
  */
 export async function updateRules(
   state: CampaignState,

@@ -5,8 +5,7 @@ import { shownIssuances } from './record.js';
 import { scripts } from './scripts.js';
 import { oneOf } from './words.js';
 
-/**
- * The coupons of a user; the code of a reservation is not shown. One round trip. */
+/** The coupons of a user; the code of a reservation is not shown. One round trip. */
 export async function findUser(state: CampaignState, userId: string): Promise<Issuance[]> {
   const { reply, epoch } = await answerUnderEpoch(state, ({ epoch, fence }) =>
     state.run(scripts.findUser, { epoch, fence, userId }),

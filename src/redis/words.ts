@@ -8,7 +8,10 @@ export function isNotReady(word: unknown): word is NotReadyReason {
   return typeof word === 'string' && Object.hasOwn(REASONS, word);
 }
 
-/** The word of a reply, which has to be one of these: a word that is added to a script has to be added here as well. Throws `RedisError`. */
+/**
+ * The word of a reply, which has to be one of these: a word that is added to a script has to be added here as well.
+ * Throws `RedisError`.
+ */
 export function oneOf<const W extends string>(script: string, words: readonly W[], word: unknown): W {
   if ((words as readonly unknown[]).includes(word)) return word as W;
   throw unknownWord(script);

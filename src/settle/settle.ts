@@ -15,7 +15,10 @@ import type { Serving } from '../redis/serving.js';
 export interface SettleResult {
   /** Reservations that came to their end: the row is committed, or the user already had one. */
   readonly settled: number;
-  /** Reservations that remain because their lease still runs or because the outcome is unknown. Those in quarantine are among them. */
+  /**
+   * Reservations that remain because their lease still runs or because the outcome is unknown. Those in quarantine are
+   * among them.
+   */
   readonly pending: number;
   /** Reservations that remain because the delivery or the save failed for certain. */
   readonly failed: number;
@@ -72,8 +75,8 @@ const LONGEST_DELAY_MS = 60_000;
 const HOPELESS = 5;
 
 /**
- * Finishes every reservation of a campaign that is due. It rolls forward and never releases: reserved means it will be issued,
- * unless the call that took it proved that nothing happened.
+ * Finishes every reservation of a campaign that is due. It rolls forward and never releases: reserved means it will be
+ * issued, unless the call that took it proved that nothing happened.
  */
 export async function settle(serving: Serving, steps: Steps, options: SettleOptions): Promise<SettleResult> {
   let settled = 0;
@@ -84,7 +87,8 @@ export async function settle(serving: Serving, steps: Steps, options: SettleOpti
     const batch = await settleBatch(serving, steps, options, settled > 0);
     settled += batch.settled;
     failed += batch.failed;
-    // One pass tries each reservation once: with a database that hangs, leases run out again faster than they can be settled.
+    // One pass tries each reservation once: with a database that hangs, leases run out again faster than they can be
+    // settled.
     if (batch.claimed.length < options.batchSize || batch.claimed.some(({ id }) => tried.has(id))) break;
     for (const { id } of batch.claimed) tried.add(id);
     // Reservations that came after its start are left for the next pass.
@@ -144,7 +148,9 @@ export async function finishAll(
 }
 
 /**
- * Gives failed reservations a later lease, longer each time, or puts them into quarantine. If this is lost, the lease runs out as it would have. */
+ * Gives failed reservations a later lease, longer each time, or puts them into quarantine. If this is lost, the lease
+ * runs out as it would have.
+ */
 async function leaveForLater(
   serving: Serving,
   claimed: readonly Reservation[],
@@ -173,8 +179,8 @@ async function leaveForLater(
 }
 
 /**
- * A row that was refused alone is to blame. Other failures count only while reservations succeed: of the same batch,
- * or just before a try alone. A database that falls silent leaves a whole batch unknown, right after others came through.
+ * A row that was refused alone is to blame. Other failures count only while reservations succeed: of the same batch, or
+ * just before a try alone. A database that falls silent leaves a whole batch unknown, right after others came through.
  */
 function after({ failures, counted }: Tries, end: End, others: Others): Tries {
   if (end === 'untried') return { failures, counted };
@@ -184,7 +190,10 @@ function after({ failures, counted }: Tries, end: End, others: Others): Tries {
   return { failures: failures + 1, counted: counted + (itself ? 1 : 0) };
 }
 
-/** Settles every campaign of the registry. One that fails does not stop the others; the first fault is thrown at the end. */
+/**
+ * Settles every campaign of the registry. One that fails does not stop the others; the first fault is thrown at the
+ * end.
+ */
 export async function settleAll(
   context: RedisContext,
   campaigns: Campaigns,
@@ -219,8 +228,9 @@ export async function settleAll(
 }
 
 /**
- * Why a campaign that nobody may act on has nothing to settle. `gone`: all its keys are, expired after the close; a part of them is a fault. `opening`: it
- * was written and did not serve yet, at this look or at the last one. One round trip.
+ * Why a campaign that nobody may act on has nothing to settle. `gone`: all its keys are, expired after the close; a
+ * part of them is a fault. `opening`: it was written and did not serve yet, at this look or at the last one. One round
+ * trip.
  */
 export async function emptiness({ state }: Serving): Promise<'gone' | 'opening' | null> {
   const wasOpening = !state.verified && !state.building;
@@ -283,7 +293,10 @@ function endOf(
   }
 }
 
-/** Which reservations the database already has, so that nothing is delivered a second time. Where it cannot say, they are delivered again. */
+/**
+ * Which reservations the database already has, so that nothing is delivered a second time. Where it cannot say, they
+ * are delivered again.
+ */
 export async function findSaved(
   claimed: readonly Reservation[],
   { emit }: Steps,

@@ -4,7 +4,9 @@ import type { Issuance } from '../model/issuance.js';
 import type { SaveVerdict } from '../persistence/adapter.js';
 
 /**
- * The columns that an oracle returns for one issuance. Numbers may be strings, as some drivers return them for 64-bit columns. */
+ * The columns that an oracle returns for one issuance. Numbers may be strings, as some drivers return them for 64-bit
+ * columns.
+ */
 export interface StoredRow {
   readonly serial: number | string | bigint;
   readonly userId: string;
@@ -16,7 +18,10 @@ export interface StoredRow {
 /** As many as a message can show, and a comparison of all pairs can bear. */
 const SHOWN = 20;
 
-/** Two lists are equal. Of long ones the message shows where they part: the difference of ten thousand rows takes minutes to print. */
+/**
+ * Two lists are equal. Of long ones the message shows where they part: the difference of ten thousand rows takes
+ * minutes to print.
+ */
 export function assertSame(what: string, actual: readonly unknown[], expected: readonly unknown[]): void {
   const longest = Math.max(actual.length, expected.length);
   let from = 0;

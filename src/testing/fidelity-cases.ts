@@ -144,7 +144,10 @@ function twoOf(make: (text: string, stage: Parameters<Case['check']>[0]) => Issu
   };
 }
 
-/** The row that a `user_conflict` carries has every field as it was saved: each adapter can show a row this way, even one without `list`. */
+/**
+ * The row that a `user_conflict` carries has every field as it was saved: each adapter can show a row this way, even
+ * one without `list`.
+ */
 function comesBack(given: Partial<Issuance>): Case['check'] {
   return async (stage) => {
     const stored = stage.issuance(given);

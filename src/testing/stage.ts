@@ -8,8 +8,7 @@ import type { FaultyWire } from './wire.js';
 /** Every committed row of a campaign, in any order. */
 export type Oracle = (campaignId: string) => Promise<readonly StoredRow[]>;
 
-/**
- * A need of a case beyond `save`: an optional method of the adapter, or that its calls go over the kit's wire. */
+/** A need of a case beyond `save`: an optional method of the adapter, or that its calls go over the kit's wire. */
 export type Need = 'list' | 'find' | 'check' | 'identity' | 'wire';
 
 /** One rule, before it knows the adapter. */
@@ -92,7 +91,10 @@ export class Stage {
     return { verdicts: oneEach(verdicts, issuances), denied: false };
   }
 
-  /** A save of which one attempt may fail, as of two that lock each other out: `issue()` would send the same ids once more as well. */
+  /**
+   * A save of which one attempt may fail, as of two that lock each other out: `issue()` would send the same ids once
+   * more as well.
+   */
   async saveInTwo(...issuances: Issuance[]): Promise<readonly SaveVerdict[]> {
     const { verdicts } = await this.attempt(issuances);
     return verdicts ?? this.save(...issuances);

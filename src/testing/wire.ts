@@ -1,9 +1,9 @@
 /** The way between your adapter and its database, so that the kit can disturb it. */
 export interface Wire {
   /**
-   * Runs one unit of work and returns its result: a statement in autocommit, or a transaction from its begin to its commit.
-   * In some cases the unit fails as on a bad network: before it ran, after it ran, or with a run after the adapter
-   * gave up.
+   * Runs one unit of work and returns its result: a statement in autocommit, or a transaction from its begin to its
+   * commit. In some cases the unit fails as on a bad network: before it ran, after it ran, or with a run after the
+   * adapter gave up.
    */
   send<T>(work: () => PromiseLike<T> | T): Promise<T>;
 }

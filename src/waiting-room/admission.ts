@@ -77,8 +77,8 @@ export async function admitBatch(
 }
 
 /**
- * Ends the places of absent users, or the line if there is nothing to wait for. Returns the number of users in line. One round trip
- * per 500.
+ * Ends the places of absent users, or the line if there is nothing to wait for. Returns the number of users in line.
+ * One round trip per 500.
  */
 export async function tendLine(line: Line, { steps, moved }: AdmissionParts): Promise<{ waiting: number }> {
   const campaignId = line.state.id;
@@ -93,7 +93,9 @@ export async function tendLine(line: Line, { steps, moved }: AdmissionParts): Pr
 }
 
 /**
- * Puts the users that joined before the opening in order. Any number of processes may at once; each stretch two round trips. */
+ * Puts the users that joined before the opening in order. Any number of processes may at once; each stretch two round
+ * trips.
+ */
 async function draw(line: Line, { steps, moved }: AdmissionParts): Promise<void> {
   let { word, seed, drawn, users } = await line.draw(drawSeed(), CHUNK, []);
   while (word === 'more') {

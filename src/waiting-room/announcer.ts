@@ -1,8 +1,7 @@
 import type { Line } from '../redis/line.js';
 import { isForbidden } from '../redis/server-errors.js';
 
-/**
- * `moved`: watchers may stand elsewhere now. `joined`: somebody waits where nobody did. */
+/** `moved`: watchers may stand elsewhere now. `joined`: somebody waits where nobody did. */
 export type News = 'moved' | 'joined';
 
 export interface AnnouncerParts {
@@ -10,7 +9,10 @@ export interface AnnouncerParts {
   readonly onFault: (campaignId: string, error: unknown) => void;
 }
 
-/** Tells other processes that something moved: one message on its way per campaign and kind of news, and one more if there was news meanwhile. */
+/**
+ * Tells other processes that something moved: one message on its way per campaign and kind of news, and one more if
+ * there was news meanwhile.
+ */
 export class Announcer {
   readonly #parts: AnnouncerParts;
   #isForbidden = false;

@@ -25,7 +25,10 @@ export class Lines {
     return line;
   }
 
-  /** Throws `UnknownCampaignError`, `NotReadyError`, `RedisError`, and `CampaignConflictError` where there is no waiting room. */
+  /**
+   * Throws `UnknownCampaignError`, `NotReadyError`, `RedisError`, and `CampaignConflictError` where there is no waiting
+   * room.
+   */
   async get(campaignId: string): Promise<Line> {
     const serving = await this.#campaigns.get(campaignId);
     const { state } = serving;

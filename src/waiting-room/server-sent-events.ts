@@ -12,8 +12,7 @@ export const SERVER_SENT_EVENTS_HEADERS: Readonly<Record<string, string>> = Obje
 export interface ServerSentEventsOptions {
   /** How often a comment is sent: 1,000–600,000 ms, default 15,000. */
   readonly keepAliveMs?: number | undefined;
-  /**
-   * Chooses the parts of a change to send, before JSON; default: all of it. An error of it ends the stream. */
+  /** Chooses the parts of a change to send, before JSON; default: all of it. An error of it ends the stream. */
   readonly data?: ((change: WaitingChange) => unknown) | undefined;
 }
 
@@ -39,8 +38,8 @@ function checked(changes: AsyncIterableIterator<WaitingChange>, options: ServerS
  * A change holds the whole issuance, its `userId` too: if your user ids are secrets, such as session ids, leave them
  * out with `data`.
  *
- * A comment is sent at once and then every `keepAliveMs`, so that nothing on the way takes the connection for dead. Throws
- * `InvalidArgumentError`. A fault of the watching destroys the stream with it.
+ * A comment is sent at once and then every `keepAliveMs`, so that nothing on the way takes the connection for dead.
+ * Throws `InvalidArgumentError`. A fault of the watching destroys the stream with it.
  *
  * @example
  * ```ts
@@ -80,7 +79,8 @@ export function serverSentEvents(
       Promise.resolve(changes.return?.()).then(() => callback(error), callback);
     },
   });
-  // So that headers go out at once, and the browser knows that it is connected, though the first change may take its time.
+  // So that headers go out at once, and the browser knows that it is connected, though the first change may take its
+  // time.
   stream.push(': watching\n\n');
   const keepingAlive = setInterval(() => {
     if (stream.readableLength === 0 && !ended && !stream.destroyed) stream.push(': still here\n\n');
@@ -89,7 +89,10 @@ export function serverSentEvents(
   return endedByItsReader(stream);
 }
 
-/** Node leaves a stream open whose iterator ends before its first value. A `Response` that is cancelled unread ends in this way. */
+/**
+ * Node leaves a stream open whose iterator ends before its first value. A `Response` that is cancelled unread ends in
+ * this way.
+ */
 function endedByItsReader(stream: Readable): Readable {
   const iterate = stream[Symbol.asyncIterator].bind(stream);
   stream[Symbol.asyncIterator] = () => {

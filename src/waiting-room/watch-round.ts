@@ -16,7 +16,9 @@ export interface WatchParts {
   readonly emit: Emit;
 }
 
-/** At least so long between two looks, and four times as long as a look takes: watchers must not slow down the service. */
+/**
+ * At least so long between two looks, and four times as long as a look takes: watchers must not slow down the service.
+ */
 const SHORTEST_MS = 50;
 const REST = 4;
 /** How often it is looked when no message comes. */
@@ -24,12 +26,13 @@ const POLL_MS = 1_000;
 const POLL_WHILE_HEARING_MS = 5_000;
 /** A new watcher, or a status call, does not wait for the looks of a whole round. */
 const LOOKS_AT_A_TIME = 1_000;
-/**
- * Work that ends by itself. While Redis hangs, a look that waits behind others in the queue runs out of its time. */
+/** Work that ends by itself. While Redis hangs, a look that waits behind others in the queue runs out of its time. */
 const PASSING: readonly unknown[] = ['REDIS', 'OVERLOADED'];
 
 /**
- * All watchers of one campaign in this process: one look for all of them at a time, when something moved or when it was long ago. */
+ * All watchers of one campaign in this process: one look for all of them at a time, when something moved or when it was
+ * long ago.
+ */
 export class CampaignWatch {
   readonly #campaignId: string;
   readonly #parts: WatchParts;
@@ -132,8 +135,7 @@ export class CampaignWatch {
     } catch {}
   }
 
-  /**
-   * Each look is a sign of life of its users, so it must come more often than `presenceMs`. */
+  /** Each look is a sign of life of its users, so it must come more often than `presenceMs`. */
   async #look(watchers: readonly Watcher[]): Promise<{ presenceMs: number | null; failed: boolean }> {
     let line: Line;
     try {

@@ -14,8 +14,8 @@ function holdingOf(now: Standing, id: string): Standing {
 }
 
 /**
- * One watcher. It keeps one change that was not fetched yet: a slow reader finds the newest, never a queue. It ends with the final change, when its
- * consumer stops, or when the issuer closes.
+ * One watcher. It keeps one change that was not fetched yet: a slow reader finds the newest, never a queue. It ends
+ * with the final change, when its consumer stops, or when the issuer closes.
  */
 export class Watcher implements AsyncIterableIterator<WaitingChange> {
   readonly userId: string;

@@ -19,7 +19,10 @@ import type { CheckedWorkerOptions } from './options.js';
 /** The backlog of one campaign. */
 export interface CampaignHealth {
   readonly campaignId: string;
-  /** Reservations that wait to be settled now: the line of write-behind, and leases that ran out. `null`: the campaign has no state to read. */
+  /**
+   * Reservations that wait to be settled now: the line of write-behind, and leases that ran out. `null`: the campaign
+   * has no state to read.
+   */
   readonly backlog: number | null;
   /** For how long the oldest of them has been reserved, ms; `null` if none waits. */
   readonly oldestMs: number | null;
@@ -39,8 +42,7 @@ export interface WorkerHealth {
 
 /** A worker of `startWorker`. Stop it, or use `await using`. */
 export interface SettleWorker extends AsyncDisposable {
-  /**
-   * The backlog, and the last fault. One round trip per campaign. Throws `RedisError`. */
+  /** The backlog, and the last fault. One round trip per campaign. Throws `RedisError`. */
   health(): Promise<WorkerHealth>;
   /** Claims nothing more, and resolves once its reservations are finished. */
   stop(): Promise<void>;
@@ -64,7 +66,9 @@ interface Room {
   readonly onJoined: (campaignId: string, wake: () => void) => () => void;
 }
 
-/** A campaign that is closed for good with nothing left, or one that is gone, is looked at once in so many intervals. */
+/**
+ * A campaign that is closed for good with nothing left, or one that is gone, is looked at once in so many intervals.
+ */
 const RARELY = 60;
 const CAMPAIGNS_AT_A_TIME = 8;
 const HEALTHY_MS = 1_000;
@@ -159,7 +163,9 @@ export class Worker implements SettleWorker {
   }
 
   /**
-   * Attends to due campaigns, longest ago first. A campaign that hangs keeps its place, so those that fail never take the last one. */
+   * Attends to due campaigns, longest ago first. A campaign that hangs keeps its place, so those that fail never take
+   * the last one.
+   */
   #begin(): void {
     const due = [...this.#cares.values()].filter((care) => nextAt(care) <= monotonicMs() && !this.#attended.has(care));
     due.sort((a, b) => Math.sign(a.failures) - Math.sign(b.failures) || a.attendedAt - b.attendedAt);
@@ -200,7 +206,10 @@ export class Worker implements SettleWorker {
     }
   }
 
-  /** A right or a hook that is missing does not come by itself. So its fault is told once, and again after something else happened. */
+  /**
+   * A right or a hook that is missing does not come by itself. So its fault is told once, and again after something
+   * else happened.
+   */
   #fault(campaignId: string | null, error: unknown): void {
     const message = isForbidden(error) || error instanceof MisconfiguredError ? messageOf(error) : '';
     if (message !== '' && this.#standing.get(campaignId) === message) return;
@@ -224,14 +233,18 @@ export class Worker implements SettleWorker {
       const empty = typeof serving === 'string' ? null : await emptiness(serving);
       if (empty === 'gone') return this.#rest(care, RARELY);
       if (empty === 'opening' && error instanceof NotReadyError) return this.#rest(care, 1);
-      // The database is not to blame for a state that is not ready, and a rebuild ends that from one moment to the next.
+      // The database is not to blame for a state that is not ready, and a rebuild ends that from one moment to the
+      // next.
       if (error instanceof NotReadyError) this.#rest(care, 1);
       else backOff(care, this.#options);
       this.#fault(care.id, error);
     }
   }
 
-  /** Nothing is left to look after. If the entry of an expired campaign stays in the registry, the next look strikes it off. */
+  /**
+   * Nothing is left to look after. If the entry of an expired campaign stays in the registry, the next look strikes it
+   * off.
+   */
   async #leave(care: Care, error: Error): Promise<void> {
     if (error instanceof CampaignOverError) await strikeOff(this.#parts.context, care.id).catch(() => {});
     if (this.#options.campaigns) this.#rest(care, RARELY);
@@ -242,7 +255,10 @@ export class Worker implements SettleWorker {
     leaveUntil(care, monotonicMs() + intervals * this.#options.intervalMs);
   }
 
-  /** Batch after batch until nothing is due, the cap is used up, nothing comes through, or others have waited for an interval. */
+  /**
+   * Batch after batch until nothing is due, the cap is used up, nothing comes through, or others have waited for an
+   * interval.
+   */
   async #settle(serving: Serving, care: Care): Promise<void> {
     const { intervalMs, batchSize } = this.#options;
     for (const until = monotonicMs() + intervalMs; !this.#stopped && monotonicMs() < until; ) {
@@ -261,7 +277,10 @@ export class Worker implements SettleWorker {
     }
   }
 
-  /** Lets people through, batch after batch, until nobody waits, the pace says no, nothing comes through, or others have waited for an interval. */
+  /**
+   * Lets people through, batch after batch, until nobody waits, the pace says no, nothing comes through, or others have
+   * waited for an interval.
+   */
   async #admit(serving: Serving, care: Care): Promise<void> {
     const { batchSize } = this.#options;
     const { room } = this.#parts;
@@ -328,7 +347,8 @@ export class Worker implements SettleWorker {
       const timer = setTimeout(resolve, Math.max(1, earliest - now));
       this.#wake = () => {
         clearTimeout(timer);
-        // Where answers need no turn of the event loop, campaign after campaign would starve the timers of this process.
+        // Where answers need no turn of the event loop, campaign after campaign would starve the timers of this
+        // process.
         setImmediate(resolve);
       };
     });

@@ -69,8 +69,7 @@ function text(name: keyof typeof WIDTH): Column {
   return { name, made: `varbinary(${WIDTH[name]}) NOT NULL`, fits };
 }
 
-/**
- * The missing parts of a table, in the words of an operator; `quoted` names it in statements. */
+/** The missing parts of a table, in the words of an operator; `quoted` names it in statements. */
 export function flawsOf(found: Found | null, quoted: string): Flaw[] {
   if (!found) return [{ what: 'it does not exist, or this user has no right to it', cure: 'createTable(), or GRANT' }];
   if (!/^(BASE TABLE|SYSTEM VERSIONED)$/.test(found.kind)) {

@@ -21,7 +21,10 @@ interface Lent extends MysqlLike {
 /** After a fail-over a connection may be left on a server that is read only by now. The pool does not lend it again. */
 const READ_ONLY = [1290, 1792, 1836];
 
-/** A client of MySQL as the adapter asks it: on a pool it tells a statement that failed from a connection that was never granted. */
+/**
+ * A client of MySQL as the adapter asks it: on a pool it tells a statement that failed from a connection that was never
+ * granted.
+ */
 export class MysqlClient {
   /** Nobody's transaction is on the connections that a pool lends. */
   readonly isPool: boolean;

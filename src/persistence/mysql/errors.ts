@@ -1,7 +1,10 @@
 import type { NotSavedError } from '../../model/errors.js';
 import { CONNECTING, type Failure, failureOf, notSavedBy, type Rule } from '../proof.js';
 
-/** Words of `mysql2` for a connection that was never granted. "The server closed the connection" is not among them: it is told in the middle of a statement too. */
+/**
+ * Words of `mysql2` for a connection that was never granted. "The server closed the connection" is not among them: it
+ * is told in the middle of a statement too.
+ */
 const NO_CONNECTION = [
   'No connections available.',
   'Queue limit reached.',
@@ -17,7 +20,10 @@ const NO_CONNECTION_CODES = [
   'POOL_NOEXIST',
   'POOL_NONEONLINE',
 ];
-/** Too many connections, a blocked host, a wrong password, no such database, an account that is locked, TLS required, an idle session that was ended. */
+/**
+ * Too many connections, a blocked host, a wrong password, no such database, an account that is locked, TLS required, an
+ * idle session that was ended.
+ */
 const NOT_GRANTED = [1040, 1043, 1044, 1045, 1049, 1129, 1130, 1203, 1251, 1698, 1862, 3118, 3159, 4031, 4151];
 /** SIGNAL and RESIGNAL in a trigger. */
 const SIGNALS = [1644, 1645];
@@ -37,7 +43,9 @@ const SERVER_NUMBERS = [
   ...[1036, 1047, 1099, 1100, 1114, 1223, 1288, 1290, 1356, 1364, 1412, 1449, 1471, 1615, 1836],
   ...[1598, 1661, 1662, 1663, 1664, 1665, 1666, 1667, 1668, 1820],
 ];
-/** A deadlock, and its kin under MariaDB's snapshot isolation: the transaction is rolled back, and may be tried again. */
+/**
+ * A deadlock, and its kin under MariaDB's snapshot isolation: the transaction is rolled back, and may be tried again.
+ */
 const DEADLOCKS = [1213, 1020];
 
 const numbered = (numbers: readonly number[]) => {
@@ -49,7 +57,8 @@ const inClass = (...classes: string[]) => {
 const listed = (numbers: readonly number[]) => numbers.map((number) => `\`${number}\``).join(', ');
 
 /**
- * The proof in each error of MySQL and MariaDB, for an INSERT in autocommit on InnoDB. The first that matches decides. */
+ * The proof in each error of MySQL and MariaDB, for an INSERT in autocommit on InnoDB. The first that matches decides.
+ */
 export const MYSQL_RULES: readonly Rule[] = [
   ...CONNECTING,
   {
@@ -143,8 +152,8 @@ export function isDuplicate(error: unknown): boolean {
 /**
  * Judges an error of MySQL or MariaDB from an INSERT in autocommit into an InnoDB table. Returns a `NotSavedError` to
  * throw from `save`, with `wholeBatch` and `permanent` set. Returns `null` if the rows may be stored; then throw the
- * original error. Give it the error of the driver, `cause` of an ORM's own error.
- * It is right only if nothing that could store a row was sent before. Pure; never throws.
+ * original error. Give it the error of the driver, `cause` of an ORM's own error. It is right only if nothing that
+ * could store a row was sent before. Pure; never throws.
  *
  * @example
  * ```ts

@@ -13,8 +13,7 @@ export type { TableFormat } from '../fit.js';
 export { notSavedError } from './errors.js';
 export { createTableSql } from './table.js';
 
-/**
- * The required parts of a MySQL client. Pool, PoolConnection and Connection of `mysql2/promise` fit. */
+/** The required parts of a MySQL client. Pool, PoolConnection and Connection of `mysql2/promise` fit. */
 export interface MysqlLike {
   query(options: { sql: string; values: unknown[]; rowsAsArray: boolean }): Promise<[result: unknown, fields: unknown]>;
 }
@@ -64,11 +63,12 @@ const MAX_ATTEMPTS = 3;
 const MAX_LOOK_UP = 1000;
 
 /**
- * Saves issuances in MariaDB 10.6 or newer, or in MySQL 5.7 or newer. One statement per batch, a second one only where a row was there before.
- * A deadlock has stored nothing, so the batch is sent again, up to three times in all.
+ * Saves issuances in MariaDB 10.6 or newer, or in MySQL 5.7 or newer. One statement per batch, a second one only where
+ * a row was there before. A deadlock has stored nothing, so the batch is sent again, up to three times in all.
  *
- * Give it a pool or a connection in autocommit. Inside an open transaction `issued` would not mean committed, so a client that is in one, or
- * has autocommit off, is refused with `NotSavedError`. That check costs a round trip: with each batch, but on a pool only once.
+ * Give it a pool or a connection in autocommit. Inside an open transaction `issued` would not mean committed, so a
+ * client that is in one, or has autocommit off, is refused with `NotSavedError`. That check costs a round trip: with
+ * each batch, but on a pool only once.
  *
  * @example
  * ```ts
@@ -89,16 +89,18 @@ export class MysqlPersistence implements PersistenceAdapter {
   }
 
   /**
-   * Creates the table with its keys if it is missing, and never alters a table that is there; ends with `checkTable()`. Any number of processes may call it
-   * at once, and a user without the right to create once the table is there. Rejects with `MisconfiguredError`, or with the client's own error.
+   * Creates the table with its keys if it is missing, and never alters a table that is there; ends with `checkTable()`.
+   * Any number of processes may call it at once, and a user without the right to create once the table is there.
+   * Rejects with `MisconfiguredError`, or with the client's own error.
    */
   async createTable(): Promise<TableFormat> {
     return this.#made.create();
   }
 
   /**
-   * Adds the columns and unique keys that a table lacks, in one statement; removes nothing. Call it by hand or from a migration, not at each start. Ends with
-   * `checkTable()`. Rejects with `MisconfiguredError`, also if rows of the table forbid a key, or with the client's own error; then nothing was altered.
+   * Adds the columns and unique keys that a table lacks, in one statement; removes nothing. Call it by hand or from a
+   * migration, not at each start. Ends with `checkTable()`. Rejects with `MisconfiguredError`, also if rows of the
+   * table forbid a key, or with the client's own error; then nothing was altered.
    */
   async upgradeTable(): Promise<TableFormat> {
     return this.#made.upgrade();
@@ -119,8 +121,9 @@ export class MysqlPersistence implements PersistenceAdapter {
   }
 
   /**
-   * The random id that `createTable()` wrote beside the table, in `<table>_store`. Backups and replicas have the same. `null` for a table of release 0.1 or
-   * of a migration of your own, and for a user without the right to read it. One statement.
+   * The random id that `createTable()` wrote beside the table, in `<table>_store`. Backups and replicas have the same.
+   * `null` for a table of release 0.1 or of a migration of your own, and for a user without the right to read it. One
+   * statement.
    */
   async identity(): Promise<string | null> {
     return this.#made.identity();
@@ -170,7 +173,9 @@ export class MysqlPersistence implements PersistenceAdapter {
     }
   }
 
-  /** Without a word on duplicates the server says by an error that the row is one. `null`: it did not say how it ended. */
+  /**
+   * Without a word on duplicates the server says by an error that the row is one. `null`: it did not say how it ended.
+   */
   async #saveAlone(one: Issuance): Promise<SaveVerdict | null> {
     const sql = `INSERT INTO ${this.#table} (${COLUMNS}) VALUES ?`;
     try {
@@ -195,7 +200,8 @@ export class MysqlPersistence implements PersistenceAdapter {
 
   /**
    * The rows that have a key in common with one of the issuances, by each of their keys. A row that was just committed
-   * may stop the insert and still be hidden from the next statement. InnoDB unlocks it a moment before it shows it. A read with a lock sees it.
+   * may stop the insert and still be hidden from the next statement. InnoDB unlocks it a moment before it shows it. A
+   * read with a lock sees it.
    */
   async #storedBeside(issuances: readonly Issuance[]): Promise<Map<string, Issuance>> {
     const stored = new Map<string, Issuance>();

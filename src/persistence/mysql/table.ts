@@ -29,8 +29,7 @@ const VARIABLES = ['sql_mode', 'log_bin', 'sql_log_bin', 'binlog_format', 'tx_is
 
 /**
  * The table and its unique keys, for a migration of your own. They make overselling impossible, even if Redis loses
- * everything.
- * Text is kept as its bytes, because collations take different texts for the same; `issued_at` is in UTC.
+ * everything. Text is kept as its bytes, because collations take different texts for the same; `issued_at` is in UTC.
  * `table` matches `[schema.]name` in lower case, default `coupon_issuances`; anything else is a `TypeError`.
  *
  * @example
@@ -103,7 +102,10 @@ export class MysqlTable {
     return this.check();
   }
 
-  /** Rejects with `MisconfiguredError` if the table is not fit, and with the client's own error if it could not be asked. */
+  /**
+   * Rejects with `MisconfiguredError` if the table is not fit, and with the client's own error if it could not be
+   * asked.
+   */
   async check(): Promise<TableFormat> {
     return formatOf(this.#name, flawsOf(await this.#find(), this.#quoted));
   }
@@ -141,8 +143,7 @@ export class MysqlTable {
   }
 }
 
-/**
- * The parts that an upgrade adds. A name that another index has is left to the server. */
+/** The parts that an upgrade adds. A name that another index has is left to the server. */
 function changesOf(found: Found): string[] {
   const columns = COLUMNS.filter(({ name }) => !found.columns.some((column) => column.name === name));
   const names = found.statistics.map(({ INDEX_NAME }) => INDEX_NAME);

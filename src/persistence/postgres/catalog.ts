@@ -82,7 +82,10 @@ export function keysSql(table: string): string {
     WHERE i.indrelid = ${table} AND i.indisunique`;
 }
 
-/** All that is asked of a table, as JSON in `found`; no row where there is none. As text, because how JSON is parsed is a setting of the driver. */
+/**
+ * All that is asked of a table, as JSON in `found`; no row where there is none. As text, because how JSON is parsed is
+ * a setting of the driver.
+ */
 export function foundSql(table: string): string {
   return `SELECT jsonb_build_object(
     'kind', c.relkind, 'temporary', c.relpersistence = 't', 'role', quote_ident(current_user),
@@ -101,8 +104,7 @@ export function foundSql(table: string): string {
   FROM pg_class c WHERE c.oid = ${table}`;
 }
 
-/**
- * The missing parts of a table, in the words of an operator; `quoted` names it in statements. */
+/** The missing parts of a table, in the words of an operator; `quoted` names it in statements. */
 export function flawsOf(found: Found | null, quoted: string): Flaw[] {
   if (!found) return [{ what: 'it does not exist', cure: 'createTable()' }];
   if (found.kind !== 'r' && found.kind !== 'p') {

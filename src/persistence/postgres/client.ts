@@ -22,7 +22,10 @@ interface Lent {
 const turns = new WeakMap<PostgresLike, Promise<unknown>>();
 const ignore = () => {};
 
-/** A client of PostgreSQL as the adapter asks it: on a pool it tells a statement that failed from a connection that was never granted. */
+/**
+ * A client of PostgreSQL as the adapter asks it: on a pool it tells a statement that failed from a connection that was
+ * never granted.
+ */
 export class PostgresClient {
   /** Nobody's transaction is on the connections that a pool lends. */
   readonly isPool: boolean;

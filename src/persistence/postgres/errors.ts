@@ -1,7 +1,10 @@
 import type { NotSavedError } from '../../model/errors.js';
 import { CONNECTING, type Failure, notSavedBy, type Rule } from '../proof.js';
 
-/** Words of `pg`, `pg-pool` and `postgres` for a connection that was never granted. "Connection terminated" is not among them: it is told in the middle of a statement too. */
+/**
+ * Words of `pg`, `pg-pool` and `postgres` for a connection that was never granted. "Connection terminated" is not among
+ * them: it is told in the middle of a statement too.
+ */
 const NO_CONNECTION = [
   'timeout exceeded when trying to connect',
   'Connection terminated due to connection timeout',
@@ -15,7 +18,9 @@ const NOT_SENT = [
   'Client has encountered a connection error and is not queryable',
 ];
 /**
- * Messages of PgBouncer, under 08P01, before it hands a statement on. Not among them: "server conn crashed?" and "query_timeout". */
+ * Messages of PgBouncer, under 08P01, before it hands a statement on. Not among them: "server conn crashed?" and
+ * "query_timeout".
+ */
 const POOLER = [
   'no more connections allowed',
   'pgbouncer cannot connect to server',
@@ -37,8 +42,7 @@ const withCode = (...codes: string[]) => {
   return ({ code }: Failure) => codes.includes(code);
 };
 
-/**
- * The proof in each error of PostgreSQL, for an INSERT in autocommit. The first that matches decides. */
+/** The proof in each error of PostgreSQL, for an INSERT in autocommit. The first that matches decides. */
 export const POSTGRES_RULES: readonly Rule[] = [
   ...CONNECTING,
   {
@@ -146,7 +150,8 @@ export const POSTGRES_RULES: readonly Rule[] = [
   {
     on: 'the server refused it',
     told: 'any other SQLSTATE that the server raised',
-    // A word of five letters may be of Node (`EPIPE`) or of another library (`P1017`). Only the server's own answer has a severity.
+    // A word of five letters may be of Node (`EPIPE`) or of another library (`P1017`). Only the server's own answer has
+    // a severity.
     matches: ({ code, severity }) => STATE.test(code) && severity !== '',
     proves: 'perhaps_one_row',
     why: 'an error that the server raises for a statement undoes it; such codes are those of triggers',
@@ -158,8 +163,9 @@ export const MOMENTARY = ['40P01', '40001'];
 
 /**
  * Judges an error of PostgreSQL from an INSERT in autocommit. Returns a `NotSavedError` to throw from `save`, with
- * `wholeBatch` and `permanent` set. Returns `null` if the rows may be stored; then throw the original error. Give it the error of the driver, `cause` of an ORM's own error. It is right only if nothing
- * that could store a row was sent before. Pure; never throws.
+ * `wholeBatch` and `permanent` set. Returns `null` if the rows may be stored; then throw the original error. Give it
+ * the error of the driver, `cause` of an ORM's own error. It is right only if nothing that could store a row was sent
+ * before. Pure; never throws.
  *
  * @example
  * ```ts

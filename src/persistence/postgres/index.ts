@@ -14,8 +14,9 @@ export { notSavedError } from './errors.js';
 export { createTableSql } from './table.js';
 
 /**
- * The required parts of a PostgreSQL client. `pg`'s Pool and Client and PGlite fit. Its errors should carry the SQLSTATE as `code`:
- * without it they prove nothing. */
+ * The required parts of a PostgreSQL client. `pg`'s Pool and Client and PGlite fit. Its errors should carry the
+ * SQLSTATE as `code`: without it they prove nothing.
+ */
 export interface PostgresLike {
   query(text: string, values?: unknown[]): Promise<PostgresResult>;
 }
@@ -33,8 +34,9 @@ export interface PostgresOptions {
   /** `[schema.]name` in lower case; default `coupon_issuances`. */
   readonly table?: string | undefined;
   /**
-   * Names the statement of a save, so that each connection parses and plans it once: it saves most on small batches. Default `false`, because a
-   * pooler between your process and the server may hand the next statement to a connection that was never told of it. For `pg`.
+   * Names the statement of a save, so that each connection parses and plans it once: it saves most on small batches.
+   * Default `false`, because a pooler between your process and the server may hand the next statement to a connection
+   * that was never told of it. For `pg`.
    */
   readonly prepare?: boolean | undefined;
 }
@@ -58,8 +60,8 @@ const SELECTED =
   't.id, t.campaign_id, t.user_id, t.grant_no, t.serial, t.code, t.epoch, round(extract(epoch from t.issued_at) * 1000)::bigint AS issued_at_ms';
 
 /**
- * Saves issuances in PostgreSQL 12 or newer. One statement per batch; where a row is taken two more, and the log of the server then has a line of a
- * duplicate key.
+ * Saves issuances in PostgreSQL 12 or newer. One statement per batch; where a row is taken two more, and the log of the
+ * server then has a line of a duplicate key.
  *
  * Give it a pool or a connection in autocommit. Inside an open transaction `issued` would not mean committed. So a
  * client in a transaction is refused with `NotSavedError`. Without a pool that check costs two more round trips per
@@ -99,18 +101,19 @@ export class PostgresPersistence implements PersistenceAdapter {
   }
 
   /**
-   * Creates the table with its keys if it is missing, and never alters a table that is there; ends with `checkTable()`. Any number of processes may call it
-   * at once, and a role that may only SELECT and INSERT once the table is there. Two or three statements. Rejects with `MisconfiguredError`, or with the
-   * client's own error.
+   * Creates the table with its keys if it is missing, and never alters a table that is there; ends with `checkTable()`.
+   * Any number of processes may call it at once, and a role that may only SELECT and INSERT once the table is there.
+   * Two or three statements. Rejects with `MisconfiguredError`, or with the client's own error.
    */
   async createTable(): Promise<TableFormat> {
     return this.#made.create();
   }
 
   /**
-   * Adds the columns and unique keys that a table lacks, in one transaction; removes nothing. Writing to the table waits until the keys are built.
-   * Call it by hand or from a migration, not at each start. Ends with `checkTable()`. Rejects with `MisconfiguredError`, also if rows of the table
-   * forbid a key, or with the client's own error; then nothing was altered.
+   * Adds the columns and unique keys that a table lacks, in one transaction; removes nothing. Writing to the table
+   * waits until the keys are built. Call it by hand or from a migration, not at each start. Ends with `checkTable()`.
+   * Rejects with `MisconfiguredError`, also if rows of the table forbid a key, or with the client's own error; then
+   * nothing was altered.
    */
   async upgradeTable(): Promise<TableFormat> {
     return this.#made.upgrade();
@@ -131,8 +134,8 @@ export class PostgresPersistence implements PersistenceAdapter {
   }
 
   /**
-   * The random id that `createTable()` wrote beside the table, in `<table>_store`. Backups and replicas have the same. `null` for a table of release 0.1 or
-   * of a migration of your own. Two statements.
+   * The random id that `createTable()` wrote beside the table, in `<table>_store`. Backups and replicas have the same.
+   * `null` for a table of release 0.1 or of a migration of your own. Two statements.
    */
   async identity(): Promise<string | null> {
     return this.#made.identity();
@@ -162,8 +165,9 @@ export class PostgresPersistence implements PersistenceAdapter {
   }
 
   /**
-   * Nearly always every row is new, and then an INSERT that need not look first costs the server a third less. One that finds a row taken stores nothing and
-   * says so; a statement that can skip rows is sent instead, and for some time after.
+   * Nearly always every row is new, and then an INSERT that need not look first costs the server a third less. One that
+   * finds a row taken stores nothing and says so; a statement that can skip rows is sent instead, and for some time
+   * after.
    */
   async #insertAll(batch: Batch): Promise<number | null> {
     const { plain, skipping } = this.#inserts.of(batch);

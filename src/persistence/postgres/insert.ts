@@ -79,9 +79,9 @@ export class InsertStatements {
 /**
  * NOT EXISTS compares ids, which have no index of their own, among the few rows of the same user. OFFSET 0 keeps it a
  * look-up by index for each row of the batch. Planned as a join, every batch would read the whole table, up to some
- * 100,000 rows. Serials are inserted in one
- * order, whatever the order of the batches: two that share some wait for each other instead of locking each other out.
- * Shared columns are no array, so a lone row has no arrays, and no plan for them.
+ * 100,000 rows. Serials are inserted in one order, whatever the order of the batches: two that share some wait for each
+ * other instead of locking each other out. Shared columns are no array, so a lone row has no arrays, and no plan for
+ * them.
  */
 function insertOf(table: string, shape: string): string {
   const isArray = (i: number) => shape[i] === '1';
@@ -89,8 +89,8 @@ function insertOf(table: string, shape: string): string {
   const [campaignId, serial, userId, grant, id, code, issuedMs, epoch] = given;
   const listed = COLUMNS.flatMap((_, i) => (isArray(i) ? [i] : []));
   const from = `FROM unnest(${listed.map((i) => arrays[i]).join(', ')}) AS n(${listed.map((i) => names[i]).join(', ')})`;
-  // A campaign that the statistics do not know would be taken for an empty one, and all its rows be read for each that comes.
-  // A campaign hidden in a subquery is planned like any campaign.
+  // A campaign that the statistics do not know would be taken for an empty one, and all its rows be read for each that
+  // comes. A campaign hidden in a subquery is planned like any campaign.
   const anyCampaign = isArray(0) ? campaignId : `(SELECT ${campaignId})`;
   const order = [campaignId, serial].filter((_, i) => isArray(i));
   return [
@@ -106,7 +106,9 @@ function named(text: string): Statement {
   return { name: `coupon_issuer_${createHash('sha1').update(text).digest('hex').slice(0, 16)}`, text };
 }
 
-/** An array as PostgreSQL reads it. The drivers write theirs for nested arrays of anything, at several times the price. */
+/**
+ * An array as PostgreSQL reads it. The drivers write theirs for nested arrays of anything, at several times the price.
+ */
 function arrayOf(values: readonly (string | number | null)[]): string {
   return `{${values.map((value) => (typeof value === 'string' ? quoted(value) : (value ?? 'NULL'))).join(',')}}`;
 }

@@ -23,9 +23,8 @@ const HIDDEN = `SELECT quote_ident(current_user) AS role
 
 /**
  * The table and its unique keys in one statement, for a migration of your own. They make overselling impossible, even
- * if Redis loses everything.
- * PostgreSQL names the keys, so they do not collide with the keys of a table that was renamed.
- * `table` matches `[schema.]name` in lower case, default `coupon_issuances`; anything else is a `TypeError`.
+ * if Redis loses everything. PostgreSQL names the keys, so they do not collide with the keys of a table that was
+ * renamed. `table` matches `[schema.]name` in lower case, default `coupon_issuances`; anything else is a `TypeError`.
  *
  * @example
  * ```ts
@@ -92,7 +91,10 @@ export class PostgresTable {
     return this.check();
   }
 
-  /** Rejects with `MisconfiguredError` if the table is not fit, and with the client's own error if it could not be asked. */
+  /**
+   * Rejects with `MisconfiguredError` if the table is not fit, and with the client's own error if it could not be
+   * asked.
+   */
   async check(): Promise<TableFormat> {
     const { rows } = await this.#client.query(foundSql('to_regclass($1)'), [this.#quoted]);
     const [row] = rows as { found: string }[];
@@ -109,7 +111,10 @@ export class PostgresTable {
     return row?.id ?? null;
   }
 
-  /** Rows that a policy hides would be taken for rows that are not there. Asked until it is known to hide none. Throws `MisconfiguredError`. */
+  /**
+   * Rows that a policy hides would be taken for rows that are not there. Asked until it is known to hide none. Throws
+   * `MisconfiguredError`.
+   */
   async assertVisible(): Promise<void> {
     if (this.#visible) return;
     const { rows } = await this.#client.query(HIDDEN, [this.#quoted]);
@@ -146,8 +151,8 @@ export class PostgresTable {
 }
 
 /**
- * One statement, so one transaction, which any driver and pooler lets pass. IF NOT EXISTS of PostgreSQL does not wait for others, so processes that start
- * at once wait for each other here.
+ * One statement, so one transaction, which any driver and pooler lets pass. IF NOT EXISTS of PostgreSQL does not wait
+ * for others, so processes that start at once wait for each other here.
  */
 function block(steps: readonly string[]): string {
   return `DO $block$ BEGIN PERFORM pg_advisory_xact_lock(${LOCK}); ${steps.join(' ')} END $block$`;
