@@ -68,10 +68,10 @@ export class Quarantine {
    */
   async withdraw(choice: QuarantineChoice): Promise<{ withdrawn: number }> {
     const ids = checkedChoice('quarantineWithdraw', choice);
-    const { campaigns, steps, finding } = this.#core;
+    const { campaigns, steps, findOptions } = this.#core;
     return this.#core.on('quarantineWithdraw', this.#id, async (serving) => {
       await campaigns.assertEquipped(serving); // Another database would say that nothing was saved.
-      return { withdrawn: await withdrawChosen(serving, ids, steps, finding) };
+      return { withdrawn: await withdrawChosen(serving, ids, steps, findOptions) };
     });
   }
 }

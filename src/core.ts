@@ -12,7 +12,7 @@ import type { CheckedOptions } from './options.js';
 import { type RedisContext, redisContext } from './redis/campaign-state.js';
 import { Campaigns } from './redis/campaigns.js';
 import type { Serving } from './redis/serving.js';
-import { type Finding, type SettleOptions, type SettleResult, settle } from './settle/settle.js';
+import { type FindOptions, type SettleOptions, type SettleResult, settle } from './settle/settle.js';
 import { WaitingRoom } from './waiting-room/room.js';
 import type { Worker } from './worker/worker.js';
 
@@ -52,17 +52,17 @@ export class Core {
     const assertLost: RedisContext['assertLost'] = (...of) => this.campaigns.assertLost(...of);
     const verbs = { maxBatch, maxInFlight, emit };
     this.context = redisContext(redis, { prefix, timeoutMs, has, store, assertLost, verbs });
-    const room = async (campaignId: string) => {
-      await deliveries?.room(campaignId);
-      await saves?.room(campaignId);
+    const capacity = async (campaignId: string) => {
+      await deliveries?.capacity(campaignId);
+      await saves?.capacity(campaignId);
     };
     const lines = { maxBatch, maxInFlight, maxQueued };
-    this.campaigns = new Campaigns(this.context, { ...lines, room, replicas, refusalCacheMs, emit });
+    this.campaigns = new Campaigns(this.context, { ...lines, capacity, replicas, refusalCacheMs, emit });
     const { campaigns, context, steps } = this;
     this.#requests = new Requests({ campaigns, steps, pending, eligible, timeoutMs });
     const track = <T>(work: Promise<T>) => pending.track(work);
     const rules = { eligible, timeoutMs, maxTries };
-    this.room = new WaitingRoom({ redis, context, campaigns, lines, steps, room, track, ...rules });
+    this.room = new WaitingRoom({ redis, context, campaigns, lines, steps, capacity, track, ...rules });
   }
 
   close(): void {
@@ -113,10 +113,10 @@ export class Core {
 
   settling(batchSize: number, paced: boolean): SettleOptions {
     const { maxTries } = this.options;
-    return { ...this.finding, batchSize, paced, maxTries, closing: () => this.#closed };
+    return { ...this.findOptions, batchSize, paced, maxTries, closing: () => this.#closed };
   }
 
-  get finding(): Finding {
+  get findOptions(): FindOptions {
     const { timeoutMs, persistence } = this.options;
     return { timeoutMs, find: persistence?.find?.bind(persistence) };
   }

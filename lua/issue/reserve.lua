@@ -5,8 +5,8 @@
 -- RETURNS  missing | stale_epoch | stale_rules | rolled_back | queued | no_code, alone; or rebuilding, then for each id that has something already: id, grant,
 --          record, as issued if it was; or ok, the campaign's stamp, ended, shutAt (opensAt for not_open, when it
 --          closed for closed, otherwise empty), the words of all users with spaces between: new
---          existing waiting issued already_issued sold_out not_open closed paused lapsed; then in their order for new existing
---          waiting issued: grant, record; for already_issued: count, count times (grant, record)
+--          existing unattended issued already_issued sold_out not_open closed paused lapsed; then in their order for new existing
+--          unattended issued: grant, record; for already_issued: count, count times (grant, record)
 -- WRITES   senders campaign grants leases returned pool; on a refusal nothing but the call number of the sender
 -- COST     O(users * (perUser + log leases)), one variadic command per key
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, oldKey =
@@ -85,7 +85,7 @@ local function again(field, record)
   -- No call acts on it here: it keeps its place in the backlog, or in quarantine, and its stamp for the process that
   -- saves it.
   local due = not behind and record.tries ~= '' and redis.call('ZSCORE', leasesKey, field)
-  if behind or (type(due) == 'string' and tonumber(due) == tonumber(NEVER)) then return 'waiting', texts[field] end
+  if behind or (type(due) == 'string' and tonumber(due) == tonumber(NEVER)) then return 'unattended', texts[field] end
   if not repeated then
     record.state, record.stamp = 't', takeover
     return 'existing', write(field, encodeRecord(record), takeover)

@@ -61,7 +61,7 @@ export class Batcher<T, R> {
   /** Callers in the batches that are out. */
   #out = 0;
   #scheduled = false;
-  #roomWanted: (() => void)[] = [];
+  #capacityWanted: (() => void)[] = [];
 
   constructor(options: BatchOptions<T, R>) {
     this.#options = options;
@@ -95,7 +95,7 @@ export class Batcher<T, R> {
         this.#callers.push(callers[i]!);
       }
     }
-    this.#tellRoom();
+    this.#tellCapacity();
     return taken;
   }
 
@@ -130,10 +130,10 @@ export class Batcher<T, R> {
    * Resolves once fewer than `maxBatch` callers wait: the step before this batcher waits here, so that nothing piles up
    * behind it.
    */
-  async room(): Promise<void> {
+  async capacity(): Promise<void> {
     while (this.#items.length >= this.#options.maxBatch) {
       await new Promise<void>((resolve) => {
-        this.#roomWanted.push(resolve);
+        this.#capacityWanted.push(resolve);
       });
     }
   }
@@ -179,7 +179,7 @@ export class Batcher<T, R> {
     const [items, callers] = this.#next();
     this.#inFlight++;
     this.#out += items.length;
-    this.#tellRoom();
+    this.#tellCapacity();
     try {
       const results = await this.#options.run(items);
       for (let i = 0; i < callers.length; i++) tell(callers[i]!, results[i] as R);
@@ -193,8 +193,8 @@ export class Batcher<T, R> {
     }
   }
 
-  #tellRoom(): void {
-    if (this.#items.length < this.#options.maxBatch) for (const resolve of this.#roomWanted.splice(0)) resolve();
+  #tellCapacity(): void {
+    if (this.#items.length < this.#options.maxBatch) for (const resolve of this.#capacityWanted.splice(0)) resolve();
   }
 }
 

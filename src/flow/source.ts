@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { type InvalidArgumentError, invalid } from '../model/errors.js';
 import { onAbort } from './abort-group.js';
 
-type Step = IteratorResult<unknown, unknown>;
+type IteratorStep = IteratorResult<unknown, unknown>;
 type Given = Partial<Iterable<unknown> & AsyncIterable<unknown>>;
 
 /**
@@ -17,7 +17,7 @@ export class Source {
   readonly #given: object;
   readonly #iterator: Iterator<unknown> | AsyncIterator<unknown>;
   readonly #isAsync: boolean;
-  #first: Promise<Step> | null = null;
+  #first: Promise<IteratorStep> | null = null;
   #asking = false;
   #over = false;
   #signal: AbortSignal | undefined;
@@ -58,12 +58,12 @@ export class Source {
   }
 
   /** The next element. Throws or rejects with the error of the source, or with the reason of the signal. */
-  next(): Step | Promise<Step> {
+  next(): IteratorStep | Promise<IteratorStep> {
     this.#signal?.throwIfAborted();
     if (this.#isAsync) return this.#nextInTime();
     // An iterator that throws has ended.
     this.#over = true;
-    const step = this.#iterator.next() as Step;
+    const step = this.#iterator.next() as IteratorStep;
     this.#over = step.done === true;
     return step;
   }
@@ -89,7 +89,7 @@ export class Source {
     if (typeof destroy === 'function') destroy.call(this.#given);
   }
 
-  #nextInTime(): Promise<Step> {
+  #nextInTime(): Promise<IteratorStep> {
     const asked = this.#first ?? this.#ask();
     this.#first = null;
     return new Promise((resolve, reject) => {
@@ -98,7 +98,7 @@ export class Source {
     });
   }
 
-  async #ask(): Promise<Step> {
+  async #ask(): Promise<IteratorStep> {
     let ended = true;
     this.#asking = true;
     try {

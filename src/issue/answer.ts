@@ -21,7 +21,7 @@ export function toldAtOnce(answer: AtOnce, steps: Steps): Told {
       return answer.unsafe
         ? acceptedNow(answer.issuance, steps, !answer.isNew)
         : { result: issuedNow(answer.issuance, steps, !answer.isNew) };
-    case 'waiting':
+    case 'unattended':
       return acceptedNow(answer.issuance, steps, true);
     case 'already_issued':
       return { result: { status: 'already_issued', issuances: answer.issuances } };

@@ -8,7 +8,7 @@ import { intact, type Reservation, type Reserved, type Tries } from '../redis/re
 import type { ReserveAnswer, ReserveRequest, Serving } from '../redis/serving.js';
 import { acceptedNow, type Told, toldAtOnce, toldOf } from './answer.js';
 import type { Deliveries } from './deliver.js';
-import type { Refusal, SaveOutcome, Saves } from './save.js';
+import type { RowRefusal, SaveOutcome, Saves } from './save.js';
 
 /** The parts that the steps work with. `saves` and `deliveries` are there exactly when the campaign needs them. */
 export interface Steps {
@@ -64,7 +64,7 @@ export type Carried =
       readonly finished?: () => Promise<unknown>;
     }
   /** Nothing was delivered or saved and the unit is back. */
-  | { readonly outcome: 'released'; readonly why: Failure }
+  | { readonly outcome: 'released'; readonly why: NotIssued }
   /** Redis had forgotten this user, and the unit with it: reserve once more. */
   | { readonly outcome: 'forgotten' }
   /** The database gave this unit to somebody else, and no other could be taken instead. */
@@ -78,7 +78,7 @@ export type Carried =
 export type Trouble = 'unknown' | 'failed' | 'not_delivered' | 'refused' | 'refused_for_good';
 
 /** The reason why nothing was issued, for an operator. */
-interface Failure {
+interface NotIssued {
   readonly trouble: Trouble;
   readonly message: string;
   readonly options?: { cause: Error };
@@ -86,16 +86,16 @@ interface Failure {
   readonly reason?: string;
 }
 
-const DELIVERY_FAILED: Failure = { trouble: 'not_delivered', message: 'the delivery failed for certain' };
+const DELIVERY_FAILED: NotIssued = { trouble: 'not_delivered', message: 'the delivery failed for certain' };
 
 const TROUBLES = { no: 'failed', yes: 'refused', for_good: 'refused_for_good' } as const;
 
-function saveFailed(error: Error, refusal: Refusal): Failure {
+function saveFailed(error: Error, refusal: RowRefusal): NotIssued {
   const message = `the save failed for certain (${error.message})`;
   return { trouble: TROUBLES[refusal], message, options: { cause: error } };
 }
 
-function refusedForGood(reason: string): Failure {
+function refusedForGood(reason: string): NotIssued {
   return { trouble: 'refused_for_good', message: 'the adapter refused the row for good', reason };
 }
 
@@ -256,7 +256,7 @@ async function afterRefusal(
  * `released`, or `gone` for the second copy of the release. If somebody took the reservation over, it stays; if the
  * answer is lost, nobody knows.
  */
-async function giveBack(reservation: Reservation, attempt: Attempt, steps: Steps, why: Failure): Promise<Carried> {
+async function giveBack(reservation: Reservation, attempt: Attempt, steps: Steps, why: NotIssued): Promise<Carried> {
   const { issuance } = reservation;
   if (!reservation.mayRelease || attempt.promised) return stays(reservation, steps, why);
   attempt.reserved = null;
@@ -267,7 +267,7 @@ async function giveBack(reservation: Reservation, attempt: Attempt, steps: Steps
 }
 
 /** It was delivered or promised, so it is not given back. */
-function stays(reservation: Reservation, steps: Steps, { trouble, reason }: Failure): Carried {
+function stays(reservation: Reservation, steps: Steps, { trouble, reason }: NotIssued): Carried {
   const issuance = intact(reservation);
   const { tries } = reservation;
   if (trouble !== 'refused_for_good') return { outcome: 'accepted', issuance, trouble };

@@ -14,8 +14,8 @@ export type Delivery = 'delivered' | 'not_delivered' | 'unknown';
 /** The deliveries of one campaign. */
 interface Share {
   running: number;
-  readonly waiting: (() => void)[];
-  readonly roomWanted: (() => void)[];
+  readonly queue: (() => void)[];
+  readonly capacityWanted: (() => void)[];
 }
 
 /** From so many places on, one is kept for a campaign that has none. */
@@ -41,13 +41,13 @@ export class Deliveries {
   }
 
   /** Resolves once hardly anybody of this campaign waits: no unit is reserved that cannot be delivered soon. */
-  async room(campaignId: string): Promise<void> {
+  async capacity(campaignId: string): Promise<void> {
     const share = this.#shares.get(campaignId);
-    if (!share || share.waiting.length <= this.#max) return;
+    if (!share || share.queue.length <= this.#max) return;
     await new Promise<void>((resolve) => {
-      share.roomWanted.push(resolve);
+      share.capacityWanted.push(resolve);
     });
-    await this.room(campaignId);
+    await this.capacity(campaignId);
   }
 
   /**
@@ -57,7 +57,7 @@ export class Deliveries {
   async run(issuance: Issuance, until: { deadlineAt: number; leaseEndsAt: number }): Promise<Delivery> {
     const share = this.#shareOf(issuance.campaignId);
     await new Promise<void>((resolve) => {
-      share.waiting.push(resolve);
+      share.queue.push(resolve);
       this.#start();
     });
     try {
@@ -66,7 +66,7 @@ export class Deliveries {
       share.running--;
       this.#free++;
       this.#start();
-      if (share.running + share.waiting.length === 0) this.#shares.delete(issuance.campaignId);
+      if (share.running + share.queue.length === 0) this.#shares.delete(issuance.campaignId);
     }
   }
 
@@ -93,7 +93,7 @@ export class Deliveries {
   #shareOf(campaignId: string): Share {
     const known = this.#shares.get(campaignId);
     if (known) return known;
-    const share: Share = { running: 0, waiting: [], roomWanted: [] };
+    const share: Share = { running: 0, queue: [], capacityWanted: [] };
     this.#shares.set(campaignId, share);
     return share;
   }
@@ -102,8 +102,8 @@ export class Deliveries {
     for (let share = this.#next(); share; share = this.#next()) {
       share.running++;
       this.#free--;
-      share.waiting.shift()!();
-      if (share.waiting.length <= this.#max) for (const resolve of share.roomWanted.splice(0)) resolve();
+      share.queue.shift()!();
+      if (share.queue.length <= this.#max) for (const resolve of share.capacityWanted.splice(0)) resolve();
     }
   }
 
@@ -113,7 +113,7 @@ export class Deliveries {
     if (this.#free === 0) return next;
     const isLast = this.#free === 1 && this.#max >= ENOUGH_TO_KEEP_ONE;
     for (const share of this.#shares.values()) {
-      if (share.waiting.length === 0 || (isLast && share.running > 0)) continue;
+      if (share.queue.length === 0 || (isLast && share.running > 0)) continue;
       if (!next || share.running < next.running) next = share;
     }
     return next;

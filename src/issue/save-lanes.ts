@@ -62,10 +62,10 @@ export class SaveLanes {
   }
 
   /** Resolves once fewer than `maxBatch` callers wait where those of this campaign do, which may change meanwhile. */
-  async room(campaignId: string): Promise<void> {
+  async capacity(campaignId: string): Promise<void> {
     const batcher = this.#batcherOf(campaignId);
-    await batcher.room();
-    if (batcher !== this.#batcherOf(campaignId)) await this.room(campaignId);
+    await batcher.capacity();
+    if (batcher !== this.#batcherOf(campaignId)) await this.capacity(campaignId);
   }
 
   #batcherOf(campaignId: string): Batcher<SaveRequest, SaveOutcome> {
@@ -155,8 +155,8 @@ export class SaveLanes {
   readonly #letOut = (): void => {
     this.#scheduled = false;
     const { maxInFlight } = this.#options;
-    const waiting = [...this.#lanes.values()].filter((lane) => this.#mayGo(lane)).sort(this.#order);
-    for (const lane of waiting) {
+    const ready = [...this.#lanes.values()].filter((lane) => this.#mayGo(lane)).sort(this.#order);
+    for (const lane of ready) {
       if (this.#lanesOut === maxInFlight - 1 || this.#shared.inFlight + this.#lanesOut >= maxInFlight) break;
       this.#lanesOut++;
       lane.isOut = true;

@@ -4,9 +4,9 @@ import type { Emit } from '../model/events.js';
 import type { PersistenceAdapter, SaveVerdict } from '../persistence/adapter.js';
 import { SaveFaults } from './save-faults.js';
 import { SaveLanes } from './save-lanes.js';
-import { type Asked, ownVerdicts } from './verdicts.js';
+import { ownVerdicts, type ToSave } from './verdicts.js';
 
-export interface SaveRequest extends Asked {
+export interface SaveRequest extends ToSave {
   readonly deadlineAt: number;
 }
 
@@ -16,14 +16,14 @@ export interface SaveRequest extends Asked {
  */
 export type SaveOutcome =
   | SaveVerdict
-  | { readonly verdict: 'not_saved'; readonly error: Error; readonly refusal: Refusal }
+  | { readonly verdict: 'not_saved'; readonly error: Error; readonly refusal: RowRefusal }
   | { readonly verdict: 'unknown' };
 
 /**
  * Whether the database refused this very row: `no`: the whole batch; `yes`: this one alone; `for_good`: and always
  * will.
  */
-export type Refusal = 'no' | 'yes' | 'for_good';
+export type RowRefusal = 'no' | 'yes' | 'for_good';
 
 export type Saves = SaveLanes;
 
@@ -75,7 +75,7 @@ function ofNoRow(outcome: SaveOutcome): SaveOutcome {
   return outcome.verdict === 'not_saved' && outcome.refusal === 'yes' ? { ...outcome, refusal: 'no' } : outcome;
 }
 
-interface Attempt {
+interface SaveAttempt {
   readonly deadlineAt: number;
   readonly faults: SaveFaults;
   readonly search: Search;
@@ -86,7 +86,7 @@ interface Attempt {
 async function saveAll(
   adapter: PersistenceAdapter,
   requests: readonly SaveRequest[],
-  attempt: Attempt,
+  attempt: SaveAttempt,
 ): Promise<SaveOutcome[]> {
   const { faults, search, doubt } = attempt;
   try {
@@ -126,7 +126,7 @@ function inDoubt(verdict: SaveVerdict): SaveOutcome {
 async function saveInHalves(
   adapter: PersistenceAdapter,
   requests: readonly SaveRequest[],
-  attempt: Attempt,
+  attempt: SaveAttempt,
   error: NotSavedError,
 ): Promise<SaveOutcome[]> {
   const { faults } = attempt;

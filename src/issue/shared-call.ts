@@ -14,7 +14,7 @@ export class SharedCall {
   readonly #call: IssueCall & { abandoned: boolean };
   readonly #result: Promise<IssueResult>;
   readonly #late: Late;
-  #waiting = 0;
+  #callers = 0;
 
   constructor(call: IssueCall & { abandoned: boolean }, result: Promise<IssueResult>, late: Late) {
     this.#call = call;
@@ -30,7 +30,7 @@ export class SharedCall {
    */
   async wait(limits: { timeoutMs?: number | undefined; signal?: AbortSignal | undefined }): Promise<IssueResult> {
     const { timeoutMs, signal } = limits;
-    this.#waiting++;
+    this.#callers++;
     this.#call.abandoned = false;
     let forgetSignal = () => {};
     let timer: NodeJS.Timeout | undefined;
@@ -46,8 +46,8 @@ export class SharedCall {
     } finally {
       forgetSignal();
       clearTimeout(timer);
-      this.#waiting--;
-      if (this.#waiting === 0) this.#call.abandoned = true;
+      this.#callers--;
+      if (this.#callers === 0) this.#call.abandoned = true;
     }
   }
 

@@ -4,7 +4,7 @@ import { Redaction } from '../model/redact.js';
 import type { SaveVerdict } from '../persistence/adapter.js';
 
 /** One issuance that was to be saved, and the most that its user may have. */
-export interface Asked {
+export interface ToSave {
   readonly issuance: Issuance;
   readonly perUser: number;
 }
@@ -18,7 +18,7 @@ const CODE_CONFLICT: SaveVerdict = Object.freeze({ verdict: 'code_conflict' });
  * Own copies of the verdicts that an adapter gave, each checked before anything is made of it. Throws `TypeError`,
  * which quotes none of them.
  */
-export function ownVerdicts(given: unknown, asked: readonly Asked[]): SaveVerdict[] {
+export function ownVerdicts(given: unknown, asked: readonly ToSave[]): SaveVerdict[] {
   if (!Array.isArray(given) || given.length !== asked.length) {
     throw new TypeError('save must resolve to one verdict for each issuance');
   }
@@ -30,7 +30,7 @@ export function ownVerdicts(given: unknown, asked: readonly Asked[]): SaveVerdic
 }
 
 /** The verdict, or its fault. */
-function ownVerdict(given: unknown, asked: Asked): SaveVerdict | string {
+function ownVerdict(given: unknown, asked: ToSave): SaveVerdict | string {
   const { verdict, existing, reason } = (given ?? {}) as { verdict?: unknown; existing?: unknown; reason?: unknown };
   switch (verdict) {
     case 'saved':
@@ -54,7 +54,7 @@ function ownVerdict(given: unknown, asked: Asked): SaveVerdict | string {
 }
 
 /** Written to Redis, any other row would give one user the coupon of another, or break the books of the campaign. */
-function standsInTheWay(row: Issuance, { issuance, perUser }: Asked): boolean {
+function standsInTheWay(row: Issuance, { issuance, perUser }: ToSave): boolean {
   if (row.campaignId !== issuance.campaignId || row.userId !== issuance.userId || row.grant > perUser) return false;
   return row.id === issuance.id || row.grant === issuance.grant;
 }

@@ -2,7 +2,7 @@ import { Source } from '../flow/source.js';
 import { assertBoolean, ownCopy } from '../model/check.js';
 import { InvalidArgumentError } from '../model/errors.js';
 import { assertNewCode } from '../model/new-code.js';
-import { DELIMITERS, type Delimiter, type Row, rowsOf } from './rows.js';
+import { DELIMITERS, type Delimiter, rowsOf, type TextRow } from './rows.js';
 import { textOf } from './text.js';
 
 export type { Delimiter } from './rows.js';
@@ -100,7 +100,7 @@ async function* codesOf(
   source: Source,
   { column, header, delimiter, asTheyAre = false }: ReadCodesOptions,
 ): AsyncGenerator<string> {
-  let first: Row | null = null;
+  let first: TextRow | null = null;
   let index = 0;
   const limits = { delimiter, isWide: column !== undefined, trims: !asTheyAre };
   for await (const row of rowsOf(textOf(source), limits)) {
@@ -128,7 +128,7 @@ async function* codesOf(
 }
 
 /** Names are compared as they are. The error quotes no cell: without a header the first line holds codes. */
-function indexOf({ cells, line }: Row, column: string | number | undefined): number {
+function indexOf({ cells, line }: TextRow, column: string | number | undefined): number {
   if (typeof column === 'string') {
     const found = cells.flatMap((cell, i) => (cell.trim() === column ? [i] : []));
     if (found.length === 1) return found[0]!;

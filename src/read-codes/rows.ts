@@ -30,7 +30,7 @@ export type Delimiter = ',' | ';' | '\t';
 export const DELIMITERS: readonly Delimiter[] = [',', ';', '\t'];
 
 /** One line of a file, or several that a quoted cell spans. */
-export interface Row {
+export interface TextRow {
   readonly cells: readonly string[];
   /** The last line of it, from 1. */
   readonly line: number;
@@ -51,7 +51,7 @@ const WIDE_LINE = 65_536;
 /**
  * The rows of a CSV, without blank ones. Throws `InvalidArgumentError`, which names the line and quotes nothing of it.
  */
-export async function* rowsOf(text: AsyncIterable<string>, limits: RowLimits): AsyncGenerator<Row> {
+export async function* rowsOf(text: AsyncIterable<string>, limits: RowLimits): AsyncGenerator<TextRow> {
   const longest = limits.isWide ? WIDE_LINE : LINE;
   let parsing: Parsing | null = null;
   let start = '';
@@ -77,7 +77,7 @@ export async function* rowsOf(text: AsyncIterable<string>, limits: RowLimits): A
 class Parsing {
   readonly #parser: Parser;
   readonly #longest: number;
-  #rows: Row[] = [];
+  #rows: TextRow[] = [];
 
   constructor({ delimiter, trims }: RowLimits, start: string, longest: number) {
     this.#longest = longest;
@@ -98,17 +98,17 @@ class Parsing {
     this.#parser.on('error', () => {});
   }
 
-  *rowsOf(piece: string): Generator<Row> {
+  *rowsOf(piece: string): Generator<TextRow> {
     this.#parser.write(piece);
     yield* this.#take();
   }
 
-  async end(): Promise<Iterable<Row>> {
+  async end(): Promise<Iterable<TextRow>> {
     await new Promise((resolve) => this.#parser.end(resolve));
     return this.#take();
   }
 
-  *#take(): Generator<Row> {
+  *#take(): Generator<TextRow> {
     const rows = this.#rows;
     this.#rows = [];
     yield* rows;

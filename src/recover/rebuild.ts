@@ -142,14 +142,14 @@ export async function rebuild(
   return { campaign, rows, lost: lost.map(refOf) };
 }
 
-type Step = (phase: RebuildProgress['phase'], done: number) => void;
+type OnStep = (phase: RebuildProgress['phase'], done: number) => void;
 
 async function copyRows(
   id: string,
   rules: CampaignRules,
   first: Run,
   parts: RebuildParts,
-  step: Step,
+  step: OnStep,
 ): Promise<{ run: Run; rows: number }> {
   const state = parts.campaigns.state(id);
   let run = first;
@@ -184,7 +184,7 @@ async function copyCodes(
   run: Run,
   codes: Source,
   options: RebuildOptions,
-  step: Step,
+  step: OnStep,
 ): Promise<void> {
   const loaded = ['known', 'end', 'losers'].includes(run.phase);
   for await (const { offset, chunk } of loaded ? [] : chunksOf(codes, true)) {

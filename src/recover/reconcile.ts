@@ -265,7 +265,7 @@ async function mendRows(seen: Seen, quiet: boolean): Promise<void> {
 }
 
 /** `null`: somebody else holds it in Redis, whose save will be refused; or nobody can say while things move. */
-function placeOf(row: Issuance, hands: Seen['hands'], books: audit.Books, quiet: boolean): audit.Place | null {
+function placeOf(row: Issuance, hands: Seen['hands'], books: audit.Books, quiet: boolean): audit.UnitPlace | null {
   if (hands.get(row.serial) === null) return 'free';
   if (hands.has(row.serial)) return null;
   if (row.serial > books.number('lastSerial')) return 'beyond';

@@ -101,10 +101,10 @@ export function isInQuarantine(due: number): boolean {
 }
 
 /** Where the unit of a row without a grant was found. */
-export type Place = 'free' | 'beyond' | 'nobody';
+export type UnitPlace = 'free' | 'beyond' | 'nobody';
 
 /** Writes the row back, if its unit is still where it was found. One round trip. */
-export async function mendRow(state: CampaignState, epoch: string, row: Issuance, place: Place): Promise<boolean> {
+export async function mendRow(state: CampaignState, epoch: string, row: Issuance, place: UnitPlace): Promise<boolean> {
   const args = {
     epoch,
     fence: state.fence,

@@ -4,7 +4,7 @@ import type { NotReadyReason } from '../model/result.js';
 import type { Reservation } from './reservation.js';
 import type { Reply } from './runner.js';
 
-export interface JoinRequest {
+export interface JoinCall {
   /** Of the issuance to come. */
   readonly id: string;
   readonly userId: string;

@@ -17,8 +17,8 @@ import {
   eachUser,
   inTime,
   type JoinAnswer,
+  type JoinCall,
   type JoinReply,
-  type JoinRequest,
   joinReply,
   type LineOptions,
   type LookRound,
@@ -52,7 +52,7 @@ export function noRoom({ id }: CampaignState): CampaignConflictError {
 /** The waiting room of one campaign in Redis. */
 export class Line {
   readonly state: CampaignState;
-  readonly #joins: Batcher<JoinRequest, JoinAnswer>;
+  readonly #joins: Batcher<JoinCall, JoinAnswer>;
   readonly #lookups: Batcher<Lookup, Standing | null>;
   /** Told when somebody joined a line in which nobody waited. */
   readonly #woke: (line: Line) => void;
@@ -61,7 +61,7 @@ export class Line {
     this.state = state;
     this.#woke = woke;
     const { maxBatch, maxInFlight, maxQueued } = options;
-    const join = (requests: JoinRequest[]) => inTime(requests, EXPIRED, (open) => this.#stretches(open, this.#join));
+    const join = (requests: JoinCall[]) => inTime(requests, EXPIRED, (open) => this.#stretches(open, this.#join));
     const find = (lookups: Lookup[]) => inTime(lookups, null, (open) => this.#stretches(open, this.#find));
     this.#joins = new Batcher({ maxBatch, maxInFlight, maxQueued, run: join });
     this.#lookups = new Batcher({ maxBatch, maxInFlight, run: find });
@@ -73,7 +73,7 @@ export class Line {
   }
 
   /** A place in line, or why not. Throws `OverloadedError`. One round trip per batch. */
-  join(request: JoinRequest): Promise<JoinAnswer> {
+  join(request: JoinCall): Promise<JoinAnswer> {
     return this.#joins.add(request);
   }
 
@@ -178,7 +178,7 @@ export class Line {
     await this.state.run(scripts.announce, { news });
   }
 
-  readonly #join = async (requests: readonly JoinRequest[]): Promise<JoinAnswer[]> => {
+  readonly #join = async (requests: readonly JoinCall[]): Promise<JoinAnswer[]> => {
     const results: JoinAnswer[] = [];
     let open = [...requests.keys()];
     for (let sentBefore = false; open.length > 0; sentBefore = true) {
@@ -192,7 +192,7 @@ export class Line {
   };
 
   /** Answers which have to be sent again, or were not sent yet. */
-  async #joinOnce(requests: readonly JoinRequest[], open: readonly number[], results: JoinAnswer[]): Promise<number[]> {
+  async #joinOnce(requests: readonly JoinCall[], open: readonly number[], results: JoinAnswer[]): Promise<number[]> {
     let sent: number[] = [];
     const { reply, refused, epoch } = await this.#send((at) => {
       // Since the last send each user may have more grants.
@@ -232,7 +232,7 @@ export class Line {
   }
 
   /** While it is rebuilt nobody joins, but a coupon of an earlier call under this id is found. */
-  #refusedOr({ id, userId }: JoinRequest, reply: Reply, reason: NotReadyReason): JoinAnswer {
+  #refusedOr({ id, userId }: JoinCall, reply: Reply, reason: NotReadyReason): JoinAnswer {
     const at = reply.indexOf(id, 1);
     if (at < 0) return { status: 'not_ready', reason };
     return this.#held(reply.slice(at + 1, at + 3), userId, this.state.epoch);

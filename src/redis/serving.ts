@@ -31,7 +31,7 @@ export interface ReserveRequest {
 export type ReserveAnswer =
   | { readonly word: 'new' | 'existing'; readonly reservation: Reservation }
   /** Reserved, and nobody acts on it here: it is in line, or in quarantine. */
-  | { readonly word: 'waiting'; readonly issuance: Issuance }
+  | { readonly word: 'unattended'; readonly issuance: Issuance }
   /** `isNew`: by this very call. `unsafe`: not known to be on as many replicas as asked for. */
   | { readonly word: 'issued'; readonly issuance: Issuance; readonly isNew?: boolean; readonly unsafe?: boolean }
   | { readonly word: 'already_issued'; readonly issuances: readonly Issuance[] }
@@ -53,10 +53,10 @@ export interface ServingOptions {
   readonly maxInFlight: number;
   readonly maxQueued: number;
   /**
-   * Resolves when the steps after reserve have room for this campaign: units that cannot be saved or delivered soon are
+   * Resolves when the steps after reserve have capacity for this campaign: units that cannot be saved or delivered soon are
    * not reserved yet.
    */
-  readonly room: (campaignId: string) => Promise<void>;
+  readonly capacity: (campaignId: string) => Promise<void>;
   readonly replicas: Replicas | null;
   /** For how long a refusal is answered from memory; 0: never. */
   readonly refusalCacheMs: number;
@@ -67,9 +67,9 @@ const EXPIRED: ReserveAnswer = { word: 'expired' };
 /** A script's reply has a limit of values, and each user's grants are part of it. */
 const MAX_GRANTS_PER_BATCH = 1_500;
 /** The words that bring a grant and its record. */
-const BRINGING: readonly string[] = ['new', 'existing', 'waiting', 'issued'];
+const BRINGING: readonly string[] = ['new', 'existing', 'unattended', 'issued'];
 /** The words that are no refusals. */
-const TAKING: readonly string[] = ['new', 'existing', 'waiting', 'issued', 'expired'];
+const TAKING: readonly string[] = ['new', 'existing', 'unattended', 'issued', 'expired'];
 
 function usersPerCall(perUser: number): number {
   return Math.max(1, Math.floor(MAX_GRANTS_PER_BATCH / perUser));
@@ -175,7 +175,7 @@ export class Serving {
 
   async #reserve(requests: ReserveRequest[], fromLine = ''): Promise<ReserveAnswer[]> {
     // A worker saves the backlog, at its own pace.
-    if (this.state.rules.saveMode === 'write-through') await this.#options.room(this.state.id);
+    if (this.state.rules.saveMode === 'write-through') await this.#options.capacity(this.state.id);
     const answers: ReserveAnswer[] = requests.map(() => EXPIRED);
     const now = monotonicMs();
     let open = [...requests.keys()].filter((i) => !requests[i]!.abandoned && requests[i]!.deadlineAt > now);
@@ -267,7 +267,7 @@ export class Serving {
     if (at < 0) return { word: 'not_ready', reason };
     const of = { campaignId: this.state.id, userId, epoch: this.state.epoch };
     const issuance = decodeIssuance(String(reply[at + 1]), String(reply[at + 2]), of);
-    return { word: issuance.state === 'issued' ? 'issued' : 'waiting', issuance };
+    return { word: issuance.state === 'issued' ? 'issued' : 'unattended', issuance };
   }
 
   /** Where Redis alone keeps the promise, its replicas may be asked to have it too. */
@@ -301,7 +301,7 @@ export class Serving {
         return { word, reservation };
       }
       case 'issued':
-      case 'waiting':
+      case 'unattended':
         return { word, issuance: decode(first) };
       case 'already_issued': {
         const pairs = reply.slice(first + 1, first + 1 + 2 * Number(reply[first]));

@@ -6,7 +6,7 @@ import { METHODS, type Operation } from '../model/methods.js';
 import { quarantinePages, readQuarantine, retryQuarantined } from '../redis/quarantine.js';
 import type { Reservation } from '../redis/reservation.js';
 import type { Serving } from '../redis/serving.js';
-import { type Finding, findSaved } from './settle.js';
+import { type FindOptions, findSaved } from './settle.js';
 
 /** A reservation that settle failed on for the last time. It keeps its unit until an operator decides. */
 export interface QuarantinedIssuance {
@@ -64,13 +64,13 @@ export async function withdrawChosen(
   serving: Serving,
   ids: readonly string[] | null,
   steps: Steps,
-  finding: Finding,
+  findOptions: FindOptions,
 ): Promise<number> {
   const delivered = serving.state.rules.needs.includes('deliver');
   let withdrawn = 0;
   for await (const all of quarantinePages(serving.state)) {
     const page = chosen(all, ids);
-    const saved = await findSaved(page, steps, finding);
+    const saved = await findSaved(page, steps, findOptions);
     const absent = page.filter((_, i) => !saved[i]);
     await retryQuarantined(
       serving.state,

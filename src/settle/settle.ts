@@ -25,12 +25,12 @@ export interface SettleResult {
 }
 
 /** How to ask the database for its rows. */
-export interface Finding {
+export interface FindOptions {
   readonly timeoutMs: number;
   readonly find: PersistenceAdapter['find'];
 }
 
-export interface SettleOptions extends Finding {
+export interface SettleOptions extends FindOptions {
   readonly batchSize: number;
   /** Whether to keep to the pace of the campaign. */
   readonly paced: boolean;
@@ -268,7 +268,7 @@ async function reserveAnew(
 ): Promise<End> {
   const { userId } = issuance;
   const { word } = await serving.reserveAnew({ id, userId, code: '', deadlineAt, abandoned: false, sent: false });
-  if (word === 'new' || word === 'existing' || word === 'waiting') return 'unknown';
+  if (word === 'new' || word === 'existing' || word === 'unattended') return 'unknown';
   steps.emit({ type: word === 'issued' || word === 'already_issued' ? 'settled' : 'lost', ...refOf(issuance) });
   return 'settled';
 }
@@ -300,9 +300,9 @@ function endOf(
 export async function findSaved(
   claimed: readonly Reservation[],
   { emit }: Steps,
-  finding: Finding,
+  findOptions: FindOptions,
 ): Promise<boolean[]> {
-  const { find, timeoutMs } = finding;
+  const { find, timeoutMs } = findOptions;
   const none = claimed.map(() => false);
   if (!find || claimed.length === 0) return none;
   try {

@@ -19,7 +19,7 @@ export interface Case {
 }
 
 /** How a save ended that may fail. */
-export type Attempt =
+export type StagedSave =
   | { readonly verdicts: readonly SaveVerdict[]; readonly denied: false }
   /** `denied`: by a `NotSavedError`, which says that nothing is or will be stored. */
   | { readonly verdicts: null; readonly denied: boolean };
@@ -81,7 +81,7 @@ export class Stage {
   }
 
   /** A save that may throw. Its result is held to the contract all the same. */
-  async attempt(issuances: Issuance[], signal: AbortSignal = new AbortController().signal): Promise<Attempt> {
+  async attempt(issuances: Issuance[], signal: AbortSignal = new AbortController().signal): Promise<StagedSave> {
     let verdicts: readonly SaveVerdict[];
     try {
       verdicts = await this.adapter.save(Object.freeze(issuances), { signal });
@@ -134,7 +134,7 @@ export class Stage {
   }
 
   /** The claim of a disturbed save is true: its verdicts if it resolved, nothing stored if it threw `NotSavedError`. */
-  async expectTruth({ verdicts, denied }: Attempt, truth: Truth): Promise<void> {
+  async expectTruth({ verdicts, denied }: StagedSave, truth: Truth): Promise<void> {
     if (verdicts) {
       assertSame('verdicts', wordsOf(verdicts), truth.words);
       await this.expectStored(...truth.storedAfter);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { Issuance } from '../model/issuance.js';
 import type { SaveVerdict } from '../persistence/adapter.js';
 import { assertIssuances, wordsOf } from './assertions.js';
-import type { Attempt, Case, Stage, Truth } from './stage.js';
+import type { Case, Stage, StagedSave, Truth } from './stage.js';
 import type { Fault } from './wire.js';
 
 /** More than any adapter needs for four issuances. */
@@ -105,7 +105,7 @@ async function expectRepeat(stage: Stage, { batch, words, storedAfter }: Scene):
 async function atEveryUnit(
   stage: Stage,
   fault: Fault,
-  check: (scene: Scene, attempt: Attempt) => Promise<void>,
+  check: (scene: Scene, attempt: StagedSave) => Promise<void>,
 ): Promise<void> {
   for (let after = 0; after < MAX_UNITS; after++) {
     const scene = await sceneIn(stage, `${stage.campaignId}-${after}`);

@@ -25,8 +25,8 @@ export interface AdmissionParts {
   readonly steps: Steps;
   readonly timeoutMs: number;
   readonly maxTries: number;
-  /** Resolves when the steps after reserve have room. */
-  readonly room: (campaignId: string) => Promise<void>;
+  /** Resolves when the steps after reserve have capacity. */
+  readonly capacity: (campaignId: string) => Promise<void>;
   /** Tells watchers that something moved. */
   readonly moved: (line: Line) => void;
 }
@@ -57,7 +57,7 @@ export async function admitBatch(
   parts: AdmissionParts,
   { size, paced, healthy }: { size: number; paced: boolean; healthy: boolean },
 ): Promise<AdmittedBatch> {
-  await parts.room(serving.state.id);
+  await parts.capacity(serving.state.id);
   let answer = await line.admit(size, paced);
   if (answer === 'draw') {
     await draw(line, parts);

@@ -121,14 +121,14 @@ function hold(world: World, state: State, i: number, epoch: number, answer: Repl
   const { word, slot, grant } = answer;
   if (word === 'lapsed') return;
   if (word === 'issued') show(world, state, grant!.unit, slot);
-  if (word !== 'new' && word !== 'existing' && word !== 'waiting') {
+  if (word !== 'new' && word !== 'existing' && word !== 'unattended') {
     conclude(state, i, word as Told, grant?.unit);
     return;
   }
   const { unit, stamp } = grant!;
   // What is reserved while Redis does not know all it should may turn out to be somebody else's.
   if (!isSound(state)) change(state, i, { lax: true });
-  if (config.writeBehind || word === 'waiting') {
+  if (config.writeBehind || word === 'unattended') {
     conclude(state, i, 'accepted', unit);
     return;
   }

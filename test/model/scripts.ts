@@ -144,7 +144,7 @@ function serve(world: World, state: State, item: Item, call: Serving): ItemReply
 function serveOwn({ rules }: World, redis: Redis, slot: number, found: Grant, call: Serving): ItemReply {
   if (found.state === 'i') return { word: 'issued', slot, grant: found };
   // In line or in quarantine it keeps its place and its stamp.
-  if (call.behind || found.quarantined) return { word: 'waiting', slot, grant: found };
+  if (call.behind || found.quarantined) return { word: 'unattended', slot, grant: found };
   if (call.seen) {
     if (found.stamp === call.mine) return { word: 'new', slot, grant: found };
     return rules.repeatsShareNothing ? { word: 'lapsed', slot, grant: null } : { word: 'existing', slot, grant: found };

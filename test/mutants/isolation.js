@@ -114,9 +114,10 @@ export const ISOLATION = [
   {
     defect: 'a sick campaign whose rows pile up takes the room of all',
     file: 'src/issue/save-lanes.ts',
-    find: '    await batcher.room();',
-    replace: '    await this.#shared.room();\n    for (const lane of this.#lanes.values()) await lane.batcher.room();',
-    caughtBy: lanes('the rows of a sick campaign that pile up leave room for those of others'),
+    find: '    await batcher.capacity();',
+    replace:
+      '    await this.#shared.capacity();\n    for (const lane of this.#lanes.values()) await lane.batcher.capacity();',
+    caughtBy: lanes('the rows of a sick campaign that pile up leave capacity for those of others'),
   },
   {
     defect: 'campaigns that were set apart are remembered for ever',

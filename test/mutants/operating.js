@@ -312,7 +312,7 @@ export const OPERATING = [
   {
     defect: 'an operator withdraws what the database has',
     file: 'src/settle/quarantine.ts',
-    find: 'const saved = await findSaved(page, steps, finding);',
+    find: 'const saved = await findSaved(page, steps, findOptions);',
     replace: 'const saved = page.map(() => false);',
     caughtBy: { file: 'test/integration/recovery.test.ts', test: 'an operator who withdraws what was saved after all' },
   },

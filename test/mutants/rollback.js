@@ -171,8 +171,8 @@ export const ROLLBACK = [
   {
     defect: 'while it is rebuilt a repeat of what was issued is told accepted',
     file: 'src/redis/serving.ts',
-    find: "issuance.state === 'issued' ? 'issued' : 'waiting', issuance }",
-    replace: "'waiting' as const, issuance }",
+    find: "issuance.state === 'issued' ? 'issued' : 'unattended', issuance }",
+    replace: "'unattended' as const, issuance }",
     caughtBy: { file: 'test/integration/rollback.test.ts', test: 'is told issued with its code at each step' },
   },
   {

@@ -140,6 +140,20 @@ test('the package depends on nothing', () => {
   expect(manifest.scripts).not.toHaveProperty('postinstall');
 });
 
+test('one name of a type has one meaning', () => {
+  const filesOf = new Map<string, Set<string>>();
+  for (const [file, text] of texts) {
+    for (const [, name] of text.matchAll(/^(?:export )?(?:abstract )?(?:type|interface|class) (\w+)/gm)) {
+      // The two adapters mirror each other, file by file.
+      const mirrored = file.replace(/^persistence\/(?:mysql|postgres)\//, 'persistence/*/');
+      filesOf.set(name!, (filesOf.get(name!) ?? new Set()).add(mirrored));
+    }
+  }
+  expect(filesOf.size).toBeGreaterThan(200);
+  const shared = [...filesOf].filter(([, files]) => files.size > 1).map(([name, files]) => [name, ...files].join(' '));
+  expect(shared).toEqual(['CampaignState model/campaign-rules redis/campaign-state']);
+});
+
 test('the front door only re-exports', () => {
   expect(texts.get('index')).not.toMatch(/^(?!export|\s|\}|\/\/|$)/m);
 });

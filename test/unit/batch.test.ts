@@ -156,18 +156,18 @@ test('a run that throws at once rejects its batch like any other', async () => {
   await expect(made.add(2)).rejects.toThrow('at once');
 });
 
-test('room is there at once on an empty queue, and otherwise once fewer than maxBatch callers wait', async () => {
+test('capacity is there at once on an empty queue, and otherwise once fewer than maxBatch callers wait', async () => {
   const { batches, made } = batcher({ maxBatch: 2 });
-  await made.room();
+  await made.capacity();
   void made.add(1);
   await settled();
   for (const item of [2, 3, 4, 5]) void made.add(item);
-  const rooms = [made.room(), made.room()];
-  expect(await isPending(rooms[0]!)).toBe(true);
+  const capacities = [made.capacity(), made.capacity()];
+  expect(await isPending(capacities[0]!)).toBe(true);
   double(batches[0]!);
-  expect(await isPending(rooms[0]!)).toBe(true);
+  expect(await isPending(capacities[0]!)).toBe(true);
   double(batches[1]!);
-  await Promise.all(rooms);
+  await Promise.all(capacities);
   expect(made.queued).toBe(0);
 });
 

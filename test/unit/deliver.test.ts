@@ -103,14 +103,14 @@ test('of few places every one is used, and the campaign with the fewest is next'
   expect(started).toEqual(['slow', 'slow', 'other', 'slow']);
 });
 
-test('the deliveries of one campaign that pile up leave room for those of another', async () => {
+test('the deliveries of one campaign that pile up leave capacity for those of another', async () => {
   const { deliveries, ask, end } = ofCampaigns(1);
   await ask('slow', 3);
-  await deliveries.room('other');
-  const room = deliveries.room('slow');
-  expect(await isPending(room)).toBe(true);
+  await deliveries.capacity('other');
+  const capacity = deliveries.capacity('slow');
+  expect(await isPending(capacity)).toBe(true);
   await end('slow');
-  await room;
+  await capacity;
 });
 
 test('one that fails leaves its place to the next', async () => {
@@ -125,19 +125,19 @@ test('one that fails leaves its place to the next', async () => {
   expect(await runs[1]).toBe('delivered');
 });
 
-test('room is there while no more wait than are delivered at a time', async () => {
+test('capacity is there while no more wait than are delivered at a time', async () => {
   const { deliveries, ends, run } = byHand(1);
-  await deliveries.room('launch');
+  await deliveries.capacity('launch');
   const runs = [run(1), run(2)];
-  await deliveries.room('launch');
+  await deliveries.capacity('launch');
   runs.push(run(3));
-  const room = deliveries.room('launch');
-  expect(await isPending(room)).toBe(true);
+  const capacity = deliveries.capacity('launch');
+  expect(await isPending(capacity)).toBe(true);
   for (const serial of [1, 2, 3]) {
     await settled();
     ends.get(serial)!.resolve();
   }
-  await room;
+  await capacity;
   expect(await Promise.all(runs)).toEqual(Array(3).fill('delivered'));
 });
 

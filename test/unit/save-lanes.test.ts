@@ -239,31 +239,31 @@ test('rows whose time ran out in the queue are not sent, and make no campaign si
   expect(await Promise.all(rows)).toEqual([{ verdict: 'saved' }, { verdict: 'saved' }]);
 });
 
-test('the rows of a sick campaign that pile up leave room for those of others', async () => {
+test('the rows of a sick campaign that pile up leave capacity for those of others', async () => {
   const { lanes, add, end, sent } = await setApart(['sick'], { maxBatch: 2 });
   for (let i = 0; i < 4; i++) void add('sick');
   expect(await sent()).toEqual(['sick sick']);
-  expect(await isPending(lanes.room('well'))).toBe(false);
-  const room = lanes.room('sick');
-  expect(await isPending(room)).toBe(true);
+  expect(await isPending(lanes.capacity('well'))).toBe(false);
+  const capacity = lanes.capacity('sick');
+  expect(await isPending(capacity)).toBe(true);
   await end('sick', 'unknown');
-  await room;
+  await capacity;
 });
 
-test('a campaign that waits for room goes on when its rows are set apart, or brought back', async () => {
+test('a campaign that waits for capacity goes on when its rows are set apart, or brought back', async () => {
   const { lanes, add, end, sent } = saving({ maxBatch: 2 });
   for (const campaignId of ['sick', 'sick', 'well', 'well', 'sick', 'well']) void add(campaignId);
   expect(await sent()).toEqual(['sick sick', 'well well']);
-  const rooms = [lanes.room('sick'), lanes.room('well')];
-  expect(await isPending(Promise.race(rooms))).toBe(true);
+  const capacities = [lanes.capacity('sick'), lanes.capacity('well')];
+  expect(await isPending(Promise.race(capacities))).toBe(true);
   await end('sick', 'unknown');
-  await Promise.all(rooms);
+  await Promise.all(capacities);
   for (let i = 0; i < 3; i++) void add('sick');
-  const room = lanes.room('sick');
-  expect(await isPending(room)).toBe(true);
+  const capacity = lanes.capacity('sick');
+  expect(await isPending(capacity)).toBe(true);
   await end('sick');
   await end('well');
-  await room;
+  await capacity;
 });
 
 test('campaigns that are set apart and never heard of again are forgotten beyond a thousand', async () => {

@@ -12,13 +12,13 @@ export interface Inserts {
   readonly skipping: Statement;
 }
 
-interface Column {
+interface InsertedColumn {
   readonly name: string;
   readonly type: string;
   readonly of: (one: Issuance) => string | number | null;
 }
 
-const COLUMNS: readonly Column[] = [
+const COLUMNS: readonly InsertedColumn[] = [
   { name: 'campaign_id', type: 'text', of: ({ campaignId }) => campaignId },
   { name: 'serial', type: 'bigint', of: ({ serial }) => serial },
   { name: 'user_id', type: 'text', of: ({ userId }) => userId },
