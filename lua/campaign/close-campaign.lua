@@ -8,11 +8,8 @@
 -- COST     O(1)
 local campaignKey, returnedKey, poolKey = KEYS[1], KEYS[5], KEYS[6]
 local epoch, retainMs = ARGV[1], ARGV[2]
---- @include "include/now"
---- @include "include/campaign"
+--- @include "include/stamp"
 --- @include "include/serving"
---- @include "include/write"
---- @include "include/stock"
 --- @include "include/finish"
 
 local refusal = unserved(epoch)

@@ -7,7 +7,6 @@
 -- COST     O(limit)
 local campaignKey, poolKey = KEYS[1], KEYS[2]
 local epoch, fence, code, fromTail, limit = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
---- @include "include/campaign"
 --- @include "include/serving"
 
 local refusal = unserved(epoch, fence)

@@ -7,7 +7,6 @@
 -- COST     O(perUser)
 local campaignKey, grantsKey = KEYS[1], KEYS[2]
 local epoch, fence, userId = ARGV[1], tonumber(ARGV[2]), ARGV[3]
---- @include "include/campaign"
 --- @include "include/serving"
 --- @include "include/record"
 

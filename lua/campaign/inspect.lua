@@ -7,8 +7,6 @@
 -- COST     O(1)
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey, queueKey, ticketsKey, presenceKey, endedKey =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
---- @include "include/now"
---- @include "include/campaign"
 --- @include "include/ready"
 --- @include "include/room"
 --- @include "include/pace"

@@ -12,10 +12,8 @@ local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codes
 local epoch, fence, loadId, caller = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local offset, before, after = tonumber(ARGV[5]), ARGV[6], ARGV[7]
 local FIRST = 8
---- @include "include/now"
---- @include "include/campaign"
+--- @include "include/stamp"
 --- @include "include/ready"
---- @include "include/write"
 --- @include "include/new-codes"
 
 local refusal = unready(epoch, fence)
@@ -43,7 +41,7 @@ if count == 0 or offset < done then return answer() end
 
 local fresh, units, met = newCodes(FIRST, {})
 done, digest, by, added, places = offset + count, after, caller, integer(#fresh), table.concat(met, ',')
-campaign.stamp = math.max(nowMicros, campaign.stamp + 1)
+campaign.stamp = nextStamp()
 redis.call('HSET', campaignKey, progressField, table.concat({ integer(done), digest, by, added, places }, ':'))
 addCodes(fresh, units)
 return answer()

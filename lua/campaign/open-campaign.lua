@@ -9,12 +9,11 @@
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey, queueKey, ticketsKey, presenceKey, endedKey =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local generation, random = ARGV[1], ARGV[2]
+--- @include "include/left-behind"
 
 local known = redis.call('HMGET', campaignKey, 'epoch')[1]
 if type(known) == 'string' then return { string.match(known, '^%d+-(.*)$') == random and 'opened' or 'exists' } end
-local left = redis.call('EXISTS', grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey)
-  + redis.call('EXISTS', queueKey, ticketsKey, presenceKey, endedKey)
-if left > 0 then return { 'partial' } end
+if anyLeft() then return { 'partial' } end
 
 local epoch = generation .. '-' .. random
 local fields = { 'epoch', epoch, 'verified', '0', 'stamp', '0', 'lastSerial', '0', 'reserved', '0', 'issued', '0' }

@@ -9,17 +9,14 @@
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey, queueKey, ticketsKey, presenceKey, endedKey =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local epoch = ARGV[1]
---- @include "include/now"
---- @include "include/campaign"
+--- @include "include/epoch"
+--- @include "include/left-behind"
 --- @include "include/window"
 
-if not campaign.epoch then
-  local left = redis.call('EXISTS', grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey)
-    + redis.call('EXISTS', queueKey, ticketsKey, presenceKey, endedKey)
-  return { left > 0 and 'partial' or 'missing' }
-end
+if not campaign.epoch and anyLeft() then return { 'partial' } end
 if campaign.building then return { 'rebuilding' } end
-if campaign.epoch ~= epoch then return { 'stale_epoch' } end
+local refusal = mismatch(epoch)
+if refusal then return { refusal } end
 local shut, closedAt = shutNow()
 if shut ~= 'closed' then return { 'not_closed' } end
 if campaign.reserved > 0 then return { 'reserved' } end

@@ -8,8 +8,7 @@
 -- COST     O(distance from the nearer end of the pool)
 local campaignKey, poolKey, codesKey = KEYS[1], KEYS[2], KEYS[3]
 local epoch, fence, fromTail, unit, code = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], ARGV[5]
---- @include "include/now"
---- @include "include/campaign"
+--- @include "include/stamp"
 --- @include "include/serving"
 
 local refusal = unserved(epoch, fence)
@@ -23,7 +22,7 @@ if there == replacement then return { 'replaced', integer(campaign.stamp) } end
 if there ~= unit then return { 'moved' } end
 if redis.call('SISMEMBER', codesKey, code) == 1 then return { 'duplicate' } end
 redis.call('SADD', codesKey, code)
-local stamp = integer(math.max(nowMicros, campaign.stamp + 1))
+local stamp = integer(nextStamp())
 redis.call('HSET', campaignKey, 'codes', integer(campaign.codes + 1), 'stamp', stamp)
 redis.call('LSET', poolKey, index, replacement)
 return { 'replaced', stamp }

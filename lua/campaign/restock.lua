@@ -10,10 +10,8 @@
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local epoch, fence, requestId, add = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
---- @include "include/now"
---- @include "include/campaign"
+--- @include "include/stamp"
 --- @include "include/ready"
---- @include "include/write"
 --- @include "include/stock"
 
 local refusal = unready(epoch, fence)
@@ -34,7 +32,7 @@ else
   campaign.removed = (campaign.removed or 0) + old
   campaign.returned = campaign.returned - old
   -- A later stamp, so that a process which saw this change notices a state that has lost it.
-  campaign.stamp = math.max(nowMicros, campaign.stamp + 1)
+  campaign.stamp = nextStamp()
   local changed = { changeField, integer(add), 'total', integer(campaign.total), 'removed', integer(campaign.removed) }
   redis.call('HSET', campaignKey, unpack(changed))
   if old > 0 then redis.call('LTRIM', returnedKey, 0, integer(-old - 1)) end

@@ -10,8 +10,7 @@
 local campaignKey = KEYS[1]
 local epoch, asked = ARGV[1], tonumber(ARGV[2])
 local FIRST, STRIDE = 3, 2
---- @include "include/now"
---- @include "include/campaign"
+--- @include "include/stamp"
 --- @include "include/serving"
 --- @include "include/pace"
 

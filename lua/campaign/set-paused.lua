@@ -7,7 +7,7 @@
 -- COST     O(1)
 local campaignKey, sendersKey = KEYS[1], KEYS[2]
 local epoch, sender, call, paused = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
---- @include "include/campaign"
+--- @include "include/stamp"
 --- @include "include/serving"
 --- @include "include/call"
 

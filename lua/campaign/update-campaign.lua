@@ -10,8 +10,7 @@
 local campaignKey = KEYS[1]
 local epoch, fence, known, requestId = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local FIRST, STRIDE = 5, 2
---- @include "include/now"
---- @include "include/campaign"
+--- @include "include/stamp"
 --- @include "include/serving"
 
 local refusal = unserved(epoch, fence)
@@ -45,7 +44,7 @@ else
   if opensAt and closesAt and opensAt >= closesAt then return { 'no_window' } end
   -- Grants above the limit are not looked at.
   if tonumber(rules.perUser) < campaign.perUser then return { 'fewer' } end
-  campaign.stamp = math.max(nowMicros, campaign.stamp + 1)
+  campaign.stamp = nextStamp()
   local writes = { changeField, change, 'updates', integer(tonumber(updates) + 1), 'stamp', integer(campaign.stamp) }
   if type(found[3]) ~= 'string' then writes[7], writes[8] = 'openedWith', opened end
   local removed = {}

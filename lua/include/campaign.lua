@@ -13,10 +13,13 @@ local FIELDS = {
 local LAST_COUNTER, LAST_NUMBER = 7, 19
 
 local campaign, found = {}, {}
-for i, value in ipairs(redis.call('HMGET', campaignKey, unpack(FIELDS))) do
+local stored = redis.call('HMGET', campaignKey, unpack(FIELDS))
+for i = 1, #FIELDS do
+  local value = stored[i]
   if type(value) == 'string' then
-    campaign[FIELDS[i]] = i <= LAST_NUMBER and tonumber(value) + 0.0 or value
-    if i <= LAST_COUNTER then found[i] = campaign[FIELDS[i]] end
+    if i <= LAST_NUMBER then value = tonumber(value) + 0.0 end
+    campaign[FIELDS[i]] = value
+    if i <= LAST_COUNTER then found[i] = value end
   end
 end
 
@@ -32,7 +35,3 @@ local function saveCounters()
   end
   if #values > 0 then redis.call('HSET', campaignKey, unpack(values)) end
 end
-
--- For a script that sends no fence, so that a process notices a state that lost its change. It adds one, once, and does not go up to the clock: on
--- a state that went back, the stamp must not pass the stamps that processes saw.
-local function raiseStamp() campaign.stamp = found[1] + 1 end

@@ -1,4 +1,5 @@
 -- A rebuild keeps a whole line. Another line is lost, and its users have to join again.
+--- @include "include/room"
 local function isOf(found, kind) return (type(found) == 'table' and found.ok or found) == kind end
 local function isOfOrGone(found, kind) return isOf(found, kind) or isOf(found, 'none') end
 

@@ -1,4 +1,6 @@
--- unreadyLine (after ready and room): the same for a state whose line is acted on. `no_room`: the campaign has no waiting room.
+-- unreadyLine: the same for a state whose line is acted on. `no_room`: the campaign has no waiting room.
+--- @include "include/ready"
+--- @include "include/room"
 local function unreadyLine(epoch, fence)
   local refusal = unready(epoch, fence)
   if refusal then return refusal end

@@ -1,4 +1,6 @@
 -- takeOut: these users leave the line. Their reason is kept for the last ENDED_KEPT of them, if there is one.
+--- @include "include/write"
+--- @include "include/room"
 local ENDED_KEPT = 10000
 
 local function takeOut(users, why)

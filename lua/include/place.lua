@@ -1,4 +1,6 @@
 -- place: the coupons of users, and their places in line. readPlaces looks up all of a batch at once.
+--- @include "include/record"
+--- @include "include/room"
 local grants, texts, ticketIds = {}, {}, {}
 for grant = 1, campaign.perUser or 0 do grants[grant] = integer(grant) .. ':' end
 

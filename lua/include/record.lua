@@ -2,16 +2,26 @@
 -- may still give it back. t: reserved, and nobody gives it back: taken over, reassigned, or promised at once. i: issued, its
 -- stamp is 0. tries: how settle fared with it so far, empty for never failed; only its users look into it. The code comes last because it may hold any
 -- character; it is empty where there is none.
+--- @include "include/campaign"
 local function decodeRecord(text)
   local state, tries, stamp, serial, issuedAt, id, code =
     string.match(text, '^(%a)(%d*):(%d+):(%d+):(%d+):([^:]*):(.*)$')
   return { state = state, tries = tries, stamp = stamp, serial = serial, issuedAt = issuedAt, id = id, code = code }
 end
 
+-- `state` with the tries, if there are any.
+local function recordText(state, stamp, serial, issuedAt, id, code)
+  return state .. ':' .. stamp .. ':' .. serial .. ':' .. issuedAt .. ':' .. id .. ':' .. code
+end
+
 local function encodeRecord(record)
-  local state, stamp, serial, issuedAt = record.state, record.stamp, record.serial, record.issuedAt
-  local tries = state ~= 'i' and record.tries or ''
-  return state .. tries .. ':' .. stamp .. ':' .. serial .. ':' .. issuedAt .. ':' .. record.id .. ':' .. record.code
+  local tries = record.state ~= 'i' and record.tries or ''
+  return recordText(record.state .. tries, record.stamp, record.serial, record.issuedAt, record.id, record.code)
+end
+
+-- The record of a row of the database.
+local function rowRecord(id, serial, issuedAt, code)
+  return { state = 'i', tries = '', stamp = '0', serial = serial, issuedAt = issuedAt, id = id, code = code }
 end
 
 -- The record of the same grant once it is issued.

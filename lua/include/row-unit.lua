@@ -1,6 +1,7 @@
--- row-unit (after write and stock): the unit of a row of the database that Redis has no grant for, taken from where it is. It may be free; or
+-- row-unit: the unit of a row of the database that Redis has no grant for, taken from where it is. It may be free; or
 -- beyond the last serial, and the units between become free. If it is neither, it was withdrawn, or Redis still gives it to somebody else, whose
 -- save the database will refuse: then it is withdrawn once more. One withdrawal less adds up in both cases, before and after.
+--- @include "include/stock"
 local MOST_SKIPPED, NEAR = 1000, 500
 local skippable = MOST_SKIPPED
 

@@ -1,5 +1,6 @@
 -- The units of a campaign. takeUnits looks at the free units without writing; takeUnit hands out the next one, returned
 -- units first; writeTaken then writes it all. giveBack puts units at the head again, the smallest serial first.
+--- @include "include/write"
 local fromPool = campaign.kind == 'codes'
 local freeKey = fromPool and poolKey or returnedKey
 local freeCount = fromPool and 'pool' or 'returned'

@@ -1,4 +1,5 @@
 -- Waves from before this state, or before the opening, do not count for this line.
+--- @include "include/room"
 local beforeFirst = math.max(tonumber(string.match(campaign.epoch or '0', '^%d+')) + 0.0, campaign.opensAt or 0) - 1
 
 -- leftOfWaves: how many the waves that are due still let through. A wave is <from>:<every>:<count>, in ms; every is 0 for once.

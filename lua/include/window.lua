@@ -1,4 +1,6 @@
--- shutNow (after now and campaign): why nobody is served now, or nil; and the instant since which, or until which.
+-- shutNow: why nobody is served now, or nil; and the instant since which, or until which.
+--- @include "include/now"
+--- @include "include/campaign"
 local function shutNow()
   local closedAt = campaign.closedAt or campaign.closesAt
   if campaign.closedAt or (closedAt and nowMs >= closedAt) then return 'closed', closedAt end

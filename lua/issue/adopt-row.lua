@@ -10,21 +10,21 @@ local campaignKey, grantsKey, leasesKey, returnedKey, poolKey, codesKey =
   KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local epoch = ARGV[1]
 local FIRST, STRIDE = 2, 9
---- @include "include/now"
---- @include "include/campaign"
+--- @include "include/stamp"
+--- @include "include/epoch"
 --- @include "include/record"
---- @include "include/write"
---- @include "include/stock"
+--- @include "include/grants"
 --- @include "include/row-unit"
 --- @include "include/held"
 --- @include "include/finish"
 
-if campaign.epoch ~= epoch then return { campaign.epoch and 'stale_epoch' or 'missing' } end
+local refusal = mismatch(epoch)
+if refusal then return { refusal } end
 
 local fields, rowFields = namedFields(FIRST, STRIDE), namedFields(FIRST + 4, STRIDE)
 for _, field in ipairs(rowFields) do fields[#fields + 1] = field end
 local records = readRecords(fields)
-local reply, ended, grantWrites, units, rows = { 'ok', '', '0' }, {}, {}, {}, {}
+local reply, ended, units, rows = { 'ok', '', '0' }, {}, {}, {}
 
 local function adopt(field, record, delivered, rowField, row)
   records[field] = nil
@@ -37,7 +37,7 @@ local function adopt(field, record, delivered, rowField, row)
   if stands then return end
   records[rowField] = row
   rows[#rows + 1] = row
-  grantWrites[#grantWrites + 1], grantWrites[#grantWrites + 2] = rowField, encodeRecord(row)
+  setGrant(rowField, encodeRecord(row))
   campaign.issued = campaign.issued + 1
 end
 
@@ -45,7 +45,7 @@ for i = FIRST, #ARGV, STRIDE do
   local field, id, stamp, delivered, rowField, rowId, rowSerial, rowIssuedAt, rowCode = unpack(ARGV, i, i + STRIDE - 1)
   local word = lookAt(records[field], id, stamp)
   if word == 'held' then
-    local row = { state = 'i', tries = '', stamp = '0', serial = rowSerial, issuedAt = rowIssuedAt, id = rowId, code = rowCode }
+    local row = rowRecord(rowId, rowSerial, rowIssuedAt, rowCode)
     adopt(field, records[field], delivered == '1', rowField, row)
   end
   reply[#reply + 1] = word == 'held' and 'adopted' or word
@@ -57,7 +57,7 @@ redis.call('SCARD', codesKey)
 if #ended > 0 then
   writeAll('ZREM', leasesKey, ended)
   writeAll('HDEL', grantsKey, ended)
-  writeAll('HSET', grantsKey, grantWrites)
+  writeGrants()
   giveBack(units)
   takeUnitsOf(rows)
   campaign.reserved = campaign.reserved - #ended

@@ -9,18 +9,17 @@
 local campaignKey, grantsKey, leasesKey, returnedKey, poolKey = KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6]
 local epoch = ARGV[1]
 local FIRST, STRIDE = 2, 2
---- @include "include/now"
---- @include "include/campaign"
+--- @include "include/epoch"
 --- @include "include/record"
---- @include "include/write"
---- @include "include/stock"
+--- @include "include/grants"
 --- @include "include/held"
 --- @include "include/finish"
 
-if campaign.epoch ~= epoch then return { campaign.epoch and 'stale_epoch' or 'missing' } end
+local refusal = mismatch(epoch)
+if refusal then return { refusal } end
 
 local texts = readTexts(namedFields(FIRST, STRIDE))
-local words, grantWrites, endings, ended = {}, {}, {}, 0
+local words, endings, ended = {}, {}, 0
 for i = FIRST, #ARGV, STRIDE do
   local field, known = ARGV[i], ARGV[i + 1]
   local text, word = texts[field], 'held'
@@ -32,7 +31,7 @@ for i = FIRST, #ARGV, STRIDE do
   if word == 'held' then
     word = 'confirmed'
     texts[field] = issuedText(text)
-    grantWrites[2 * ended + 1], grantWrites[2 * ended + 2] = field, texts[field]
+    setGrant(field, texts[field])
     ended = ended + 1
     endings[ended] = field
   end
@@ -43,7 +42,7 @@ end
 local last = '0'
 if ended > 0 then
   writeAll('ZREM', leasesKey, endings)
-  writeAll('HSET', grantsKey, grantWrites)
+  writeGrants()
   campaign.reserved = campaign.reserved - ended
   campaign.issued = campaign.issued + ended
   last = finish()

@@ -11,21 +11,21 @@
 local campaignKey, grantsKey, leasesKey, returnedKey, poolKey = KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6]
 local epoch = ARGV[1]
 local FIRST, STRIDE = 2, 6
---- @include "include/now"
---- @include "include/campaign"
+--- @include "include/stamp"
+--- @include "include/epoch"
 --- @include "include/record"
---- @include "include/write"
---- @include "include/stock"
+--- @include "include/grants"
 --- @include "include/held"
 --- @include "include/finish"
 
-if campaign.epoch ~= epoch then return { campaign.epoch and 'stale_epoch' or 'missing' } end
+local refusal = mismatch(epoch)
+if refusal then return { refusal } end
 
 local records = readRecords(namedFields(FIRST, STRIDE))
 takeUnits((#ARGV - FIRST + 1) / STRIDE)
-local stamp = integer(math.max(nowMicros, campaign.stamp + 1))
+local stamp = integer(nextStamp())
 local lease = integer(nowMs + campaign.leaseMs)
-local reply, grantWrites, leaseWrites, lost = { 'ok', '', '0' }, {}, {}, {}
+local reply, lost = { 'ok', '', '0' }, {}
 
 local function moveOn(field, record, keep, code)
   if not keep then
@@ -41,9 +41,7 @@ local function moveOn(field, record, keep, code)
   end
   if not fromPool then record.code = code end
   record.state, record.tries, record.stamp = 't', '', stamp
-  grantWrites[#grantWrites + 1], grantWrites[#grantWrites + 2] = field, encodeRecord(record)
-  leaseWrites[#leaseWrites + 1] = lease
-  leaseWrites[#leaseWrites + 1] = field
+  setGrant(field, encodeRecord(record), lease)
   return 'reassigned'
 end
 
@@ -60,11 +58,10 @@ end
 
 -- A key of the wrong type refuses here, before the first write.
 redis.call('ZCARD', leasesKey)
-if #grantWrites + #lost > 0 then
+if granted + #lost > 0 then
   writeAll('ZREM', leasesKey, lost)
   writeAll('HDEL', grantsKey, lost)
-  writeAll('HSET', grantsKey, grantWrites)
-  writeAll('ZADD', leasesKey, leaseWrites)
+  writeGrants()
   writeTaken()
   campaign.reserved = campaign.reserved - #lost
   campaign.stamp = tonumber(stamp)

@@ -9,15 +9,14 @@
 local campaignKey, grantsKey, leasesKey, returnedKey, poolKey = KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6]
 local epoch = ARGV[1]
 local FIRST, STRIDE = 2, 3
---- @include "include/now"
---- @include "include/campaign"
+--- @include "include/stamp"
+--- @include "include/epoch"
 --- @include "include/record"
---- @include "include/write"
---- @include "include/stock"
 --- @include "include/held"
 --- @include "include/finish"
 
-if campaign.epoch ~= epoch then return { campaign.epoch and 'stale_epoch' or 'missing' } end
+local refusal = mismatch(epoch)
+if refusal then return { refusal } end
 
 local records = readRecords(namedFields(FIRST, STRIDE))
 local reply, freed, units = { 'ok', '' }, {}, {}

@@ -13,15 +13,12 @@ local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, oldKe
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local epoch, fence, sender, call, fromLine, perUser = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])
 local FIRST, STRIDE = 7, 3
---- @include "include/now"
---- @include "include/campaign"
+--- @include "include/stamp"
 --- @include "include/window"
 --- @include "include/ready"
---- @include "include/record"
 --- @include "include/held-before"
---- @include "include/write"
---- @include "include/stock"
---- @include "include/generated"
+--- @include "include/new-grant"
+--- @include "include/call"
 --- @include "include/due"
 --- @include "include/finish"
 
@@ -33,46 +30,22 @@ if campaign.room and fromLine ~= '1' then return { 'queued' } end
 if campaign.perUser ~= perUser then return { 'stale_rules' } end
 if lacksCode(FIRST + 2, STRIDE) then return { 'no_code' } end
 
--- A call number that was seen before only looks up: a copy of this call may run at any later time, and must not take
--- a second unit. `lapsed` proves that this call takes nothing from now on: it may be sent again under a fresh number.
-local seen = redis.call('HMGET', sendersKey, sender)[1]
-local seenCall, seenStamp = 0, '0'
-if type(seen) == 'string' then
-  seenCall, seenStamp = string.match(seen, '^(%d+):(%d+)$')
-  seenCall = tonumber(seenCall)
-end
-local repeated = call <= seenCall
-
 local shut, shutAt = shutNow()
 
 local grants, fields = {}, {}
 for grant = 1, campaign.perUser do grants[grant] = integer(grant) end
 for i = FIRST, #ARGV, STRIDE do
-  for _, grant in ipairs(grants) do fields[#fields + 1] = grant .. ':' .. ARGV[i + 1] end
+  for grant = 1, #grants do fields[#fields + 1] = grants[grant] .. ':' .. ARGV[i + 1] end
 end
 local texts = readTexts(fields)
 if not shut and not repeated then takeUnits((#ARGV - FIRST + 1) / STRIDE) end
 
 -- New and taken-over reservations carry different stamps. A copy of the call must find only the new ones `new`,
 -- because `new` is the right to release. The former owner may have promised a taken-over unit.
-local first, issuedAt = math.max(nowMicros, campaign.stamp + 1), integer(nowMs)
-local stamp, takeover = integer(first), integer(first + 1)
-local lease = campaign.needs and integer(nowMs + campaign.leaseMs)
+local first = nextStamp()
+local stamp = integer(first)
 local behind = campaign.saveMode == 'write-behind'
-local state, counter = lease and (behind and 't' or 'r') or 'i', lease and 'reserved' or 'issued'
-local grantWrites, leaseWrites, written = {}, {}, 0
 local words, reply, size = {}, { 'ok', '', '0', shutAt and integer(shutAt) or '', '' }, 5
-
-local function write(field, text, mark)
-  texts[field] = text
-  grantWrites[2 * written + 1], grantWrites[2 * written + 2] = field, text
-  if lease then
-    leaseWrites[2 * written + 1] = behind and inLine(tonumber(mark)) or lease
-    leaseWrites[2 * written + 2] = field
-  end
-  written = written + 1
-  return text
-end
 
 local function bring(grant, text)
   reply[size + 1], reply[size + 2] = grant, text
@@ -87,21 +60,14 @@ local function again(field, record)
   local due = not behind and record.tries ~= '' and redis.call('ZSCORE', leasesKey, field)
   if behind or (type(due) == 'string' and tonumber(due) == tonumber(NEVER)) then return 'unattended', texts[field] end
   if not repeated then
-    record.state, record.stamp = 't', takeover
-    return 'existing', write(field, encodeRecord(record), takeover)
+    record.state, record.stamp = 't', integer(first + 1)
+    texts[field] = encodeRecord(record)
+    setGrant(field, texts[field], lease)
+    return 'existing', texts[field]
   end
   if call == seenCall and record.stamp == seenStamp then return 'new', texts[field] end
   -- Under any other stamp another owner holds it: this call must be sent again and take over.
   return 'lapsed'
-end
-
-local function take(id, code, field)
-  local serial, pooled = takeUnit()
-  if not serial then return 'sold_out' end
-  campaign[counter] = campaign[counter] + 1
-  local mark = behind and integer(first + written) or stamp
-  local head = state .. ':' .. (lease and mark or '0') .. ':'
-  return 'new', write(field, head .. serial .. ':' .. issuedAt .. ':' .. id .. ':' .. (fromPool and pooled or (generates and code or '')), mark)
 end
 
 local function serve(id, code, before)
@@ -120,7 +86,12 @@ local function serve(id, code, before)
   end
   if shut then return nil, shut end
   if repeated then return nil, 'lapsed' end
-  return vacant, take(id, code, fields[before + vacant])
+  local field, text = fields[before + vacant], nil
+  if behind then text = newGrant(field, id, code, 't', integer(first + granted), inLine(first + granted))
+  else text = newGrant(field, id, code, 'r', stamp, lease) end
+  if not text then return nil, 'sold_out' end
+  texts[field] = text
+  return vacant, 'new', text
 end
 for i = FIRST, #ARGV, STRIDE do
   local nth = (i - FIRST) / STRIDE
@@ -130,15 +101,11 @@ for i = FIRST, #ARGV, STRIDE do
 end
 
 -- closeForGood is for good, so a late copy finds the campaign closed again: only writes need the call number.
-if not repeated and (written > 0 or not campaign.closedAt) then
-  redis.call('HSET', sendersKey, sender, integer(call) .. ':' .. (written > 0 and stamp or '0'))
-  if seenCall == 0 then redis.call('HINCRBY', campaignKey, 'senders', 1) end
-end
-if written > 0 then
-  writeAll('HSET', grantsKey, grantWrites)
-  writeAll('ZADD', leasesKey, leaseWrites)
+if not repeated and (granted > 0 or not campaign.closedAt) then noteCall(granted > 0 and stamp) end
+if granted > 0 then
+  writeGrants()
   writeTaken()
-  campaign.stamp = first + (behind and written or 1)
+  campaign.stamp = first + (behind and granted or 1)
   reply[3] = finish()
 end
 reply[2], reply[5] = integer(campaign.stamp), table.concat(words, ' ')

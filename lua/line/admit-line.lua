@@ -12,17 +12,11 @@ local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, queue
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local epoch, fence, sender, call, perUser, limit, paced = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
 local FIRST = 8
---- @include "include/now"
---- @include "include/campaign"
---- @include "include/ready"
---- @include "include/record"
---- @include "include/write"
---- @include "include/stock"
---- @include "include/generated"
+--- @include "include/stamp"
+--- @include "include/new-grant"
 --- @include "include/call"
 --- @include "include/pace"
 --- @include "include/cap"
---- @include "include/room"
 --- @include "include/line-ready"
 --- @include "include/waves"
 --- @include "include/place"
@@ -47,11 +41,9 @@ watchAbsence()
 local first = allowed > 0 and redis.call('ZRANGE', queueKey, 0, integer(allowed - 1)) or {}
 readPlaces(first)
 takeUnits(#first)
-local stamp, issuedAt = integer(math.max(nowMicros, campaign.stamp + 1)), integer(nowMs)
-local lease = campaign.needs and integer(nowMs + campaign.leaseMs)
-local head = lease and 't:' .. stamp .. ':' or 'i:0:'
+local stamp = integer(nextStamp())
 local reply = { 'ok', '0', '0', '0', '0', '0', '0', '0' }
-local served, absent, grantWrites, leaseWrites, admitted = {}, {}, {}, {}, 0
+local served, absent = {}, {}
 
 for _, user in ipairs(first) do
   -- A user that has a coupon from before Redis lost data merely leaves the line.
@@ -59,15 +51,9 @@ for _, user in ipairs(first) do
   local grant, field = vacantOf(user)
   if isAbsent(user) then absent[#absent + 1] = user
   else
-    local serial, pooled
     if grant and not isServed then
-      serial, pooled = takeUnit()
-      if not serial then break end
-      admitted = admitted + 1
-      local code = fromPool and pooled or (generates and ARGV[FIRST + admitted - 1] or '')
-      local text = head .. serial .. ':' .. issuedAt .. ':' .. ticketIds[user] .. ':' .. code
-      grantWrites[#grantWrites + 1], grantWrites[#grantWrites + 2] = field, text
-      if lease then leaseWrites[#leaseWrites + 1], leaseWrites[#leaseWrites + 2] = lease, field end
+      local text = newGrant(field, ticketIds[user], ARGV[FIRST + granted], 't', stamp, lease)
+      if not text then break end
       for _, value in ipairs({ user, grant, text }) do reply[#reply + 1] = value end
     end
     served[#served + 1] = user
@@ -77,17 +63,14 @@ end
 noteCall()
 takeOut(served)
 takeOut(absent, 'absent')
-writeAll('HSET', grantsKey, grantWrites)
-writeAll('ZADD', leasesKey, leaseWrites)
+writeGrants()
 writeTaken()
 -- The clock was set back: the line does not wait until it is where it was.
 if perSecond and (room.admitsAt or 0) > nowMicros then room.admitsAt = nowMicros end
-if paced == '1' then spendWaves(waves, admitted) end
-if admitted > 0 then
-  if perSecond then room.admitsAt = usedUpTo + admitted * every end
-  notePace(admitted)
-  local counter = lease and 'reserved' or 'issued'
-  campaign[counter] = campaign[counter] + admitted
+if paced == '1' then spendWaves(waves, granted) end
+if granted > 0 then
+  if perSecond then room.admitsAt = usedUpTo + granted * every end
+  notePace(granted)
 end
 if #served + #absent > 0 then campaign.stamp = tonumber(stamp) end
 reply[3] = finish()

@@ -11,12 +11,8 @@ local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, queue
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local epoch, fence, seed, limit = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local FIRST, STRIDE = 5, 2
---- @include "include/now"
---- @include "include/campaign"
---- @include "include/ready"
---- @include "include/write"
+--- @include "include/stamp"
 --- @include "include/stock"
---- @include "include/room"
 --- @include "include/line-ready"
 
 local refusal = unreadyLine(epoch, fence)
@@ -39,7 +35,7 @@ if draws and room.drawn ~= 'done' then
   rest = redis.call('ZRANGEBYSCORE', queueKey, '1', integer(room.drawUpTo), 'LIMIT', 0, integer(limit))
   if #rest == 0 then
     room.drawn = 'done'
-    campaign.stamp = math.max(nowMicros, campaign.stamp + 1)
+    campaign.stamp = nextStamp()
   end
   saveCounters()
   saveRoom()

@@ -15,13 +15,8 @@ local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, queue
 local epoch, fence, perUser = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local watcher, since, keepMs = ARGV[4], ARGV[5], tonumber(ARGV[6])
 local FIRST = 7
---- @include "include/now"
---- @include "include/campaign"
 --- @include "include/ready"
---- @include "include/record"
---- @include "include/write"
 --- @include "include/stock"
---- @include "include/room"
 --- @include "include/place"
 --- @include "include/line"
 --- @include "include/watchers"

@@ -13,15 +13,10 @@ local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, queue
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local epoch, fence, sender, call, perUser = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local FIRST, STRIDE = 6, 2
---- @include "include/now"
---- @include "include/campaign"
---- @include "include/ready"
---- @include "include/record"
+--- @include "include/stamp"
 --- @include "include/held-before"
---- @include "include/write"
 --- @include "include/stock"
 --- @include "include/call"
---- @include "include/room"
 --- @include "include/line-ready"
 --- @include "include/place"
 
@@ -97,7 +92,7 @@ if joined > 0 then
   -- While nobody waited nobody was let through either, which says nothing of the pace.
   local idle = before == 0 and room.pace and room.emptyAt and math.max(0, nowMicros - room.emptyAt) or 0
   if idle > 0 then room.paceAt, room.paceSince = room.paceAt + idle, room.paceSince + idle end
-  campaign.stamp = math.max(nowMicros, campaign.stamp + 1)
+  campaign.stamp = nextStamp()
   if before == 0 then reply[6] = '1' end
   saveCounters()
 end

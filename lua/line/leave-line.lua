@@ -9,14 +9,9 @@
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, queueKey, ticketsKey, presenceKey, endedKey =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local epoch, fence, sender, call, userId = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), ARGV[5]
---- @include "include/now"
---- @include "include/campaign"
---- @include "include/ready"
---- @include "include/record"
---- @include "include/write"
+--- @include "include/stamp"
 --- @include "include/stock"
 --- @include "include/call"
---- @include "include/room"
 --- @include "include/line-ready"
 --- @include "include/place"
 --- @include "include/line"
@@ -32,7 +27,7 @@ if waited then takeOut({ userId }, 'left') end
 -- After the close nobody comes again, so a copy finds nobody to take away.
 if not repeated and not campaign.closedAt then noteCall() end
 if waited then
-  campaign.stamp = math.max(nowMicros, campaign.stamp + 1)
+  campaign.stamp = nextStamp()
   saveCounters()
   saveRoom()
   return { 'ok', integer(campaign.stamp), 'left', 'now' }

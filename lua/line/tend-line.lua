@@ -10,12 +10,8 @@
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, queueKey, ticketsKey, presenceKey, endedKey =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local epoch, fence, limit = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
---- @include "include/now"
---- @include "include/campaign"
---- @include "include/ready"
---- @include "include/write"
 --- @include "include/stock"
---- @include "include/room"
+--- @include "include/stamp"
 --- @include "include/line-ready"
 --- @include "include/line"
 --- @include "include/absence"
@@ -39,7 +35,7 @@ else
   end
   takeOut(gone, 'absent')
 end
-if #gone > 0 then campaign.stamp = math.max(nowMicros, campaign.stamp + 1) end
+if #gone > 0 then campaign.stamp = nextStamp() end
 saveRoom()
 finish()
 return { over or 'absent', integer(campaign.stamp), #gone, integer(room.waiting) }

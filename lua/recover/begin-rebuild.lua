@@ -14,9 +14,7 @@ local queueKey, ticketsKey, presenceKey, endedKey, oldKey, keptKey, knownKey =
   KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12], KEYS[13], KEYS[14]
 local from, random, generation, definition = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local FIRST, STRIDE = 5, 2
---- @include "include/now"
---- @include "include/campaign"
---- @include "include/room"
+--- @include "include/stamp"
 --- @include "include/keep-line"
 --- @include "include/updated"
 
@@ -40,7 +38,7 @@ for _, name in ipairs({ 'lastSerial', 'reserved', 'issued', 'withdrawn', 'return
   fields[#fields + 1] = name
   fields[#fields + 1] = '0'
 end
-local stamp = integer(math.max(nowMicros, (campaign.stamp or 0) + 1))
+local stamp = integer(nextStamp())
 fields[#fields + 1], fields[#fields + 2] = 'stamp', stamp
 for i = FIRST, #ARGV, STRIDE do rules[ARGV[i]] = ARGV[i + 1] end
 keepUpdated(rules)

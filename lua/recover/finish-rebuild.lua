@@ -8,15 +8,13 @@
 local campaignKey, grantsKey, leasesKey, returnedKey, poolKey, oldKey, keptKey =
   KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6], KEYS[12], KEYS[13]
 local epoch, fence, limit = ARGV[1], tonumber(ARGV[2]), ARGV[3]
---- @include "include/now"
---- @include "include/campaign"
+--- @include "include/epoch"
 --- @include "include/record"
---- @include "include/write"
---- @include "include/stock"
+--- @include "include/grants"
 --- @include "include/finish"
 
-if campaign.epoch ~= epoch then return { campaign.epoch and 'stale_epoch' or 'missing' } end
-if campaign.stamp < fence then return { 'rolled_back' } end
+local refusal = mismatch(epoch, fence)
+if refusal then return { refusal } end
 if not campaign.building then return { 'done', '0' } end
 
 local first = redis.call('HMGET', campaignKey, 'phase')[1] ~= 'losers'
@@ -31,15 +29,14 @@ end
 local losers = redis.call('ZRANGEBYSCORE', keptKey, '0', '0', 'LIMIT', 0, limit)
 local records = readRecords(losers)
 takeUnits(#losers)
-local reply, grantWrites, lost = { 'more', '0' }, {}, {}
+local reply, lost = { 'more', '0' }, {}
 for _, field in ipairs(losers) do
   local record = records[field]
   local serial, pooled = takeUnit()
   if serial then
     record.serial = serial
     if fromPool then record.code = pooled end
-    grantWrites[#grantWrites + 1] = field
-    grantWrites[#grantWrites + 1] = encodeRecord(record)
+    setGrant(field, encodeRecord(record))
   else
     lost[#lost + 1] = field
     reply[#reply + 1] = field
@@ -58,7 +55,7 @@ if away > 0 then redis.call('LTRIM', returnedKey, 0, integer(-away - 1)) end
 if first and removed > 0 then
   redis.call('HSET', campaignKey, 'total', integer(campaign.total), 'removed', integer(away))
 end
-writeAll('HSET', grantsKey, grantWrites)
+writeGrants()
 writeTaken()
 writeAll('HDEL', grantsKey, lost)
 writeAll('ZREM', leasesKey, lost)

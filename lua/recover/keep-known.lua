@@ -8,23 +8,20 @@
 -- COST     O(limit)
 local campaignKey, codesKey, knownKey = KEYS[1], KEYS[2], KEYS[3]
 local epoch, fence, limit = ARGV[1], tonumber(ARGV[2]), ARGV[3]
---- @include "include/now"
---- @include "include/campaign"
+--- @include "include/stamp"
+--- @include "include/epoch"
 --- @include "include/write"
+--- @include "include/listed"
 
-if campaign.epoch ~= epoch then return { campaign.epoch and 'stale_epoch' or 'missing' } end
-if campaign.stamp < fence then return { 'rolled_back' } end
+local refusal = mismatch(epoch, fence)
+if refusal then return { refusal } end
 local progress = redis.call('HMGET', campaignKey, 'phase', 'scan')
 if not campaign.building or progress[1] == 'end' then return { 'done', integer(campaign.stamp) } end
 
 local page = redis.call('SSCAN', knownKey, progress[1] == 'known' and progress[2] or '0', 'COUNT', limit)
-local codes = {}
--- A list within a reply starts at 0 on ioredis-mock.
-for i = 0, #page[2] do
-  if type(page[2][i]) == 'string' then codes[#codes + 1] = page[2][i] end
-end
+local codes = listed(page[2])
 local finished = page[1] == '0'
-local stamp = integer(math.max(nowMicros, campaign.stamp + 1))
+local stamp = integer(nextStamp())
 local before = redis.call('SCARD', codesKey)
 redis.call('HSET', campaignKey, 'phase', finished and 'end' or 'known', 'scan', page[1], 'stamp', stamp)
 writeAll('SADD', codesKey, codes)

@@ -9,36 +9,30 @@
 local campaignKey, grantsKey, leasesKey, codesKey, oldKey, keptKey =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local epoch, fence, limit = ARGV[1], tonumber(ARGV[2]), ARGV[3]
---- @include "include/now"
---- @include "include/campaign"
+--- @include "include/stamp"
+--- @include "include/epoch"
 --- @include "include/record"
---- @include "include/write"
+--- @include "include/grants"
 --- @include "include/due"
+--- @include "include/listed"
 
-if campaign.epoch ~= epoch then return { campaign.epoch and 'stale_epoch' or 'missing' } end
-if campaign.stamp < fence then return { 'rolled_back' } end
+local refusal = mismatch(epoch, fence)
+if refusal then return { refusal } end
 local progress = redis.call('HMGET', campaignKey, 'phase', 'scan')
 if not campaign.building or progress[1] ~= 'old' then return { 'done', integer(campaign.stamp) } end
 
 local page = redis.call('HSCAN', oldKey, progress[2], 'COUNT', limit)
-local old, fields = {}, {}
--- A list within a reply starts at 0 on ioredis-mock.
-for i = 0, #page[2] do
-  if type(page[2][i]) == 'string' then old[#old + 1] = page[2][i] end
-end
+local old, fields = listed(page[2]), {}
 for i = 1, #old, 2 do fields[#fields + 1] = old[i] end
 
 local there = readRecords(fields)
-local grantWrites, leaseWrites, keptWrites, codes = {}, {}, {}, {}
+local keptWrites, codes = {}, {}
 for i = 1, #old, 2 do
   local field, record = old[i], decodeRecord(old[i + 1])
   if record.serial and not there[field] then
     there[field] = record
-    leaseWrites[#leaseWrites + 1] = inLine(tonumber(record.stamp))
-    leaseWrites[#leaseWrites + 1] = field
     record.state = 't'
-    grantWrites[#grantWrites + 1] = field
-    grantWrites[#grantWrites + 1] = encodeRecord(record)
+    setGrant(field, encodeRecord(record), inLine(tonumber(record.stamp)))
     keptWrites[#keptWrites + 1] = record.serial
     keptWrites[#keptWrites + 1] = field
     if campaign.kind == 'codes' then codes[#codes + 1] = record.code end
@@ -49,13 +43,12 @@ end
 redis.call('ZCARD', leasesKey)
 redis.call('ZCARD', keptKey)
 local known = redis.call('SCARD', codesKey)
-writeAll('HSET', grantsKey, grantWrites)
-writeAll('ZADD', leasesKey, leaseWrites)
+writeGrants()
 writeAll('ZADD', keptKey, keptWrites)
 writeAll('SADD', codesKey, codes)
 known = redis.call('SCARD', codesKey) - known
-campaign.reserved = campaign.reserved + #grantWrites / 2
-campaign.stamp = math.max(nowMicros, campaign.stamp + 1)
+campaign.reserved = campaign.reserved + granted
+campaign.stamp = nextStamp()
 local finished = page[1] == '0'
 local phase = finished and 'rows' or 'old'
 redis.call('HSET', campaignKey, 'phase', phase, 'scan', page[1], 'codes', integer(campaign.codes + known))

@@ -8,10 +8,10 @@
 local campaignKey, codesKey, knownKey = KEYS[1], KEYS[2], KEYS[3]
 local epoch, fence = ARGV[1], tonumber(ARGV[2])
 local FIRST = 3
---- @include "include/campaign"
+--- @include "include/epoch"
 
-if campaign.epoch ~= epoch then return { campaign.epoch and 'stale_epoch' or 'missing' } end
-if campaign.stamp < fence then return { 'rolled_back' } end
+local refusal = mismatch(epoch, fence)
+if refusal then return { refusal } end
 local reply = { 'ok' }
 for i = FIRST, #ARGV do
   local known = redis.call('SISMEMBER', codesKey, ARGV[i]) + redis.call('SISMEMBER', knownKey, ARGV[i])

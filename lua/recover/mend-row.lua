@@ -10,12 +10,9 @@ local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codes
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local epoch, fence, field, id = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local serial, issuedAt, code, place = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
---- @include "include/now"
---- @include "include/campaign"
+--- @include "include/stamp"
 --- @include "include/ready"
 --- @include "include/record"
---- @include "include/write"
---- @include "include/stock"
 --- @include "include/row-unit"
 --- @include "include/finish"
 
@@ -28,11 +25,11 @@ local number = tonumber(serial)
 if place == 'beyond' and not isBeyond(number) then return { 'moved' } end
 if place == 'nobody' and (number > campaign.lastSerial or campaign.withdrawn <= 0) then return { 'moved' } end
 
-local row = { state = 'i', tries = '', stamp = '0', serial = serial, issuedAt = issuedAt, id = id, code = code }
+local row = rowRecord(id, serial, issuedAt, code)
 if place == 'free' and not takeFree(unitOf(row), 1) then return { 'moved' } end
 redis.call('HSET', grantsKey, field, encodeRecord(row))
 campaign.issued = campaign.issued + 1
-campaign.stamp = math.max(nowMicros, campaign.stamp + 1)
+campaign.stamp = nextStamp()
 if place == 'nobody' then campaign.withdrawn = campaign.withdrawn - 1 end
 if place == 'beyond' then takeBeyond(number) end
 knowCodesOf({ row })

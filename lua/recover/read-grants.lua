@@ -8,7 +8,6 @@
 local campaignKey, grantsKey = KEYS[1], KEYS[2]
 local epoch, fence = ARGV[1], tonumber(ARGV[2])
 local FIRST = 3
---- @include "include/campaign"
 --- @include "include/serving"
 --- @include "include/record"
 

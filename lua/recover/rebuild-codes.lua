@@ -9,13 +9,12 @@
 local campaignKey, returnedKey, poolKey, codesKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local epoch, fence = ARGV[1], tonumber(ARGV[2])
 local FIRST = 3
---- @include "include/now"
---- @include "include/campaign"
---- @include "include/write"
+--- @include "include/epoch"
+--- @include "include/stamp"
 --- @include "include/new-codes"
 
-if not campaign.building or campaign.epoch ~= epoch then return { campaign.epoch and 'stale_epoch' or 'missing' } end
-if campaign.stamp < fence then return { 'rolled_back' } end
+local refusal = mismatch(epoch, fence) or (not campaign.building and 'stale_epoch')
+if refusal then return { refusal } end
 if redis.call('SCARD', codesKey) ~= campaign.codes then return { 'missing' } end
 
 local vacant = redis.call('LRANGE', returnedKey, 0, integer(#ARGV - FIRST))
@@ -25,7 +24,7 @@ local fresh, units = newCodes(FIRST, vacant)
 if #fresh > 0 then
   local filled = math.min(#fresh, #vacant)
   campaign.returned = campaign.returned - filled
-  campaign.stamp = math.max(nowMicros, campaign.stamp + 1)
+  campaign.stamp = nextStamp()
   redis.call('HSET', campaignKey, 'phase', 'codes')
   redis.call('LTRIM', returnedKey, filled, -1)
   addCodes(fresh, units)

@@ -12,16 +12,15 @@ local campaignKey, grantsKey, leasesKey, returnedKey, codesKey, queueKey, ticket
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local epoch, fence, after, upTo = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local FIRST, STRIDE = 5, 5
---- @include "include/now"
---- @include "include/campaign"
+--- @include "include/stamp"
+--- @include "include/epoch"
 --- @include "include/record"
---- @include "include/write"
+--- @include "include/grants"
 --- @include "include/held"
---- @include "include/room"
 --- @include "include/line"
 
-if campaign.epoch ~= epoch then return { campaign.epoch and 'stale_epoch' or 'missing' } end
-if campaign.stamp < fence then return { 'rolled_back' } end
+local refusal = mismatch(epoch, fence)
+if refusal then return { refusal } end
 local progress = redis.call('HMGET', campaignKey, 'phase', 'cursor')
 local function answer(cursor)
   local last = redis.call('ZREVRANGE', keptKey, 0, 0, 'WITHSCORES')
@@ -40,7 +39,7 @@ for i = 1, #kept, 2 do
   fields[#fields + 1] = kept[i]
 end
 local records = readRecords(fields)
-local grantWrites, codes, ended, losers, freed = {}, {}, {}, {}, {}
+local codes, ended, losers, freed = {}, {}, {}, {}
 local fromPool = campaign.kind == 'codes'
 
 local function leave(serial, field)
@@ -72,12 +71,11 @@ end
 local rows = {}
 for i = FIRST, #ARGV, STRIDE do
   local field, id, serial, issuedAt, code = unpack(ARGV, i, i + STRIDE - 1)
-  local row = { state = 'i', tries = '', stamp = '0', serial = serial, issuedAt = issuedAt, id = id, code = code }
+  local row = rowRecord(id, serial, issuedAt, code)
   if records[field] and records[field].state ~= 'i' then forget(field, row) end
   records[field] = row
   rows[serial] = row
-  grantWrites[#grantWrites + 1] = field
-  grantWrites[#grantWrites + 1] = encodeRecord(row)
+  setGrant(field, encodeRecord(row))
   if fromPool and code ~= '' then codes[#codes + 1] = code end
   campaign.issued = campaign.issued + 1
 end
@@ -97,8 +95,7 @@ for serial = after + 1, upTo do
     if fromPool then loser.code = '' end
     losers[#losers + 1] = '0'
     losers[#losers + 1] = field
-    grantWrites[#grantWrites + 1] = field
-    grantWrites[#grantWrites + 1] = encodeRecord(loser)
+    setGrant(field, encodeRecord(loser))
   end
 end
 
@@ -115,7 +112,7 @@ end
 redis.call('LLEN', returnedKey)
 redis.call('ZCARD', leasesKey)
 local known = redis.call('SCARD', codesKey)
-writeAll('HSET', grantsKey, grantWrites)
+writeGrants()
 writeAll('ZREM', leasesKey, ended)
 writeAll('ZREM', keptKey, ended)
 writeAll('ZADD', keptKey, losers)
@@ -125,7 +122,7 @@ writeAll('SADD', codesKey, codes)
 known = redis.call('SCARD', codesKey) - known
 campaign.returned = campaign.returned + #freed
 campaign.lastSerial = upTo
-campaign.stamp = math.max(nowMicros, campaign.stamp + 1)
+campaign.stamp = nextStamp()
 redis.call('HSET', campaignKey, 'cursor', integer(upTo), 'codes', integer(campaign.codes + known))
 takeOut(served)
 saveRoom()

@@ -8,8 +8,7 @@
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local epoch, fence, field, id = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
---- @include "include/now"
---- @include "include/campaign"
+--- @include "include/stamp"
 --- @include "include/ready"
 --- @include "include/record"
 
@@ -17,7 +16,7 @@ local refusal = unready(epoch, fence)
 if refusal then return { refusal } end
 local record = readRecords({ field })[field]
 if not record or record.id ~= id or record.state ~= 'i' then return { 'moved' } end
-local stamp = integer(math.max(nowMicros, campaign.stamp + 1))
+local stamp = integer(nextStamp())
 record.state, record.tries, record.stamp = 't', '', stamp
 redis.call('HSET', grantsKey, field, encodeRecord(record))
 redis.call('ZADD', leasesKey, integer(nowMs), field)

@@ -7,9 +7,7 @@
 -- COST     O(offset + limit)
 local campaignKey, returnedKey, poolKey = KEYS[1], KEYS[2], KEYS[3]
 local epoch, fence, offset, limit = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
---- @include "include/campaign"
 --- @include "include/serving"
---- @include "include/write"
 --- @include "include/stock"
 
 local refusal = unserved(epoch, fence)

@@ -7,11 +7,7 @@
 -- COST     O(page)
 local campaignsKey = KEYS[1]
 local cursor = ARGV[1]
+--- @include "include/listed"
 --- @include "include/pieces"
 local page = redis.call('SSCAN', campaignsKey, cursor, 'COUNT', '500')
-local ids = {}
--- A list within a reply starts at 0 on ioredis-mock.
-for i = 0, #page[2] do
-  if type(page[2][i]) == 'string' then ids[#ids + 1] = page[2][i] end
-end
-return { page[1], inPieces(ids) }
+return { page[1], inPieces(listed(page[2])) }

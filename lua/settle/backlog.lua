@@ -9,7 +9,6 @@
 local campaignKey, grantsKey, leasesKey = KEYS[1], KEYS[2], KEYS[3]
 local epoch, fence = ARGV[1], tonumber(ARGV[2])
 --- @include "include/now"
---- @include "include/campaign"
 --- @include "include/serving"
 --- @include "include/record"
 --- @include "include/due"

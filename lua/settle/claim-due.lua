@@ -11,11 +11,10 @@
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local epoch, fence, perUser, limit, paced = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
---- @include "include/now"
---- @include "include/campaign"
+--- @include "include/stamp"
 --- @include "include/ready"
 --- @include "include/record"
---- @include "include/write"
+--- @include "include/grants"
 --- @include "include/due"
 --- @include "include/pace"
 --- @include "include/cap"
@@ -43,19 +42,16 @@ local before = #due
 take('-inf', LINE_END, 0, allowed - #due)
 take(LINE_END, integer(nowMs), before, allowed - #due)
 local records = readRecords(due)
-local stamp = integer(math.max(nowMicros, campaign.stamp + 1))
+local stamp = integer(nextStamp())
 local lease = integer(nowMs + campaign.leaseMs)
-local reply, grantWrites, leaseWrites, claimed = { 'ok', '', '' }, {}, {}, {}
+local reply, claimed = { 'ok', '', '' }, {}
 for _, field in ipairs(due) do
   local record = records[field]
   if record and record.state ~= 'i' then
     record.state = 't'
     record.stamp = stamp
     local text = encodeRecord(record)
-    grantWrites[#grantWrites + 1] = field
-    grantWrites[#grantWrites + 1] = text
-    leaseWrites[#leaseWrites + 1] = lease
-    leaseWrites[#leaseWrites + 1] = field
+    setGrant(field, text, lease)
     claimed[#claimed + 1] = field
     reply[#reply + 1] = field
     reply[#reply + 1] = text
@@ -65,8 +61,7 @@ end
 -- ZREM first: it is allowed when memory is full, and once a script wrote something, all its writes are.
 if #claimed > 0 then
   writeAll('ZREM', leasesKey, claimed)
-  writeAll('HSET', grantsKey, grantWrites)
-  writeAll('ZADD', leasesKey, leaseWrites)
+  writeGrants()
   campaign.stamp = tonumber(stamp)
   usedUpTo = usedUpTo + #claimed * every
   if perSecond then redis.call('HSET', campaignKey, 'savesAt', integer(usedUpTo)) end

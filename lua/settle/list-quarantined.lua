@@ -8,7 +8,6 @@
 -- COST     O(limit + log² leases)
 local campaignKey, grantsKey, leasesKey = KEYS[1], KEYS[2], KEYS[3]
 local epoch, fence, after, limit = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
---- @include "include/campaign"
 --- @include "include/serving"
 --- @include "include/record"
 --- @include "include/due"

@@ -10,16 +10,17 @@ local campaignKey, grantsKey, leasesKey = KEYS[1], KEYS[2], KEYS[3]
 local epoch = ARGV[1]
 local FIRST, STRIDE = 2, 5
 --- @include "include/now"
---- @include "include/campaign"
+--- @include "include/epoch"
 --- @include "include/record"
---- @include "include/write"
+--- @include "include/grants"
 --- @include "include/held"
 --- @include "include/due"
 
-if campaign.epoch ~= epoch then return { campaign.epoch and 'stale_epoch' or 'missing' } end
+local refusal = mismatch(epoch)
+if refusal then return { refusal } end
 
 local records = readRecords(namedFields(FIRST, STRIDE))
-local reply, grantWrites, leaseWrites = { 'ok' }, {}, {}
+local reply = { 'ok' }
 for i = FIRST, #ARGV, STRIDE do
   local field, id, stamp, tries, delayMs = unpack(ARGV, i, i + STRIDE - 1)
   local record = records[field]
@@ -27,15 +28,11 @@ for i = FIRST, #ARGV, STRIDE do
   if word == 'held' then
     word = delayMs == '' and 'quarantined' or 'postponed'
     record.tries = tries
-    grantWrites[#grantWrites + 1] = field
-    grantWrites[#grantWrites + 1] = encodeRecord(record)
-    leaseWrites[#leaseWrites + 1] = delayMs == '' and NEVER or integer(nowMs + tonumber(delayMs))
-    leaseWrites[#leaseWrites + 1] = field
+    setGrant(field, encodeRecord(record), delayMs == '' and NEVER or integer(nowMs + tonumber(delayMs)))
   end
   reply[#reply + 1] = word
 end
 -- A key of the wrong type refuses here, before the first write.
 redis.call('ZCARD', leasesKey)
-writeAll('HSET', grantsKey, grantWrites)
-writeAll('ZADD', leasesKey, leaseWrites)
+writeGrants()
 return { unpack(reply) }

@@ -8,11 +8,10 @@
 local campaignKey, grantsKey, leasesKey = KEYS[1], KEYS[2], KEYS[3]
 local epoch = ARGV[1]
 local FIRST, STRIDE = 2, 2
---- @include "include/now"
---- @include "include/campaign"
+--- @include "include/stamp"
 --- @include "include/serving"
 --- @include "include/record"
---- @include "include/write"
+--- @include "include/grants"
 --- @include "include/held"
 --- @include "include/due"
 
@@ -20,7 +19,7 @@ local refusal = unserved(epoch)
 if refusal then return { refusal } end
 
 local records = readRecords(namedFields(FIRST, STRIDE))
-local reply, grantWrites, leaseWrites = { 'ok', '' }, {}, {}
+local reply = { 'ok', '' }
 -- A new stamp: a late copy of the step into quarantine must not act again.
 local before = campaign.stamp
 raiseStamp()
@@ -30,18 +29,14 @@ for i = FIRST, #ARGV, STRIDE do
   local due = record and record.id == id and redis.call('ZSCORE', leasesKey, field)
   if type(due) == 'string' and tonumber(due) == tonumber(NEVER) then
     record.tries, record.stamp = '', integer(campaign.stamp)
-    grantWrites[#grantWrites + 1] = field
-    grantWrites[#grantWrites + 1] = encodeRecord(record)
-    leaseWrites[#leaseWrites + 1] = integer(nowMs)
-    leaseWrites[#leaseWrites + 1] = field
+    setGrant(field, encodeRecord(record), integer(nowMs))
     reply[#reply + 1] = 'retried'
   else
     reply[#reply + 1] = 'not_quarantined'
   end
 end
-writeAll('HSET', grantsKey, grantWrites)
-writeAll('ZADD', leasesKey, leaseWrites)
+writeGrants()
 -- A process that is told a stamp which was not written takes this state for one that went back.
-if #grantWrites > 0 then saveCounters() else campaign.stamp = before end
+if granted > 0 then saveCounters() else campaign.stamp = before end
 reply[2] = integer(campaign.stamp)
 return { unpack(reply) }

@@ -34,14 +34,14 @@ const ofAllKeys = ({ name, keys }: { name: string; keys: readonly (string | unde
   EXPIRES.includes(name) && keys[0] === 'key';
 /** Looking ids up, judging the window and taking units is one act; so is refusing one unit and taking the next, or judging a stretch of serials, or a line. */
 const LONGER: Record<string, number> = {
-  reserve: 134,
-  reassign: 64,
-  'claim-due': 74,
-  'rebuild-rows': 123,
-  'finish-rebuild': 74,
-  'admit-line': 88,
-  'join-line': 96,
-  'begin-rebuild': 63,
+  reserve: 101,
+  reassign: 61,
+  'claim-due': 62,
+  'rebuild-rows': 120,
+  'finish-rebuild': 71,
+  'admit-line': 71,
+  'join-line': 91,
+  'begin-rebuild': 61,
 };
 
 const files = scriptFiles();

@@ -190,6 +190,7 @@ function firstWords(tree: Node, functions: ReadonlyMap<string, Node>): Set<strin
 
   const words = new Set<string>();
   const seen = new Set<unknown>();
+  let unfenced = false;
   const returned = (body: Node): Node[] => {
     const values: Node[] = [];
     visit(body, (node) => {
@@ -217,7 +218,8 @@ function firstWords(tree: Node, functions: ReadonlyMap<string, Node>): Set<strin
     const args = value.arguments as Node[];
     const target = functions.get(nameOf(value.base));
     if (!target && nameOf(value.base) === 'unpack') say(args[0]);
-    const unfenced = nameOf(value.base) === 'unserved' && args.length < 2;
+    // Without a fence no state went back.
+    if (['unserved', 'mismatch'].includes(nameOf(value.base)) && args.length < 2) unfenced = true;
     for (const one of target ? returned(target) : []) if (!unfenced || textOf(one) !== 'rolled_back') say(one);
   };
   for (const value of returned(tree)) say(value);

@@ -283,8 +283,8 @@ export const ENDING = [
   {
     defect: 'quarantine drops the lease, and with it the way back',
     file: 'lua/settle/postpone.lua',
-    find: "writeAll('ZADD', leasesKey, leaseWrites)\n",
-    replace: "writeAll('ZADD', leasesKey, leaseWrites)\nredis.call('ZREMRANGEBYSCORE', leasesKey, NEVER, NEVER)\n",
+    find: 'writeGrants()\n',
+    replace: "writeGrants()\nredis.call('ZREMRANGEBYSCORE', leasesKey, NEVER, NEVER)\n",
     caughtBy: { file: 'test/integration/worker.test.ts', test: 'a reservation the database refuses for good' },
   },
   {

@@ -17,7 +17,7 @@ export const OPERATING = [
   {
     defect: 'a campaign is opened over what a lost one left behind',
     file: 'lua/campaign/open-campaign.lua',
-    find: "if left > 0 then return { 'partial' } end",
+    find: "if anyLeft() then return { 'partial' } end",
     replace: '',
     caughtBy: { file: 'test/lua/behaviour.test.ts', test: 'a campaign is not opened over what a lost one left behind' },
   },
@@ -163,15 +163,15 @@ export const OPERATING = [
   {
     defect: 'a rebuild goes on upon a state that was rolled back under it',
     file: 'lua/recover/rebuild-rows.lua',
-    find: "if campaign.stamp < fence then return { 'rolled_back' } end",
-    replace: '',
+    find: 'mismatch(epoch, fence)',
+    replace: 'mismatch(epoch)',
     caughtBy: { file: 'test/lua/fences.test.ts', test: 'rebuild-rows refuses a state that is behind' },
   },
   {
     defect: 'a rebuild ends upon a state that was rolled back under it',
     file: 'lua/recover/finish-rebuild.lua',
-    find: "if campaign.stamp < fence then return { 'rolled_back' } end",
-    replace: '',
+    find: 'mismatch(epoch, fence)',
+    replace: 'mismatch(epoch)',
     caughtBy: { file: 'test/lua/fences.test.ts', test: 'finish-rebuild refuses a state that is behind' },
   },
   {

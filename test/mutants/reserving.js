@@ -22,7 +22,7 @@ export const RESERVING = [
   },
   {
     defect: 'a copy of a reserve takes again: its call number is not looked at',
-    file: 'lua/issue/reserve.lua',
+    file: 'lua/include/call.lua',
     find: 'local repeated = call <= seenCall',
     replace: 'local repeated = false',
     caughtBy: {
@@ -33,8 +33,8 @@ export const RESERVING = [
   {
     defect: 'a refusal leaves no call number behind, so a late copy of it takes',
     file: 'lua/issue/reserve.lua',
-    find: 'if not repeated and (written > 0 or not campaign.closedAt) then',
-    replace: 'if not repeated and written > 0 then',
+    find: 'if not repeated and (granted > 0 or not campaign.closedAt) then',
+    replace: 'if not repeated and granted > 0 then',
     caughtBy: {
       file: 'test/fault/ghost.test.ts',
       test: 'a copy of the reserve that runs after its refusal takes nothing, though a unit came back meanwhile',
@@ -177,15 +177,15 @@ export const RESERVING = [
   {
     defect: 'a repeat keeps the stamp of the call it takes over from',
     file: 'lua/issue/reserve.lua',
-    find: "record.state, record.stamp = 't', takeover",
+    find: "record.state, record.stamp = 't', integer(first + 1)",
     replace: "record.state = 't'",
     caughtBy: { file: 'test/race/takeover.test.ts', test: 'who was overtaken cannot give the unit back' },
   },
   {
     defect: 'what a call takes over has the stamp of what it takes',
     file: 'lua/issue/reserve.lua',
-    find: 'local stamp, takeover = integer(first), integer(first + 1)',
-    replace: 'local stamp, takeover = integer(first), integer(first)',
+    find: "record.state, record.stamp = 't', integer(first + 1)",
+    replace: "record.state, record.stamp = 't', stamp",
     caughtBy: { file: 'test/lua/behaviour.test.ts', test: 'a late copy of a call takes nothing' },
   },
   {
@@ -197,9 +197,9 @@ export const RESERVING = [
   },
   {
     defect: 'the clock of Redis goes back, and a stamp comes twice',
-    file: 'lua/issue/reserve.lua',
-    find: 'local first, issuedAt = math.max(nowMicros, campaign.stamp + 1), integer(nowMs)',
-    replace: 'local first, issuedAt = nowMicros, integer(nowMs)',
+    file: 'lua/include/stamp.lua',
+    find: 'return math.max(nowMicros, (campaign.stamp or 0) + 1)',
+    replace: 'return nowMicros',
     caughtBy: {
       file: 'test/lua/fences.test.ts',
       test: 'when the clock of Redis was set back reserve still gives a later stamp',
@@ -207,7 +207,7 @@ export const RESERVING = [
   },
   {
     defect: 'live keys expire',
-    file: 'lua/issue/reserve.lua',
+    file: 'lua/include/grants.lua',
     find: "  writeAll('HSET', grantsKey, grantWrites)\n",
     replace: "  writeAll('HSET', grantsKey, grantWrites)\n  redis.call('EXPIRE', grantsKey, 86400)\n",
     caughtBy: { file: 'test/integration/campaign.test.ts', test: 'all keys expire together, and only once nothing is' },

@@ -23,7 +23,7 @@ export const ROLLBACK = [
   },
   {
     defect: 'what a user holds is read from a state that went back',
-    file: 'lua/include/serving.lua',
+    file: 'lua/include/epoch.lua',
     find: "if fence and campaign.stamp < fence then return 'rolled_back' end",
     replace: '',
     caughtBy: { file: 'test/integration/rollback.test.ts', test: 'status refuses as issue() does' },
@@ -38,7 +38,7 @@ export const ROLLBACK = [
   {
     defect: 'a restock leaves no trace that a rollback would take away',
     file: 'lua/campaign/restock.lua',
-    find: '  campaign.stamp = math.max(nowMicros, campaign.stamp + 1)\n',
+    find: '  campaign.stamp = nextStamp()\n',
     replace: '',
     caughtBy: { file: 'test/integration/rollback.test.ts', test: 'a state that lost a restock' },
   },

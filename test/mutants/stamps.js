@@ -51,7 +51,7 @@ export const STAMPS = [
   {
     defect: 'a load leaves no trace that a rollback would take away',
     file: 'lua/campaign/load-codes.lua',
-    find: 'campaign.stamp = math.max(nowMicros, campaign.stamp + 1)\n',
+    find: 'campaign.stamp = nextStamp()\n',
     replace: '',
     caughtBy: lost('a load of codes'),
   },
@@ -65,7 +65,7 @@ export const STAMPS = [
   {
     defect: 'a rebuild loads codes into a campaign that serves',
     file: 'lua/recover/rebuild-codes.lua',
-    find: 'not campaign.building or ',
+    find: " or (not campaign.building and 'stale_epoch')",
     replace: '',
     caughtBy: { file: 'test/lua/fences.test.ts', test: 'and none into a campaign that serves' },
   },
@@ -106,7 +106,7 @@ export const STAMPS = [
   },
   {
     defect: 'a pause raises the stamp to the clock',
-    file: 'lua/include/campaign.lua',
+    file: 'lua/include/stamp.lua',
     find: 'campaign.stamp = found[1] + 1',
     replace: "campaign.stamp = redis.call('TIME')[1] * 1000000 + 999999",
     caughtBy: { file: LOST, test: 'a pause after Redis went back does not hide that' },
@@ -142,7 +142,7 @@ export const STAMPS = [
   {
     defect: 'a repair leaves no trace that a rollback would take away',
     file: 'lua/recover/mend-row.lua',
-    find: 'campaign.stamp = math.max(nowMicros, campaign.stamp + 1)\n',
+    find: 'campaign.stamp = nextStamp()\n',
     replace: '',
     caughtBy: lost('a row that was mended'),
   },

@@ -211,7 +211,7 @@ export const WAITING = [
   {
     defect: 'the cap on letting through forgets what was let through',
     file: 'lua/line/admit-line.lua',
-    find: 'if perSecond then room.admitsAt = usedUpTo + admitted * every end',
+    find: 'if perSecond then room.admitsAt = usedUpTo + granted * every end',
     replace: '',
     caughtBy: worker('admitPerSecond holds over all workers'),
   },

@@ -1,0 +1,19 @@
+-- newGrant: takes a unit for a field, or answers nil. It is a reservation in this state and under this
+-- stamp, whose lease has this score; or issued at once, where nothing is delivered or saved: then there is no lease.
+--- @include "include/now"
+--- @include "include/record"
+--- @include "include/grants"
+--- @include "include/stock"
+--- @include "include/generated"
+local lease = campaign.needs and integer(nowMs + campaign.leaseMs)
+local issuedAt, counter = integer(nowMs), lease and 'reserved' or 'issued'
+
+local function newGrant(field, id, code, state, stamp, due)
+  local serial, pooled = takeUnit()
+  if not serial then return nil end
+  campaign[counter] = campaign[counter] + 1
+  if not lease then state, stamp, due = 'i', '0', nil end
+  local text = recordText(state, stamp, serial, issuedAt, id, fromPool and pooled or (generates and code or ''))
+  setGrant(field, text, due)
+  return text
+end
