@@ -20,9 +20,10 @@ export class Quarantine {
   }
 
   /**
-   * Lists the reservations that settle failed on for the last time, in pages of 500, each read when the loop comes to
-   * it. Reservations that are retried or withdrawn meanwhile, by this loop too, move no other one: each that stays is
-   * listed once. One round trip per page. Throws `UnknownCampaignError`, `NotReadyError`, `RedisError`.
+   * Lists the reservations in quarantine, in pages of 500. A page is read when the loop comes to it. The loop may retry
+   * or withdraw reservations, and so may others: each reservation that stays is listed once.
+   *
+   * One round trip per page. Throws `UnknownCampaignError`, `NotReadyError`, `RedisError`.
    *
    * @example
    * ```ts
@@ -54,10 +55,12 @@ export class Quarantine {
   }
 
   /**
-   * Takes the units of reservations out of the stock for good. Their users may ask again. If your adapter can `find` a
-   * row, that reservation was saved: it stays, and settle finishes it. Make sure that no other row appears later: an
-   * unknown attempt may still be under way. If the campaign delivers, `recall` is called for each. A `withdrawn` event
-   * names each unit. Two round trips and one `find` per 500. Throws `InvalidArgumentError`, `UnknownCampaignError`,
+   * Takes the units of reservations out of the stock for good. Their users may ask again. If your adapter's `find`
+   * returns a row, the reservation was saved: it stays, and settle finishes it. Make sure that no other row appears
+   * later, because an unknown save may still be under way. A `withdrawn` event names each unit. If the campaign
+   * delivers, `recall` is called for each.
+   *
+   * Two round trips and one `find` per 500. Throws `InvalidArgumentError`, `UnknownCampaignError`,
    * `MisconfiguredError`, `NotReadyError`, `RedisError`.
    *
    * @example

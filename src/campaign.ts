@@ -40,15 +40,17 @@ export class Campaign {
   }
 
   /**
-   * Opens a campaign (`opened`), or finds it open with the same definition (`exists`). Live stock is never reset. If
-   * Redis has no state of the campaign, the adapter's `list` is asked first. Rows there mean that Redis lost the
-   * state: `open` throws `CampaignConflictError`, and `rebuild()` makes the state again. `skipRowCheck` does not ask.
-   * The campaign is bound to the database of this process (`identity` of the adapter). `store: 'rebind'` binds a
-   * campaign of another database to this one, under a new epoch.
+   * Opens a campaign (`opened`), or finds it open with the same definition (`exists`). Live stock is never reset.
    *
-   * Throws `CampaignConflictError` (another definition, or rows without state), `InvalidArgumentError`, `HookError`,
-   * `NotReadyError`, `RedisError`, `ClosedError`. `MisconfiguredError` (a Redis that may evict keys, or a replica; a
-   * table that is not fit; another database). Four round trips; for a new campaign twelve, and one to the database.
+   * If Redis has no state of the campaign, the adapter's `list` is asked first. Rows there mean that Redis lost the
+   * state. Then `open` throws `CampaignConflictError`, and `rebuild()` makes the state again. `skipRowCheck` leaves
+   * this question out. The campaign is bound to the database of this process (`identity` of the adapter).
+   * `store: 'rebind'` binds a campaign of another database to this one, under a new epoch.
+   *
+   * Four round trips; for a new campaign twelve, and one to the database. Throws `MisconfiguredError` for a Redis that
+   * may evict keys, a replica, a table that is not fit, and another database. Also throws `CampaignConflictError`
+   * (another definition, or rows without state), `InvalidArgumentError`, `HookError` (`list` failed), `NotReadyError`,
+   * `RedisError`, `ClosedError`.
    *
    * @example
    * ```ts
@@ -74,15 +76,18 @@ export class Campaign {
 
   /**
    * Makes a campaign's state in Redis again after Redis lost or rolled back data. It reads the rows of the database
-   * (the adapter's `list`); for a pool, pass the codes again. Promises that Redis still has are kept and settled
-   * afterwards. Until the rebuild ends, the campaign answers `not_ready` (`rebuilding`). Earlier reservations end with
-   * an unknown outcome. If their rows appear later, the unique keys of the database meet them.
+   * (the adapter's `list`). For a pool, pass the codes again. Reservations that Redis still has keep their units, and
+   * settle finishes them afterwards. Until the rebuild ends, the campaign answers `not_ready` (`rebuilding`). A call
+   * that was under way ends with an unknown outcome. If its row appears later, the unique keys of the database meet it.
+   * Withdrawn units return to the stock.
    *
    * After a failure, run it again under the same definition: it continues where it stopped. Of two runs at once, the
-   * later one continues and the other throws `CampaignConflictError`. Withdrawn units return to the stock. One round
-   * trip per 500 rows, per 200 reservations, per 500 codes and per 200 known codes, one page of `list` per 500 rows,
-   * and nine more. Throws `InvalidArgumentError`, `MisconfiguredError` (no `list`), `HookError` (`list` failed),
-   * `CampaignConflictError`, `RedisError`, and the reason of an aborted signal.
+   * later one continues and the other throws `CampaignConflictError`.
+   *
+   * Costs nine round trips, and one page of `list` per 500 rows. One round trip more per 500 serials, 200 coupons that
+   * Redis still has, 500 codes, and 200 codes that Redis knew. Throws `InvalidArgumentError`, `MisconfiguredError` (no
+   * `list`), `HookError` (`list` failed), `CampaignConflictError`, `RedisError`, `ClosedError`, and the reason of an
+   * aborted signal.
    *
    * @example
    * ```ts
@@ -99,13 +104,14 @@ export class Campaign {
   }
 
   /**
-   * Gives a user a coupon, or returns the reason for a refusal. A normal outcome is a value (`IssueResult`); a fault
-   * is thrown.
+   * Gives a user a coupon, or returns the reason for a refusal. A normal outcome is a value (`IssueResult`); a fault is
+   * thrown.
    *
    * Costs two round trips to Redis, the second one after the answer, and one statement in the database. Calls of the
-   * same moment share all three. Throws `InvalidArgumentError`, `UnknownCampaignError`, `MisconfiguredError`,
-   * `OverloadedError`, `RedisError`, `NotIssuedError`, `HookError`, `ClosedError`, and the reason of an aborted signal.
-   * The first call for a campaign reads it, one more round trip.
+   * same moment share all three. The first call for a campaign reads it: one more round trip. Throws
+   * `InvalidArgumentError`, `UnknownCampaignError`, `CampaignConflictError` (it has a waiting room: call `join`),
+   * `MisconfiguredError`, `OverloadedError`, `RedisError`, `NotIssuedError`, `HookError` (`eligible` failed),
+   * `ClosedError`, and the reason of an aborted signal.
    *
    * @example
    * ```ts
@@ -124,9 +130,9 @@ export class Campaign {
   }
 
   /**
-   * Gives a user a place in the line of a campaign with a waiting room, or returns the reason for a refusal. Joining
-   * again keeps the place. `waiting` carries ticket, position and time. An admitted user gets the answer of `issue()`.
-   * Tickets of Redis decide the order; no clock does.
+   * Gives a user a place in the line of a campaign with a waiting room, or returns the reason for a refusal. If the
+   * user is in line already, the place is kept. `waiting` carries ticket, position and time. An admitted user gets the
+   * answer of `issue()`. Tickets of Redis decide the order; no clock does.
    *
    * One round trip, shared by calls of the same moment. One more if the line was empty: it wakes the workers. Throws
    * `InvalidArgumentError`, `UnknownCampaignError`, `CampaignConflictError` (no waiting room), `MisconfiguredError`,
@@ -145,7 +151,7 @@ export class Campaign {
   /**
    * Gives up the place of a user in line. `left`: the place is gone, by this call or an earlier one. Any other status
    * is the reason why there was no place: `reserved` and `issued` mean that the user was admitted first. The user may
-   * join again, at the end.
+   * join again, at the end of the line.
    *
    * One round trip, and one more to tell watchers. Throws `InvalidArgumentError`, `UnknownCampaignError`,
    * `CampaignConflictError` (no waiting room), `NotReadyError`, `RedisError`.
@@ -161,8 +167,8 @@ export class Campaign {
 
   /**
    * Returns an async iterator over the changes of a waiting user. The first change is the present position; the last
-   * one is the final answer. The iterator also ends if you leave the loop, abort `signal` or close the issuer.
-   * Watching is a sign of life for `presenceMs`.
+   * one is the final answer. The iterator also ends if you leave the loop, abort `signal` or close the issuer. Watching
+   * is a sign of life for `presenceMs`.
    *
    * It keeps only the newest change: a slow reader misses steps and never the end. All watchers share one subscription
    * on a connection of its own (`redis.duplicate()`), which tells the process when to look. Without that connection it
@@ -232,15 +238,16 @@ export class Campaign {
   }
 
   /**
-   * Loads codes into the pool. One round trip asks how far the load came. Then 500 codes go per round trip, and 1,000
-   * after the first 10,000. Codes that were ever loaded are skipped and counted. Under the same `loadId`, an
+   * Loads codes into the pool. Codes that were ever loaded are skipped and counted. Under the same `loadId`, an
    * interrupted load continues where it stopped. The result counts the work of this call alone.
    *
-   * The source is listened to before anything is awaited. Its iterator is closed at every end of the call. An error of
-   * the source is thrown. Throws `InvalidArgumentError` with the place of a bad code; of an array or a set nothing is
-   * written then. Throws `CampaignConflictError` if the campaign has no pool, is closed, or has loaded another list
-   * under this `loadId`. Also throws `UnknownCampaignError`, `NotReadyError`, `RedisError`, and the reason of an
-   * aborted signal.
+   * One round trip asks how far the load came. Then 500 codes go per round trip, and 1,000 after the first 10,000. The
+   * call listens to the source before it awaits anything, and closes its iterator at every end. An error of the source
+   * is thrown.
+   *
+   * Throws `InvalidArgumentError` with the place of a bad code; of an array or a set nothing is written then. Throws
+   * `CampaignConflictError` if the campaign has no pool, is closed, or has loaded another list under this `loadId`.
+   * Also throws `UnknownCampaignError`, `NotReadyError`, `RedisError`, and the reason of an aborted signal.
    *
    * @example
    * ```ts
@@ -257,7 +264,9 @@ export class Campaign {
   /**
    * Replaces a code that is still in the pool. `code` is taken as it was loaded; `replacement` is checked as in
    * `loadCodes`. `not_in_pool`: the code is issued, reserved or was never loaded. `duplicate`: the replacement is known
-   * already. One round trip per 500 codes of the pool, and one more. Throws `CampaignConflictError` (no pool),
+   * already.
+   *
+   * One round trip per 500 codes of the pool, and one more. Throws `CampaignConflictError` (no pool),
    * `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`, `RedisError`.
    *
    * @example
@@ -292,16 +301,17 @@ export class Campaign {
   }
 
   /**
-   * Moves the window of a running campaign, or raises its limit; seen by the next call of every process, after
-   * `refusalCacheMs` where that is set. Done once per `requestId`, 1–128 bytes, whatever happens to the reply. Answers
-   * the rules that hold now. `open()` still finds the campaign by the definition that it was opened with, and also by
-   * the one that holds now. A campaign that closed by time opens again by a later `closesAt`; whoever stood in its line
-   * joins again.
+   * Moves the window of a running campaign, or raises its limit per user. Returns the rules that hold now. The next
+   * call of every process sees them; with `refusalCacheMs`, after that time. The change happens once per `requestId`
+   * (1–128 bytes), also if the reply is lost.
    *
-   * One round trip, two if it was updated before. Throws `InvalidArgumentError`, `UnknownCampaignError`,
-   * `NotReadyError`, `RedisError`. `CampaignConflictError` says that nothing was changed: the campaign has opened and
-   * `opensAt` would move, or `perUser` would fall. It would close before it opens, it is closed for good, or another
-   * change was made under this request id.
+   * `open()` still finds the campaign by the definition that it was opened with, and also by the one that holds now. A
+   * later `closesAt` opens a campaign again that closed by time; users of its line have to join again.
+   *
+   * One round trip, two if it was updated before. Throws `CampaignConflictError`, and nothing was changed, if the
+   * campaign is closed for good or would close before it opens. The same if `opensAt` would move although the campaign
+   * has opened, if `perUser` would fall, or if the request id has made another change. Also throws
+   * `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`, `RedisError`.
    *
    * @example
    * ```ts
@@ -314,8 +324,8 @@ export class Campaign {
   }
 
   /**
-   * Pauses the campaign: `issue()` answers `paused`. A repeat of an earlier reservation still finds its answer. One
-   * round trip. Throws `CampaignConflictError` (closed), `UnknownCampaignError`, `NotReadyError`, `RedisError`.
+   * Pauses the campaign: `issue()` answers `paused`. A repeat of an earlier call still finds its coupon. One round
+   * trip. Throws `CampaignConflictError` (closed for good), `UnknownCampaignError`, `NotReadyError`, `RedisError`.
    *
    * @example
    * ```ts
@@ -339,12 +349,11 @@ export class Campaign {
   }
 
   /**
-   * Changes how fast workers go through this campaign, all of them together, and returns the pace that holds now. A
-   * field that is absent stays as it is, `null` removes its cap. Each worker of every process keeps to it within one
-   * `intervalMs`. `inspect()` shows it as `pace`. A campaign that is closed has a pace too, until everything is
-   * settled.
+   * Changes the pace of a campaign: how fast its workers go, all of them together. Returns the pace that holds now. An
+   * absent field stays as it is; `null` removes its cap. Each worker of every process follows within one `intervalMs`.
+   * `inspect()` shows the pace. A closed campaign has a pace too, until everything is settled.
    *
-   * If waves are changed, a wave that is still among them keeps the places that it has left. Two round trips. Throws
+   * If waves are changed, a wave that stays in the list keeps the places that it has left. Two round trips. Throws
    * `CampaignConflictError` (`admitPerSecond` or `waves` without a waiting room: nothing was changed),
    * `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`, `RedisError`.
    *
@@ -361,8 +370,8 @@ export class Campaign {
 
   /**
    * Closes a campaign for good. Reservations are still settled. With `retainMs` (0 to ten years), all keys expire
-   * together that long after the close, once nothing is reserved. By default the keys stay. Users in line get
-   * `closed`: one more round trip per 500 users. The keys of a campaign with a line stay for a minute at least.
+   * together that long after the close, but not while something is reserved. By default the keys stay. Users in line
+   * get `closed`: one more round trip per 500 users. The keys of a campaign with a line stay for a minute at least.
    *
    * One round trip, two with `retainMs`. Throws `CampaignConflictError` (closed with another `retainMs`),
    * `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`, `RedisError`.
@@ -381,11 +390,12 @@ export class Campaign {
   }
 
   /**
-   * Removes a closed campaign from Redis: all its keys at once, and its entry in the registry. The rows in your
-   * database stay. Use it for campaigns that were closed without `retainMs`, and for entries with expired keys.
+   * Removes a campaign that is closed, for good or by time, from Redis: all its keys at once, and its entry in the
+   * registry. The rows in your database stay. Use it for campaigns that were closed without `retainMs`, and for entries
+   * with expired keys.
    *
    * Four round trips. Throws `CampaignConflictError` (not closed, or something is reserved: nothing was removed),
-   * `InvalidArgumentError`, `UnknownCampaignError`, `RedisError`.
+   * `UnknownCampaignError`, `RedisError`.
    *
    * @example
    * ```ts
@@ -399,9 +409,9 @@ export class Campaign {
   }
 
   /**
-   * Finishes every reservation of this campaign whose lease ran out, also after the close. Run it after a process
-   * died, or every few seconds while the campaign runs. Any number of processes may run it. `issuer.settle()` settles
-   * all campaigns.
+   * Finishes every reservation of this campaign whose lease ran out, and the backlog of write-behind, also after the
+   * close. Run it after a process died, or every few seconds while the campaign runs. Any number of processes may run
+   * it. `issuer.settle()` settles all campaigns.
    *
    * Two round trips, and per batch of due reservations two more and a save. Throws `UnknownCampaignError`,
    * `MisconfiguredError`, `NotReadyError`, `RedisError`.
@@ -422,10 +432,11 @@ export class Campaign {
    * `String(report)` is for people.
    *
    * It may run while coupons are issued. Counters and units are compared only if nothing changed meanwhile (`quiet`).
-   * It keeps about 500 bytes per issuance in memory. One round trip per 500 rows, 500 grants and 500 free units, one
-   * page of `list` per 500 rows, and three more. Throws `HookError` (`list` failed), `MisconfiguredError` (another
-   * database than the campaign is bound to), `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`,
-   * `RedisError`, and the reason of an aborted signal.
+   * It keeps about 500 bytes per issuance in memory.
+   *
+   * One round trip per 500 rows, 500 grants and 500 free units, one page of `list` per 500 rows, and three more. Throws
+   * `HookError` (`list` failed), `MisconfiguredError` (another database than the campaign is bound to),
+   * `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`, `RedisError`, and the reason of an aborted signal.
    *
    * @example
    * ```ts

@@ -34,7 +34,7 @@ export class CouponIssuer {
   }
 
   /**
-   * Returns the handle of a campaign. The id matches `[A-Za-z0-9._-]{1,64}`; the campaign may be unopened. No I/O.
+   * Returns the handle of a campaign. The id matches `[A-Za-z0-9._-]{1,64}`; the campaign need not be open yet. No I/O.
    * Throws `InvalidArgumentError`.
    *
    * @example
@@ -47,13 +47,12 @@ export class CouponIssuer {
   }
 
   /**
-   * Lists every campaign of the registry: an async iterator for dashboards and tools. A campaign that is whole is
-   * listed as `inspect()` shows it. If it is not whole, `state` says why, `ready` is `false`, and the list goes on. The
-   * order is not defined.
+   * Lists every campaign of the registry, for dashboards and tools. A whole campaign is listed as `inspect()` shows it.
+   * If it is not whole, `ready` is `false`, `state` says why, and the list goes on. The order is not defined.
    *
    * One round trip per campaign, `concurrency` of them at a time (1–64, default 8), and one per page of about 500 ids.
-   * The loop pulls: nothing is read after you leave it. Throws `InvalidArgumentError` and `ClosedError` at once; the
-   * iterator `RedisError` if the registry cannot be read, and `ClosedError`.
+   * Nothing is read after you leave the loop. The call throws `InvalidArgumentError` and `ClosedError`; the iterator
+   * throws `ClosedError`, and `RedisError` if the registry cannot be read.
    *
    * @example
    * ```ts
@@ -71,9 +70,9 @@ export class CouponIssuer {
   }
 
   /**
-   * Finishes every reservation whose lease ran out, in all campaigns, closed ones too. Run it after a process died,
-   * and every few seconds while campaigns run. Any number of processes may run it. `campaign(id).settle()` settles one
-   * campaign.
+   * Finishes every reservation whose lease ran out, and the backlog of write-behind, in all campaigns, closed ones too.
+   * It keeps to no pace. Run it after a process died, and every few seconds while campaigns run. Any number of
+   * processes may run it. `campaign(id).settle()` settles one campaign.
    *
    * If a campaign cannot be settled, the others are settled first; then its error is thrown. One round trip per 500 ids
    * of the registry, two per campaign, and per batch of due reservations two more and a save. Throws
@@ -92,11 +91,10 @@ export class CouponIssuer {
   }
 
   /**
-   * Starts a worker. It settles due reservations, at once and then every `intervalMs`: leases that ran out, and the
+   * Starts a worker. At once, and then every `intervalMs`, it settles due reservations: leases that ran out, and the
    * backlog of write-behind in order. Closed campaigns are included until nothing is left. It also admits users from
-   * the line. Any number of workers may run, in any number of processes. The pace of each campaign
-   * (`campaign(id).setPace()`) caps all of them together. Each worker follows a change of the pace within one
-   * interval.
+   * waiting rooms. Any number of workers may run, in any number of processes. The pace of a campaign
+   * (`campaign(id).setPace()`) caps all of them together.
    *
    * While the database fails, it tries two reservations at a time and waits longer each time, up to 30 s. Each failure
    * is a `fault` event. After `maxTries` refusals, a reservation goes into quarantine. Per campaign and interval one or

@@ -9,30 +9,36 @@ import type { RedisClient } from './redis/client.js';
 import { canWait, whyUnfit } from './redis/ioredis.js';
 
 /**
- * The options of an issuer. Durations are in ms; every number is a whole one, and outside its range it is an
- * `InvalidArgumentError`.
+ * The options of an issuer. Durations are whole milliseconds. A number outside its range is an `InvalidArgumentError`.
  */
 export interface CouponIssuerOptions {
-  /** Your ioredis `Redis` or `Cluster`: borrowed, never closed, never configured. One with `keyPrefix` is refused. */
+  /**
+   * Your ioredis `Redis` or `Cluster`. The issuer neither closes nor configures it. A client with `keyPrefix` is
+   * refused.
+   */
   readonly redis: RedisClient;
-  /** Your database. Without it `issued` means: recorded in Redis. */
+  /** Your database. Without it, `issued` means that Redis has recorded the coupon. */
   readonly persistence?: PersistenceAdapter | undefined;
-  /** Your external call for each reserved coupon, before the save. At least once, with a stable id. */
+  /**
+   * Your external call for each reserved coupon, before the save. It runs at least once, each time with the same id.
+   */
   readonly deliver?: Deliver | undefined;
   /**
-   * Receives each delivered unit that the database then refused, with its code; at most once. An error of it becomes a
-   * `fault` event.
+   * Receives a delivered unit that the database refused, or that an operator withdrew, with its code. Called at most
+   * once per unit. An error of it becomes a `fault` event.
    */
   readonly recall?: ((issuance: Issuance) => Promise<void> | void) | undefined;
-  /** Your own rule, asked before anything is reserved. An error of it becomes a `HookError`. */
+  /** Your own rule. It is asked before anything is reserved. An error of it becomes a `HookError`. */
   readonly eligible?: Eligible | undefined;
   /** Receives every event. Its errors are ignored. */
   readonly onEvent?: ((event: CouponEvent) => void) | undefined;
   /**
-   * Where Redis alone keeps the promise (without `persistence`, or with write-behind), wait for this many replicas
-   * before the answer. Too few within `timeoutMs` (1–60,000 ms): the answer is `accepted`, never an error. `count` is
-   * 1–10. One more command per batch, and nothing else passes on the connection meanwhile. Not on a Cluster, and not
-   * for users admitted from a waiting room.
+   * Waits for `count` replicas (1–10) before the answer, and at most `timeoutMs` (1–60,000 ms). If fewer have the write
+   * by then, the answer is `accepted`, never an error.
+   *
+   * It holds where Redis alone keeps the promise: without `persistence`, or with write-behind. It does not hold for
+   * users admitted from a waiting room. A Cluster is refused with `InvalidArgumentError`. Costs one more command per
+   * batch, and nothing else passes on the connection meanwhile.
    */
   readonly replicas?: { readonly count: number; readonly timeoutMs: number } | undefined;
   /**
@@ -43,39 +49,45 @@ export interface CouponIssuerOptions {
   /** `[A-Za-z0-9._-]{1,64}`; default `coupon`. */
   readonly prefix?: string | undefined;
   /**
-   * How long a reservation is left to its caller before settle may take it over: 1,000–3,600,000 ms, more than
-   * `timeoutMs`; default 30,000. A campaign keeps the one it was opened with.
+   * The lease: how long only the caller acts on a reservation. Afterwards settle may take it over. 1,000–3,600,000 ms,
+   * more than `timeoutMs`; default 30,000. A campaign keeps the lease that it was opened with.
    */
   readonly leaseMs?: number | undefined;
   /**
-   * Deadline of one call, and of each delivery and save: 1–600,000 ms; default 10,000. A call whose batch has younger
-   * ones may wait up to twice as long when Redis does not answer; its own `timeoutMs` is exact.
+   * Deadline of a call, of a delivery and of a save: 1–600,000 ms; default 10,000. If Redis does not answer, a call
+   * that shares a batch with younger calls may wait up to twice as long. The `timeoutMs` of a single call is exact.
    */
   readonly timeoutMs?: number | undefined;
-  /** Callers per script call and per save: 1–1,000; default 500. */
+  /** The most calls in one script call or one save: 1–1,000; default 500. */
   readonly maxBatch?: number | undefined;
   /**
-   * Batches out at a time, per campaign in Redis and over all of them in the database: 1–64; default 2. A campaign
-   * whose saves hang never takes the last of the places in the database; with 1 it has to, and delays all the others.
+   * The most batches under way at a time, per campaign in Redis and over all campaigns in the database: 1–64; default
+   * 2. A campaign whose saves hang never takes the last place in the database. With 1 there is no other place, so such
+   * a campaign delays all others.
    */
   readonly maxInFlight?: number | undefined;
-  /** Callers waiting per campaign before `OverloadedError`: 1–1,000,000; default 10,000. */
+  /**
+   * The most calls of one campaign that wait in this process: 1–1,000,000; default 10,000. One more throws
+   * `OverloadedError`.
+   */
   readonly maxQueued?: number | undefined;
   /**
-   * For how long this process may repeat a `sold_out`, `closed` or `paused` without asking Redis: 0–60,000 ms; default
-   * 0, every answer is exact. Within that time it does not see a returned unit, a restock, a resumed pause, or coupons
-   * of other processes. Users of those coupons get the refusal instead of `already_issued`; `eligible` is not asked.
-   * Users with a coupon from this process, or possibly one, always go to Redis.
+   * How long this process may repeat `sold_out`, `closed` or `paused` from memory, without a call to Redis: 0–60,000
+   * ms. The default is 0, so every answer is exact.
+   *
+   * Within that time the process does not see a returned unit, a restock, an update, the end of a pause, or coupons of
+   * other processes. A user with a coupon of another process gets the refusal instead of `already_issued`. `eligible`
+   * is not asked. Users who have a coupon of this process, or may have one, always go to Redis.
    */
   readonly refusalCacheMs?: number | undefined;
   /**
-   * Deliveries at a time: 1–10,000; default 32. One campaign has at most half of them while another waits; from 8 on,
-   * it leaves the last one to a campaign that has none.
+   * The most deliveries at a time: 1–10,000; default 32. While another campaign waits, one campaign has at most half of
+   * them. From 8 on, a campaign that has some leaves the last one to a campaign that has none.
    */
   readonly maxDeliveries?: number | undefined;
   /**
-   * After this many failures in settle a reservation goes into quarantine: 1–1,000; default 10. Failures of the
-   * database as a whole do not count.
+   * The failures in settle after which a reservation goes into quarantine: 1–1,000; default 10. A failure of the whole
+   * database does not count.
    */
   readonly maxTries?: number | undefined;
 }

@@ -1,15 +1,15 @@
 import { assertInteger, assertName, assertSignal, ownCopy } from '../model/check.js';
 import { invalid } from '../model/errors.js';
 
-/** The options of `startWorker`. How fast it goes is a rule of each campaign: `setPace()`. */
+/** The options of `startWorker`. Its speed is a rule of each campaign: `setPace()`. */
 export interface WorkerOptions {
-  /** Which campaigns; default: all of the registry, looked up once an interval. */
+  /** The ids of the campaigns to look after. Default: all of the registry, which is read once an interval. */
   readonly campaigns?: readonly string[] | undefined;
   /** The time between two looks for due reservations: 1–3,600,000 ms; default 1,000. */
   readonly intervalMs?: number | undefined;
   /**
-   * Reservations per claim and save: 1–1,000; default 250, or `maxBatch` if that is less, or `maxDeliveries` if that is
-   * less and there is a `deliver`.
+   * Reservations per claim and save: 1–1,000. Default: the least of 250, `maxBatch` and, with `deliver`,
+   * `maxDeliveries`.
    */
   readonly batchSize?: number | undefined;
   /** Stops the worker, as `stop()` does. */
