@@ -25,7 +25,8 @@ import { checkedCount, checkedUser, type WatchRequest } from './waiting-room/roo
 
 /**
  * The handle of one campaign. `issuer.campaign(id)` makes it without I/O. It has no state of its own: make it as often
- * as you like. It stays usable after the campaign is closed, purged or rebuilt.
+ * as you like. It stays usable after the campaign is closed, purged or rebuilt. After `issuer.close()` each method
+ * throws `ClosedError`.
  */
 export class Campaign {
   /** The id that names this campaign within the prefix of the issuer. */

@@ -4,8 +4,8 @@ import type { Emit } from '../model/events.js';
 import type { Issuance } from '../model/issuance.js';
 
 /**
- * Your external call for a reserved coupon. Throw `NotDeliveredError` only where it certainly was not delivered. May be
- * called again with the same id.
+ * Your external call for a reserved coupon. It may be called again with the same id. Throw `NotDeliveredError` only if
+ * the coupon was certainly not delivered. `signal` is aborted at the deadline.
  */
 export type Deliver = (issuance: Issuance, options: { signal: AbortSignal }) => Promise<void> | void;
 

@@ -5,7 +5,7 @@ import type { CampaignState } from '../redis/campaign-state.js';
 import type { ReserveRequest } from '../redis/serving.js';
 import { findUser } from '../redis/user.js';
 
-/** Your own rule, asked before anything is reserved: `true`, or why not. */
+/** Your own rule, asked before anything is reserved. Return `true`, or the reason for a refusal. */
 export type Eligible = (request: {
   campaignId: string;
   userId: string;

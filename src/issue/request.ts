@@ -18,11 +18,11 @@ import { SharedCall } from './shared-call.js';
 export interface IssueRequest {
   /** 1–128 bytes of well-formed UTF-8 without U+0000. A number is refused: use `String(user.id)`. */
   readonly userId: string;
-  /** Names this attempt, within this campaign and user: a repeat under it finds its own answer. */
+  /** Names this attempt, within this campaign and user. A repeat under it finds its own answer. */
   readonly requestId?: string | undefined;
-  /** Stops waiting, not issuing: once sent, the attempt goes on and `userStatus()` tells how it ended. */
+  /** Ends the waiting, not the attempt. Once it was sent, the attempt goes on, and `userStatus()` shows its end. */
   readonly signal?: AbortSignal | undefined;
-  /** Less than the issuer's `timeoutMs` for this call: whole ms from 1 on. */
+  /** A shorter deadline for this call: whole ms, from 1 to the issuer's `timeoutMs`. */
   readonly timeoutMs?: number | undefined;
 }
 

@@ -17,11 +17,11 @@ export interface CampaignDefinition {
   readonly stock: Stock;
   /** How many coupons one user may have, 1–100; default 1. */
   readonly perUser?: number | undefined;
-  /** Before this instant of Redis' clock `issue()` answers `not_open`; default: open at once. */
+  /** Before this instant of Redis' clock, `issue()` answers `not_open`; default: open at once. */
   readonly opensAt?: Instant | undefined;
   /**
-   * From this instant of Redis' clock on `issue()` answers `closed`; default: until `closeForGood`. A new campaign is
-   * refused if it is past.
+   * From this instant of Redis' clock on, `issue()` answers `closed`; default: until `closeForGood`. `open` refuses a
+   * new campaign whose `closesAt` is past.
    */
   readonly closesAt?: Instant | undefined;
   /**
@@ -40,8 +40,8 @@ export interface CampaignDefinition {
    */
   readonly maxWaiting?: number | undefined;
   /**
-   * Waiting room: the line may be longer than the remaining stock by this number, 0–10,000,000; default 0. Units may
-   * come back.
+   * Waiting room: how many more users may be in line than units are left, because units may come back. 0–10,000,000;
+   * default 0.
    */
   readonly overbook?: number | undefined;
   /**
@@ -50,14 +50,14 @@ export interface CampaignDefinition {
    */
   readonly presenceMs?: number | undefined;
   /**
-   * Waiting room with `opensAt`: a draw at the opening orders the users that joined before it. Up to `maxWaiting` users
-   * may join. `inspect()` shows the seed afterwards.
+   * Waiting room with `opensAt`: users may join before the opening, up to `maxWaiting`. At the opening, a draw orders
+   * them. `inspect()` shows its seed afterwards.
    */
   readonly drawAtOpen?: boolean | undefined;
   /**
-   * The pace that a new campaign begins with. It is no part of the comparison: an `open` of a campaign that is there
-   * neither compares nor sets it; `setPace()` changes it. A rebuild keeps the pace that Redis remembers, and begins
-   * with this one where Redis has lost the campaign.
+   * The first pace of a new campaign. An `open` that finds the campaign neither compares it nor sets it; `setPace()`
+   * changes it. A rebuild keeps the pace that Redis remembers; if Redis lost the campaign, the rebuild begins with this
+   * one.
    */
   readonly pace?: PaceChange | undefined;
 }
@@ -101,11 +101,11 @@ export type CampaignState = 'scheduled' | 'open' | 'paused' | 'closed';
 export interface CampaignSnapshot {
   readonly id: string;
   readonly state: CampaignState;
-  /** `false`: a part of its state in Redis is missing, and nothing is issued. */
+  /** `false`: a part of its state in Redis is missing, so nothing is issued. */
   readonly ready: boolean;
   readonly stock: Stock['kind'];
   readonly generateCodes: boolean;
-  /** Units in all; `null` when unlimited. `available + reserved + issued + withdrawn = total`. */
+  /** All units; `null` if unlimited. `available + reserved + issued + withdrawn = total`. */
   readonly total: number | null;
   readonly available: number | null;
   readonly reserved: number;
@@ -114,7 +114,7 @@ export interface CampaignSnapshot {
   readonly perUser: number;
   readonly opensAt: Date | null;
   readonly closesAt: Date | null;
-  /** When `closeForGood` closed it. */
+  /** When `closeForGood` closed it; otherwise `null`. */
   readonly closedAt: Date | null;
   readonly saveMode: SaveMode;
   readonly admission: Admission;
@@ -122,7 +122,7 @@ export interface CampaignSnapshot {
   readonly room: RoomRules | null;
   /** Users in line. */
   readonly waiting: number;
-  /** How fast workers go. */
+  /** How fast its workers go. */
   readonly pace: Pace;
   /** The seed of the draw, once it began. The order is by `drawKey(seed, userId)`, the smallest first. */
   readonly drawSeed: string | null;

@@ -33,8 +33,8 @@ export function generateCodes(options: { count: number }): string[] {
 }
 
 /**
- * Whether this is a code of `generateCodes`, complete and with the right check character. Says nothing about whether it
- * was issued.
+ * Whether this is a whole code of `generateCodes` with the right check character. It does not say whether the code was
+ * issued.
  *
  * @example
  * ```ts

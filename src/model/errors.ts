@@ -30,8 +30,8 @@ function giveName(errorClass: { readonly prototype: Error }, name: string): void
 }
 
 /**
- * Every fault is a subclass of this one; an ordinary day (sold out, closed, …) is a value, never an error. Messages,
- * `cause` and `toJSON()` never carry a coupon code, a command's arguments or a connection string.
+ * The class of every fault. A normal outcome (sold out, closed, …) is a value, never an error. Messages, `cause` and
+ * `toJSON()` never carry a coupon code, a command's arguments or a connection string.
  */
 export abstract class CouponIssuerError extends Error {
   abstract readonly code: CouponIssuerErrorCode;
@@ -46,8 +46,8 @@ export abstract class CouponIssuerError extends Error {
 }
 
 /**
- * An argument breaks a documented limit. Thrown before any I/O, but for a `closesAt` that is past by the clock of
- * Redis; nothing was written.
+ * An argument is outside its documented range. Thrown before any I/O; only a `closesAt` that is past is found by the
+ * clock of Redis. Nothing was written.
  */
 export class InvalidArgumentError extends CouponIssuerError {
   static {
@@ -56,9 +56,9 @@ export class InvalidArgumentError extends CouponIssuerError {
 
   readonly code = 'INVALID_ARGUMENT';
   /**
-   * The argument as the caller wrote it, such as `userId`, `ids[3]` or `stock.total`. `httpAnswer` shows the message of
-   * an error that has one, so such a message quotes no value. `null`: the message is about no argument alone, or quotes
-   * the caller.
+   * The argument by its name in the call, such as `userId`, `ids[3]` or `stock.total`. `httpAnswer` shows the message
+   * of such an error, so that message quotes no value. `null`: the message is about no single argument, or quotes the
+   * caller.
    */
   readonly argument: string | null;
 
@@ -83,8 +83,8 @@ export class UnknownCampaignError extends CouponIssuerError {
 }
 
 /**
- * The campaign is another one than the call assumes: another definition, closed, without a pool, or already in the
- * database. Nothing was written.
+ * The campaign is not as the call assumes. It has another definition, is closed, or has no pool or no waiting room; or
+ * its rows are in the database without a state in Redis. Nothing was written.
  */
 export class CampaignConflictError extends CouponIssuerError {
   static {
@@ -95,9 +95,9 @@ export class CampaignConflictError extends CouponIssuerError {
 }
 
 /**
- * This process has other hooks or another database than the campaign was opened with, its table is not fit, or its
- * Redis is not safe. The message names the cure. Nothing was reserved, claimed or saved. An adapter throws it from
- * `check`.
+ * This process is not set up for the campaign: other hooks, another database, a table that is not fit, a Redis that is
+ * not safe, or a missing right. The message names the cure. Nothing was reserved, claimed or saved. An adapter throws
+ * it from `check`.
  */
 export class MisconfiguredError extends CouponIssuerError {
   static {
@@ -108,8 +108,8 @@ export class MisconfiguredError extends CouponIssuerError {
 }
 
 /**
- * The queue of this process is full, the call's time ran out in it, or a line has as many in it as may wait. Nothing
- * was reserved and no place was taken; ask again after `retryAfterMs`.
+ * The queue of this process is full, the time of the call ran out in it, or the line of a waiting room is full. Nothing
+ * was reserved and no place was taken. Ask again after `retryAfterMs`.
  */
 export class OverloadedError extends CouponIssuerError {
   static {
@@ -132,8 +132,8 @@ export class OverloadedError extends CouponIssuerError {
 }
 
 /**
- * Redis could not be asked, or its answer did not arrive. `not_applied`: certainly nothing changed. `unknown`: it may
- * have. `userStatus()` shows it, and a repeat with the same request id finds the unit.
+ * Redis could not be asked, or its answer did not arrive. `not_applied`: nothing changed. `unknown`: something may have
+ * changed; `userStatus()` shows it, and a repeat with the same request id finds the unit.
  */
 export class RedisError extends CouponIssuerError {
   static {
@@ -169,8 +169,8 @@ export class NotIssuedError extends CouponIssuerError {
 }
 
 /**
- * The campaign's state in Redis is missing, behind or unfinished, in a call that has no status for it. `issue()`
- * answers `not_ready` instead.
+ * The state of the campaign in Redis is missing, older than known, or being rebuilt. Calls throw it whose result has no
+ * status for that; `issue()` answers `not_ready`. Nothing was written.
  */
 export class NotReadyError extends CouponIssuerError {
   static {
@@ -187,8 +187,8 @@ export class NotReadyError extends CouponIssuerError {
 }
 
 /**
- * A function you gave (`eligible`, or the adapter's `list`) threw, or did not answer in time, where nothing had been
- * reserved yet.
+ * A function that you gave threw or did not answer in time, before anything was reserved: `eligible`, or the adapter's
+ * `list`.
  */
 export class HookError extends CouponIssuerError {
   static {
@@ -209,9 +209,11 @@ export class ClosedError extends CouponIssuerError {
 
 /**
  * Thrown by an adapter's `save`: nothing of this batch is stored, nor ever will be by this attempt. Any other error
- * means "unknown". `wholeBatch` says that the reason lies outside the rows (no connection, a time-out), so that saving
- * in halves is of no use. `permanent` says that a row of the batch will never be accepted: alone, and delivered or
- * promised, it goes into quarantine at once. The verdict `refused` says the same with a word for clients.
+ * means "unknown".
+ *
+ * `wholeBatch`: the reason lies outside the rows (no connection, a time-out), so the batch is not saved in halves.
+ * `permanent`: the database will never accept a row of this batch. If that row stands alone, and was delivered or
+ * promised, it goes into quarantine at once. The verdict `refused` says the same, with a word for clients.
  */
 export class NotSavedError extends Error {
   static {

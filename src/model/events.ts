@@ -15,35 +15,35 @@ export function refOf({ campaignId, id, userId, grant, serial }: Issuance): Issu
   return { campaignId, id, userId, grant, serial };
 }
 
-/** The events, for logs and metrics. Told after the fact: an observer that throws changes nothing. */
+/** The events, for logs and metrics. Each is told after the fact. An observer that throws changes nothing. */
 export type CouponEvent =
   /**
-   * `issue()` answered `issued`, or a user in line got their coupon. Told by the call that took the unit, so never
-   * twice: a repeat tells `settled` at most.
+   * `issue()` answered `issued`, or a user in line got the coupon. Only the call that took the unit tells it, so it is
+   * never told twice. A repeat tells `settled` at most.
    */
   | ({ readonly type: 'issued' } & IssuanceRef)
   /** `issue()` answered `accepted`: settle will finish it. A repeat does not tell it again. */
   | ({ readonly type: 'accepted' } & IssuanceRef)
-  /** Refusals, counted by status: one event for all of one batch. */
+  /** Refusals of one batch, counted by status: one event per status. */
   | { readonly type: 'refused'; readonly campaignId: string; readonly status: RefusalStatus; readonly count: number }
   /** The unit went back to the stock. */
   | ({ readonly type: 'released' } & IssuanceRef)
   /** The unit left the stock for good. `delivered` says that a user may hold its code: recall it. */
   | ({ readonly type: 'withdrawn'; readonly delivered: boolean } & IssuanceRef)
-  /** Settle failed on it for the last time: it keeps its unit until an operator retries or withdraws it. */
+  /** Settle gave up on this reservation. It keeps its unit until an operator retries or withdraws it. */
   | ({ readonly type: 'quarantined'; readonly tries: number } & IssuanceRef)
-  /** Settle cannot keep an `accepted` answer: Redis had lost data, and no unit or no open window is left. */
+  /** An `accepted` answer cannot be kept: Redis had lost data, and no unit or no open window is left. */
   | ({ readonly type: 'lost' } & IssuanceRef)
   /** An open reservation was finished, by settle or by a repeat of its call. */
   | ({ readonly type: 'settled' } & IssuanceRef)
   /**
-   * The last unit is out and nothing is reserved. Once per campaign, by the process that confirmed it; lost with a lost
-   * reply.
+   * The last unit is out and nothing is reserved. Told once per campaign, by the process that confirmed it. If that
+   * reply is lost, the event is lost too.
    */
   | { readonly type: 'exhausted'; readonly campaignId: string }
   /**
    * Places in line ended without a coupon: given up, absent for too long, or nothing was left to wait for. One event
-   * for all of one batch.
+   * per batch.
    */
   | {
       readonly type: 'places_ended';
@@ -53,25 +53,25 @@ export type CouponEvent =
     }
   /** The users that joined before the opening were put in order. Once per process that took part. */
   | { readonly type: 'drawn'; readonly campaignId: string; readonly seed: string; readonly count: number }
-  /** Something failed that no caller is waiting for, or that an operator should know. The error is redacted. */
+  /** A fault that reached no caller, or that an operator should know. The error is redacted. */
   | FaultEvent;
 
 /**
- * Of a save: one event for each row that the database refused alone, and one for each batch that failed or whose
- * outcome is unknown.
+ * A fault that reached no caller, or that an operator should know. A save tells one fault for each row that the
+ * database refused alone, and one for each batch that failed or whose outcome is unknown.
  */
 export interface FaultEvent {
   readonly type: 'fault';
   readonly during: FaultSource;
-  /** `null`: several, which are then in `campaignIds`, or none in particular. */
+  /** `null`: the fault is about several campaigns, which are in `campaignIds`, or about none. */
   readonly campaignId: string | null;
   readonly campaignIds?: readonly string[];
   readonly error: Error;
   /** The issuance that a save refused alone. */
   readonly issuance?: IssuanceRef;
-  /** The constraint that it broke, as the database calls it, otherwise the code of its error. */
+  /** The constraint that the row broke, by its name in the database; otherwise the code of the error. */
   readonly constraint?: string;
-  /** Of a save: how many issuances it is about. */
+  /** Of a save: how many issuances the fault is about. */
   readonly count?: number;
 }
 

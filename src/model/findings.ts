@@ -1,7 +1,7 @@
 import type { IssuanceRef } from './events.js';
 import { METHODS } from './methods.js';
 
-/** The cure of a finding: settle, a safe repair, a rebuild, or an operator. */
+/** The cure of a finding: settle, a safe repair, a rebuild, or an operator (`look`). */
 export type Cure = 'settle' | 'repair' | 'rebuild' | 'look';
 
 /** One difference between Redis and the database, or within Redis. Never with a coupon code. */
@@ -29,7 +29,7 @@ export type Finding = { readonly cure: Cure; readonly repaired: boolean } & (
       readonly grants: readonly IssuanceRef[];
     }
   | {
-      /** Units that nobody has, that are not offered, and that nobody withdrew. */
+      /** Units that nobody holds, that are not in the stock, and that were not withdrawn. */
       readonly kind: 'units_lost';
       readonly count: number;
     }
@@ -41,7 +41,7 @@ export type Finding = { readonly cure: Cure; readonly repaired: boolean } & (
       readonly shouldBe: number;
     }
   | {
-      /** A reservation whose lease ran out longer ago than a lease lasts: nobody settles. */
+      /** A reservation whose lease ended more than one lease ago: nobody settles. */
       readonly kind: 'lease_overdue';
       readonly grant: IssuanceRef;
       readonly overdueMs: number;
@@ -73,7 +73,7 @@ export class ReconcileReport {
   readonly rows: number | null;
   /** Grants in Redis that were compared. */
   readonly grants: number;
-  /** Nothing moved meanwhile, so that counters and units could be compared too. */
+  /** Nothing changed meanwhile, so counters and units were compared too. */
   readonly quiet: boolean;
   readonly findings: readonly Finding[];
 

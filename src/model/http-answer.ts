@@ -6,7 +6,7 @@ import { type Issuance, withoutCode } from './issuance.js';
 /** An issuance as JSON has it: the instant is ISO 8601 in UTC. */
 export type IssuanceJson = Omit<Issuance, 'issuedAt'> & { readonly issuedAt: string };
 
-/** The body for a result that is no refusal. A field that the result does not have is absent. */
+/** The body for a result that is no refusal. It has the fields of the result. */
 export interface HttpResult {
   readonly status: string;
   readonly issuance?: IssuanceJson;
@@ -84,8 +84,8 @@ export const PROBLEMS = Object.freeze({
 type ProblemName = keyof typeof PROBLEMS;
 
 /**
- * The problem of each refusal and error, and the seconds after which a new attempt makes sense; 0: no attempt does, or
- * the value itself tells.
+ * The problem of each refusal and error, and the seconds after which a new attempt makes sense. 0: no attempt makes
+ * sense, or the value itself says when.
  */
 const ANSWERED: Readonly<Partial<Record<HttpWord, readonly [name: ProblemName, retryAfter: number]>>> = {
   sold_out: ['sold_out', 0],
@@ -111,12 +111,12 @@ const NOT_STORED = { 'Cache-Control': 'no-store' };
 
 /**
  * The HTTP answer to a result of `issue()`, `join()`, `leave()` or `userStatus()`, or to an error that one of them
- * threw. `status` is the one of `httpStatus`, `body` an object for `JSON.stringify`. `headers` have their names in the
- * spelling of `SERVER_SENT_EVENTS_HEADERS`.
+ * threw. `status` is the number of `httpStatus`, `headers` are ready to be set, and `body` is an object for
+ * `JSON.stringify`. Never throws.
  *
  * A refusal or an error is a problem of RFC 9457 with fixed words. Only the message of an `InvalidArgumentError` that
  * names its `argument` is shown. A code is shown only in a result that carries it, once its row is committed. Any other
- * value is a 500 without a word of it: log it yourself. Never throws.
+ * value is a 500 that says nothing about the value: log it yourself.
  *
  * @example
  * ```ts

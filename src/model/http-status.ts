@@ -49,7 +49,7 @@ export function httpWordOf(resultOrError: unknown): HttpWord | null {
 
 /**
  * The HTTP status code for a result of `issue()`, `join()`, `leave()` or `userStatus()`, or for an error that one of
- * them threw. 500 for every other value. A result with `issuances` tells of coupons that were there before: 200.
+ * them threw. 500 for every other value. 200 for a result with `issuances`, because it tells of earlier coupons.
  *
  * @example
  * ```ts

@@ -10,9 +10,9 @@ export interface Issuance {
   readonly userId: string;
   /** Which of the user's coupons this is, 1..`perUser`. */
   readonly grant: number;
-  /** The number of the unit, 1..total; never in two hands. */
+  /** The number of the unit, 1..total; no two users have the same one. */
   readonly serial: number;
-  /** The coupon code, or `null` where the campaign has none or it must not be shown yet. */
+  /** The coupon code. `null` if the campaign has none, or if it must not be shown yet. */
   readonly code: string | null;
   /** When the unit was reserved, by the clock of Redis. */
   readonly issuedAt: Date;

@@ -3,33 +3,33 @@ import { InvalidArgumentError } from './errors.js';
 import { checkedWaves, type Wave, type WaveTimes } from './waves.js';
 
 /**
- * How fast workers go through a campaign, over all of them. `null`: no cap. `admit()` and `settle()` act at once, at
- * any pace.
+ * How fast the workers of a campaign go, all of them together. `null`: no cap. `admit()` and `settle()` keep to no
+ * pace.
  */
 export interface Pace {
   /** At most this many reservations are claimed and saved per second. */
   readonly savesPerSecond: number | null;
-  /** Of a waiting room: at most this many users are let through per second; 0 lets nobody through. */
+  /** Of a waiting room: at most this many users are admitted per second; 0 admits nobody. */
   readonly admitPerSecond: number | null;
-  /** Of a waiting room: how many users are let through when. */
+  /** Of a waiting room: how many users are admitted at which instant. */
   readonly waves: readonly Wave[] | null;
 }
 
-/** A change of the pace. A field that is absent stays as it is, `null` removes the cap. */
+/** A change of the pace. An absent field stays as it is; `null` removes the cap. */
 export interface PaceChange {
   /**
-   * Reservations per second: more than 0, up to 1,000,000; 100 a minute is `100 / 60`. Over any T seconds at most T +
-   * 0.1 times as many, and at least one. The default of a new campaign is no cap.
+   * Reservations per second: more than 0, up to 1,000,000; 100 a minute is `100 / 60`. In any T seconds at most T + 0.1
+   * times as many, and at least one. A new campaign has no cap.
    */
   readonly savesPerSecond?: number | null | undefined;
   /**
-   * Users per second, of a campaign with a waiting room: 0–1,000,000; 0 lets nobody through. The default of a new
-   * campaign is as fast as saves complete.
+   * Users per second, of a campaign with a waiting room: 0–1,000,000; 0 admits nobody. Without it, workers admit as
+   * fast as saves complete.
    */
   readonly admitPerSecond?: number | null | undefined;
   /**
-   * 1–1,000 waves, of a campaign with a waiting room; within a wave `admitPerSecond` holds. The default of a new
-   * campaign is no waves.
+   * 1–1,000 waves, of a campaign with a waiting room. `admitPerSecond` holds within a wave too. A new campaign has no
+   * waves.
    */
   readonly waves?: readonly Wave[] | null | undefined;
 }

@@ -1,17 +1,18 @@
 import { type Issuance, withoutCode } from './issuance.js';
 import type { IssueResult, NotReadyReason } from './result.js';
 
-/** Where somebody stands in line. */
+/** The place of a user in line. */
 export interface Place {
   /**
-   * The order of the line: a lower ticket is served first. Tickets of the draw are below 1, those of joining whole
-   * numbers from 1 on.
+   * The order of the line: the lowest ticket is served first. A ticket of the draw is below 1; a ticket of `join()` is
+   * a whole number from 1 on.
    */
   readonly ticket: number;
-  /** 1 is the next to be let through. It never grows. `null` until the draw is done. */
+  /** 1 is the next user to be admitted. It never grows. `null` until the draw is done. */
   readonly position: number | null;
   /**
-   * In about how long, by the pace of the last half minute; ms. `null`: not known yet, or nobody is let through now.
+   * The estimated time until the user is admitted, in ms, by the pace of the last half minute. `null`: not known yet,
+   * or nobody is admitted now.
    */
   readonly etaMs: number | null;
 }
@@ -19,12 +20,12 @@ export interface Place {
 export type Waiting = { readonly status: 'waiting' } & Place;
 
 /**
- * The answer of `join()`: a place in line, or the answer of `issue()`. `accepted`: already let through, and being
- * saved.
+ * The answer of `join()`: a place in line, or the answer of `issue()`. `accepted`: the user was admitted, and the
+ * coupon is being saved.
  */
 export type JoinResult = Waiting | IssueResult;
 
-/** Why somebody is not in line any more although they were not let through. */
+/** The reason why a user is no longer in line, without having been admitted. */
 export type LineEnd = 'left' | 'absent' | 'sold_out' | 'closed';
 
 /** The answer of `leave()`: `left`, or the reason why there was no place. `none`: no place is known. */
@@ -32,19 +33,19 @@ export type LeaveResult =
   | { readonly status: LineEnd | 'none' }
   | { readonly status: 'reserved' | 'issued'; readonly issuances: readonly Issuance[] };
 
-/** A change of `watch()`, each time it differs from the last one. The last one is final. */
+/** A change that `watch()` gives. The last one is final. */
 export type WaitingChange =
   | Waiting
-  /** Let through; the coupon is being saved. */
+  /** The user was admitted; the coupon is being saved. */
   | { readonly status: 'reserved'; readonly issuance: Issuance }
-  /** The state in Redis cannot be trusted now; it is looked at again. */
+  /** The state in Redis cannot be trusted now. The watch goes on. */
   | { readonly status: 'not_ready'; readonly reason: NotReadyReason }
   | FinalChange;
 
 /**
- * How waiting ended. `left`: by `leave()`. `absent`: without a sign of life for too long. `sold_out`, `closed`: there
- * is nothing to wait for any more. `lost`: Redis lost the line, or an operator withdrew the coupon; join again. `none`:
- * there was nothing to wait for when the watching began.
+ * How the waiting ended. `left`: by `leave()`. `absent`: no sign of life for too long. `sold_out`, `closed`: there is
+ * nothing to wait for any more. `lost`: Redis lost the line, or an operator withdrew the coupon; join again. `none`:
+ * the user was not in line when the watching began.
  */
 export type FinalChange =
   | { readonly status: 'issued'; readonly issuance: Issuance }

@@ -1,11 +1,14 @@
 import type { Issuance } from './issuance.js';
 
-/** Why a campaign's state in Redis must not be acted on. `missing`: all or a part of it; `rebuild()` makes it again. */
+/**
+ * Why nobody may act on the state of a campaign in Redis. `missing`: all of it or a part is gone. `rolled_back`: it is
+ * older than a state that this process saw. `rebuilding`: a rebuild is under way, or stopped. The cure is `rebuild()`.
+ */
 export type NotReadyReason = 'missing' | 'rolled_back' | 'rebuilding';
 
 /**
- * The answer of `issue()`. Each member carries only its own facts. `replayed` is there only on a repeat: an earlier
- * call, or one under way, took this coupon under the same request id. `join()` issues nothing itself and never sets it.
+ * The answer of `issue()`. `replayed` stands on a repeat alone: an earlier call, or one under way, took this coupon
+ * under the same request id. `join()` never sets it.
  */
 export type IssueResult =
   | { readonly status: 'issued'; readonly issuance: Issuance; readonly replayed?: true }

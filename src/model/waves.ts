@@ -3,7 +3,7 @@ import { invalid } from './errors.js';
 import { type Instant, instantMs } from './instants.js';
 
 /**
- * So many are let through at one instant, or every hour or every 24 hours (`day`) from one instant on, by the clock of
+ * Admits `count` users at one instant, or every hour or every 24 hours (`day`) from one instant on, by the clock of
  * Redis. If a wave comes while no worker runs, the next worker admits as many users. The rest of a wave is gone once
  * the line is empty.
  */

@@ -12,14 +12,14 @@ export type ListedCampaign =
   /** The answer of `inspect()`. */
   | (CampaignSnapshot & { readonly ready: true })
   /**
-   * A campaign that cannot be acted on. `missing`, `rolled_back`, `rebuilding`: why `issue()` answers `not_ready`;
-   * `missing` is also said of a campaign that is being opened. `over`: its keys expired after the close, and its entry
-   * in the registry goes with the next look of a worker.
+   * A campaign that nobody may act on. `missing`, `rolled_back`, `rebuilding`: why `issue()` answers `not_ready`. A
+   * campaign that is being opened is `missing` too. `over`: its keys expired after the close; the next look of a worker
+   * removes its entry from the registry.
    */
   | { readonly id: string; readonly ready: false; readonly state: NotReadyReason | 'over' }
   /**
-   * Reading this campaign failed, and says nothing of the others: a key of another type, a node of a cluster that is
-   * away.
+   * Reading this campaign failed, for example because a key has another type, or because a node of a Cluster is away.
+   * The other campaigns are listed.
    */
   | { readonly id: string; readonly ready: false; readonly state: 'unreadable'; readonly error: Error };
 

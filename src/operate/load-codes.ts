@@ -11,19 +11,18 @@ import { anotherList, type Loading, type LoadProgress, loadChunk, readLoad } fro
 
 export interface LoadOptions {
   /**
-   * Names this list, 1–128 bytes: if the same list is loaded again under it, the load goes on where it stopped. A list
-   * may have grown at its end; another list is refused. Default: a new random one.
+   * Names this list, 1–128 bytes. If the same list is loaded again under this name, the load goes on where it stopped.
+   * The list may have grown at its end; another list is refused. Default: a new random name.
    */
   readonly loadId?: string | undefined;
   /**
-   * Takes codes with control characters, byte order marks, U+FFFD, characters without width, white space or quotes
-   * around them, commas or semicolons. Such a code is given out as it is. Default: it is refused, and the error names
-   * its place.
+   * Takes codes as they are, which are otherwise refused. Such a code has control characters, byte order marks, U+FFFD,
+   * characters without width, white space or quotes around it, a comma or a semicolon. The error names its place.
    */
   readonly asTheyAre?: boolean | undefined;
   /**
-   * Called after each chunk and not awaited. If it throws, the load ends with that error; a promise that it returns may
-   * reject.
+   * Called after each chunk, and not awaited. If it throws, the load ends with that error. A promise that it returns
+   * may reject.
    */
   readonly onProgress?: ((progress: LoadResult) => void) | undefined;
   /** Ends the load between two chunks, and at once while the source is silent. */
@@ -31,20 +30,17 @@ export interface LoadOptions {
 }
 
 export interface LoadResult {
-  /** Codes of the source that this call read, those before `resumedAt` included. */
+  /** Codes of the source that this call read, including those before `resumedAt`. */
   readonly read: number;
   /** Codes that this call added to the pool. 0 if the whole list was loaded before under this `loadId`. */
   readonly loaded: number;
-  /** Codes that this call skipped, because they were in the list or in the campaign before, issued or not. */
+  /** Codes that this call skipped: the list has them twice, or the campaign has or had them, issued or not. */
   readonly duplicates: number;
-  /** The places of the first 20 of them in the source, from 1. */
+  /** The places of the first 20 duplicates in the source, from 1. */
   readonly firstDuplicates: readonly number[];
-  /** Units of the pool in all, issued ones included. */
+  /** All units of the pool, issued ones included. */
   readonly total: number;
-  /**
-   * Codes at the beginning of the source that were loaded before under this `loadId`, so that this call only compared
-   * them.
-   */
+  /** Codes at the beginning of the source that were loaded before under this `loadId`. This call only compared them. */
   readonly resumedAt: number;
 }
 

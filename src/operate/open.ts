@@ -12,11 +12,11 @@ import { assertSafeServer } from '../redis/server-check.js';
 
 export interface OpenOptions {
   /**
-   * Skips a safety check: the database is not asked whether it holds rows of this campaign. If it does, the same units
-   * go out again.
+   * Skips a safety check: `open` does not ask the database whether it holds rows of this campaign. If it holds some,
+   * the same units go out again.
    */
   readonly skipRowCheck?: boolean | undefined;
-  /** `rebind`: binds a campaign that is bound to another database to the one of this process. */
+  /** `rebind` binds a campaign to the database of this process, although it is bound to another one. */
   readonly store?: 'rebind' | undefined;
 }
 

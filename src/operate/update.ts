@@ -3,21 +3,20 @@ import { InvalidArgumentError } from '../model/errors.js';
 import { type Instant, instantMs } from '../model/instants.js';
 import type { RuleChange } from '../redis/update.js';
 
-/** A change of a campaign that runs. An absent rule stays as it is; at least one is given. */
+/** A change of a running campaign. An absent rule stays as it is; at least one rule is given. */
 export interface CampaignUpdate {
   /**
-   * Moves the opening; `null`: it opens at once. Until the campaign has opened; with `drawAtOpen` until the draw began,
-   * and never `null`.
+   * Moves the opening, until the campaign has opened. `null`: it opens at once. With `drawAtOpen` it moves until the
+   * draw began, and is never `null`.
    */
   readonly opensAt?: Instant | null | undefined;
   /**
-   * Moves the end; `null`: open until `closeForGood`. An instant that is past closes the campaign, a later one opens it
-   * again.
+   * Moves the end. `null`: open until `closeForGood`. A past instant closes the campaign; a later one opens it again.
    */
   readonly closesAt?: Instant | null | undefined;
-  /** How many coupons one user may have, 1–100; not below the present number. */
+  /** How many coupons one user may have: the present number or more, up to 100. */
   readonly perUser?: number | undefined;
-  /** 1–128 bytes. The change is made once under it. */
+  /** 1–128 bytes. The change is made once under this id. */
   readonly requestId: string;
 }
 

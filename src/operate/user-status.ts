@@ -7,12 +7,12 @@ import type { WaitingRoom } from '../waiting-room/room.js';
 /** The answer of `userStatus()`. */
 export type UserStatus =
   | {
-      /** `none`: nothing; `reserved`: nothing committed yet; `issued`: at least one is. */
+      /** `none`: no coupon. `reserved`: no row is committed yet. `issued`: at least one row is committed. */
       readonly status: 'none' | 'reserved' | 'issued';
       /** The coupons of the user, by grant; the code is `null` until the row is committed. */
       readonly issuances: readonly Issuance[];
     }
-  /** In line, whatever they hold besides. */
+  /** In line, with or without earlier coupons. */
   | (Waiting & { readonly issuances: readonly Issuance[] });
 
 export async function userStatus(serving: Serving, room: WaitingRoom, userId: string): Promise<UserStatus> {

@@ -4,9 +4,9 @@ import type { Issuance } from '../model/issuance.js';
 export type SaveVerdict =
   /** This id with this serial and this code is stored, now or before. */
   | { readonly verdict: 'saved' }
-  /** This grant of the user, or this id, is stored on another unit: that row. */
+  /** The row of this id, or of this grant of the user, is stored on another unit. `existing` is that row. */
   | { readonly verdict: 'user_conflict'; readonly existing: Issuance }
-  /** The unit is somebody else's. */
+  /** Another row has this serial, or this code. */
   | { readonly verdict: 'serial_conflict' | 'code_conflict' }
   /**
    * The database will never accept this row, and nothing of it is stored by this attempt. `reason` is a word of yours
@@ -21,28 +21,28 @@ export type SaveVerdict =
  */
 export interface PersistenceAdapter {
   /**
-   * Stores each issuance, idempotent by id; one verdict each, in order. A batch may mix campaigns. A throw means
-   * "unknown"; `NotSavedError`: nothing of this batch is stored, nor ever will be by this attempt. When it resolves,
-   * the rows are committed.
+   * Stores each issuance, idempotent by id. Returns one verdict each, in order. A batch may mix campaigns. When it
+   * resolves, the rows are committed. `NotSavedError`: nothing of this batch is stored, nor ever will be by this
+   * attempt. Any other error means "unknown".
    */
   save(issuances: readonly Issuance[], options: { signal: AbortSignal }): Promise<readonly SaveVerdict[]>;
   /**
-   * Issuances of a campaign after a serial, in serial order. `open` asks it whether a campaign without state in Redis
-   * is really new.
+   * Returns at most `limit` issuances of a campaign after a serial, in serial order. `open` asks it whether a campaign
+   * without state in Redis is really new.
    */
   list?(campaignId: string, options: { afterSerial: number; limit: number }): Promise<readonly Issuance[]>;
-  /** The stored issuance of each id, or `null`, in order. Lets settle skip a delivery that was already saved. */
+  /** Returns the stored issuance of each id, or `null`, in order. Settle does not deliver a stored one again. */
   find?(issuances: readonly Issuance[]): Promise<readonly (Issuance | null)[]>;
   /**
-   * Checks that the table is fit for the promises of `save`; writes nothing. A throw of `MisconfiguredError` says that
-   * it is not, and why; any other throw that it could not be asked. Asked once per process, before anything is reserved
-   * or claimed, and once a second while the table is not fit.
+   * Checks that the table can keep the promises of `save`; writes nothing. Throws `MisconfiguredError` if it cannot;
+   * any other error says that the database could not be asked. Called once per process, before anything is reserved or
+   * claimed, and once a second while the table is not fit.
    */
   check?(): Promise<{ readonly format: number }> | Promise<void>;
   /**
-   * Which database this is: the same text, 1–128 bytes, for all processes and for as long as the rows live, and another
-   * one for every other database. `null`: not known. A campaign serves only with the database that it was opened with.
-   * Asked once per process, together with `check`.
+   * Says which database this is: a text of 1–128 bytes, or `null` if it is not known. The text is the same for all
+   * processes and for as long as the rows live, and no other database has it. A campaign serves only with the database
+   * that it was opened with. Called once per process, together with `check`.
    */
   identity?(): Promise<string | null>;
 }

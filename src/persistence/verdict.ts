@@ -4,10 +4,10 @@ import type { SaveVerdict } from './adapter.js';
 const SAVED: SaveVerdict = Object.freeze({ verdict: 'saved' });
 
 /**
- * The verdict on an issuance, by the rows that were found in the database after the insert. Give it the rows that share
- * the id, the serial, the code, or user and grant with the issuance; more rows do no harm. It looks at each row once,
- * so use `verdictsOf` for a batch and all of its rows. Throws if neither the issuance nor an obstacle is among the
- * rows: a verdict is proof, and that error means "unknown".
+ * Returns the verdict on an issuance, by the rows that were found in the database after the insert. Give it the rows
+ * that share the id, the serial, the code, or user and grant with the issuance; more rows do no harm. It reads each row
+ * once, so use `verdictsOf` for a batch. Throws if neither the issuance nor an obstacle is among the rows. A verdict is
+ * proof, and that error means "unknown".
  *
  * @example
  * ```ts
@@ -25,8 +25,8 @@ export function verdictOf(issuance: Issuance, rows: readonly Issuance[]): SaveVe
 }
 
 /**
- * The verdicts on a batch, in its order, by all rows that were found for it. Each is the one of `verdictOf`, and it
- * throws as `verdictOf` does. It looks at each row once for the whole batch.
+ * Returns the verdicts on a batch, in its order, by all rows that were found for it. Each verdict is the one of
+ * `verdictOf`. Throws as `verdictOf` does. It reads each row once for the whole batch.
  *
  * @example
  * ```ts

@@ -8,26 +8,28 @@ import { textOf } from './text.js';
 export type { Delimiter } from './rows.js';
 
 /**
- * A file of codes: a stream of its bytes or its text, all of its bytes, or all of its text. A path is none: give
+ * A file of codes: a stream of its bytes or text, all its bytes, or all its text. A path is refused: give
  * `createReadStream(path)`.
  */
 export type CodeFile = string | Uint8Array | AsyncIterable<string | Uint8Array>;
 
 export interface ReadCodesOptions {
-  /** The column of the codes: its name in the first line, or its number from 1. Needed if there are several. */
+  /**
+   * The column of the codes: its name in the first line, or its number from 1. Needed if the file has several columns.
+   */
   readonly column?: string | number | undefined;
   /**
-   * Whether the first line names the columns. Default: whether `column` is a name. A first line like `code` is then
-   * refused rather than guessed at.
+   * Whether the first line names the columns. Default: `true` if `column` is a name, otherwise `false`. By default, a
+   * first line like `code` is refused rather than guessed at.
    */
   readonly header?: boolean | undefined;
   /**
-   * Stands between columns. Default: the one of `,` `;` and tab that is in the first line; if there are two, the call
-   * is refused.
+   * The character between columns. Default: the one of `,` `;` and tab in the first line; if the line has two of them,
+   * the call is refused.
    */
   readonly delimiter?: Delimiter | undefined;
   /**
-   * Keeps white space around codes, and takes those that `loadCodes` would refuse without the same option. Default:
+   * Keeps white space around codes, and takes codes that `loadCodes` would refuse without the same option. Default:
    * white space around a code is removed.
    */
   readonly asTheyAre?: boolean | undefined;
@@ -37,14 +39,16 @@ const NAMES =
   /^(?:sep=.?|(?:coupon|voucher|promo|promotion|discount|gift)?[ _-]?(?:card|code)?s?[ _-]?(?:number|no|id)?|쿠폰[ _-]?(?:코드|번호)?|코드)$/i;
 
 /**
- * Reads the codes of a file: one a line, or one column of a CSV. Pass the result to `loadCodes` or `rebuild`. The file
- * is listened to from here on; returning early closes it.
+ * Reads the codes of a file: one per line, or one column of a CSV. Pass the result to `loadCodes` or `rebuild`. It
+ * listens to the file from the call on. Leaving the loop early closes the file.
  *
- * The text is UTF-8 with or without a byte order mark; lines end in any way; cells may be quoted. Blank lines are
- * skipped, and white space around a code is removed. Reading rejects with `InvalidArgumentError`, which names the line
- * and never the code. Causes: another encoding, a line longer than a code, several columns without `column`, lines of
- * unequal length, quotes that do not close, an empty cell, and codes that `loadCodes` refuses. An error of the stream
- * reaches the reader. Throws `InvalidArgumentError` for options and files that are none.
+ * The text is UTF-8 with or without a byte order mark. Lines end in any way; cells may be quoted. Blank lines are
+ * skipped, and white space around a code is removed. The call throws `InvalidArgumentError` for wrong options, and for
+ * a file of another kind.
+ *
+ * Reading rejects with `InvalidArgumentError`, which names the line and never the code. Causes: another encoding, a
+ * line longer than a code, several columns without `column`, lines of unequal length, quotes that do not close, an
+ * empty cell, and codes that `loadCodes` refuses. An error of the stream reaches the reader.
  *
  * @example
  * ```ts

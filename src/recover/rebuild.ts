@@ -33,17 +33,17 @@ import { assertSafeServer } from '../redis/server-check.js';
 
 export interface RebuildOptions {
   /**
-   * For a pool, and needed there: the codes that may be given out. Those that the database or a reservation has are
-   * skipped; leave out withdrawn codes.
+   * The codes that may be given out; a pool needs them. Codes in a row or in a reservation are skipped. Leave out
+   * withdrawn codes.
    */
   readonly codes?: CodeSource | undefined;
   /**
-   * Takes codes that `loadCodes` would refuse without the same option, also where neither the database nor Redis has
-   * them. Default: such a code is taken only if it is in a row or was known before.
+   * Takes every code as it is, as in `loadCodes`. Default: a code that `loadCodes` would refuse is taken only if a row
+   * has it, or if Redis knew it.
    */
   readonly asTheyAre?: boolean | undefined;
   /**
-   * Called after each chunk and not awaited. If it throws, the rebuild ends with that error; a promise that it returns
+   * Called after each chunk, and not awaited. If it throws, the rebuild ends with that error. A promise that it returns
    * may reject.
    */
   readonly onProgress?: ((progress: RebuildProgress) => void) | undefined;
@@ -52,9 +52,9 @@ export interface RebuildOptions {
 }
 
 export interface RebuildProgress {
-  /** The part under way: the rest in Redis, the rows of the database, the codes of the pool. */
+  /** The part under way: the coupons that Redis still has, the rows of the database, or the codes of the pool. */
   readonly phase: 'reservations' | 'rows' | 'codes';
-  /** Rows, or codes, that this run has looked at. */
+  /** The rows, or the codes, that this run has read. */
   readonly done: number;
 }
 
@@ -62,7 +62,7 @@ export interface RebuildResult {
   readonly campaign: CampaignSnapshot;
   /** Rows that this run wrote to Redis. */
   readonly rows: number;
-  /** Reservations that Redis still had and no unit was left for: their users were told `accepted`. */
+  /** Reservations that Redis still had, and for which no unit was left. Their users had the answer `accepted`. */
   readonly lost: readonly IssuanceRef[];
 }
 

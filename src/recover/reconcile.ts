@@ -12,12 +12,12 @@ import type { Serving } from '../redis/serving.js';
 
 export interface ReconcileOptions {
   /**
-   * `safe`: settle due reservations, write back rows that Redis lacks, and make settle save grants that the database
-   * lacks. Default: only look.
+   * `safe` settles due reservations, writes back rows that Redis lacks, and makes settle save grants that the database
+   * lacks. Default: nothing is changed.
    */
   readonly repair?: 'safe' | undefined;
   /**
-   * Called after each page of 500 rows or grants, and not awaited. If it throws, the call ends with that error; a
+   * Called after each page of 500 rows or grants, and not awaited. If it throws, the call ends with that error. A
    * promise that it returns may reject.
    */
   readonly onProgress?:

@@ -8,11 +8,11 @@ import type { Reservation } from '../redis/reservation.js';
 import type { Serving } from '../redis/serving.js';
 import { type FindOptions, findSaved } from './settle.js';
 
-/** A reservation that settle failed on for the last time. It keeps its unit until an operator decides. */
+/** A reservation that settle gave up on. It keeps its unit until an operator decides. */
 export interface QuarantinedIssuance {
   /** Without its code. */
   readonly issuance: Issuance;
-  /** How often the reservation itself was the reason of a failure. */
+  /** How many failures count against the reservation itself. */
   readonly tries: number;
 }
 

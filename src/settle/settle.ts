@@ -13,12 +13,9 @@ import type { Reservation, Tries } from '../redis/reservation.js';
 import type { Serving } from '../redis/serving.js';
 
 export interface SettleResult {
-  /** Reservations that came to their end: the row is committed, or the user already had one. */
+  /** Finished reservations: the row is committed, or the user already had one. */
   readonly settled: number;
-  /**
-   * Reservations that remain because their lease still runs or because the outcome is unknown. Those in quarantine are
-   * among them.
-   */
+  /** Reservations that remain because their lease still runs, their outcome is unknown, or they are in quarantine. */
   readonly pending: number;
   /** Reservations that remain because the delivery or the save failed for certain. */
   readonly failed: number;

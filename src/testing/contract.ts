@@ -15,19 +15,18 @@ import { wireCases } from './wire-cases.js';
 /** The options of `persistenceContract`. */
 export interface PersistenceContractOptions {
   /**
-   * Called once for each case. Every case has campaigns of its own, so all of them may share one table, and the adapter
-   * may be the same. An adapter whose calls go over the wire is also judged on failing calls. Such an adapter is made
-   * anew for each case. An adapter with `Symbol.asyncDispose` is disposed of when its case is over, passed or failed.
+   * Makes the adapter; called once for each case. Every case has campaigns of its own, so all cases may share one table
+   * and one adapter. An adapter whose calls go over the wire is also tested on failing calls: make it anew for each
+   * case. An adapter with `Symbol.asyncDispose` is disposed of after its case, passed or failed.
    */
   readonly createAdapter: (wire: Wire) => Promise<PersistenceAdapter & { [Symbol.asyncDispose]?(): PromiseLike<void> }>;
   /**
-   * The rows of a campaign by a query of your own, on another connection than the adapter's: it sees only committed
-   * rows. Without it the adapter is judged by its own `list`, or by its verdicts alone.
+   * Reads the rows of a campaign by a query of your own, on another connection than the adapter's, so that it sees only
+   * committed rows. Without it, the adapter is judged by its own `list`, or by its verdicts alone.
    */
   readonly oracle?: Oracle | undefined;
   /**
-   * A user whose rows the database never accepts, if the adapter answers `refused` for some: two cases more. Others
-   * tell nothing of such rows.
+   * A user whose rows the database never accepts. Give it if the adapter answers `refused`: two more cases test that.
    */
   readonly refusedUserId?: string | undefined;
 }

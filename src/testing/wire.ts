@@ -1,4 +1,4 @@
-/** The way between your adapter and its database, so that the kit can disturb it. */
+/** The way between your adapter and its database, so that the kit can make it fail. */
 export interface Wire {
   /**
    * Runs one unit of work and returns its result: a statement in autocommit, or a transaction from its begin to its

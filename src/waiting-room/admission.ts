@@ -11,14 +11,14 @@ import { finishAll } from '../settle/settle.js';
 export type AdmitResult =
   | {
       readonly status: 'admitted';
-      /** So many left the line with a coupon reserved for them. */
+      /** Users that left the line with a coupon reserved for them. */
       readonly admitted: number;
-      /** Of these the row is committed; the others are left to settle. */
+      /** Of them, users whose row is committed. Settle finishes the others. */
       readonly issued: number;
-      /** So many are still in line. */
+      /** Users that are still in line. */
       readonly waiting: number;
     }
-  /** Nobody is let through. A line that is closed is ended. */
+  /** Nobody was admitted. The line of a closed campaign is ended. */
   | { readonly status: 'closed' | 'paused' | 'not_open' };
 
 export interface AdmissionParts {

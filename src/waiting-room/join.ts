@@ -14,8 +14,8 @@ export interface JoinRequest {
   /** 1–128 bytes of well-formed UTF-8 without U+0000. A number is refused: use `String(user.id)`. */
   readonly userId: string;
   /**
-   * Names this wish, within this campaign and user: a repeat under it finds its own answer, also once the coupon was
-   * issued. A user in line keeps the first one; a later one is not remembered.
+   * Names this attempt, within this campaign and user. A repeat finds its own answer, also after the coupon was issued.
+   * If a user in line joins again under another id, the first one stays.
    */
   readonly requestId?: string | undefined;
 }

@@ -16,7 +16,7 @@ import { checkedJoin, type JoinRequest, join } from './join.js';
 import { Lines } from './lines.js';
 import { CampaignWatch } from './watch-round.js';
 
-/** Whom to watch. */
+/** The user to watch. */
 export interface WatchRequest {
   readonly userId: string;
   /** Ends the watching. */

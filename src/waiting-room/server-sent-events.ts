@@ -12,7 +12,7 @@ export const SERVER_SENT_EVENTS_HEADERS: Readonly<Record<string, string>> = Obje
 export interface ServerSentEventsOptions {
   /** How often a comment is sent: 1,000–600,000 ms, default 15,000. */
   readonly keepAliveMs?: number | undefined;
-  /** Chooses the parts of a change to send, before JSON; default: all of it. An error of it ends the stream. */
+  /** Returns the value that is sent as JSON for a change; default: the whole change. An error of it ends the stream. */
   readonly data?: ((change: WaitingChange) => unknown) | undefined;
 }
 

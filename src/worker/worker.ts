@@ -20,11 +20,11 @@ import type { CheckedWorkerOptions } from './options.js';
 export interface CampaignHealth {
   readonly campaignId: string;
   /**
-   * Reservations that wait to be settled now: the line of write-behind, and leases that ran out. `null`: the campaign
-   * has no state to read.
+   * Reservations that are due: the backlog of write-behind, and leases that ran out. `null`: the campaign has no state
+   * to read.
    */
   readonly backlog: number | null;
-  /** For how long the oldest of them has been reserved, ms; `null` if none waits. */
+  /** How long ago the oldest of them was reserved, ms; `null` if none is due. */
   readonly oldestMs: number | null;
   /** Reservations that only an operator acts on. `null`: the campaign has no state to read. */
   readonly quarantined: number | null;
@@ -36,7 +36,7 @@ export interface CampaignHealth {
 export interface WorkerHealth {
   /** `false` once it was stopped. */
   readonly running: boolean;
-  /** The campaigns this worker looks after and has seen so far. */
+  /** The campaigns that this worker looks after and has seen so far. */
   readonly campaigns: readonly CampaignHealth[];
 }
 
@@ -44,7 +44,7 @@ export interface WorkerHealth {
 export interface SettleWorker extends AsyncDisposable {
   /** The backlog, and the last fault. One round trip per campaign. Throws `RedisError`. */
   health(): Promise<WorkerHealth>;
-  /** Claims nothing more, and resolves once its reservations are finished. */
+  /** Claims nothing more. Resolves once its reservations are finished. */
   stop(): Promise<void>;
 }
 

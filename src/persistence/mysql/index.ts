@@ -63,12 +63,12 @@ const MAX_ATTEMPTS = 3;
 const MAX_LOOK_UP = 1000;
 
 /**
- * Saves issuances in MariaDB 10.6 or newer, or in MySQL 5.7 or newer. One statement per batch, a second one only where
- * a row was there before. A deadlock has stored nothing, so the batch is sent again, up to three times in all.
+ * Saves issuances in MariaDB 10.6 or newer, or in MySQL 5.7 or newer. One statement per batch; a second one only if a
+ * row was there before. A deadlock has stored nothing, so the batch is sent again, up to three times in all.
  *
- * Give it a pool or a connection in autocommit. Inside an open transaction `issued` would not mean committed, so a
- * client that is in one, or has autocommit off, is refused with `NotSavedError`. That check costs a round trip: with
- * each batch, but on a pool only once.
+ * Give it a pool or a connection in autocommit. Inside an open transaction, `issued` would not mean committed. So a
+ * client in a transaction, or without autocommit, is refused with `NotSavedError`. That check costs one round trip with
+ * each batch, and on a pool only one in all.
  *
  * @example
  * ```ts
@@ -89,8 +89,8 @@ export class MysqlPersistence implements PersistenceAdapter {
   }
 
   /**
-   * Creates the table with its keys if it is missing, and never alters a table that is there; ends with `checkTable()`.
-   * Any number of processes may call it at once, and a user without the right to create once the table is there.
+   * Creates the table with its keys if it is missing, and never alters an existing table. Ends with `checkTable()`. Any
+   * number of processes may call it at once. Once the table is there, a user without the right to create may call it.
    * Rejects with `MisconfiguredError`, or with the client's own error.
    */
   async createTable(): Promise<TableFormat> {
@@ -98,9 +98,9 @@ export class MysqlPersistence implements PersistenceAdapter {
   }
 
   /**
-   * Adds the columns and unique keys that a table lacks, in one statement; removes nothing. Call it by hand or from a
-   * migration, not at each start. Ends with `checkTable()`. Rejects with `MisconfiguredError`, also if rows of the
-   * table forbid a key, or with the client's own error; then nothing was altered.
+   * Adds the missing columns and unique keys, in one statement; removes nothing. Call it by hand or from a migration,
+   * not at each start. Ends with `checkTable()`. Rejects with `MisconfiguredError`, also if rows of the table forbid a
+   * key, or with the client's own error; then nothing was altered.
    */
   async upgradeTable(): Promise<TableFormat> {
     return this.#made.upgrade();
@@ -121,7 +121,7 @@ export class MysqlPersistence implements PersistenceAdapter {
   }
 
   /**
-   * The random id that `createTable()` wrote beside the table, in `<table>_store`. Backups and replicas have the same.
+   * Returns the random id that `createTable()` wrote into `<table>_store`. Backups and replicas have the same id.
    * `null` for a table of release 0.1 or of a migration of your own, and for a user without the right to read it. One
    * statement.
    */

@@ -21,7 +21,7 @@ export interface PostgresLike {
   query(text: string, values?: unknown[]): Promise<PostgresResult>;
 }
 
-/** One that tells neither how many rows were written is asked once more for each batch. */
+/** The result of a statement. A client that gives neither count is asked once more for each batch. */
 export interface PostgresResult {
   readonly rows: unknown[];
   /** As `pg` tells it. */
@@ -34,9 +34,8 @@ export interface PostgresOptions {
   /** `[schema.]name` in lower case; default `coupon_issuances`. */
   readonly table?: string | undefined;
   /**
-   * Names the statement of a save, so that each connection parses and plans it once: it saves most on small batches.
-   * Default `false`, because a pooler between your process and the server may hand the next statement to a connection
-   * that was never told of it. For `pg`.
+   * Names the statement of a save, so that each connection parses and plans it once. It gains most on small batches.
+   * Default `false`: a pooler may hand the next statement to a connection that does not know the name. For `pg`.
    */
   readonly prepare?: boolean | undefined;
 }
@@ -60,11 +59,11 @@ const SELECTED =
   't.id, t.campaign_id, t.user_id, t.grant_no, t.serial, t.code, t.epoch, round(extract(epoch from t.issued_at) * 1000)::bigint AS issued_at_ms';
 
 /**
- * Saves issuances in PostgreSQL 12 or newer. One statement per batch; where a row is taken two more, and the log of the
- * server then has a line of a duplicate key.
+ * Saves issuances in PostgreSQL 12 or newer. One statement per batch. If a row is taken, two more; then the log of the
+ * server has a line of a duplicate key.
  *
- * Give it a pool or a connection in autocommit. Inside an open transaction `issued` would not mean committed. So a
- * client in a transaction is refused with `NotSavedError`. Without a pool that check costs two more round trips per
+ * Give it a pool or a connection in autocommit. Inside an open transaction, `issued` would not mean committed. So a
+ * client in a transaction is refused with `NotSavedError`. Without a pool, that check costs two more round trips per
  * batch.
  *
  * @example
@@ -101,19 +100,19 @@ export class PostgresPersistence implements PersistenceAdapter {
   }
 
   /**
-   * Creates the table with its keys if it is missing, and never alters a table that is there; ends with `checkTable()`.
-   * Any number of processes may call it at once, and a role that may only SELECT and INSERT once the table is there.
-   * Two or three statements. Rejects with `MisconfiguredError`, or with the client's own error.
+   * Creates the table with its keys if it is missing, and never alters an existing table. Ends with `checkTable()`. Any
+   * number of processes may call it at once. Once the table is there, a role that may only SELECT and INSERT may call
+   * it. Two or three statements. Rejects with `MisconfiguredError`, or with the client's own error.
    */
   async createTable(): Promise<TableFormat> {
     return this.#made.create();
   }
 
   /**
-   * Adds the columns and unique keys that a table lacks, in one transaction; removes nothing. Writing to the table
-   * waits until the keys are built. Call it by hand or from a migration, not at each start. Ends with `checkTable()`.
-   * Rejects with `MisconfiguredError`, also if rows of the table forbid a key, or with the client's own error; then
-   * nothing was altered.
+   * Adds the missing columns and unique keys, in one transaction; removes nothing. Writing to the table waits until the
+   * keys are built. Call it by hand or from a migration, not at each start. Ends with `checkTable()`. Rejects with
+   * `MisconfiguredError`, also if rows of the table forbid a key, or with the client's own error; then nothing was
+   * altered.
    */
   async upgradeTable(): Promise<TableFormat> {
     return this.#made.upgrade();
@@ -134,7 +133,7 @@ export class PostgresPersistence implements PersistenceAdapter {
   }
 
   /**
-   * The random id that `createTable()` wrote beside the table, in `<table>_store`. Backups and replicas have the same.
+   * Returns the random id that `createTable()` wrote into `<table>_store`. Backups and replicas have the same id.
    * `null` for a table of release 0.1 or of a migration of your own. Two statements.
    */
   async identity(): Promise<string | null> {
