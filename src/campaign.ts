@@ -67,7 +67,7 @@ export class Campaign {
   ): Promise<{ status: 'opened' | 'exists'; campaign: CampaignSnapshot }> {
     const { context, campaigns } = this.#core;
     return this.#core.call('open', async () => {
-      const rules = toRules(definition, context.has, 'open');
+      const rules = toRules(definition, campaigns.equipment.has, 'open');
       const { leaseMs, timeoutMs, persistence } = this.#core.options;
       const unsafeRedis = this.#core.options.unsafeRedis === 'allow';
       const checks = { leaseMs, timeoutMs, persistence, unsafeRedis, ...checkedOpenOptions(options) };
@@ -235,7 +235,7 @@ export class Campaign {
    * ```
    */
   async inspect(): Promise<CampaignSnapshot> {
-    return this.#core.on('inspect', this.id, ({ state }) => state.snapshot());
+    return this.#core.on('inspect', this.id, ({ campaign }) => campaign.inspect());
   }
 
   /**
@@ -258,7 +258,7 @@ export class Campaign {
   async loadCodes(codes: CodeSource, options: LoadOptions = {}): Promise<LoadResult> {
     return reading('codes', codes, async (source) => {
       const own = checkedLoad(options, source);
-      return this.#core.change('load', this.id, ({ state }) => loadInChunks(state, source, own));
+      return this.#core.change('load', this.id, ({ campaign }) => loadInChunks(campaign, source, own));
     });
   }
 
@@ -277,8 +277,8 @@ export class Campaign {
    */
   async replaceCode(change: CodeReplacement): Promise<{ status: 'replaced' | 'not_in_pool' | 'duplicate' }> {
     const { code, replacement } = checkedReplacement(change);
-    return this.#core.on('replaceCode', this.id, async ({ state }) => ({
-      status: await replaceInPool(state, code, replacement),
+    return this.#core.on('replaceCode', this.id, async ({ campaign }) => ({
+      status: await replaceInPool(campaign, code, replacement),
     }));
   }
 
@@ -298,7 +298,7 @@ export class Campaign {
    */
   async restock(change: { add: number; requestId: string }): Promise<Restocked> {
     const { add, requestId } = checkedRestock(change);
-    return this.#core.change('restock', this.id, ({ state }) => restock(state, requestId, add));
+    return this.#core.change('restock', this.id, ({ shard }) => restock(shard, requestId, add));
   }
 
   /**
@@ -321,7 +321,7 @@ export class Campaign {
    */
   async update(change: CampaignUpdate): Promise<RunningRules> {
     const { requestId, changes } = checkedUpdate(change);
-    return this.#core.change('update', this.id, ({ state }) => updateRules(state, requestId, changes));
+    return this.#core.change('update', this.id, ({ shard }) => updateRules(shard, requestId, changes));
   }
 
   /**
@@ -334,7 +334,7 @@ export class Campaign {
    * ```
    */
   async pause(): Promise<void> {
-    await this.#core.change('pause', this.id, ({ state }) => setPaused(state, true));
+    await this.#core.change('pause', this.id, ({ shard }) => setPaused(shard, true));
   }
 
   /**
@@ -346,7 +346,7 @@ export class Campaign {
    * ```
    */
   async resume(): Promise<void> {
-    await this.#core.change('resume', this.id, ({ state }) => setPaused(state, false));
+    await this.#core.change('resume', this.id, ({ shard }) => setPaused(shard, false));
   }
 
   /**
@@ -366,7 +366,7 @@ export class Campaign {
    */
   async setPace(change: PaceChange): Promise<Pace> {
     const fields = checkedPace(change);
-    return this.#core.change('setPace', this.id, ({ state }) => setPace(state, fields));
+    return this.#core.change('setPace', this.id, ({ shard }) => setPace(shard, fields));
   }
 
   /**
@@ -385,8 +385,8 @@ export class Campaign {
   async closeForGood(options: { retainMs?: number | undefined } = {}): Promise<void> {
     const retainMs = checkedClose(options);
     await this.#core.on('closeForGood', this.id, async (serving) => {
-      await closeCampaign(serving.state, retainMs);
-      if (serving.state.rules.room) await this.#core.room.tend(serving);
+      await closeCampaign(serving.shard, retainMs);
+      if (serving.campaign.rules.room) await this.#core.room.tend(serving);
     });
   }
 
@@ -405,7 +405,7 @@ export class Campaign {
    */
   async purge(): Promise<void> {
     const { campaigns } = this.#core;
-    await this.#core.call('purge', () => purge(campaigns.state(this.id)));
+    await this.#core.call('purge', () => purge(campaigns.campaign(this.id).shard));
     campaigns.forget(this.id);
   }
 
@@ -449,10 +449,10 @@ export class Campaign {
     const own = checkedReconcileOptions(options);
     const { persistence, timeoutMs } = this.#core.options;
     return this.#core.on('reconcile', this.id, async (serving) => {
-      await serving.state.snapshot();
+      await serving.campaign.inspect();
       // A table that is not fit can be compared. In another database every row would be missing.
-      await this.#core.context.store?.ask().catch(() => {});
-      if (own.repair || serving.state.hasOtherStore) await this.#core.campaigns.assertEquipped(serving);
+      await this.#core.campaigns.equipment.store?.ask().catch(() => {});
+      if (own.repair || serving.campaign.hasOtherStore) await this.#core.campaigns.assertEquipped(serving);
       return reconcile(serving, own, { persistence, timeoutMs, settle: () => this.#core.settleOne(serving) });
     });
   }

@@ -9,9 +9,9 @@ import { type Emit, safeEmit } from './model/events.js';
 import type { Operation } from './model/methods.js';
 import type { IssueResult } from './model/result.js';
 import type { CheckedOptions } from './options.js';
-import { type RedisContext, redisContext } from './redis/campaign-state.js';
 import { Campaigns } from './redis/campaigns.js';
 import type { Serving } from './redis/serving.js';
+import { type RedisContext, redisContext } from './redis/shard.js';
 import { type FindOptions, type SettleOptions, type SettleResult, settle } from './settle/settle.js';
 import { WaitingRoom } from './waiting-room/room.js';
 import type { Worker } from './worker/worker.js';
@@ -51,13 +51,17 @@ export class Core {
     const store = persistence ? new AdapterStore(persistence, timeoutMs) : null;
     const assertLost: RedisContext['assertLost'] = (...of) => this.campaigns.assertLost(...of);
     const verbs = { maxBatch, maxInFlight, emit };
-    this.context = redisContext(redis, { prefix, timeoutMs, has, store, assertLost, verbs });
+    this.context = redisContext(redis, { prefix, timeoutMs, assertLost, verbs });
     const capacity = async (campaignId: string) => {
       await deliveries?.capacity(campaignId);
       await saves?.capacity(campaignId);
     };
     const lines = { maxBatch, maxInFlight, maxQueued };
-    this.campaigns = new Campaigns(this.context, { ...lines, capacity, replicas, refusalCacheMs, emit });
+    this.campaigns = new Campaigns(
+      this.context,
+      { has, store },
+      { ...lines, capacity, replicas, refusalCacheMs, emit },
+    );
     const { campaigns, context, steps } = this;
     this.#requests = new Requests({ campaigns, steps, pending, eligible, timeoutMs });
     const track = <T>(work: Promise<T>) => pending.track(work);

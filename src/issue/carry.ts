@@ -114,11 +114,11 @@ export async function carryOn(
   first: Reservation,
   ended: SaveOutcome | null,
 ): Promise<Told> {
-  const maxRounds = serving.state.rules.perUser + 2;
+  const maxRounds = serving.campaign.rules.perUser + 2;
   let reservation = first;
   for (let round = 1; ; round++) {
     const carried = await carryThrough(serving, reservation, call, steps, round === 1 ? ended : null);
-    if (carried.outcome !== 'forgotten') return toldOf(carried, serving.state.id, steps, call.replayed);
+    if (carried.outcome !== 'forgotten') return toldOf(carried, serving.campaign.id, steps, call.replayed);
     if (round === maxRounds) break;
     call.reserved = null;
     // The old code may have been delivered, and recalled.
@@ -127,7 +127,8 @@ export async function carryOn(
     if (!('reservation' in answer)) return toldAtOnce(answer, steps);
     reservation = answer.reservation;
     call.replayed = answer.word === 'existing';
-    if (serving.state.rules.saveMode === 'write-behind') return acceptedNow(reservation.issuance, steps, call.replayed);
+    if (serving.campaign.rules.saveMode === 'write-behind')
+      return acceptedNow(reservation.issuance, steps, call.replayed);
   }
   throw new RedisError(
     'Redis had forgotten several rows of this user; a coupon may have been issued; call again with the same requestId',
@@ -176,8 +177,8 @@ export async function carryThrough(
   }
 }
 
-function saveOf({ state }: Serving, reservation: Reservation, { deadlineAt }: Attempt, saves: Saves) {
-  const { perUser } = state.rules;
+function saveOf({ campaign }: Serving, reservation: Reservation, { deadlineAt }: Attempt, saves: Saves) {
+  const { perUser } = campaign.rules;
   return saves.add({
     get issuance() {
       return intact(reservation);
@@ -238,7 +239,7 @@ async function afterRefusal(
   }
   // The unit is somebody else's: Redis is behind the database.
   if (delivered || reassigned === MAX_REASSIGNMENTS) return withdraw(reservation, delivered, steps);
-  const { generateCodes } = serving.state.rules;
+  const { generateCodes } = serving.campaign.rules;
   const next = await reservation.reassign({
     keepSerial: generateCodes && save.verdict === 'code_conflict',
     code: generateCodes ? mintCode() : '',

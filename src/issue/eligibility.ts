@@ -1,8 +1,8 @@
 import { withDeadline } from '../flow/deadline.js';
 import { HookError, NotReadyError, redacted } from '../model/errors.js';
 import type { IssueResult } from '../model/result.js';
-import type { CampaignState } from '../redis/campaign-state.js';
 import type { ReserveRequest } from '../redis/serving.js';
+import type { Shard } from '../redis/shard.js';
 import { findUser } from '../redis/user.js';
 
 /** Your own rule, asked before anything is reserved. Return `true`, or the reason for a refusal. */
@@ -18,13 +18,13 @@ export type Eligible = (request: {
  */
 export async function refusalOfRule(
   eligible: Eligible,
-  state: CampaignState,
+  shard: Shard,
   call: Pick<ReserveRequest, 'id' | 'userId'>,
   options: { repeatable: boolean; timeoutMs: number },
 ): Promise<Extract<IssueResult, { reason: string }> | null> {
   let verdict: true | { reason: string };
   try {
-    const asked = (async () => eligible(Object.freeze({ campaignId: state.id, userId: call.userId })))();
+    const asked = (async () => eligible(Object.freeze({ campaignId: shard.campaignId, userId: call.userId })))();
     verdict = await withDeadline(asked, options.timeoutMs, () => new Error('no answer in time'));
   } catch (error) {
     throw new HookError('eligible failed; nothing was reserved', { cause: redacted(error) });
@@ -36,7 +36,7 @@ export async function refusalOfRule(
   const refusal = { status: 'not_eligible', reason: verdict.reason } as const;
   if (!options.repeatable) return refusal;
   try {
-    return (await findUser(state, call.userId)).some(({ id }) => id === call.id) ? null : refusal;
+    return (await findUser(shard, call.userId)).some(({ id }) => id === call.id) ? null : refusal;
   } catch (error) {
     if (error instanceof NotReadyError) return { status: 'not_ready', reason: error.reason };
     throw error;

@@ -45,10 +45,10 @@ export class Issuing implements Caller<ReserveAnswer> {
     const { steps } = this.#parts;
     if (answer.word === 'existing') this.#call.replayed = true;
     if (answer.word === 'expired') {
-      this.fail(this.#serving.state.context.runner.unsent('nothing was reserved'));
+      this.fail(this.#serving.shard.context.runner.unsent('nothing was reserved'));
     } else if (!('reservation' in answer)) {
       this.#tell(toldAtOnce(answer, steps).result);
-    } else if (this.#serving.state.rules.saveMode === 'write-behind') {
+    } else if (this.#serving.campaign.rules.saveMode === 'write-behind') {
       this.#tell(acceptedNow(answer.reservation.issuance, steps, this.#call.replayed).result);
     } else if (steps.saves && !steps.deliveries) {
       this.#save(answer.reservation, steps.saves);
@@ -61,14 +61,14 @@ export class Issuing implements Caller<ReserveAnswer> {
   reject(error: unknown): void {
     if (error instanceof CampaignOverError) {
       const { steps } = this.#parts;
-      steps.emit({ type: 'refused', campaignId: this.#serving.state.id, status: 'closed', count: 1 });
+      steps.emit({ type: 'refused', campaignId: this.#serving.campaign.id, status: 'closed', count: 1 });
       this.#tell({ status: 'closed', closedAt: error.closedAt });
     } else this.fail(error);
   }
 
   #save(reservation: Reservation, saves: Saves): void {
     this.#call.reserved = reservation;
-    const saving = new Saving(this, reservation, this.#call.deadlineAt, this.#serving.state.rules.perUser);
+    const saving = new Saving(this, reservation, this.#call.deadlineAt, this.#serving.campaign.rules.perUser);
     saves.hand(saving, this.#inContext(saving));
   }
 
@@ -119,7 +119,7 @@ export class Issuing implements Caller<ReserveAnswer> {
   /** A repeat tells an event only if it ended a reservation of an earlier call, as settle does. */
   #ending(issuance: Issuance): Caller<unknown> {
     const { steps, pending } = this.#parts;
-    const ending = new Ending(pending, steps.emit, this.#serving.state.id);
+    const ending = new Ending(pending, steps.emit, this.#serving.campaign.id);
     if (!this.#call.replayed) return ending;
     const settled = () => steps.emit({ type: 'settled', ...refOf(issuance) });
     return this.#inContext({

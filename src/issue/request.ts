@@ -90,7 +90,7 @@ export class Requests {
   /** A campaign that is known, without a rule of the user's own: straight to reserve. */
   #fly(campaignId: string, call: IssueCall, repeatable: boolean): Promise<IssueResult> {
     const serving = this.#parts.campaigns.known(campaignId);
-    if (!serving?.state.isEquipped || this.#parts.eligible)
+    if (!serving?.campaign.isEquipped || this.#parts.eligible)
       return this.#parts.pending.track(this.#ask(campaignId, call, repeatable));
     return this.#issue(serving, call);
   }
@@ -102,7 +102,7 @@ export class Requests {
     try {
       serving = await this.#found(campaignId);
       if (typeof serving === 'string') return this.#refuse(campaignId, { status: 'not_ready', reason: serving });
-      const refusal = eligible && (await refusalOfRule(eligible, serving.state, call, { repeatable, timeoutMs }));
+      const refusal = eligible && (await refusalOfRule(eligible, serving.shard, call, { repeatable, timeoutMs }));
       if (refusal) return this.#refuse(campaignId, refusal);
     } catch (error) {
       if (!(error instanceof CampaignOverError)) throw error;
@@ -137,8 +137,8 @@ function ownReplay(shared: IssueResult): IssueResult {
 }
 
 /** Calls that a worker saves later are accepted while the database is away. */
-function patienceOf({ state }: Serving): Patience {
-  return state.rules.saveMode === 'write-behind' ? 'brief' : 'patient';
+function patienceOf({ campaign }: Serving): Patience {
+  return campaign.rules.saveMode === 'write-behind' ? 'brief' : 'patient';
 }
 
 /** A database that could not be asked cannot save: nothing is issued, as after a save that failed for certain. */

@@ -3,7 +3,7 @@ import { textFault } from '../model/check.js';
 import { HookError, MisconfiguredError } from '../model/errors.js';
 import type { PersistenceAdapter } from '../persistence/adapter.js';
 import { askAdapter } from '../persistence/ask-adapter.js';
-import type { Store } from '../redis/campaign-state.js';
+import type { Store } from '../redis/known-campaign.js';
 
 /** A table that is not fit is looked at again after so long, so that a process recovers once it is mended. */
 const AGAIN_MS = 1_000;

@@ -3,9 +3,9 @@ import { assertInteger, ownCopy } from '../model/check.js';
 import { UnknownCampaignError } from '../model/errors.js';
 import { inCall, type Operation } from '../model/methods.js';
 import type { NotReadyReason } from '../model/result.js';
-import { CampaignState, type RedisContext } from '../redis/campaign-state.js';
 import type { Campaigns } from '../redis/campaigns.js';
 import { assertLost, CampaignOverError, registered } from '../redis/registry.js';
+import { type RedisContext, Shard } from '../redis/shard.js';
 
 /** A campaign of the registry, as `issuer.campaigns()` lists it. */
 export type ListedCampaign =
@@ -56,8 +56,8 @@ export async function* listCampaigns(
   for (let id = await nextId(); !id.done; id = await nextId()) {
     const { value } = id;
     // A campaign that this process knows keeps its fence: a state that went back is noticed.
-    const state = campaigns.known(value)?.state ?? new CampaignState(context, value);
-    ahead.push(call('campaigns', () => look(state)));
+    const shard = campaigns.known(value)?.shard ?? new Shard(context, value);
+    ahead.push(call('campaigns', () => look(shard)));
     if (ahead.length === concurrency) yield* found(await ahead.shift()!);
   }
   for (const one of ahead) yield* found(await one);
@@ -68,15 +68,15 @@ function found(one: ListedCampaign | null): ListedCampaign[] {
 }
 
 /** `null`: it was purged since it was listed. Never rejects, so that one campaign does not end the list. */
-async function look(state: CampaignState): Promise<ListedCampaign | null> {
-  const { id, context } = state;
+async function look(shard: Shard): Promise<ListedCampaign | null> {
+  const { campaignId: id, context } = shard;
   const unready = (why: NotReadyReason | 'over') => ({ id, ready: false, state: why }) as const;
   try {
-    const campaign = await state.refresh();
-    if (campaign === 'missing') await assertLost(context, id, state.generation > 0);
+    const campaign = await shard.refresh();
+    if (campaign === 'missing') await assertLost(context, id, shard.generation > 0);
     if (typeof campaign === 'string') return unready(campaign);
     if (campaign.ready) return { ...campaign, ready: true };
-    return unready(state.building ? 'rebuilding' : 'missing');
+    return unready(shard.building ? 'rebuilding' : 'missing');
   } catch (error) {
     if (error instanceof CampaignOverError) return error.isPurged ? null : unready('over');
     if (error instanceof UnknownCampaignError) return null;

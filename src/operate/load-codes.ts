@@ -6,7 +6,7 @@ import { assertBoolean, assertFunction, assertSignal, assertText, ownCopy } from
 import { InvalidArgumentError } from '../model/errors.js';
 import { mintId } from '../model/issuance.js';
 import { assertNewCode } from '../model/new-code.js';
-import type { CampaignState } from '../redis/campaign-state.js';
+import type { KnownCampaign } from '../redis/known-campaign.js';
 import { anotherList, type Loading, type LoadProgress, loadChunk, readLoad } from '../redis/pool.js';
 
 export interface LoadOptions {
@@ -87,8 +87,8 @@ function assertCode(code: unknown, index: number, asTheyAre: boolean): asserts c
 }
 
 /** Loads chunk by chunk, one round trip each. A loaded chunk stays loaded; the same `loadId` resumes after it. */
-export async function loadInChunks(state: CampaignState, source: Source, options: LoadOptions): Promise<LoadResult> {
-  const load = await Load.begin(state, { loadId: options.loadId ?? mintId(), caller: mintId() });
+export async function loadInChunks(campaign: KnownCampaign, source: Source, options: LoadOptions): Promise<LoadResult> {
+  const load = await Load.begin(campaign, { loadId: options.loadId ?? mintId(), caller: mintId() });
   for await (const { offset, chunk } of chunksOf(source, options.asTheyAre === true)) {
     const sent = await load.take(offset, chunk);
     tell(options.onProgress, load.result);
@@ -101,22 +101,22 @@ export async function loadInChunks(state: CampaignState, source: Source, options
 
 /** One call's way through its list. */
 class Load {
-  readonly #state: CampaignState;
+  readonly #campaign: KnownCampaign;
   readonly #loading: Loading;
   #progress: LoadProgress;
   #list = new ListDigest();
   #result: LoadResult;
 
-  private constructor(state: CampaignState, loading: Loading, progress: LoadProgress) {
-    this.#state = state;
+  private constructor(campaign: KnownCampaign, loading: Loading, progress: LoadProgress) {
+    this.#campaign = campaign;
     this.#loading = loading;
     this.#progress = progress;
     const { offset: resumedAt, total } = progress;
     this.#result = { read: 0, loaded: 0, duplicates: 0, firstDuplicates: [], total, resumedAt };
   }
 
-  static async begin(state: CampaignState, loading: Loading): Promise<Load> {
-    return new Load(state, loading, await readLoad(state, loading));
+  static async begin(campaign: KnownCampaign, loading: Loading): Promise<Load> {
+    return new Load(campaign, loading, await readLoad(campaign, loading));
   }
 
   get result(): LoadResult {
@@ -136,7 +136,7 @@ class Load {
       sent = true;
       const whole = this.#list.plus(rest);
       const digests = { before: this.#list.value, after: whole.value };
-      this.#progress = await loadChunk(this.#state, this.#loading, { offset: at, codes: rest, ...digests });
+      this.#progress = await loadChunk(this.#campaign, this.#loading, { offset: at, codes: rest, ...digests });
       // Another call under this name was faster: its part is compared in the next round.
       if (!this.#progress.loaded) continue;
       this.#count(at, rest.length, this.#progress.loaded);
@@ -153,7 +153,7 @@ class Load {
     const { offset } = this.#progress;
     if (offset > read) {
       throw anotherList(
-        this.#state,
+        this.#campaign,
         this.#loading,
         `this list ends after ${read} codes, and that one has ${offset}, so they`,
       );
@@ -162,7 +162,7 @@ class Load {
 
   #assertSameList(): void {
     const { offset, digest } = this.#progress;
-    if (this.#list.value !== digest) throw anotherList(this.#state, this.#loading, `the first ${offset} codes`);
+    if (this.#list.value !== digest) throw anotherList(this.#campaign, this.#loading, `the first ${offset} codes`);
   }
 
   #count(at: number, count: number, { added, duplicates: places }: NonNullable<LoadProgress['loaded']>): void {

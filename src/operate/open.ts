@@ -4,11 +4,13 @@ import { CampaignConflictError, InvalidArgumentError, invalid, MisconfiguredErro
 import { METHODS } from '../model/methods.js';
 import type { PersistenceAdapter } from '../persistence/adapter.js';
 import { listRows } from '../persistence/list-rows.js';
-import { type CampaignState, notReady, type RedisContext } from '../redis/campaign-state.js';
 import type { Campaigns } from '../redis/campaigns.js';
+import type { KnownCampaign } from '../redis/known-campaign.js';
 import { activate, assertSameRules, rebind, writeCampaign } from '../redis/operate.js';
 import { dropOver, findOver, register } from '../redis/registry.js';
 import { assertSafeServer } from '../redis/server-check.js';
+import type { RedisContext, Shard } from '../redis/shard.js';
+import { notReady } from '../redis/words.js';
 
 export interface OpenOptions {
   /**
@@ -46,47 +48,49 @@ export async function open(
   rules: CampaignRules,
   options: Opening,
 ): Promise<{ status: 'opened' | 'exists'; campaign: CampaignSnapshot }> {
-  const state = campaigns.state(id);
-  const { store } = context;
+  const campaign = campaigns.campaign(id);
+  const { shard } = campaign;
+  const { store } = campaigns.equipment;
   const unasked = (await store?.ask().catch(unlessMisconfigured)) ?? null;
-  if (!options.unsafeRedis) await assertSafeServer(state);
-  await context.rights.assert(state.keys, options.timeoutMs);
-  const status = await findOrWrite(context, state, rules, options);
-  assertSameRules(state, rules);
+  if (!options.unsafeRedis) await assertSafeServer(shard);
+  await context.rights.assert(shard.keys, options.timeoutMs);
+  const status = await findOrWrite(context, campaign, rules, options);
+  assertSameRules(campaign, rules);
   // While the database is away, a campaign that serves is found, and one that is said to be new is bound to none.
-  if (unasked && (options.rebind || !(state.verified || options.skipRowCheck))) throw unasked;
-  if (state.verified) {
-    if (options.rebind) await rebind(state, store?.identity ?? null);
+  if (unasked && (options.rebind || !(shard.verified || options.skipRowCheck))) throw unasked;
+  if (shard.verified) {
+    if (options.rebind) await rebind(campaign, store?.identity ?? null);
   } else {
     if (!options.skipRowCheck) await assertNoRows(id, options.persistence, options.timeoutMs);
     await dropOver(context, id);
-    await activate(state, store?.identity ?? null);
+    await activate(shard, store?.identity ?? null);
     // A purge of the campaign that had this id before may have struck it off meanwhile.
     await register(context, id);
   }
-  const campaign = await state.snapshot();
-  campaigns.keep(state);
+  const snapshot = await campaign.inspect();
+  campaigns.keep(campaign);
   // Another process may have let it serve, with another database.
   await campaigns.equip(campaigns.known(id)!, 'brief');
-  return { status, campaign };
+  return { status, campaign: snapshot };
 }
 
 async function findOrWrite(
   context: RedisContext,
-  state: CampaignState,
+  campaign: KnownCampaign,
   rules: CampaignRules,
   { skipRowCheck, leaseMs }: Opening,
 ): Promise<'opened' | 'exists'> {
-  const found = await state.refresh();
-  if (found === 'missing' && !skipRowCheck) await assertNotExpired(context, state.id);
-  if (found === 'missing') assertNotPast(state, rules);
-  await register(context, state.id);
+  const { id, shard } = campaign;
+  const found = await shard.refresh();
+  if (found === 'missing' && !skipRowCheck) await assertNotExpired(context, id);
+  if (found === 'missing') assertNotPast(shard, rules);
+  await register(context, id);
   if (found !== 'missing') {
-    if (typeof found === 'string') throw notReady(state.id, found);
+    if (typeof found === 'string') throw notReady(id, found);
     return 'exists';
   }
-  const status = await writeCampaign(state, rules, leaseMs);
-  await state.snapshot();
+  const status = await writeCampaign(shard, rules, leaseMs);
+  await campaign.inspect();
   return status;
 }
 
@@ -105,11 +109,11 @@ async function assertNotExpired(context: RedisContext, id: string): Promise<void
  * A campaign that would be over before it began is a mistake: a wrong year, a wrong zone. One that is there may be
  * over; to find it is no mistake.
  */
-function assertNotPast({ id, readAtMs }: CampaignState, { closesAt }: CampaignRules): void {
+function assertNotPast({ campaignId, readAtMs }: Shard, { closesAt }: CampaignRules): void {
   if (closesAt === null || readAtMs < closesAt) return;
   const [end, now] = [closesAt, readAtMs].map((ms) => new Date(ms).toISOString());
   throw new InvalidArgumentError(
-    `closesAt ${end} is past, by the clock of Redis (${now}); campaign ${id} was not opened and nothing was written`,
+    `closesAt ${end} is past, by the clock of Redis (${now}); campaign ${campaignId} was not opened and nothing was written`,
   );
 }
 

@@ -16,10 +16,10 @@ export type UserStatus =
   | (Waiting & { readonly issuances: readonly Issuance[] });
 
 export async function userStatus(serving: Serving, room: WaitingRoom, userId: string): Promise<UserStatus> {
-  const { state } = serving;
-  const held = state.rules.room ? [] : await findUser(state, userId);
+  const { campaign, shard } = serving;
+  const held = campaign.rules.room ? [] : await findUser(shard, userId);
   // Under another epoch the campaign may have been made anew, with a waiting room.
-  const standing = state.rules.room ? await room.find(serving, userId) : null;
+  const standing = campaign.rules.room ? await room.find(serving, userId) : null;
   const issuances = standing?.issuances ?? held;
   if (standing?.place) {
     const { ticket, position, etaMs } = standing.place;

@@ -15,8 +15,8 @@ import { newCodeFault } from '../model/new-code.js';
 import { assertCodes, type CodeSource, chunksOf } from '../operate/load-codes.js';
 import type { PersistenceAdapter } from '../persistence/adapter.js';
 import { listRows } from '../persistence/list-rows.js';
-import type { CampaignState, RedisContext } from '../redis/campaign-state.js';
 import type { Campaigns } from '../redis/campaigns.js';
+import type { KnownCampaign } from '../redis/known-campaign.js';
 import {
   areKnown,
   beginRebuild,
@@ -30,6 +30,7 @@ import {
 } from '../redis/rebuild.js';
 import { dropOver, register } from '../redis/registry.js';
 import { assertSafeServer } from '../redis/server-check.js';
+import type { RedisContext, Shard } from '../redis/shard.js';
 
 export interface RebuildOptions {
   /**
@@ -108,7 +109,7 @@ export async function rebuild(
   codes: Source | null,
   parts: RebuildParts,
 ): Promise<RebuildResult> {
-  const rules = toRules(definition, parts.context.has, 'rebuild');
+  const rules = toRules(definition, parts.campaigns.equipment.has, 'rebuild');
   assertRebuildable(codes, rules.kind);
   codes?.endWith(options.signal);
   const { context, campaigns, persistence, emit } = parts;
@@ -118,11 +119,12 @@ export async function rebuild(
     );
   }
   // It is bound to the database that it is made from.
-  await context.store?.ask();
-  const state = campaigns.state(id);
-  if (parts.unsafeRedis !== 'allow') await assertSafeServer(state);
+  await campaigns.equipment.store?.ask();
+  const campaign = campaigns.campaign(id);
+  const { shard } = campaign;
+  if (parts.unsafeRedis !== 'allow') await assertSafeServer(shard);
   await register(context, id);
-  let run = await beginRebuild(state, rules, parts.leaseMs);
+  let run = await beginRebuild(campaign, rules, parts.leaseMs);
   // An earlier campaign of this id that is over says nothing of the one that is made now. Only now nobody can purge
   // that one any more.
   await dropOver(context, id);
@@ -131,27 +133,27 @@ export async function rebuild(
     options.signal?.throwIfAborted();
   };
   options.signal?.throwIfAborted();
-  if (run.phase === 'old') while (await keepPromised(state, run)) step('reservations', 0);
+  if (run.phase === 'old') while (await keepPromised(shard, run)) step('reservations', 0);
   let rows = 0;
-  if (['old', 'rows'].includes(run.phase)) ({ run, rows } = await copyRows(id, rules, run, parts, step));
-  if (codes) await copyCodes(state, run, codes, options, step);
-  const { lost, exhausted } = await finishRebuild(state, run);
+  if (['old', 'rows'].includes(run.phase)) ({ run, rows } = await copyRows(campaign, rules, run, parts, step));
+  if (codes) await copyCodes(shard, run, codes, options, step);
+  const { lost, exhausted } = await finishRebuild(shard, run);
   if (exhausted) emit({ type: 'exhausted', campaignId: id });
-  const campaign = await state.snapshot();
-  campaigns.keep(state);
-  return { campaign, rows, lost: lost.map(refOf) };
+  const snapshot = await campaign.inspect();
+  campaigns.keep(campaign);
+  return { campaign: snapshot, rows, lost: lost.map(refOf) };
 }
 
 type OnStep = (phase: RebuildProgress['phase'], done: number) => void;
 
 async function copyRows(
-  id: string,
+  campaign: KnownCampaign,
   rules: CampaignRules,
   first: Run,
   parts: RebuildParts,
   step: OnStep,
 ): Promise<{ run: Run; rows: number }> {
-  const state = parts.campaigns.state(id);
+  const { id, shard } = campaign;
   let run = first;
   let cursor = run.cursor;
   let done = 0;
@@ -161,15 +163,15 @@ async function copyRows(
     // Other processes have seen this generation, and follow no lower one. Redis may have lost the counter, and its
     // clock may have been set back.
     const highest = Math.max(...page.map(generationOfRow));
-    if (highest >= generationOf(run.epoch)) run = await beginRebuild(state, rules, parts.leaseMs, highest);
-    await writeRows(state, run, cursor, page.at(-1)!.serial, page);
+    if (highest >= generationOf(run.epoch)) run = await beginRebuild(campaign, rules, parts.leaseMs, highest);
+    await writeRows(shard, run, cursor, page.at(-1)!.serial, page);
     cursor = page.at(-1)!.serial;
     done += page.length;
     step('rows', done);
   }
   // Beyond the last row there may be units that are only promised.
-  const promised = await highestPromised(state, run, cursor);
-  if (promised > cursor) await writeRows(state, run, cursor, promised, []);
+  const promised = await highestPromised(shard, run, cursor);
+  if (promised > cursor) await writeRows(shard, run, cursor, promised, []);
   return { run, rows: done };
 }
 
@@ -179,34 +181,28 @@ function generationOfRow({ epoch }: Issuance): number {
   return generation <= MOST_GENERATIONS ? generation : 0;
 }
 
-async function copyCodes(
-  state: CampaignState,
-  run: Run,
-  codes: Source,
-  options: RebuildOptions,
-  step: OnStep,
-): Promise<void> {
+async function copyCodes(shard: Shard, run: Run, codes: Source, options: RebuildOptions, step: OnStep): Promise<void> {
   const loaded = ['known', 'end', 'losers'].includes(run.phase);
   for await (const { offset, chunk } of loaded ? [] : chunksOf(codes, true)) {
-    if (!options.asTheyAre) await assertNoneNewIsBad(state, run, offset, chunk);
-    await loadRebuilt(state, run, chunk);
+    if (!options.asTheyAre) await assertNoneNewIsBad(shard, run, offset, chunk);
+    await loadRebuilt(shard, run, chunk);
     step('codes', offset + chunk.length);
   }
-  while (await keepKnown(state, run)) step('codes', 0);
+  while (await keepKnown(shard, run)) step('codes', 0);
 }
 
 /**
  * A code with a mark that nobody sees may be the one that was given out. If nobody knows it, it is a second copy of
  * another code.
  */
-async function assertNoneNewIsBad(state: CampaignState, run: Run, offset: number, chunk: readonly string[]) {
+async function assertNoneNewIsBad(shard: Shard, run: Run, offset: number, chunk: readonly string[]) {
   const bad = chunk.flatMap((code, i) =>
     newCodeFault(code) ? [{ code, name: `code ${offset + i + 1} of the list` }] : [],
   );
   const known =
     bad.length > 0
       ? await areKnown(
-          state,
+          shard,
           run,
           bad.map(({ code }) => code),
         )
@@ -214,7 +210,7 @@ async function assertNoneNewIsBad(state: CampaignState, run: Run, offset: number
   const unknown = bad.find((_, i) => !known[i]);
   if (!unknown) return;
   throw new CampaignConflictError(
-    `${unknown.name} ${newCodeFault(unknown.code)}, and campaign ${state.id} never had it; it does not serve until rebuild was run again, ` +
+    `${unknown.name} ${newCodeFault(unknown.code)}, and campaign ${shard.campaignId} never had it; it does not serve until rebuild was run again, ` +
       'with a clean list, or with asTheyAre: true',
   );
 }

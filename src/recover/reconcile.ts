@@ -7,8 +7,9 @@ import type { Issuance } from '../model/issuance.js';
 import type { PersistenceAdapter } from '../persistence/adapter.js';
 import { listRows } from '../persistence/list-rows.js';
 import * as audit from '../redis/audit.js';
-import type { CampaignState } from '../redis/campaign-state.js';
+import type { KnownCampaign } from '../redis/known-campaign.js';
 import type { Serving } from '../redis/serving.js';
+import type { Shard } from '../redis/shard.js';
 
 export interface ReconcileOptions {
   /**
@@ -39,7 +40,8 @@ const MOST_SKIPPED = 1_000;
 
 /** The observations of one campaign, from the first page to the last. */
 interface Seen {
-  readonly state: CampaignState;
+  readonly campaign: KnownCampaign;
+  readonly shard: Shard;
   readonly books: audit.Books;
   readonly options: ReconcileOptions;
   readonly parts: ReconcileParts;
@@ -66,16 +68,17 @@ export function checkedReconcileOptions(given: ReconcileOptions): ReconcileOptio
 
 /** Compares Redis with the database, page by page, and makes safe repairs on request. */
 export async function reconcile(
-  { state }: Serving,
+  { campaign, shard }: Serving,
   options: ReconcileOptions,
   parts: ReconcileParts,
 ): Promise<ReconcileReport> {
-  const settle = state.rules.saveMode === 'write-behind' ? null : parts.settle;
+  const settle = campaign.rules.saveMode === 'write-behind' ? null : parts.settle;
   if (options.repair) await settle?.();
-  const books = await audit.readBooks(state);
+  const books = await audit.readBooks(shard);
   const list = parts.persistence?.list;
   const seen: Seen = {
-    state,
+    campaign,
+    shard,
     books,
     options,
     parts,
@@ -91,7 +94,7 @@ export async function reconcile(
   if (seen.rowIds) await compareRows(seen, seen.rowIds);
   await compareGrants(seen);
   await scanFree(seen);
-  const after = await audit.readBooks(state);
+  const after = await audit.readBooks(shard);
   const quiet = after.mark === books.mark;
   if (quiet) compareCounters(seen);
   else dropWhatMoved(seen);
@@ -101,12 +104,12 @@ export async function reconcile(
 }
 
 async function compareRows(seen: Seen, rowIds: Set<string>): Promise<void> {
-  const { state, books } = seen;
+  const { shard, books } = seen;
   let after = 0;
   for (;;) {
     const rows = await page(seen, after);
     if (rows.length === 0) return;
-    const grants = await audit.readGrants(state, books.epoch, rows);
+    const grants = await audit.readGrants(shard, books.epoch, rows);
     rows.forEach((row, i) => {
       rowIds.add(row.id);
       const grant = grants[i]!;
@@ -124,10 +127,10 @@ async function compareRows(seen: Seen, rowIds: Set<string>): Promise<void> {
 }
 
 async function compareGrants(seen: Seen): Promise<void> {
-  const { state, books, rowIds } = seen;
+  const { shard, books, rowIds } = seen;
   const fields = new Set<string>();
   const codes = new Map<string, Issuance>();
-  for await (const page of audit.scanGrants(state, books.epoch)) {
+  for await (const page of audit.scanGrants(shard, books.epoch)) {
     const fresh = page.filter(({ issuance: { grant, userId } }) => {
       const field = `${grant}:${userId}`;
       return fields.size < fields.add(field).size;
@@ -146,14 +149,14 @@ async function compareGrants(seen: Seen): Promise<void> {
 
 /** Looks twice before it says that a row is missing: it may have been committed after its page was read. */
 async function findUnsaved(seen: Seen, issued: readonly Issuance[], rowIds: Set<string>): Promise<void> {
-  const { state, books, options } = seen;
+  const { shard, books, options } = seen;
   for (const issuance of issued.filter(({ id }) => !rowIds.has(id))) {
     const [row] = await page(seen, issuance.serial - 1, 1);
     if (row?.id === issuance.id) {
       rowIds.add(row.id);
       continue;
     }
-    const repaired = options.repair === 'safe' && (await audit.reopenGrant(state, books.epoch, issuance));
+    const repaired = options.repair === 'safe' && (await audit.reopenGrant(shard, books.epoch, issuance));
     seen.findings.push(found('repair', { kind: 'grant_without_row', grant: refOf(issuance) }, repaired));
   }
 }
@@ -187,22 +190,22 @@ function cureOfTwo({ rowIds, differing, quarantined }: Seen, holders: readonly I
 }
 
 function compareLease(seen: Seen, issuance: Issuance, due: number | null): void {
-  const { books, state } = seen;
+  const { books, shard } = seen;
   if (due === null) {
     seen.findings.push(found('rebuild', { kind: 'lease_missing', grant: refOf(issuance) }));
     return;
   }
   // The backlog has no lease that could run out: it waits for its turn.
   const overdueMs = books.nowMs - due;
-  if (overdueMs > state.leaseMs && !audit.isInLine(due)) {
+  if (overdueMs > shard.leaseMs && !audit.isInLine(due)) {
     seen.findings.push(found('settle', { kind: 'lease_overdue', grant: refOf(issuance), overdueMs }));
   }
 }
 
 async function scanFree(seen: Seen): Promise<void> {
-  const { state, books } = seen;
+  const { shard, books } = seen;
   let done = 0;
-  for await (const serials of audit.scanFree(state, books.epoch)) {
+  for await (const serials of audit.scanFree(shard, books.epoch)) {
     for (const serial of serials) {
       if (seen.hands.has(serial)) {
         const holder = seen.hands.get(serial);
@@ -217,7 +220,7 @@ async function scanFree(seen: Seen): Promise<void> {
 
 /** Only while nothing moved: a unit without a holder was withdrawn, taken away, or is lost. */
 function compareCounters(seen: Seen): void {
-  const { books, hands, state } = seen;
+  const { books, hands, campaign } = seen;
   const lastSerial = books.number('lastSerial');
   const highest = [...hands.keys()].reduce((most, serial) => Math.max(most, serial), 0);
   if (highest > lastSerial) {
@@ -226,7 +229,7 @@ function compareCounters(seen: Seen): void {
   }
   // A row that Redis lacks accounts for its unit.
   const known = seen.missing.filter(({ serial }) => serial <= lastSerial && !hands.has(serial)).length;
-  const units = state.rules.kind === 'codes' ? books.number('total') : lastSerial;
+  const units = campaign.rules.kind === 'codes' ? books.number('total') : lastSerial;
   const away = books.number('withdrawn') + books.number('removed');
   const balance = units - hands.size - away;
   // A row that was written back while somebody else held its unit is one withdrawal less, until the database refuses
@@ -248,15 +251,15 @@ function dropWhatMoved(seen: Seen): void {
 
 /** Rows that Redis has no grant for; looked at once more, because their reservation may have been on its way. */
 async function mendRows(seen: Seen, quiet: boolean): Promise<void> {
-  const { state, books, options, hands, missing } = seen;
+  const { shard, books, options, hands, missing } = seen;
   for (let first = 0; first < missing.length; first += PAGE) {
     const rows = missing.slice(first, first + PAGE);
-    const grants = await audit.readGrants(state, books.epoch, rows);
+    const grants = await audit.readGrants(shard, books.epoch, rows);
     for (const [i, row] of rows.entries()) {
       if (grants[i]) continue;
       const place = placeOf(row, hands, books, quiet);
       const repaired =
-        options.repair === 'safe' && place !== null && (await audit.mendRow(state, books.epoch, row, place));
+        options.repair === 'safe' && place !== null && (await audit.mendRow(shard, books.epoch, row, place));
       const mendable = place !== null && (place !== 'beyond' || repaired || isNear(row, books));
       const cure: Cure = mendable ? 'repair' : hands.get(row.serial) ? 'settle' : 'rebuild';
       seen.findings.push(found(cure, { kind: 'row_without_grant', row: refOf(row) }, repaired));
@@ -278,12 +281,12 @@ function isNear({ serial }: Issuance, books: audit.Books): boolean {
   return serial <= books.number('lastSerial') + MOST_SKIPPED && (total === 0 || serial <= total);
 }
 
-function page({ state, parts, options }: Seen, afterSerial: number, limit = PAGE): Promise<readonly Issuance[]> {
+function page({ campaign, parts, options }: Seen, afterSerial: number, limit = PAGE): Promise<readonly Issuance[]> {
   options.signal?.throwIfAborted();
   const { persistence, timeoutMs } = parts;
   const otherwise = 'nothing was compared to the end';
   const ask = persistence!.list!.bind(persistence);
-  return listRows(ask, { campaignId: state.id, afterSerial, limit, timeoutMs, otherwise });
+  return listRows(ask, { campaignId: campaign.id, afterSerial, limit, timeoutMs, otherwise });
 }
 
 function step({ options }: Seen, phase: 'rows' | 'grants' | 'units', done: number): void {
@@ -295,9 +298,13 @@ function sameUnit(row: Issuance, grant: Issuance): boolean {
   return row.id === grant.id && row.serial === grant.serial && row.code === grant.code;
 }
 
-function report({ state, books, rowIds, grants }: Seen, findings: readonly Finding[], quiet: boolean): ReconcileReport {
+function report(
+  { campaign, books, rowIds, grants }: Seen,
+  findings: readonly Finding[],
+  quiet: boolean,
+): ReconcileReport {
   return new ReconcileReport({
-    campaignId: state.id,
+    campaignId: campaign.id,
     epoch: books.epoch,
     rows: rowIds?.size ?? null,
     grants,

@@ -1,9 +1,10 @@
 import type { Issuance } from '../model/issuance.js';
-import { type CampaignState, notReady } from './campaign-state.js';
+import { fieldsOf } from './campaign-fields.js';
 import { decodeIssuance, fieldOf, splitField } from './record.js';
 import { inOnePiece, type Reply } from './runner.js';
 import { scripts } from './scripts.js';
-import { isNotReady, oneOf } from './words.js';
+import type { Shard } from './shard.js';
+import { isNotReady, notReady, oneOf } from './words.js';
 
 const PAGE = 500;
 
@@ -18,15 +19,14 @@ export interface Books {
 }
 
 /** One round trip. */
-export async function readBooks(state: CampaignState): Promise<Books> {
-  const reply = await state.run(scripts.inspect, {});
-  if (reply[0] === 'missing') throw notReady(state.id, 'missing');
-  const fields = new Map<string, string>();
-  for (let i = 3; i < reply.length; i += 2) fields.set(String(reply[i]), String(reply[i + 1]));
-  if (fields.has('building')) throw notReady(state.id, 'rebuilding');
+export async function readBooks(shard: Shard): Promise<Books> {
+  const reply = await shard.run(scripts.inspect, {});
+  if (reply[0] === 'missing') throw notReady(shard.campaignId, 'missing');
+  const fields = fieldsOf(reply);
+  if (fields.has('building')) throw notReady(shard.campaignId, 'rebuilding');
   const number = (name: string) => Number(fields.get(name) ?? 0);
   // The scans that follow answer for this state or a later one.
-  if (fields.get('epoch') === state.epoch) state.sawStamp(number('stamp'));
+  if (fields.get('epoch') === shard.epoch) shard.sawStamp(number('stamp'));
   // Where people wait the stamp moves with the line, which says nothing of the units.
   const stamp = fields.has('room') ? [] : ['stamp'];
   const moving = ['epoch', ...stamp, 'total', 'lastSerial', 'reserved', 'issued', 'withdrawn', 'returned', 'pool'];
@@ -46,17 +46,17 @@ export interface GrantSeen {
 }
 
 /** Every grant, a page at a time; one may come twice. One round trip per 500. */
-export async function* scanGrants(state: CampaignState, epoch: string): AsyncGenerator<GrantSeen[]> {
+export async function* scanGrants(shard: Shard, epoch: string): AsyncGenerator<GrantSeen[]> {
   let cursor = '0';
   do {
-    const args = { epoch, fence: state.fence, cursor, limit: String(PAGE) };
-    const reply = inOnePiece(await answered(state, state.run(scripts.scanGrants, args)));
+    const args = { epoch, fence: shard.fence, cursor, limit: String(PAGE) };
+    const reply = inOnePiece(await answered(shard, shard.run(scripts.scanGrants, args)));
     cursor = String(reply[1]);
     const page: GrantSeen[] = [];
     for (let i = 2; i < reply.length; i += 3) {
       const due = String(reply[i + 2]);
       page.push({
-        issuance: issuanceAt(state, epoch, String(reply[i]), String(reply[i + 1])),
+        issuance: issuanceAt(shard, epoch, String(reply[i]), String(reply[i + 1])),
         due: due === '' ? null : Number(due),
       });
     }
@@ -67,24 +67,24 @@ export async function* scanGrants(state: CampaignState, epoch: string): AsyncGen
 
 /** The grants of the same users and numbers, or `null`, in order. One round trip; at most 500. */
 export async function readGrants(
-  state: CampaignState,
+  shard: Shard,
   epoch: string,
   of: readonly Pick<Issuance, 'grant' | 'userId'>[],
 ): Promise<(Issuance | null)[]> {
   if (of.length === 0) return [];
   const items = of.map(({ grant, userId }) => ({ field: fieldOf(grant, userId) }));
-  const reply = await answered(state, state.run(scripts.readGrants, { epoch, fence: state.fence }, items));
+  const reply = await answered(shard, shard.run(scripts.readGrants, { epoch, fence: shard.fence }, items));
   return items.map(({ field }, i) => {
     const record = String(reply[i + 1]);
-    return record === '' ? null : issuanceAt(state, epoch, field, record);
+    return record === '' ? null : issuanceAt(shard, epoch, field, record);
   });
 }
 
 /** The serials of the units that are offered again, or that wait in the pool. One round trip per 500. */
-export async function* scanFree(state: CampaignState, epoch: string): AsyncGenerator<number[]> {
+export async function* scanFree(shard: Shard, epoch: string): AsyncGenerator<number[]> {
   for (let offset = 0; ; offset += PAGE) {
-    const args = { epoch, fence: state.fence, offset: String(offset), limit: String(PAGE) };
-    const reply = await answered(state, state.run(scripts.scanFree, args));
+    const args = { epoch, fence: shard.fence, offset: String(offset), limit: String(PAGE) };
+    const reply = await answered(shard, shard.run(scripts.scanFree, args));
     yield reply.slice(1).map(Number);
     if (reply.length < PAGE + 1) return;
   }
@@ -104,10 +104,10 @@ export function isInQuarantine(due: number): boolean {
 export type UnitPlace = 'free' | 'beyond' | 'nobody';
 
 /** Writes the row back, if its unit is still where it was found. One round trip. */
-export async function mendRow(state: CampaignState, epoch: string, row: Issuance, place: UnitPlace): Promise<boolean> {
+export async function mendRow(shard: Shard, epoch: string, row: Issuance, place: UnitPlace): Promise<boolean> {
   const args = {
     epoch,
-    fence: state.fence,
+    fence: shard.fence,
     field: fieldOf(row.grant, row.userId),
     id: row.id,
     serial: String(row.serial),
@@ -115,34 +115,34 @@ export async function mendRow(state: CampaignState, epoch: string, row: Issuance
     code: row.code ?? '',
     place,
   };
-  return repaired(state, await answered(state, state.run(scripts.mendRow, args)), 'mended');
+  return repaired(shard, await answered(shard, shard.run(scripts.mendRow, args)), 'mended');
 }
 
 /** Lets settle save it again. One round trip. */
-export async function reopenGrant(state: CampaignState, epoch: string, issuance: Issuance): Promise<boolean> {
-  const args = { epoch, fence: state.fence, field: fieldOf(issuance.grant, issuance.userId), id: issuance.id };
-  return repaired(state, await answered(state, state.run(scripts.reopenGrant, args)), 'reopened');
+export async function reopenGrant(shard: Shard, epoch: string, issuance: Issuance): Promise<boolean> {
+  const args = { epoch, fence: shard.fence, field: fieldOf(issuance.grant, issuance.userId), id: issuance.id };
+  return repaired(shard, await answered(shard, shard.run(scripts.reopenGrant, args)), 'reopened');
 }
 
-function repaired(state: CampaignState, [word, stamp]: Reply, done: 'mended' | 'reopened'): boolean {
+function repaired(shard: Shard, [word, stamp]: Reply, done: 'mended' | 'reopened'): boolean {
   if (oneOf('repair', [done, 'moved'], word) === 'moved') return false;
-  state.sawStamp(Number(stamp));
+  shard.sawStamp(Number(stamp));
   return true;
 }
 
-function issuanceAt(state: CampaignState, epoch: string, field: string, record: string): Issuance {
+function issuanceAt(shard: Shard, epoch: string, field: string, record: string): Issuance {
   const { grant, userId } = splitField(field);
-  return decodeIssuance(grant, record, { campaignId: state.id, userId, epoch });
+  return decodeIssuance(grant, record, { campaignId: shard.campaignId, userId, epoch });
 }
 
-async function answered(state: CampaignState, asked: Promise<Reply>): Promise<Reply> {
+async function answered(shard: Shard, asked: Promise<Reply>): Promise<Reply> {
   const reply = await asked;
   const [word] = reply;
-  if (isNotReady(word)) throw notReady(state.id, word);
+  if (isNotReady(word)) throw notReady(shard.campaignId, word);
   // In the middle of the comparison it was rebuilt, or went back to before a rebuild.
   if (word === 'stale_epoch') {
-    const found = await state.refresh();
-    throw notReady(state.id, typeof found === 'string' ? found : 'rebuilding');
+    const found = await shard.refresh();
+    throw notReady(shard.campaignId, typeof found === 'string' ? found : 'rebuilding');
   }
   return reply;
 }

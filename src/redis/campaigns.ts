@@ -1,10 +1,12 @@
 import { monotonicMs } from '../flow/deadline.js';
 import { UnknownCampaignError } from '../model/errors.js';
 import type { NotReadyReason } from '../model/result.js';
-import { CampaignState, notReady, type RedisContext } from './campaign-state.js';
+import { type Equipment, KnownCampaign } from './known-campaign.js';
 import { assertLost, CampaignOverError } from './registry.js';
 import type { ScriptRunner } from './runner.js';
 import { Serving, type ServingOptions } from './serving.js';
+import { type RedisContext, Shard } from './shard.js';
+import { notReady } from './words.js';
 
 /**
  * For how long it is remembered that a campaign has no state, and of how many: a made-up id must not cost two round
@@ -18,6 +20,7 @@ export type Patience = 'patient' | 'brief';
 
 /** The campaigns that this process knows. The first call for one reads it, one round trip; later calls cost none. */
 export class Campaigns {
+  readonly equipment: Equipment;
   readonly #context: RedisContext;
   readonly #options: ServingOptions;
   readonly #known = new Map<string, Serving>();
@@ -25,8 +28,9 @@ export class Campaigns {
   readonly #rereading = new Map<string, Promise<NotReadyReason | null>>();
   readonly #reading = new Map<string, Promise<Serving | NotReadyReason>>();
 
-  constructor(context: RedisContext, options: ServingOptions) {
+  constructor(context: RedisContext, equipment: Equipment, options: ServingOptions) {
     this.#context = context;
+    this.equipment = equipment;
     this.#options = options;
   }
 
@@ -72,45 +76,45 @@ export class Campaigns {
    * could not be asked.
    */
   async equip(serving: Serving, patience: Patience = 'patient'): Promise<NotReadyReason | null> {
-    const { state } = serving;
-    if (state.isEquipped) return null;
-    const { store } = this.#context;
+    const { campaign } = serving;
+    if (campaign.isEquipped) return null;
+    const { store } = this.equipment;
     await store?.ask(patience);
-    if (!state.differs) return null;
+    if (!campaign.differs) return null;
     const reason = await this.reread(serving);
-    if (!reason && state.hasOtherStore) await store?.askAgain();
-    if (!reason) state.assertEquipped();
+    if (!reason && campaign.hasOtherStore) await store?.askAgain();
+    if (!reason) campaign.assertEquipped();
     return reason;
   }
 
   /** The same for calls that have no status for a state that is not ready. */
   async assertEquipped(serving: Serving): Promise<void> {
     const reason = await this.equip(serving);
-    if (reason) throw notReady(serving.state.id, reason);
+    if (reason) throw notReady(serving.campaign.id, reason);
   }
 
   /** Reads a campaign again, once for all calls of that moment. One round trip. */
-  reread({ state }: Serving): Promise<NotReadyReason | null> {
+  reread({ campaign: { id, shard } }: Serving): Promise<NotReadyReason | null> {
     const rereading =
-      this.#rereading.get(state.id) ??
-      state
+      this.#rereading.get(id) ??
+      shard
         .read()
-        .then((campaign) => (typeof campaign === 'string' ? campaign : null))
-        .finally(() => this.#rereading.delete(state.id));
-    this.#rereading.set(state.id, rereading);
+        .then((snapshot) => (typeof snapshot === 'string' ? snapshot : null))
+        .finally(() => this.#rereading.delete(id));
+    this.#rereading.set(id, rereading);
     return rereading;
   }
 
-  /** A state to open a campaign with; `keep` it once it is known to serve. */
-  state(id: string): CampaignState {
+  /** A campaign that may not serve yet: to open it, to rebuild it, to purge it. `keep` it once it is known to serve. No round trip. */
+  campaign(id: string): KnownCampaign {
     // A process that opens or rebuilds it must not find it absent meanwhile.
     this.#absences.delete(id);
-    return this.#known.get(id)?.state ?? new CampaignState(this.#context, id);
+    return this.#known.get(id)?.campaign ?? this.#unread(id);
   }
 
-  keep(state: CampaignState): void {
-    this.#absences.delete(state.id);
-    if (!this.#known.has(state.id)) this.#known.set(state.id, new Serving(state, this.#options));
+  keep(campaign: KnownCampaign): void {
+    this.#absences.delete(campaign.id);
+    if (!this.#known.has(campaign.id)) this.#known.set(campaign.id, new Serving(campaign, this.#options));
   }
 
   /** Its keys are gone for good: the next call for it reads anew. */
@@ -131,26 +135,27 @@ export class Campaigns {
    * Why a campaign has no state (`isMissing`: it was just seen to have none), once a second for all callers. Resolves
    * where it was lost, or where a part of it is left.
    */
-  assertLost(state: CampaignState, isMissing = false): Promise<void> {
-    const { id } = state;
+  assertLost(shard: Shard, isMissing = false): Promise<void> {
+    const { campaignId: id } = shard;
     const known = this.#absences.get(id);
     if (known && monotonicMs() < known.until) return known.lost;
-    const lost = this.#lookForAbsent(state, isMissing);
+    const lost = this.#lookForAbsent(shard, isMissing);
     this.#absences.delete(id);
     this.#absences.set(id, { lost, until: monotonicMs() + ABSENCE_MS });
     if (this.#absences.size > MOST_ABSENT) this.#absences.delete(this.#absences.keys().next().value!);
     return lost;
   }
 
-  async #lookForAbsent(state: CampaignState, isMissing: boolean): Promise<void> {
-    // Read apart: the state of the refused call stays as it was.
-    const now = new CampaignState(this.#context, state.id);
+  async #lookForAbsent(shard: Shard, isMissing: boolean): Promise<void> {
+    const { campaignId: id, generation } = shard;
+    // Read apart: the shard of the refused call stays as it was.
+    const now = new Shard(this.#context, id);
     if (!isMissing && (await now.refresh()) !== 'missing') return;
     try {
-      await assertLost(this.#context, state.id, state.generation > 0);
+      await assertLost(this.#context, id, generation > 0);
     } catch (error) {
-      if (error instanceof CampaignOverError) this.forget(state.id);
-      else if (!(error instanceof UnknownCampaignError)) this.#absences.delete(state.id);
+      if (error instanceof CampaignOverError) this.forget(id);
+      else if (!(error instanceof UnknownCampaignError)) this.#absences.delete(id);
       throw error;
     }
   }
@@ -160,11 +165,15 @@ export class Campaigns {
    * purged by other processes are forgotten.
    */
   async #read(id: string): Promise<Serving | NotReadyReason> {
-    const state = new CampaignState(this.#context, id);
-    const [campaign] = await Promise.all([state.read(), this.#lookAfterOldest()]);
-    if (typeof campaign === 'string') return campaign;
-    this.keep(state);
+    const campaign = this.#unread(id);
+    const [snapshot] = await Promise.all([campaign.shard.read(), this.#lookAfterOldest()]);
+    if (typeof snapshot === 'string') return snapshot;
+    this.keep(campaign);
     return this.#known.get(id)!;
+  }
+
+  #unread(id: string): KnownCampaign {
+    return new KnownCampaign(this.#context, this.equipment, id);
   }
 
   async #lookAfterOldest(): Promise<void> {

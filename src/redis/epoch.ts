@@ -1,9 +1,9 @@
 import { monotonicMs } from '../flow/deadline.js';
 import { CampaignConflictError, inDoubt, RedisError } from '../model/errors.js';
 import type { NotReadyReason } from '../model/result.js';
-import { type CampaignState, notReady } from './campaign-state.js';
 import type { Reply } from './runner.js';
-import { isNotReady } from './words.js';
+import type { Shard } from './shard.js';
+import { isNotReady, notReady } from './words.js';
 
 const MAX_SENDS = 5;
 
@@ -58,21 +58,21 @@ export async function sendUntilAnswered<T>(
  * because the campaign is over or was never opened.
  */
 export function underEpoch(
-  state: CampaignState,
+  shard: Shard,
   send: (at: Sending) => Promise<Reply | undefined>,
   options: SendOptions = {},
 ): Promise<Answered> {
-  const unanswered = `campaign ${state.id} had no stable epoch`;
+  const unanswered = `campaign ${shard.campaignId} had no stable epoch`;
   const sendOnce = async (): Promise<Answered | undefined> => {
-    const at: Sending = { epoch: state.servingEpoch, fence: state.fence, sentAt: monotonicMs() };
+    const at: Sending = { epoch: shard.servingEpoch, fence: shard.fence, sentAt: monotonicMs() };
     const reply = await send(at);
     if (reply === undefined) return undefined;
-    if (reply[0] === 'missing') await state.context.assertLost(state);
+    if (reply[0] === 'missing') await shard.context.assertLost(shard);
     if (isNotReady(reply[0])) return answered(at, reply, reply[0]);
     // Nothing was done: the epoch is another one, or the rules of the campaign were changed.
     if (reply[0] !== 'stale_epoch' && reply[0] !== 'stale_rules') return answered(at, reply, null);
-    const campaign = await state.refresh();
-    return typeof campaign === 'string' ? answered(at, [campaign], campaign) : undefined;
+    const snapshot = await shard.refresh();
+    return typeof snapshot === 'string' ? answered(at, [snapshot], snapshot) : undefined;
   };
   return sendUntilAnswered(unanswered, sendOnce, options);
 }
@@ -87,17 +87,12 @@ function answered({ epoch, fence, sentAt }: Sending, reply: Reply, refused: NotR
  * `CampaignConflictError`.
  */
 export async function answerUnderEpoch(
-  state: CampaignState,
+  shard: Shard,
   send: (at: Sending) => Promise<Reply | undefined>,
 ): Promise<Answered> {
-  const answer = await underEpoch(state, send);
-  if (answer.refused) throw notReady(state.id, answer.refused);
+  const answer = await underEpoch(shard, send);
+  if (answer.refused) throw notReady(shard.campaignId, answer.refused);
   if (answer.reply[0] === 'closed')
-    throw new CampaignConflictError(`campaign ${state.id} is closed; nothing was changed`);
-  if (answer.reply[0] === 'no_pool') {
-    throw new CampaignConflictError(
-      `campaign ${state.id} is ${state.rules.kind}: it has no code pool, and nothing was changed`,
-    );
-  }
+    throw new CampaignConflictError(`campaign ${shard.campaignId} is closed; nothing was changed`);
   return answer;
 }

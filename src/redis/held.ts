@@ -3,12 +3,12 @@ import { monotonicMs } from '../flow/deadline.js';
 import { inDoubt } from '../model/errors.js';
 import type { Emit } from '../model/events.js';
 import type { Issuance } from '../model/issuance.js';
-import type { CampaignState } from './campaign-state.js';
 import type { CampaignKeys } from './keys.js';
 import { decodeIssuance, encodeTries, fieldOf, type Tries } from './record.js';
 import { type Reservation, toReservation } from './reservation.js';
 import type { Reply, Script } from './runner.js';
 import { scripts } from './scripts.js';
+import type { Shard } from './shard.js';
 import { oneOf } from './words.js';
 
 /** The replies that every verb may find instead. */
@@ -67,7 +67,7 @@ export interface VerbsOptions {
  */
 export class Verbs {
   readonly epoch: string;
-  readonly #state: CampaignState;
+  readonly #shard: Shard;
   readonly #emit: Emit;
   readonly confirms: Batcher<Reservation, ConfirmWord>;
   readonly releases: Batcher<Reservation, ReleaseAnswer>;
@@ -76,9 +76,9 @@ export class Verbs {
   readonly adoptions: Batcher<Adoption, AdoptWord>;
   readonly postponements: Batcher<Postponement, PostponeWord>;
 
-  constructor(state: CampaignState, epoch: string, { maxBatch, maxInFlight, emit }: VerbsOptions) {
+  constructor(shard: Shard, epoch: string, { maxBatch, maxInFlight, emit }: VerbsOptions) {
     const batched = <T, R>(run: (items: T[]) => Promise<readonly R[]>) => new Batcher({ run, maxBatch, maxInFlight });
-    this.#state = state;
+    this.#shard = shard;
     this.epoch = epoch;
     this.#emit = emit;
     this.confirms = batched((items) => this.#confirm(items));
@@ -128,7 +128,7 @@ export class Verbs {
       if (word !== 'reassigned') return { word, issuance: this.#recordAt(reply, 4 + 2 * i, reservation) };
       const { grant, userId, epoch } = reservation.issuance;
       const named = { grant: String(grant), userId, record: String(reply[4 + 2 * i]), epoch, sentAt };
-      return { word, reservation: toReservation(this.#state, { ...named, mayRelease: false }) };
+      return { word, reservation: toReservation(this.#shard, { ...named, mayRelease: false }) };
     });
   }
 
@@ -173,7 +173,7 @@ export class Verbs {
     items: readonly Readonly<Record<E, string>>[],
   ): Promise<Reply> {
     try {
-      return await this.#state.run(script, { epoch: this.epoch }, items);
+      return await this.#shard.run(script, { epoch: this.epoch }, items);
     } catch (error) {
       throw inDoubt(error);
     }
@@ -183,12 +183,12 @@ export class Verbs {
    * A user may be told that nothing was issued: this process must notice a state in which the unit is reserved again.
    */
   #noteStamp(reply: Reply): Reply {
-    if (reply[0] === 'ok') this.#state.sawStamp(Number(reply[1]));
+    if (reply[0] === 'ok') this.#shard.sawStamp(Number(reply[1]));
     return reply;
   }
 
   #noteEnd(ended: string | number | undefined): void {
-    if (ended === '1') this.#emit({ type: 'exhausted', campaignId: this.#state.id });
+    if (ended === '1') this.#emit({ type: 'exhausted', campaignId: this.#shard.campaignId });
   }
 }
 

@@ -6,9 +6,9 @@ import type { Issuance } from '../model/issuance.js';
 import { METHODS } from '../model/methods.js';
 import type { LeaveResult, Standing } from '../model/place.js';
 import type { NotReadyReason } from '../model/result.js';
-import { type CampaignState, notReady, type RedisContext } from './campaign-state.js';
 import { type Answered, type Sending, sendUntilAnswered, underEpoch } from './epoch.js';
 import { campaignKeys } from './keys.js';
+import type { KnownCampaign } from './known-campaign.js';
 import {
   type AdmissionRefusal,
   type Admitted,
@@ -30,7 +30,8 @@ import { shownIssuances } from './record.js';
 import { type Reservation, toReservation } from './reservation.js';
 import type { Reply } from './runner.js';
 import { scripts } from './scripts.js';
-import { isNotReady, oneOf, unknownWord } from './words.js';
+import type { RedisContext, Shard } from './shard.js';
+import { isNotReady, notReady, oneOf, unknownWord } from './words.js';
 
 /** A script's reply has a limit of values, and each user's grants are part of it. */
 const MAX_GRANTS_PER_CALL = 1_500;
@@ -45,20 +46,22 @@ export function channelOf({ prefix }: RedisContext, campaignId: string): string 
   return campaignKeys(prefix, campaignId).campaign;
 }
 
-export function noRoom({ id }: CampaignState): CampaignConflictError {
+export function noRoom({ id }: KnownCampaign): CampaignConflictError {
   return new CampaignConflictError(`campaign ${id} has no waiting room: call ${METHODS.issue}()`);
 }
 
 /** The waiting room of one campaign in Redis. */
 export class Line {
-  readonly state: CampaignState;
+  readonly campaign: KnownCampaign;
+  readonly #shard: Shard;
   readonly #joins: Batcher<JoinCall, JoinAnswer>;
   readonly #lookups: Batcher<Lookup, Standing | null>;
   /** Told when somebody joined a line in which nobody waited. */
   readonly #woke: (line: Line) => void;
 
-  constructor(state: CampaignState, options: LineOptions, woke: (line: Line) => void) {
-    this.state = state;
+  constructor(campaign: KnownCampaign, options: LineOptions, woke: (line: Line) => void) {
+    this.campaign = campaign;
+    this.#shard = campaign.shard;
     this.#woke = woke;
     const { maxBatch, maxInFlight, maxQueued } = options;
     const join = (requests: JoinCall[]) => inTime(requests, EXPIRED, (open) => this.#stretches(open, this.#join));
@@ -69,7 +72,7 @@ export class Line {
 
   /** Most that `admit` lets through at a time. */
   get #usersPerCall(): number {
-    return Math.max(1, Math.floor(MAX_GRANTS_PER_CALL / this.state.rules.perUser));
+    return Math.max(1, Math.floor(MAX_GRANTS_PER_CALL / this.campaign.rules.perUser));
   }
 
   /** A place in line, or why not. Throws `OverloadedError`. One round trip per batch. */
@@ -82,26 +85,26 @@ export class Line {
    * for counts as absent while it goes on. Throws `NotReadyError`, `OverloadedError`. One round trip per batch.
    */
   async find(userId: string, round?: LookRound): Promise<Standing> {
-    const deadlineAt = monotonicMs() + this.state.context.timeoutMs;
+    const deadlineAt = monotonicMs() + this.#shard.context.timeoutMs;
     const standing = await this.#lookups.add({ userId, deadlineAt, round });
-    if (!standing) throw this.state.context.runner.unsent('nothing was asked');
+    if (!standing) throw this.#shard.context.runner.unsent('nothing was asked');
     return standing;
   }
 
   /** This process watches nobody any more. Without it, its users are kept for some seconds longer. One round trip. */
   async stopWatching(watcher: string): Promise<void> {
     await this.#sendReady((at) =>
-      this.state.run(scripts.findPlaces, { ...this.#ruled(at), watcher, since: '0', keepMs: '0' }, []),
+      this.#shard.run(scripts.findPlaces, { ...this.#ruled(at), watcher, since: '0', keepMs: '0' }, []),
     );
   }
 
   /** Gives a place up; `now`: by this very call. Throws `NotReadyError`. One round trip. */
   async leave(userId: string): Promise<{ result: LeaveResult; now: boolean }> {
     const { reply, epoch } = await this.#sendReady((at) =>
-      this.state.run(scripts.leaveLine, { ...this.#call(at), userId }),
+      this.#shard.run(scripts.leaveLine, { ...this.#call(at), userId }),
     );
     oneOf(scripts.leaveLine.name, ['ok'], reply[0]);
-    this.state.sawStamp(Number(reply[1]));
+    this.#shard.sawStamp(Number(reply[1]));
     if (reply[2] !== 'held')
       return { result: { status: oneOf(scripts.leaveLine.name, ENDS, reply[2]) }, now: reply[3] === 'now' };
     const issuances = this.#issuances(reply.slice(3), userId, epoch);
@@ -119,7 +122,7 @@ export class Line {
       const items = this.#units(count);
       const own = { sender: `${sender}:a`, limit: String(items.length), paced: paced ? '1' : '' };
       const args = { ...call, ...this.#ruled(at), ...own };
-      return this.state.run(scripts.admitLine, args, items);
+      return this.#shard.run(scripts.admitLine, args, items);
     }, false);
     if (reply[0] === 'lapsed') {
       throw new RedisError('an earlier copy of this admission may have admitted users; settle finishes them', {
@@ -128,11 +131,11 @@ export class Line {
     }
     if (isNotReady(reply[0])) return reply[0];
     if (reply[0] !== 'ok') return oneOf(scripts.admitLine.name, ['closed', 'paused', 'not_open', 'draw'], reply[0]);
-    this.state.sawStamp(Number(reply[1]));
+    this.#shard.sawStamp(Number(reply[1]));
     const reservations: Reservation[] = [];
     for (let i = ADMIT_HEAD; i < reply.length; i += 3) {
       const [userId, grant, record] = [String(reply[i]), String(reply[i + 1]), String(reply[i + 2])];
-      reservations.push(toReservation(this.state, { userId, grant, record, epoch, sentAt, mayRelease: false }));
+      reservations.push(toReservation(this.#shard, { userId, grant, record, epoch, sentAt, mayRelease: false }));
     }
     return {
       reservations,
@@ -151,10 +154,10 @@ export class Line {
    */
   async tend(limit: number): Promise<Tended> {
     const { reply } = await this.#sendReady(({ epoch, fence }) =>
-      this.state.run(scripts.tendLine, { epoch, fence, limit: String(limit) }),
+      this.#shard.run(scripts.tendLine, { epoch, fence, limit: String(limit) }),
     );
     if (reply[0] === 'paused') return { why: 'paused', gone: 0, waiting: 0 };
-    this.state.sawStamp(Number(reply[1]));
+    this.#shard.sawStamp(Number(reply[1]));
     return {
       why: oneOf(scripts.tendLine.name, ['absent', 'sold_out', 'closed'], reply[0]),
       gone: Number(reply[2]),
@@ -165,17 +168,17 @@ export class Line {
   /** One stretch of the draw: writes these keys, and names whose come next. Throws `NotReadyError`. One round trip. */
   async draw(seed: string, limit: number, keys: readonly { userId: string; key: string }[]): Promise<DrawStep> {
     const { reply } = await this.#sendReady(({ epoch, fence }) =>
-      this.state.run(scripts.drawLine, { epoch, fence, seed, limit: String(limit) }, keys),
+      this.#shard.run(scripts.drawLine, { epoch, fence, seed, limit: String(limit) }, keys),
     );
     if (reply[0] === 'not_open') return { word: 'not_open', seed: '', drawn: 0, users: [] };
-    this.state.sawStamp(Number(reply[1]));
+    this.#shard.sawStamp(Number(reply[1]));
     const word = oneOf(scripts.drawLine.name, ['more', 'done'], reply[0]);
     return { word, seed: String(reply[2]), drawn: Number(reply[3]), users: reply.slice(4).map(String) };
   }
 
   /** Tells all listeners, in any process. One round trip. */
   async announce(news: string): Promise<void> {
-    await this.state.run(scripts.announce, { news });
+    await this.#shard.run(scripts.announce, { news });
   }
 
   readonly #join = async (requests: readonly JoinCall[]): Promise<JoinAnswer[]> => {
@@ -198,14 +201,14 @@ export class Line {
       // Since the last send each user may have more grants.
       sent = open.slice(0, this.#usersPerCall);
       const items = sent.map((i) => requests[i]!);
-      return this.state.run(scripts.joinLine, { ...this.#call(at), ...this.#ruled(at) }, items);
+      return this.#shard.run(scripts.joinLine, { ...this.#call(at), ...this.#ruled(at) }, items);
     });
     if (refused) {
       for (const i of sent) results[i] = this.#refusedOr(requests[i]!, reply, refused);
       return open.slice(sent.length);
     }
     oneOf(scripts.joinLine.name, ['ok'], reply[0]);
-    this.state.sawStamp(Number(reply[1]));
+    this.#shard.sawStamp(Number(reply[1]));
     if (reply[5] === '1') this.#woke(this);
     const lapsed: number[] = [];
     const from = joinReply(reply, epoch);
@@ -235,7 +238,7 @@ export class Line {
   #refusedOr({ id, userId }: JoinCall, reply: Reply, reason: NotReadyReason): JoinAnswer {
     const at = reply.indexOf(id, 1);
     if (at < 0) return { status: 'not_ready', reason };
-    return this.#held(reply.slice(at + 1, at + 3), userId, this.state.epoch);
+    return this.#held(reply.slice(at + 1, at + 3), userId, this.#shard.epoch);
   }
 
   #held(pair: Reply, userId: string, epoch: string): JoinAnswer {
@@ -271,10 +274,10 @@ export class Line {
     const round = lookups.find((lookup) => lookup.round)?.round;
     const { reply, epoch } = await this.#sendReady((at) => {
       const args = { ...this.#ruled(at), ...this.#watching(round) };
-      return this.state.run(scripts.findPlaces, args, lookups.slice(0, this.#usersPerCall));
+      return this.#shard.run(scripts.findPlaces, args, lookups.slice(0, this.#usersPerCall));
     });
     oneOf(scripts.findPlaces.name, ['ok'], reply[0]);
-    this.state.sawStamp(Number(reply[1]));
+    this.#shard.sawStamp(Number(reply[1]));
     if (round) round.earliest = Math.min(round.earliest, Number(reply[7]));
     const over = { upTo: Number(reply[5]), why: (reply[6] || null) as Standing['over']['why'] };
     const perSecond = Number(reply[3]);
@@ -298,37 +301,37 @@ export class Line {
    * call fails after `timeoutMs`.
    */
   #watching(round: LookRound | undefined) {
-    const { presenceMs } = this.state.rules.room ?? {};
-    const keepMs = 2 * ((presenceMs ?? 0) + this.state.context.timeoutMs);
+    const { presenceMs } = this.campaign.rules.room ?? {};
+    const keepMs = 2 * ((presenceMs ?? 0) + this.#shard.context.timeoutMs);
     return { watcher: round?.watcher ?? '', since: String(round?.since ?? 0), keepMs: String(round ? keepMs : 0) };
   }
 
   #issuances(pairs: Reply, userId: string, epoch: string): Issuance[] {
-    return shownIssuances(pairs, { campaignId: this.state.id, userId, epoch });
+    return shownIssuances(pairs, { campaignId: this.campaign.id, userId, epoch });
   }
 
   /** One for each unit, with the code that it may need by the rules that hold now. */
   #units(count: number): { code: string }[] {
-    const { generateCodes } = this.state.rules;
+    const { generateCodes } = this.campaign.rules;
     const length = Math.min(count, this.#usersPerCall);
     return Array.from({ length }, () => ({ code: generateCodes ? mintCode() : '' }));
   }
 
   #call({ epoch, fence }: Sending) {
-    const { sender, nextCall } = this.state.context;
+    const { sender, nextCall } = this.#shard.context;
     return { epoch, fence, sender, call: String(nextCall()) };
   }
 
   /** Of calls whose size follows from the limit. */
   #ruled({ epoch, fence }: Sending) {
-    return { epoch, fence, perUser: String(this.state.rules.perUser) };
+    return { epoch, fence, perUser: String(this.campaign.rules.perUser) };
   }
 
   /** A call that lapsed is sent again as another, where doing it a second time does no harm. */
   #send(send: (at: Sending) => Promise<Reply>, again = true): Promise<Answered> {
-    return underEpoch(this.state, async (at) => {
+    return underEpoch(this.#shard, async (at) => {
       const reply = await send(at);
-      if (reply[0] === 'no_room') throw noRoom(this.state);
+      if (reply[0] === 'no_room') throw noRoom(this.campaign);
       return again && reply[0] === 'lapsed' ? undefined : reply;
     });
   }
@@ -336,7 +339,7 @@ export class Line {
   /** Throws `NotReadyError`. */
   async #sendReady(send: (at: Sending) => Promise<Reply>): Promise<Answered> {
     const answered = await this.#send(send);
-    if (answered.refused) throw notReady(this.state.id, answered.refused);
+    if (answered.refused) throw notReady(this.campaign.id, answered.refused);
     return answered;
   }
 }

@@ -1,6 +1,7 @@
 import { CampaignConflictError } from '../model/errors.js';
-import type { CampaignState } from './campaign-state.js';
-import { answerUnderEpoch } from './epoch.js';
+import { type Answered, answerUnderEpoch, type Sending } from './epoch.js';
+import type { KnownCampaign } from './known-campaign.js';
+import type { Reply } from './runner.js';
 import { scripts } from './scripts.js';
 import { oneOf } from './words.js';
 
@@ -38,30 +39,31 @@ export interface LoadProgress {
 }
 
 /** Reads how far a load came. One round trip. */
-export function readLoad(state: CampaignState, loading: Loading): Promise<LoadProgress> {
-  return loadChunk(state, loading, { offset: 0, codes: [], before: '', after: '' });
+export function readLoad(campaign: KnownCampaign, loading: Loading): Promise<LoadProgress> {
+  return loadChunk(campaign, loading, { offset: 0, codes: [], before: '', after: '' });
 }
 
 /**
  * Loads the chunk that follows the codes loaded under this name. Throws `CampaignConflictError` for a chunk of another
  * list. One round trip.
  */
-export async function loadChunk(state: CampaignState, loading: Loading, chunk: Chunk): Promise<LoadProgress> {
+export async function loadChunk(campaign: KnownCampaign, loading: Loading, chunk: Chunk): Promise<LoadProgress> {
   const { codes, before, after } = chunk;
   const items = codes.map((code) => ({ code }));
   const args = { ...loading, offset: String(chunk.offset), before, after };
-  const { reply } = await answerUnderEpoch(state, ({ epoch, fence }) =>
-    state.run(scripts.loadCodes, { epoch, fence, ...args }, items),
+  const { reply } = await answerInPool(campaign, ({ epoch, fence }) =>
+    campaign.shard.run(scripts.loadCodes, { epoch, fence, ...args }, items),
   );
-  if (reply[0] === 'another_list') throw anotherList(state, loading, `its first ${chunk.offset + codes.length} codes`);
+  if (reply[0] === 'another_list')
+    throw anotherList(campaign, loading, `its first ${chunk.offset + codes.length} codes`);
   if (reply[0] === 'gap') {
     throw new CampaignConflictError(
-      `the load ${loading.loadId} lost its place in campaign ${state.id}, which was rebuilt meanwhile: load the list again`,
+      `the load ${loading.loadId} lost its place in campaign ${campaign.id}, which was rebuilt meanwhile: load the list again`,
     );
   }
   oneOf('load-codes', ['ok'], reply[0]);
   const [, offset, digest, total, stamp, by, added, places] = reply.map(String);
-  state.sawStamp(Number(stamp));
+  campaign.shard.sawStamp(Number(stamp));
   const duplicates = places === '' ? [] : places!.split(',').map((place) => Number(place) - 1);
   const isThis = by === loading.caller && Number(offset) === chunk.offset + codes.length;
   const loaded = isThis ? { added: Number(added), duplicates } : null;
@@ -69,7 +71,7 @@ export async function loadChunk(state: CampaignState, loading: Loading, chunk: C
 }
 
 /** Two lists under one name: `what` of the two differs. */
-export function anotherList({ id }: CampaignState, { loadId }: Loading, what: string): CampaignConflictError {
+export function anotherList({ id }: KnownCampaign, { loadId }: Loading, what: string): CampaignConflictError {
   return new CampaignConflictError(
     `campaign ${id} has loaded another list under the loadId ${loadId}: ${what} are not the same; nothing was loaded from there on. ` +
       'Give each list a loadId of its own',
@@ -78,25 +80,34 @@ export function anotherList({ id }: CampaignState, { loadId }: Loading, what: st
 
 /** Changes a code that is still in the pool; looks for it from the tail, 500 codes a round trip. */
 export async function replaceInPool(
-  state: CampaignState,
+  campaign: KnownCampaign,
   code: string,
   replacement: string,
 ): Promise<'replaced' | 'duplicate' | 'not_in_pool'> {
   let fromTail = '1';
   for (;;) {
-    const { reply: page } = await answerUnderEpoch(state, ({ epoch, fence }) =>
-      state.run(scripts.findInPool, { epoch, fence, code, fromTail, limit: String(PAGE) }),
+    const { reply: page } = await answerInPool(campaign, ({ epoch, fence }) =>
+      campaign.shard.run(scripts.findInPool, { epoch, fence, code, fromTail, limit: String(PAGE) }),
     );
     const word = oneOf('find-in-pool', ['end', 'more', 'found'], page[0]);
     if (word === 'end') return 'not_in_pool';
     fromTail = String(page[1]);
     if (word === 'more') continue;
     const found = { fromTail, unit: String(page[2]), code: replacement };
-    const { reply } = await answerUnderEpoch(state, ({ epoch, fence }) =>
-      state.run(scripts.replaceCode, { epoch, fence, ...found }),
+    const { reply } = await answerInPool(campaign, ({ epoch, fence }) =>
+      campaign.shard.run(scripts.replaceCode, { epoch, fence, ...found }),
     );
-    if (reply[0] === 'replaced') state.sawStamp(Number(reply[1]));
+    if (reply[0] === 'replaced') campaign.shard.sawStamp(Number(reply[1]));
     if (reply[0] !== 'moved') return oneOf('replace-code', ['replaced', 'duplicate'], reply[0]);
     fromTail = '1';
   }
+}
+
+async function answerInPool(
+  { id, rules, shard }: KnownCampaign,
+  send: (at: Sending) => Promise<Reply>,
+): Promise<Answered> {
+  const answer = await answerUnderEpoch(shard, send);
+  if (answer.reply[0] !== 'no_pool') return answer;
+  throw new CampaignConflictError(`campaign ${id} is ${rules.kind}: it has no code pool, and nothing was changed`);
 }

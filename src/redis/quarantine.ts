@@ -1,8 +1,8 @@
-import type { CampaignState } from './campaign-state.js';
 import { answerUnderEpoch, underEpoch } from './epoch.js';
 import { splitField } from './record.js';
 import { type Reservation, toReservation } from './reservation.js';
 import { scripts } from './scripts.js';
+import type { Shard } from './shard.js';
 import { oneOf } from './words.js';
 
 const PAGE = 500;
@@ -16,9 +16,9 @@ export interface Backlog {
 }
 
 /** How much waits to be settled, and since when; `null` where nobody may act on the state. One round trip. */
-export async function readBacklog(state: CampaignState): Promise<Backlog | null> {
-  const { reply, refused } = await underEpoch(state, ({ epoch, fence }) =>
-    state.run(scripts.backlog, { epoch, fence }),
+export async function readBacklog(shard: Shard): Promise<Backlog | null> {
+  const { reply, refused } = await underEpoch(shard, ({ epoch, fence }) =>
+    shard.run(scripts.backlog, { epoch, fence }),
   );
   if (refused) return null;
   oneOf('backlog', ['ok'], reply[0]);
@@ -45,24 +45,24 @@ export interface QuarantinePage {
  * The reservations in quarantine behind a field; the first ones if it is empty. A reservation that leaves the
  * quarantine meanwhile moves no other one. One round trip.
  */
-export async function readQuarantine(state: CampaignState, after: string): Promise<QuarantinePage> {
-  const { reply, epoch } = await answerUnderEpoch(state, ({ epoch, fence }) =>
-    state.run(scripts.listQuarantined, { epoch, fence, after, limit: String(PAGE) }),
+export async function readQuarantine(shard: Shard, after: string): Promise<QuarantinePage> {
+  const { reply, epoch } = await answerUnderEpoch(shard, ({ epoch, fence }) =>
+    shard.run(scripts.listQuarantined, { epoch, fence, after, limit: String(PAGE) }),
   );
   oneOf('list-quarantined', ['ok'], reply[0]);
   const reservations: Reservation[] = [];
   for (let i = 2; i < reply.length; i += 2) {
     const { grant, userId } = splitField(String(reply[i]));
     const record = String(reply[i + 1]);
-    reservations.push(toReservation(state, { grant, userId, record, epoch, sentAt: 0, mayRelease: false }));
+    reservations.push(toReservation(shard, { grant, userId, record, epoch, sentAt: 0, mayRelease: false }));
   }
   return { reservations, next: reply[1] === '' ? null : String(reply[1]) };
 }
 
 /** The quarantine page by page. One round trip per 500. */
-export async function* quarantinePages(state: CampaignState): AsyncGenerator<readonly Reservation[]> {
+export async function* quarantinePages(shard: Shard): AsyncGenerator<readonly Reservation[]> {
   for (let after: string | null = ''; after !== null; ) {
-    const page: QuarantinePage = await readQuarantine(state, after);
+    const page: QuarantinePage = await readQuarantine(shard, after);
     yield page.reservations;
     after = page.next;
   }
@@ -70,17 +70,17 @@ export async function* quarantinePages(state: CampaignState): AsyncGenerator<rea
 
 /** Lets settle try them again; answers how many were still in quarantine. One round trip per 500. */
 export async function retryQuarantined(
-  state: CampaignState,
+  shard: Shard,
   reservations: readonly Pick<Reservation, 'field' | 'id'>[],
 ): Promise<number> {
   let retried = 0;
   for (let first = 0; first < reservations.length; first += PAGE) {
     const items = reservations.slice(first, first + PAGE).map(({ field, id }) => ({ field, id }));
-    const { reply } = await answerUnderEpoch(state, ({ epoch }) =>
-      state.run(scripts.retryQuarantined, { epoch }, items),
+    const { reply } = await answerUnderEpoch(shard, ({ epoch }) =>
+      shard.run(scripts.retryQuarantined, { epoch }, items),
     );
     oneOf('retry-quarantined', ['ok'], reply[0]);
-    state.sawStamp(Number(reply[1]));
+    shard.sawStamp(Number(reply[1]));
     retried += reply.filter((word) => word === 'retried').length;
   }
   return retried;

@@ -2,12 +2,14 @@ import { createHash } from 'node:crypto';
 import { type CampaignRules, epochSuffix, generationOf } from '../model/campaign-rules.js';
 import { CampaignConflictError } from '../model/errors.js';
 import type { Issuance } from '../model/issuance.js';
-import { type CampaignState, rulesToFields } from './campaign-state.js';
+import { rulesToFields } from './campaign-fields.js';
 import { sendUntilAnswered } from './epoch.js';
+import type { KnownCampaign } from './known-campaign.js';
 import { decodeIssuance, fieldOf, splitField } from './record.js';
 import { nextGeneration } from './registry.js';
 import type { Reply } from './runner.js';
 import { scripts } from './scripts.js';
+import type { Shard } from './shard.js';
 import { isNotReady, oneOf } from './words.js';
 
 const CHUNK = 500;
@@ -34,22 +36,23 @@ export interface Run {
  * state four.
  */
 export async function beginRebuild(
-  state: CampaignState,
+  campaign: KnownCampaign,
   rules: CampaignRules,
   leaseMs: number,
-  above = state.generation,
+  above = campaign.shard.generation,
 ): Promise<Run> {
-  const fields = rulesToFields(rules, leaseMs, state.context.store?.identity);
+  const { shard, equipment } = campaign;
+  const fields = rulesToFields(rules, leaseMs, equipment.store?.identity);
   const definition = createHash('sha256').update(JSON.stringify(fields)).digest('base64url');
   // It names the epoch it found, so that a late copy of this call does not stop a campaign that serves again.
-  let from = state.epoch;
+  let from = shard.epoch;
   let random = epochSuffix();
   let seen = above;
-  const unanswered = `the rebuild of campaign ${state.id} could not begin: its epoch kept changing`;
+  const unanswered = `the rebuild of campaign ${shard.campaignId} could not begin: its epoch kept changing`;
   return sendUntilAnswered(unanswered, async () => {
     if (from !== '') seen = Math.max(seen, generationOf(from));
-    const generation = String(await nextGeneration(state.context, seen + 1));
-    const reply = await state.run(scripts.beginRebuild, { from, random, generation, definition }, [
+    const generation = String(await nextGeneration(shard.context, seen + 1));
+    const reply = await shard.run(scripts.beginRebuild, { from, random, generation, definition }, [
       ...fields,
       ...rules.pace,
     ]);
@@ -69,9 +72,9 @@ export async function beginRebuild(
 }
 
 /** Carries the next stretch of promises over. `false` once all of it is. One round trip. */
-export async function keepPromised(state: CampaignState, run: Run): Promise<boolean> {
-  const reply = await state.run(scripts.keepPromised, { ...named(run), limit: String(SCAN_CHUNK) });
-  return running(state, run, reply, { words: MORE, stampAt: 1 })[0] === 'more';
+export async function keepPromised(shard: Shard, run: Run): Promise<boolean> {
+  const reply = await shard.run(scripts.keepPromised, { ...named(run), limit: String(SCAN_CHUNK) });
+  return running(shard, run, reply, { words: MORE, stampAt: 1 })[0] === 'more';
 }
 
 /**
@@ -79,7 +82,7 @@ export async function keepPromised(state: CampaignState, run: Run): Promise<bool
  * row are free again.
  */
 export async function writeRows(
-  state: CampaignState,
+  shard: Shard,
   run: Run,
   from: number,
   upTo: number,
@@ -99,35 +102,35 @@ export async function writeRows(
       code: row.code ?? '',
     }));
     const args = { ...named(run), after: String(cursor), upTo: String(end) };
-    const sent = await state.run(scripts.rebuildRows, args, items);
-    const reply = running(state, run, sent, { words: ['ok', 'beyond'], stampAt: 3 });
+    const sent = await shard.run(scripts.rebuildRows, args, items);
+    const reply = running(shard, run, sent, { words: ['ok', 'beyond'], stampAt: 3 });
     if (reply[0] === 'beyond') {
       throw new CampaignConflictError(
-        `campaign ${state.id} has issuances up to serial ${upTo}, more than the total of this definition; it stays without state until a rebuild with a larger one`,
+        `campaign ${shard.campaignId} has issuances up to serial ${upTo}, more than the total of this definition; it stays without state until a rebuild with a larger one`,
       );
     }
-    if (Number(reply[1]) !== end) throw overtaken(state);
+    if (Number(reply[1]) !== end) throw overtaken(shard);
     cursor = end;
   }
 }
 
 /** The highest serial that is still promised. One round trip. */
-export async function highestPromised(state: CampaignState, run: Run, cursor: number): Promise<number> {
+export async function highestPromised(shard: Shard, run: Run, cursor: number): Promise<number> {
   const args = { ...named(run), after: String(cursor), upTo: String(cursor) };
-  const reply = await state.run(scripts.rebuildRows, args, []);
-  return Number(running(state, run, reply, { words: ['ok'], stampAt: 3 })[2]);
+  const reply = await shard.run(scripts.rebuildRows, args, []);
+  return Number(running(shard, run, reply, { words: ['ok'], stampAt: 3 })[2]);
 }
 
 /** Loads free codes into the serials without a row. One round trip; at most 1,000. */
-export async function loadRebuilt(state: CampaignState, run: Run, codes: readonly string[]): Promise<void> {
+export async function loadRebuilt(shard: Shard, run: Run, codes: readonly string[]): Promise<void> {
   const items = codes.map((code) => ({ code }));
-  running(state, run, await state.run(scripts.rebuildCodes, named(run), items), { words: ['ok'], stampAt: 1 });
+  running(shard, run, await shard.run(scripts.rebuildCodes, named(run), items), { words: ['ok'], stampAt: 1 });
 }
 
 /** For each of at most 1,000 codes, whether a row, a promise or the state of before has it. One round trip. */
-export async function areKnown(state: CampaignState, run: Run, codes: readonly string[]): Promise<boolean[]> {
+export async function areKnown(shard: Shard, run: Run, codes: readonly string[]): Promise<boolean[]> {
   const items = codes.map((code) => ({ code }));
-  const [, ...words] = running(state, run, await state.run(scripts.knowCodes, named(run), items), { words: ['ok'] });
+  const [, ...words] = running(shard, run, await shard.run(scripts.knowCodes, named(run), items), { words: ['ok'] });
   return words.map((word) => word === 'known');
 }
 
@@ -135,22 +138,24 @@ export async function areKnown(state: CampaignState, run: Run, codes: readonly s
  * Keeps the next stretch of the codes that were known before from being loaded again. `false` once all of it is. One
  * round trip.
  */
-export async function keepKnown(state: CampaignState, run: Run): Promise<boolean> {
-  const reply = await state.run(scripts.keepKnown, { ...named(run), limit: String(SCAN_CHUNK) });
-  return running(state, run, reply, { words: MORE, stampAt: 1 })[0] === 'more';
+export async function keepKnown(shard: Shard, run: Run): Promise<boolean> {
+  const reply = await shard.run(scripts.keepKnown, { ...named(run), limit: String(SCAN_CHUNK) });
+  return running(shard, run, reply, { words: MORE, stampAt: 1 })[0] === 'more';
 }
 
 /**
  * Gives another unit to users that lost theirs, and makes the campaign serve. Answers those whom no unit was left for.
  */
-export async function finishRebuild(state: CampaignState, run: Run): Promise<{ lost: Issuance[]; exhausted: boolean }> {
+export async function finishRebuild(shard: Shard, run: Run): Promise<{ lost: Issuance[]; exhausted: boolean }> {
   const lost: Issuance[] = [];
   for (;;) {
-    const sent = await state.run(scripts.finishRebuild, { ...named(run), limit: String(CHUNK) });
-    const reply = running(state, run, sent, { words: MORE });
+    const sent = await shard.run(scripts.finishRebuild, { ...named(run), limit: String(CHUNK) });
+    const reply = running(shard, run, sent, { words: MORE });
     for (let i = 2; i < reply.length; i += 2) {
       const { grant, userId } = splitField(String(reply[i]));
-      lost.push(decodeIssuance(grant, String(reply[i + 1]), { campaignId: state.id, userId, epoch: run.epoch }));
+      lost.push(
+        decodeIssuance(grant, String(reply[i + 1]), { campaignId: shard.campaignId, userId, epoch: run.epoch }),
+      );
     }
     if (reply[0] === 'done') return { lost, exhausted: reply[1] === '1' };
   }
@@ -169,16 +174,16 @@ interface Answers {
 /** Some steps have a rest to do. */
 const MORE = ['more', 'done'];
 
-function running(state: CampaignState, run: Run, reply: Reply, { words, stampAt }: Answers): Reply {
+function running(shard: Shard, run: Run, reply: Reply, { words, stampAt }: Answers): Reply {
   const [word] = reply;
-  if (word === 'stale_epoch' || isNotReady(word)) throw overtaken(state);
+  if (word === 'stale_epoch' || isNotReady(word)) throw overtaken(shard);
   oneOf('of a rebuild', words, word);
   if (stampAt !== undefined && word !== 'beyond') run.fence = Math.max(run.fence, Number(reply[stampAt]));
   return reply;
 }
 
-function overtaken({ id }: CampaignState): CampaignConflictError {
+function overtaken({ campaignId }: Shard): CampaignConflictError {
   return new CampaignConflictError(
-    `another rebuild of campaign ${id} has taken over, or Redis lost the state of this one`,
+    `another rebuild of campaign ${campaignId} has taken over, or Redis lost the state of this one`,
   );
 }

@@ -1,8 +1,8 @@
 import { CampaignConflictError, UnknownCampaignError } from '../model/errors.js';
-import type { RedisContext } from './campaign-state.js';
 import { type RegistryKeys, registryKeys } from './keys.js';
 import { inOnePiece, type Reply, type Script } from './runner.js';
 import { scripts } from './scripts.js';
+import type { RedisContext } from './shard.js';
 
 /**
  * A campaign that was closed long ago: its keys expired, or were purged. Where there is a status for it, it becomes

@@ -1,6 +1,5 @@
 import type { Caller } from '../flow/batcher.js';
 import type { Issuance } from '../model/issuance.js';
-import type { CampaignState } from './campaign-state.js';
 import type {
   AdoptWord,
   ConfirmWord,
@@ -11,6 +10,7 @@ import type {
   WithdrawWord,
 } from './held.js';
 import { decodeRecord, fieldOf, type Tries } from './record.js';
+import type { Shard } from './shard.js';
 
 export type { Tries };
 
@@ -104,12 +104,12 @@ export function intact({ issuance, issuedMs }: Reserved): Issuance {
 }
 
 export function toReservation(
-  state: CampaignState,
+  shard: Shard,
   of: { grant: string; userId: string; record: string; epoch: string; sentAt: number; mayRelease: boolean },
 ): Reservation {
   const { userId, record, epoch, mayRelease } = of;
-  const { issuance, stamp, tries } = decodeRecord(of.grant, record, { campaignId: state.id, userId, epoch });
-  state.sawStamp(Number(stamp));
-  const leaseEndsAt = of.sentAt + state.leaseMs;
-  return new Reservation(state.verbs(epoch), { record, stamp, issuance, mayRelease, tries, leaseEndsAt });
+  const { issuance, stamp, tries } = decodeRecord(of.grant, record, { campaignId: shard.campaignId, userId, epoch });
+  shard.sawStamp(Number(stamp));
+  const leaseEndsAt = of.sentAt + shard.leaseMs;
+  return new Reservation(shard.verbs(epoch), { record, stamp, issuance, mayRelease, tries, leaseEndsAt });
 }

@@ -1,8 +1,8 @@
 import { MisconfiguredError, RedisError } from '../model/errors.js';
-import type { CampaignState } from './campaign-state.js';
 import type { Reply, ScriptRunner } from './runner.js';
 import { scripts } from './scripts.js';
 import { MAY_NOT, RIGHTS_PAGE } from './server-errors.js';
+import type { Shard } from './shard.js';
 
 /**
  * Whether this Redis user may run every command that the scripts call. The server looks at a right in the middle of a
@@ -52,13 +52,13 @@ export class Rights {
  * Refuses a server that may drop a campaign's keys, or that is only the copy of another. Facts that the server hides
  * are let pass.
  */
-export async function assertSafeServer(state: CampaignState): Promise<void> {
+export async function assertSafeServer(shard: Shard): Promise<void> {
   // Where INFO is forbidden nothing can be said. Without an answer at all the next call would only wait as long again.
   const silent = (error: unknown): Reply => {
     if (error instanceof RedisError && (error.cause as Error | undefined)?.name === 'ReplyError') return ['ok', '', ''];
     throw error;
   };
-  const [, policy, role] = await state.run(scripts.inspectServer, {}).catch(silent);
+  const [, policy, role] = await shard.run(scripts.inspectServer, {}).catch(silent);
   const advice = "or pass unsafeRedis: 'allow' if you know better";
   if (policy !== '' && policy !== 'noeviction') {
     throw new MisconfiguredError(

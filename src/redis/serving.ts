@@ -6,13 +6,14 @@ import { countRefusals, type Emit } from '../model/events.js';
 import type { Issuance } from '../model/issuance.js';
 import { METHODS } from '../model/methods.js';
 import type { NotReadyReason, RefusalStatus } from '../model/result.js';
-import type { CampaignState } from './campaign-state.js';
 import { sendUntilAnswered, underEpoch } from './epoch.js';
+import type { KnownCampaign } from './known-campaign.js';
 import { decodeIssuance, shownIssuances, splitField } from './record.js';
 import { type CommonRefusal, Refusals } from './refusal-cache.js';
 import { type Reservation, toReservation } from './reservation.js';
 import type { Replicas, Reply } from './runner.js';
 import { scripts } from './scripts.js';
+import type { Shard } from './shard.js';
 import { oneOf, unknownWord } from './words.js';
 
 export interface ReserveRequest {
@@ -81,17 +82,19 @@ function mayHold(answer: ReserveAnswer | undefined): boolean {
 
 /** The answers of one campaign to this process: units reserved, or taken over. */
 export class Serving {
-  readonly state: CampaignState;
+  readonly campaign: KnownCampaign;
+  readonly shard: Shard;
   readonly #options: ServingOptions;
   readonly #reserves: Batcher<ReserveRequest, ReserveAnswer>;
   /** For admitted users, so that no line is passed. */
   readonly #reservesAnew: Batcher<ReserveRequest, ReserveAnswer>;
   #refusals: { readonly epoch: string; readonly recent: Refusals } | null = null;
 
-  constructor(state: CampaignState, options: ServingOptions) {
-    this.state = state;
+  constructor(campaign: KnownCampaign, options: ServingOptions) {
+    this.campaign = campaign;
+    this.shard = campaign.shard;
     this.#options = options;
-    const maxBatch = Math.min(options.maxBatch, usersPerCall(state.rules.perUser));
+    const maxBatch = Math.min(options.maxBatch, usersPerCall(campaign.rules.perUser));
     const { maxInFlight, maxQueued } = options;
     this.#reserves = new Batcher({
       run: (requests) => this.#reserveAndRemember(requests),
@@ -125,23 +128,23 @@ export class Serving {
   /** The last refusal, if it is recent enough for this user. No round trip. */
   recentRefusal(userId: string): CommonRefusal | null {
     const { epoch, recent } = this.#refusals ?? {};
-    return epoch === this.state.epoch ? (recent?.of(userId) ?? null) : null;
+    return epoch === this.shard.epoch ? (recent?.of(userId) ?? null) : null;
   }
 
   /** Takes over up to `limit` reservations that are due, no more per second than the cap allows. One round trip. */
   async claimDue(limit: number, paced: boolean): Promise<Claim | NotReadyReason> {
-    const { reply, refused, epoch, sentAt } = await underEpoch(this.state, ({ epoch, fence }) => {
-      this.state.assertEquipped();
-      const perUser = String(this.state.rules.perUser);
-      return this.state.run(scripts.claimDue, { epoch, fence, perUser, limit: String(limit), paced: paced ? '1' : '' });
+    const { reply, refused, epoch, sentAt } = await underEpoch(this.shard, ({ epoch, fence }) => {
+      this.campaign.assertEquipped();
+      const perUser = String(this.campaign.rules.perUser);
+      return this.shard.run(scripts.claimDue, { epoch, fence, perUser, limit: String(limit), paced: paced ? '1' : '' });
     });
     if (refused) return refused;
-    this.state.sawStamp(Number(reply[1]));
+    this.shard.sawStamp(Number(reply[1]));
     const claimed: Reservation[] = [];
     for (let i = 3; i < reply.length; i += 2) {
       const { grant, userId } = splitField(String(reply[i]));
       const record = String(reply[i + 1]);
-      claimed.push(toReservation(this.state, { grant, userId, record, epoch, sentAt, mayRelease: false }));
+      claimed.push(toReservation(this.shard, { grant, userId, record, epoch, sentAt, mayRelease: false }));
     }
     return { claimed, waitMs: Number(reply[2]) };
   }
@@ -155,7 +158,7 @@ export class Serving {
       return answers;
     } finally {
       // Where no answer came, each of them may hold something.
-      const refusals = this.#refusalsOf(this.state.epoch);
+      const refusals = this.#refusalsOf(this.shard.epoch);
       refusals.know(requests.flatMap(({ userId }, i) => (mayHold(answers[i]) ? [userId] : [])));
       for (const answer of answers) {
         if (answer.word === 'closed') refusals.note({ status: 'closed', closedAt: answer.closedAt }, askedAt);
@@ -175,7 +178,7 @@ export class Serving {
 
   async #reserve(requests: ReserveRequest[], fromLine = ''): Promise<ReserveAnswer[]> {
     // A worker saves the backlog, at its own pace.
-    if (this.state.rules.saveMode === 'write-through') await this.#options.capacity(this.state.id);
+    if (this.campaign.rules.saveMode === 'write-through') await this.#options.capacity(this.campaign.id);
     const answers: ReserveAnswer[] = requests.map(() => EXPIRED);
     const now = monotonicMs();
     let open = [...requests.keys()].filter((i) => !requests[i]!.abandoned && requests[i]!.deadlineAt > now);
@@ -192,7 +195,7 @@ export class Serving {
     if (refused.length > 0) {
       countRefusals(
         this.#options.emit,
-        this.state.id,
+        this.campaign.id,
         refused.map(({ word }) => word as RefusalStatus),
       );
     }
@@ -208,21 +211,21 @@ export class Serving {
     open: number[],
     { deadlineAt, fromLine, answers }: { deadlineAt: number; fromLine: string; answers: ReserveAnswer[] },
   ): Promise<number[]> {
-    const { state } = this;
-    const { sender, nextCall, runner } = state.context;
+    const { campaign, shard } = this;
+    const { sender, nextCall, runner } = shard.context;
     const { connection } = runner;
     let sent: number[] = [];
     const answered = await underEpoch(
-      state,
+      shard,
       async ({ epoch, fence, sentAt }) => {
-        state.assertEquipped();
+        campaign.assertEquipped();
         // Since the last send each user may have more grants.
-        sent = open.slice(0, usersPerCall(state.rules.perUser));
+        sent = open.slice(0, usersPerCall(campaign.rules.perUser));
         const items = sent.map((i) => requests[i]!);
         for (const request of items) this.#prepare(request);
-        const perUser = String(state.rules.perUser);
+        const perUser = String(campaign.rules.perUser);
         const args = { epoch, fence, sender, call: String(nextCall()), fromLine, perUser };
-        return state.run(scripts.reserve, args, items, deadlineAt - sentAt);
+        return shard.run(scripts.reserve, args, items, deadlineAt - sentAt);
       },
       { deadlineAt },
     );
@@ -234,10 +237,10 @@ export class Serving {
     }
     // This call would pass the users in line.
     if (reply[0] === 'queued')
-      throw new CampaignConflictError(`campaign ${state.id} has a waiting room: call ${METHODS.join}()`);
+      throw new CampaignConflictError(`campaign ${campaign.id} has a waiting room: call ${METHODS.join}()`);
     oneOf(scripts.reserve.name, ['ok'], reply[0]);
-    state.sawStamp(Number(reply[1]));
-    if (reply[2] === '1') this.#options.emit({ type: 'exhausted', campaignId: state.id });
+    shard.sawStamp(Number(reply[1]));
+    if (reply[2] === '1') this.#options.emit({ type: 'exhausted', campaignId: campaign.id });
     const words = String(reply[4]).split(' ');
     const lapsed: number[] = [];
     let at = 5;
@@ -258,25 +261,25 @@ export class Serving {
 
   #prepare(request: ReserveRequest): void {
     request.sent = true;
-    request.code = this.state.rules.generateCodes ? request.code || mintCode() : '';
+    request.code = this.campaign.rules.generateCodes ? request.code || mintCode() : '';
   }
 
   /** While it is rebuilt nothing is taken, but the unit of an earlier call or copy under this id is found. */
   #refusedOr({ id, userId }: ReserveRequest, reply: Reply, reason: NotReadyReason): ReserveAnswer {
     const at = reply.indexOf(id, 1);
     if (at < 0) return { word: 'not_ready', reason };
-    const of = { campaignId: this.state.id, userId, epoch: this.state.epoch };
+    const of = { campaignId: this.campaign.id, userId, epoch: this.shard.epoch };
     const issuance = decodeIssuance(String(reply[at + 1]), String(reply[at + 2]), of);
     return { word: issuance.state === 'issued' ? 'issued' : 'unattended', issuance };
   }
 
   /** Where Redis alone keeps the promise, its replicas may be asked to have it too. */
   async #isSafe(reply: Reply, connection: unknown): Promise<boolean> {
-    const { needs, saveMode } = this.state.rules;
+    const { needs, saveMode } = this.campaign.rules;
     const { replicas } = this.#options;
     const redisAlone = saveMode === 'write-behind' || !needs.includes('persistence');
     if (!replicas || !redisAlone || !String(reply[4]).split(' ').includes('new')) return true;
-    return this.state.context.runner.replicated(replicas, connection);
+    return this.shard.context.runner.replicated(replicas, connection);
   }
 
   /** The meaning of one user's word; its values stand in the reply from `first` on. */
@@ -286,10 +289,10 @@ export class Serving {
     userId: string,
     of: { reply: Reply; sentAt: number; epoch: string },
   ): ReserveAnswer {
-    const { state } = this;
+    const { shard } = this;
     const { reply, epoch, sentAt } = of;
     const decode = (at: number) =>
-      decodeIssuance(String(reply[at]), String(reply[at + 1]), { campaignId: state.id, userId, epoch });
+      decodeIssuance(String(reply[at]), String(reply[at + 1]), { campaignId: shard.campaignId, userId, epoch });
     switch (word) {
       case 'new':
       case 'existing': {
@@ -297,7 +300,7 @@ export class Serving {
         const record = String(reply[first + 1]);
         // Without hooks it is issued at once, and there is nothing to hold.
         if (record.startsWith('i')) return { word: 'issued', issuance: decode(first), isNew: word === 'new' };
-        const reservation = toReservation(state, { grant, userId, record, epoch, sentAt, mayRelease: word === 'new' });
+        const reservation = toReservation(shard, { grant, userId, record, epoch, sentAt, mayRelease: word === 'new' });
         return { word, reservation };
       }
       case 'issued':
@@ -305,7 +308,7 @@ export class Serving {
         return { word, issuance: decode(first) };
       case 'already_issued': {
         const pairs = reply.slice(first + 1, first + 1 + 2 * Number(reply[first]));
-        return { word, issuances: shownIssuances(pairs, { campaignId: state.id, userId, epoch }) };
+        return { word, issuances: shownIssuances(pairs, { campaignId: shard.campaignId, userId, epoch }) };
       }
       case 'not_open':
         return { word, opensAt: new Date(Number(reply[3])) };

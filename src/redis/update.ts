@@ -1,7 +1,7 @@
 import { CampaignConflictError } from '../model/errors.js';
-import type { CampaignState } from './campaign-state.js';
 import { answerUnderEpoch } from './epoch.js';
 import { scripts } from './scripts.js';
+import type { Shard } from './shard.js';
 import { oneOf } from './words.js';
 
 /** The rules that `update()` changes, as they hold now. */
@@ -31,22 +31,22 @@ const REFUSED: Readonly<Record<string, string>> = {
  * was updated before. Throws `CampaignConflictError`.
  */
 export async function updateRules(
-  state: CampaignState,
+  shard: Shard,
   requestId: string,
   changes: readonly RuleChange[],
 ): Promise<RunningRules> {
   let known = '0';
-  const { reply } = await answerUnderEpoch(state, async ({ epoch, fence }) => {
-    const reply = await state.run(scripts.updateCampaign, { epoch, fence, known, requestId }, changes);
+  const { reply } = await answerUnderEpoch(shard, async ({ epoch, fence }) => {
+    const reply = await shard.run(scripts.updateCampaign, { epoch, fence, known, requestId }, changes);
     if (reply[0] !== 'stale_rules') return reply;
     known = String(reply[1]);
     return undefined;
   });
   const why = REFUSED[String(reply[0])];
-  if (why) throw new CampaignConflictError(`campaign ${state.id} ${why}; nothing was changed`);
+  if (why) throw new CampaignConflictError(`campaign ${shard.campaignId} ${why}; nothing was changed`);
   oneOf('update-campaign', ['done'], reply[0]);
   const [, stamp, opensAt, closesAt, perUser] = reply.map(String) as [string, string, string, string, string];
-  state.sawStamp(Number(stamp));
+  shard.sawStamp(Number(stamp));
   const instant = (text: string) => (text === '' ? null : new Date(Number(text)));
   return { opensAt: instant(opensAt), closesAt: instant(closesAt), perUser: Number(perUser) };
 }

@@ -1,4 +1,4 @@
-import { RedisError } from '../model/errors.js';
+import { NotReadyError, RedisError } from '../model/errors.js';
 import type { NotReadyReason } from '../model/result.js';
 
 const REASONS: Readonly<Record<NotReadyReason, true>> = { missing: true, rolled_back: true, rebuilding: true };
@@ -6,6 +6,11 @@ const REASONS: Readonly<Record<NotReadyReason, true>> = { missing: true, rolled_
 /** Whether a word of a script says that nobody may act on the state of the campaign. */
 export function isNotReady(word: unknown): word is NotReadyReason {
   return typeof word === 'string' && Object.hasOwn(REASONS, word);
+}
+
+/** Maps the refusals that concern a whole campaign to the error of a call that has no status for them. */
+export function notReady(campaignId: string, reason: NotReadyReason): NotReadyError {
+  return new NotReadyError(`the state of campaign ${campaignId} in Redis is ${reason}`, reason);
 }
 
 /**

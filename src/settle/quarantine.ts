@@ -42,17 +42,17 @@ export function checkedChoice(call: Operation, given: QuarantineChoice): readonl
 
 /** A page of the quarantine, and the start of the next one; `null`: it was the last page. */
 export async function quarantined(
-  { state }: Serving,
+  { shard }: Serving,
   after: string,
 ): Promise<{ found: QuarantinedIssuance[]; next: string | null }> {
-  const { reservations, next } = await readQuarantine(state, after);
+  const { reservations, next } = await readQuarantine(shard, after);
   const found = reservations.map(({ issuance, tries }) => ({ issuance: withoutCode(issuance), tries: tries.counted }));
   return { found, next };
 }
 
-export async function retry({ state }: Serving, ids: readonly string[] | null): Promise<number> {
+export async function retry({ shard }: Serving, ids: readonly string[] | null): Promise<number> {
   let retried = 0;
-  for await (const page of quarantinePages(state)) retried += await retryQuarantined(state, chosen(page, ids));
+  for await (const page of quarantinePages(shard)) retried += await retryQuarantined(shard, chosen(page, ids));
   return retried;
 }
 
@@ -66,14 +66,14 @@ export async function withdrawChosen(
   steps: Steps,
   findOptions: FindOptions,
 ): Promise<number> {
-  const delivered = serving.state.rules.needs.includes('deliver');
+  const delivered = serving.campaign.rules.needs.includes('deliver');
   let withdrawn = 0;
-  for await (const all of quarantinePages(serving.state)) {
+  for await (const all of quarantinePages(serving.shard)) {
     const page = chosen(all, ids);
     const saved = await findSaved(page, steps, findOptions);
     const absent = page.filter((_, i) => !saved[i]);
     await retryQuarantined(
-      serving.state,
+      serving.shard,
       page.filter((_, i) => saved[i]),
     );
     const words = await Promise.all(absent.map((reservation) => takeOut(reservation, delivered, steps)));

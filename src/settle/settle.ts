@@ -6,11 +6,12 @@ import { type Emit, refOf } from '../model/events.js';
 import type { Issuance } from '../model/issuance.js';
 import type { NotReadyReason } from '../model/result.js';
 import type { PersistenceAdapter } from '../persistence/adapter.js';
-import { notReady, type RedisContext } from '../redis/campaign-state.js';
 import type { Campaigns } from '../redis/campaigns.js';
 import { CampaignOverError, registered, strikeOff } from '../redis/registry.js';
 import type { Reservation, Tries } from '../redis/reservation.js';
 import type { Serving } from '../redis/serving.js';
+import type { RedisContext } from '../redis/shard.js';
+import { notReady } from '../redis/words.js';
 
 export interface SettleResult {
   /** Finished reservations: the row is committed, or the user already had one. */
@@ -92,7 +93,7 @@ export async function settle(serving: Serving, steps: Steps, options: SettleOpti
     startedMs = Math.min(startedMs, Number(batch.claimed[0]!.stamp) / 1000);
     if (batch.claimed.every(({ issuance }) => issuance.issuedAt.getTime() > startedMs)) break;
   }
-  const campaign = await serving.state.refresh();
+  const campaign = await serving.shard.refresh();
   const reserved = typeof campaign === 'string' ? 0 : campaign.reserved;
   return { settled, pending: Math.max(0, reserved - failed), failed };
 }
@@ -108,7 +109,7 @@ export async function settleBatch(
   healthy: boolean,
 ): Promise<SettledBatch> {
   const claim = await serving.claimDue(options.batchSize, options.paced);
-  if (typeof claim === 'string') throw notReady(serving.state.id, claim);
+  if (typeof claim === 'string') throw notReady(serving.campaign.id, claim);
   const { claimed, waitMs } = claim;
   const saved = steps.deliveries ? await findSaved(claimed, steps, options) : claimed.map(() => false);
   const { timeoutMs, maxTries } = options;
@@ -162,7 +163,7 @@ async function leaveForLater(
     const backOff =
       Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.max(0, tries.failures - 1)) * (0.5 + Math.random() / 2);
     // A delivery in doubt may still be under way: the next one waits as long as another process would.
-    const later = steps.deliveries && end === 'unknown' ? Math.max(backOff, serving.state.leaseMs) : backOff;
+    const later = steps.deliveries && end === 'unknown' ? Math.max(backOff, serving.shard.leaseMs) : backOff;
     const delayMs = end === 'refused_for_good' || lastTry || hopeless ? null : later;
     await postpone(reservation, steps, { tries, delayMs });
   };
@@ -171,7 +172,7 @@ async function leaveForLater(
       claimed.map((reservation, i) => (ends[i] === 'settled' ? undefined : one(reservation, ends[i]!))),
     );
   } catch (error) {
-    steps.emit({ type: 'fault', during: 'settle', campaignId: serving.state.id, error: redacted(error) });
+    steps.emit({ type: 'fault', during: 'settle', campaignId: serving.campaign.id, error: redacted(error) });
   }
 }
 
@@ -229,12 +230,12 @@ export async function settleAll(
  * part of them is a fault. `opening`: it was written and did not serve yet, at this look or at the last one. One round
  * trip.
  */
-export async function emptiness({ state }: Serving): Promise<'gone' | 'opening' | null> {
-  const wasOpening = !state.verified && !state.building;
-  const found = await state.refresh().catch(() => null);
+export async function emptiness({ shard }: Serving): Promise<'gone' | 'opening' | null> {
+  const wasOpening = !shard.verified && !shard.building;
+  const found = await shard.refresh().catch(() => null);
   if (found === 'missing') return 'gone';
   if (found === null || typeof found === 'string') return null;
-  return !state.building && (wasOpening || !state.verified) ? 'opening' : null;
+  return !shard.building && (wasOpening || !shard.verified) ? 'opening' : null;
 }
 
 async function settleOne(
@@ -251,7 +252,7 @@ async function settleOne(
     if (carried.outcome === 'forgotten') return await reserveAnew(serving, reservation, steps, attempt.deadlineAt);
     return endOf(carried, reservation.issuance, steps, event);
   } catch (error) {
-    steps.emit({ type: 'fault', during: 'settle', campaignId: serving.state.id, error: redacted(error) });
+    steps.emit({ type: 'fault', during: 'settle', campaignId: serving.campaign.id, error: redacted(error) });
     return 'unknown';
   }
 }

@@ -1,10 +1,10 @@
 import type { Steps } from '../issue/carry.js';
 import { drawKey, drawSeed } from '../model/draw.js';
 import { refOf } from '../model/events.js';
-import { type CampaignState, notReady } from '../redis/campaign-state.js';
 import type { Line } from '../redis/line.js';
 import type { AdmissionRefusal, Admitted } from '../redis/line-replies.js';
 import type { Serving } from '../redis/serving.js';
+import { notReady } from '../redis/words.js';
 import { finishAll } from '../settle/settle.js';
 
 /** The answer of `admit()`. */
@@ -57,17 +57,17 @@ export async function admitBatch(
   parts: AdmissionParts,
   { size, paced, healthy }: { size: number; paced: boolean; healthy: boolean },
 ): Promise<AdmittedBatch> {
-  await parts.capacity(serving.state.id);
+  await parts.capacity(serving.campaign.id);
   let answer = await line.admit(size, paced);
   if (answer === 'draw') {
     await draw(line, parts);
     answer = await line.admit(size, paced);
   }
   if (answer === 'closed') await tendLine(line, parts);
-  if (typeof answer === 'string') return { status: statusOf(line.state, answer), ...NOBODY };
+  if (typeof answer === 'string') return { status: statusOf(line.campaign.id, answer), ...NOBODY };
   const { reservations, waiting, gone, waitMs } = answer;
   if (answer.absent > 0) {
-    parts.steps.emit({ type: 'places_ended', campaignId: line.state.id, reason: 'absent', count: answer.absent });
+    parts.steps.emit({ type: 'places_ended', campaignId: line.campaign.id, reason: 'absent', count: answer.absent });
   }
   if (gone > 0) parts.moved(line);
   const issued = await finish(serving, answer, parts, healthy);
@@ -81,7 +81,7 @@ export async function admitBatch(
  * One round trip per 500.
  */
 export async function tendLine(line: Line, { steps, moved }: AdmissionParts): Promise<{ waiting: number }> {
-  const campaignId = line.state.id;
+  const campaignId = line.campaign.id;
   for (;;) {
     const { why, gone, waiting } = await line.tend(CHUNK);
     if (gone > 0 && why !== 'paused') {
@@ -103,11 +103,11 @@ async function draw(line: Line, { steps, moved }: AdmissionParts): Promise<void>
     ({ word, seed, drawn, users } = await line.draw(seed, CHUNK, keys));
   }
   if (word !== 'done') return;
-  steps.emit({ type: 'drawn', campaignId: line.state.id, seed, count: drawn });
+  steps.emit({ type: 'drawn', campaignId: line.campaign.id, seed, count: drawn });
   moved(line);
 }
 
-function statusOf(state: CampaignState, refusal: AdmissionRefusal): 'closed' | 'paused' | 'not_open' {
+function statusOf(campaignId: string, refusal: AdmissionRefusal): 'closed' | 'paused' | 'not_open' {
   switch (refusal) {
     case 'closed':
     case 'paused':
@@ -117,14 +117,14 @@ function statusOf(state: CampaignState, refusal: AdmissionRefusal): 'closed' | '
     case 'draw':
       return 'not_open';
     default:
-      throw notReady(state.id, refusal);
+      throw notReady(campaignId, refusal);
   }
 }
 
 /** How many came to their end. */
 async function finish(serving: Serving, admitted: Admitted, parts: AdmissionParts, healthy: boolean): Promise<number> {
   const { steps, timeoutMs, maxTries } = parts;
-  const campaignId = serving.state.id;
+  const campaignId = serving.campaign.id;
   // Where there is nothing to save or deliver they are issued already.
   const open = admitted.reservations.filter(({ issuance }) => issuance.state === 'reserved');
   const atOnce = admitted.reservations.length - open.length;

@@ -24,7 +24,7 @@ export class Announcer {
 
   tell(line: Line, news: News): void {
     if (this.#isForbidden) return;
-    const key = `${news}:${line.state.id}`;
+    const key = `${news}:${line.campaign.id}`;
     const sending = this.#onTheWay.get(key);
     if (sending) {
       sending.again = true;
@@ -38,7 +38,7 @@ export class Announcer {
       .catch((error: unknown) => {
         // A user that may not publish is told once, and nothing is announced any more.
         this.#isForbidden = isForbidden(error);
-        this.#parts.onFault(line.state.id, error);
+        this.#parts.onFault(line.campaign.id, error);
       });
     void sent.then(() => {
       this.#onTheWay.delete(key);

@@ -62,7 +62,7 @@ async function joinLine(campaignId: string, request: JoinRequest, parts: JoinPar
   const id = requestId === undefined ? mintId() : deriveId(campaignId, userId, requestId);
   if (eligible) {
     const call = { id, userId };
-    const refusal = await refusalOfRule(eligible, serving.state, call, {
+    const refusal = await refusalOfRule(eligible, serving.shard, call, {
       repeatable: requestId !== undefined,
       timeoutMs,
     });
@@ -70,10 +70,10 @@ async function joinLine(campaignId: string, request: JoinRequest, parts: JoinPar
   }
   const answer = await line.join({ id, userId, deadlineAt: monotonicMs() + timeoutMs });
   if (answer.status === 'expired') {
-    throw serving.state.context.runner.unsent('no place was taken');
+    throw serving.shard.context.runner.unsent('no place was taken');
   }
   if (answer.status === 'full') {
-    const most = serving.state.rules.room?.maxWaiting;
+    const most = serving.campaign.rules.room?.maxWaiting;
     throw new OverloadedError(
       `the waiting room is full (maxWaiting ${most}); no place was taken; try again after retryAfterMs`,
       FULL_RETRY_MS,

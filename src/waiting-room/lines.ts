@@ -1,8 +1,8 @@
-import { notReady } from '../redis/campaign-state.js';
 import type { Campaigns } from '../redis/campaigns.js';
 import { Line, noRoom } from '../redis/line.js';
 import type { LineOptions } from '../redis/line-replies.js';
 import type { Serving } from '../redis/serving.js';
+import { notReady } from '../redis/words.js';
 
 /** The waiting rooms of the campaigns that this process knows. */
 export class Lines {
@@ -20,7 +20,7 @@ export class Lines {
 
   of(serving: Serving): Line {
     const known = this.#lines.get(serving);
-    const line = known ?? new Line(serving.state, this.#options, this.#woke);
+    const line = known ?? new Line(serving.campaign, this.#options, this.#woke);
     if (!known) this.#lines.set(serving, line);
     return line;
   }
@@ -31,11 +31,11 @@ export class Lines {
    */
   async get(campaignId: string): Promise<Line> {
     const serving = await this.#campaigns.get(campaignId);
-    const { state } = serving;
+    const { campaign } = serving;
     // It may have been made anew, with a waiting room.
-    const reason = state.rules.room ? null : await this.#campaigns.reread(serving);
+    const reason = campaign.rules.room ? null : await this.#campaigns.reread(serving);
     if (reason) throw notReady(campaignId, reason);
-    if (!state.rules.room) throw noRoom(state);
+    if (!campaign.rules.room) throw noRoom(campaign);
     return this.of(serving);
   }
 }

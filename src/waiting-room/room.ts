@@ -3,13 +3,14 @@ import type { Eligible } from '../issue/eligibility.js';
 import { assertInteger, assertSignal, assertText, ownCopy } from '../model/check.js';
 import { redacted } from '../model/errors.js';
 import type { JoinResult, LeaveResult, Standing, WaitingChange } from '../model/place.js';
-import { notReady, type RedisContext } from '../redis/campaign-state.js';
 import type { Campaigns } from '../redis/campaigns.js';
 import type { RedisClient } from '../redis/client.js';
 import { channelOf, type Line } from '../redis/line.js';
 import type { LineOptions } from '../redis/line-replies.js';
 import type { Serving } from '../redis/serving.js';
+import type { RedisContext } from '../redis/shard.js';
 import { RECONNECTED, Subscription } from '../redis/subscription.js';
+import { notReady } from '../redis/words.js';
 import { type AdmissionParts, type AdmitResult, type AdmittedBatch, admitBatch, tendLine } from './admission.js';
 import { Announcer } from './announcer.js';
 import { checkedJoin, type JoinRequest, join } from './join.js';
@@ -123,12 +124,12 @@ export class WaitingRoom {
   /** Something of this campaign was settled: a watcher may have their coupon now. */
   settled(campaignId: string): void {
     const serving = this.#parts.campaigns.known(campaignId);
-    if (serving?.state.rules.room) this.#moved(this.#lines.of(serving));
+    if (serving?.campaign.rules.room) this.#moved(this.#lines.of(serving));
   }
 
   /** The campaign was paused, resumed or restocked: watchers and workers look at once. */
   changed(serving: Serving): void {
-    if (!serving.state.rules.room) return;
+    if (!serving.campaign.rules.room) return;
     const line = this.#lines.of(serving);
     this.#moved(line);
     this.#woke(line);
@@ -157,12 +158,12 @@ export class WaitingRoom {
   }
 
   #woke(line: Line): void {
-    for (const wake of this.#wakers) wake(line.state.id);
+    for (const wake of this.#wakers) wake(line.campaign.id);
     this.#announcer.tell(line, 'joined');
   }
 
   #moved(line: Line): void {
-    this.#watches.get(line.state.id)?.moved();
+    this.#watches.get(line.campaign.id)?.moved();
     this.#announcer.tell(line, 'moved');
   }
 

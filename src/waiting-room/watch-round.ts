@@ -144,7 +144,7 @@ export class CampaignWatch {
       this.#trouble(watchers, error);
       return { presenceMs: null, failed: true };
     }
-    const { presenceMs = null } = line.state.rules.room ?? {};
+    const { presenceMs = null } = line.campaign.rules.room ?? {};
     const failed: { watcher: Watcher; error: unknown }[] = [];
     for (let first = 0; first < watchers.length; first += LOOKS_AT_A_TIME) {
       const some = watchers.slice(first, first + LOOKS_AT_A_TIME).filter(({ isOver }) => !isOver);

@@ -5,12 +5,12 @@ import type { Emit, FaultEvent } from '../model/events.js';
 import { messageOf } from '../model/foreign.js';
 import { inCall } from '../model/methods.js';
 import type { NotReadyReason } from '../model/result.js';
-import type { RedisContext } from '../redis/campaign-state.js';
 import type { Campaigns } from '../redis/campaigns.js';
 import { readBacklog } from '../redis/quarantine.js';
 import { CampaignOverError, registered, strikeOff } from '../redis/registry.js';
 import { isForbidden } from '../redis/server-errors.js';
 import type { Serving } from '../redis/serving.js';
+import type { RedisContext } from '../redis/shard.js';
 import { emptiness, type SettledBatch } from '../settle/settle.js';
 import type { AdmittedBatch } from '../waiting-room/admission.js';
 import { backOff, type Care, leaveUntil, newCare, nextAt } from './care.js';
@@ -111,7 +111,7 @@ export class Worker implements SettleWorker {
     const campaigns: CampaignHealth[] = [];
     for (const { id, lastError } of this.#cares.values()) {
       const serving = await this.#find(id);
-      const backlog = serving && (await readBacklog(serving.state));
+      const backlog = serving && (await readBacklog(serving.shard));
       const { due, oldestMs, quarantined } = backlog ?? { due: null, oldestMs: null, quarantined: null };
       campaigns.push({ campaignId: id, backlog: due, oldestMs, quarantined, lastError });
     }
@@ -226,7 +226,7 @@ export class Worker implements SettleWorker {
       if (care.dueAt <= monotonicMs()) await this.#settle(serving, care);
       // A refusal for the first users is not tried with others.
       if (care.failures > failures) return;
-      if (serving.state.rules.room) await this.#admit(serving, care);
+      if (serving.campaign.rules.room) await this.#admit(serving, care);
       this.#standing.delete(care.id);
     } catch (error) {
       if (isOver(error)) return this.#leave(care, error);
@@ -285,7 +285,7 @@ export class Worker implements SettleWorker {
     const { batchSize } = this.#options;
     const { room } = this.#parts;
     // More often than absence is judged by: a line that was not looked at for that long has grace.
-    const presenceMs = serving.state.rules.room?.presenceMs ?? Number.POSITIVE_INFINITY;
+    const presenceMs = serving.campaign.rules.room?.presenceMs ?? Number.POSITIVE_INFINITY;
     const intervalMs = Math.min(this.#options.intervalMs, presenceMs / 2);
     care.unlisten ??= room.onJoined(care.id, () => this.#hurry(care));
     if (care.tendAt <= monotonicMs()) {
@@ -329,8 +329,8 @@ export class Worker implements SettleWorker {
     this.#standing.delete(care.id);
   }
 
-  async #restsFor({ state }: Serving): Promise<number> {
-    const backlog = await readBacklog(state);
+  async #restsFor({ shard }: Serving): Promise<number> {
+    const backlog = await readBacklog(shard);
     return backlog?.closed && backlog.reserved === backlog.quarantined ? RARELY * this.#options.intervalMs : 0;
   }
 

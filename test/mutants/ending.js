@@ -331,13 +331,13 @@ export const ENDING = [
   {
     defect: 'each process keeps the cap on saves for itself',
     file: 'src/redis/serving.ts',
-    find: '    const { reply, refused, epoch, sentAt } = await underEpoch(this.state, ({ epoch, fence }) => {\n      this.state.assertEquipped();\n',
+    find: '    const { reply, refused, epoch, sentAt } = await underEpoch(this.shard, ({ epoch, fence }) => {\n      this.campaign.assertEquipped();\n',
     replace: `    this.usedUpTo ??= monotonicMs() - 100;
     limit = Math.min(limit, Math.floor(((monotonicMs() - this.usedUpTo) * 40) / 1000));
     this.usedUpTo += (limit * 1000) / 40;
     paced = false;
-    const { reply, refused, epoch, sentAt } = await underEpoch(this.state, ({ epoch, fence }) => {
-      this.state.assertEquipped();
+    const { reply, refused, epoch, sentAt } = await underEpoch(this.shard, ({ epoch, fence }) => {
+      this.campaign.assertEquipped();
 `,
     caughtBy: { file: 'test/integration/worker.test.ts', test: 'two workers with one cap together save no more' },
   },

@@ -19,7 +19,7 @@ export const LISTING = [
   {
     defect: 'the list of campaigns forgets what this process saw of them',
     file: 'src/operate/list-campaigns.ts',
-    find: 'campaigns.known(value)?.state ?? ',
+    find: 'campaigns.known(value)?.shard ?? ',
     replace: '',
     caughtBy: listing('lists it as rolled back'),
   },

@@ -10,7 +10,7 @@ export const MADE_ANEW = [
   {
     defect: `codes are made up by the rules that the process remembers`,
     file: `src/redis/serving.ts`,
-    find: `    request.code = this.state.rules.generateCodes ? request.code || mintCode() : '';
+    find: `    request.code = this.campaign.rules.generateCodes ? request.code || mintCode() : '';
 `,
     replace: `    if (request.code === '') request.code = '0';
 `,
@@ -36,7 +36,7 @@ export const MADE_ANEW = [
   {
     defect: `a refusal is remembered over the making of another campaign`,
     file: `src/redis/serving.ts`,
-    find: `return epoch === this.state.epoch ? (recent?.of(userId) ?? null) : null;`,
+    find: `return epoch === this.shard.epoch ? (recent?.of(userId) ?? null) : null;`,
     replace: `return epoch ? (recent?.of(userId) ?? null) : null;`,
     caughtBy: { file: `test/integration/made-anew.test.ts`, test: `a refusal that is remembered` },
   },

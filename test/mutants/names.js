@@ -93,15 +93,15 @@ export const NAMES = [
   {
     defect: 'a campaign is opened that is over already',
     file: 'src/operate/open.ts',
-    find: "  if (found === 'missing') assertNotPast(state, rules);\n",
+    find: "  if (found === 'missing') assertNotPast(shard, rules);\n",
     replace: '',
     caughtBy: { file: 'test/integration/campaign.test.ts', test: 'a campaign that would be over before it began' },
   },
   {
     defect: 'a campaign that is over is not found any more under its definition',
     file: 'src/operate/open.ts',
-    find: "  if (found === 'missing') assertNotPast(state, rules);",
-    replace: '  assertNotPast(state, rules);',
+    find: "  if (found === 'missing') assertNotPast(shard, rules);",
+    replace: '  assertNotPast(shard, rules);',
     caughtBy: {
       file: 'test/integration/campaign.test.ts',
       test: 'a campaign that is over is found under its definition',

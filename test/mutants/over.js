@@ -62,7 +62,7 @@ export const OVER = [
   {
     defect: `a campaign that expired begins again with the next start`,
     file: `src/operate/open.ts`,
-    find: `if (found === 'missing' && !skipRowCheck) await assertNotExpired(context, state.id);`,
+    find: `if (found === 'missing' && !skipRowCheck) await assertNotExpired(context, id);`,
     replace: ``,
     caughtBy: { file: `test/integration/over.test.ts`, test: `without a database too, a campaign whose keys expired` },
   },
@@ -105,7 +105,7 @@ export const OVER = [
   {
     defect: `a missing state is lost, whatever the registry says`,
     file: `src/redis/epoch.ts`,
-    find: `    if (reply[0] === 'missing') await state.context.assertLost(state);
+    find: `    if (reply[0] === 'missing') await shard.context.assertLost(shard);
 `,
     replace: ``,
     caughtBy: { file: `test/integration/over.test.ts`, test: `whose keys expired answers a late call with closed` },
@@ -121,8 +121,8 @@ export const OVER = [
   {
     defect: `what others purged is kept in mind`,
     file: `src/redis/campaigns.ts`,
-    find: `const [campaign] = await Promise.all([state.read(), this.#lookAfterOldest()]);`,
-    replace: `const campaign = await state.read();`,
+    find: `const [snapshot] = await Promise.all([campaign.shard.read(), this.#lookAfterOldest()]);`,
+    replace: `const snapshot = await campaign.shard.read();`,
     caughtBy: { file: `test/integration/over.test.ts`, test: `a process forgets what others purged` },
   },
 ];

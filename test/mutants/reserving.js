@@ -2,7 +2,7 @@
 export const RESERVING = [
   {
     defect: 'a call names the epoch of a state that is still being made',
-    file: 'src/redis/campaign-state.ts',
+    file: 'src/redis/shard.ts',
     find: "return this.#verified ? this.#epoch : '';",
     replace: 'return this.#epoch;',
     caughtBy: {
@@ -66,15 +66,15 @@ export const RESERVING = [
   },
   {
     defect: 'a process forgets the highest stamp it saw',
-    file: 'src/redis/campaign-state.ts',
+    file: 'src/redis/shard.ts',
     find: 'if (stamp > this.#fence) this.#fence = stamp;',
     replace: '',
     caughtBy: { file: 'test/fault/save.test.ts', test: 'a process that saw a later stamp is refused rolled_back' },
   },
   {
     defect: 'a process follows a lower generation',
-    file: 'src/redis/campaign-state.ts',
-    find: "if (generationOf(campaign.epoch) < this.generation) return 'rolled_back';",
+    file: 'src/redis/shard.ts',
+    find: "if (generationOf(epoch) < this.generation) return 'rolled_back';",
     replace: '',
     caughtBy: {
       file: 'test/integration/generations.test.ts',
@@ -273,7 +273,7 @@ export const RESERVING = [
   },
   {
     defect: 'a process without the hooks of the campaign serves it',
-    file: 'src/redis/campaign-state.ts',
+    file: 'src/redis/known-campaign.ts',
     find: 'if (needs.length === has.length && needs.every((need) => has.includes(need))) return null;',
     replace: 'return null;',
     caughtBy: { file: 'test/integration/campaign.test.ts', test: 'is misconfigured, for issue and for settle' },

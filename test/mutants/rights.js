@@ -130,7 +130,7 @@ export const RIGHTS = [
   },
   {
     defect: 'a process writes without asking for the rights of its user',
-    file: 'src/redis/campaign-state.ts',
+    file: 'src/redis/shard.ts',
     find: 'if (script.reads || rights.areThere)',
     replace: 'if (script.reads || rights)',
     caughtBy: rights('without the right to zadd, does no harm to a campaign that others opened'),
@@ -152,7 +152,7 @@ export const RIGHTS = [
   {
     defect: 'a campaign is registered before the rights of the user are known',
     file: 'src/operate/open.ts',
-    find: '  await context.rights.assert(state.keys, options.timeoutMs);\n',
+    find: '  await context.rights.assert(shard.keys, options.timeoutMs);\n',
     replace: '',
     caughtBy: rights('without the right to zadd nothing is opened and nothing is written'),
   },

@@ -30,8 +30,8 @@ export const ROLLBACK = [
   },
   {
     defect: 'a campaign is inspected although it went back',
-    file: 'src/redis/campaign-state.ts',
-    find: "if (campaign.epoch === this.#epoch && Number(fields.get('stamp')) < fence) return 'rolled_back';",
+    file: 'src/redis/shard.ts',
+    find: "if (epoch === this.#epoch && fields.stamp < fence) return 'rolled_back';",
     replace: 'void fence;',
     caughtBy: { file: 'test/integration/rollback.test.ts', test: 'inspect refuses as issue() does' },
   },
@@ -108,7 +108,7 @@ export const ROLLBACK = [
   {
     defect: 'a pass over all campaigns fails for one that is being opened',
     file: 'src/settle/settle.ts',
-    find: "return !state.building && (wasOpening || !state.verified) ? 'opening' : null;",
+    find: "return !shard.building && (wasOpening || !shard.verified) ? 'opening' : null;",
     replace: 'return null;',
     caughtBy: { file: 'test/integration/repeats.test.ts', test: 'does not stop a pass' },
   },
@@ -156,7 +156,7 @@ export const ROLLBACK = [
   },
   {
     defect: 'a unit that a row has counts as available',
-    file: 'src/redis/campaign-state.ts',
+    file: 'src/redis/campaign-fields.ts',
     find: 'Math.max(0, units + Math.min(0, withdrawn))',
     replace: 'units',
     caughtBy: { file: 'test/integration/rollback.test.ts', test: 'is not counted as available' },
@@ -164,8 +164,8 @@ export const ROLLBACK = [
   {
     defect: 'an activation in the middle of a look makes the look a fault',
     file: 'src/settle/settle.ts',
-    find: '(wasOpening || !state.verified)',
-    replace: '!state.verified',
+    find: '(wasOpening || !shard.verified)',
+    replace: '!shard.verified',
     caughtBy: { file: 'test/integration/repeats.test.ts', test: 'that is activated in the middle of a look' },
   },
   {

@@ -122,7 +122,7 @@ export const TABLES = [
   },
   {
     defect: 'a process with another database serves the campaign',
-    file: 'src/redis/campaign-state.ts',
+    file: 'src/redis/known-campaign.ts',
     find: 'store?.known === true && store.identity !== this.#store',
     replace: "store?.known === true && store.identity === ''",
     caughtBy: { file: STORES, test: 'a process with another database takes nothing' },
@@ -130,7 +130,7 @@ export const TABLES = [
   {
     defect: 'a campaign is compared with the rows of another database',
     file: 'src/campaign.ts',
-    find: 'own.repair || serving.state.hasOtherStore',
+    find: 'own.repair || serving.campaign.hasOtherStore',
     replace: 'own.repair',
     caughtBy: { file: STORES, test: 'a campaign is not compared with the rows of another database' },
   },
@@ -165,8 +165,8 @@ export const TABLES = [
   {
     defect: 'a rebuild leaves the campaign bound to the old database',
     file: 'src/redis/rebuild.ts',
-    find: 'rulesToFields(rules, leaseMs, state.context.store?.identity)',
-    replace: 'rulesToFields(rules, leaseMs, state.store)',
+    find: 'rulesToFields(rules, leaseMs, equipment.store?.identity)',
+    replace: 'rulesToFields(rules, leaseMs, campaign.store)',
     caughtBy: { file: STORES, test: 'a rebuild binds the campaign to the database' },
   },
   {

@@ -25,7 +25,7 @@ beforeEach(() => {
       };
       looks.push({ userId, since: round.since, answer });
     });
-  const line = { find, stopWatching: async () => {}, state: { rules: { room: { presenceMs: 1_000 } } } };
+  const line = { find, stopWatching: async () => {}, campaign: { rules: { room: { presenceMs: 1_000 } } } };
   const parts = {
     find: async () => line,
     subscription: { listen: () => () => {}, hears: () => false } as unknown as Subscription,

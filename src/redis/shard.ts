@@ -1,0 +1,163 @@
+import { monotonicMs } from '../flow/deadline.js';
+import { type CampaignSnapshot, generationOf } from '../model/campaign-rules.js';
+import { mintId } from '../model/issuance.js';
+import type { NotReadyReason } from '../model/result.js';
+import { type ReadFields, readFields } from './campaign-fields.js';
+import type { RedisClient } from './client.js';
+import { Verbs, type VerbsOptions } from './held.js';
+import { type CampaignKeys, campaignKeys } from './keys.js';
+import { type Reply, type Script, ScriptRunner } from './runner.js';
+import { scripts } from './scripts.js';
+import { Rights } from './server-check.js';
+
+/** The parts that all shards of an issuer share. */
+export interface RedisContext {
+  readonly runner: ScriptRunner;
+  readonly rights: Rights;
+  readonly prefix: string;
+  readonly timeoutMs: number;
+  /** Why a campaign has no state: resolves where it was lost. Throws `CampaignOverError`, `UnknownCampaignError`. */
+  readonly assertLost: (shard: Shard, isMissing?: boolean) => Promise<void>;
+  /** This issuer's random id, and its next call number: together they name one call. */
+  readonly sender: string;
+  readonly nextCall: () => number;
+  /** How the verbs of reservations are batched. */
+  readonly verbs: VerbsOptions;
+}
+
+/** The shared parts of a new issuer. */
+export function redisContext(
+  redis: RedisClient,
+  own: Pick<RedisContext, 'prefix' | 'timeoutMs' | 'assertLost' | 'verbs'>,
+): RedisContext {
+  const runner = new ScriptRunner(redis);
+  let call = 0;
+  return { ...own, runner, rights: new Rights(runner), sender: mintId(), nextCall: () => ++call };
+}
+
+/**
+ * The part of a campaign that is in one hash slot, as this process knows it: its keys and its epoch. The highest stamp
+ * that was seen is the fence against a rollback. A shard knows no rules.
+ */
+export class Shard {
+  readonly campaignId: string;
+  readonly keys: CampaignKeys;
+  readonly context: RedisContext;
+  /** Receives all fields of each read that this process follows. */
+  readonly #follow: ((fields: ReadFields) => void) | null;
+  #epoch = '';
+  #leaseMs = 0;
+  #verified = false;
+  #building = false;
+  #fence = 0;
+  #readAtMs = 0;
+  #verbs: Verbs | null = null;
+
+  constructor(context: RedisContext, campaignId: string, follow: ((fields: ReadFields) => void) | null = null) {
+    this.context = context;
+    this.campaignId = campaignId;
+    this.keys = campaignKeys(context.prefix, campaignId);
+    this.#follow = follow;
+  }
+
+  /** As of the last read: for calls that only read, and calls that make or remove a state. */
+  get epoch(): string {
+    return this.#epoch;
+  }
+
+  /** Of the epoch; 0 before the first read. */
+  get generation(): number {
+    return this.#epoch === '' ? 0 : generationOf(this.#epoch);
+  }
+
+  /**
+   * The epoch that calls name: none before the state was seen to serve. A call that names the epoch of a state under
+   * way is refused now, and a late copy of it would be served once that state is whole.
+   */
+  get servingEpoch(): string {
+    return this.#verified ? this.#epoch : '';
+  }
+
+  /** The clock of Redis at the last read, ms. */
+  get readAtMs(): number {
+    return this.#readAtMs;
+  }
+
+  get leaseMs(): number {
+    return this.#leaseMs;
+  }
+
+  get fence(): string {
+    return String(this.#fence);
+  }
+
+  /** Whether it serves, as of the last read: the database of a campaign that was just written has yet to be found empty. */
+  get verified(): boolean {
+    return this.#verified;
+  }
+
+  /** Whether it was being rebuilt, as of the last read. */
+  get building(): boolean {
+    return this.#building;
+  }
+
+  /** The verbs of reservations that were made under this epoch. Calls under the last epoch asked for share batches. */
+  verbs(epoch: string): Verbs {
+    if (this.#verbs?.epoch !== epoch) this.#verbs = new Verbs(this, epoch, this.context.verbs);
+    return this.#verbs;
+  }
+
+  sawStamp(stamp: number): void {
+    if (stamp > this.#fence) this.#fence = stamp;
+  }
+
+  /**
+   * Sends a script. Before the first script that writes on a connection, it asks for the rights of this Redis user: one
+   * more round trip.
+   */
+  run<A extends string, E extends string>(
+    script: Script<keyof CampaignKeys, A, E>,
+    args: Readonly<Record<A, string>>,
+    items?: readonly Readonly<Record<E, string>>[],
+    timeoutMs = this.context.timeoutMs,
+  ): Promise<Reply> {
+    const { rights, runner } = this.context;
+    const call = items ? { keys: this.keys, args, items } : { keys: this.keys, args };
+    if (script.reads || rights.areThere) return runner.run(script, call, timeoutMs);
+    const endsAt = monotonicMs() + timeoutMs;
+    return rights
+      .assert(this.keys, timeoutMs)
+      .then(() => runner.run(script, call, Math.max(1, endsAt - monotonicMs())));
+  }
+
+  /**
+   * Reads the campaign and follows its epoch, never to a lower generation and never to a state that is behind. One
+   * round trip.
+   */
+  async refresh(): Promise<CampaignSnapshot | NotReadyReason> {
+    // Other calls may see a later state meanwhile.
+    const fence = this.#fence;
+    const reply = await this.run(scripts.inspect, {});
+    this.#readAtMs = Number(reply[1]);
+    if (reply[0] === 'missing') return 'missing';
+    const fields = readFields(this.campaignId, reply);
+    const { epoch, leaseMs } = fields.snapshot;
+    if (generationOf(epoch) < this.generation) return 'rolled_back';
+    if (epoch === this.#epoch && fields.stamp < fence) return 'rolled_back';
+    if (epoch !== this.#epoch) this.#fence = 0;
+    this.#epoch = epoch;
+    this.sawStamp(fields.stamp);
+    this.#leaseMs = leaseMs;
+    this.#verified = fields.verified;
+    this.#building = fields.building;
+    this.#follow?.(fields);
+    return fields.snapshot;
+  }
+
+  /** The same. Throws `CampaignOverError` or `UnknownCampaignError` if the campaign is over or was never opened. */
+  async read(): Promise<CampaignSnapshot | NotReadyReason> {
+    const snapshot = await this.refresh();
+    if (snapshot === 'missing') await this.context.assertLost(this, true);
+    return snapshot;
+  }
+}
