@@ -3,7 +3,7 @@ import { refOf } from '../model/events.js';
 import { type Issuance, withoutCode } from '../model/issuance.js';
 import type { IssueResult } from '../model/result.js';
 import type { Reservation } from '../redis/reservation.js';
-import type { ReserveAnswer } from '../redis/serving.js';
+import type { ReserveAnswer } from '../redis/reserve-replies.js';
 import type { Carried, Steps } from './carry.js';
 
 type AtOnce = Exclude<ReserveAnswer, { word: 'expired' } | { reservation: Reservation }>;

@@ -5,7 +5,9 @@ import { type Emit, refOf } from '../model/events.js';
 import { asIssued, type Issuance } from '../model/issuance.js';
 import type { ReassignAnswer, ReleaseAnswer, WithdrawWord } from '../redis/held.js';
 import { intact, type Reservation, type Reserved, type Tries } from '../redis/reservation.js';
-import type { ReserveAnswer, ReserveRequest, Serving } from '../redis/serving.js';
+import type { ReserveRequest } from '../redis/reserve.js';
+import type { ReserveAnswer } from '../redis/reserve-replies.js';
+import type { Serving } from '../redis/serving.js';
 import { acceptedNow, type Told, toldAtOnce, toldOf } from './answer.js';
 import type { Deliveries } from './deliver.js';
 import type { RowRefusal, SaveOutcome, Saves } from './save.js';
@@ -141,7 +143,7 @@ async function reserveAgain(
   serving: Serving,
   call: IssueCall,
 ): Promise<Exclude<ReserveAnswer, { readonly word: 'expired' }>> {
-  const answer = await serving.reserve(call).catch((error: unknown) => {
+  const answer = await serving.reserves.add(call).catch((error: unknown) => {
     throw inDoubt(error);
   });
   if (answer.word === 'expired')

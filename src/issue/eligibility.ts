@@ -1,7 +1,7 @@
 import { withDeadline } from '../flow/deadline.js';
 import { HookError, NotReadyError, redacted } from '../model/errors.js';
 import type { IssueResult } from '../model/result.js';
-import type { ReserveRequest } from '../redis/serving.js';
+import type { ReserveRequest } from '../redis/reserve.js';
 import type { Shard } from '../redis/shard.js';
 import { findUser } from '../redis/user.js';
 

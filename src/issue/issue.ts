@@ -7,7 +7,8 @@ import { inCall } from '../model/methods.js';
 import type { IssueResult } from '../model/result.js';
 import { CampaignOverError } from '../redis/registry.js';
 import { intact, type Reservation } from '../redis/reservation.js';
-import type { ReserveAnswer, Serving } from '../redis/serving.js';
+import type { ReserveAnswer } from '../redis/reserve-replies.js';
+import type { Serving } from '../redis/serving.js';
 import { acceptedNow, issuedNow, type Told, toldAtOnce } from './answer.js';
 import { carryOn, type IssueCall, type Steps } from './carry.js';
 import type { SaveOutcome, SaveRequest, Saves } from './save.js';
@@ -37,7 +38,7 @@ export class Issuing implements Caller<ReserveAnswer> {
 
   begin(): void {
     this.#parts.pending.begin();
-    this.#serving.handReserve(this.#call, this.#inContext(this));
+    this.#serving.reserves.hand(this.#call, this.#inContext(this));
   }
 
   /** The answer of reserve. */

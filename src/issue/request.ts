@@ -63,7 +63,7 @@ export class Requests {
       return Promise.resolve(refusal);
     }
     // First of all: if most calls end here, this check is their whole cost.
-    const overload = requestId === undefined ? known?.overload() : null;
+    const overload = requestId === undefined ? known?.reserves.overload() : null;
     if (overload) return Promise.reject(overload);
     const id = requestId === undefined ? mintId() : deriveId(campaignId, userId, requestId);
     const call = {

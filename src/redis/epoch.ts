@@ -2,19 +2,10 @@ import { monotonicMs } from '../flow/deadline.js';
 import { CampaignConflictError, inDoubt, RedisError } from '../model/errors.js';
 import type { NotReadyReason } from '../model/result.js';
 import type { Reply } from './runner.js';
-import type { Shard } from './shard.js';
+import type { Sending, Shard } from './shard.js';
 import { isNotReady, notReady } from './words.js';
 
 const MAX_SENDS = 5;
-
-/** The arguments of one send of a call. */
-export interface Sending {
-  readonly epoch: string;
-  /** The highest stamp that was seen under this epoch. */
-  readonly fence: string;
-  /** Monotonic ms, before it left. */
-  readonly sentAt: number;
-}
 
 /** A reply, and the send that it answers. `refused`: why the campaign's state must not be acted on. */
 export interface Answered extends Sending {
@@ -22,64 +13,72 @@ export interface Answered extends Sending {
   readonly refused: NotReadyReason | null;
 }
 
-export interface SendOptions {
-  /** An earlier send of this work may have done something, so no failure means that nothing was done. */
-  readonly sentBefore?: boolean;
-  /** Monotonic ms. After this instant nothing is sent a second time. */
-  readonly deadlineAt?: number;
-}
-
 /**
- * Sends, and sends again while `send` has no answer (`undefined`), at most five times. Throws `RedisError`; after the
- * first send its outcome is `unknown`, because the proof of one send says nothing about the others.
+ * The one loop that sends again. `send` gets the items that are open and returns the items that stay open. Gives up
+ * after five sends in a row that end none, and sends nothing a second time after `deadlineAt` (monotonic ms). Throws
+ * `RedisError`. After the first send its outcome is `unknown`, because the proof of one send says nothing about the
+ * others.
  */
-export async function sendUntilAnswered<T>(
+export async function sendUntilNoneIsOpen<T>(
+  items: readonly T[],
   unanswered: string,
-  send: () => Promise<T | undefined>,
-  { sentBefore = false, deadlineAt = Number.POSITIVE_INFINITY }: SendOptions = {},
-): Promise<T> {
-  for (let sends = 0; sends < MAX_SENDS; sends++) {
-    const again = sentBefore || sends > 0;
-    if (again && monotonicMs() >= deadlineAt) break;
+  send: (open: readonly T[]) => Promise<readonly T[]>,
+  deadlineAt = Number.POSITIVE_INFINITY,
+): Promise<void> {
+  let open = items;
+  let inVain = 0;
+  for (let again = false; open.length > 0; again = true) {
+    if (inVain === MAX_SENDS || (again && monotonicMs() >= deadlineAt)) {
+      throw new RedisError(unanswered, { outcome: 'unknown' });
+    }
     try {
-      const answer = await send();
-      if (answer !== undefined) return answer;
+      const rest = await send(open);
+      inVain = rest.length < open.length ? 0 : inVain + 1;
+      open = rest;
     } catch (error) {
       throw again ? inDoubt(error) : error;
     }
   }
-  throw new RedisError(unanswered, { outcome: 'unknown' });
+}
+
+/** Sends again while `send` has no answer (`undefined`), at most five times. */
+export async function sendUntilAnswered<T>(unanswered: string, send: () => Promise<T | undefined>): Promise<T> {
+  let answer: T | undefined;
+  await sendUntilNoneIsOpen(['answer'], unanswered, async (open) => {
+    answer = await send();
+    return answer === undefined ? open : [];
+  });
+  return answer as T;
 }
 
 /**
- * Sends a call under the epoch that this process knows. If the epoch or a rule is stale, reads the campaign and sends
- * again under the newer one. `send` builds the call anew each time, because the rules may be others. A reply of
- * `undefined` is sent again as well. Throws `CampaignOverError` and `UnknownCampaignError` where the state is missing
- * because the campaign is over or was never opened.
+ * Judges the reply to one send. `undefined`: nothing was done, because the epoch or a rule is stale. The campaign was
+ * read, and the call has to be built anew, because the rules may be others. Throws `CampaignOverError` and
+ * `UnknownCampaignError` where the state is missing because the campaign is over or was never opened.
  */
-export function underEpoch(
-  shard: Shard,
-  send: (at: Sending) => Promise<Reply | undefined>,
-  options: SendOptions = {},
-): Promise<Answered> {
-  const unanswered = `campaign ${shard.campaignId} had no stable epoch`;
-  const sendOnce = async (): Promise<Answered | undefined> => {
-    const at: Sending = { epoch: shard.servingEpoch, fence: shard.fence, sentAt: monotonicMs() };
-    const reply = await send(at);
-    if (reply === undefined) return undefined;
-    if (reply[0] === 'missing') await shard.context.assertLost(shard);
-    if (isNotReady(reply[0])) return answered(at, reply, reply[0]);
-    // Nothing was done: the epoch is another one, or the rules of the campaign were changed.
-    if (reply[0] !== 'stale_epoch' && reply[0] !== 'stale_rules') return answered(at, reply, null);
-    const snapshot = await shard.refresh();
-    return typeof snapshot === 'string' ? answered(at, [snapshot], snapshot) : undefined;
-  };
-  return sendUntilAnswered(unanswered, sendOnce, options);
+export async function answerOf(shard: Shard, at: Sending, reply: Reply): Promise<Answered | undefined> {
+  if (reply[0] === 'missing') await shard.context.assertLost(shard);
+  if (isNotReady(reply[0])) return answered(at, reply, reply[0]);
+  if (reply[0] !== 'stale_epoch' && reply[0] !== 'stale_rules') return answered(at, reply, null);
+  const snapshot = await shard.refresh();
+  return typeof snapshot === 'string' ? answered(at, [snapshot], snapshot) : undefined;
 }
 
 /** Written out: a spread costs some 400 ns, and every call comes by here. */
 function answered({ epoch, fence, sentAt }: Sending, reply: Reply, refused: NotReadyReason | null): Answered {
   return { epoch, fence, sentAt, reply, refused };
+}
+
+/**
+ * Sends a call under the epoch that this process knows, and again under a newer one. A reply of `undefined` is sent
+ * again as well.
+ */
+export function underEpoch(shard: Shard, send: (at: Sending) => Promise<Reply | undefined>): Promise<Answered> {
+  return sendUntilAnswered(`campaign ${shard.campaignId} had no stable epoch`, async () => {
+    const at = shard.sending();
+    const reply = await send(at);
+    return reply && answerOf(shard, at, reply);
+  });
 }
 
 /**

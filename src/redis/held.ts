@@ -5,7 +5,7 @@ import type { Emit } from '../model/events.js';
 import type { Issuance } from '../model/issuance.js';
 import type { CampaignKeys } from './keys.js';
 import { decodeIssuance, encodeTries, fieldOf, type Tries } from './record.js';
-import { type Reservation, toReservation } from './reservation.js';
+import { type Reservation, reservationsOf } from './reservation.js';
 import type { Reply, Script } from './runner.js';
 import { scripts } from './scripts.js';
 import type { Shard } from './shard.js';
@@ -122,13 +122,14 @@ export class Verbs {
     }));
     const reply = this.#noteStamp(await this.#send(scripts.reassign, named));
     this.#noteEnd(reply[2]);
+    const toReservation = reservationsOf(this.#shard, { epoch: this.epoch, sentAt });
     return items.map(({ reservation }, i) => {
       const word = wordAt(reply, 3 + 2 * i, scripts.reassign, REASSIGN);
       if (word === 'sold_out' || word === 'retaken' || word === 'gone' || word === 'stale') return { word };
       if (word !== 'reassigned') return { word, issuance: this.#recordAt(reply, 4 + 2 * i, reservation) };
-      const { grant, userId, epoch } = reservation.issuance;
-      const named = { grant: String(grant), userId, record: String(reply[4 + 2 * i]), epoch, sentAt };
-      return { word, reservation: toReservation(this.#shard, { ...named, mayRelease: false }) };
+      const { grant, userId } = reservation.issuance;
+      const record = String(reply[4 + 2 * i]);
+      return { word, reservation: toReservation({ userId, grant: String(grant), record, mayRelease: false }) };
     });
   }
 

@@ -6,7 +6,7 @@ import type { Issuance } from '../model/issuance.js';
 import { METHODS } from '../model/methods.js';
 import type { LeaveResult, Standing } from '../model/place.js';
 import type { NotReadyReason } from '../model/result.js';
-import { type Answered, type Sending, sendUntilAnswered, underEpoch } from './epoch.js';
+import { type Answered, answerOf, sendUntilNoneIsOpen, underEpoch } from './epoch.js';
 import { campaignKeys } from './keys.js';
 import type { KnownCampaign } from './known-campaign.js';
 import {
@@ -27,10 +27,10 @@ import {
   type Tended,
 } from './line-replies.js';
 import { shownIssuances } from './record.js';
-import { type Reservation, toReservation } from './reservation.js';
+import { type Reservation, reservationsOf } from './reservation.js';
 import type { Reply } from './runner.js';
 import { scripts } from './scripts.js';
-import type { RedisContext, Shard } from './shard.js';
+import type { RedisContext, Sending, Shard } from './shard.js';
 import { isNotReady, notReady, oneOf, unknownWord } from './words.js';
 
 /** A script's reply has a limit of values, and each user's grants are part of it. */
@@ -116,7 +116,7 @@ export class Line {
   async admit(count: number, paced: boolean): Promise<Admitted | AdmissionRefusal> {
     // A late copy admits nobody. Users of an earlier copy are reserved, and settled once their lease ran out. To send
     // it anew would let twice as many through.
-    const { reply, epoch, sentAt } = await this.#send((at) => {
+    const answered = await this.#send((at) => {
       // Under a name of its own: a join that overtakes it must not make it look like a copy.
       const { sender, ...call } = this.#call(at);
       const items = this.#units(count);
@@ -124,6 +124,7 @@ export class Line {
       const args = { ...call, ...this.#ruled(at), ...own };
       return this.#shard.run(scripts.admitLine, args, items);
     }, false);
+    const { reply } = answered;
     if (reply[0] === 'lapsed') {
       throw new RedisError('an earlier copy of this admission may have admitted users; settle finishes them', {
         outcome: 'unknown',
@@ -132,10 +133,11 @@ export class Line {
     if (isNotReady(reply[0])) return reply[0];
     if (reply[0] !== 'ok') return oneOf(scripts.admitLine.name, ['closed', 'paused', 'not_open', 'draw'], reply[0]);
     this.#shard.sawStamp(Number(reply[1]));
+    const toReservation = reservationsOf(this.#shard, answered);
     const reservations: Reservation[] = [];
     for (let i = ADMIT_HEAD; i < reply.length; i += 3) {
       const [userId, grant, record] = [String(reply[i]), String(reply[i + 1]), String(reply[i + 2])];
-      reservations.push(toReservation(this.#shard, { userId, grant, record, epoch, sentAt, mayRelease: false }));
+      reservations.push(toReservation({ userId, grant, record, mayRelease: false }));
     }
     return {
       reservations,
@@ -183,26 +185,25 @@ export class Line {
 
   readonly #join = async (requests: readonly JoinCall[]): Promise<JoinAnswer[]> => {
     const results: JoinAnswer[] = [];
-    let open = [...requests.keys()];
-    for (let sentBefore = false; open.length > 0; sentBefore = true) {
-      const left = async () => {
-        const lapsed = await this.#joinOnce(requests, open, results);
-        return lapsed.length < open.length ? lapsed : undefined;
-      };
-      open = await sendUntilAnswered('join was sent several times without an answer', left, { sentBefore });
-    }
+    const send = (open: readonly number[]) => this.#joinOnce(requests, open, results);
+    await sendUntilNoneIsOpen([...requests.keys()], 'join was sent several times without an answer', send);
     return results;
   };
 
   /** Answers which have to be sent again, or were not sent yet. */
-  async #joinOnce(requests: readonly JoinCall[], open: readonly number[], results: JoinAnswer[]): Promise<number[]> {
-    let sent: number[] = [];
-    const { reply, refused, epoch } = await this.#send((at) => {
-      // Since the last send each user may have more grants.
-      sent = open.slice(0, this.#usersPerCall);
-      const items = sent.map((i) => requests[i]!);
-      return this.#shard.run(scripts.joinLine, { ...this.#call(at), ...this.#ruled(at) }, items);
-    });
+  async #joinOnce(
+    requests: readonly JoinCall[],
+    open: readonly number[],
+    results: JoinAnswer[],
+  ): Promise<readonly number[]> {
+    const at = this.#shard.sending();
+    // Since the last send each user may have more grants.
+    const sent = open.slice(0, this.#usersPerCall);
+    const items = sent.map((i) => requests[i]!);
+    const given = await this.#shard.run(scripts.joinLine, { ...this.#call(at), ...this.#ruled(at) }, items);
+    const answered = await answerOf(this.#shard, at, this.#ofRoom(given));
+    if (!answered) return open;
+    const { reply, refused, epoch } = answered;
     if (refused) {
       for (const i of sent) results[i] = this.#refusedOr(requests[i]!, reply, refused);
       return open.slice(sent.length);
@@ -330,10 +331,14 @@ export class Line {
   /** A call that lapsed is sent again as another, where doing it a second time does no harm. */
   #send(send: (at: Sending) => Promise<Reply>, again = true): Promise<Answered> {
     return underEpoch(this.#shard, async (at) => {
-      const reply = await send(at);
-      if (reply[0] === 'no_room') throw noRoom(this.campaign);
+      const reply = this.#ofRoom(await send(at));
       return again && reply[0] === 'lapsed' ? undefined : reply;
     });
+  }
+
+  #ofRoom(reply: Reply): Reply {
+    if (reply[0] === 'no_room') throw noRoom(this.campaign);
+    return reply;
   }
 
   /** Throws `NotReadyError`. */

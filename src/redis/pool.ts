@@ -1,8 +1,9 @@
 import { CampaignConflictError } from '../model/errors.js';
-import { type Answered, answerUnderEpoch, type Sending } from './epoch.js';
+import { type Answered, answerUnderEpoch } from './epoch.js';
 import type { KnownCampaign } from './known-campaign.js';
 import type { Reply } from './runner.js';
 import { scripts } from './scripts.js';
+import type { Sending } from './shard.js';
 import { oneOf } from './words.js';
 
 const PAGE = 500;

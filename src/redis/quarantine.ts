@@ -1,6 +1,6 @@
 import { answerUnderEpoch, underEpoch } from './epoch.js';
 import { splitField } from './record.js';
-import { type Reservation, toReservation } from './reservation.js';
+import { type Reservation, reservationsOf } from './reservation.js';
 import { scripts } from './scripts.js';
 import type { Shard } from './shard.js';
 import { oneOf } from './words.js';
@@ -50,11 +50,14 @@ export async function readQuarantine(shard: Shard, after: string): Promise<Quara
     shard.run(scripts.listQuarantined, { epoch, fence, after, limit: String(PAGE) }),
   );
   oneOf('list-quarantined', ['ok'], reply[0]);
+  // No lease of theirs runs.
+  const toReservation = reservationsOf(shard, { epoch, sentAt: 0 });
   const reservations: Reservation[] = [];
   for (let i = 2; i < reply.length; i += 2) {
-    const { grant, userId } = splitField(String(reply[i]));
     const record = String(reply[i + 1]);
-    reservations.push(toReservation(shard, { grant, userId, record, epoch, sentAt: 0, mayRelease: false }));
+    const reservation = toReservation({ ...splitField(String(reply[i])), record, mayRelease: false });
+    shard.sawStamp(Number(reservation.stamp));
+    reservations.push(reservation);
   }
   return { reservations, next: reply[1] === '' ? null : String(reply[1]) };
 }

@@ -10,7 +10,7 @@ import type {
   WithdrawWord,
 } from './held.js';
 import { decodeRecord, fieldOf, type Tries } from './record.js';
-import type { Shard } from './shard.js';
+import type { Sending, Shard } from './shard.js';
 
 export type { Tries };
 
@@ -103,13 +103,24 @@ export function intact({ issuance, issuedMs }: Reserved): Issuance {
   return Object.freeze({ ...issuance, issuedAt: new Date(issuedMs) });
 }
 
-export function toReservation(
+/** A unit of a reply: the user, the grant and the record. */
+export interface Taken {
+  readonly userId: string;
+  readonly grant: string;
+  readonly record: string;
+  readonly mayRelease: boolean;
+}
+
+/** Makes the reservations of one reply. Its stamp, the highest of all records, was noted before. */
+export function reservationsOf(
   shard: Shard,
-  of: { grant: string; userId: string; record: string; epoch: string; sentAt: number; mayRelease: boolean },
-): Reservation {
-  const { userId, record, epoch, mayRelease } = of;
-  const { issuance, stamp, tries } = decodeRecord(of.grant, record, { campaignId: shard.campaignId, userId, epoch });
-  shard.sawStamp(Number(stamp));
-  const leaseEndsAt = of.sentAt + shard.leaseMs;
-  return new Reservation(shard.verbs(epoch), { record, stamp, issuance, mayRelease, tries, leaseEndsAt });
+  { epoch, sentAt }: Pick<Sending, 'epoch' | 'sentAt'>,
+): (taken: Taken) => Reservation {
+  const { campaignId } = shard;
+  const verbs = shard.verbs(epoch);
+  const leaseEndsAt = sentAt + shard.leaseMs;
+  return ({ userId, grant, record, mayRelease }) => {
+    const { issuance, stamp, tries } = decodeRecord(grant, record, { campaignId, userId, epoch });
+    return new Reservation(verbs, { record, stamp, issuance, mayRelease, tries, leaseEndsAt });
+  };
 }

@@ -25,6 +25,15 @@ export interface RedisContext {
   readonly verbs: VerbsOptions;
 }
 
+/** The arguments of one send of a call. */
+export interface Sending {
+  readonly epoch: string;
+  /** The highest stamp that was seen under this epoch. */
+  readonly fence: string;
+  /** Monotonic ms, before it left. */
+  readonly sentAt: number;
+}
+
 /** The shared parts of a new issuer. */
 export function redisContext(
   redis: RedisClient,
@@ -89,6 +98,11 @@ export class Shard {
 
   get fence(): string {
     return String(this.#fence);
+  }
+
+  /** For a call that leaves now. */
+  sending(): Sending {
+    return { epoch: this.servingEpoch, fence: this.fence, sentAt: monotonicMs() };
   }
 
   /** Whether it serves, as of the last read: the database of a campaign that was just written has yet to be found empty. */

@@ -7,6 +7,7 @@ import type { Issuance } from '../model/issuance.js';
 import type { NotReadyReason } from '../model/result.js';
 import type { PersistenceAdapter } from '../persistence/adapter.js';
 import type { Campaigns } from '../redis/campaigns.js';
+import { claimDue } from '../redis/claim.js';
 import { CampaignOverError, registered, strikeOff } from '../redis/registry.js';
 import type { Reservation, Tries } from '../redis/reservation.js';
 import type { Serving } from '../redis/serving.js';
@@ -108,7 +109,7 @@ export async function settleBatch(
   options: SettleOptions,
   healthy: boolean,
 ): Promise<SettledBatch> {
-  const claim = await serving.claimDue(options.batchSize, options.paced);
+  const claim = await claimDue(serving, options.batchSize, options.paced);
   if (typeof claim === 'string') throw notReady(serving.campaign.id, claim);
   const { claimed, waitMs } = claim;
   const saved = steps.deliveries ? await findSaved(claimed, steps, options) : claimed.map(() => false);
@@ -265,7 +266,7 @@ async function reserveAnew(
   deadlineAt: number,
 ): Promise<End> {
   const { userId } = issuance;
-  const { word } = await serving.reserveAnew({ id, userId, code: '', deadlineAt, abandoned: false, sent: false });
+  const { word } = await serving.reservesAnew.add({ id, userId, code: '', deadlineAt, abandoned: false, sent: false });
   if (word === 'new' || word === 'existing' || word === 'unattended') return 'unknown';
   steps.emit({ type: word === 'issued' || word === 'already_issued' ? 'settled' : 'lost', ...refOf(issuance) });
   return 'settled';

@@ -330,14 +330,14 @@ export const ENDING = [
   },
   {
     defect: 'each process keeps the cap on saves for itself',
-    file: 'src/redis/serving.ts',
-    find: '    const { reply, refused, epoch, sentAt } = await underEpoch(this.shard, ({ epoch, fence }) => {\n      this.campaign.assertEquipped();\n',
-    replace: `    this.usedUpTo ??= monotonicMs() - 100;
-    limit = Math.min(limit, Math.floor(((monotonicMs() - this.usedUpTo) * 40) / 1000));
-    this.usedUpTo += (limit * 1000) / 40;
-    paced = false;
-    const { reply, refused, epoch, sentAt } = await underEpoch(this.shard, ({ epoch, fence }) => {
-      this.campaign.assertEquipped();
+    file: 'src/redis/claim.ts',
+    find: '  const answered = await underEpoch(shard, ({ epoch, fence }) => {\n',
+    replace: `  const own = shard as unknown as { usedUpTo?: number };
+  own.usedUpTo ??= performance.now() - 100;
+  limit = Math.min(limit, Math.floor(((performance.now() - own.usedUpTo) * 40) / 1000));
+  own.usedUpTo += (limit * 1000) / 40;
+  paced = false;
+  const answered = await underEpoch(shard, ({ epoch, fence }) => {
 `,
     caughtBy: { file: 'test/integration/worker.test.ts', test: 'two workers with one cap together save no more' },
   },

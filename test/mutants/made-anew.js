@@ -9,10 +9,10 @@ export const MADE_ANEW = [
   },
   {
     defect: `codes are made up by the rules that the process remembers`,
-    file: `src/redis/serving.ts`,
-    find: `    request.code = this.campaign.rules.generateCodes ? request.code || mintCode() : '';
+    file: `src/redis/reserve.ts`,
+    find: `  request.code = generateCodes ? request.code || mintCode() : '';
 `,
-    replace: `    if (request.code === '') request.code = '0';
+    replace: `  if (request.code === '' && generateCodes !== null) request.code = '0';
 `,
     caughtBy: { file: `test/integration/made-anew.test.ts`, test: `every unit has a code` },
   },

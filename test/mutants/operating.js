@@ -294,7 +294,7 @@ export const OPERATING = [
   },
   {
     defect: 'users whose answer was lost are refused from memory',
-    file: 'src/redis/serving.ts',
+    file: 'src/redis/reserve.ts',
     find: 'return !answer || answer.word',
     replace: 'return answer?.word',
     caughtBy: {

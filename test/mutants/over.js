@@ -105,7 +105,7 @@ export const OVER = [
   {
     defect: `a missing state is lost, whatever the registry says`,
     file: `src/redis/epoch.ts`,
-    find: `    if (reply[0] === 'missing') await shard.context.assertLost(shard);
+    find: `  if (reply[0] === 'missing') await shard.context.assertLost(shard);
 `,
     replace: ``,
     caughtBy: { file: `test/integration/over.test.ts`, test: `whose keys expired answers a late call with closed` },

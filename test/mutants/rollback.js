@@ -79,7 +79,7 @@ export const ROLLBACK = [
   },
   {
     defect: 'without hooks the call that took the unit looks like a repeat',
-    file: 'src/redis/serving.ts',
+    file: 'src/redis/reserve-replies.ts',
     find: ", isNew: word === 'new' }",
     replace: ' }',
     caughtBy: { file: 'test/integration/repeats.test.ts', test: 'in a campaign without hooks' },
@@ -170,7 +170,7 @@ export const ROLLBACK = [
   },
   {
     defect: 'while it is rebuilt a repeat of what was issued is told accepted',
-    file: 'src/redis/serving.ts',
+    file: 'src/redis/reserve-replies.ts',
     find: "issuance.state === 'issued' ? 'issued' : 'unattended', issuance }",
     replace: "'unattended' as const, issuance }",
     caughtBy: { file: 'test/integration/rollback.test.ts', test: 'is told issued with its code at each step' },

@@ -133,9 +133,9 @@ export const WAITING = [
   },
   {
     defect: 'issue() passes those who wait',
-    file: 'src/redis/serving.ts',
-    find: "fromLine = ''",
-    replace: "fromLine = '1'",
+    file: 'src/redis/reserve.ts',
+    find: "fromLine: fromLine ? '1' : ''",
+    replace: "fromLine: fromLine === null ? '' : '1'",
     caughtBy: line('issue() does not pass the line, and join() needs one'),
   },
   {

@@ -5,10 +5,10 @@ const updating = (test) => ({ file: UPDATES, test });
 
 export const WINDOW = [
   {
-    defect: 'issue() says when it opens from the memory of the process',
-    file: 'src/redis/serving.ts',
-    find: '        return { word, opensAt: new Date(Number(reply[3])) };\n',
-    replace: '        return { word, opensAt: new Date(this.campaign.rules.opensAt!) };\n',
+    defect: 'issue() says another instant than the campaign does for its opening',
+    file: 'src/redis/reserve-replies.ts',
+    find: '        return { word, opensAt: new Date(Number(reply[SHUT_AT])) };\n',
+    replace: '        return { word, opensAt: new Date(0) };\n',
     caughtBy: { file: WINDOWS, test: 'issue() answers not_open with the instant of the campaign that refused' },
   },
   {
@@ -153,9 +153,9 @@ export const WINDOW = [
   },
   {
     defect: 'users that were not sent are refused with those that were, by issue()',
-    file: 'src/redis/serving.ts',
-    find: 'for (const i of sent) answers[i] = this.#refusedOr(requests[i]!, reply, refused);',
-    replace: 'for (const i of open) answers[i] = this.#refusedOr(requests[i]!, reply, refused); sent = open;',
+    file: 'src/redis/reserve.ts',
+    find: '    for (const i of sent) answers[i] = refusedOr(shard, reply, requests[i]!, refused);\n    return open.slice(sent.length);',
+    replace: '    for (const i of open) answers[i] = refusedOr(shard, reply, requests[i]!, refused);\n    return [];',
     caughtBy: updating('hides no coupon from a repeat of issue()'),
   },
   {

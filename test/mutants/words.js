@@ -11,7 +11,7 @@ export const WORDS = [
   },
   {
     defect: 'an unknown word for a user is answered as a status',
-    file: 'src/redis/serving.ts',
+    file: 'src/redis/reserve-replies.ts',
     find: 'throw unknownWord(scripts.reserve.name);',
     replace: "return { word: word as 'sold_out' };",
     caughtBy: of('an unknown word for a user of reserve'),

@@ -1,0 +1,34 @@
+import type { NotReadyReason } from '../model/result.js';
+import { underEpoch } from './epoch.js';
+import { splitField } from './record.js';
+import { type Reservation, reservationsOf } from './reservation.js';
+import { scripts } from './scripts.js';
+import type { Serving } from './serving.js';
+
+export interface Claim {
+  readonly claimed: readonly Reservation[];
+  /** Until the cap lets the next one through; 0 without a cap. */
+  readonly waitMs: number;
+}
+
+/** Takes over up to `limit` reservations that are due, no more per second than the cap allows. One round trip. */
+export async function claimDue(
+  { campaign, shard }: Serving,
+  limit: number,
+  paced: boolean,
+): Promise<Claim | NotReadyReason> {
+  const answered = await underEpoch(shard, ({ epoch, fence }) => {
+    campaign.assertEquipped();
+    const perUser = String(campaign.rules.perUser);
+    return shard.run(scripts.claimDue, { epoch, fence, perUser, limit: String(limit), paced: paced ? '1' : '' });
+  });
+  const { reply, refused } = answered;
+  if (refused) return refused;
+  shard.sawStamp(Number(reply[1]));
+  const toReservation = reservationsOf(shard, answered);
+  const claimed: Reservation[] = [];
+  for (let i = 3; i < reply.length; i += 2) {
+    claimed.push(toReservation({ ...splitField(String(reply[i])), record: String(reply[i + 1]), mayRelease: false }));
+  }
+  return { claimed, waitMs: Number(reply[2]) };
+}

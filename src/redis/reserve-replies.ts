@@ -1,0 +1,93 @@
+import type { Issuance } from '../model/issuance.js';
+import type { NotReadyReason } from '../model/result.js';
+import type { Answered } from './epoch.js';
+import { decodeIssuance, type RecordOf, shownIssuances } from './record.js';
+import { type Reservation, reservationsOf } from './reservation.js';
+import type { Reply } from './runner.js';
+import { scripts } from './scripts.js';
+import type { Shard } from './shard.js';
+import { unknownWord } from './words.js';
+
+export type ReserveAnswer =
+  | { readonly word: 'new' | 'existing'; readonly reservation: Reservation }
+  /** Reserved, and nobody acts on it here: it is in line, or in quarantine. */
+  | { readonly word: 'unattended'; readonly issuance: Issuance }
+  /** `isNew`: by this very call. `unsafe`: not known to be on as many replicas as asked for. */
+  | { readonly word: 'issued'; readonly issuance: Issuance; readonly isNew?: boolean; readonly unsafe?: boolean }
+  | { readonly word: 'already_issued'; readonly issuances: readonly Issuance[] }
+  | { readonly word: 'sold_out' | 'paused' }
+  /** It was not sent: its time ran out in the queue, or nobody waits for it any more. */
+  | { readonly word: 'expired' }
+  | { readonly word: 'not_open'; readonly opensAt: Date }
+  | { readonly word: 'closed'; readonly closedAt: Date }
+  | { readonly word: 'not_ready'; readonly reason: NotReadyReason };
+
+/** The user of each word, and the id of the issuance to come. */
+type Asking = Pick<Issuance, 'id' | 'userId'>;
+
+/** The words of all users are one value, and the values of the users follow. */
+const WORDS_AT = 4;
+/** When it opens, of `not_open`; since when it is closed, of `closed`. */
+const SHUT_AT = 3;
+
+/** The answer of each user, in order. `null`: the call lapsed and takes nothing any more. */
+export function answersOf(shard: Shard, answered: Answered, sent: readonly Asking[]): (ReserveAnswer | null)[] {
+  const { reply, epoch } = answered;
+  const toReservation = reservationsOf(shard, answered);
+  const words = String(reply[WORDS_AT]).split(' ');
+  let next = WORDS_AT + 1;
+  const take = (count: number) => {
+    next += count;
+    return next - count;
+  };
+  return sent.map(({ userId }, nth) => {
+    const of: RecordOf = { campaignId: shard.campaignId, userId, epoch };
+    const word = words[nth]!;
+    switch (word) {
+      case 'lapsed':
+        return null;
+      case 'new':
+      case 'existing': {
+        const at = take(2);
+        const [grant, record] = [String(reply[at]), String(reply[at + 1])];
+        // Without hooks it is issued at once, and there is nothing to hold.
+        if (record.startsWith('i')) return { word: 'issued', issuance: decodeAt(reply, at, of), isNew: word === 'new' };
+        return { word, reservation: toReservation({ userId, grant, record, mayRelease: word === 'new' }) };
+      }
+      case 'issued':
+      case 'unattended':
+        return { word, issuance: decodeAt(reply, take(2), of) };
+      case 'already_issued': {
+        const first = take(1);
+        const count = 2 * Number(reply[first]);
+        return { word, issuances: shownIssuances(reply.slice(take(count), next), of) };
+      }
+      case 'not_open':
+        return { word, opensAt: new Date(Number(reply[SHUT_AT])) };
+      case 'closed':
+        return { word, closedAt: new Date(Number(reply[SHUT_AT])) };
+      case 'sold_out':
+      case 'paused':
+        return { word };
+      default:
+        throw unknownWord(scripts.reserve.name);
+    }
+  });
+}
+
+/** While it is rebuilt nothing is taken, but the unit of an earlier call or copy under this id is found. */
+export function refusedOr(shard: Shard, reply: Reply, { id, userId }: Asking, reason: NotReadyReason): ReserveAnswer {
+  const at = reply.indexOf(id, 1);
+  if (at < 0) return { word: 'not_ready', reason };
+  const issuance = decodeAt(reply, at + 1, { campaignId: shard.campaignId, userId, epoch: shard.epoch });
+  return { word: issuance.state === 'issued' ? 'issued' : 'unattended', issuance };
+}
+
+/** Whether the reply brings a unit that this very call took. */
+export function bringsNew(reply: Reply): boolean {
+  return String(reply[WORDS_AT]).split(' ').includes('new');
+}
+
+function decodeAt(reply: Reply, at: number, of: RecordOf): Issuance {
+  return decodeIssuance(String(reply[at]), String(reply[at + 1]), of);
+}

@@ -1,0 +1,123 @@
+import { monotonicMs } from '../flow/deadline.js';
+import { mintCode } from '../model/codes.js';
+import { CampaignConflictError } from '../model/errors.js';
+import { countRefusals, type Emit } from '../model/events.js';
+import { METHODS } from '../model/methods.js';
+import type { RefusalStatus } from '../model/result.js';
+import { answerOf, sendUntilNoneIsOpen } from './epoch.js';
+import type { KnownCampaign } from './known-campaign.js';
+import { answersOf, bringsNew, type ReserveAnswer, refusedOr } from './reserve-replies.js';
+import type { Replicas } from './runner.js';
+import { scripts } from './scripts.js';
+import { oneOf } from './words.js';
+
+export interface ReserveRequest {
+  readonly id: string;
+  readonly userId: string;
+  /** Of a campaign that generates codes: minted when it is first sent, by the rules that hold then. Empty: not yet. */
+  code: string;
+  /** Monotonic ms. A request still in the queue by then is not sent. */
+  readonly deadlineAt: number;
+  /** Nobody waits for it any more: it is not sent. */
+  readonly abandoned: boolean;
+  /** Set once it was sent: from then on only Redis knows whether it holds a unit. */
+  sent: boolean;
+}
+
+export interface ReserveOptions {
+  readonly replicas: Replicas | null;
+  readonly emit: Emit;
+  /** For admitted users, so that no line is passed. */
+  readonly fromLine: boolean;
+}
+
+const EXPIRED: ReserveAnswer = { word: 'expired' };
+/** A script's reply has a limit of values, and each user's grants are part of it. */
+const MAX_GRANTS_PER_BATCH = 1_500;
+/** The words that are no refusals. */
+const TAKING: readonly string[] = ['new', 'existing', 'unattended', 'issued', 'expired'];
+
+export function usersPerCall(perUser: number): number {
+  return Math.max(1, Math.floor(MAX_GRANTS_PER_BATCH / perUser));
+}
+
+/** Whether a user may hold something after this answer. */
+export function mayHold(answer: ReserveAnswer | undefined): boolean {
+  return !answer || answer.word === 'already_issued' || TAKING.includes(answer.word);
+}
+
+/** Takes a unit for each user, or says why not; one answer each, in order. One round trip, unless a call has to be sent again. */
+export async function reserveAll(
+  campaign: KnownCampaign,
+  requests: readonly ReserveRequest[],
+  options: ReserveOptions,
+): Promise<ReserveAnswer[]> {
+  const answers: ReserveAnswer[] = requests.map(() => EXPIRED);
+  const now = monotonicMs();
+  const open = [...requests.keys()].filter((i) => !requests[i]!.abandoned && requests[i]!.deadlineAt > now);
+  const deadlineAt = requests.reduce((latest, request) => Math.max(latest, request.deadlineAt), 0);
+  const send = (some: readonly number[]) => sendSome(campaign, requests, some, { ...options, answers, deadlineAt });
+  await sendUntilNoneIsOpen(open, 'reserve was sent several times without an answer for all', send, deadlineAt);
+  const refused = answers.filter(({ word }) => !TAKING.includes(word));
+  if (refused.length > 0) {
+    countRefusals(
+      options.emit,
+      campaign.id,
+      refused.map(({ word }) => word as RefusalStatus),
+    );
+  }
+  return answers;
+}
+
+/**
+ * Sends the open requests under a fresh call number. Returns the requests that are still open: of a call that lapsed
+ * and takes nothing any more, and those that had no place in this one.
+ */
+async function sendSome(
+  campaign: KnownCampaign,
+  requests: readonly ReserveRequest[],
+  open: readonly number[],
+  { answers, deadlineAt, replicas, emit, fromLine }: ReserveOptions & { answers: ReserveAnswer[]; deadlineAt: number },
+): Promise<readonly number[]> {
+  const { shard, rules } = campaign;
+  const { sender, nextCall, runner } = shard.context;
+  campaign.assertEquipped();
+  const at = shard.sending();
+  // Since the last send each user may have more grants.
+  const sent = open.slice(0, usersPerCall(rules.perUser));
+  const items = sent.map((i) => prepared(requests[i]!, rules.generateCodes));
+  const { epoch, fence } = at;
+  const perUser = String(rules.perUser);
+  const args = { epoch, fence, sender, call: String(nextCall()), fromLine: fromLine ? '1' : '', perUser };
+  const { connection } = runner;
+  const given = await shard.run(scripts.reserve, args, items, deadlineAt - at.sentAt);
+  const answered = await answerOf(shard, at, given);
+  if (!answered) return open;
+  const { reply, refused } = answered;
+  if (refused) {
+    // The script looked for the coupons of the users that it was sent, and of no others.
+    for (const i of sent) answers[i] = refusedOr(shard, reply, requests[i]!, refused);
+    return open.slice(sent.length);
+  }
+  // This call would pass the users in line.
+  if (reply[0] === 'queued')
+    throw new CampaignConflictError(`campaign ${campaign.id} has a waiting room: call ${METHODS.join}()`);
+  oneOf(scripts.reserve.name, ['ok'], reply[0]);
+  shard.sawStamp(Number(reply[1]));
+  if (reply[2] === '1') emit({ type: 'exhausted', campaignId: campaign.id });
+  // Where Redis alone keeps the promise, its replicas may be asked to have it too.
+  const redisAlone = rules.saveMode === 'write-behind' || !rules.needs.includes('persistence');
+  const isSafe = !replicas || !redisAlone || !bringsNew(reply) || (await runner.replicated(replicas, connection));
+  const lapsed: number[] = [];
+  for (const [nth, answer] of answersOf(shard, answered, items).entries()) {
+    if (!answer) lapsed.push(sent[nth]!);
+    else answers[sent[nth]!] = isSafe || answer.word !== 'issued' ? answer : { ...answer, unsafe: true };
+  }
+  return lapsed.concat(open.slice(sent.length));
+}
+
+function prepared(request: ReserveRequest, generateCodes: boolean): ReserveRequest {
+  request.sent = true;
+  request.code = generateCodes ? request.code || mintCode() : '';
+  return request;
+}
