@@ -9,20 +9,20 @@
 -- COST     O(1)
 local campaignKey = KEYS[1]
 local epoch, store, generation, random, rebind = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+--- @include "include/epoch"
 
-local known = redis.call('HMGET', campaignKey, 'epoch', 'building', 'verified', 'store')
-if type(known[1]) ~= 'string' then return { 'missing' } end
-if known[1] ~= epoch then return { string.match(known[1], '^%d+-(.*)$') == random and 'active' or 'stale_epoch' } end
+local refusal = mismatch(epoch)
+if refusal == 'stale_epoch' and string.match(campaign.epoch, '^%d+-(.*)$') == random then return { 'active' } end
+if refusal then return { refusal } end
 -- It was looked at as a new one, and is none.
-if type(known[2]) == 'string' then return { 'rebuilding' } end
-local serves, bound = known[3] == '1', type(known[4]) == 'string' and known[4] or ''
-if serves and not (rebind == '1' and bound ~= store) then return { 'active' } end
+if campaign.building then return { 'rebuilding' } end
+if campaign.verified == '1' and not (rebind == '1' and (campaign.store or '') ~= store) then return { 'active' } end
 
 local fields = { 'verified', '1', 'epoch', generation .. '-' .. random }
 if store ~= '' then
   fields[#fields + 1] = 'store'
   fields[#fields + 1] = store
 end
-redis.call('HSET', campaignKey, (unpack or table.unpack)(fields))
+redis.call('HSET', campaignKey, unpack(fields))
 if store == '' then redis.call('HDEL', campaignKey, 'store') end
 return { 'active' }

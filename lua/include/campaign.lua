@@ -1,5 +1,8 @@
 -- campaign: the fields of the campaign hash (campaignKey); an absent field is nil, a number is a float.
 -- saveCounters writes back the fields that a script may change, the stamp among them.
+-- FORMAT: how this version keeps a campaign. It is raised with each change that an older version would misread. No script goes on with a campaign
+-- of another format, or of none: what it would take for a number or a record may be something else there.
+local FORMAT = '1'
 local unpack = unpack or table.unpack
 local function integer(number) return string.format('%.0f', number) end
 
@@ -8,7 +11,7 @@ local FIELDS = {
   'stamp', 'lastSerial', 'reserved', 'issued', 'withdrawn', 'returned', 'pool',
   'total', 'opened', 'removed', 'perUser', 'opensAt', 'closesAt', 'closedAt', 'retainMs', 'leaseMs', 'codes', 'senders', 'savesAt',
   'epoch', 'verified', 'kind', 'generate', 'needs', 'saveMode', 'paused', 'exhausted', 'building',
-  'room', 'store',
+  'room', 'store', 'format',
 }
 local LAST_COUNTER, LAST_NUMBER = 7, 19
 
@@ -22,6 +25,7 @@ for i = 1, #FIELDS do
     if i <= LAST_COUNTER then found[i] = value end
   end
 end
+if campaign.epoch and campaign.format ~= FORMAT then return { 'unknown_format' } end
 
 local function saveCounters()
   local values = {}

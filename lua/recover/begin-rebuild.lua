@@ -33,7 +33,7 @@ if campaign.building == definition then
 end
 
 local opened, rules = campaign.kind == 'counted' and campaign.opened, {}
-local fields = { 'epoch', epoch, 'verified', '0', 'building', definition, 'phase', 'old', 'cursor', '0', 'scan', '0' }
+local fields = { 'epoch', epoch, 'format', FORMAT, 'verified', '0', 'building', definition, 'phase', 'old', 'cursor', '0', 'scan', '0' }
 for _, name in ipairs({ 'lastSerial', 'reserved', 'issued', 'withdrawn', 'returned', 'pool', 'codes', 'senders' }) do
   fields[#fields + 1] = name
   fields[#fields + 1] = '0'

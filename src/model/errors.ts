@@ -96,8 +96,8 @@ export class CampaignConflictError extends CouponIssuerError {
 
 /**
  * This process is not set up for the campaign: other hooks, another database, a table that is not fit, a Redis that is
- * not safe, or a missing right. The message names the cure. Nothing was reserved, claimed or saved. An adapter throws
- * it from `check`.
+ * not safe, or a missing right. Or it is older than the version that made the campaign. The message names the cure.
+ * Nothing was reserved, claimed or saved. An adapter throws it from `check`.
  */
 export class MisconfiguredError extends CouponIssuerError {
   static {

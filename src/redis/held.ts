@@ -9,7 +9,7 @@ import { type Reservation, reservationsOf } from './reservation.js';
 import type { Reply, Script } from './runner.js';
 import { scripts } from './scripts.js';
 import type { Shard } from './shard.js';
-import { oneOf } from './words.js';
+import { NewerCampaignError, oneOf } from './words.js';
 
 /** The replies that every verb may find instead. */
 const FOUND = ['issued', 'taken_over', 'retaken', 'gone'] as const;
@@ -176,6 +176,8 @@ export class Verbs {
     try {
       return await this.#shard.run(script, { epoch: this.epoch }, items);
     } catch (error) {
+      // It was made anew, under another epoch.
+      if (error instanceof NewerCampaignError) return ['stale_epoch'];
       throw inDoubt(error);
     }
   }

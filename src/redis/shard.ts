@@ -9,6 +9,7 @@ import { type CampaignKeys, campaignKeys } from './keys.js';
 import { type Reply, type Script, ScriptRunner } from './runner.js';
 import { scripts } from './scripts.js';
 import { Rights } from './server-check.js';
+import { NewerCampaignError } from './words.js';
 
 /** The parts that all shards of an issuer share. */
 export interface RedisContext {
@@ -127,7 +128,7 @@ export class Shard {
 
   /**
    * Sends a script. Before the first script that writes on a connection, it asks for the rights of this Redis user: one
-   * more round trip.
+   * more round trip. Throws `NewerCampaignError`.
    */
   run<A extends string, E extends string>(
     script: Script<keyof CampaignKeys, A, E>,
@@ -137,12 +138,18 @@ export class Shard {
   ): Promise<Reply> {
     const { rights, runner } = this.context;
     const call = items ? { keys: this.keys, args, items } : { keys: this.keys, args };
-    if (script.reads || rights.areThere) return runner.run(script, call, timeoutMs);
+    if (script.reads || rights.areThere) return runner.run(script, call, timeoutMs).then(this.#known);
     const endsAt = monotonicMs() + timeoutMs;
     return rights
       .assert(this.keys, timeoutMs)
-      .then(() => runner.run(script, call, Math.max(1, endsAt - monotonicMs())));
+      .then(() => runner.run(script, call, Math.max(1, endsAt - monotonicMs())))
+      .then(this.#known);
   }
+
+  readonly #known = (reply: Reply): Reply => {
+    if (reply[0] === 'unknown_format') throw new NewerCampaignError(this.campaignId);
+    return reply;
+  };
 
   /**
    * Reads the campaign and follows its epoch, never to a lower generation and never to a state that is behind. One

@@ -1,4 +1,4 @@
-import { NotReadyError, RedisError } from '../model/errors.js';
+import { MisconfiguredError, NotReadyError, RedisError } from '../model/errors.js';
 import type { NotReadyReason } from '../model/result.js';
 
 const REASONS: Readonly<Record<NotReadyReason, true>> = { missing: true, rolled_back: true, rebuilding: true };
@@ -11,6 +11,18 @@ export function isNotReady(word: unknown): word is NotReadyReason {
 /** Maps the refusals that concern a whole campaign to the error of a call that has no status for them. */
 export function notReady(campaignId: string, reason: NotReadyReason): NotReadyError {
   return new NotReadyError(`the state of campaign ${campaignId} in Redis is ${reason}`, reason);
+}
+
+/**
+ * A newer version made the campaign, and keeps it in another way. This process would misread it, so every script that
+ * it has refuses.
+ */
+export class NewerCampaignError extends MisconfiguredError {
+  constructor(campaignId: string) {
+    super(
+      `campaign ${campaignId} was made by a newer version of coupon-issuer, in a format that this process does not know: nothing was written. Upgrade coupon-issuer in this process`,
+    );
+  }
 }
 
 /**

@@ -6,11 +6,12 @@ import { messageOf } from '../model/foreign.js';
 import { inCall } from '../model/methods.js';
 import type { NotReadyReason } from '../model/result.js';
 import type { Campaigns } from '../redis/campaigns.js';
-import { readBacklog } from '../redis/quarantine.js';
+import { type Backlog, readBacklog } from '../redis/quarantine.js';
 import { CampaignOverError, registered, strikeOff } from '../redis/registry.js';
 import { isForbidden } from '../redis/server-errors.js';
 import type { Serving } from '../redis/serving.js';
 import type { RedisContext } from '../redis/shard.js';
+import { NewerCampaignError } from '../redis/words.js';
 import { emptiness, type SettledBatch } from '../settle/settle.js';
 import type { AdmittedBatch } from '../waiting-room/admission.js';
 import { backOff, type Care, leaveUntil, newCare, nextAt } from './care.js';
@@ -110,8 +111,7 @@ export class Worker implements SettleWorker {
   async #look(): Promise<WorkerHealth> {
     const campaigns: CampaignHealth[] = [];
     for (const { id, lastError } of this.#cares.values()) {
-      const serving = await this.#find(id);
-      const backlog = serving && (await readBacklog(serving.shard));
+      const backlog = await this.#backlog(id);
       const { due, oldestMs, quarantined } = backlog ?? { due: null, oldestMs: null, quarantined: null };
       campaigns.push({ campaignId: id, backlog: due, oldestMs, quarantined, lastError });
     }
@@ -119,12 +119,12 @@ export class Worker implements SettleWorker {
   }
 
   /** `null`: it has no state to read. */
-  async #find(id: string): Promise<Serving | null> {
+  async #backlog(id: string): Promise<Backlog | null> {
     try {
       const found = await this.#parts.campaigns.find(id);
-      return typeof found === 'string' ? null : found;
+      return typeof found === 'string' ? null : await readBacklog(found.shard);
     } catch (error) {
-      if (isOver(error)) return null;
+      if (isOver(error) || error instanceof NewerCampaignError) return null;
       throw error;
     }
   }

@@ -2,6 +2,7 @@ import { ANSWERS } from './answers.js';
 import { CODES } from './codes.js';
 import { ENDING } from './ending.js';
 import { ERRORS } from './errors.js';
+import { FORMAT } from './format.js';
 import { ISOLATION } from './isolation.js';
 import { LISTING } from './listing.js';
 import { MADE_ANEW } from './made-anew.js';
@@ -53,4 +54,5 @@ export const MUTANTS = [
   ...WORDS,
   ...WINDOW,
   ...ANSWERS,
+  ...FORMAT,
 ];

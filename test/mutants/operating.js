@@ -24,14 +24,14 @@ export const OPERATING = [
   {
     defect: 'opening again begins anew',
     file: 'lua/campaign/open-campaign.lua',
-    find: "if type(known) == 'string' then return",
-    replace: "if type(known) == 'number' then return",
+    find: 'if campaign.epoch then return',
+    replace: 'if false then return',
     caughtBy: { file: 'test/integration/made-anew.test.ts', test: 'while another one does finds it there' },
   },
   {
     defect: 'an activation means whatever epoch is there',
     file: 'lua/campaign/activate-campaign.lua',
-    find: "if known[1] ~= epoch then return { string.match(known[1], '^%d+-(.*)$') == random and 'active' or 'stale_epoch' } end",
+    find: 'if refusal then return { refusal } end',
     replace: '',
     caughtBy: { file: 'test/lua/behaviour.test.ts', test: 'activate-campaign under another epoch changes nothing' },
   },

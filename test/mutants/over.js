@@ -11,7 +11,7 @@ export const OVER = [
     defect: `a campaign serves under the generation that was drawn before it was written`,
     file: `lua/campaign/activate-campaign.lua`,
     find: `'epoch', generation .. '-' .. random }`,
-    replace: `'epoch', serves and (generation .. '-' .. random) or epoch }`,
+    replace: `'epoch', campaign.verified == '1' and (generation .. '-' .. random) or epoch }`,
     caughtBy: {
       file: `test/integration/over.test.ts`,
       test: `an opening that stalled while another one came and went`,

@@ -151,8 +151,8 @@ export const TABLES = [
   {
     defect: 'a campaign that serves is not bound anew',
     file: 'lua/campaign/activate-campaign.lua',
-    find: "rebind == '1' and bound ~= store",
-    replace: "rebind == '1' and bound == store",
+    find: "rebind == '1' and (campaign.store or '') ~= store",
+    replace: "rebind == '1' and (campaign.store or '') == store",
     caughtBy: { file: STORES, test: 'rebinding is a word of the operator' },
   },
   {
