@@ -19,17 +19,6 @@ export type CouponIssuerErrorCode =
 export type RedisOutcome = 'not_applied' | 'unknown';
 
 /**
- * Writes the name of an error class out, as an engine does it for its own. A bundler renames classes, and a minifier
- * leaves one letter. On the prototype the name is in the stack too, and a frozen `Error.prototype` does not stand in
- * its way.
- */
-function giveName(errorClass: { readonly prototype: Error }, name: string): void {
-  const written = { value: name, writable: true, configurable: true };
-  Object.defineProperty(errorClass, 'name', written);
-  Object.defineProperty(errorClass.prototype, 'name', written);
-}
-
-/**
  * The class of every fault. A normal outcome (sold out, closed, …) is a value, never an error. Messages, `cause` and
  * `toJSON()` never carry a coupon code, a command's arguments or a connection string.
  */
@@ -50,10 +39,6 @@ export abstract class CouponIssuerError extends Error {
  * clock of Redis. Nothing was written.
  */
 export class InvalidArgumentError extends CouponIssuerError {
-  static {
-    giveName(InvalidArgumentError, 'InvalidArgumentError');
-  }
-
   readonly code = 'INVALID_ARGUMENT';
   /**
    * The argument by its name in the call, such as `userId`, `ids[3]` or `stock.total`. `httpAnswer` shows the message
@@ -75,10 +60,6 @@ export function invalid(argument: string, fault: string): InvalidArgumentError {
 
 /** No campaign of this id was ever opened under this prefix. Nothing was written. */
 export class UnknownCampaignError extends CouponIssuerError {
-  static {
-    giveName(UnknownCampaignError, 'UnknownCampaignError');
-  }
-
   readonly code = 'UNKNOWN_CAMPAIGN';
 }
 
@@ -87,10 +68,6 @@ export class UnknownCampaignError extends CouponIssuerError {
  * its rows are in the database without a state in Redis. Nothing was written.
  */
 export class CampaignConflictError extends CouponIssuerError {
-  static {
-    giveName(CampaignConflictError, 'CampaignConflictError');
-  }
-
   readonly code = 'CAMPAIGN_CONFLICT';
 }
 
@@ -100,10 +77,6 @@ export class CampaignConflictError extends CouponIssuerError {
  * Nothing was reserved, claimed or saved. An adapter throws it from `check`.
  */
 export class MisconfiguredError extends CouponIssuerError {
-  static {
-    giveName(MisconfiguredError, 'MisconfiguredError');
-  }
-
   readonly code = 'MISCONFIGURED';
 }
 
@@ -112,10 +85,6 @@ export class MisconfiguredError extends CouponIssuerError {
  * was reserved and no place was taken. Ask again after `retryAfterMs`.
  */
 export class OverloadedError extends CouponIssuerError {
-  static {
-    giveName(OverloadedError, 'OverloadedError');
-  }
-
   readonly code = 'OVERLOADED';
   /** Milliseconds after which a new attempt makes sense. */
   readonly retryAfterMs: number;
@@ -136,10 +105,6 @@ export class OverloadedError extends CouponIssuerError {
  * changed; `userStatus()` shows it, and a repeat with the same request id finds the unit.
  */
 export class RedisError extends CouponIssuerError {
-  static {
-    giveName(RedisError, 'RedisError');
-  }
-
   readonly code = 'REDIS';
   readonly outcome: RedisOutcome;
 
@@ -161,10 +126,6 @@ export function inDoubt(error: unknown): unknown {
 
 /** The save or the delivery failed for certain and the unit is back in the stock. Asking again may succeed. */
 export class NotIssuedError extends CouponIssuerError {
-  static {
-    giveName(NotIssuedError, 'NotIssuedError');
-  }
-
   readonly code = 'NOT_ISSUED';
 }
 
@@ -173,10 +134,6 @@ export class NotIssuedError extends CouponIssuerError {
  * status for that; `issue()` answers `not_ready`. Nothing was written.
  */
 export class NotReadyError extends CouponIssuerError {
-  static {
-    giveName(NotReadyError, 'NotReadyError');
-  }
-
   readonly code = 'NOT_READY';
   readonly reason: NotReadyReason;
 
@@ -191,19 +148,11 @@ export class NotReadyError extends CouponIssuerError {
  * `list`.
  */
 export class HookError extends CouponIssuerError {
-  static {
-    giveName(HookError, 'HookError');
-  }
-
   readonly code = 'HOOK';
 }
 
 /** `close()` was called on this issuer. Nothing was written. */
 export class ClosedError extends CouponIssuerError {
-  static {
-    giveName(ClosedError, 'ClosedError');
-  }
-
   readonly code = 'CLOSED';
 }
 
@@ -216,10 +165,6 @@ export class ClosedError extends CouponIssuerError {
  * promised, it goes into quarantine at once. The verdict `refused` says the same, with a word for clients.
  */
 export class NotSavedError extends Error {
-  static {
-    giveName(NotSavedError, 'NotSavedError');
-  }
-
   readonly wholeBatch: boolean;
   readonly permanent: boolean;
 
@@ -240,10 +185,6 @@ export class NotSavedError extends Error {
 
 /** Thrown by `deliver`: this coupon was certainly not delivered. Any other error means "unknown". */
 export class NotDeliveredError extends Error {
-  static {
-    giveName(NotDeliveredError, 'NotDeliveredError');
-  }
-
   constructor(message: string, options?: { cause?: unknown }) {
     super(message, options);
   }
@@ -251,6 +192,30 @@ export class NotDeliveredError extends Error {
   toJSON(): { name: string; message: string } {
     return { name: this.name, message: this.message };
   }
+}
+
+/**
+ * Each class gets its name as it is written here, as an engine does it for its own. A bundler renames classes, and a
+ * minifier leaves one letter. On the prototype the name is in the stack too, and a frozen `Error.prototype` does not
+ * stand in its way.
+ */
+for (const [name, errorClass] of Object.entries({
+  InvalidArgumentError,
+  UnknownCampaignError,
+  CampaignConflictError,
+  MisconfiguredError,
+  OverloadedError,
+  RedisError,
+  NotIssuedError,
+  NotReadyError,
+  HookError,
+  ClosedError,
+  NotSavedError,
+  NotDeliveredError,
+})) {
+  const written = { value: name, writable: true, configurable: true };
+  Object.defineProperty(errorClass, 'name', written);
+  Object.defineProperty(errorClass.prototype, 'name', written);
 }
 
 /**

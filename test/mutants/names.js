@@ -3,15 +3,15 @@ export const NAMES = [
   {
     defect: 'an error is named by its class, which a bundler renames',
     file: 'src/model/errors.ts',
-    find: "giveName(NotReadyError, 'NotReadyError');",
-    replace: 'giveName(NotReadyError, NotReadyError.name);',
+    find: 'const written = { value: name, writable',
+    replace: 'const written = { value: errorClass.name, writable',
     caughtBy: { file: 'test/unit/error-names.test.ts', test: 'an error of a minified bundle has its name' },
   },
   {
     defect: 'the name of an error is an instance property that its stack does not have',
     file: 'src/model/errors.ts',
     find: '  Object.defineProperty(errorClass.prototype, ',
-    replace: '  if (name === "RedisError") return;\n  Object.defineProperty(errorClass.prototype, ',
+    replace: '  if (name === "RedisError") continue;\n  Object.defineProperty(errorClass.prototype, ',
     caughtBy: { file: 'test/unit/error-names.test.ts', test: 'an error of a minified bundle has its name' },
   },
   {
