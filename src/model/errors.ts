@@ -71,6 +71,21 @@ export class CampaignConflictError extends CouponIssuerError {
   readonly code = 'CAMPAIGN_CONFLICT';
 }
 
+/** What a campaign is like that a call did not expect, and what to do about it. */
+export interface Conflict {
+  readonly what: string;
+  readonly cure: string;
+}
+
+/** The error of such a campaign. `left`: the state that the call leaves. */
+export function conflict(
+  campaignId: string,
+  { what, cure }: Conflict,
+  left = 'nothing was changed',
+): CampaignConflictError {
+  return new CampaignConflictError(`campaign ${campaignId} ${what}; ${left}. ${cure}`);
+}
+
 /**
  * This process is not set up for the campaign: other hooks, another database, a table that is not fit, a Redis that is
  * not safe, or a missing right. Or it is older than the version that made the campaign. The message names the cure.

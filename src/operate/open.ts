@@ -1,13 +1,13 @@
 import type { CampaignRules, CampaignSnapshot } from '../model/campaign-rules.js';
 import { ownCopy } from '../model/check.js';
-import { CampaignConflictError, InvalidArgumentError, invalid, MisconfiguredError } from '../model/errors.js';
+import { conflict, InvalidArgumentError, invalid, MisconfiguredError } from '../model/errors.js';
 import { METHODS } from '../model/methods.js';
 import type { PersistenceAdapter } from '../persistence/adapter.js';
 import { listRows } from '../persistence/list-rows.js';
 import type { Campaigns } from '../redis/campaigns.js';
 import type { KnownCampaign } from '../redis/known-campaign.js';
 import { activate, assertSameRules, rebind, writeCampaign } from '../redis/operate.js';
-import { dropOver, findOver, register } from '../redis/registry.js';
+import { CampaignOverError, dropOver, findOver, register } from '../redis/registry.js';
 import { assertSafeServer } from '../redis/server-check.js';
 import type { RedisContext, Shard } from '../redis/shard.js';
 import { notReady } from '../redis/words.js';
@@ -100,9 +100,7 @@ async function findOrWrite(
 async function assertNotExpired(context: RedisContext, id: string): Promise<void> {
   const past = await findOver(context, id);
   if (past.word !== 'expired') return;
-  throw new CampaignConflictError(
-    `campaign ${id} is over: it was closed at ${past.closedAt.toISOString()} and its keys expired; nothing was written. Take another id, or call purge() to use this one again`,
-  );
+  throw new CampaignOverError(id, past.closedAt, false);
 }
 
 /**
@@ -132,7 +130,6 @@ async function assertNoRows(
   const list = persistence.list.bind(persistence);
   const rows = await listRows(list, { campaignId, afterSerial: 0, limit: 1, timeoutMs, otherwise });
   if (rows.length === 0) return;
-  throw new CampaignConflictError(
-    `the database holds issuances of campaign ${campaignId}, Redis holds no state of it: it is not new and does not serve. Make its state again with ${METHODS.rebuild}()`,
-  );
+  const what = 'has issuances in the database and no state in Redis, so it is not new';
+  throw conflict(campaignId, { what, cure: `Make its state again with ${METHODS.rebuild}()` }, 'it does not serve');
 }

@@ -8,9 +8,10 @@ import {
   toRules,
 } from '../model/campaign-rules.js';
 import { assertBoolean, assertFunction, assertSignal, ownCopy } from '../model/check.js';
-import { CampaignConflictError, invalid, MisconfiguredError } from '../model/errors.js';
+import { conflict, invalid, MisconfiguredError } from '../model/errors.js';
 import { type Emit, type IssuanceRef, refOf } from '../model/events.js';
 import type { Issuance } from '../model/issuance.js';
+import { METHODS } from '../model/methods.js';
 import { newCodeFault } from '../model/new-code.js';
 import { assertCodes, type CodeSource, chunksOf } from '../operate/load-codes.js';
 import type { PersistenceAdapter } from '../persistence/adapter.js';
@@ -26,6 +27,7 @@ import {
   keepPromised,
   loadRebuilt,
   type Run,
+  UNREADY,
   writeRows,
 } from '../redis/rebuild.js';
 import { dropOver, register } from '../redis/registry.js';
@@ -209,10 +211,9 @@ async function assertNoneNewIsBad(shard: Shard, run: Run, offset: number, chunk:
       : [];
   const unknown = bad.find((_, i) => !known[i]);
   if (!unknown) return;
-  throw new CampaignConflictError(
-    `${unknown.name} ${newCodeFault(unknown.code)}, and campaign ${shard.campaignId} never had it; it does not serve until rebuild was run again, ` +
-      'with a clean list, or with asTheyAre: true',
-  );
+  const what = `never had ${unknown.name}, which ${newCodeFault(unknown.code)}`;
+  const cure = `Call ${METHODS.rebuild}() again, with a clean list, or with asTheyAre: true`;
+  throw conflict(shard.campaignId, { what, cure }, UNREADY);
 }
 
 function list(campaignId: string, afterSerial: number, { persistence, timeoutMs }: RebuildParts) {

@@ -1,5 +1,5 @@
 import { monotonicMs } from '../flow/deadline.js';
-import { CampaignConflictError, inDoubt, RedisError } from '../model/errors.js';
+import { conflict, inDoubt, RedisError } from '../model/errors.js';
 import type { NotReadyReason } from '../model/result.js';
 import type { Reply } from './runner.js';
 import type { Sending, Shard } from './shard.js';
@@ -92,6 +92,6 @@ export async function answerUnderEpoch(
   const answer = await underEpoch(shard, send);
   if (answer.refused) throw notReady(shard.campaignId, answer.refused);
   if (answer.reply[0] === 'closed')
-    throw new CampaignConflictError(`campaign ${shard.campaignId} is closed; nothing was changed`);
+    throw conflict(shard.campaignId, { what: 'is closed for good', cure: 'Open another campaign' });
   return answer;
 }

@@ -1,7 +1,7 @@
 import { Batcher } from '../flow/batcher.js';
 import { monotonicMs } from '../flow/deadline.js';
 import { mintCode } from '../model/codes.js';
-import { CampaignConflictError, RedisError } from '../model/errors.js';
+import { type CampaignConflictError, conflict, RedisError } from '../model/errors.js';
 import type { Issuance } from '../model/issuance.js';
 import { METHODS } from '../model/methods.js';
 import type { LeaveResult, Standing } from '../model/place.js';
@@ -47,7 +47,7 @@ export function channelOf({ prefix }: RedisContext, campaignId: string): string 
 }
 
 export function noRoom({ id }: KnownCampaign): CampaignConflictError {
-  return new CampaignConflictError(`campaign ${id} has no waiting room: call ${METHODS.issue}()`);
+  return conflict(id, { what: 'has no waiting room', cure: `Call ${METHODS.issue}()` });
 }
 
 /** The waiting room of one campaign in Redis. */

@@ -1,11 +1,11 @@
 import { type CampaignRules, differences, epochSuffix } from '../model/campaign-rules.js';
-import { CampaignConflictError, UnknownCampaignError } from '../model/errors.js';
+import { type Conflict, conflict } from '../model/errors.js';
 import { METHODS } from '../model/methods.js';
 import { decodePace, type Pace, type PaceField } from '../model/pace.js';
 import { rulesToFields } from './campaign-fields.js';
 import { answerUnderEpoch } from './epoch.js';
 import type { KnownCampaign } from './known-campaign.js';
-import { findOver, isRegistered, nextGeneration, noteOver, strikeOff } from './registry.js';
+import { findOver, isRegistered, neverOpened, nextGeneration, noteOver, strikeOff } from './registry.js';
 import type { Reply } from './runner.js';
 import { scripts } from './scripts.js';
 import type { RedisContext, Shard } from './shard.js';
@@ -20,9 +20,8 @@ export async function writeCampaign(shard: Shard, rules: CampaignRules, leaseMs:
   const fields = [...rulesToFields(rules, leaseMs), ...rules.pace];
   const reply = await shard.run(scripts.openCampaign, { generation, random: epochSuffix() }, fields);
   if (reply[0] === 'partial') {
-    throw new CampaignConflictError(
-      `campaign ${shard.campaignId} lost a part of its state in Redis; its other keys are still there. Nothing was written: make it again with ${METHODS.rebuild}()`,
-    );
+    const what = 'lost a part of its state in Redis, and its other keys are still there';
+    throw conflict(shard.campaignId, { what, cure: `Make it again with ${METHODS.rebuild}()` });
   }
   return oneOf('open-campaign', ['opened', 'exists'], reply[0]);
 }
@@ -31,7 +30,8 @@ export async function writeCampaign(shard: Shard, rules: CampaignRules, leaseMs:
 export function assertSameRules({ id, rules, openedWith }: KnownCampaign, asked: CampaignRules): void {
   const different = differences(rules, asked);
   if (different.length === 0 || differences(openedWith, asked).length === 0) return;
-  throw new CampaignConflictError(`campaign ${id} is open with another definition: ${different.join('; ')}`);
+  const what = `is open with another definition: ${different.join('; ')}`;
+  throw conflict(id, { what, cure: `Open it with the definition that it has, or call ${METHODS.update}()` });
 }
 
 /**
@@ -83,9 +83,8 @@ export async function setPace(shard: Shard, fields: readonly PaceField[]): Promi
     return undefined;
   });
   if (reply[0] === 'no_room') {
-    throw new CampaignConflictError(
-      `campaign ${shard.campaignId} has no waiting room, so it has no admitPerSecond and no waves; nothing was changed`,
-    );
+    const what = 'has no waiting room, so it has no admitPerSecond and no waves';
+    throw conflict(shard.campaignId, { what, cure: 'Leave both out' });
   }
   oneOf('set-pace', ['done'], reply[0]);
   shard.sawStamp(Number(reply[1]));
@@ -100,9 +99,8 @@ export async function closeCampaign(shard: Shard, retainMs: number | null): Prom
     shard.run(scripts.closeCampaign, { epoch, retainMs: retain }),
   );
   if (reply[0] === 'other_retention') {
-    throw new CampaignConflictError(
-      `campaign ${shard.campaignId} was closed with another retainMs, which counts; nothing was changed. To remove it earlier, call purge()`,
-    );
+    const what = 'was closed with another retainMs, which counts';
+    throw conflict(shard.campaignId, { what, cure: `To remove it earlier, call ${METHODS.purge}()` });
   }
   oneOf('close-campaign', ['done'], reply[0]);
   const [, stamp, nowMs, closedAt, goneAt] = reply.map(Number);
@@ -110,6 +108,12 @@ export async function closeCampaign(shard: Shard, retainMs: number | null): Prom
   if (reply[4] !== '')
     await noteOver(shard.context, shard.campaignId, { closedAt: closedAt!, goneAt: goneAt!, nowMs: nowMs! });
 }
+
+/** Of a restock or an update. */
+export const ANOTHER_CHANGE: Conflict = {
+  what: 'made another change under this request id',
+  cure: 'Give each change a requestId of its own',
+};
 
 export interface Restocked {
   readonly total: number;
@@ -121,18 +125,30 @@ export async function restock(shard: Shard, requestId: string, add: number): Pro
   const { reply } = await answerUnderEpoch(shard, ({ epoch, fence }) =>
     shard.run(scripts.restock, { epoch, fence, requestId, add: String(add) }),
   );
-  const refused: Record<string, string> = {
-    not_counted: `has no number of units to change; load more codes with ${METHODS.load}(), or nothing at all if it is unlimited`,
-    another_change: 'made another change under this request id',
-    too_many: 'would have more units than can be counted',
-    too_few: `has only ${reply[1]} units that nobody has`,
+  const refused: Record<string, Conflict> = {
+    not_counted: {
+      what: 'has no number of units to change',
+      cure: `A pool grows with ${METHODS.load}(), and an unlimited campaign needs no more units`,
+    },
+    another_change: ANOTHER_CHANGE,
+    too_many: { what: 'would have more units than can be counted', cure: 'Add fewer' },
+    too_few: { what: `has only ${reply[1]} units that nobody has`, cure: 'Remove no more than that' },
   };
-  const why = refused[String(reply[0])];
-  if (why) throw new CampaignConflictError(`campaign ${shard.campaignId} ${why}; nothing was changed`);
+  const refusal = refused[String(reply[0])];
+  if (refusal) throw conflict(shard.campaignId, refusal);
   oneOf('restock', ['done'], reply[0]);
   shard.sawStamp(Number(reply[3]));
   return { total: Number(reply[1]), available: Number(reply[2]) };
 }
+
+const CLOSE_FIRST = `Call ${METHODS.closeForGood}() first`;
+const UNPURGEABLE: Readonly<Record<string, Conflict>> = {
+  partial: { what: 'lost a part of its state', cure: `Make it again with ${METHODS.rebuild}(). ${CLOSE_FIRST}` },
+  rebuilding: { what: 'is being rebuilt', cure: 'Wait for the end of the rebuild' },
+  stale_epoch: { what: 'was rebuilt at this moment', cure: CLOSE_FIRST },
+  not_closed: { what: 'is not closed', cure: CLOSE_FIRST },
+  reserved: { what: 'has reservations that are not settled yet', cure: `Call ${METHODS.settle}() first` },
+};
 
 /** Removes the keys of a campaign that is over, then its entry in the registry; one that is gone has only the entry. */
 export async function purge(shard: Shard): Promise<void> {
@@ -140,15 +156,8 @@ export async function purge(shard: Shard): Promise<void> {
   await shard.refresh();
   // Not even asked for: a late copy would purge it once it is whole.
   const reply = shard.building ? ['rebuilding'] : await shard.run(scripts.purgeCampaign, { epoch: shard.epoch });
-  const refused: Record<string, string> = {
-    partial: `lost a part of its state; make it again with ${METHODS.rebuild}() and close it first`,
-    rebuilding: 'is being rebuilt',
-    stale_epoch: 'was rebuilt at this moment',
-    not_closed: 'is not closed',
-    reserved: 'has reservations that are not settled yet',
-  };
-  const why = refused[String(reply[0])];
-  if (why) throw new CampaignConflictError(`campaign ${id} ${why}; nothing was removed`);
+  const refusal = UNPURGEABLE[String(reply[0])];
+  if (refusal) throw conflict(id, refusal, 'nothing was removed');
   if (reply[0] === 'missing') return purgeEntry(context, id);
   oneOf('purge-campaign', ['done'], reply[0]);
   await noteOver(context, id, { closedAt: Number(reply[2]), goneAt: null, nowMs: Number(reply[1]) });
@@ -158,9 +167,7 @@ export async function purge(shard: Shard): Promise<void> {
 /** The keys are gone: they expired, or an earlier purge was cut short. */
 async function purgeEntry(context: RedisContext, id: string): Promise<void> {
   const past = await findOver(context, id);
-  if (past.word !== 'expired' && !(await isRegistered(context, id))) {
-    throw new UnknownCampaignError(`no campaign ${id} was opened under the prefix ${context.prefix}`);
-  }
+  if (past.word !== 'expired' && !(await isRegistered(context, id))) throw neverOpened(context, id);
   if (past.word === 'expired') {
     await noteOver(context, id, { closedAt: past.closedAt.getTime(), goneAt: null, nowMs: past.nowMs });
   }

@@ -1,4 +1,4 @@
-import { CampaignConflictError } from '../model/errors.js';
+import { type CampaignConflictError, conflict } from '../model/errors.js';
 import { type Answered, answerUnderEpoch } from './epoch.js';
 import type { KnownCampaign } from './known-campaign.js';
 import type { Reply } from './runner.js';
@@ -7,6 +7,7 @@ import type { Sending } from './shard.js';
 import { oneOf } from './words.js';
 
 const PAGE = 500;
+const LEFT = 'nothing was loaded from there on';
 
 /** The names of a call: that of its load, and one of its own. */
 export interface Loading {
@@ -58,9 +59,8 @@ export async function loadChunk(campaign: KnownCampaign, loading: Loading, chunk
   if (reply[0] === 'another_list')
     throw anotherList(campaign, loading, `its first ${chunk.offset + codes.length} codes`);
   if (reply[0] === 'gap') {
-    throw new CampaignConflictError(
-      `the load ${loading.loadId} lost its place in campaign ${campaign.id}, which was rebuilt meanwhile: load the list again`,
-    );
+    const what = `was rebuilt meanwhile, so the load ${loading.loadId} lost its place`;
+    throw conflict(campaign.id, { what, cure: 'Load the list again' }, LEFT);
   }
   oneOf('load-codes', ['ok'], reply[0]);
   const [, offset, digest, total, stamp, by, added, places] = reply.map(String);
@@ -73,10 +73,8 @@ export async function loadChunk(campaign: KnownCampaign, loading: Loading, chunk
 
 /** Two lists under one name: `what` of the two differs. */
 export function anotherList({ id }: KnownCampaign, { loadId }: Loading, what: string): CampaignConflictError {
-  return new CampaignConflictError(
-    `campaign ${id} has loaded another list under the loadId ${loadId}: ${what} are not the same; nothing was loaded from there on. ` +
-      'Give each list a loadId of its own',
-  );
+  const other = `has loaded another list under the loadId ${loadId}: ${what} are not the same`;
+  return conflict(id, { what: other, cure: 'Give each list a loadId of its own' }, LEFT);
 }
 
 /** Changes a code that is still in the pool; looks for it from the tail, 500 codes a round trip. */
@@ -110,5 +108,5 @@ async function answerInPool(
 ): Promise<Answered> {
   const answer = await answerUnderEpoch(shard, send);
   if (answer.reply[0] !== 'no_pool') return answer;
-  throw new CampaignConflictError(`campaign ${id} is ${rules.kind}: it has no code pool, and nothing was changed`);
+  throw conflict(id, { what: `is ${rules.kind}: it has no code pool`, cure: "Codes are for stock: { kind: 'codes' }" });
 }

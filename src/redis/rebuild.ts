@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { type CampaignRules, epochSuffix, generationOf } from '../model/campaign-rules.js';
-import { CampaignConflictError } from '../model/errors.js';
+import { type CampaignConflictError, conflict } from '../model/errors.js';
 import type { Issuance } from '../model/issuance.js';
+import { METHODS } from '../model/methods.js';
 import { rulesToFields } from './campaign-fields.js';
 import { sendUntilAnswered } from './epoch.js';
 import type { KnownCampaign } from './known-campaign.js';
@@ -12,6 +13,8 @@ import { scripts } from './scripts.js';
 import type { Shard } from './shard.js';
 import { isNotReady, oneOf } from './words.js';
 
+/** The state that a rebuild leaves which cannot go on. */
+export const UNREADY = 'it does not serve';
 const CHUNK = 500;
 /** The size of one stretch; with more, a script takes longer than 10 ms at a million grants. */
 const SCAN_CHUNK = 200;
@@ -105,9 +108,8 @@ export async function writeRows(
     const sent = await shard.run(scripts.rebuildRows, args, items);
     const reply = running(shard, run, sent, { words: ['ok', 'beyond'], stampAt: 3 });
     if (reply[0] === 'beyond') {
-      throw new CampaignConflictError(
-        `campaign ${shard.campaignId} has issuances up to serial ${upTo}, more than the total of this definition; it stays without state until a rebuild with a larger one`,
-      );
+      const what = `has issuances up to serial ${upTo}, more than the total of this definition`;
+      throw conflict(shard.campaignId, { what, cure: 'Rebuild it with a larger total' }, UNREADY);
     }
     if (Number(reply[1]) !== end) throw overtaken(shard);
     cursor = end;
@@ -183,7 +185,7 @@ function running(shard: Shard, run: Run, reply: Reply, { words, stampAt }: Answe
 }
 
 function overtaken({ campaignId }: Shard): CampaignConflictError {
-  return new CampaignConflictError(
-    `another rebuild of campaign ${campaignId} has taken over, or Redis lost the state of this one`,
-  );
+  const what = 'is rebuilt by another call that has taken over, or Redis lost the state of this rebuild';
+  const cure = `Wait for the other call, or call ${METHODS.rebuild}() again`;
+  return conflict(campaignId, { what, cure }, 'this call has stopped');
 }

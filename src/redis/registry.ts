@@ -1,4 +1,5 @@
 import { CampaignConflictError, UnknownCampaignError } from '../model/errors.js';
+import { METHODS } from '../model/methods.js';
 import { type RegistryKeys, registryKeys } from './keys.js';
 import { inOnePiece, type Reply, type Script } from './runner.js';
 import { scripts } from './scripts.js';
@@ -15,7 +16,7 @@ export class CampaignOverError extends CampaignConflictError {
 
   constructor(id: string, closedAt: Date, isPurged: boolean) {
     super(
-      `campaign ${id} is over: it was closed at ${closedAt.toISOString()}, and Redis keeps no state of it; nothing was written`,
+      `campaign ${id} is over: it was closed at ${closedAt.toISOString()}, and Redis keeps no state of it; nothing was written. ${isPurged ? 'Open it anew, or take another id' : `Take another id, or call ${METHODS.purge}() to use this one again`}`,
     );
     this.closedAt = closedAt;
     this.isPurged = isPurged;
@@ -107,5 +108,11 @@ export async function assertLost(context: RedisContext, id: string, wasSeen: boo
   const past = await findOver(context, id);
   if (past.word !== 'none') throw new CampaignOverError(id, past.closedAt, past.word === 'purged');
   if (wasSeen || (await isRegistered(context, id))) return;
-  throw new UnknownCampaignError(`no campaign ${id} was opened under the prefix ${context.prefix}`);
+  throw neverOpened(context, id);
+}
+
+export function neverOpened({ prefix }: RedisContext, id: string): UnknownCampaignError {
+  return new UnknownCampaignError(
+    `no campaign ${id} was opened under the prefix ${prefix}; nothing was written. Check the id and the prefix of this issuer, or ${METHODS.open}() the campaign first`,
+  );
 }

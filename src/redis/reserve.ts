@@ -1,6 +1,6 @@
 import { monotonicMs } from '../flow/deadline.js';
 import { mintCode } from '../model/codes.js';
-import { CampaignConflictError } from '../model/errors.js';
+import { conflict } from '../model/errors.js';
 import { countRefusals, type Emit } from '../model/events.js';
 import { METHODS } from '../model/methods.js';
 import type { RefusalStatus } from '../model/result.js';
@@ -101,7 +101,7 @@ async function sendSome(
   }
   // This call would pass the users in line.
   if (reply[0] === 'queued')
-    throw new CampaignConflictError(`campaign ${campaign.id} has a waiting room: call ${METHODS.join}()`);
+    throw conflict(campaign.id, { what: 'has a waiting room', cure: `Call ${METHODS.join}()` }, 'nothing was reserved');
   oneOf(scripts.reserve.name, ['ok'], reply[0]);
   shard.sawStamp(Number(reply[1]));
   if (reply[2] === '1') emit({ type: 'exhausted', campaignId: campaign.id });

@@ -1,5 +1,6 @@
-import { CampaignConflictError } from '../model/errors.js';
+import { type Conflict, conflict } from '../model/errors.js';
 import { answerUnderEpoch } from './epoch.js';
+import { ANOTHER_CHANGE } from './operate.js';
 import { scripts } from './scripts.js';
 import type { Shard } from './shard.js';
 import { oneOf } from './words.js';
@@ -17,12 +18,12 @@ export interface RuleChange {
   readonly value: string;
 }
 
-const REFUSED: Readonly<Record<string, string>> = {
-  another_change: 'made another change under this request id',
-  opened: 'has opened: opensAt does not move any more',
-  draws: 'draws at the opening: opensAt cannot be removed',
-  fewer: 'has a higher perUser: it may rise, never fall',
-  no_window: 'would close before it opens: closesAt must be after opensAt',
+const REFUSED: Readonly<Record<string, Conflict>> = {
+  another_change: ANOTHER_CHANGE,
+  opened: { what: 'has opened: opensAt does not move any more', cure: 'Leave opensAt out' },
+  draws: { what: 'draws at the opening: opensAt cannot be removed', cure: 'Give another opensAt' },
+  fewer: { what: 'has a higher perUser: it may rise, never fall', cure: 'Leave perUser out' },
+  no_window: { what: 'would close before it opens', cure: 'Give a closesAt that is after opensAt' },
 };
 
 /**
@@ -42,8 +43,8 @@ export async function updateRules(
     known = String(reply[1]);
     return undefined;
   });
-  const why = REFUSED[String(reply[0])];
-  if (why) throw new CampaignConflictError(`campaign ${shard.campaignId} ${why}; nothing was changed`);
+  const refusal = REFUSED[String(reply[0])];
+  if (refusal) throw conflict(shard.campaignId, refusal);
   oneOf('update-campaign', ['done'], reply[0]);
   const [, stamp, opensAt, closesAt, perUser] = reply.map(String) as [string, string, string, string, string];
   shard.sawStamp(Number(stamp));

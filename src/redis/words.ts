@@ -1,16 +1,25 @@
 import { MisconfiguredError, NotReadyError, RedisError } from '../model/errors.js';
+import { METHODS } from '../model/methods.js';
 import type { NotReadyReason } from '../model/result.js';
 
-const REASONS: Readonly<Record<NotReadyReason, true>> = { missing: true, rolled_back: true, rebuilding: true };
+/** Why nobody may act on the state of a campaign, and what to do about it. */
+const CURES: Readonly<Record<NotReadyReason, string>> = {
+  missing: `Call ${METHODS.open}() again if it is being opened, and ${METHODS.rebuild}() if Redis lost it`,
+  rolled_back: `Redis lost changes: make it again with ${METHODS.rebuild}()`,
+  rebuilding: `Ask again once the rebuild has ended; if it was cut short, call ${METHODS.rebuild}() again`,
+};
 
 /** Whether a word of a script says that nobody may act on the state of the campaign. */
 export function isNotReady(word: unknown): word is NotReadyReason {
-  return typeof word === 'string' && Object.hasOwn(REASONS, word);
+  return typeof word === 'string' && Object.hasOwn(CURES, word);
 }
 
 /** Maps the refusals that concern a whole campaign to the error of a call that has no status for them. */
 export function notReady(campaignId: string, reason: NotReadyReason): NotReadyError {
-  return new NotReadyError(`the state of campaign ${campaignId} in Redis is ${reason}`, reason);
+  return new NotReadyError(
+    `the state of campaign ${campaignId} in Redis is ${reason}, so it serves nobody. ${CURES[reason]}`,
+    reason,
+  );
 }
 
 /**

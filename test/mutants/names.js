@@ -22,6 +22,20 @@ export const NAMES = [
     caughtBy: { file: 'test/unit/error-names.test.ts', test: 'where Error and its prototype are frozen' },
   },
   {
+    defect: 'an error about a campaign does not say what the call left',
+    file: 'src/model/errors.ts',
+    find: `}; \${left}. $`,
+    replace: `}. \${left && ''}$`,
+    caughtBy: { file: 'test/unit/messages.test.ts', test: 'that is another one than the call assumes' },
+  },
+  {
+    defect: 'an error about a campaign that is not ready does not say what to do',
+    file: 'src/redis/words.ts',
+    find: `. \${CURES[reason]}\``,
+    replace: '`',
+    caughtBy: { file: 'test/unit/messages.test.ts', test: 'whose state is missing' },
+  },
+  {
     defect: 'the JSON of an event says nothing of its error',
     file: 'src/model/errors.ts',
     find: "  define('toJSON', () => (code === undefined ? { name, message } : { name, code, message }));\n",

@@ -1,8 +1,13 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { CouponIssuer, MemoryPersistence, type RedisError } from '../../src/index.js';
 import { differences, toRules } from '../../src/model/campaign-rules.js';
+import { conflict } from '../../src/model/errors.js';
 import { METHODS, type Operation } from '../../src/model/methods.js';
+import { CampaignOverError, neverOpened } from '../../src/redis/registry.js';
 import { scripts } from '../../src/redis/scripts.js';
+import type { RedisContext } from '../../src/redis/shard.js';
+import { notReady } from '../../src/redis/words.js';
 import { Worker } from '../../src/worker/worker.js';
 import { quarantinedOf } from '../support/scenes/named.js';
 
@@ -96,4 +101,47 @@ test('instants that differ are told as people read them', () => {
     'closesAt is 2030-05-01T12:00:00.000Z, not 2030-05-01T13:00:00.000Z',
   ]);
   expect(differences(rules(noon), rules())).toEqual(['closesAt is 2030-05-01T12:00:00.000Z, not none']);
+});
+
+describe('an error about a campaign says what happened, what it left and what to do', () => {
+  test.each([
+    ['missing', /Call open\(\) again .* rebuild\(\) if/],
+    ['rolled_back', /make it again with rebuild\(\)/],
+    ['rebuilding', /Ask again once .* call rebuild\(\) again/],
+  ] as const)('whose state is %s', (reason, cure) => {
+    const { message, ...error } = notReady('launch', reason);
+    expect(message).toContain(`the state of campaign launch in Redis is ${reason}, so it serves nobody. `);
+    expect(message).toMatch(cure);
+    expect(error).toMatchObject({ code: 'NOT_READY', reason });
+  });
+
+  test('that nobody opened', () => {
+    expect(neverOpened({ prefix: 'shop' } as RedisContext, 'launch').message).toBe(
+      'no campaign launch was opened under the prefix shop; nothing was written. ' +
+        'Check the id and the prefix of this issuer, or open() the campaign first',
+    );
+  });
+
+  test.each([
+    ['whose keys expired', false, /another id, or call purge\(\) to use this one again$/],
+    ['that was purged', true, /Open it anew, or take another id$/],
+  ])('%s', (_, isPurged, cure) => {
+    const { message } = new CampaignOverError('launch', new Date(0), isPurged);
+    expect(message).toMatch(/^campaign launch is over: it was closed at 1970-.*; nothing was written\. /);
+    expect(message).toMatch(cure);
+  });
+
+  test('that is another one than the call assumes', () => {
+    const not = { what: 'is not closed', cure: 'Close it first' };
+    expect(conflict('launch', not).message).toBe('campaign launch is not closed; nothing was changed. Close it first');
+    expect(conflict('launch', not, 'nothing was removed').message).toContain('; nothing was removed. ');
+  });
+
+  test('in every conflict that src throws', () => {
+    const src = new URL('../../src/', import.meta.url).pathname;
+    const made = readdirSync(src, { recursive: true, encoding: 'utf8' })
+      .filter((path) => path.endsWith('.ts'))
+      .filter((path) => readFileSync(src + path, 'utf8').includes('new CampaignConflictError('));
+    expect(made).toEqual(['model/errors.ts']);
+  });
 });

@@ -51,7 +51,7 @@ export async function rebuild(history: History, { issuer }: Process): Promise<Re
   told.log.push(outcome instanceof Error ? `rebuild: ${outcome}` : `rebuild: ${JSON.stringify(outcome)}`);
   if (outcome instanceof Error) {
     if (!(outcome instanceof CouponIssuerError)) told.violations.push(`rebuild failed with ${outcome.stack}`);
-    history.larger ||= outcome.message.includes('a larger one');
+    history.larger ||= outcome.message.includes('a larger total');
     return null;
   }
   if (!lost && outcome.lost.length > 0) told.violations.push('a rebuild without a loss found no unit for somebody');
