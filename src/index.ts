@@ -4,6 +4,7 @@ export type { Deliver } from './issue/deliver.js';
 export type { Eligible } from './issue/eligibility.js';
 export type { IssueRequest } from './issue/request.js';
 export { CouponIssuer } from './issuer.js';
+export type { JsonObject, JsonValue } from './model/caller-data.js';
 export type {
   Admission,
   CampaignDefinition,

@@ -1,6 +1,6 @@
 -- Closes a campaign for good; the first time counts. Its keys expire together once nothing is reserved.
 --
--- KEYS     campaign grants senders leases returned pool codes queue tickets presence ended
+-- KEYS     campaign grants senders leases returned pool data codes queue tickets presence ended
 -- ARGV     epoch retainMs; retainMs is empty to keep the keys
 -- RETURNS  missing | rebuilding | stale_epoch | other_retention, alone; or done, the campaign's stamp, nowMs, closedAt,
 --          the instant of the expiry (or empty)

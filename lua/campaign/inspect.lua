@@ -1,12 +1,12 @@
 -- Reads a campaign: its definition, its counters, its pace, and whether its keys are whole.
 --
--- KEYS     campaign grants senders leases returned pool codes queue tickets presence ended
+-- KEYS     campaign grants senders leases returned pool data codes queue tickets presence ended
 -- ARGV     none
 -- RETURNS  missing, nowMs; or ok, nowMs, whole (1 or 0), then pairs: name value
 -- WRITES   nothing
 -- COST     O(1)
-local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey, queueKey, ticketsKey, presenceKey, endedKey =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
+local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, dataKey, codesKey, queueKey, ticketsKey, presenceKey, endedKey =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12]
 --- @include "include/ready"
 --- @include "include/room"
 --- @include "include/pace"

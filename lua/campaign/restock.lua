@@ -1,14 +1,13 @@
 -- Changes how many units a counted campaign has. Fewer only over units nobody has: those never taken first, then those that
 -- came back. A change is made once, whatever becomes of its reply: its request id is kept.
 --
--- KEYS     campaign grants senders leases returned pool
+-- KEYS     campaign grants senders leases returned pool data
 -- ARGV     epoch fence requestId add
 -- RETURNS  missing | rebuilding | stale_epoch | rolled_back | closed | not_counted | another_change | too_many, alone;
 --          or too_few, available; or done, total, available, the campaign's stamp
 -- WRITES   campaign returned
 -- COST     O(units taken away)
-local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, dataKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local epoch, fence, requestId, add = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 --- @include "include/stamp"
 --- @include "include/ready"

@@ -1,7 +1,7 @@
 -- place: the coupons of users, and their places in line. readPlaces looks up all of a batch at once.
 --- @include "include/record"
 --- @include "include/room"
-local grants, texts, ticketIds = {}, {}, {}
+local grants, texts, ticketIds, ticketData = {}, {}, {}, {}
 for grant = 1, campaign.perUser or 0 do grants[grant] = integer(grant) .. ':' end
 
 local function readPlaces(users)
@@ -12,10 +12,10 @@ local function readPlaces(users)
   texts = readTexts(fields)
   for first = 1, #users, 500 do
     local last = math.min(first + 499, #users)
-    local ids = redis.call('HMGET', ticketsKey, unpack(users, first, last))
+    local tickets = redis.call('HMGET', ticketsKey, unpack(users, first, last))
     for i = first, last do
-      local id = ids[i - first + 1]
-      if type(id) == 'string' then ticketIds[users[i]] = id end
+      local text = tickets[i - first + 1]
+      if type(text) == 'string' then ticketIds[users[i]], ticketData[users[i]] = splitTicket(text) end
     end
   end
 end

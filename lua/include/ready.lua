@@ -10,5 +10,6 @@ local function unready(epoch, fence)
   if redis.call('HLEN', sendersKey) ~= campaign.senders then return 'missing' end
   if redis.call('LLEN', returnedKey) ~= campaign.returned then return 'missing' end
   if redis.call('LLEN', poolKey) ~= campaign.pool then return 'missing' end
+  if (campaign.data or 0) > 0 and redis.call('HLEN', dataKey) ~= campaign.data then return 'missing' end
   return nil
 end

@@ -32,6 +32,13 @@ local function saveRoom()
   if #values > 0 then redis.call('HSET', campaignKey, unpack(values)) end
 end
 
+-- A ticket is the id of the issuance to come and, behind a colon, the data of the caller if there is any.
+local function splitTicket(text)
+  local colon = string.find(text, ':', 1, true)
+  if not colon then return text end
+  return string.sub(text, 1, colon - 1), string.sub(text, colon + 1)
+end
+
 -- The keys of the line must be whole, like those of the campaign. Users that left are not counted.
 local function lineIsWhole()
   redis.call('ZCARD', endedKey)

@@ -1,13 +1,12 @@
 -- Writes rows of the database back to grants that Redis had forgotten, takes their units from where they are, and gives the units
 -- reserved in their place back, unless the row has that very unit or it was delivered (then it is withdrawn).
 --
--- KEYS     campaign grants senders leases returned pool codes queue tickets presence ended
+-- KEYS     campaign grants senders leases returned pool data codes queue tickets presence ended
 -- ARGV     epoch, then for each reservation: field id stamp delivered rowField rowId rowSerial rowIssuedAt rowCode
 -- RETURNS  missing | stale_epoch, alone; or ok, the campaign's stamp, ended, then for each: adopted | issued | taken_over | retaken | gone
--- WRITES   leases grants returned pool codes campaign
+-- WRITES   leases grants data returned pool codes campaign
 -- COST     O(reservations * (log leases + the first and last 500 free units) + 1,000 units that are skipped)
-local campaignKey, grantsKey, leasesKey, returnedKey, poolKey, codesKey =
-  KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+local campaignKey, grantsKey, leasesKey, returnedKey, poolKey, dataKey, codesKey = KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local epoch = ARGV[1]
 local FIRST, STRIDE = 2, 9
 --- @include "include/stamp"
@@ -15,6 +14,7 @@ local FIRST, STRIDE = 2, 9
 --- @include "include/record"
 --- @include "include/grants"
 --- @include "include/row-unit"
+--- @include "include/data"
 --- @include "include/held"
 --- @include "include/finish"
 
@@ -54,9 +54,11 @@ end
 -- A key of the wrong type refuses here, before the first write.
 redis.call('LLEN', freeKey)
 redis.call('SCARD', codesKey)
+readData({ ended[1] })
 if #ended > 0 then
   writeAll('ZREM', leasesKey, ended)
   writeAll('HDEL', grantsKey, ended)
+  dropData(ended)
   writeGrants()
   giveBack(units)
   takeUnitsOf(rows)

@@ -1,17 +1,18 @@
 -- Gives units back, once each, because nothing was delivered or saved: the compensation.
 --
--- KEYS     campaign grants senders leases returned pool codes queue tickets presence ended
+-- KEYS     campaign grants senders leases returned pool data codes queue tickets presence ended
 -- ARGV     epoch, then for each reservation: field id stamp
 -- RETURNS  missing | stale_epoch, alone; or ok, the campaign's stamp, then for each: word, record. Words: released issued taken_over retaken gone;
 --          the record is '' with gone
--- WRITES   leases grants returned pool campaign
+-- WRITES   leases grants data returned pool campaign
 -- COST     O(reservations * log leases)
-local campaignKey, grantsKey, leasesKey, returnedKey, poolKey = KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6]
+local campaignKey, grantsKey, leasesKey, returnedKey, poolKey, dataKey = KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local epoch = ARGV[1]
 local FIRST, STRIDE = 2, 3
 --- @include "include/stamp"
 --- @include "include/epoch"
 --- @include "include/record"
+--- @include "include/data"
 --- @include "include/held"
 --- @include "include/finish"
 
@@ -36,9 +37,11 @@ end
 
 -- A key of the wrong type refuses here, before the first write.
 redis.call('LLEN', freeKey)
+readData({ freed[1] })
 if #freed > 0 then
   writeAll('ZREM', leasesKey, freed)
   writeAll('HDEL', grantsKey, freed)
+  dropData(freed)
   giveBack(units)
   campaign.reserved = campaign.reserved - #freed
   raiseStamp()

@@ -1,23 +1,25 @@
 -- Takes a unit under a lease for each user of the batch, or says why not.
 --
--- KEYS     campaign grants senders leases returned pool old
--- ARGV     epoch fence sender call fromLine perUser, then for each user: id userId code; fromLine is 1 for users who were let through before
+-- KEYS     campaign grants senders leases returned pool data old
+-- ARGV     epoch fence sender call fromLine perUser data, then for each user: id userId code; data has a line for each user, JSON text or empty, or is empty
+--          itself; fromLine is 1 for users who were let through before
 -- RETURNS  missing | stale_epoch | stale_rules | rolled_back | queued | no_code, alone; or rebuilding, then for each id that has something already: id, grant,
 --          record, as issued if it was; or ok, the campaign's stamp, ended, shutAt (opensAt for not_open, when it
 --          closed for closed, otherwise empty), the words of all users with spaces between: new
 --          existing unattended issued already_issued sold_out not_open closed paused lapsed; then in their order for new existing
---          unattended issued: grant, record; for already_issued: count, count times (grant, record)
--- WRITES   senders campaign grants leases returned pool; on a refusal nothing but the call number of the sender
+--          unattended issued: grant, record, and for existing its data (or empty); for already_issued: count, count times (grant, record)
+-- WRITES   senders campaign grants leases returned pool data; on a refusal nothing but the call number of the sender
 -- COST     O(users * (perUser + log leases)), one variadic command per key
-local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, oldKey =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
-local epoch, fence, sender, call, fromLine, perUser = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])
-local FIRST, STRIDE = 7, 3
+local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, dataKey, oldKey =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local epoch, fence, sender, call, fromLine, perUser, data = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6]), ARGV[7]
+local FIRST, STRIDE = 8, 3
 --- @include "include/stamp"
 --- @include "include/window"
 --- @include "include/ready"
 --- @include "include/held-before"
 --- @include "include/new-grant"
+--- @include "include/lines"
 --- @include "include/call"
 --- @include "include/due"
 --- @include "include/finish"
@@ -44,7 +46,7 @@ if not shut and not repeated then takeUnits((#ARGV - FIRST + 1) / STRIDE) end
 -- because `new` is the right to release. The former owner may have promised a taken-over unit.
 local first = nextStamp()
 local stamp = integer(first)
-local behind = campaign.saveMode == 'write-behind'
+local behind, given = campaign.saveMode == 'write-behind', linesOf(data)
 local words, reply, size = {}, { 'ok', '', '0', shutAt and integer(shutAt) or '', '' }, 5
 
 local function bring(grant, text)
@@ -63,15 +65,15 @@ local function again(field, record)
     record.state, record.stamp = 't', integer(first + 1)
     texts[field] = encodeRecord(record)
     setGrant(field, texts[field], lease)
-    return 'existing', texts[field]
+    return 'existing', texts[field], dataOf(field)
   end
   if call == seenCall and record.stamp == seenStamp then return 'new', texts[field] end
   -- Under any other stamp another owner holds it: this call must be sent again and take over.
   return 'lapsed'
 end
 
-local function serve(id, code, before)
-  local vacant
+local function serve(nth, id, code)
+  local vacant, before = nil, nth * #grants
   for i = 1, #grants do
     local field = fields[before + i]
     local record = texts[field] and decodeRecord(texts[field])
@@ -87,23 +89,29 @@ local function serve(id, code, before)
   if shut then return nil, shut end
   if repeated then return nil, 'lapsed' end
   local field, text = fields[before + vacant], nil
-  if behind then text = newGrant(field, id, code, 't', integer(first + granted), inLine(first + granted))
-  else text = newGrant(field, id, code, 'r', stamp, lease) end
+  if behind then text = newGrant(field, id, code, given[nth + 1], 't', integer(first + granted), inLine(first + granted))
+  else text = newGrant(field, id, code, given[nth + 1], 'r', stamp, lease) end
   if not text then return nil, 'sold_out' end
   texts[field] = text
   return vacant, 'new', text
 end
 for i = FIRST, #ARGV, STRIDE do
   local nth = (i - FIRST) / STRIDE
-  local grant, word, text = serve(ARGV[i], ARGV[i + 2], nth * #grants)
+  local grant, word, text, own = serve(nth, ARGV[i], ARGV[i + 2])
   words[nth + 1] = word
   if text then bring(grants[grant], text) end
+  -- The first data stays, whatever this call brings.
+  if own then
+    size = size + 1
+    reply[size] = own
+  end
 end
 
 -- closeForGood is for good, so a late copy finds the campaign closed again: only writes need the call number.
 if not repeated and (granted > 0 or not campaign.closedAt) then noteCall(granted > 0 and stamp) end
 if granted > 0 then
   writeGrants()
+  writeData()
   writeTaken()
   campaign.stamp = first + (behind and granted or 1)
   reply[3] = finish()

@@ -1,16 +1,17 @@
 -- Takes units out of the stock for good: they may be known outside, or the database gave their serial to somebody else.
 --
--- KEYS     campaign grants senders leases returned pool codes queue tickets presence ended
+-- KEYS     campaign grants senders leases returned pool data codes queue tickets presence ended
 -- ARGV     epoch, then for each reservation: field id stamp
 -- RETURNS  missing | stale_epoch, alone; or ok, the campaign's stamp, ended, then for each: withdrawn | issued | taken_over | retaken | gone
--- WRITES   leases grants campaign
+-- WRITES   leases grants data campaign
 -- COST     O(reservations * log leases)
-local campaignKey, grantsKey, leasesKey, returnedKey, poolKey = KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6]
+local campaignKey, grantsKey, leasesKey, returnedKey, poolKey, dataKey = KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local epoch = ARGV[1]
 local FIRST, STRIDE = 2, 3
 --- @include "include/stamp"
 --- @include "include/epoch"
 --- @include "include/record"
+--- @include "include/data"
 --- @include "include/held"
 --- @include "include/finish"
 
@@ -30,9 +31,12 @@ for i = FIRST, #ARGV, STRIDE do
   reply[#reply + 1] = word
 end
 
+-- A key of the wrong type refuses here, before the first write.
+readData({ withdrawn[1] })
 if #withdrawn > 0 then
   writeAll('ZREM', leasesKey, withdrawn)
   writeAll('HDEL', grantsKey, withdrawn)
+  dropData(withdrawn)
   campaign.reserved = campaign.reserved - #withdrawn
   campaign.withdrawn = campaign.withdrawn + #withdrawn
   raiseStamp()

@@ -1,15 +1,15 @@
 -- Takes the first of the line and reserves a unit for each in one step, so that nobody is lost between the two. These
 -- reservations are promised: nobody gives them back. A worker keeps to the pace of the campaign.
 --
--- KEYS     campaign grants senders leases returned pool queue tickets presence ended
+-- KEYS     campaign grants senders leases returned pool data queue tickets presence ended
 -- ARGV     epoch fence sender call perUser limit paced, then for each unit: code; paced is 1 to keep to the pace
 -- RETURNS  missing | rebuilding | stale_epoch | stale_rules | rolled_back | no_room | no_code | lapsed | closed | paused | not_open | draw, alone; or ok, the campaign's stamp,
 --          ended, ms until the pace lets the next one through, how many still wait, over (1: the line is to be ended), how
---          many were absent, how many left the line in all, then for each who was let through: user, grant, record
--- WRITES   senders campaign grants leases returned pool queue tickets presence ended
+--          many were absent, how many left the line in all, then for each who was let through: user, grant, record, data (or empty)
+-- WRITES   senders campaign grants leases returned pool data queue tickets presence ended
 -- COST     O(limit * (perUser + log line))
-local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, queueKey, ticketsKey, presenceKey, endedKey =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, dataKey, queueKey, ticketsKey, presenceKey, endedKey =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local epoch, fence, sender, call, perUser, limit, paced = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
 local FIRST = 8
 --- @include "include/stamp"
@@ -52,9 +52,9 @@ for _, user in ipairs(first) do
   if isAbsent(user) then absent[#absent + 1] = user
   else
     if grant and not isServed then
-      local text = newGrant(field, ticketIds[user], ARGV[FIRST + granted], 't', stamp, lease)
+      local text = newGrant(field, ticketIds[user], ARGV[FIRST + granted], ticketData[user], 't', stamp, lease)
       if not text then break end
-      for _, value in ipairs({ user, grant, text }) do reply[#reply + 1] = value end
+      for _, value in ipairs({ user, grant, text, ticketData[user] or '' }) do reply[#reply + 1] = value end
     end
     served[#served + 1] = user
   end
@@ -64,6 +64,7 @@ noteCall()
 takeOut(served)
 takeOut(absent, 'absent')
 writeGrants()
+writeData()
 writeTaken()
 -- The clock was set back: the line does not wait until it is where it was.
 if perSecond and (room.admitsAt or 0) > nowMicros then room.admitsAt = nowMicros end

@@ -1,14 +1,14 @@
 -- Puts users from before the opening into the order of the draw, stretch by stretch. The key of each follows from the seed and the user
 -- alone, so any process may draw any stretch, any number of times.
 --
--- KEYS     campaign grants senders leases returned pool queue tickets presence ended
+-- KEYS     campaign grants senders leases returned pool data queue tickets presence ended
 -- ARGV     epoch fence seed limit, then for each user: userId key; the first seed that comes is the one that counts
 -- RETURNS  missing | rebuilding | stale_epoch | rolled_back | no_room | not_open, alone; or done | more, the campaign's stamp, the seed, how many are drawn,
 --          then for each who is not yet: user
 -- WRITES   campaign queue
 -- COST     O(limit * log line)
-local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, queueKey, ticketsKey, presenceKey, endedKey =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, dataKey, queueKey, ticketsKey, presenceKey, endedKey =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local epoch, fence, seed, limit = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local FIRST, STRIDE = 5, 2
 --- @include "include/stamp"

@@ -1,7 +1,7 @@
 -- Reads the coupons of users and their places in line. A user that is looked up is present. A process that watches
 -- reports since when all of its users have been seen. For keepMs, users seen since then do not count as absent.
 --
--- KEYS     campaign grants senders leases returned pool queue tickets presence ended
+-- KEYS     campaign grants senders leases returned pool data queue tickets presence ended
 -- ARGV     epoch fence perUser watcher since keepMs, then for each user: userId; watcher is empty for who does not watch, keepMs is 0 for who
 --          stops
 -- RETURNS  missing | rebuilding | stale_epoch | stale_rules | rolled_back, alone; or ok, the campaign's stamp, the line, the pace per second, whether
@@ -10,8 +10,8 @@
 --          then (grant, record) each; held left absent none: (grant, record) each
 -- WRITES   presence campaign
 -- COST     O(users * (perUser + log line))
-local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, queueKey, ticketsKey, presenceKey, endedKey =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, dataKey, queueKey, ticketsKey, presenceKey, endedKey =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local epoch, fence, perUser = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local watcher, since, keepMs = ARGV[4], ARGV[5], tonumber(ARGV[6])
 local FIRST = 7

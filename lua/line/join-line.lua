@@ -1,7 +1,7 @@
 -- Gives each user of the batch a place in the line, or says why not. Joining again keeps the place.
 --
--- KEYS     campaign grants senders leases returned pool queue tickets presence ended old
--- ARGV     epoch fence sender call perUser, then for each user: id userId
+-- KEYS     campaign grants senders leases returned pool data queue tickets presence ended old
+-- ARGV     epoch fence sender call perUser data, then for each user: id userId; data has a line for each user, JSON text or empty, or is empty itself
 -- RETURNS  missing | stale_epoch | stale_rules | rolled_back | no_room, alone; or rebuilding, then for each id that has something already: id, grant, record, as
 --          issued if it was; or ok, the campaign's stamp, the line, the pace per second, shutAt
 --          (opensAt for not_open, when it closed for closed, otherwise empty), woke (1: nobody waited before), the words of all users with spaces between: waiting:<ticket>:<rank> (-1 before the
@@ -9,13 +9,14 @@
 --          for already_issued: grant, record
 -- WRITES   senders campaign queue tickets presence ended
 -- COST     O(users * (perUser + log line))
-local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, queueKey, ticketsKey, presenceKey, endedKey, oldKey =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
-local epoch, fence, sender, call, perUser = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
-local FIRST, STRIDE = 6, 2
+local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, dataKey, queueKey, ticketsKey, presenceKey, endedKey, oldKey =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12]
+local epoch, fence, sender, call, perUser, data = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
+local FIRST, STRIDE = 7, 2
 --- @include "include/stamp"
 --- @include "include/held-before"
 --- @include "include/stock"
+--- @include "include/lines"
 --- @include "include/call"
 --- @include "include/line-ready"
 --- @include "include/place"
@@ -33,7 +34,7 @@ local users = {}
 for i = FIRST, #ARGV, STRIDE do users[#users + 1] = ARGV[i + 1] end
 readPlaces(users)
 local seenAt, isUndrawn, anyEnded = integer(nowMs), draws and room.drawn ~= 'done', redis.call('ZCARD', endedKey) > 0
-local tickets, ids, seenNow, marks, joined = {}, {}, {}, {}, 0
+local tickets, ids, seenNow, marks, given, joined = {}, {}, {}, {}, linesOf(data), 0
 
 local function isSeen(user) seenNow[#seenNow + 1], seenNow[#seenNow + 2] = seenAt, user end
 
@@ -42,10 +43,10 @@ local function joinedHere(ticket)
   return 'waiting:' .. ticket .. ':' .. (isUndrawn and -1 or room.waiting - 1 - (room.lastTicket - ticket))
 end
 
-local function takePlace(id, user)
+local function takePlace(id, user, own)
   room.lastTicket, room.waiting = room.lastTicket + 1, room.waiting + 1
   tickets[2 * joined + 1], tickets[2 * joined + 2] = room.lastTicket, user
-  ids[2 * joined + 1], ids[2 * joined + 2] = user, id
+  ids[2 * joined + 1], ids[2 * joined + 2] = user, own and own ~= '' and id .. ':' .. own or id
   joined = joined + 1
   ticketIds[user] = room.lastTicket
   if presenceMs > 0 then isSeen(user) end
@@ -54,7 +55,7 @@ local function takePlace(id, user)
 end
 
 -- The word of one user, and the pairs that follow for it.
-local function judge(id, user)
+local function judge(nth, id, user)
   local vacant = vacantOf(user)
   local held = (vacant ~= '1' or #grants > 1) and holdings(user)
   local own = held and ownOf(held, id)
@@ -71,12 +72,12 @@ local function judge(id, user)
   if repeated then return 'lapsed' end
   if left and (overNow() or room.waiting >= left + overbook) then return 'sold_out' end
   if room.waiting >= maxWaiting then return 'full' end
-  return takePlace(id, user)
+  return takePlace(id, user, given[nth])
 end
 
 local words, reply = {}, { 'ok', '', '', '', shutAt and integer(shutAt) or '', '0', '' }
 for i = FIRST, #ARGV, STRIDE do
-  local word, pairs = judge(ARGV[i], ARGV[i + 1])
+  local word, pairs = judge(#words + 1, ARGV[i], ARGV[i + 1])
   words[#words + 1] = word
   for _, value in ipairs(pairs or {}) do reply[#reply + 1] = value end
 end

@@ -1,13 +1,13 @@
 -- Gives the place of one user up, or says why there is none to give up.
 --
--- KEYS     campaign grants senders leases returned pool queue tickets presence ended
+-- KEYS     campaign grants senders leases returned pool data queue tickets presence ended
 -- ARGV     epoch fence sender call userId
 -- RETURNS  missing | rebuilding | stale_epoch | rolled_back | no_room | lapsed, alone; or ok, the campaign's stamp, word, then now if they left by this very
 --          call, or for each held: grant, record. Words: left absent sold_out closed none; held, the only one that others follow
 -- WRITES   senders campaign queue tickets presence ended
 -- COST     O(perUser + log line)
-local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, queueKey, ticketsKey, presenceKey, endedKey =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, dataKey, queueKey, ticketsKey, presenceKey, endedKey =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local epoch, fence, sender, call, userId = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), ARGV[5]
 --- @include "include/stamp"
 --- @include "include/stock"

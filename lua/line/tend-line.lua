@@ -1,14 +1,14 @@
 -- Ends the places of users that were absent for too long. Once nothing is left to wait for, ends the places of the
 -- first users.
 --
--- KEYS     campaign grants senders leases returned pool codes queue tickets presence ended
+-- KEYS     campaign grants senders leases returned pool data codes queue tickets presence ended
 -- ARGV     epoch fence limit
 -- RETURNS  missing | rebuilding | stale_epoch | rolled_back | no_room | paused, alone; or absent | sold_out | closed, the campaign's stamp, how many
 --          lost their place, how many still wait
 -- WRITES   campaign queue tickets presence ended
 -- COST     O(limit * log line)
-local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, queueKey, ticketsKey, presenceKey, endedKey =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
+local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, dataKey, queueKey, ticketsKey, presenceKey, endedKey =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[9], KEYS[10], KEYS[11], KEYS[12]
 local epoch, fence, limit = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 --- @include "include/stock"
 --- @include "include/stamp"

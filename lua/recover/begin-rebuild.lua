@@ -2,16 +2,15 @@
 -- process with a reservation of the old epoch can do nothing with it. The old grants are put aside: they hold the
 -- promises; and so are the codes that were known.
 --
--- KEYS     campaign grants senders leases returned pool codes queue tickets presence ended old kept known
+-- KEYS     campaign grants senders leases returned pool data codes queue tickets presence ended old kept known
 -- ARGV     from random generation definition, then for each field: name value; from is the epoch that is known, or empty
 -- RETURNS  stale_epoch, the epoch that is there; or building, epoch, phase, cursor, the campaign's stamp; or
 --          done, epoch
--- WRITES   campaign grants senders leases returned pool codes queue tickets presence ended old kept known
+-- WRITES   campaign grants senders leases returned pool data codes queue tickets presence ended old kept known
 -- COST     O(loads of the pool)
-local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
-local queueKey, ticketsKey, presenceKey, endedKey, oldKey, keptKey, knownKey =
-  KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12], KEYS[13], KEYS[14]
+local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, dataKey, codesKey =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local queueKey, ticketsKey, presenceKey, endedKey, oldKey, keptKey, knownKey = KEYS[9], KEYS[10], KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
 local from, random, generation, definition = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local FIRST, STRIDE = 5, 2
 --- @include "include/stamp"
@@ -66,6 +65,10 @@ local aside = isOf(redis.call('TYPE', grantsKey), 'hash') and redis.call('EXISTS
 if aside then redis.call('RENAME', grantsKey, oldKey) end
 aside = isOf(redis.call('TYPE', codesKey), 'set') and redis.call('EXISTS', knownKey) == 0
 if aside then redis.call('RENAME', codesKey, knownKey) end
+-- The data of reservations waits in its place for them.
+local data = isOf(redis.call('TYPE', dataKey), 'hash') and redis.call('EXISTS', oldKey) == 1 and redis.call('HLEN', dataKey) or 0
+if data == 0 then redis.call('UNLINK', dataKey) end
+redis.call('HSET', campaignKey, 'data', integer(data))
 if not lineCanStay(rules.room) then dropLine(rules.room) end
 redis.call('UNLINK', grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey, keptKey)
 return { 'building', epoch, 'old', '0', stamp }

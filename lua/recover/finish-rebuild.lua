@@ -1,16 +1,17 @@
 -- Gives those whose unit the database gave to somebody else another one, stretch by stretch, and then lets the campaign serve.
 --
--- KEYS     campaign grants senders leases returned pool codes queue tickets presence ended old kept
+-- KEYS     campaign grants senders leases returned pool data codes queue tickets presence ended old kept
 -- ARGV     epoch fence limit
 -- RETURNS  missing | stale_epoch | rolled_back, alone; or more | done, ended, then for each whom no unit was left for: field, record
--- WRITES   campaign grants leases returned pool old kept
+-- WRITES   campaign grants leases returned pool data old kept
 -- COST     O(limit * log leases)
-local campaignKey, grantsKey, leasesKey, returnedKey, poolKey, oldKey, keptKey =
-  KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6], KEYS[12], KEYS[13]
+local campaignKey, grantsKey, leasesKey, returnedKey, poolKey, dataKey, oldKey, keptKey =
+  KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[13], KEYS[14]
 local epoch, fence, limit = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 --- @include "include/epoch"
 --- @include "include/record"
 --- @include "include/grants"
+--- @include "include/data"
 --- @include "include/finish"
 
 local refusal = mismatch(epoch, fence)
@@ -50,6 +51,7 @@ redis.call('HLEN', grantsKey)
 redis.call('ZCARD', leasesKey)
 redis.call('LLEN', returnedKey)
 redis.call('LLEN', poolKey)
+readData({ losers[1] })
 redis.call('HSET', campaignKey, 'phase', 'losers')
 if away > 0 then redis.call('LTRIM', returnedKey, 0, integer(-away - 1)) end
 if first and removed > 0 then
@@ -58,6 +60,7 @@ end
 writeGrants()
 writeTaken()
 writeAll('HDEL', grantsKey, lost)
+dropData(lost)
 writeAll('ZREM', leasesKey, lost)
 writeAll('ZREM', keptKey, losers)
 campaign.reserved = campaign.reserved - #lost

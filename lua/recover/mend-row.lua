@@ -1,13 +1,13 @@
 -- Writes a row of the database back to a grant that Redis does not have. Its unit is taken from where it was found: free, beyond
 -- the last serial, or in nobody's hands. If it is somewhere else by now, nothing is changed.
 --
--- KEYS     campaign grants senders leases returned pool codes queue tickets presence ended
+-- KEYS     campaign grants senders leases returned pool data codes queue tickets presence ended
 -- ARGV     epoch fence field id serial issuedAt code place; place is free, beyond or nobody
 -- RETURNS  missing | rebuilding | stale_epoch | rolled_back, alone; or moved, alone; or mended, the campaign's stamp
 -- WRITES   campaign grants returned pool codes
 -- COST     O(free units)
-local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, dataKey, codesKey =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local epoch, fence, field, id = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local serial, issuedAt, code, place = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 --- @include "include/stamp"

@@ -2,20 +2,21 @@
 -- a promise to the same user, and over another holder of its unit. Serials that nobody has are free again. A user in
 -- line with a row leaves the line: their place would keep another user out.
 --
--- KEYS     campaign grants leases returned codes queue tickets presence ended kept
+-- KEYS     campaign grants leases returned codes queue tickets presence ended data kept
 -- ARGV     epoch fence after upTo, then for each row: field id serial issuedAt code
 -- RETURNS  missing | stale_epoch | rolled_back | beyond (a serial above the total), alone; or ok, cursor, the highest serial
 --          promised beyond it, the campaign's stamp
--- WRITES   campaign grants leases returned codes queue tickets presence ended kept
+-- WRITES   campaign grants leases returned codes queue tickets presence ended data kept
 -- COST     O((upTo - after) * log grants)
-local campaignKey, grantsKey, leasesKey, returnedKey, codesKey, queueKey, ticketsKey, presenceKey, endedKey, keptKey =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local campaignKey, grantsKey, leasesKey, returnedKey, codesKey, queueKey, ticketsKey, presenceKey, endedKey, dataKey, keptKey =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local epoch, fence, after, upTo = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local FIRST, STRIDE = 5, 5
 --- @include "include/stamp"
 --- @include "include/epoch"
 --- @include "include/record"
 --- @include "include/grants"
+--- @include "include/data"
 --- @include "include/held"
 --- @include "include/line"
 
@@ -103,18 +104,20 @@ local served = {}
 if room.line and lineIsWhole() and room.waiting > 0 then
   for i = FIRST, #ARGV, STRIDE do
     local user = string.match(ARGV[i], ':(.*)$')
-    local id = redis.call('HGET', ticketsKey, user)
-    if type(id) == 'string' and (id == ARGV[i + 1] or campaign.perUser == 1) then served[#served + 1] = user end
+    local ticket = redis.call('HGET', ticketsKey, user)
+    if type(ticket) == 'string' and (splitTicket(ticket) == ARGV[i + 1] or campaign.perUser == 1) then served[#served + 1] = user end
   end
 end
 
 -- A key of the wrong type refuses here, before the first write.
 redis.call('LLEN', returnedKey)
 redis.call('ZCARD', leasesKey)
+readData({ ended[1] })
 local known = redis.call('SCARD', codesKey)
 writeGrants()
 writeAll('ZREM', leasesKey, ended)
 writeAll('ZREM', keptKey, ended)
+dropData(ended)
 writeAll('ZADD', keptKey, losers)
 writeAll('RPUSH', returnedKey, freed)
 writeAll('SREM', codesKey, unseen)

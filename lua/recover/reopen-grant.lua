@@ -1,12 +1,11 @@
 -- Makes a grant that is marked issued a reservation again, due at once: the database has no row of it, and settle will save it.
 --
--- KEYS     campaign grants senders leases returned pool codes queue tickets presence ended
+-- KEYS     campaign grants senders leases returned pool data codes queue tickets presence ended
 -- ARGV     epoch fence field id
 -- RETURNS  missing | rebuilding | stale_epoch | rolled_back, alone; or moved, alone; or reopened, the campaign's stamp
 -- WRITES   campaign grants leases
 -- COST     O(log leases)
-local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, dataKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local epoch, fence, field, id = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 --- @include "include/stamp"
 --- @include "include/ready"

@@ -2,19 +2,19 @@
 -- begins. A worker keeps to the pace of the campaign: no more
 -- are claimed per second, whoever asks, and what it saved up is at most a tenth of a second's worth.
 --
--- KEYS     campaign grants senders leases returned pool
+-- KEYS     campaign grants senders leases returned pool data
 -- ARGV     epoch fence perUser limit paced; paced is 1 to keep to the pace
 -- RETURNS  missing | rebuilding | stale_epoch | stale_rules | rolled_back, alone; or ok, the campaign's stamp, ms until the pace lets the
---          next one through (0 without a cap), then for each: field, record
+--          next one through (0 without a cap), then for each: field, record, data (or empty)
 -- WRITES   grants leases campaign
 -- COST     O(limit * log leases)
-local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, dataKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local epoch, fence, perUser, limit, paced = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 --- @include "include/stamp"
 --- @include "include/ready"
 --- @include "include/record"
 --- @include "include/grants"
+--- @include "include/data"
 --- @include "include/due"
 --- @include "include/pace"
 --- @include "include/cap"
@@ -41,7 +41,7 @@ take(LINE_END, integer(nowMs), 0, half)
 local before = #due
 take('-inf', LINE_END, 0, allowed - #due)
 take(LINE_END, integer(nowMs), before, allowed - #due)
-local records = readRecords(due)
+local records, data = readRecords(due), readData(due)
 local stamp = integer(nextStamp())
 local lease = integer(nowMs + campaign.leaseMs)
 local reply, claimed = { 'ok', '', '' }, {}
@@ -55,6 +55,7 @@ for _, field in ipairs(due) do
     claimed[#claimed + 1] = field
     reply[#reply + 1] = field
     reply[#reply + 1] = text
+    reply[#reply + 1] = data[field] or ''
   end
 end
 

@@ -1,15 +1,16 @@
 -- Reads a page of the reservations in quarantine, in the order of their fields: those behind a field, which may be gone by now.
 --
--- KEYS     campaign grants leases
+-- KEYS     campaign grants leases data
 -- ARGV     epoch fence after limit; after is empty to begin
 -- RETURNS  missing | rebuilding | stale_epoch | rolled_back, alone; or ok, the field behind which to go on (empty at the
---          end), then for each: field, record
+--          end), then for each: field, record, data (or empty)
 -- WRITES   nothing
 -- COST     O(limit + log² leases)
-local campaignKey, grantsKey, leasesKey = KEYS[1], KEYS[2], KEYS[3]
+local campaignKey, grantsKey, leasesKey, dataKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local epoch, fence, after, limit = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 --- @include "include/serving"
 --- @include "include/record"
+--- @include "include/data"
 --- @include "include/due"
 
 local refusal = unserved(epoch, fence)
@@ -31,11 +32,12 @@ while after ~= '' and low < high do
   if isBehind(redis.call('ZRANGE', leasesKey, integer(middle), integer(middle))[1]) then high = middle else low = middle + 1 end
 end
 local fields = redis.call('ZRANGE', leasesKey, integer(low), integer(low + limit - 1))
-local records, reply = readRecords(fields), { 'ok', #fields < limit and '' or fields[#fields] }
+local records, data, reply = readRecords(fields), readData(fields), { 'ok', #fields < limit and '' or fields[#fields] }
 for _, field in ipairs(fields) do
   if records[field] then
     reply[#reply + 1] = field
     reply[#reply + 1] = encodeRecord(records[field])
+    reply[#reply + 1] = data[field] or ''
   end
 end
 return { unpack(reply) }

@@ -1,4 +1,5 @@
 import { withDeadline } from '../flow/deadline.js';
+import { secretsOf } from '../model/caller-data.js';
 import { mintCode } from '../model/codes.js';
 import { inDoubt, RedisError, redacted } from '../model/errors.js';
 import { type Emit, refOf } from '../model/events.js';
@@ -26,6 +27,8 @@ export interface Steps {
 
 /** One attempt of one user. */
 export interface IssueCall extends ReserveRequest, Attempt {
+  /** That of the unit that it took over, once it did. */
+  data: string;
   /** It took over the reservation of an earlier call under the same request id. */
   replayed: boolean;
 }
@@ -123,6 +126,7 @@ export async function carryOn(
     if (carried.outcome !== 'forgotten') return toldOf(carried, serving.campaign.id, steps, call.replayed);
     if (round === maxRounds) break;
     call.reserved = null;
+    call.data = reservation.data;
     // The old code may have been delivered, and recalled.
     call.code = '';
     const answer = await reserveAgain(serving, call);
@@ -275,7 +279,7 @@ function stays(reservation: Reservation, steps: Steps, { trouble, reason }: NotI
   const { tries } = reservation;
   if (trouble !== 'refused_for_good') return { outcome: 'accepted', issuance, trouble };
   if (reason !== undefined) {
-    const error = redacted(new Error(`the adapter refused the row for good (${reason})`), [issuance.code]);
+    const error = redacted(new Error(`the adapter refused the row for good (${reason})`), secretsOf(issuance));
     const { campaignId } = issuance;
     steps.emit({ type: 'fault', during: 'save', campaignId, error, issuance: refOf(issuance), count: 1 });
   }
@@ -335,8 +339,8 @@ async function reportWithdrawn(issuance: Issuance, steps: Steps): Promise<void> 
     const recalled = (async () => steps.recall?.(issuance))();
     await withDeadline(recalled, steps.timeoutMs, () => new Error('recall did not answer in time'));
   } catch (error) {
-    const { campaignId, code } = issuance;
-    steps.emit({ type: 'fault', during: 'recall', campaignId, error: redacted(error, [code]) });
+    const { campaignId } = issuance;
+    steps.emit({ type: 'fault', during: 'recall', campaignId, error: redacted(error, secretsOf(issuance)) });
   }
 }
 

@@ -1,4 +1,5 @@
 import { monotonicMs, withDeadline } from '../flow/deadline.js';
+import { secretsOf } from '../model/caller-data.js';
 import { isNotDelivered, redacted } from '../model/errors.js';
 import type { Emit } from '../model/events.js';
 import type { Issuance } from '../model/issuance.js';
@@ -84,8 +85,8 @@ export class Deliveries {
       await withDeadline(delivered, ms, late);
       return 'delivered';
     } catch (error) {
-      const { campaignId, code } = issuance;
-      this.#emit({ type: 'fault', during: 'deliver', campaignId, error: redacted(error, [code]) });
+      const { campaignId } = issuance;
+      this.#emit({ type: 'fault', during: 'deliver', campaignId, error: redacted(error, secretsOf(issuance)) });
       return isNotDelivered(error) ? 'not_delivered' : 'unknown';
     }
   }

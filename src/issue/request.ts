@@ -1,7 +1,8 @@
 import { monotonicMs } from '../flow/deadline.js';
 import type { PendingWork } from '../flow/pending-work.js';
+import { dataText, type JsonObject } from '../model/caller-data.js';
 import { assertInteger, assertSignal, assertText, ownCopy } from '../model/check.js';
-import { HookError, NotIssuedError } from '../model/errors.js';
+import { HookError, invalid, NotIssuedError } from '../model/errors.js';
 import { deriveId, mintId } from '../model/issuance.js';
 import { inCall } from '../model/methods.js';
 import type { IssueResult, NotReadyReason, RefusalStatus } from '../model/result.js';
@@ -20,6 +21,11 @@ export interface IssueRequest {
   readonly userId: string;
   /** Names this attempt, within this campaign and user. A repeat under it finds its own answer. */
   readonly requestId?: string | undefined;
+  /**
+   * A plain object of JSON for `deliver`, `recall` and the row, at most 1 KiB as text. The call that takes the unit
+   * decides: a repeat with other data changes nothing. No result, event or error has it.
+   */
+  readonly data?: JsonObject | undefined;
   /** Ends the waiting, not the attempt. Once it was sent, the attempt goes on, and `userStatus()` shows its end. */
   readonly signal?: AbortSignal | undefined;
   /** A shorter deadline for this call: whole ms, from 1 to the issuer's `timeoutMs`. */
@@ -54,7 +60,8 @@ export class Requests {
 
   #begin(campaignId: string, request: IssueRequest): Promise<IssueResult> {
     const { campaigns, steps, timeoutMs: longest } = this.#parts;
-    const { userId, requestId, signal, timeoutMs } = checkedRequest(request, longest);
+    const { userId, requestId, data: given, signal, timeoutMs } = checkedRequest(request, longest);
+    const data = callersData(given, steps);
     signal?.throwIfAborted();
     const known = campaigns.known(campaignId);
     const refusal = known?.recentRefusal(userId);
@@ -70,6 +77,7 @@ export class Requests {
       id,
       userId,
       code: '',
+      data,
       deadlineAt: monotonicMs() + longest,
       abandoned: false,
       sent: false,
@@ -146,8 +154,15 @@ function notIssued(error: unknown): unknown {
   return error instanceof HookError ? new NotIssuedError(error.message, { cause: error.cause }) : error;
 }
 
+/** As JSON text; empty where there is none. Throws `InvalidArgumentError`, also where nobody would get it. */
+export function callersData(data: unknown, { saves, deliveries }: Steps): string {
+  if (data === undefined) return '';
+  if (!saves && !deliveries) throw invalid('data', 'is for deliver and the row, and this issuer has neither');
+  return dataText(data);
+}
+
 function checkedRequest(given: IssueRequest, longest: number): IssueRequest {
-  const request = ownCopy('the argument of issue()', given, ['userId', 'requestId', 'signal', 'timeoutMs']);
+  const request = ownCopy('the argument of issue()', given, ['userId', 'requestId', 'data', 'signal', 'timeoutMs']);
   assertText('userId', request.userId);
   if (request.requestId !== undefined) assertText('requestId', request.requestId);
   assertSignal(request.signal);

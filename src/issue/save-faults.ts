@@ -1,3 +1,4 @@
+import { secretsOf } from '../model/caller-data.js';
 import { constraintOf, redacted } from '../model/errors.js';
 import { type Emit, refOf } from '../model/events.js';
 import type { Issuance } from '../model/issuance.js';
@@ -27,7 +28,7 @@ export class SaveFaults {
   refused(error: unknown, issuance: Issuance): Error {
     this.count++;
     const safe = safeCopy(error, [issuance]);
-    const constraint = constraintOf(error, [issuance.code]);
+    const constraint = constraintOf(error, secretsOf(issuance));
     const named = { issuance: refOf(issuance), ...(constraint === null ? {} : { constraint }) };
     this.#emit({ type: 'fault', during: 'save', campaignId: issuance.campaignId, error: safe, count: 1, ...named });
     return safe;
@@ -64,8 +65,5 @@ export class SaveFaults {
 }
 
 function safeCopy(error: unknown, issuances: readonly Issuance[]): Error {
-  return redacted(
-    error,
-    issuances.map((one) => one.code),
-  );
+  return redacted(error, issuances.flatMap(secretsOf));
 }

@@ -1,3 +1,4 @@
+import { secretsOf } from '../model/caller-data.js';
 import { isReason } from '../model/check.js';
 import { type Issuance, ownRow } from '../model/issuance.js';
 import { Redaction } from '../model/redact.js';
@@ -46,7 +47,7 @@ function ownVerdict(given: unknown, asked: ToSave): SaveVerdict | string {
     }
     case 'refused':
       // Clients are told it, and the code goes to somebody else.
-      if (isReason(reason)) return { verdict, reason: new Redaction([asked.issuance.code]).of(reason) };
+      if (isReason(reason)) return { verdict, reason: new Redaction(secretsOf(asked.issuance)).of(reason) };
       return 'has no reason, or one that is not 1–128 bytes of text without control characters';
     default:
       return 'has an unknown word';

@@ -1,3 +1,4 @@
+import { dataOf, dataText, type JsonObject } from './caller-data.js';
 import { assertInteger, assertName, assertText, MAX_PER_USER, MAX_TOTAL, ownCopy } from './check.js';
 import { type Instant, instantMs } from './instants.js';
 import { deriveId, type Issuance } from './issuance.js';
@@ -18,9 +19,11 @@ export interface GivenCoupon {
   readonly code?: string | null | undefined;
   /** A later `issue()` of the user under this request id finds the coupon; default: no call does. */
   readonly requestId?: string | undefined;
+  /** A plain object of JSON, up to 1 KiB of text; default: the row has none. */
+  readonly data?: JsonObject | undefined;
 }
 
-const FIELDS = ['campaignId', 'userId', 'serial', 'issuedAt', 'grant', 'code', 'requestId'];
+const FIELDS = ['campaignId', 'userId', 'serial', 'issuedAt', 'grant', 'code', 'requestId', 'data'];
 /** Before every generation of a campaign: those begin at 1. */
 const EPOCH = '0-given-before';
 
@@ -50,5 +53,7 @@ export function issuanceOf(coupon: GivenCoupon): Issuance {
   const issuedAt = new Date(instantMs('issuedAt', own.issuedAt));
   // No request id has U+0000, so no call derives this id.
   const id = deriveId(campaignId, userId, requestId ?? `\0${grant}`);
-  return Object.freeze({ id, campaignId, userId, grant, serial, code, issuedAt, epoch: EPOCH, state: 'issued' });
+  const data = dataText(own.data);
+  const row: Issuance = { id, campaignId, userId, grant, serial, code, issuedAt, epoch: EPOCH, state: 'issued' };
+  return Object.freeze(data === '' ? row : { ...row, data: dataOf(data) });
 }

@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import type { JsonObject } from './caller-data.js';
 import { MAX_PER_USER, MAX_TOTAL, textFault } from './check.js';
 import { isValidDate } from './foreign.js';
 
@@ -19,6 +20,10 @@ export interface Issuance {
   /** The generation of the campaign's Redis state under which it was reserved. */
   readonly epoch: string;
   readonly state: 'reserved' | 'issued';
+  /**
+   * The data that the call gave, for `deliver`, `recall`, `save` and the rows of `list` and `find`; absent where it gave none, and in every result.
+   */
+  readonly data?: JsonObject | undefined;
 }
 
 const ID_BYTES = 16;

@@ -27,8 +27,9 @@ export async function claimDue(
   shard.sawStamp(Number(reply[1]));
   const toReservation = reservationsOf(shard, answered);
   const claimed: Reservation[] = [];
-  for (let i = 3; i < reply.length; i += 2) {
-    claimed.push(toReservation({ ...splitField(String(reply[i])), record: String(reply[i + 1]), mayRelease: false }));
+  for (let i = 3; i < reply.length; i += 3) {
+    const [record, data] = [String(reply[i + 1]), String(reply[i + 2])];
+    claimed.push(toReservation({ ...splitField(String(reply[i])), record, data, mayRelease: false }));
   }
   return { claimed, waitMs: Number(reply[2]) };
 }

@@ -128,8 +128,9 @@ export class Verbs {
       if (word === 'sold_out' || word === 'retaken' || word === 'gone' || word === 'stale') return { word };
       if (word !== 'reassigned') return { word, issuance: this.#recordAt(reply, 4 + 2 * i, reservation) };
       const { grant, userId } = reservation.issuance;
+      const { data } = reservation;
       const record = String(reply[4 + 2 * i]);
-      return { word, reservation: toReservation({ userId, grant: String(grant), record, mayRelease: false }) };
+      return { word, reservation: toReservation({ userId, grant: String(grant), record, data, mayRelease: false }) };
     });
   }
 

@@ -9,10 +9,12 @@ export interface CampaignKeys {
   readonly leases: string;
   readonly returned: string;
   readonly pool: string;
+  /** The data of callers, JSON text: the field of a reservation → its data. */
+  readonly data: string;
   readonly codes: string;
   /** The waiting room: user → ticket. */
   readonly queue: string;
-  /** The waiting room: user → the id of their issuance to come. */
+  /** The waiting room: user → the id of their issuance to come, and their data. */
   readonly tickets: string;
   /** The waiting room: user → last sign of life. */
   readonly presence: string;
@@ -39,6 +41,7 @@ export function campaignKeys(prefix: string, campaignId: string): CampaignKeys {
     leases: `${tag}:leases`,
     returned: `${tag}:returned`,
     pool: `${tag}:pool`,
+    data: `${tag}:data`,
     codes: `${tag}:codes`,
     queue: `${tag}:queue`,
     tickets: `${tag}:tickets`,

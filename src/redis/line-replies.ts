@@ -8,6 +8,8 @@ export interface JoinCall {
   /** Of the issuance to come. */
   readonly id: string;
   readonly userId: string;
+  /** Data of the caller as JSON text; empty: none. */
+  readonly data: string;
   /** Monotonic ms. Calls that are still in the queue by then are not sent. */
   readonly deadlineAt: number;
 }

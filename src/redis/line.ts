@@ -28,6 +28,7 @@ import {
 } from './line-replies.js';
 import { shownIssuances } from './record.js';
 import { type Reservation, reservationsOf } from './reservation.js';
+import { dataLines } from './reserve.js';
 import type { Reply } from './runner.js';
 import { scripts } from './scripts.js';
 import type { RedisContext, Sending, Shard } from './shard.js';
@@ -135,9 +136,9 @@ export class Line {
     this.#shard.sawStamp(Number(reply[1]));
     const toReservation = reservationsOf(this.#shard, answered);
     const reservations: Reservation[] = [];
-    for (let i = ADMIT_HEAD; i < reply.length; i += 3) {
-      const [userId, grant, record] = [String(reply[i]), String(reply[i + 1]), String(reply[i + 2])];
-      reservations.push(toReservation({ userId, grant, record, mayRelease: false }));
+    for (let i = ADMIT_HEAD; i < reply.length; i += 4) {
+      const [userId, grant, record, data] = reply.slice(i, i + 4).map(String) as [string, string, string, string];
+      reservations.push(toReservation({ userId, grant, record, data, mayRelease: false }));
     }
     return {
       reservations,
@@ -200,7 +201,8 @@ export class Line {
     // Since the last send each user may have more grants.
     const sent = open.slice(0, this.#usersPerCall);
     const items = sent.map((i) => requests[i]!);
-    const given = await this.#shard.run(scripts.joinLine, { ...this.#call(at), ...this.#ruled(at) }, items);
+    const args = { ...this.#call(at), ...this.#ruled(at), data: dataLines(items) };
+    const given = await this.#shard.run(scripts.joinLine, args, items);
     const answered = await answerOf(this.#shard, at, this.#ofRoom(given));
     if (!answered) return open;
     const { reply, refused, epoch } = answered;

@@ -53,9 +53,9 @@ export async function readQuarantine(shard: Shard, after: string): Promise<Quara
   // No lease of theirs runs.
   const toReservation = reservationsOf(shard, { epoch, sentAt: 0 });
   const reservations: Reservation[] = [];
-  for (let i = 2; i < reply.length; i += 2) {
-    const record = String(reply[i + 1]);
-    const reservation = toReservation({ ...splitField(String(reply[i])), record, mayRelease: false });
+  for (let i = 2; i < reply.length; i += 3) {
+    const [record, data] = [String(reply[i + 1]), String(reply[i + 2])];
+    const reservation = toReservation({ ...splitField(String(reply[i])), record, data, mayRelease: false });
     shard.sawStamp(Number(reservation.stamp));
     reservations.push(reservation);
   }

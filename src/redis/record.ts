@@ -1,3 +1,4 @@
+import { dataOf } from '../model/caller-data.js';
 import { type Issuance, withoutCode } from '../model/issuance.js';
 
 /** Whose record it is. */
@@ -29,13 +30,13 @@ const NEVER_FAILED: Tries = Object.freeze({ failures: 0, counted: 0 });
  * A grant's record as Redis keeps it: `<r|t|i><tries>:<stamp>:<serial>:<issuedAt>:<id>:<code>`, written by
  * `lua/include/record.lua`.
  */
-export function decodeRecord(grant: string, record: string, of: RecordOf): Decoded {
+export function decodeRecord(grant: string, record: string, of: RecordOf, data = ''): Decoded {
   const stampAt = record.indexOf(':') + 1;
   const serialAt = record.indexOf(':', stampAt) + 1;
   const issuedAt = record.indexOf(':', serialAt) + 1;
   const idAt = record.indexOf(':', issuedAt) + 1;
   const codeAt = record.indexOf(':', idAt) + 1;
-  const issuance: Issuance = Object.freeze({
+  const issuance: Issuance = {
     id: record.slice(idAt, codeAt - 1),
     campaignId: of.campaignId,
     userId: of.userId,
@@ -45,9 +46,10 @@ export function decodeRecord(grant: string, record: string, of: RecordOf): Decod
     issuedAt: new Date(Number(record.slice(issuedAt, idAt - 1))),
     epoch: of.epoch,
     state: record.startsWith('i') ? 'issued' : 'reserved',
-  });
+  };
   const tries = stampAt === 2 ? NEVER_FAILED : decodeTries(Number(record.slice(1, stampAt - 1)));
-  return { issuance, stamp: record.slice(stampAt, serialAt - 1), tries };
+  const own = Object.freeze(data === '' ? issuance : { ...issuance, data: dataOf(data) });
+  return { issuance: own, stamp: record.slice(stampAt, serialAt - 1), tries };
 }
 
 export function decodeIssuance(grant: string, record: string, of: RecordOf): Issuance {

@@ -18,6 +18,7 @@ export type { Tries };
 interface Facts {
   readonly record: string;
   readonly stamp: string;
+  readonly data: string;
   readonly issuance: Issuance;
   readonly mayRelease: boolean;
   readonly tries: Tries;
@@ -34,6 +35,8 @@ export class Reservation {
   readonly stamp: string;
   /** As Redis keeps it. */
   readonly record: string;
+  /** The data of the caller as JSON text; empty where there is none. */
+  readonly data: string;
   /** When it was reserved, ms: `issuance` was in the hands of hooks, and a date moves even in a frozen object. */
   readonly issuedMs: number;
   /** With its code, which nobody may be shown before the row is committed. */
@@ -45,11 +48,12 @@ export class Reservation {
   readonly leaseEndsAt: number;
   readonly #verbs: Verbs;
 
-  constructor(verbs: Verbs, { record, stamp, issuance, mayRelease, tries, leaseEndsAt }: Facts) {
+  constructor(verbs: Verbs, { record, stamp, data, issuance, mayRelease, tries, leaseEndsAt }: Facts) {
     this.field = fieldOf(issuance.grant, issuance.userId);
     this.id = issuance.id;
     this.stamp = stamp;
     this.record = record;
+    this.data = data;
     this.issuedMs = issuance.issuedAt.getTime();
     this.issuance = issuance;
     this.mayRelease = mayRelease;
@@ -103,11 +107,12 @@ export function intact({ issuance, issuedMs }: Reserved): Issuance {
   return Object.freeze({ ...issuance, issuedAt: new Date(issuedMs) });
 }
 
-/** A unit of a reply: the user, the grant and the record. */
+/** A unit of a reply: the user, the grant, the record, and the data of the caller as text. */
 export interface Taken {
   readonly userId: string;
   readonly grant: string;
   readonly record: string;
+  readonly data: string;
   readonly mayRelease: boolean;
 }
 
@@ -119,8 +124,8 @@ export function reservationsOf(
   const { campaignId } = shard;
   const verbs = shard.verbs(epoch);
   const leaseEndsAt = sentAt + shard.leaseMs;
-  return ({ userId, grant, record, mayRelease }) => {
-    const { issuance, stamp, tries } = decodeRecord(grant, record, { campaignId, userId, epoch });
-    return new Reservation(verbs, { record, stamp, issuance, mayRelease, tries, leaseEndsAt });
+  return ({ userId, grant, record, data, mayRelease }) => {
+    const { issuance, stamp, tries } = decodeRecord(grant, record, { campaignId, userId, epoch }, data);
+    return new Reservation(verbs, { record, stamp, data, issuance, mayRelease, tries, leaseEndsAt });
   };
 }

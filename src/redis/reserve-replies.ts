@@ -22,8 +22,10 @@ export type ReserveAnswer =
   | { readonly word: 'closed'; readonly closedAt: Date }
   | { readonly word: 'not_ready'; readonly reason: NotReadyReason };
 
-/** The user of each word, and the id of the issuance to come. */
-type Asking = Pick<Issuance, 'id' | 'userId'>;
+/** The user of each word, the id of the issuance to come, and the data that goes with it as text. */
+interface Asking extends Pick<Issuance, 'id' | 'userId'> {
+  readonly data: string;
+}
 
 /** The words of all users are one value, and the values of the users follow. */
 const WORDS_AT = 4;
@@ -40,7 +42,7 @@ export function answersOf(shard: Shard, answered: Answered, sent: readonly Askin
     next += count;
     return next - count;
   };
-  return sent.map(({ userId }, nth) => {
+  return sent.map(({ userId, data: own }, nth) => {
     const of: RecordOf = { campaignId: shard.campaignId, userId, epoch };
     const word = words[nth]!;
     switch (word) {
@@ -48,11 +50,13 @@ export function answersOf(shard: Shard, answered: Answered, sent: readonly Askin
         return null;
       case 'new':
       case 'existing': {
-        const at = take(2);
+        // A takeover brings the data of the call that took the unit.
+        const at = take(word === 'new' ? 2 : 3);
         const [grant, record] = [String(reply[at]), String(reply[at + 1])];
         // Without hooks it is issued at once, and there is nothing to hold.
         if (record.startsWith('i')) return { word: 'issued', issuance: decodeAt(reply, at, of), isNew: word === 'new' };
-        return { word, reservation: toReservation({ userId, grant, record, mayRelease: word === 'new' }) };
+        const data = word === 'new' ? own : String(reply[at + 2]);
+        return { word, reservation: toReservation({ userId, grant, record, data, mayRelease: word === 'new' }) };
       }
       case 'issued':
       case 'unattended':

@@ -16,6 +16,8 @@ export interface ReserveRequest {
   readonly userId: string;
   /** Of a campaign that generates codes: minted when it is first sent, by the rules that hold then. Empty: not yet. */
   code: string;
+  /** Data of the caller as JSON text; empty: none. */
+  readonly data: string;
   /** Monotonic ms. A request still in the queue by then is not sent. */
   readonly deadlineAt: number;
   /** Nobody waits for it any more: it is not sent. */
@@ -39,6 +41,11 @@ const TAKING: readonly string[] = ['new', 'existing', 'unattended', 'issued', 'e
 
 export function usersPerCall(perUser: number): number {
   return Math.max(1, Math.floor(MAX_GRANTS_PER_BATCH / perUser));
+}
+
+/** A line for each; empty where nobody has any, so that the others pay for no more than that. */
+export function dataLines(requests: readonly { readonly data: string }[]): string {
+  return requests.some(({ data }) => data !== '') ? requests.map(({ data }) => data).join('\n') : '';
 }
 
 /** Whether a user may hold something after this answer. */
@@ -88,7 +95,8 @@ async function sendSome(
   const items = sent.map((i) => prepared(requests[i]!, rules.generateCodes));
   const { epoch, fence } = at;
   const perUser = String(rules.perUser);
-  const args = { epoch, fence, sender, call: String(nextCall()), fromLine: fromLine ? '1' : '', perUser };
+  const data = dataLines(items);
+  const args = { epoch, fence, sender, call: String(nextCall()), fromLine: fromLine ? '1' : '', perUser, data };
   const { connection } = runner;
   const given = await shard.run(scripts.reserve, args, items, deadlineAt - at.sentAt);
   const answered = await answerOf(shard, at, given);

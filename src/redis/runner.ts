@@ -93,7 +93,7 @@ export class ScriptRunner {
       return asReply(await withDeadline(reply, timeoutMs, expired));
     } catch (error) {
       if (error instanceof RedisError || error instanceof InvalidArgumentError) throw error;
-      const safe = withoutQuotes(redacted(error, args.slice(script.keys.length).filter(isTelling)));
+      const safe = withoutQuotes(redacted(error, args.slice(script.keys.length).flatMap(linesOf).filter(isTelling)));
       // Judged by the original message: redaction may remove a word that matters.
       const said = messageOf(error);
       const outcome = this.#outcomeOf(safe, said, connection);
@@ -187,6 +187,11 @@ function withoutQuotes(safe: Error): Error {
 /** Servers quote arguments in some errors. Words this short are flags and counts, not codes. */
 function isTelling(arg: string): boolean {
   return arg.length > 3;
+}
+
+/** An argument may have the data of many callers, a line each. */
+function linesOf(arg: string): string[] {
+  return arg.includes('\n') ? [arg, ...arg.split('\n')] : [arg];
 }
 
 /** Clients differ in their error classes and servers in their sentences; the first word is the same everywhere. */

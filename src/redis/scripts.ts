@@ -53,7 +53,7 @@ import postpone from '../../lua/settle/postpone.lua';
 import retryQuarantined from '../../lua/settle/retry-quarantined.lua';
 import { defineScript } from './runner.js';
 
-const SERVING = ['campaign', 'grants', 'senders', 'leases', 'returned', 'pool'] as const;
+const SERVING = ['campaign', 'grants', 'senders', 'leases', 'returned', 'pool', 'data'] as const;
 const HELD = ['campaign', 'grants', 'leases'] as const;
 const POOLED = [...SERVING, 'codes'] as const;
 const LINE = ['queue', 'tickets', 'presence', 'ended'] as const;
@@ -124,7 +124,7 @@ export const scripts = {
   }),
   reserve: defineScript('reserve', reserve, {
     keys: [...SERVING, 'old'],
-    args: ['epoch', 'fence', 'sender', 'call', 'fromLine', 'perUser'],
+    args: ['epoch', 'fence', 'sender', 'call', 'fromLine', 'perUser', 'data'],
     each: ['id', 'userId', 'code'],
   }),
   confirm: defineScript('confirm', confirm, { keys: ALL, args: ['epoch'], each: ['field', 'record'] }),
@@ -150,7 +150,7 @@ export const scripts = {
     each: ['field', 'id', 'stamp', 'tries', 'delayMs'],
   }),
   listQuarantined: defineScript('list-quarantined', listQuarantined, {
-    keys: HELD,
+    keys: [...HELD, 'data'],
     args: ['epoch', 'fence', 'after', 'limit'],
     reads: true,
   }),
@@ -184,7 +184,19 @@ export const scripts = {
     args: ['epoch', 'fence', 'limit'],
   }),
   rebuildRows: defineScript('rebuild-rows', rebuildRows, {
-    keys: ['campaign', 'grants', 'leases', 'returned', 'codes', 'queue', 'tickets', 'presence', 'ended', 'kept'],
+    keys: [
+      'campaign',
+      'grants',
+      'leases',
+      'returned',
+      'codes',
+      'queue',
+      'tickets',
+      'presence',
+      'ended',
+      'data',
+      'kept',
+    ],
     args: ['epoch', 'fence', 'after', 'upTo'],
     each: ['field', 'id', 'serial', 'issuedAt', 'code'],
   }),
@@ -215,7 +227,7 @@ export const scripts = {
   reopenGrant: defineScript('reopen-grant', reopenGrant, { keys: ALL, args: ['epoch', 'fence', 'field', 'id'] }),
   joinLine: defineScript('join-line', joinLine, {
     keys: [...WAITING, 'old'],
-    args: ['epoch', 'fence', 'sender', 'call', 'perUser'],
+    args: ['epoch', 'fence', 'sender', 'call', 'perUser', 'data'],
     each: ['id', 'userId'],
   }),
   leaveLine: defineScript('leave-line', leaveLine, {

@@ -1,6 +1,7 @@
 import { monotonicMs, withDeadline } from '../flow/deadline.js';
 import { type Carried, carryThrough, postpone, type Steps, type Trouble } from '../issue/carry.js';
 import { ownFound } from '../issue/verdicts.js';
+import { secretsOf } from '../model/caller-data.js';
 import { NotReadyError, redacted, UnknownCampaignError } from '../model/errors.js';
 import { type Emit, refOf } from '../model/events.js';
 import type { Issuance } from '../model/issuance.js';
@@ -261,12 +262,13 @@ async function settleOne(
 /** Redis had forgotten another coupon of this user. A further promise is their next coupon, if the limit allows it. */
 async function reserveAnew(
   serving: Serving,
-  { id, issuance }: Reservation,
+  { id, issuance, data }: Reservation,
   steps: Steps,
   deadlineAt: number,
 ): Promise<End> {
   const { userId } = issuance;
-  const { word } = await serving.reservesAnew.add({ id, userId, code: '', deadlineAt, abandoned: false, sent: false });
+  const request = { id, userId, code: '', data, deadlineAt, abandoned: false, sent: false };
+  const { word } = await serving.reservesAnew.add(request);
   if (word === 'new' || word === 'existing' || word === 'unattended') return 'unknown';
   steps.emit({ type: word === 'issued' || word === 'already_issued' ? 'settled' : 'lost', ...refOf(issuance) });
   return 'settled';
@@ -314,8 +316,8 @@ export async function findSaved(
     return claimed.map(({ issuance }, i) => rows[i]?.serial === issuance.serial && rows[i]?.code === issuance.code);
   } catch (error) {
     const { campaignId } = claimed[0]!.issuance;
-    const codes = claimed.map(({ issuance }) => issuance.code);
-    emit({ type: 'fault', during: 'find', campaignId, error: redacted(error, codes) });
+    const secrets = claimed.flatMap(({ issuance }) => secretsOf(issuance));
+    emit({ type: 'fault', during: 'find', campaignId, error: redacted(error, secrets) });
     return none;
   }
 }

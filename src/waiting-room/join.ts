@@ -1,6 +1,9 @@
 import { monotonicMs } from '../flow/deadline.js';
+import type { Steps } from '../issue/carry.js';
 import type { Eligible } from '../issue/eligibility.js';
 import { refusalOfRule } from '../issue/eligibility.js';
+import { callersData } from '../issue/request.js';
+import type { JsonObject } from '../model/caller-data.js';
 import { assertText, ownCopy } from '../model/check.js';
 import { OverloadedError } from '../model/errors.js';
 import { countRefusals, type Emit } from '../model/events.js';
@@ -18,6 +21,8 @@ export interface JoinRequest {
    * If a user in line joins again under another id, the first one stays.
    */
   readonly requestId?: string | undefined;
+  /** As of `issue()`: kept while the user waits, and then by the reservation. A user in line keeps the first. */
+  readonly data?: JsonObject | undefined;
 }
 
 export interface JoinParts {
@@ -30,15 +35,17 @@ export interface JoinParts {
 
 const FULL_RETRY_MS = 5_000;
 
-export function checkedJoin(given: JoinRequest): JoinRequest {
-  const own = ownCopy('the argument of join()', given, ['userId', 'requestId']);
+type CheckedJoin = Omit<JoinRequest, 'data'> & { readonly data: string };
+
+export function checkedJoin(given: JoinRequest, steps: Steps): CheckedJoin {
+  const own = ownCopy('the argument of join()', given, ['userId', 'requestId', 'data']);
   assertText('userId', own.userId);
   if (own.requestId !== undefined) assertText('requestId', own.requestId);
-  return own;
+  return { ...own, data: callersData(own.data, steps) };
 }
 
 /** A place in line, or why not. */
-export async function join(campaignId: string, request: JoinRequest, parts: JoinParts): Promise<JoinResult> {
+export async function join(campaignId: string, request: CheckedJoin, parts: JoinParts): Promise<JoinResult> {
   try {
     return await joinLine(campaignId, request, parts);
   } catch (error) {
@@ -48,9 +55,9 @@ export async function join(campaignId: string, request: JoinRequest, parts: Join
   }
 }
 
-async function joinLine(campaignId: string, request: JoinRequest, parts: JoinParts): Promise<JoinResult> {
+async function joinLine(campaignId: string, request: CheckedJoin, parts: JoinParts): Promise<JoinResult> {
   const { campaigns, lines, eligible, timeoutMs, emit } = parts;
-  const { userId, requestId } = request;
+  const { userId, requestId, data } = request;
   const refuse = (result: Extract<JoinResult, { reason: string }>): JoinResult => {
     countRefusals(emit, campaignId, [result.status]);
     return result;
@@ -68,7 +75,7 @@ async function joinLine(campaignId: string, request: JoinRequest, parts: JoinPar
     });
     if (refusal) return refuse(refusal);
   }
-  const answer = await line.join({ id, userId, deadlineAt: monotonicMs() + timeoutMs });
+  const answer = await line.join({ id, userId, data, deadlineAt: monotonicMs() + timeoutMs });
   if (answer.status === 'expired') {
     throw serving.shard.context.runner.unsent('no place was taken');
   }

@@ -55,7 +55,7 @@ export class WaitingRoom {
 
   async join(campaignId: string, given: JoinRequest): Promise<JoinResult> {
     const { campaigns, eligible, timeoutMs, steps } = this.#parts;
-    return join(campaignId, checkedJoin(given), {
+    return join(campaignId, checkedJoin(given, steps), {
       campaigns,
       lines: this.#lines,
       eligible,

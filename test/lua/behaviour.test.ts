@@ -4,7 +4,7 @@ import { CouponIssuer, generateCodes, MemoryPersistence, type RedisClient, Redis
 import { scripts } from '../../src/redis/scripts.js';
 import { dump } from '../support/scenes/campaigns.js';
 import { RedisServer } from '../support/servers/redis-server.js';
-import { idOf, openWorld } from './world.js';
+import { dataOf, idOf, openWorld } from './world.js';
 
 const names = Object.values(scripts).map(({ name }) => name);
 const READERS = [
@@ -50,14 +50,15 @@ const FREEING = [
 function notLookedAt(name: string, kind: 'counted' | 'codes'): string[] {
   const otherStock = kind === 'codes' ? 'returned' : 'pool';
   const line = ['queue', 'tickets', 'presence', 'ended'];
-  const siblings = ['grants', 'senders', 'leases', 'returned', 'pool', 'codes', ...line];
+  const siblings = ['grants', 'senders', 'leases', 'returned', 'pool', 'data', 'codes', ...line];
   const unseen: Record<string, string[]> = {
     reserve: ['old'],
     'join-line': ['old'],
     confirm: ['senders', 'returned', 'pool', 'codes', ...line],
     withdraw: ['senders', 'returned', 'pool', 'codes', ...line],
     release: ['senders', 'codes', otherStock, ...line],
-    reassign: ['senders', 'codes', otherStock, ...line],
+    // The data of a reservation that gets another unit stays as it is.
+    reassign: ['senders', 'data', 'codes', otherStock, ...line],
     'adopt-row': ['senders', otherStock, ...line],
     'mend-row': line,
     'reopen-grant': ['codes', ...line],
@@ -276,10 +277,12 @@ test('confirm knows a reservation by its id and stamp, though a try was counted 
 test('a repeat under a new call number takes over: the same unit, a new stamp, and the old one opens nothing', async () => {
   const { run, calls, key } = await openWorld(redis, 'counted');
   const before = await redis.hget(key('grants'), '1:u1');
-  const again = { ...calls.reserve!, items: [{ id: idOf('u1'), userId: 'u1', code: '' }] };
+  const items = [{ id: idOf('u1'), userId: 'u1', code: '' }];
+  const again = { ...calls.reserve!, args: { ...calls.reserve!.args, data: dataOf('another') }, items };
   const reply = await run(again);
   const after = await redis.hget(key('grants'), '1:u1');
-  expect(reply.slice(4)).toEqual(['existing', '1', after]);
+  // Its data is that of the first call, whatever this one brings.
+  expect(reply.slice(4)).toEqual(['existing', '1', after, dataOf('u1')]);
   const unit = (record: string | null) => record!.split(':').slice(2);
   expect([before?.[0], after?.[0]]).toEqual(['r', 't']);
   expect(unit(after)).toEqual(unit(before));

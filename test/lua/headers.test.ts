@@ -34,14 +34,15 @@ const ofAllKeys = ({ name, keys }: { name: string; keys: readonly (string | unde
   EXPIRES.includes(name) && keys[0] === 'key';
 /** Looking ids up, judging the window and taking units is one act; so is refusing one unit and taking the next, or judging a stretch of serials, or a line. */
 const LONGER: Record<string, number> = {
-  reserve: 101,
-  reassign: 61,
-  'claim-due': 62,
-  'rebuild-rows': 120,
-  'finish-rebuild': 71,
-  'admit-line': 71,
-  'join-line': 91,
-  'begin-rebuild': 61,
+  reserve: 108,
+  reassign: 64,
+  'adopt-row': 62,
+  'claim-due': 63,
+  'rebuild-rows': 123,
+  'finish-rebuild': 74,
+  'admit-line': 72,
+  'join-line': 92,
+  'begin-rebuild': 64,
 };
 
 const files = scriptFiles();

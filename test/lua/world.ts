@@ -24,6 +24,8 @@ export interface World {
   readonly key: (name: string) => string;
 }
 
+/** Every user but `u3` and `w3` gives data. */
+export const dataOf = (user: string) => (user.endsWith('3') ? '' : `{"of":"${user}"}`);
 export const idOf = (user: string) => `id-${user}`.padEnd(22, '0');
 
 export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = ''): Promise<World> {
@@ -73,7 +75,7 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
   const reserve = (n: string, users: string[]) =>
     call(
       scripts.reserve,
-      { epoch, fence: '0', sender: 'tests', call: n, fromLine: '1', perUser: '1' },
+      { epoch, fence: '0', sender: 'tests', call: n, fromLine: '1', perUser: '1', data: users.map(dataOf).join('\n') },
       users.map((userId) => ({ id: idOf(userId), userId, code: '' })),
     );
   await run(reserve('1', ['gone', 'u1', 'u2', 'u3']));
@@ -87,7 +89,7 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
   const join = (n: string, users: string[]) =>
     call(
       scripts.joinLine,
-      { epoch, fence: '0', sender: 'guests', call: n, perUser: '1' },
+      { epoch, fence: '0', sender: 'guests', call: n, perUser: '1', data: users.map(dataOf).join('\n') },
       users.map((userId) => ({ id: idOf(userId), userId })),
     );
   const later = String(Date.now() + 3_600_000);

@@ -153,8 +153,8 @@ export const RESERVING = [
   {
     defect: 'a repeat after the close is told closed, and not what it was given',
     file: 'lua/issue/reserve.lua',
-    find: '  local vacant\n',
-    replace: '  if shut then return nil, shut end\n  local vacant\n',
+    find: '  local vacant, before = nil,',
+    replace: '  if shut then return nil, shut end\n  local vacant, before = nil,',
     caughtBy: {
       file: 'test/fault/ghost.test.ts',
       test: 'runs after the close takes nothing, and still finds what it had taken',

@@ -17,6 +17,7 @@ function aSharedCall(client = READY) {
     id: 'id',
     userId: 'kim',
     code: '',
+    data: '',
     deadlineAt: Number.POSITIVE_INFINITY,
     abandoned: false,
     sent: false,

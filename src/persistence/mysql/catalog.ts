@@ -51,6 +51,13 @@ export const COLUMNS: readonly Column[] = [
     fits: ({ type, fraction }) => type === 'datetime' && Number(fraction) >= 3,
   },
   text('epoch'),
+  {
+    name: 'data',
+    made: 'text CHARACTER SET utf8mb4 COLLATE utf8mb4_bin',
+    // Bytes cannot be written to the type JSON of MySQL. That of MariaDB is a text.
+    fits: ({ type, collation, length }) =>
+      /^(text|varchar|(medium|long)text)$/.test(type) && /^utf8mb4_/.test(collation ?? '') && Number(length) >= 1024,
+  },
 ];
 
 export const KEYS: readonly { readonly name: string; readonly columns: readonly string[] }[] = [

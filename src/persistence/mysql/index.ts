@@ -2,6 +2,7 @@ import { NotSavedError } from '../../model/errors.js';
 import type { Issuance } from '../../model/issuance.js';
 import type { PersistenceAdapter, SaveVerdict } from '../adapter.js';
 import type { TableFormat } from '../fit.js';
+import { dataOfRow, rowData } from '../row-data.js';
 import { SKIPPED, withoutSkipped } from '../skipped.js';
 import { knownVerdict } from '../verdict.js';
 import { WIDTH } from './catalog.js';
@@ -34,6 +35,7 @@ interface Row {
   readonly code: Text | null;
   readonly epoch: Text;
   readonly issued_at_ms: number | string;
+  readonly data: Text | null;
 }
 type Text = Uint8Array | string;
 
@@ -46,7 +48,7 @@ type Tuple = readonly (string | number | null)[];
 
 const COLUMNS = 'campaign_id, serial, user_id, grant_no, id, code, issued_at, epoch';
 // The date as a number, because a client would read it in a time zone of its own.
-const SELECTED = `campaign_id, serial, user_id, grant_no, id, code, epoch, TIMESTAMPDIFF(MICROSECOND, '1970-01-01', issued_at) DIV 1000 AS issued_at_ms`;
+const SELECTED = `campaign_id, serial, user_id, grant_no, id, code, epoch, CAST(data AS BINARY) AS data, TIMESTAMPDIFF(MICROSECOND, '1970-01-01', issued_at) DIV 1000 AS issued_at_ms`;
 const BY_ID: Key = { columns: 'campaign_id, id', of: (one) => [one.campaignId, one.id] };
 const KEYS: readonly Key[] = [
   BY_ID,
@@ -161,8 +163,9 @@ export class MysqlPersistence implements PersistenceAdapter {
    */
   async #insertAll(issuances: readonly Issuance[], signal: AbortSignal): Promise<Outcome> {
     // In one order, so that batches which share rows wait for each other instead of deadlocking.
-    const values = [...issuances].sort(byCampaignAndSerial).map(valuesOf);
-    const sql = `INSERT INTO ${this.#table} (${COLUMNS}) VALUES ? ON DUPLICATE KEY UPDATE serial = LAST_INSERT_ID(serial)`;
+    const sorted = [...issuances].sort(byCampaignAndSerial);
+    const { columns, values } = inserted(sorted);
+    const sql = `INSERT INTO ${this.#table} (${columns}) VALUES ? ON DUPLICATE KEY UPDATE serial = LAST_INSERT_ID(serial)`;
     for (let attempt = 1; ; attempt++) {
       try {
         return (await this.#query(sql, [values])) as Outcome;
@@ -177,9 +180,10 @@ export class MysqlPersistence implements PersistenceAdapter {
    * Without a word on duplicates the server says by an error that the row is one. `null`: it did not say how it ended.
    */
   async #saveAlone(one: Issuance): Promise<SaveVerdict | null> {
-    const sql = `INSERT INTO ${this.#table} (${COLUMNS}) VALUES ?`;
+    const { columns, values } = inserted([one]);
+    const sql = `INSERT INTO ${this.#table} (${columns}) VALUES ?`;
     try {
-      const { affectedRows } = (await this.#query(sql, [[valuesOf(one)]])) as Outcome;
+      const { affectedRows } = (await this.#query(sql, [values])) as Outcome;
       return affectedRows === 1 ? SAVED : null;
     } catch (error) {
       if (!isDuplicate(error)) throw error;
@@ -273,6 +277,16 @@ function byCampaignAndSerial(one: Issuance, other: Issuance): number {
   return one.campaignId < other.campaignId ? -1 : 1;
 }
 
+/** The data is named only where a row has some. */
+function inserted(issuances: readonly Issuance[]): { columns: string; values: unknown[][] } {
+  if (issuances.every(({ data }) => data === undefined)) return { columns: COLUMNS, values: issuances.map(valuesOf) };
+  const values = issuances.map((one) => {
+    const data = dataOfRow(one);
+    return [...valuesOf(one), data === null ? null : Buffer.from(data)];
+  });
+  return { columns: `${COLUMNS}, data`, values };
+}
+
 /** As bytes, which no character set or SQL mode of a session changes on the way. */
 function valuesOf(one: Issuance): unknown[] {
   return [
@@ -305,6 +319,7 @@ function toIssuance(row: Row): Issuance {
     issuedAt: new Date(Number(row.issued_at_ms)),
     epoch: textOf(row.epoch),
     state: 'issued',
+    ...rowData(row.data === null ? null : textOf(row.data)),
   };
 }
 

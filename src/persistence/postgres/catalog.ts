@@ -50,6 +50,7 @@ export const COLUMNS: readonly Column[] = [
     fits: (type) => /^timestamp(\([3-6]\))? with time zone$/.test(type),
   },
   text('epoch', 64),
+  { name: 'data', made: 'jsonb', fits: (type) => ['jsonb', 'json'].includes(type) },
 ];
 
 export const KEYS: readonly (readonly string[])[] = [

@@ -2,6 +2,7 @@ import { NotSavedError } from '../../model/errors.js';
 import type { Issuance } from '../../model/issuance.js';
 import type { PersistenceAdapter, SaveVerdict } from '../adapter.js';
 import type { TableFormat } from '../fit.js';
+import { rowData } from '../row-data.js';
 import { SKIPPED, withoutSkipped } from '../skipped.js';
 import { knownVerdict } from '../verdict.js';
 import { PostgresClient } from './client.js';
@@ -49,6 +50,7 @@ interface Row {
   readonly code: string | null;
   readonly issued_at_ms: number | string;
   readonly epoch: string;
+  readonly data: string | null;
 }
 
 const UNIQUE_VIOLATION = '23505';
@@ -56,7 +58,7 @@ const UNIQUE_VIOLATION = '23505';
 const WARY_FOR = 100;
 const SAVED: SaveVerdict = Object.freeze({ verdict: 'saved' });
 const SELECTED =
-  't.id, t.campaign_id, t.user_id, t.grant_no, t.serial, t.code, t.epoch, round(extract(epoch from t.issued_at) * 1000)::bigint AS issued_at_ms';
+  't.id, t.campaign_id, t.user_id, t.grant_no, t.serial, t.code, t.epoch, t.data::text AS data, round(extract(epoch from t.issued_at) * 1000)::bigint AS issued_at_ms';
 
 /**
  * Saves issuances in PostgreSQL 12 or newer. One statement per batch. If a row is taken, two more; then the log of the
@@ -256,5 +258,6 @@ function toIssuance(row: Row): Issuance {
     issuedAt: new Date(Number(row.issued_at_ms)),
     epoch: row.epoch,
     state: 'issued',
+    ...rowData(row.data),
   };
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Issuance } from '../../model/issuance.js';
+import { dataOfRow } from '../row-data.js';
 
 export interface Statement {
   readonly name: string;
@@ -28,11 +29,14 @@ const COLUMNS: readonly InsertedColumn[] = [
   { name: 'issued_ms', type: 'bigint', of: ({ issuedAt }) => issuedAt.getTime() },
   { name: 'epoch', type: 'text', of: ({ epoch }) => epoch },
 ];
-const arrays = COLUMNS.map(({ type }, i) => `$${i + 1}::${type}[]`);
-const names = COLUMNS.map(({ name }) => name);
+/** Only in the statements of a batch that has some: the others cost what they cost without it. */
+const DATA: InsertedColumn = { name: 'data', type: 'text', of: dataOfRow };
+const ALL = [...COLUMNS, DATA];
+const arrays = ALL.map(({ type }, i) => `$${i + 1}::${type}[]`);
+const names = ALL.map(({ name }) => name);
 
 /** A batch as rows, numbered in its order, of which every column is an array. */
-export const BATCH = `unnest(${arrays.join(', ')}) WITH ORDINALITY AS n(${names.join(', ')}, ord)`;
+export const BATCH = `unnest(${arrays.slice(0, -1).join(', ')}) WITH ORDINALITY AS n(${names.slice(0, -1).join(', ')}, ord)`;
 
 export function arraysOf(issuances: readonly Issuance[]): string[] {
   return COLUMNS.map(({ of }) => arrayOf(issuances.map(of)));
@@ -41,12 +45,13 @@ export function arraysOf(issuances: readonly Issuance[]): string[] {
 /** The inserted columns: equal in all rows, one value; otherwise an array. */
 export class Batch {
   readonly values: (string | number | null)[] = [];
-  /** One character for each column: 1 is an array. */
+  /** One character for each column, that of the data only where there is some: 1 is an array. */
   readonly shape: string;
 
   constructor(issuances: readonly Issuance[]) {
     let shape = '';
-    for (const { of } of COLUMNS) {
+    const columns = issuances.some(({ data }) => data !== undefined) ? ALL : COLUMNS;
+    for (const { of } of columns) {
       const first = of(issuances[0]!);
       const isShared = issuances.every((one) => of(one) === first);
       this.values.push(isShared ? first : arrayOf(issuances.map(of)));
@@ -85,17 +90,18 @@ export class InsertStatements {
  */
 function insertOf(table: string, shape: string): string {
   const isArray = (i: number) => shape[i] === '1';
-  const given = COLUMNS.map(({ name, type }, i) => (isArray(i) ? `n.${name}` : `$${i + 1}::${type}`));
-  const [campaignId, serial, userId, grant, id, code, issuedMs, epoch] = given;
-  const listed = COLUMNS.flatMap((_, i) => (isArray(i) ? [i] : []));
+  const columns = ALL.slice(0, shape.length);
+  const given = columns.map(({ name, type }, i) => (isArray(i) ? `n.${name}` : `$${i + 1}::${type}`));
+  const [campaignId, serial, userId, grant, id, code, issuedMs, epoch, data] = given;
+  const listed = columns.flatMap((_, i) => (isArray(i) ? [i] : []));
   const from = `FROM unnest(${listed.map((i) => arrays[i]).join(', ')}) AS n(${listed.map((i) => names[i]).join(', ')})`;
   // A campaign that the statistics do not know would be taken for an empty one, and all its rows be read for each that
   // comes. A campaign hidden in a subquery is planned like any campaign.
   const anyCampaign = isArray(0) ? campaignId : `(SELECT ${campaignId})`;
   const order = [campaignId, serial].filter((_, i) => isArray(i));
   return [
-    `INSERT INTO ${table} (campaign_id, serial, user_id, grant_no, id, code, issued_at, epoch)`,
-    `SELECT ${campaignId}, ${serial}, ${userId}, ${grant}, ${id}, ${code}, to_timestamp(${issuedMs} / 1000.0), ${epoch}`,
+    `INSERT INTO ${table} (campaign_id, serial, user_id, grant_no, id, code, issued_at, epoch${data ? ', data' : ''})`,
+    `SELECT ${campaignId}, ${serial}, ${userId}, ${grant}, ${id}, ${code}, to_timestamp(${issuedMs} / 1000.0), ${epoch}${data ? `, ${data}::jsonb` : ''}`,
     ...(listed.length > 0 ? [from] : []),
     `WHERE NOT EXISTS (SELECT FROM ${table} t WHERE t.campaign_id = ${anyCampaign} AND t.user_id = ${userId} AND t.id = ${id} OFFSET 0)`,
     ...(order.length > 0 ? [`ORDER BY ${order.join(', ')}`] : []),
