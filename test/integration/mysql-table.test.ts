@@ -72,10 +72,12 @@ test('a user who may only SELECT, INSERT and UPDATE calls createTable and saves,
   expect(await clerk.identity()).toBe(await persistence.identity());
 });
 
-test('a table of release 0.1 is fit, and has no identity until it is upgraded', async () => {
+test('a table of release 0.1 is fit once it has a column for data, and has no identity until it is upgraded', async () => {
   await pool.query(createTableSql());
   expect(await persistence.createTable()).toEqual({ format: 1 });
   expect(await persistence.identity()).toBeNull();
+  await pool.query('ALTER TABLE coupon_issuances DROP COLUMN data');
+  await expect(persistence.checkTable()).rejects.toThrow('it has no column data (cure: ALTER TABLE');
   expect(await persistence.upgradeTable()).toEqual({ format: 1 });
   expect(await persistence.identity()).toMatch(/^[0-9a-f]{32}$/);
 });
@@ -190,7 +192,7 @@ test('upgradeTable alters nothing where rows forbid a key, and quotes none of th
   const one = issuance({ code: 'SECRET' });
   const row = (serial: number) => [one.campaignId, serial, `u${serial}`, 1, `i${serial}`, 'SECRET', '1-a'];
   for (const serial of [1, 2])
-    await pool.query('INSERT INTO coupon_issuances VALUES (?, ?, ?, ?, ?, ?, NOW(3), ?)', row(serial));
+    await pool.query('INSERT INTO coupon_issuances VALUES (?, ?, ?, ?, ?, ?, NOW(3), ?, NULL)', row(serial));
   const error = await persistence.upgradeTable().catch((error: unknown) => error as Error);
   expect(error).toBeInstanceOf(MisconfiguredError);
   expect(JSON.stringify([error, (error as Error).message, (error as Error).cause])).not.toContain('SECRET');

@@ -23,7 +23,7 @@ function save(client: MysqlLike, issuances: Issuance[], table?: string) {
 /** Puts a row in as somebody else does. */
 async function insert(client: mysql.Connection, one: Issuance): Promise<void> {
   const { campaignId, serial, userId, grant, id, code, epoch } = one;
-  await client.query('INSERT INTO coupon_issuances VALUES (?, ?, ?, ?, ?, ?, UTC_TIMESTAMP(3), ?)', [
+  await client.query('INSERT INTO coupon_issuances VALUES (?, ?, ?, ?, ?, ?, UTC_TIMESTAMP(3), ?, NULL)', [
     ...[campaignId, serial, userId, grant, id, code, epoch],
   ]);
 }

@@ -145,7 +145,10 @@ test('createTable never alters a table that is there', async () => {
 });
 
 test.each([
-  { what: 'a table of release 0.1', sql: `${RELEASE_0_1}; ${KEYS_0_1}` },
+  {
+    what: 'a table of release 0.1 with a column for data',
+    sql: `${RELEASE_0_1}; ${KEYS_0_1}; ALTER TABLE coupon_issuances ADD COLUMN data jsonb`,
+  },
   {
     what: 'a partitioned table',
     sql: `CREATE TABLE coupon_issuances (LIKE made INCLUDING ALL) PARTITION BY HASH (campaign_id);
@@ -165,6 +168,16 @@ test.each([
   const persistence = new PostgresPersistence(client);
   expect(await persistence.createTable()).toEqual({ format: 1 });
   expect(await persistence.save([issuance()])).toEqual([{ verdict: 'saved' }]);
+});
+
+test('a table of release 0.1 is fit once it is upgraded, and then keeps data', async () => {
+  const { client, persistence } = await prepared();
+  await client.query(`${RELEASE_0_1}; ${KEYS_0_1}`);
+  await expect(persistence.checkTable()).rejects.toThrow('it has no column data (cure: ALTER TABLE');
+  expect(await persistence.upgradeTable()).toEqual({ format: 1 });
+  const one = issuance({ data: { source: 'app' } });
+  expect(await persistence.save([one])).toEqual([{ verdict: 'saved' }]);
+  expect(await persistence.find([one])).toMatchObject([{ data: { source: 'app' } }]);
 });
 
 /** A table that was spoiled: what the error says, and whether the statement that it names is a cure as it stands. */
