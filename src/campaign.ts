@@ -354,8 +354,8 @@ export class Campaign {
    * absent field stays as it is; `null` removes its cap. Each worker of every process follows within one `intervalMs`.
    * `inspect()` shows the pace. A closed campaign has a pace too, until everything is settled.
    *
-   * If waves are changed, a wave that stays in the list keeps the places that it has left. Two round trips. Throws
-   * `CampaignConflictError` (`admitPerSecond` or `waves` without a waiting room: nothing was changed),
+   * A wave that came keeps the places that it has left, unless the change takes a wave out of the list. Two round
+   * trips. Throws `CampaignConflictError` (`admitPerSecond` or `waves` without a waiting room: nothing was changed),
    * `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`, `RedisError`.
    *
    * @example

@@ -357,8 +357,11 @@ function overtaken(
     case 'gone':
     case 'retaken':
     case 'stale':
-      throw new RedisError('the reservation is another one by now; whether it was issued is not known', {
-        outcome: 'unknown',
-      });
+      throw new RedisError(
+        'another call acted on the reservation; whether it was issued is not known; call again with the same requestId',
+        {
+          outcome: 'unknown',
+        },
+      );
   }
 }

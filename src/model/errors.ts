@@ -65,7 +65,8 @@ export class UnknownCampaignError extends CouponIssuerError {
 
 /**
  * The campaign is not as the call assumes. It has another definition, is closed, or has no pool or no waiting room; or
- * its rows are in the database without a state in Redis. Nothing was written.
+ * its rows are in the database without a state in Redis. The call wrote nothing. A load keeps its earlier chunks, and a
+ * rebuild that stopped leaves the campaign `rebuilding`.
  */
 export class CampaignConflictError extends CouponIssuerError {
   readonly code = 'CAMPAIGN_CONFLICT';
@@ -139,7 +140,10 @@ export function inDoubt(error: unknown): unknown {
     : error;
 }
 
-/** The save or the delivery failed for certain and the unit is back in the stock. Asking again may succeed. */
+/**
+ * The save or the delivery certainly failed, and the unit is back in the stock. Or the database could not be asked
+ * before anything was reserved. Asking again may succeed.
+ */
 export class NotIssuedError extends CouponIssuerError {
   readonly code = 'NOT_ISSUED';
 }
@@ -160,7 +164,7 @@ export class NotReadyError extends CouponIssuerError {
 
 /**
  * A function that you gave threw or did not answer in time, before anything was reserved: `eligible`, or the adapter's
- * `list`.
+ * `list`, `check` or `identity`.
  */
 export class HookError extends CouponIssuerError {
   readonly code = 'HOOK';

@@ -96,10 +96,10 @@ export class ReconcileReport {
 }
 
 const CURES: Record<Cure, string> = {
-  settle: `${METHODS.settle}() or a worker mends it`,
-  repair: `${METHODS.reconcile}(id, { repair: 'safe' }) mends it`,
-  rebuild: `${METHODS.rebuild}() mends it`,
-  look: 'somebody has to look',
+  settle: `cure: ${METHODS.settle}() or a worker`,
+  repair: `cure: ${METHODS.reconcile}({ repair: 'safe' })`,
+  rebuild: `cure: ${METHODS.rebuild}()`,
+  look: 'an operator has to look',
 };
 
 function line(finding: Finding): string {
@@ -118,7 +118,7 @@ function describe(finding: Finding): string {
     case 'code_twice':
       return `unit ${finding.serial} is in ${finding.grants.map(name).join(' and in ') || 'two hands'}`;
     case 'units_lost':
-      return `${finding.count} units are in nobody's hands`;
+      return `${finding.count} units are lost: nobody holds them, and the stock does not have them`;
     case 'counter_wrong':
       return `${finding.counter} is ${finding.is} and should be ${finding.shouldBe}`;
     case 'lease_overdue':

@@ -72,7 +72,7 @@ export function assertCodes(source: Source, asTheyAre: boolean): void {
   }
   if (source.wasRead) {
     throw new InvalidArgumentError(
-      'codes was read from before this call, and that part is lost; nothing was loaded: make the stream in the call itself',
+      'a part of codes was read before this call and is lost; nothing was loaded; make the stream in the call itself',
     );
   }
   for (const [i, code] of source.list?.entries() ?? []) assertCode(code, i, asTheyAre);

@@ -1,5 +1,5 @@
 import { assertInteger, assertText, MAX_PER_USER, ownCopy } from '../model/check.js';
-import { InvalidArgumentError } from '../model/errors.js';
+import { InvalidArgumentError, invalid } from '../model/errors.js';
 import { type Instant, instantMs } from '../model/instants.js';
 import type { RuleChange } from '../redis/update.js';
 
@@ -22,20 +22,20 @@ export interface CampaignUpdate {
 
 /** Throws `InvalidArgumentError`. */
 export function checkedUpdate(change: CampaignUpdate): { requestId: string; changes: RuleChange[] } {
-  const own = ownCopy('the change', change, ['opensAt', 'closesAt', 'perUser', 'requestId']);
+  const own = ownCopy('the argument of update()', change, ['opensAt', 'closesAt', 'perUser', 'requestId']);
   assertText('requestId', own.requestId);
   const opensAt = checkedBound('opensAt', own.opensAt);
   const closesAt = checkedBound('closesAt', own.closesAt);
   if (own.perUser !== undefined) assertInteger('perUser', own.perUser, 1, MAX_PER_USER);
   if (opensAt && closesAt && Number(opensAt) >= Number(closesAt)) {
-    throw new InvalidArgumentError('closesAt must be after opensAt');
+    throw invalid('closesAt', 'must be after opensAt');
   }
   const changes: RuleChange[] = [];
   if (opensAt !== undefined) changes.push({ name: 'opensAt', value: opensAt });
   if (closesAt !== undefined) changes.push({ name: 'closesAt', value: closesAt });
   if (own.perUser !== undefined) changes.push({ name: 'perUser', value: String(own.perUser) });
   if (changes.length === 0) {
-    throw new InvalidArgumentError('the change names no rule: give opensAt, closesAt or perUser');
+    throw new InvalidArgumentError('the argument of update() must have opensAt, closesAt or perUser');
   }
   return { requestId: own.requestId, changes };
 }

@@ -115,7 +115,7 @@ async function* codesOf(
       if (header ?? typeof column === 'string') continue;
       if (header === undefined && NAMES.test(cells[index]!.trim())) {
         throw new InvalidArgumentError(
-          `line ${line} of the file looks like a name of the column: say so by header: true, or header: false if it is a code`,
+          `line ${line} of the file looks like a name of the column: set header: true, or header: false if it is a code`,
         );
       }
     }
@@ -186,6 +186,6 @@ function sourceOf(file: unknown): Source {
   if (!source.wasRead) return source;
   void source.close();
   throw new InvalidArgumentError(
-    'the file was read from before, and that part is lost: make its stream in the call itself',
+    'a part of the file was read before this call and is lost; make its stream in the call itself',
   );
 }

@@ -62,10 +62,12 @@ export async function assertSafeServer(shard: Shard): Promise<void> {
   const advice = "or pass unsafeRedis: 'allow' if you know better";
   if (policy !== '' && policy !== 'noeviction') {
     throw new MisconfiguredError(
-      `this Redis may evict keys (maxmemory-policy ${policy}): marks of who has a coupon, and stock. Set noeviction, ${advice}`,
+      `this Redis may evict coupons and stock (maxmemory-policy ${policy}); nothing was written; set noeviction, ${advice}`,
     );
   }
   if (role !== '' && role !== 'master') {
-    throw new MisconfiguredError(`this Redis is a replica (role ${role}): connect to its master, ${advice}`);
+    throw new MisconfiguredError(
+      `this Redis is a replica (role ${role}); nothing was written; connect to its master, ${advice}`,
+    );
   }
 }

@@ -173,7 +173,7 @@ describe('a file that is refused', () => {
     read.on('data', () => {});
     read.end('A\nB\n');
     await once(read, 'end');
-    await expect(ready(read)).rejects.toThrow('read from before');
+    await expect(ready(read)).rejects.toThrow('read before this call');
   });
 
   test.each([
