@@ -1,9 +1,10 @@
 import { withDeadline } from '../flow/deadline.js';
 import { secretsOf } from '../model/caller-data.js';
 import { mintCode } from '../model/codes.js';
-import { inDoubt, RedisError, redacted } from '../model/errors.js';
+import { inDoubt, RedisError } from '../model/errors.js';
 import { type Emit, refOf } from '../model/events.js';
 import { asIssued, type Issuance } from '../model/issuance.js';
+import { redacted } from '../model/safe-error.js';
 import type { ReassignAnswer, ReleaseAnswer, WithdrawWord } from '../redis/held.js';
 import { intact, type Reservation, type Reserved, type Tries } from '../redis/reservation.js';
 import type { ReserveRequest } from '../redis/reserve.js';

@@ -1,8 +1,9 @@
 import { monotonicMs, withDeadline } from '../flow/deadline.js';
 import { secretsOf } from '../model/caller-data.js';
-import { isNotDelivered, redacted } from '../model/errors.js';
+import { isNotDelivered } from '../model/errors.js';
 import type { Emit } from '../model/events.js';
 import type { Issuance } from '../model/issuance.js';
+import { redacted } from '../model/safe-error.js';
 
 /**
  * Your external call for a reserved coupon. It may be called again with the same id. Throw `NotDeliveredError` only if

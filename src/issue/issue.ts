@@ -1,10 +1,10 @@
 import { type Caller, InContext } from '../flow/batcher.js';
 import type { PendingWork } from '../flow/pending-work.js';
-import { redacted } from '../model/errors.js';
 import { type Emit, refOf } from '../model/events.js';
 import { asIssued, type Issuance } from '../model/issuance.js';
 import { inCall } from '../model/methods.js';
 import type { IssueResult } from '../model/result.js';
+import { redacted } from '../model/safe-error.js';
 import { CampaignOverError } from '../redis/registry.js';
 import { intact, type Reservation } from '../redis/reservation.js';
 import type { ReserveAnswer } from '../redis/reserve-replies.js';

@@ -1,7 +1,7 @@
 import { secretsOf } from '../model/caller-data.js';
-import { constraintOf, redacted } from '../model/errors.js';
 import { type Emit, refOf } from '../model/events.js';
 import type { Issuance } from '../model/issuance.js';
+import { constraintOf, redacted } from '../model/safe-error.js';
 
 /** A batch, or a part of it, that failed for a reason that lies outside its rows. */
 interface Failed {

@@ -1,5 +1,4 @@
-import { isError, isErrorNamed, read } from './foreign.js';
-import { Redaction } from './redact.js';
+import { isErrorNamed } from './foreign.js';
 import type { NotReadyReason } from './result.js';
 
 /** The code of every error that this library throws. Each has one class and one heading in `docs/errors.md`. */
@@ -247,74 +246,4 @@ export function isNotSaved(error: unknown): error is NotSavedError {
 
 export function isNotDelivered(error: unknown): error is NotDeliveredError {
   return isErrorNamed(error, 'NotDeliveredError');
-}
-
-/**
- * The same of a function that deals with many codes, of which any may be quoted: of its error only the kind is told.
- */
-export function kindOf(error: unknown): Error {
-  const source = isError(error) ? error : new Error();
-  const code = read(() => (source as { code?: unknown }).code);
-  const name = read(() => source.name);
-  const isName = typeof name === 'string' && /^[A-Z][a-z]+(?:[A-Z][a-z]+){0,4}$/.test(name);
-  // Names of faults in systems and databases; longer words with digits could be anything.
-  const isCode = typeof code === 'string' && /^(?:E[A-Z_]{2,30}|[0-9][0-9A-Z]{4})$/.test(code);
-  return bareError(isName ? name : 'Error', 'its message may quote codes and is not told', isCode ? code : undefined);
-}
-
-/**
- * An error with a message only: no stack, no cause. Its JSON has the message. Its properties are defined, because a
- * frozen `Error.prototype` refuses an assignment.
- */
-export function bareError(name: string, message: string, code?: string): Error {
-  const copy = new Error(message);
-  const define = (key: string, value: unknown, enumerable = false) =>
-    Object.defineProperty(copy, key, { value, enumerable, writable: true, configurable: true });
-  define('name', name);
-  define('stack', `${name}: ${message}`);
-  if (code !== undefined) define('code', code, true);
-  define('toJSON', () => (code === undefined ? { name, message } : { name, code, message }));
-  return copy;
-}
-
-/** As a URL, or as `key=value` of libpq, JDBC and ODBC, JSON included. */
-const URL_LIKE = /\b[a-z][a-z0-9+.-]*:\/\/\S+/gi;
-const PASSWORD =
-  /((?:password|passwd|pwd)(?:\s*=\s*|[\\"']{1,2}\s*:\s*))('(?:[^'\\]|\\.|'')*'?|"(?:[^"\\]|\\.|"")*"?|[^\s;,&]+)/gi;
-const MAX_MESSAGE = 300;
-
-/**
- * A copy of a foreign error that is safe to log: its name, its code and its message. Connection strings and the given
- * secrets are blotted out, in their usual disguises too. Everything else is left behind, because clients attach
- * arguments and databases attach rows.
- */
-export function redacted(error: unknown, secrets: Iterable<string | null> = []): Error {
-  const source = isError(error) ? error : new Error('something that is not an Error was thrown');
-  const redaction = new Redaction(secrets);
-  const said = read(() => String(source.message)) ?? 'a message that cannot be read';
-  const message = redaction
-    .of(said)
-    .replace(URL_LIKE, '[redacted]')
-    .replace(PASSWORD, '$1[redacted]')
-    .slice(0, MAX_MESSAGE);
-  const safe = (text: unknown, shape: RegExp): text is string =>
-    typeof text === 'string' && shape.test(text) && redaction.of(text) === text;
-  const name = read(() => source.name);
-  const code = read(() => (source as { code?: unknown }).code);
-  const isCode = safe(code, /^[A-Z0-9_]{1,32}$/);
-  return bareError(safe(name, /^\w{1,64}$/) ? name : 'Error', message, isCode ? code : undefined);
-}
-
-/**
- * Which rule of the database refused a row: the constraint that the error or its cause names, otherwise its code;
- * `null` if it tells neither.
- */
-export function constraintOf(error: unknown, secrets: readonly (string | null)[]): string | null {
-  const cause = read(() => (error as { cause?: unknown }).cause);
-  const names = ['constraint', 'constraint_name', 'code'].flatMap((name) =>
-    [error, cause].map((source) => read(() => (source as Record<string, unknown>)[name])),
-  );
-  const isSafe = (name: unknown) =>
-    typeof name === 'string' && /^[\w$. -]{1,128}$/.test(name) && redacted(new Error(name), secrets).message === name;
-  return (names.find(isSafe) as string | undefined) ?? null;
 }

@@ -1,6 +1,7 @@
 import { withDeadline } from '../flow/deadline.js';
-import { HookError, kindOf, MisconfiguredError } from '../model/errors.js';
+import { HookError, MisconfiguredError } from '../model/errors.js';
 import { isErrorNamed, messageOf } from '../model/foreign.js';
+import { kindOf } from '../model/safe-error.js';
 
 /**
  * Asks a function of the adapter where nothing was reserved or claimed yet. Throws `MisconfiguredError` if the adapter

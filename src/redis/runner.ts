@@ -1,13 +1,7 @@
 import { monotonicMs, withDeadline } from '../flow/deadline.js';
-import {
-  bareError,
-  InvalidArgumentError,
-  OverloadedError,
-  RedisError,
-  type RedisOutcome,
-  redacted,
-} from '../model/errors.js';
+import { InvalidArgumentError, OverloadedError, RedisError, type RedisOutcome } from '../model/errors.js';
 import { isThenable, messageOf } from '../model/foreign.js';
+import { bareError, redacted } from '../model/safe-error.js';
 import type { RedisClient } from './client.js';
 import { connectionOf, isCluster, isReady, neverSent, stateOf } from './ioredis.js';
 import type { KeyName } from './keys.js';

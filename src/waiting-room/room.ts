@@ -1,8 +1,8 @@
 import { onAbort } from '../flow/abort-group.js';
 import type { Eligible } from '../issue/eligibility.js';
 import { assertInteger, assertSignal, assertText, ownCopy } from '../model/check.js';
-import { redacted } from '../model/errors.js';
 import type { JoinResult, LeaveResult, Standing, WaitingChange } from '../model/place.js';
+import { redacted } from '../model/safe-error.js';
 import type { Campaigns } from '../redis/campaigns.js';
 import type { RedisClient } from '../redis/client.js';
 import { channelOf, type Line } from '../redis/line.js';

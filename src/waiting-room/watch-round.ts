@@ -1,7 +1,8 @@
 import { monotonicMs } from '../flow/deadline.js';
-import { NotReadyError, redacted } from '../model/errors.js';
+import { NotReadyError } from '../model/errors.js';
 import type { Emit } from '../model/events.js';
 import { mintId } from '../model/issuance.js';
+import { redacted } from '../model/safe-error.js';
 import type { Line } from '../redis/line.js';
 import type { LookRound } from '../redis/line-replies.js';
 import { isForbidden } from '../redis/server-errors.js';

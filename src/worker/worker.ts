@@ -1,10 +1,11 @@
 import { onAbort } from '../flow/abort-group.js';
 import { monotonicMs } from '../flow/deadline.js';
-import { MisconfiguredError, NotReadyError, redacted, UnknownCampaignError } from '../model/errors.js';
+import { MisconfiguredError, NotReadyError, UnknownCampaignError } from '../model/errors.js';
 import type { Emit, FaultEvent } from '../model/events.js';
 import { messageOf } from '../model/foreign.js';
 import { inCall } from '../model/methods.js';
 import type { NotReadyReason } from '../model/result.js';
+import { redacted } from '../model/safe-error.js';
 import type { Campaigns } from '../redis/campaigns.js';
 import { type Backlog, readBacklog } from '../redis/quarantine.js';
 import { CampaignOverError, registered, strikeOff } from '../redis/registry.js';

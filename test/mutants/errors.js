@@ -8,7 +8,7 @@ const foreign = (test) => ({ file: 'test/unit/foreign.test.ts', test });
 export const ERRORS = [
   {
     defect: 'an error of another realm is none',
-    file: 'src/model/errors.ts',
+    file: 'src/model/safe-error.ts',
     find: "const source = isError(error) ? error : new Error('something",
     replace: "const source = error instanceof Error ? error : new Error('something",
     caughtBy: foreign('an error of another realm is told with its name'),

@@ -37,7 +37,7 @@ export const NAMES = [
   },
   {
     defect: 'the JSON of an event says nothing of its error',
-    file: 'src/model/errors.ts',
+    file: 'src/model/safe-error.ts',
     find: "  define('toJSON', () => (code === undefined ? { name, message } : { name, code, message }));\n",
     replace: '',
     caughtBy: { file: 'test/unit/error-names.test.ts', test: 'the JSON of an error in an event' },

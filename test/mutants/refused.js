@@ -152,7 +152,7 @@ export const REFUSED = [
   },
   {
     defect: 'the name of a constraint prints a code',
-    file: 'src/model/errors.ts',
+    file: 'src/model/safe-error.ts',
     find: ' && redacted(new Error(name), secrets).message === name',
     replace: '',
     caughtBy: { file: SAVE, test: 'the code where the name quotes a coupon' },

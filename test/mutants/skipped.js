@@ -59,7 +59,7 @@ export const SKIPPED = [
   },
   {
     defect: 'a password that is not in a URL stays in a message',
-    file: 'src/model/errors.ts',
+    file: 'src/model/safe-error.ts',
     find: ".replace(PASSWORD, '$1[redacted]')",
     replace: '',
     caughtBy: { file: 'test/unit/errors.test.ts', test: 'a redacted error has the password of' },

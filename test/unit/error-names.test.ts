@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { NotDeliveredError, NotSavedError } from '../../src/index.js';
-import { bareError, kindOf, redacted } from '../../src/model/errors.js';
+import { bareError, kindOf, redacted } from '../../src/model/safe-error.js';
 
 const ROOT = new URL('../../', import.meta.url).pathname;
 
@@ -16,7 +16,10 @@ beforeAll(async () => {
   const outfile = join(dir, 'errors.mjs');
   // As a serverless function is bundled: no class keeps the name that it has in the source.
   await build({
-    entryPoints: [join(ROOT, 'src/model/errors.ts')],
+    stdin: {
+      contents: `export * from './errors.ts'; export { bareError, redacted } from './safe-error.ts';`,
+      resolveDir: join(ROOT, 'src/model'),
+    },
     bundle: true,
     minify: true,
     platform: 'node',

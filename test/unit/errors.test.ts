@@ -15,7 +15,7 @@ import {
   RedisError,
   UnknownCampaignError,
 } from '../../src/index.js';
-import { redacted } from '../../src/model/errors.js';
+import { redacted } from '../../src/model/safe-error.js';
 import { anIssuance } from './support.js';
 
 const SECRET = 'K7QX2M9TPA4WZ';

@@ -1,7 +1,7 @@
 // cspell:ignore secretcode
 import { expect, test } from 'vitest';
-import { redacted } from '../../src/model/errors.js';
 import { Redaction } from '../../src/model/redact.js';
+import { redacted } from '../../src/model/safe-error.js';
 
 const SPECIAL = 'SE"C\'RE/T +\\%41-1234';
 
