@@ -1,14 +1,14 @@
--- Changes how fast workers may go; a field that is not named stays as it is. A call asks for an instant first, and names it then. A copy of a call
--- that arrives after a later one names an earlier instant, and changes nothing, whichever process sent the two.
+-- Changes how fast workers may go; a field that is not named stays as it is. A change names the last one that its caller knows of, so a copy that
+-- arrives after another change does nothing, whichever process sent the two.
 --
 -- KEYS     campaign
--- ARGV     epoch asked, then for each field: name value; asked is 0 to ask; an empty value removes the cap
--- RETURNS  missing | rebuilding | stale_epoch | no_room, alone; or lapsed, the instant to name (0 to ask again); or done, the campaign's
+-- ARGV     epoch follows, then for each field: name value; follows is the instant of the last change, 0 for none; an empty value removes the cap
+-- RETURNS  missing | rebuilding | stale_epoch | no_room, alone; or lapsed, the instant of the last change; or done, the campaign's
 --          stamp, then the pace: savesPerSecond, admitPerSecond, waves, each empty for no cap
 -- WRITES   campaign
 -- COST     O(waves)
 local campaignKey = KEYS[1]
-local epoch, asked = ARGV[1], tonumber(ARGV[2])
+local epoch, follows = ARGV[1], ARGV[2]
 local FIRST, STRIDE = 3, 2
 --- @include "include/stamp"
 --- @include "include/serving"
@@ -19,14 +19,8 @@ if refusal then return { refusal } end
 for i = FIRST, #ARGV, STRIDE do
   if ARGV[i] ~= 'savesPerSecond' and ARGV[i + 1] ~= '' and not campaign.room then return { 'no_room' } end
 end
--- The clock may be set back, so each instant is later than all that were given out.
-local last, given = tonumber(pace.pacedAt or '0') + 0.0, tonumber(pace.paceGiven or '0') + 0.0
-if asked == 0 then
-  given = integer(math.max(nowMicros, last + 1, given + 1))
-  redis.call('HSET', campaignKey, 'paceGiven', given)
-  return { 'lapsed', given }
-end
-if asked <= last then return { 'lapsed', '0' } end
+local last = pace.pacedAt or '0'
+if follows ~= last then return { 'lapsed', last } end
 
 -- The rest of a wave that is no longer planned admits nobody.
 local function endsWave(waves)
@@ -38,7 +32,8 @@ local function endsWave(waves)
   return false
 end
 
-local set, removed, changes = { 'pacedAt', integer(asked) }, {}, false
+-- An instant, and no count: after a rollback a count would come again. The clock may be set back.
+local set, removed, changes = { 'pacedAt', integer(math.max(nowMicros, tonumber(last) + 1)) }, {}, false
 local function write(name, value) set[#set + 1], set[#set + 2] = name, value end
 for i = FIRST, #ARGV, STRIDE do
   local name, value = ARGV[i], ARGV[i + 1]

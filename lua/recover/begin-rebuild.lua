@@ -50,7 +50,7 @@ for name, value in pairs(rules) do
   end
 end
 redis.call('HSET', campaignKey, unpack(fields))
-for _, name in ipairs({ 'opensAt', 'closesAt', 'needs', 'saveMode', 'generate', 'opened', 'room', 'store', 'openedWith', 'savesAt' }) do
+for _, name in ipairs({ 'opensAt', 'closesAt', 'needs', 'saveMode', 'generate', 'opened', 'room', 'store', 'openedWith' }) do
   if not rules[name] then redis.call('HDEL', campaignKey, name) end
 end
 if rules.kind == 'unlimited' then redis.call('HDEL', campaignKey, 'total') end

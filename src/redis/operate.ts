@@ -1,5 +1,5 @@
 import { type CampaignRules, differences, epochSuffix } from '../model/campaign-rules.js';
-import { type Conflict, conflict } from '../model/errors.js';
+import { type Conflict, conflict, inDoubt } from '../model/errors.js';
 import { METHODS } from '../model/methods.js';
 import { decodePace, type Pace, type PaceField } from '../model/pace.js';
 import { rulesToFields } from './campaign-fields.js';
@@ -8,7 +8,7 @@ import type { KnownCampaign } from './known-campaign.js';
 import { findOver, isRegistered, neverOpened, nextGeneration, noteOver, strikeOff } from './registry.js';
 import type { Reply } from './runner.js';
 import { scripts } from './scripts.js';
-import type { RedisContext, Shard } from './shard.js';
+import type { RedisContext, Sending, Shard } from './shard.js';
 import { isNotReady, notReady, oneOf } from './words.js';
 
 /**
@@ -71,17 +71,18 @@ export async function setPaused(shard: Shard, paused: boolean): Promise<void> {
 }
 
 /**
- * Changes the pace, and answers the one that holds now. Two round trips: the first one asks for an instant, so that a
- * late copy is known by it.
+ * Changes the pace, and answers the one that holds now. It names the change that it follows, so that a late copy undoes
+ * nothing. One round trip, and one more for each change that its process does not know of.
  */
 export async function setPace(shard: Shard, fields: readonly PaceField[]): Promise<Pace> {
-  let asked = '0';
-  const { reply } = await answerUnderEpoch(shard, async ({ epoch }) => {
-    const reply = await shard.run(scripts.setPace, { epoch, asked }, fields);
-    if (reply[0] !== 'lapsed') return reply;
-    asked = String(reply[1]);
-    return undefined;
-  });
+  let [follows, reply] = ['0', [] as Reply];
+  const send = ({ epoch }: Sending) => shard.run(scripts.setPace, { epoch, follows }, fields);
+  // However often it lapses: each time another change was made. The client may have sent one twice, so it may be made.
+  for (let again = false; !again || reply[0] === 'lapsed'; again = true) {
+    const answer = answerUnderEpoch(shard, send);
+    ({ reply } = await (again ? answer.catch((error: unknown) => Promise.reject(inDoubt(error))) : answer));
+    follows = String(reply[1]);
+  }
   if (reply[0] === 'no_room') {
     const what = 'has no waiting room, so it has no admitPerSecond and no waves';
     throw conflict(shard.campaignId, { what, cure: 'Leave both out' });

@@ -100,7 +100,7 @@ export const scripts = {
   }),
   setPace: defineScript('set-pace', setPace, {
     keys: ['campaign'],
-    args: ['epoch', 'asked'],
+    args: ['epoch', 'follows'],
     each: ['name', 'value'],
   }),
   setPaused: defineScript('set-paused', setPaused, {

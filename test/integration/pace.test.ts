@@ -236,33 +236,78 @@ describe('a change of the pace', () => {
     expect(await dump(redis)).toEqual(before);
   });
 
+  /** A process that asks what the last change is, and gives up while its change is on its way. */
+  async function onItsWay(change: PaceChange, beforeItLeaves = async () => {}) {
+    const [client, held] = [recording(redis), [] as (() => Promise<unknown>)[]];
+    const away = withEach(client, async (sha1, send) => {
+      if (sha1 !== scripts.setPace.sha1) return send();
+      const isFirst = client.calls.every((call) => call.sha1 !== sha1);
+      if (isFirst) return send();
+      await beforeItLeaves();
+      held.push(send);
+      throw new Error('the connection is gone');
+    });
+    const slow = new CouponIssuer({ redis: away, persistence }).campaign(launch.id);
+    await expect(slow.setPace(change)).rejects.toMatchObject({ code: 'REDIS', outcome: 'unknown' });
+    expect(held).toHaveLength(1);
+    return held[0]!;
+  }
+
   test('that is on its way while a later one is made does nothing when it arrives', async () => {
     await launch.open(behind);
-    const client = recording(redis);
-    const held: (() => Promise<unknown>)[] = [];
-    const slow = new CouponIssuer({
-      redis: {
-        ...client,
-        evalsha: (sha1, count, ...args) => {
-          // The first one asks for an instant.
-          const isSecond = sha1 === scripts.setPace.sha1 && String(args[2]) !== '0';
-          if (!isSecond) return client.evalsha(sha1, count, ...args);
-          held.push(() => redis.evalsha(sha1, count, ...args));
-          return new Promise(() => {});
-        },
-      },
-      persistence,
-      timeoutMs: 100,
-    });
-    await expect(slow.campaign(launch.id).setPace({ savesPerSecond: 5 })).rejects.toMatchObject({
-      code: 'REDIS',
-      outcome: 'unknown',
-    });
-    expect(held).toHaveLength(1);
+    await launch.setPace({ savesPerSecond: null });
+    const arrive = await onItsWay({ savesPerSecond: 5 });
     // The same as before, so that nothing but its order is new.
     await launch.setPace({ savesPerSecond: null });
-    expect(await held[0]!()).toMatchObject(['lapsed', expect.any(String)]);
+    expect(await arrive()).toMatchObject(['lapsed', expect.any(String)]);
     expect(await paceOf()).toEqual(NO_PACE);
+  });
+
+  test('whose caller gave up undoes none that began before it and was told after it', async () => {
+    await launch.open(behind);
+    await launch.setPace({ savesPerSecond: 1 });
+    let [asked, ask] = [() => {}, () => {}];
+    const [hasAsked, goesOn] = [
+      new Promise<void>((resolve) => (asked = resolve)),
+      new Promise<void>((resolve) => (ask = resolve)),
+    ];
+    const client = recording(redis);
+    const first = new CouponIssuer({
+      redis: withEach(client, async (sha1, send) => {
+        const isSecond = sha1 === scripts.setPace.sha1 && client.calls.some((call) => call.sha1 === sha1);
+        if (isSecond) {
+          asked();
+          await goesOn;
+        }
+        return send();
+      }),
+      persistence,
+    }).campaign(launch.id);
+    const told = first.setPace({ savesPerSecond: 2 });
+    await hasAsked;
+    const arrive = await onItsWay({ savesPerSecond: 1_000 });
+    ask();
+    expect(await told).toMatchObject({ savesPerSecond: 2 });
+    expect(await arrive()).toMatchObject(['lapsed', expect.any(String)]);
+    expect(await paceOf()).toMatchObject({ savesPerSecond: 2 });
+  });
+
+  test('that the client sent twice is in doubt when the next send is refused', async () => {
+    await launch.open(behind);
+    await launch.setPace({ savesPerSecond: 1 });
+    const client = Object.create(redis) as Redis;
+    let sends = 0;
+    client.evalsha = (async (sha1: string, keys: number, ...args: string[]) => {
+      const send = () => redis.evalsha(sha1, keys, ...args);
+      if (sha1 !== scripts.setPace.sha1) return send();
+      if (++sends === 2) await send();
+      if (sends < 3) return send();
+      throw Object.assign(new Error('OOM command not allowed'), { name: 'ReplyError' });
+    }) as Redis['evalsha'];
+    const change = new CouponIssuer({ redis: client, persistence }).campaign(launch.id).setPace({ savesPerSecond: 5 });
+    await expect(change).rejects.toMatchObject({ code: 'REDIS', outcome: 'unknown' });
+    expect(sends).toBe(3);
+    expect(await paceOf()).toMatchObject({ savesPerSecond: 5 });
   });
 
   test('of many at once counts, and each of them is made', async () => {
@@ -283,24 +328,25 @@ describe('a change of the pace', () => {
 
   test('that comes late changes nothing, though the clock of Redis was set back before the next change', async () => {
     await launch.open(behind);
-    const [client, held] = [recording(redis), [] as (() => Promise<unknown>)[]];
-    // It asks while the clock is an hour ahead: so the script answers, and so it notes the instant.
-    const ahead = String((Date.now() + 3_600_000) * 1_000);
-    let hasAsked = false;
-    const away = withEach(client, async (sha1, send) => {
-      if (sha1 !== scripts.setPace.sha1) return send();
-      if (!hasAsked) {
-        hasAsked = true;
-        await redis.hset(key('campaign'), 'paceGiven', ahead);
-        return ['lapsed', ahead];
-      }
-      held.push(send);
-      throw new Error('the connection is gone');
-    });
-    const other = new CouponIssuer({ redis: away, persistence }).campaign(launch.id);
-    await expect(other.setPace({ savesPerSecond: 1_000 })).rejects.toMatchObject({ code: 'REDIS' });
+    await launch.setPace({ savesPerSecond: 3 });
+    // It asks while the clock is an hour ahead.
+    await redis.hset(key('campaign'), 'pacedAt', String((Date.now() + 3_600_000) * 1_000));
+    const arrive = await onItsWay({ savesPerSecond: 1_000 });
     await launch.setPace({ savesPerSecond: 1 });
-    expect(await held[0]!()).toEqual(['lapsed', '0']);
+    expect(await arrive()).toMatchObject(['lapsed', expect.any(String)]);
+    expect(await paceOf()).toMatchObject({ savesPerSecond: 1 });
+  });
+
+  test('that comes late undoes none that was made after Redis went back', async () => {
+    await launch.open(behind);
+    await launch.setPace({ savesPerSecond: 3 });
+    const older = await redis.hgetall(key('campaign'));
+    await launch.setPace({ savesPerSecond: 4 });
+    const arrive = await onItsWay({ savesPerSecond: 1_000 });
+    await redis.del(key('campaign'));
+    await redis.hset(key('campaign'), older);
+    await launch.setPace({ savesPerSecond: 1 });
+    expect(await arrive()).toMatchObject(['lapsed', expect.any(String)]);
     expect(await paceOf()).toMatchObject({ savesPerSecond: 1 });
   });
 
@@ -337,6 +383,17 @@ describe('a rebuild', () => {
     const { campaign } = await launch.rebuild({ ...queued, pace: { savesPerSecond: 1, admitPerSecond: 2 } });
     expect(campaign.pace).toEqual({ savesPerSecond: null, admitPerSecond: 7, waves });
     expect(await launch.setPace({ admitPerSecond: 8 })).toMatchObject({ admitPerSecond: 8, waves });
+  });
+
+  test('lets no worker save more than the cap: what was used up stays used up', async () => {
+    await launch.open({ ...behind, pace: { savesPerSecond: HARDLY } });
+    await issueAll(users(5));
+    work(1);
+    await until(async () => (await rows()).length === 1);
+    await Promise.all(workers.splice(0).map((worker) => worker.stop()));
+    await launch.rebuild(behind);
+    await work(1)(scripts.claimDue, 5);
+    expect(await rows()).toHaveLength(1);
   });
 
   test('begins with the pace of its definition where Redis has lost the campaign', async () => {

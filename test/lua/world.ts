@@ -146,7 +146,7 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
       'list-campaigns': call(scripts.listCampaigns, { cursor: '0' }),
       inspect: call(scripts.inspect, {}),
       'find-user': call(scripts.findUser, { epoch, fence: '0', userId: 'u1' }),
-      'set-pace': call(scripts.setPace, { epoch, asked: '8000000000000000' }, [
+      'set-pace': call(scripts.setPace, { epoch, follows: '0' }, [
         { name: 'savesPerSecond', value: '5' },
         { name: 'admitPerSecond', value: '' },
         { name: 'waves', value: '3:0:2' },

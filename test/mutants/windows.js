@@ -98,8 +98,8 @@ export const WINDOW = [
   {
     defect: 'a rebuild under another definition keeps the first one',
     file: 'lua/recover/begin-rebuild.lua',
-    find: "'store', 'openedWith', 'savesAt' }",
-    replace: "'store', 'savesAt' }",
+    find: "'store', 'openedWith' }",
+    replace: "'store' }",
     caughtBy: updating('under another definition follows that one'),
   },
   {

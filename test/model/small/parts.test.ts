@@ -3,6 +3,7 @@ import { line, tell } from '../report.js';
 import { ABSENCE } from './absence.js';
 import { GENERATIONS } from './generations.js';
 import { OVER } from './over.js';
+import { PACE } from './pace.js';
 import type { Part } from './part.js';
 import { search } from './search.js';
 import { UPDATES } from './updates.js';
@@ -11,6 +12,7 @@ const PARTS: Record<string, Part<string, string>> = {
   generations: GENERATIONS as Part<string, string>,
   'campaigns that are over': OVER as Part<string, string>,
   sweep: ABSENCE as Part<string, string>,
+  pace: PACE as Part<string, string>,
   'rules that change while a campaign runs': UPDATES as Part<string, string>,
 };
 const lines: string[] = [];
