@@ -1,8 +1,8 @@
 import { PendingWork } from './flow/pending-work.js';
-import type { Steps } from './issue/carry.js';
 import { Deliveries } from './issue/deliver.js';
 import { type IssueRequest, Requests } from './issue/request.js';
 import { batchedSaves } from './issue/save.js';
+import type { Steps } from './issue/steps.js';
 import { AdapterStore } from './issue/store.js';
 import { ClosedError } from './model/errors.js';
 import { type Emit, safeEmit } from './model/events.js';

@@ -4,7 +4,7 @@ import { type Issuance, withoutCode } from '../model/issuance.js';
 import type { IssueResult } from '../model/result.js';
 import type { Reservation } from '../redis/reservation.js';
 import type { ReserveAnswer } from '../redis/reserve-replies.js';
-import type { Carried, Steps } from './carry.js';
+import type { Carried, Steps } from './steps.js';
 
 type AtOnce = Exclude<ReserveAnswer, { word: 'expired' } | { reservation: Reservation }>;
 
@@ -15,25 +15,25 @@ export interface Told {
 }
 
 /** Final answers of reserve. */
-export function toldAtOnce(answer: AtOnce, steps: Steps): Told {
+export function toldAtOnce(answer: AtOnce, steps: Steps): IssueResult {
   switch (answer.word) {
     case 'issued':
       return answer.unsafe
         ? acceptedNow(answer.issuance, steps, !answer.isNew)
-        : { result: issuedNow(answer.issuance, steps, !answer.isNew) };
+        : issuedNow(answer.issuance, steps, !answer.isNew);
     case 'unattended':
       return acceptedNow(answer.issuance, steps, true);
     case 'already_issued':
-      return { result: { status: 'already_issued', issuances: answer.issuances } };
+      return { status: 'already_issued', issuances: answer.issuances };
     case 'not_open':
-      return { result: { status: 'not_open', opensAt: answer.opensAt } };
+      return { status: 'not_open', opensAt: answer.opensAt };
     case 'closed':
-      return { result: { status: 'closed', closedAt: answer.closedAt } };
+      return { status: 'closed', closedAt: answer.closedAt };
     case 'not_ready':
-      return { result: { status: 'not_ready', reason: answer.reason } };
+      return { status: 'not_ready', reason: answer.reason };
     case 'sold_out':
     case 'paused':
-      return { result: { status: answer.word } };
+      return { status: answer.word };
   }
 }
 
@@ -51,7 +51,7 @@ export function toldOf(
     }
     case 'accepted': {
       const { finished } = carried;
-      return { ...acceptedNow(carried.issuance, steps, replayed), ...(finished && { finished }) };
+      return { result: acceptedNow(carried.issuance, steps, replayed), ...(finished && { finished }) };
     }
     case 'released':
       if (carried.why.reason !== undefined) {
@@ -75,8 +75,8 @@ export function issuedNow(issuance: Issuance, steps: Steps, replayed: boolean): 
   return { status: 'issued', issuance };
 }
 
-export function acceptedNow(issuance: Issuance, steps: Steps, replayed: boolean): Told {
-  if (replayed) return { result: { status: 'accepted', issuance: withoutCode(issuance), replayed } };
+export function acceptedNow(issuance: Issuance, steps: Steps, replayed: boolean): IssueResult {
+  if (replayed) return { status: 'accepted', issuance: withoutCode(issuance), replayed };
   steps.emit({ type: 'accepted', ...refOf(issuance) });
-  return { result: { status: 'accepted', issuance: withoutCode(issuance) } };
+  return { status: 'accepted', issuance: withoutCode(issuance) };
 }

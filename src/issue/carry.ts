@@ -1,96 +1,16 @@
 import { withDeadline } from '../flow/deadline.js';
 import { secretsOf } from '../model/caller-data.js';
 import { mintCode } from '../model/codes.js';
-import { inDoubt, RedisError } from '../model/errors.js';
-import { type Emit, refOf } from '../model/events.js';
-import { asIssued, type Issuance } from '../model/issuance.js';
+import { RedisError } from '../model/errors.js';
+import { refOf } from '../model/events.js';
+import type { Issuance } from '../model/issuance.js';
 import { redacted } from '../model/safe-error.js';
 import type { ReassignAnswer, ReleaseAnswer, WithdrawWord } from '../redis/held.js';
-import { intact, type Reservation, type Reserved, type Tries } from '../redis/reservation.js';
-import type { ReserveRequest } from '../redis/reserve.js';
-import type { ReserveAnswer } from '../redis/reserve-replies.js';
+import { intact, type Reservation, type Tries } from '../redis/reservation.js';
 import type { Serving } from '../redis/serving.js';
-import { acceptedNow, type Told, toldAtOnce, toldOf } from './answer.js';
 import type { Deliveries } from './deliver.js';
-import type { RowRefusal, SaveOutcome, Saves } from './save.js';
-
-/** The parts that the steps work with. `saves` and `deliveries` are there exactly when the campaign needs them. */
-export interface Steps {
-  readonly saves: Saves | null;
-  readonly deliveries: Deliveries | null;
-  /** Deadline of `recall`, ms. */
-  readonly timeoutMs: number;
-  /** Whether `deliver` or `onEvent` is there, which may look at the async context of a call. */
-  readonly hasHooks: boolean;
-  readonly recall: ((issuance: Issuance) => Promise<void> | void) | undefined;
-  readonly emit: Emit;
-}
-
-/** One attempt of one user. */
-export interface IssueCall extends ReserveRequest, Attempt {
-  /** That of the unit that it took over, once it did. */
-  data: string;
-  /** It took over the reservation of an earlier call under the same request id. */
-  replayed: boolean;
-}
-
-/** For how long a reservation is carried, and the answer that its callers may get meanwhile. */
-export interface Attempt {
-  /** Monotonic ms. */
-  readonly deadlineAt: number;
-  /**
-   * Its reservation: if the time of a caller runs out, the answer is `accepted`. `null` while it holds nothing, or may
-   * be giving it back.
-   */
-  reserved: Reserved | null;
-  /** Somebody was told `accepted`: from now on the unit is not given back. */
-  promised: boolean;
-}
-
-/** How far a reservation was carried. */
-export type Carried =
-  /**
-   * The row is committed (or nothing is to be saved). `finished` ends the lease; if it is lost, settle saves again.
-   * `before`: another attempt had committed it.
-   */
-  | {
-      readonly outcome: 'issued';
-      readonly issuance: Issuance;
-      readonly finished: () => Promise<unknown>;
-      readonly before?: true;
-    }
-  /**
-   * It stays reserved, and settle rolls it forward. `finished`: it will never be accepted, and is put into quarantine;
-   * if that is lost, settle does it.
-   */
-  | {
-      readonly outcome: 'accepted';
-      readonly issuance: Issuance;
-      readonly trouble: Trouble;
-      readonly finished?: () => Promise<unknown>;
-    }
-  /** Nothing was delivered or saved and the unit is back. */
-  | { readonly outcome: 'released'; readonly why: NotIssued }
-  /** Redis had forgotten this user, and the unit with it: reserve once more. */
-  | { readonly outcome: 'forgotten' }
-  /** The database gave this unit to somebody else, and no other could be taken instead. */
-  | { readonly outcome: 'sold_out' | 'rolled_back' };
-
-/**
- * Why an attempt left a reservation as it was. `unknown`: it may still succeed, or another call acts on it. `failed`:
- * the cause is outside. `not_delivered`: the cause may be on either side. `refused`: this row is the cause.
- * `refused_for_good`: and it stays the cause.
- */
-export type Trouble = 'unknown' | 'failed' | 'not_delivered' | 'refused' | 'refused_for_good';
-
-/** The reason why nothing was issued, for an operator. */
-interface NotIssued {
-  readonly trouble: Trouble;
-  readonly message: string;
-  readonly options?: { cause: Error };
-  /** The word of the adapter for a row that the database will never accept: clients are told it. */
-  readonly reason?: string;
-}
+import type { RowRefusal, SaveOutcome } from './save.js';
+import type { Attempt, Carried, NotIssued, Steps } from './steps.js';
 
 const DELIVERY_FAILED: NotIssued = { trouble: 'not_delivered', message: 'the delivery failed for certain' };
 
@@ -107,119 +27,22 @@ function refusedForGood(reason: string): NotIssued {
 
 const MAX_REASSIGNMENTS = 8;
 
-/**
- * Goes on with a call that holds a unit: carries it through and, where Redis had forgotten coupons of the user,
- * reserves once more. `ended`: how the save of that unit ended, if it was made already. Throws `NotIssuedError`,
- * `RedisError`. The async parts are kept small here and in `carryThrough`, with the other parts beside them. A
- * suspended function keeps a place for each of its variables, once per call.
- */
-export async function carryOn(
-  serving: Serving,
-  call: IssueCall,
-  steps: Steps,
-  first: Reservation,
-  ended: SaveOutcome | null,
-): Promise<Told> {
-  const maxRounds = serving.campaign.rules.perUser + 2;
-  let reservation = first;
-  for (let round = 1; ; round++) {
-    const carried = await carryThrough(serving, reservation, call, steps, round === 1 ? ended : null);
-    if (carried.outcome !== 'forgotten') return toldOf(carried, serving.campaign.id, steps, call.replayed);
-    if (round === maxRounds) break;
-    call.reserved = null;
-    call.data = reservation.data;
-    // The old code may have been delivered, and recalled.
-    call.code = '';
-    const answer = await reserveAgain(serving, call);
-    if (!('reservation' in answer)) return toldAtOnce(answer, steps);
-    reservation = answer.reservation;
-    call.replayed = answer.word === 'existing';
-    if (serving.campaign.rules.saveMode === 'write-behind')
-      return acceptedNow(reservation.issuance, steps, call.replayed);
-  }
-  throw new RedisError(
-    'Redis had forgotten several rows of this user; a coupon may have been issued; call again with the same requestId',
-    { outcome: 'unknown' },
-  );
-}
-
-/** An earlier round has left its traces, so a failure no longer means that nothing was reserved. */
-async function reserveAgain(
-  serving: Serving,
-  call: IssueCall,
-): Promise<Exclude<ReserveAnswer, { readonly word: 'expired' }>> {
-  const answer = await serving.reserves.add(call).catch((error: unknown) => {
-    throw inDoubt(error);
-  });
-  if (answer.word === 'expired')
-    throw new RedisError('the time of this call ran out; call again with the same requestId', { outcome: 'unknown' });
-  return answer;
-}
-
-/**
- * Deliver, save, confirm; or give back with proof that nothing happened. Never gives back on an unknown outcome.
- * `ended`: how the save of this very unit ended, if it was made already, and the delivery before it.
- */
-export async function carryThrough(
-  serving: Serving,
-  first: Reservation,
-  attempt: Attempt,
-  steps: Steps,
-  ended: SaveOutcome | null = null,
-): Promise<Carried> {
-  let reservation = first;
-  for (let reassigned = 0; ; reassigned++) {
-    attempt.reserved = reservation;
-    const before = reassigned === 0 ? ended : null;
-    if (!before && steps.deliveries) {
-      const undelivered = await deliver(reservation, attempt, steps, steps.deliveries);
-      if (undelivered) return undelivered;
-    }
-    if (!steps.saves) return issued(reservation);
-    const save = before ?? (await saveOf(serving, reservation, attempt, steps.saves));
-    if (save.verdict === 'saved') return issued(reservation);
-    const next = await afterRefusal(serving, reservation, attempt, steps, { save, reassigned });
-    if ('outcome' in next) return next;
-    reservation = next;
-  }
-}
-
-function saveOf({ campaign }: Serving, reservation: Reservation, { deadlineAt }: Attempt, saves: Saves) {
-  const { perUser } = campaign.rules;
-  return saves.add({
-    get issuance() {
-      return intact(reservation);
-    },
-    perUser,
-    deadlineAt,
-  });
-}
-
-function issued(reservation: Reservation): Carried {
-  return {
-    outcome: 'issued',
-    issuance: asIssued(intact(reservation)),
-    finished: () => reservation.confirm(),
-  };
-}
-
 /** `null`: it was delivered. */
-async function deliver(
+export async function deliver(
   reservation: Reservation,
   attempt: Attempt,
   steps: Steps,
   deliveries: Deliveries,
 ): Promise<Carried | null> {
-  const issuance = intact(reservation);
   const { leaseEndsAt } = reservation;
-  const delivery = await deliveries.run(issuance, { deadlineAt: attempt.deadlineAt, leaseEndsAt });
+  const delivery = await deliveries.run(intact(reservation), { deadlineAt: attempt.deadlineAt, leaseEndsAt });
   if (delivery === 'unknown') return { outcome: 'accepted', issuance: intact(reservation), trouble: 'unknown' };
   if (delivery === 'not_delivered') return giveBack(reservation, attempt, steps, DELIVERY_FAILED);
   return null;
 }
 
 /** The result of a failed save: the end of the reservation, or a reservation with another unit. */
-async function afterRefusal(
+export async function afterRefusal(
   serving: Serving,
   reservation: Reservation,
   attempt: Attempt,
@@ -360,9 +183,7 @@ function overtaken(
     case 'stale':
       throw new RedisError(
         'another call acted on the reservation; whether it was issued is not known; call again with the same requestId',
-        {
-          outcome: 'unknown',
-        },
+        { outcome: 'unknown' },
       );
   }
 }

@@ -1,183 +1,170 @@
-import { type Caller, InContext } from '../flow/batcher.js';
 import type { PendingWork } from '../flow/pending-work.js';
-import { type Emit, refOf } from '../model/events.js';
-import { asIssued, type Issuance } from '../model/issuance.js';
+import { inDoubt, RedisError } from '../model/errors.js';
+import { refOf } from '../model/events.js';
+import type { Issuance } from '../model/issuance.js';
 import { inCall } from '../model/methods.js';
 import type { IssueResult } from '../model/result.js';
 import { redacted } from '../model/safe-error.js';
 import { CampaignOverError } from '../redis/registry.js';
-import { intact, type Reservation } from '../redis/reservation.js';
+import { issuedOf, type Reservation } from '../redis/reservation.js';
 import type { ReserveAnswer } from '../redis/reserve-replies.js';
 import type { Serving } from '../redis/serving.js';
-import { acceptedNow, issuedNow, type Told, toldAtOnce } from './answer.js';
-import { carryOn, type IssueCall, type Steps } from './carry.js';
-import type { SaveOutcome, SaveRequest, Saves } from './save.js';
+import { acceptedNow, toldAtOnce, toldOf } from './answer.js';
+import { afterRefusal, deliver } from './carry.js';
+import type { SaveOutcome } from './save.js';
+import type { Attempt, Carried, IssueCall, Steps } from './steps.js';
 
-export interface IssuingParts {
+/** What a call needs besides its campaign. */
+export interface IssueParts {
   readonly steps: Steps;
   readonly pending: PendingWork;
 }
 
+/** A unit that this call holds. */
+export type Held = Extract<ReserveAnswer, { reservation: Reservation }>;
+
 /**
- * One call on its way through reserve, save and confirm. The road of nearly every call, in plain functions that a batch
- * calls with its answer. Promises and suspended functions between the steps would cost more than the steps. The rest is
- * left to `carryOn`.
+ * The order of the steps of one call: reserve, deliver, save, answer, confirm. It is told here and nowhere else.
+ * `fast-path.ts` is a copy for calls without a delivery, and a test holds the two together. `carry.ts` has what else
+ * may happen. Settle and the waiting room come in at `carryThrough`, with a unit in hand.
  */
-export class Issuing implements Caller<ReserveAnswer> {
-  readonly #serving: Serving;
-  readonly #call: IssueCall;
-  readonly #parts: IssuingParts;
-  readonly #told: Caller<IssueResult>;
-
-  constructor(serving: Serving, call: IssueCall, parts: IssuingParts, told: Caller<IssueResult>) {
-    this.#serving = serving;
-    this.#call = call;
-    this.#parts = parts;
-    this.#told = told;
-  }
-
-  begin(): void {
-    this.#parts.pending.begin();
-    this.#serving.reserves.hand(this.#call, this.#inContext(this));
-  }
-
-  /** The answer of reserve. */
-  resolve(answer: ReserveAnswer): void {
-    const { steps } = this.#parts;
-    if (answer.word === 'existing') this.#call.replayed = true;
-    if (answer.word === 'expired') {
-      this.fail(this.#serving.shard.context.runner.unsent('nothing was reserved'));
-    } else if (!('reservation' in answer)) {
-      this.#tell(toldAtOnce(answer, steps).result);
-    } else if (this.#serving.campaign.rules.saveMode === 'write-behind') {
-      this.#tell(acceptedNow(answer.reservation.issuance, steps, this.#call.replayed).result);
-    } else if (steps.saves && !steps.deliveries) {
-      this.#save(answer.reservation, steps.saves);
-    } else {
-      this.#goOn(answer.reservation, null);
-    }
-  }
-
-  /** Why reserve has no answer. */
-  reject(error: unknown): void {
-    if (error instanceof CampaignOverError) {
-      const { steps } = this.#parts;
-      steps.emit({ type: 'refused', campaignId: this.#serving.campaign.id, status: 'closed', count: 1 });
-      this.#tell({ status: 'closed', closedAt: error.closedAt });
-    } else this.fail(error);
-  }
-
-  #save(reservation: Reservation, saves: Saves): void {
-    this.#call.reserved = reservation;
-    const saving = new Saving(this, reservation, this.#call.deadlineAt, this.#serving.campaign.rules.perUser);
-    saves.hand(saving, this.#inContext(saving));
-  }
-
-  /** Where a hook of the user may run, it runs as if this call were alone. */
-  #inContext<R>(caller: Caller<R>): Caller<R> {
-    return this.#parts.steps.hasHooks ? new InContext(caller) : caller;
-  }
-
-  saveEnded(reservation: Reservation, ended: SaveOutcome): void {
-    if (ended.verdict !== 'saved') {
-      this.#goOn(reservation, ended);
-      return;
-    }
-    const issuance: Issuance = asIssued(intact(reservation));
-    const result = issuedNow(issuance, this.#parts.steps, this.#call.replayed);
-    reservation.handConfirm(this.#ending(issuance));
-    this.#tell(result);
-  }
-
-  #tell(result: IssueResult): void {
-    this.#parts.pending.end();
-    this.#told.resolve(result);
-  }
-
-  fail(error: unknown): void {
-    this.#parts.pending.end();
-    this.#told.reject(inCall('issue', error));
-  }
-
-  #goOn(reservation: Reservation, ended: SaveOutcome | null): void {
-    carryOn(this.#serving, this.#call, this.#parts.steps, reservation, ended).then(
-      ({ result, finished }) => {
-        if (finished && 'issuance' in result) this.#finish(finished, result.issuance);
-        this.#tell(result);
-      },
-      (error: unknown) => this.fail(error),
-    );
-  }
-
-  #finish(finished: NonNullable<Told['finished']>, issuance: Issuance): void {
-    const ending = this.#ending(issuance);
-    finished().then(
-      (word) => ending.resolve(word),
-      (error: unknown) => ending.reject(error),
-    );
-  }
-
-  /** A repeat tells an event only if it ended a reservation of an earlier call, as settle does. */
-  #ending(issuance: Issuance): Caller<unknown> {
-    const { steps, pending } = this.#parts;
-    const ending = new Ending(pending, steps.emit, this.#serving.campaign.id);
-    if (!this.#call.replayed) return ending;
-    const settled = () => steps.emit({ type: 'settled', ...refOf(issuance) });
-    return this.#inContext({
-      resolve: (word) => {
-        if (word === 'confirmed') settled();
-        ending.resolve();
-      },
-      reject: (error) => ending.reject(error),
-    });
+export async function issue(serving: Serving, call: IssueCall, parts: IssueParts): Promise<IssueResult> {
+  const { steps, pending } = parts;
+  pending.begin();
+  try {
+    const answer = await reserve(serving, call, steps);
+    if (!('reservation' in answer)) return toldAtOnce(answer, steps);
+    return await carryOn(serving, call, parts, answer, null);
+  } catch (error) {
+    throw inCall('issue', error);
+  } finally {
+    pending.end();
   }
 }
 
-class Saving implements SaveRequest, Caller<SaveOutcome> {
-  readonly deadlineAt: number;
-  readonly perUser: number;
-  readonly #issuing: Issuing;
-  readonly #reservation: Reservation;
+async function reserve(
+  serving: Serving,
+  call: IssueCall,
+  steps: Steps,
+): Promise<Exclude<ReserveAnswer, { word: 'expired' }>> {
+  const answer = await serving.reserves.add(call).catch((error: unknown) => closedOr(error, serving, steps));
+  if (answer.word === 'expired') throw serving.shard.context.runner.unsent('nothing was reserved');
+  return answer;
+}
 
-  constructor(issuing: Issuing, reservation: Reservation, deadlineAt: number, perUser: number) {
-    this.#issuing = issuing;
-    this.#reservation = reservation;
-    this.deadlineAt = deadlineAt;
-    this.perUser = perUser;
+/** The end of a campaign is an answer. Throws every other error. */
+export function closedOr(error: unknown, { campaign }: Serving, steps: Steps): { word: 'closed'; closedAt: Date } {
+  if (!(error instanceof CampaignOverError)) throw error;
+  steps.emit({ type: 'refused', campaignId: campaign.id, status: 'closed', count: 1 });
+  return { word: 'closed', closedAt: error.closedAt };
+}
+
+/**
+ * From a unit in hand to the answer. Where Redis had forgotten coupons of the user, reserves once more. `ended`: how
+ * the save of this very unit ended, if it was made already. Throws `NotIssuedError`, `RedisError`. This function and
+ * `carryThrough` are kept small: while suspended, each keeps a place for every variable, once per call.
+ */
+export async function carryOn(
+  serving: Serving,
+  call: IssueCall,
+  parts: IssueParts,
+  first: Held,
+  ended: SaveOutcome | null,
+): Promise<IssueResult> {
+  const { steps } = parts;
+  const { rules, id } = serving.campaign;
+  let held = first;
+  for (let round = 1; ; round++) {
+    call.replayed = held.word === 'existing';
+    // A worker saves the backlog.
+    if (rules.saveMode === 'write-behind') return acceptedNow(held.reservation.issuance, steps, call.replayed);
+    const carried = await carryThrough(serving, held.reservation, call, steps, round === 1 ? ended : null);
+    if (carried.outcome !== 'forgotten') {
+      const { result, finished } = toldOf(carried, id, steps, call.replayed);
+      if (finished && 'issuance' in result) void finish(finished, result.issuance, call, parts);
+      return result;
+    }
+    if (round === rules.perUser + 2) break;
+    const answer = await reserveAgain(serving, call, held.reservation);
+    if (!('reservation' in answer)) return toldAtOnce(answer, steps);
+    held = answer;
   }
+  throw new RedisError(
+    'Redis had forgotten several rows of this user; a coupon may have been issued; call again with the same requestId',
+    { outcome: 'unknown' },
+  );
+}
 
-  get issuance(): Issuance {
-    return intact(this.#reservation);
-  }
-
-  resolve(outcome: SaveOutcome): void {
-    this.#issuing.saveEnded(this.#reservation, outcome);
-  }
-
-  reject(error: unknown): void {
-    this.#issuing.fail(error);
+/**
+ * Deliver, save, confirm; or give back with proof that nothing happened. Never gives back on an unknown outcome.
+ * `ended`: how the save of this very unit ended, if it was made already, and the delivery before it.
+ */
+export async function carryThrough(
+  serving: Serving,
+  first: Reservation,
+  attempt: Attempt,
+  steps: Steps,
+  ended: SaveOutcome | null = null,
+): Promise<Carried> {
+  let reservation = first;
+  for (let reassigned = 0; ; reassigned++) {
+    attempt.reserved = reservation;
+    const before = reassigned === 0 ? ended : null;
+    if (!before && steps.deliveries) {
+      const undelivered = await deliver(reservation, attempt, steps, steps.deliveries);
+      if (undelivered) return undelivered;
+    }
+    if (!steps.saves) return issued(reservation);
+    const { perUser } = serving.campaign.rules;
+    const { deadlineAt } = attempt;
+    const save = before ?? (await steps.saves.add({ reserved: reservation, perUser, deadlineAt }));
+    if (save.verdict === 'saved') return issued(reservation);
+    const next = await afterRefusal(serving, reservation, attempt, steps, { save, reassigned });
+    if ('outcome' in next) return next;
+    reservation = next;
   }
 }
 
-/** The answer is out; the steps that end the lease follow. If it fails, settle finishes the reservation. */
-class Ending implements Caller<unknown> {
-  readonly #pending: PendingWork;
-  readonly #emit: Emit;
-  readonly #campaignId: string;
+function issued(reservation: Reservation): Carried {
+  return { outcome: 'issued', issuance: issuedOf(reservation), finished: () => reservation.confirm() };
+}
 
-  constructor(pending: PendingWork, emit: Emit, campaignId: string) {
-    pending.begin();
-    this.#pending = pending;
-    this.#emit = emit;
-    this.#campaignId = campaignId;
-  }
+/** An earlier round has left its traces, so a failure no longer means that nothing was reserved. */
+async function reserveAgain(
+  serving: Serving,
+  call: IssueCall,
+  { data }: Reservation,
+): Promise<Exclude<ReserveAnswer, { readonly word: 'expired' }>> {
+  call.reserved = null;
+  call.data = data;
+  // The old code may have been delivered, and recalled.
+  call.code = '';
+  const answer = await serving.reserves.add(call).catch((error: unknown) => {
+    throw inDoubt(error);
+  });
+  if (answer.word === 'expired')
+    throw new RedisError('the time of this call ran out; call again with the same requestId', { outcome: 'unknown' });
+  return answer;
+}
 
-  resolve(): void {
-    this.#pending.end();
-  }
-
-  reject(error: unknown): void {
-    this.#pending.end();
-    this.#emit({ type: 'fault', during: 'confirm', campaignId: this.#campaignId, error: redacted(error) });
+/**
+ * Ends the lease while the answer is on its way. If this fails, settle finishes the reservation. A repeat tells an
+ * event only if it ended a reservation of an earlier call, as settle does.
+ */
+async function finish(
+  finished: () => Promise<unknown>,
+  issuance: Issuance,
+  call: IssueCall,
+  { steps, pending }: IssueParts,
+): Promise<void> {
+  pending.begin();
+  try {
+    const word = await finished();
+    if (call.replayed && word === 'confirmed') steps.emit({ type: 'settled', ...refOf(issuance) });
+  } catch (error) {
+    const { campaignId } = issuance;
+    steps.emit({ type: 'fault', during: 'confirm', campaignId, error: redacted(error) });
+  } finally {
+    pending.end();
   }
 }

@@ -9,11 +9,12 @@ import type { IssueResult, NotReadyReason, RefusalStatus } from '../model/result
 import type { Campaigns, Patience } from '../redis/campaigns.js';
 import { CampaignOverError } from '../redis/registry.js';
 import type { Serving } from '../redis/serving.js';
-import type { IssueCall, Steps } from './carry.js';
 import type { Eligible } from './eligibility.js';
 import { refusalOfRule } from './eligibility.js';
-import { Issuing } from './issue.js';
+import { issueFast } from './fast-path.js';
+import { issue } from './issue.js';
 import { SharedCall } from './shared-call.js';
+import type { IssueCall, Steps } from './steps.js';
 
 /** One attempt to get one user a coupon. */
 export interface IssueRequest {
@@ -129,7 +130,7 @@ export class Requests {
   }
 
   #issue(serving: Serving, call: IssueCall): Promise<IssueResult> {
-    return new Promise((resolve, reject) => new Issuing(serving, call, this.#parts, { resolve, reject }).begin());
+    return this.#parts.steps.deliveries ? issue(serving, call, this.#parts) : issueFast(serving, call, this.#parts);
   }
 
   #refuse(campaignId: string, result: Extract<IssueResult, { status: RefusalStatus }>): IssueResult {

@@ -56,7 +56,7 @@ export class SaveLanes {
 
   /** The same without a promise. */
   hand(request: SaveRequest, caller: Caller<SaveOutcome>): void {
-    const batcher = this.#batcherOf(request.issuance.campaignId);
+    const batcher = this.#batcherOf(request.reserved.issuance.campaignId);
     batcher.hand(request, caller);
     if (batcher !== this.#shared) this.#schedule();
   }
@@ -73,7 +73,7 @@ export class SaveLanes {
   }
 
   async #saveShared(requests: SaveRequest[]): Promise<readonly SaveOutcome[]> {
-    const campaigns = new Set(requests.map(({ issuance }) => issuance.campaignId));
+    const campaigns = new Set(requests.map(({ reserved }) => reserved.issuance.campaignId));
     this.#sharing.add(campaigns);
     try {
       return await this.#save(requests, campaigns);
@@ -89,7 +89,9 @@ export class SaveLanes {
     const outcomes = await this.#options.save(requests, deadlineAt);
     // With one place nothing can be set apart.
     if (this.#options.maxInFlight === 1) return outcomes;
-    const sick = new Set(requests.flatMap(({ issuance }, i) => (isOfBatch(outcomes[i]!) ? [issuance.campaignId] : [])));
+    const sick = new Set(
+      requests.flatMap(({ reserved }, i) => (isOfBatch(outcomes[i]!) ? [reserved.issuance.campaignId] : [])),
+    );
     const batch = ++this.#batches;
     for (const campaignId of campaigns) {
       if (sick.has(campaignId)) this.#setApart(campaignId);
@@ -113,7 +115,7 @@ export class SaveLanes {
       }),
     };
     this.#lanes.set(campaignId, lane);
-    move(this.#shared, lane.batcher, ({ issuance }) => issuance.campaignId === campaignId);
+    move(this.#shared, lane.batcher, ({ reserved }) => reserved.issuance.campaignId === campaignId);
     this.#schedule();
   }
 

@@ -2,11 +2,15 @@ import { monotonicMs, withDeadline } from '../flow/deadline.js';
 import { isNotSaved, type NotSavedError } from '../model/errors.js';
 import type { Emit } from '../model/events.js';
 import type { PersistenceAdapter, SaveVerdict } from '../persistence/adapter.js';
+import { intact, type Reserved } from '../redis/reservation.js';
 import { SaveFaults } from './save-faults.js';
 import { SaveLanes } from './save-lanes.js';
-import { ownVerdicts, type ToSave } from './verdicts.js';
+import { ownVerdicts } from './verdicts.js';
 
-export interface SaveRequest extends ToSave {
+export interface SaveRequest {
+  readonly reserved: Reserved;
+  /** The most that its user may have. */
+  readonly perUser: number;
   readonly deadlineAt: number;
 }
 
@@ -95,7 +99,7 @@ async function saveAll(
     else search.cameThrough();
     return doubt ? verdicts.map(inDoubt) : verdicts;
   } catch (error) {
-    const issuances = requests.map(({ issuance }) => issuance);
+    const issuances = requests.map(({ reserved }) => intact(reserved));
     const outOfTime = attempt.deadlineAt - monotonicMs() < 1;
     if (!isNotSaved(error)) {
       faults.unknown(error, issuances);
@@ -137,7 +141,7 @@ async function saveInHalves(
   if (faults.count === before)
     faults.failed(
       error,
-      requests.map(({ issuance }) => issuance),
+      requests.map(({ reserved }) => intact(reserved)),
     );
   return outcomes;
 }
@@ -154,7 +158,7 @@ async function saveOnce(
     return error;
   };
   // A list of its own for each attempt: an adapter may take apart the one that it is given.
-  const issuances = requests.map(({ issuance }) => issuance);
+  const issuances = requests.map(({ reserved }) => intact(reserved));
   const saved = Promise.resolve(adapter.save(issuances, { signal: abort.signal }));
   return ownVerdicts(await withDeadline(saved, deadlineAt - monotonicMs(), late), requests);
 }

@@ -4,7 +4,7 @@ import { inCall } from '../model/methods.js';
 import type { IssueResult } from '../model/result.js';
 import { intact } from '../redis/reservation.js';
 import type { ScriptRunner } from '../redis/runner.js';
-import type { IssueCall } from './carry.js';
+import type { IssueCall } from './steps.js';
 
 /** The answer to a call whose time ran out. */
 export type Late = Pick<ScriptRunner, 'unanswered' | 'unsent'>;

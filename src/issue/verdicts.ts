@@ -3,12 +3,7 @@ import { isReason } from '../model/check.js';
 import { type Issuance, ownRow } from '../model/issuance.js';
 import { Redaction } from '../model/redact.js';
 import type { SaveVerdict } from '../persistence/adapter.js';
-
-/** One issuance that was to be saved, and the most that its user may have. */
-export interface ToSave {
-  readonly issuance: Issuance;
-  readonly perUser: number;
-}
+import type { SaveRequest } from './save.js';
 
 const FIND = 'find must resolve to the row of each id, or null, in order';
 const SAVED: SaveVerdict = Object.freeze({ verdict: 'saved' });
@@ -19,7 +14,7 @@ const CODE_CONFLICT: SaveVerdict = Object.freeze({ verdict: 'code_conflict' });
  * Own copies of the verdicts that an adapter gave, each checked before anything is made of it. Throws `TypeError`,
  * which quotes none of them.
  */
-export function ownVerdicts(given: unknown, asked: readonly ToSave[]): SaveVerdict[] {
+export function ownVerdicts(given: unknown, asked: readonly SaveRequest[]): SaveVerdict[] {
   if (!Array.isArray(given) || given.length !== asked.length) {
     throw new TypeError('save must resolve to one verdict for each issuance');
   }
@@ -31,7 +26,7 @@ export function ownVerdicts(given: unknown, asked: readonly ToSave[]): SaveVerdi
 }
 
 /** The verdict, or its fault. */
-function ownVerdict(given: unknown, asked: ToSave): SaveVerdict | string {
+function ownVerdict(given: unknown, asked: SaveRequest): SaveVerdict | string {
   const { verdict, existing, reason } = (given ?? {}) as { verdict?: unknown; existing?: unknown; reason?: unknown };
   switch (verdict) {
     case 'saved':
@@ -47,7 +42,7 @@ function ownVerdict(given: unknown, asked: ToSave): SaveVerdict | string {
     }
     case 'refused':
       // Clients are told it, and the code goes to somebody else.
-      if (isReason(reason)) return { verdict, reason: new Redaction(secretsOf(asked.issuance)).of(reason) };
+      if (isReason(reason)) return { verdict, reason: new Redaction(secretsOf(asked.reserved.issuance)).of(reason) };
       return 'has no reason, or one that is not 1–128 bytes of text without control characters';
     default:
       return 'has an unknown word';
@@ -55,7 +50,7 @@ function ownVerdict(given: unknown, asked: ToSave): SaveVerdict | string {
 }
 
 /** Written to Redis, any other row would give one user the coupon of another, or break the books of the campaign. */
-function standsInTheWay(row: Issuance, { issuance, perUser }: ToSave): boolean {
+function standsInTheWay(row: Issuance, { reserved: { issuance }, perUser }: SaveRequest): boolean {
   if (row.campaignId !== issuance.campaignId || row.userId !== issuance.userId || row.grant > perUser) return false;
   return row.id === issuance.id || row.grant === issuance.grant;
 }

@@ -1,5 +1,5 @@
 import type { Caller } from '../flow/batcher.js';
-import type { Issuance } from '../model/issuance.js';
+import { asIssued, type Issuance } from '../model/issuance.js';
 import type {
   AdoptWord,
   ConfirmWord,
@@ -105,6 +105,11 @@ export type Reserved = Pick<Reservation, 'issuance' | 'issuedMs'>;
 export function intact({ issuance, issuedMs }: Reserved): Issuance {
   if (issuance.issuedAt.getTime() === issuedMs) return issuance;
   return Object.freeze({ ...issuance, issuedAt: new Date(issuedMs) });
+}
+
+/** The issuance once its row is committed. */
+export function issuedOf(reserved: Reserved): Issuance {
+  return asIssued(intact(reserved));
 }
 
 /** A unit of a reply: the user, the grant, the record, and the data of the caller as text. */

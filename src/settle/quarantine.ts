@@ -1,4 +1,5 @@
-import { type Steps, takeOut } from '../issue/carry.js';
+import { takeOut } from '../issue/carry.js';
+import type { Steps } from '../issue/steps.js';
 import { assertText, ownCopy } from '../model/check.js';
 import { InvalidArgumentError, invalid } from '../model/errors.js';
 import { type Issuance, withoutCode } from '../model/issuance.js';

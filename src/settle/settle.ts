@@ -1,5 +1,7 @@
 import { monotonicMs, withDeadline } from '../flow/deadline.js';
-import { type Carried, carryThrough, postpone, type Steps, type Trouble } from '../issue/carry.js';
+import { postpone } from '../issue/carry.js';
+import { carryThrough } from '../issue/issue.js';
+import type { Carried, Steps, Trouble } from '../issue/steps.js';
 import { ownFound } from '../issue/verdicts.js';
 import { secretsOf } from '../model/caller-data.js';
 import { NotReadyError, UnknownCampaignError } from '../model/errors.js';

@@ -1,4 +1,4 @@
-import type { Steps } from '../issue/carry.js';
+import type { Steps } from '../issue/steps.js';
 import { drawKey, drawSeed } from '../model/draw.js';
 import { refOf } from '../model/events.js';
 import type { Line } from '../redis/line.js';

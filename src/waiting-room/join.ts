@@ -1,8 +1,8 @@
 import { monotonicMs } from '../flow/deadline.js';
-import type { Steps } from '../issue/carry.js';
 import type { Eligible } from '../issue/eligibility.js';
 import { refusalOfRule } from '../issue/eligibility.js';
 import { callersData } from '../issue/request.js';
+import type { Steps } from '../issue/steps.js';
 import type { JsonObject } from '../model/caller-data.js';
 import { assertText, ownCopy } from '../model/check.js';
 import { OverloadedError } from '../model/errors.js';

@@ -11,6 +11,7 @@ import { createTableSql, type MysqlLike, MysqlPersistence, notSavedError } from 
 import { errorOf, issuance } from '../support/scenes/issuances.js';
 import { Mariadb, rowsOf } from '../support/servers/mariadb.js';
 import { freePort } from '../support/servers/redis-server.js';
+import { aReserved } from '../unit/support.js';
 
 let server: Mariadb;
 let logging: Mariadb;
@@ -51,7 +52,7 @@ describe('one user whom a trigger refuses takes no neighbour along:', () => {
     const deadlineAt = monotonicMs() + 60_000;
     const outcomes = await Promise.all(
       users.map((userId, i) =>
-        saves.add({ issuance: issuance({ campaignId, userId, serial: i + 1 }), perUser: 1, deadlineAt }),
+        saves.add({ reserved: aReserved(issuance({ campaignId, userId, serial: i + 1 })), perUser: 1, deadlineAt }),
       ),
     );
     const refused = { verdict: 'not_saved', refusal: 'yes' };

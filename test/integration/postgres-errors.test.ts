@@ -9,7 +9,7 @@ import { errorOf, issuance } from '../support/scenes/issuances.js';
 import { Database, rowsOf } from '../support/servers/database.js';
 import { FakePostgres, type Saying } from '../support/servers/fake-postgres.js';
 import { freePort } from '../support/servers/redis-server.js';
-import { isPending } from '../unit/support.js';
+import { aReserved, isPending } from '../unit/support.js';
 
 let database: Database;
 const ends: (() => Promise<unknown>)[] = [];
@@ -92,7 +92,9 @@ describe('one user whom the table refuses takes no neighbour along:', () => {
     expect(await errorOf(persistence.save([batch[2]!]))).toMatchObject({ wholeBatch: false, cause: { code } });
     const saves = batchedSaves(persistence, { maxBatch: 10, maxInFlight: 1, emit: () => {} });
     const deadlineAt = monotonicMs() + 60_000;
-    const outcomes = await Promise.all(batch.map((one) => saves.add({ issuance: one, perUser: 1, deadlineAt })));
+    const outcomes = await Promise.all(
+      batch.map((one) => saves.add({ reserved: aReserved(one), perUser: 1, deadlineAt })),
+    );
     const refused = { verdict: 'not_saved', refusal: 'yes' };
     const expected = users.map((user) => (user === 'barred' ? refused : { verdict: 'saved' }));
     expect(outcomes).toMatchObject(expected);

@@ -2,28 +2,28 @@
 export const ENDING = [
   {
     defect: 'issued is told before the row is committed',
-    file: 'src/issue/carry.ts',
+    file: 'src/issue/issue.ts',
     find: "if (save.verdict === 'saved') return issued(reservation);",
     replace: "if (save.verdict === 'saved' || save.verdict === 'unknown') return issued(reservation);",
     caughtBy: { file: 'test/fault/save.test.ts', test: 'the database commits after the client gave up: accepted' },
   },
   {
     defect: 'issued is told on the short way before the row is committed',
-    file: 'src/issue/issue.ts',
+    file: 'src/issue/fast-path.ts',
     find: "if (ended.verdict !== 'saved') {",
     replace: "if (ended.verdict !== 'saved' && ended.verdict !== 'unknown') {",
     caughtBy: { file: 'test/fault/save.test.ts', test: 'the database commits after the client gave up: accepted' },
   },
   {
     defect: 'who was refused by the database is saved a second time, on the long way',
-    file: 'src/issue/carry.ts',
+    file: 'src/issue/issue.ts',
     find: 'const before = reassigned === 0 ? ended : null;',
     replace: 'const before = null;',
     caughtBy: { file: 'test/fault/save.test.ts', test: 'NotSavedError: unit and code are back at the head' },
   },
   {
     defect: 'a call goes on in the async context of whoever sent its batch',
-    file: 'src/issue/issue.ts',
+    file: 'src/issue/fast-path.ts',
     find: 'this.#parts.steps.hasHooks ? new InContext(caller) : caller',
     replace: 'caller',
     caughtBy: { file: 'test/integration/campaign.test.ts', test: 'hooks run in the async context of the call' },
@@ -37,9 +37,9 @@ export const ENDING = [
   },
   {
     defect: 'the confirm behind an answer is not waited for by idle()',
-    file: 'src/issue/issue.ts',
-    find: '    pending.begin();\n    this.#pending = pending;',
-    replace: '    this.#pending = { end() {} };',
+    file: 'src/issue/fast-path.ts',
+    find: '    this.#told.resolve(result);\n  }\n\n  /** The copy of',
+    replace: '    this.#tell(result);\n  }\n\n  /** The copy of',
     caughtBy: {
       file: 'test/integration/campaign.test.ts',
       test: 'a confirm that comes after the user closed the client is an event',

@@ -103,9 +103,9 @@ export const REFUSED = [
   {
     defect: 'an array that an adapter emptied is saved again',
     file: 'src/issue/save.ts',
-    find: '  const issuances = requests.map(({ issuance }) => issuance);\n  const saved',
+    find: '  const issuances = requests.map(({ reserved }) => intact(reserved));\n  const saved',
     replace:
-      '  const kept = requests as { list?: never[] };\n  kept.list ??= requests.map(({ issuance }) => issuance) as never[];\n  const issuances = kept.list;\n  const saved',
+      '  const kept = requests as { list?: never[] };\n  kept.list ??= requests.map(({ reserved }) => intact(reserved)) as never[];\n  const issuances = kept.list;\n  const saved',
     caughtBy: { file: SAVE, test: 'an adapter that takes its argument apart' },
   },
   {

@@ -58,16 +58,16 @@ export const ROLLBACK = [
   },
   {
     defect: 'a repeat that takes over is taken for the first call',
-    file: 'src/issue/issue.ts',
-    find: "if (answer.word === 'existing') this.#call.replayed = true;",
+    file: 'src/issue/fast-path.ts',
+    find: "this.#call.replayed = answer.word === 'existing';",
     replace: '',
     caughtBy: { file: 'test/integration/repeats.test.ts', test: 'leaves the event to that call' },
   },
   {
     defect: 'nobody tells that a repeat finished what was in doubt',
-    file: 'src/issue/issue.ts',
-    find: "if (word === 'confirmed') settled();",
-    replace: '',
+    file: 'src/issue/fast-path.ts',
+    find: "this.#replayed && word === 'confirmed'",
+    replace: 'false',
     caughtBy: { file: 'test/integration/repeats.test.ts', test: 'that ends what an earlier call left in doubt' },
   },
   {

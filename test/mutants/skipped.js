@@ -53,7 +53,7 @@ export const SKIPPED = [
   {
     defect: 'a reason that carries the code reaches clients',
     file: 'src/issue/verdicts.ts',
-    find: 'reason: new Redaction(secretsOf(asked.issuance)).of(reason)',
+    find: 'reason: new Redaction(secretsOf(asked.reserved.issuance)).of(reason)',
     replace: 'reason',
     caughtBy: { file: 'test/fault/refused-row.test.ts', test: 'a reason that carries the code is told without it' },
   },

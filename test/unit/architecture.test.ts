@@ -59,7 +59,7 @@ const arrows = (list: readonly Import[]) => list.map(({ from, to }) => `${from} 
 test('the import lines were read', () => {
   expect(inSource.length).toBeGreaterThan(80);
   expect(arrows(imports)).toContain('core → redis/campaigns');
-  expect(imports.find(({ from, to }) => from === 'issue/shared-call' && to === 'issue/carry')?.typeOnly).toBe(true);
+  expect(imports.find(({ from, to }) => from === 'issue/shared-call' && to === 'issue/steps')?.typeOnly).toBe(true);
   expect(imports.find(({ from, to }) => from === 'operate/load-codes' && to === 'redis/pool')?.typeOnly).toBe(false);
 });
 

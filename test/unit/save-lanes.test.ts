@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { monotonicMs } from '../../src/flow/deadline.js';
 import type { SaveOutcome, SaveRequest } from '../../src/issue/save.js';
 import { SaveLanes } from '../../src/issue/save-lanes.js';
-import { anIssuance, isPending, type Manual, manual, settled } from './support.js';
+import { anIssuance, aReserved, isPending, type Manual, manual, settled } from './support.js';
 
 interface Batch {
   /** Campaign and serial of each row. */
@@ -17,14 +17,17 @@ let serials = 0;
 function saving({ maxBatch = 500, maxInFlight = 2 } = {}) {
   const batches: Batch[] = [];
   const save = async (requests: SaveRequest[]) => {
-    const batch = { rows: requests.map(({ issuance }) => issuance.campaignId), end: manual<SaveOutcome['verdict']>() };
+    const batch = {
+      rows: requests.map(({ reserved }) => reserved.issuance.campaignId),
+      end: manual<SaveOutcome['verdict']>(),
+    };
     batches.push(batch);
     const verdict = await batch.end.promise;
     return requests.map(() => ({ verdict }) as SaveOutcome);
   };
   const lanes = new SaveLanes({ save, maxBatch, maxInFlight });
   const add = (campaignId: string, deadlineAt = FAR) =>
-    lanes.add({ issuance: anIssuance(++serials, { campaignId }), perUser: 1, deadlineAt });
+    lanes.add({ reserved: aReserved(anIssuance(++serials, { campaignId })), perUser: 1, deadlineAt });
   /** The campaigns of the batches that were sent since this was asked last. */
   let told = 0;
   const sent = async () => {
@@ -104,7 +107,7 @@ test('campaigns whose batch failed as a whole go alone, until one of their own b
   const batches: string[][] = [];
   const lanes = new SaveLanes({
     save: async (requests) => {
-      const campaigns = requests.map(({ issuance }) => issuance.campaignId);
+      const campaigns = requests.map(({ reserved }) => reserved.issuance.campaignId);
       batches.push(campaigns);
       const failed = { verdict: 'not_saved', error: new Error('a time-out of the server'), refusal: 'no' } as const;
       return campaigns.some((id) => failing.has(id))
@@ -117,7 +120,7 @@ test('campaigns whose batch failed as a whole go alone, until one of their own b
   const both = async () => {
     batches.length = 0;
     const rows = ['sick', 'well'].map((campaignId) =>
-      lanes.add({ issuance: anIssuance(++serials, { campaignId }), perUser: 1, deadlineAt: FAR }),
+      lanes.add({ reserved: aReserved(anIssuance(++serials, { campaignId })), perUser: 1, deadlineAt: FAR }),
     );
     return (await Promise.all(rows)).map(({ verdict }) => verdict);
   };

@@ -5,7 +5,7 @@ import { batchedSaves, type SaveOutcome } from '../../src/issue/save.js';
 import { NotSavedError } from '../../src/model/errors.js';
 import type { CouponEvent, FaultEvent } from '../../src/model/events.js';
 import type { PersistenceAdapter, SaveVerdict } from '../../src/persistence/adapter.js';
-import { anIssuance } from './support.js';
+import { anIssuance, aReserved } from './support.js';
 
 type Save = PersistenceAdapter['save'];
 
@@ -22,7 +22,7 @@ async function saveBatch(count: number, save: Save, timeoutMs = 60_000) {
   const saves = batchedSaves({ save: counted }, { maxBatch: 500, maxInFlight: 1, emit: (event) => events.push(event) });
   const deadlineAt = monotonicMs() + timeoutMs;
   const requests = Array.from({ length: count }, (_, i) =>
-    saves.add({ issuance: anIssuance(i + 1), perUser: 2, deadlineAt }),
+    saves.add({ reserved: aReserved(anIssuance(i + 1)), perUser: 2, deadlineAt }),
   );
   const outcomes = await Promise.all(requests);
   return { outcomes, events, sizes, verdicts: tally(outcomes) };
@@ -342,7 +342,7 @@ test('a fault of a batch that mixes campaigns names all of them, and none of the
   const campaigns = ['spring', 'summer', 'spring'];
   await Promise.all(
     campaigns.map((campaignId, i) =>
-      saves.add({ issuance: anIssuance(i + 1, { campaignId }), perUser: 1, deadlineAt }),
+      saves.add({ reserved: aReserved(anIssuance(i + 1, { campaignId })), perUser: 1, deadlineAt }),
     ),
   );
   expect(faultsOf(events)).toEqual([

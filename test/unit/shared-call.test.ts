@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { IssueCall } from '../../src/issue/carry.js';
 import { SharedCall } from '../../src/issue/shared-call.js';
+import type { IssueCall } from '../../src/issue/steps.js';
 import { OverloadedError, RedisError } from '../../src/model/errors.js';
 import type { IssueResult } from '../../src/model/result.js';
 import { ScriptRunner } from '../../src/redis/runner.js';

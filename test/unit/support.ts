@@ -33,6 +33,10 @@ export async function isPending(promise: Promise<unknown>): Promise<boolean> {
   return (await Promise.race([ended, Promise.resolve(pending)])) === pending;
 }
 
+export function aReserved(issuance: Issuance) {
+  return { issuance, issuedMs: issuance.issuedAt.getTime() };
+}
+
 export function anIssuance(serial = 1, change: Partial<Issuance> = {}): Issuance {
   return {
     id: `id-${serial}`.padEnd(22, '0'),
