@@ -107,7 +107,7 @@ function operatorRoutes({ issuer, campaignId, operatorToken }) {
   router.post('/rate', ...operator, async (ctx) => {
     const { perSecond } = await bodyOf(ctx);
     if (perSecond === undefined) throw new HttpProblem(400, 'perSecond is missing');
-    // It would remove the cap, and let the whole line through.
+    // It would remove the cap, and admit the whole line.
     if (perSecond === null) throw new InvalidArgumentError('perSecond must be a number');
     const { admitPerSecond } = await issuer.campaign(campaignId).setPace({ admitPerSecond: perSecond });
     ctx.body = { perSecond: admitPerSecond };

@@ -1,6 +1,6 @@
 const MEASURED_MS = 5_000;
 
-/** How fast a counter grew over the last seconds, from looks at it: whichever process let them through, it counts. */
+/** How fast a counter grew over the last seconds, from looks at it: users admitted by any process count. */
 export class Meter {
   #looks = [];
 

@@ -49,7 +49,7 @@ end
 -- The admitted users, with less weight for older ones. A clock that was set back makes nothing of it more.
 local function pastPace() return room.pace * math.exp(-math.max(0, nowMicros - room.paceAt) / PACE_OVER) end
 
--- How many a second are let through while somebody waits; 0: not known yet, or nobody is now.
+-- How many users a second are admitted while users wait; 0: not known yet, or nobody is admitted now.
 local function paceNow()
   if not room.pace or shutNow() then return 0 end
   local over = 1 - math.exp(-math.max(1, nowMicros - room.paceSince) / PACE_OVER)

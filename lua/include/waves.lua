@@ -2,7 +2,7 @@
 --- @include "include/room"
 local beforeFirst = math.max(tonumber(string.match(campaign.epoch or '0', '^%d+')) + 0.0, campaign.opensAt or 0) - 1
 
--- leftOfWaves: how many the waves that are due still let through. A wave is <from>:<every>:<count>, in ms; every is 0 for once.
+-- leftOfWaves: how many users the waves that are due may still admit. A wave is <from>:<every>:<count>, in ms; every is 0 for once.
 -- A wave without a worker is made up for; the rest of a wave with an empty line is not.
 local function leftOfWaves(waves)
   local since, left = room.waveAt or beforeFirst, room.waveLeft or 0
@@ -14,12 +14,12 @@ local function leftOfWaves(waves)
     end
     left = left + math.max(0, dueBy(nowMs) - dueBy(since)) * count
   end
-  -- A clock that was set back lets no wave through a second time.
+  -- If the clock was set back, no wave admits a second time.
   room.waveAt, room.waveLeft = math.max(since, nowMs), math.max(0, left)
   return math.max(0, left)
 end
 
--- So many were let through. Where no wave is planned, those that are planned later begin from here.
+-- Notes the admitted users. If no wave is planned, waves that are planned later begin from here.
 local function spendWaves(waves, admitted)
   if waves then room.waveLeft = room.waiting > 0 and room.waveLeft - admitted or 0
   else room.waveAt, room.waveLeft = math.max(room.waveAt or 0, nowMs), 0 end

@@ -2,7 +2,7 @@
 --
 -- KEYS     campaign grants senders leases returned pool data old
 -- ARGV     epoch fence sender call fromLine perUser data, then for each user: id userId code; data has a line for each user, JSON text or empty, or is empty
---          itself; fromLine is 1 for users who were let through before
+--          itself; fromLine is 1 for users that were admitted before
 -- RETURNS  missing | stale_epoch | stale_rules | rolled_back | queued | no_code, alone; or rebuilding, then for each id that has something already: id, grant,
 --          record, as issued if it was; or ok, the campaign's stamp, ended, shutAt (opensAt for not_open, when it
 --          closed for closed, otherwise empty), the words of all users with spaces between: new

@@ -90,7 +90,7 @@ if joined > 0 then
   writeAll('HSET', ticketsKey, ids)
   writeAll('ZREM', endedKey, marks)
   room.line = room.line or epoch
-  -- While nobody waited nobody was let through either, which says nothing of the pace.
+  -- Time without users in line says nothing about the pace.
   local idle = before == 0 and room.pace and room.emptyAt and math.max(0, nowMicros - room.emptyAt) or 0
   if idle > 0 then room.paceAt, room.paceSince = room.paceAt + idle, room.paceSince + idle end
   campaign.stamp = nextStamp()

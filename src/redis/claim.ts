@@ -7,7 +7,7 @@ import type { Serving } from './serving.js';
 
 export interface Claim {
   readonly claimed: readonly Reservation[];
-  /** Until the cap lets the next one through; 0 without a cap. */
+  /** Ms until the cap allows the next claim; 0 without a cap. */
   readonly waitMs: number;
 }
 

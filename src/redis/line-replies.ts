@@ -35,7 +35,7 @@ export interface Admitted {
   readonly reservations: readonly Reservation[];
   /** The last unit is out, and nothing is reserved. */
   readonly exhausted: boolean;
-  /** Until the cap lets the next one through; 0 without a cap. */
+  /** Ms until the cap admits the next user; 0 without a cap. */
   readonly waitMs: number;
   readonly waiting: number;
   /** There is nothing to wait for any more: the line is to be ended. */
@@ -46,7 +46,7 @@ export interface Admitted {
   readonly gone: number;
 }
 
-/** Why nobody is let through; `draw`: it has to be drawn first. */
+/** Why nobody is admitted; `draw`: the line has to be drawn first. */
 export type AdmissionRefusal = 'closed' | 'paused' | 'not_open' | 'draw' | NotReadyReason;
 
 export interface Tended {

@@ -71,7 +71,7 @@ export class Line {
     this.#lookups = new Batcher({ maxBatch, maxInFlight, run: find });
   }
 
-  /** Most that `admit` lets through at a time. */
+  /** The most users of one admission. */
   get #usersPerCall(): number {
     return Math.max(1, Math.floor(MAX_GRANTS_PER_CALL / this.campaign.rules.perUser));
   }
@@ -116,7 +116,7 @@ export class Line {
   /** Lets up to `count` through; `paced`: no more than the pace of the campaign allows. One round trip. */
   async admit(count: number, paced: boolean): Promise<Admitted | AdmissionRefusal> {
     // A late copy admits nobody. Users of an earlier copy are reserved, and settled once their lease ran out. To send
-    // it anew would let twice as many through.
+    // it anew would admit twice as many users.
     const answered = await this.#send((at) => {
       // Under a name of its own: a join that overtakes it must not make it look like a copy.
       const { sender, ...call } = this.#call(at);

@@ -63,7 +63,7 @@ export interface Finishing extends Pick<SettleOptions, 'timeoutMs' | 'maxTries'>
 /** The result of one batch. */
 export interface SettledBatch extends Finished {
   readonly claimed: readonly Reservation[];
-  /** Until the rate cap lets the next one through; 0 without a cap. */
+  /** Ms until the cap allows the next claim; 0 without a cap. */
   readonly waitMs: number;
 }
 

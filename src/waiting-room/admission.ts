@@ -39,7 +39,7 @@ export interface AdmittedBatch {
   readonly waiting: number;
   /** So many left the line, with a coupon or without. */
   readonly gone: number;
-  /** Until the cap lets the next one through; 0 without a cap. */
+  /** Ms until the cap admits the next user; 0 without a cap. */
   readonly waitMs: number;
 }
 

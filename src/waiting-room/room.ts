@@ -95,7 +95,7 @@ export class WaitingRoom {
       }
       sum.admitted += batch.admitted;
       sum.issued += batch.issued;
-      // Nobody is left to let through, or the database does not save: an admitted user does not come back into the
+      // Nobody is left in line, or the database does not save: an admitted user does not come back into the
       // line.
       if (batch.gone === 0 || (batch.admitted > 0 && batch.issued === 0)) break;
     }

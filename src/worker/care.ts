@@ -13,7 +13,7 @@ export interface Care {
   dueAt: number;
   /** When it was attended to last; monotonic ms. */
   attendedAt: number;
-  /** When somebody may be let through next, in a campaign with a waiting room; monotonic ms. */
+  /** When the next user may be admitted, in a campaign with a waiting room; monotonic ms. */
   admitAt: number;
   /** When the absent are looked for next; monotonic ms. */
   tendAt: number;

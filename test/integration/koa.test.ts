@@ -482,7 +482,7 @@ describe('the page of the operator', () => {
 
     await page.getByRole('spinbutton', { name: 'At most per second' }).fill('7.5');
     await page.getByRole('button', { name: 'Set rate' }).press('Enter');
-    await page.getByText('At most 7.5 per second are let through now.').waitFor();
+    await page.getByText('At most 7.5 per second are admitted now.').waitFor();
     await poll(() => page.locator('#issued').textContent()).toBe('5');
     await page.setViewportSize(PHONE.viewport);
     expect(await stumblingBlocks(page)).toEqual([]);

@@ -53,7 +53,7 @@ async function join() {
 async function leave() {
   const { ok, body } = await ask('DELETE');
   if (!ok) note('That did not work. Please try again.');
-  // What became of somebody who was let through first is told by the events.
+  // The events tell a user that was admitted first how it ended.
   else if (body.status !== 'reserved' && body.status !== 'issued') end(body.status);
 }
 
@@ -112,7 +112,7 @@ function renderPlace({ ticket, position, etaMs }) {
   else note('');
 }
 
-/** No pace: nobody was let through yet, or nobody is let through now. */
+/** No pace: nobody was admitted yet, or nobody is admitted now. */
 async function explainStandstill() {
   if (asking) return;
   asking = true;

@@ -15,7 +15,7 @@ $('resume').addEventListener('click', () => act('resume', 'The line goes on.'));
 $('rate-form').addEventListener('submit', (event) => {
   event.preventDefault();
   const perSecond = $('rate').valueAsNumber;
-  act('rate', `At most ${perSecond} per second are let through now.`, { body: { perSecond } });
+  act('rate', `At most ${perSecond} per second are admitted now.`, { body: { perSecond } });
 });
 $('stock-form').addEventListener('submit', async (event) => {
   event.preventDefault();
