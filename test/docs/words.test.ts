@@ -15,7 +15,7 @@ describe('`what`, `who` and `whoever` per thousand words', () => {
 });
 
 describe('no sentence has more than thirty words', () => {
-  test.each(['docstrings', 'errors', 'readme'] as const)('beyond those counted in %s', (kind) => {
+  test.each(['docstrings', 'errors', 'readme', 'guides'] as const)('beyond those counted in %s', (kind) => {
     const [long, limit] = [longSentences(PROSE[kind], 30), limits.longSentences[kind]];
     expect(long.length, long.join('\n')).toBeLessThanOrEqual(limit);
     if (limit > 0) expect(limit, `lower the limit to ${long.length}`).toBeLessThanOrEqual(long.length + 3);

@@ -43,7 +43,9 @@ function commentsOf(path: string): Prose[] {
   return parts.map((text) => ({ at: path, text }));
 }
 
-/** The texts of the errors that a source makes; what is put in counts as one word. */
+const MAKERS = ['invalid', 'conflict'];
+
+/** The texts of the errors that a source makes; a value that is put in counts as one word. */
 function errorsOf(path: string): Prose[] {
   const found: Prose[] = [];
   const textOf = (node: ts.Node): void => {
@@ -54,7 +56,9 @@ function errorsOf(path: string): Prose[] {
     } else ts.forEachChild(node, textOf);
   };
   const visit = (node: ts.Node): void => {
-    if (ts.isNewExpression(node) && /Error$/.test(node.expression.getText())) node.arguments?.forEach(textOf);
+    const isMade = ts.isNewExpression(node) && /Error$/.test(node.expression.getText());
+    const isCalled = ts.isCallExpression(node) && MAKERS.includes(node.expression.getText());
+    if (isMade || isCalled) node.arguments?.forEach(textOf);
     else ts.forEachChild(node, visit);
   };
   visit(ts.createSourceFile(path, read(path), ts.ScriptTarget.ES2022, true));
@@ -91,9 +95,13 @@ export function longSentences(prose: readonly Prose[], most: number): string[] {
   );
 }
 
+/** The guides; the others are made by a program. */
+const GUIDES = PAGES.filter((page) => /^docs\/(?!reliability|performance)[\w-]+\.md$/.test(page));
+
 const SOURCES = sources();
 export const PROSE = {
   docs: PAGES.flatMap(proseOf),
+  guides: ['ARCHITECTURE.md', ...GUIDES].flatMap(proseOf),
   comments: [...SOURCES, ...sources('lua', '.lua')].flatMap(commentsOf),
   docstrings: SOURCES.flatMap(docstringsOf),
   errors: SOURCES.flatMap(errorsOf),
