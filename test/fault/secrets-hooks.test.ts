@@ -28,6 +28,8 @@ const fresh = () => generateCodes({ count: 2 }).join('');
 const THROWN: Record<string, (row: Issuance, url: string) => unknown> = {
   'a message with the code': ({ code }) => new Error(`code ${code} was refused`),
   'a message with the whole row': (row) => new Error(`cannot take ${JSON.stringify(row)}`),
+  'a message with the data of the caller': ({ data }) => new Error(`cannot take ${JSON.stringify(data)}`),
+  'a message with a part of the data': ({ data }) => new Error(`${data?.mail} is unknown`),
   'a message with a URL': (_, url) => new Error(`connect to ${url} failed`),
   'a long message that ends in the code': ({ code }) => new Error(`${'x'.repeat(290)}${code}`),
   'a property code with the code of the coupon': ({ code }) => Object.assign(new Error('no'), { code }),
@@ -112,7 +114,7 @@ test.each(cases)('%s throws %s: neither the code nor the password is told', asyn
   for (const userId of ['ann', 'bob']) {
     const told = await issuer
       .campaign(campaignId)
-      .issue({ userId })
+      .issue({ userId, data: { mail: scan.secret(fresh()) } })
       .catch((error: unknown) => error);
     if (told instanceof Error) expect(told).toBeInstanceOf(CouponIssuerError);
     scan.see('issue', told);

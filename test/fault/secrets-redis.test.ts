@@ -30,8 +30,8 @@ async function askAll(scan: SecretScan, issuer: CouponIssuer, id: string): Promi
     loadCodes: () => issuer.campaign(id).loadCodes([scan.secret(fresh()), scan.secret(fresh())], { loadId: 'load' }),
     replaceCode: () =>
       issuer.campaign(id).replaceCode({ code: scan.secret(fresh()), replacement: scan.secret(fresh()) }),
-    issue: () => issuer.campaign(id).issue({ userId: 'ann' }),
-    'issue again': () => issuer.campaign(id).issue({ userId: 'bob' }),
+    issue: () => issuer.campaign(id).issue({ userId: 'ann', data: { mail: scan.secret(fresh()) } }),
+    'issue again': () => issuer.campaign(id).issue({ userId: 'bob', data: { mail: scan.secret(fresh()) } }),
     status: () => issuer.campaign(id).userStatus({ userId: 'cho' }),
     inspect: () => issuer.campaign(id).inspect(),
     settle: () => issuer.campaign(id).settle(),

@@ -129,6 +129,43 @@ describe('the data of a call', () => {
     await expectNothingKept();
   });
 
+  test('waits for a second call as the first one gave it', async () => {
+    await openNamed(issuerWith(), counted());
+    await reserved(issuerWith());
+    await reserved(issuerWith(), SECOND);
+    expect(await kept()).toEqual({ '1:kim': JSON.stringify(FIRST) });
+    await settle(issuerWith());
+    expect(await rowsData()).toEqual([['kim', FIRST]]);
+    await expectNothingKept();
+  });
+
+  test('ends with a reservation for which no other unit is left', async () => {
+    const issuer = issuerWith();
+    await openNamed(issuer, counted({ stock: { kind: 'counted', total: 1 } }));
+    persistence.next(answers({ verdict: 'serial_conflict' }));
+    expect(await issuer.campaign(id).issue({ ...USER, data: FIRST })).toEqual({ status: 'sold_out' });
+    expect(await redis.exists(key('data'))).toBe(0);
+  });
+
+  test('ends with a promise for which a rebuild has no unit', async () => {
+    const issuer = issuerWith();
+    const one = counted({ stock: { kind: 'counted', total: 1 } });
+    await openNamed(issuer, one);
+    await reserved(issuer);
+    const row = {
+      id: 'another',
+      campaignId: id,
+      userId: 'lee',
+      grant: 1,
+      serial: 1,
+      code: null,
+      epoch: '1-a',
+    } as const;
+    await persistence.memory.save([{ ...row, issuedAt: new Date(), state: 'issued' }]);
+    expect((await rebuildNamed(issuer, one)).lost).toMatchObject([{ userId: 'kim' }]);
+    expect(await redis.exists(key('data'))).toBe(0);
+  });
+
   test('is not put back by a late copy of the call, before its confirm or after', async () => {
     const client = recording(redis);
     const issuer = issuerWith({ redis: client });
@@ -141,6 +178,51 @@ describe('the data of a call', () => {
     await copy.replay();
     await expectNothingKept();
     expect(await rowsData()).toEqual([['kim', FIRST]]);
+  });
+
+  test('goes along where Redis had forgotten another coupon of the user', async () => {
+    const issuer = issuerWith();
+    await openNamed(issuer, counted({ perUser: 2 }));
+    const known = { campaignId: id, userId: 'kim', grant: 1, code: null, issuedAt: new Date(), epoch: '1-a' } as const;
+    await persistence.memory.save([{ ...known, id: 'forgotten', serial: 9, state: 'issued' }]);
+    await reserved(issuer);
+    expect(
+      await issuerWith()
+        .campaign(id)
+        .issue({ ...USER, data: SECOND }),
+    ).toMatchObject({ status: 'issued' });
+    expect((await persistence.rows(id)).map(({ grant, data }) => [grant, data])).toEqual([
+      [2, FIRST],
+      [1, undefined],
+    ]);
+    await issuer.idle();
+    expect(await redis.exists(key('data'))).toBe(0);
+  });
+
+  test('goes along in the same way where settle finds out', async () => {
+    const issuer = issuerWith();
+    await openNamed(issuer, counted({ perUser: 2 }));
+    const known = { campaignId: id, userId: 'kim', grant: 1, code: null, issuedAt: new Date(), epoch: '1-a' } as const;
+    await persistence.memory.save([{ ...known, id: 'forgotten', serial: 9, state: 'issued' }]);
+    await reserved(issuer);
+    await settle(issuer);
+    expect(await kept()).toEqual({ '2:kim': JSON.stringify(FIRST) });
+    await settle(issuer);
+    expect((await persistence.rows(id)).map(({ grant, data }) => [grant, data])).toContainEqual([2, FIRST]);
+  });
+
+  test('is not in the answer of a call that finds its row in the database', async () => {
+    const issuer = issuerWith();
+    await openNamed(issuer, counted());
+    await reserved(issuer);
+    const [, , serial, issuedAt, own] = (await redis.hget(key('grants'), '1:kim'))!.split(':') as string[];
+    const row = { id: own!, campaignId: id, userId: 'kim', grant: 1, code: null, epoch: '1-a', data: SECOND } as const;
+    const unit = { serial: Number(serial) + 1, issuedAt: new Date(Number(issuedAt)), state: 'issued' } as const;
+    await persistence.memory.save([{ ...row, ...unit }]);
+    const result = await issuerWith().campaign(id).issue(USER);
+    expect(result).toMatchObject({ status: 'issued', issuance: { serial: 2 } });
+    expect(result).not.toHaveProperty('issuance.data');
+    expect(await redis.exists(key('data'))).toBe(0);
   });
 
   test('goes along to another unit', async () => {

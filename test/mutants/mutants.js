@@ -1,5 +1,6 @@
 import { ANSWERS } from './answers.js';
 import { CODES } from './codes.js';
+import { DATA } from './data.js';
 import { ENDING } from './ending.js';
 import { ERRORS } from './errors.js';
 import { FORMAT } from './format.js';
@@ -55,4 +56,5 @@ export const MUTANTS = [
   ...WINDOW,
   ...ANSWERS,
   ...FORMAT,
+  ...DATA,
 ];
