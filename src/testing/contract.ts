@@ -1,6 +1,7 @@
 import type { PersistenceAdapter } from '../persistence/adapter.js';
 import { checkCases } from './check-cases.js';
 import { conflictCases } from './conflict-cases.js';
+import { dataCases } from './data-cases.js';
 import { fidelityCases } from './fidelity-cases.js';
 import { largeCases } from './large-cases.js';
 import { readingCases } from './reading-cases.js';
@@ -29,6 +30,11 @@ export interface PersistenceContractOptions {
    * A user whose rows the database never accepts. Give it if the adapter answers `refused`: two more cases test that.
    */
   readonly refusedUserId?: string | undefined;
+  /**
+   * Whether the adapter stores the data of callers. Give `true` if it does: more cases test that. An adapter may leave
+   * the data out; default `false`.
+   */
+  readonly keepsData?: boolean | undefined;
 }
 
 /** The skip function of a test runner: in Vitest and `node:test` on the first argument, in others on `this`. */
@@ -71,9 +77,9 @@ export interface ContractCase {
  * ```
  */
 export function persistenceContract(options: PersistenceContractOptions): ContractCase[] {
-  const { refusedUserId } = options;
+  const { refusedUserId, keepsData = false } = options;
   const refusals = refusedUserId === undefined ? [] : refusalCases(refusedUserId);
-  return [...CASES, ...refusals].map((one) => ({
+  return [...CASES, ...(keepsData ? dataCases : []), ...refusals].map((one) => ({
     name: one.needs ? `${one.name} (if it ${one.needs.map((need) => ABLE[need]).join(' and ')})` : one.name,
     needs: one.needs ?? [],
     // Of no declared parameter: runners take a second one, or the first, for a callback to wait for.

@@ -8,6 +8,7 @@ import {
 import type { Broken } from './broken.js';
 import { WRONG_CHECKS } from './broken-checks.js';
 import { WRONG_CONFLICTS } from './broken-conflicts.js';
+import { WRONG_DATA } from './broken-data.js';
 import { WRONG_UNDER_FAULTS, WRONG_WHEN_ABORTED } from './broken-failing.js';
 import { WRONG_AT_SIZE } from './broken-large.js';
 import { WRONG_READING } from './broken-reading.js';
@@ -28,11 +29,16 @@ const BROKEN: Broken[] = [
   ...WRONG_UNDER_FAULTS,
   ...WRONG_REFUSALS,
   ...WRONG_CHECKS,
+  ...WRONG_DATA,
 ];
 
 /** A sheet looks at all its rows for each issuance: ten thousand are for adapters with indexes. */
 const isSmall = ({ name }: ContractCase) => !name.includes('10,000');
-const SHEET: PersistenceContractOptions = { createAdapter: async () => new Sheet(), refusedUserId: REFUSED_USER };
+const SHEET: PersistenceContractOptions = {
+  createAdapter: async () => new Sheet(),
+  refusedUserId: REFUSED_USER,
+  keepsData: true,
+};
 
 /** The names of the cases that an adapter fails, and of those that are skipped. */
 async function outcomeOf(options: PersistenceContractOptions, chosen: (one: ContractCase) => boolean = isSmall) {
@@ -48,9 +54,7 @@ describe('an adapter that', () => {
   for (const { how, Adapter, caughtBy } of BROKEN) {
     test(`${how} fails the case for it`, async () => {
       const createAdapter: PersistenceContractOptions['createAdapter'] = async (wire) => new Adapter(wire);
-      const { failed } = await outcomeOf({ createAdapter, refusedUserId: REFUSED_USER }, ({ name }) =>
-        caughtBy.includes(name),
-      );
+      const { failed } = await outcomeOf({ ...SHEET, createAdapter }, ({ name }) => caughtBy.includes(name));
       expect(failed.toSorted()).toEqual(caughtBy.toSorted());
     });
   }

@@ -5,6 +5,7 @@ import { persistenceContract } from '../../src/testing/index.js';
 describe('MemoryPersistence keeps the contract', () => {
   // Its calls are its units of work: a fault strikes before one, or after it.
   const contract = persistenceContract({
+    keepsData: true,
     createAdapter: async ({ send }) => {
       const memory = new MemoryPersistence();
       return {

@@ -63,6 +63,7 @@ describe.each([
   { what: 'a pool under snapshot isolation', client: () => snapshots },
 ])('MysqlPersistence on $what keeps the contract', ({ client }) => {
   const contract = persistenceContract({
+    keepsData: true,
     createAdapter: async (wire) => wired(client(), wire),
     oracle: (campaignId) => rowsOf(server, campaignId),
   });

@@ -16,6 +16,7 @@ describe.each([
   { how: 'with prepared statements', prepare: true },
 ])('PostgresPersistence $how keeps the contract', ({ prepare }) => {
   const contract = persistenceContract({
+    keepsData: true,
     createAdapter: async ({ send }) => {
       const { pool } = database;
       const query = (...args: Parameters<typeof pool.query>) => send(() => pool.query(...args));
