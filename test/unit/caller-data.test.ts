@@ -2,7 +2,7 @@ import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { InvalidArgumentError } from '../../src/index.js';
 import { dataOf, dataText, secretsOf } from '../../src/model/caller-data.js';
-import { redacted } from '../../src/model/errors.js';
+import { redacted } from '../../src/model/safe-error.js';
 
 const SECRET = 'kim@example.com';
 const cyclic: Record<string, unknown> = { inner: {} };
