@@ -103,8 +103,8 @@ export const DATA = [
   },
   {
     defect: 'a call that reserves once more gives its own data to the reservation of another',
-    file: 'src/issue/carry.ts',
-    find: '    call.data = reservation.data;\n',
+    file: 'src/issue/issue.ts',
+    find: '  call.data = data;\n',
     replace: '',
     caughtBy: data('goes along where Redis had forgotten'),
   },
