@@ -1,5 +1,8 @@
 import { MisconfiguredError } from '../model/errors.js';
 
+/** The table of an adapter that was given no name. */
+export const DEFAULT_TABLE = 'coupon_issuances';
+
 /** The result of `checkTable()`. */
 export interface TableFormat {
   /** The number of the format of the table: 1. */
@@ -23,6 +26,14 @@ export function formatOf(table: string, flaws: readonly Flaw[]): TableFormat {
   if (flaws.length === 0) return { format: FORMAT };
   const lacks = flaws.map(({ what, cure }) => `${what} (cure: ${cure})`).join('; ');
   throw new MisconfiguredError(`the table ${table} is not fit for coupons, so nothing is saved in it: ${lacks}`);
+}
+
+/** Rows of the table forbid a key. The error of the server quotes the row, so it is not told. */
+export function sameRows(table: string, keys: readonly (readonly string[])[]): MisconfiguredError {
+  const listed = keys.map((columns) => `(${columns.join(', ')})`).join(' or ');
+  return new MisconfiguredError(
+    `the table ${table} has rows that are the same under ${listed}, so nothing was altered: look for them, and then upgrade again`,
+  );
 }
 
 /** Whether two lists of columns are the same set. */

@@ -112,11 +112,18 @@ export const CONNECTING: readonly Rule[] = [
   },
 ];
 
-/** The errors with which a pool lent no connection. Whatever they say, no statement was sent. */
-export class Grants {
+/** The proof in the failed statements of one client. */
+export class ClientProof {
+  readonly #rules: readonly Rule[];
+  /** The errors with which a pool lent no connection. Whatever they say, no statement was sent. */
   readonly #refusals = new WeakSet<object>();
 
-  async of<T>(lending: Promise<T>): Promise<T> {
+  constructor(rules: readonly Rule[]) {
+    this.#rules = rules;
+  }
+
+  /** The connection that a pool lends. */
+  async granted<T>(lending: Promise<T>): Promise<T> {
     try {
       return await lending;
     } catch (error) {
@@ -126,19 +133,20 @@ export class Grants {
     }
   }
 
-  /** `null`: this is no such error. */
-  refusal(error: unknown): NotSavedError | null {
-    if (!isError(error) || !this.#refusals.has(error)) return null;
+  /** The error to throw from `save` after a statement that stores rows; `null`: it may have stored them. */
+  notSaved(error: unknown): NotSavedError | null {
+    if (!isError(error) || !this.#refusals.has(error)) return notSavedBy(this.#rules, error);
     const { code } = failureOf(error);
-    return new NotSavedError(`nothing was saved: no connection was granted${code && ` (${code})`}`, {
-      cause: error,
-      wholeBatch: true,
-    });
+    return wholeBatch(`no connection was granted${code && ` (${code})`}`, error);
+  }
+
+  /** The same of a statement that stores no row: there a client that does not fit is proof too. */
+  notBegun(error: unknown): NotSavedError | null {
+    if (isErrorNamed(error, 'MisconfiguredError')) return wholeBatch(messageOf(error), error);
+    return this.notSaved(error);
   }
 }
 
-/** The error to throw from `save` if the client was unfit before a row was sent; `null`: this is no such error. */
-export function misfitRefusal(error: unknown): NotSavedError | null {
-  if (!isErrorNamed(error, 'MisconfiguredError')) return null;
-  return new NotSavedError(`nothing was saved: ${messageOf(error)}`, { cause: error, wholeBatch: true });
+function wholeBatch(why: string, cause: unknown): NotSavedError {
+  return new NotSavedError(`nothing was saved: ${why}`, { cause, wholeBatch: true });
 }

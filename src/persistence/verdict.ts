@@ -1,7 +1,7 @@
 import type { Issuance } from '../model/issuance.js';
 import type { SaveVerdict } from './adapter.js';
 
-const SAVED: SaveVerdict = Object.freeze({ verdict: 'saved' });
+export const SAVED: SaveVerdict = Object.freeze({ verdict: 'saved' });
 
 /**
  * Returns the verdict on an issuance, by the rows that were found in the database after the insert. Give it the rows
@@ -17,11 +17,7 @@ const SAVED: SaveVerdict = Object.freeze({ verdict: 'saved' });
  * ```
  */
 export function verdictOf(issuance: Issuance, rows: readonly Issuance[]): SaveVerdict {
-  const verdict = knownVerdict(issuance, rows);
-  if (verdict) return verdict;
-  throw new Error(
-    'the row is not stored and nothing stands in its way, so its outcome is unknown; save the batch again',
-  );
+  return proven(knownVerdict(issuance, rows));
 }
 
 /**
@@ -36,6 +32,18 @@ export function verdictOf(issuance: Issuance, rows: readonly Issuance[]): SaveVe
  * ```
  */
 export function verdictsOf(issuances: readonly Issuance[], rows: readonly Issuance[]): SaveVerdict[] {
+  return knownVerdicts(issuances, rows).map(proven);
+}
+
+function proven(verdict: SaveVerdict | null): SaveVerdict {
+  if (verdict) return verdict;
+  throw new Error(
+    'the row is not stored and nothing stands in its way, so its outcome is unknown; save the batch again',
+  );
+}
+
+/** The same as `verdictsOf`; `null`: the statement skipped the row, and none of the rows is the reason. */
+export function knownVerdicts(issuances: readonly Issuance[], rows: readonly Issuance[]): (SaveVerdict | null)[] {
   const rowsBy = new Map<string, Issuance[]>();
   for (const row of rows) {
     for (const key of keysOf(row)) {
@@ -45,7 +53,7 @@ export function verdictsOf(issuances: readonly Issuance[], rows: readonly Issuan
     }
   }
   return issuances.map((issuance) =>
-    verdictOf(
+    knownVerdict(
       issuance,
       keysOf(issuance).flatMap((key) => rowsBy.get(key) ?? []),
     ),
@@ -59,7 +67,7 @@ function keysOf({ campaignId, id, userId, grant, serial, code }: Issuance): stri
   return parts.map((part) => `${campaignId}\0${part}`);
 }
 
-/** The same as `verdictOf`; `null`: the statement skipped the row, and none of the rows is the reason. */
+/** The same of one issuance. */
 export function knownVerdict(issuance: Issuance, rows: readonly Issuance[]): SaveVerdict | null {
   const { campaignId, id, userId, grant, serial, code } = issuance;
   const inWay = { id: null, grant: null, serial: null, code: null } as Record<string, Issuance | null>;

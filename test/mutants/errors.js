@@ -108,7 +108,7 @@ export const ERRORS = [
     defect: 'an error of a connection that a pool lent is taken for one that was never granted',
     file: 'src/persistence/postgres/client.ts',
     find: 'lent.query(...asked);',
-    replace: 'this.#grants.of(lent.query(...asked));',
+    replace: 'this.proof.granted(lent.query(...asked));',
     caughtBy: postgres('a connection that was granted and then lost proves nothing'),
   },
   {
@@ -156,7 +156,7 @@ export const ERRORS = [
   {
     defect: 'a MySQL pool that grants no connection leaves the outcome unknown',
     file: 'src/persistence/mysql/client.ts',
-    find: 'this.#grants.of(pool.getConnection())',
+    find: 'this.proof.granted(pool.getConnection())',
     replace: 'pool.getConnection()',
     caughtBy: mysql('a connection that was never granted is certain: the server hangs up'),
   },

@@ -34,6 +34,23 @@ export const SKIPPED = [
     caughtBy: { file: MYSQL, test: 'one user whom a unique key of its own leaves out takes no neighbour along' },
   },
   {
+    defect: 'rows that the first look-up does not show are looked for without locks',
+    file: 'src/persistence/mysql/index.ts',
+    find: "' LOCK IN SHARE MODE'",
+    replace: "''",
+    caughtBy: { file: 'test/integration/mysql.test.ts', test: 'are found by a look-up with locks' },
+  },
+  {
+    defect: 'an id that is not stored is found as another row',
+    file: 'src/persistence/row.ts',
+    find: '?? null)',
+    replace: '?? stored[0] ?? null)',
+    caughtBy: {
+      file: 'test/contract/pglite.test.ts',
+      test: 'find answers in the order asked, with null for what is not stored',
+    },
+  },
+  {
     defect: 'a unique index on an expression cannot be judged',
     file: 'src/persistence/postgres/catalog.ts',
     find: `coalesce(array_agg(a.attname::text ORDER BY a.attname::text), '{}')`,

@@ -1,7 +1,7 @@
-import { InvalidArgumentError, MisconfiguredError, type NotSavedError } from '../../model/errors.js';
+import { InvalidArgumentError, MisconfiguredError } from '../../model/errors.js';
 import { isThenable } from '../../model/foreign.js';
-import { failureOf, Grants, misfitRefusal } from '../proof.js';
-import { notSavedError } from './errors.js';
+import { ClientProof, failureOf } from '../proof.js';
+import { MYSQL_RULES } from './errors.js';
 import type { MysqlLike } from './index.js';
 
 type Asked = Parameters<MysqlLike['query']>[0];
@@ -28,9 +28,9 @@ const READ_ONLY = [1290, 1792, 1836];
 export class MysqlClient {
   /** Nobody's transaction is on the connections that a pool lends. */
   readonly isPool: boolean;
+  readonly proof = new ClientProof(MYSQL_RULES);
   readonly #client: MysqlLike;
   readonly #pool: Pool | null;
-  readonly #grants = new Grants();
 
   /** Throws `InvalidArgumentError`. */
   constructor(client: MysqlLike) {
@@ -46,16 +46,6 @@ export class MysqlClient {
     throw misfit('resolve to [result, fields]');
   }
 
-  /** The proof in a failed statement; `null`: it may have stored rows. */
-  notSaved(error: unknown): NotSavedError | null {
-    return this.#grants.refusal(error) ?? notSavedError(error);
-  }
-
-  /** The same of a statement that stores no row: there a client that does not fit is proof too. */
-  notBegun(error: unknown): NotSavedError | null {
-    return misfitRefusal(error) ?? this.notSaved(error);
-  }
-
   #ask(asked: Asked): Promise<Answer> {
     const answer: unknown = this.#client.query(asked);
     if (!isThenable(answer)) throw misfit('return a promise');
@@ -63,7 +53,7 @@ export class MysqlClient {
   }
 
   async #onLent(pool: Pool, asked: Asked): Promise<Answer> {
-    const lent = await this.#grants.of(pool.getConnection());
+    const lent = await this.proof.granted(pool.getConnection());
     try {
       return await lent.query(asked);
     } catch (error) {

@@ -2,12 +2,12 @@ import { NotSavedError } from '../../model/errors.js';
 import type { Issuance } from '../../model/issuance.js';
 import type { PersistenceAdapter, SaveVerdict } from '../adapter.js';
 import type { TableFormat } from '../fit.js';
-import { dataOfRow, rowData } from '../row-data.js';
+import { type Row, storedOf, toIssuance } from '../row.js';
 import { SKIPPED, withoutSkipped } from '../skipped.js';
-import { knownVerdict } from '../verdict.js';
-import { WIDTH } from './catalog.js';
+import { knownVerdicts, SAVED } from '../verdict.js';
 import { MysqlClient } from './client.js';
 import { isDeadlock, isDuplicate } from './errors.js';
+import { insertOf } from './insert.js';
 import { MysqlTable, quotedTable } from './table.js';
 
 export type { TableFormat } from '../fit.js';
@@ -26,19 +26,6 @@ interface Outcome {
   readonly affectedRows?: number;
 }
 
-interface Row {
-  readonly campaign_id: Text;
-  readonly serial: number | string;
-  readonly user_id: Text;
-  readonly grant_no: number | string;
-  readonly id: Text;
-  readonly code: Text | null;
-  readonly epoch: Text;
-  readonly issued_at_ms: number | string;
-  readonly data: Text | null;
-}
-type Text = Uint8Array | string;
-
 /** A unique key: its columns, and the values of an issuance in them. */
 interface Key {
   readonly columns: string;
@@ -46,7 +33,6 @@ interface Key {
 }
 type Tuple = readonly (string | number | null)[];
 
-const COLUMNS = 'campaign_id, serial, user_id, grant_no, id, code, issued_at, epoch';
 // The date as a number, because a client would read it in a time zone of its own.
 const SELECTED = `campaign_id, serial, user_id, grant_no, id, code, epoch, CAST(data AS BINARY) AS data, TIMESTAMPDIFF(MICROSECOND, '1970-01-01', issued_at) DIV 1000 AS issued_at_ms`;
 const BY_ID: Key = { columns: 'campaign_id, id', of: (one) => [one.campaignId, one.id] };
@@ -59,7 +45,6 @@ const KEYS: readonly Key[] = [
 /** Flags of the server's status. */
 const IN_TRANSACTION = 1;
 const AUTOCOMMIT = 2;
-const SAVED: SaveVerdict = Object.freeze({ verdict: 'saved' });
 const MAX_ATTEMPTS = 3;
 /** Issuances per look-up, so that one of long texts still fits in a packet. */
 const MAX_LOOK_UP = 1000;
@@ -151,9 +136,7 @@ export class MysqlPersistence implements PersistenceAdapter {
   }
 
   async find(issuances: readonly Issuance[]): Promise<readonly (Issuance | null)[]> {
-    const rows = await this.#lookUp([BY_ID], issuances);
-    const byId = new Map(rows.map((row) => [`${row.id}:${row.campaignId}`, row]));
-    return issuances.map(({ id, campaignId }) => byId.get(`${id}:${campaignId}`) ?? null);
+    return storedOf(issuances, await this.#lookUp([BY_ID], issuances));
   }
 
   /**
@@ -162,16 +145,14 @@ export class MysqlPersistence implements PersistenceAdapter {
    * nothing in this table.
    */
   async #insertAll(issuances: readonly Issuance[], signal: AbortSignal): Promise<Outcome> {
-    // In one order, so that batches which share rows wait for each other instead of deadlocking.
-    const sorted = [...issuances].sort(byCampaignAndSerial);
-    const { columns, values } = inserted(sorted);
-    const sql = `INSERT INTO ${this.#table} (${columns}) VALUES ? ON DUPLICATE KEY UPDATE serial = LAST_INSERT_ID(serial)`;
+    const { sql, values } = insertOf(this.#table, issuances);
+    const updating = `${sql} ON DUPLICATE KEY UPDATE serial = LAST_INSERT_ID(serial)`;
     for (let attempt = 1; ; attempt++) {
       try {
-        return (await this.#query(sql, [values])) as Outcome;
+        return (await this.#query(updating, values)) as Outcome;
       } catch (error) {
         if (!isDeadlock(error) || attempt === MAX_ATTEMPTS || signal.aborted)
-          throw this.#client.notSaved(error) ?? error;
+          throw this.#client.proof.notSaved(error) ?? error;
       }
     }
   }
@@ -180,10 +161,9 @@ export class MysqlPersistence implements PersistenceAdapter {
    * Without a word on duplicates the server says by an error that the row is one. `null`: it did not say how it ended.
    */
   async #saveAlone(one: Issuance): Promise<SaveVerdict | null> {
-    const { columns, values } = inserted([one]);
-    const sql = `INSERT INTO ${this.#table} (${columns}) VALUES ?`;
+    const { sql, values } = insertOf(this.#table, [one]);
     try {
-      const { affectedRows } = (await this.#query(sql, [values])) as Outcome;
+      const { affectedRows } = (await this.#query(sql, values)) as Outcome;
       return affectedRows === 1 ? SAVED : null;
     } catch (error) {
       if (!isDuplicate(error)) throw error;
@@ -192,30 +172,16 @@ export class MysqlPersistence implements PersistenceAdapter {
     }
   }
 
-  async #explain(issuances: readonly Issuance[]): Promise<(SaveVerdict | null)[]> {
-    const stored = await this.#storedBeside(issuances);
-    return issuances.map((one) =>
-      knownVerdict(
-        one,
-        keysOf(one).flatMap((key) => stored.get(key) ?? []),
-      ),
-    );
-  }
-
   /**
-   * The rows that have a key in common with one of the issuances, by each of their keys. A row that was just committed
-   * may stop the insert and still be hidden from the next statement. InnoDB unlocks it a moment before it shows it. A
-   * read with a lock sees it.
+   * A row that was just committed may stop the insert and still be hidden from the next statement. InnoDB unlocks it a
+   * moment before it shows it. A read with a lock sees it.
    */
-  async #storedBeside(issuances: readonly Issuance[]): Promise<Map<string, Issuance>> {
-    const stored = new Map<string, Issuance>();
-    for (const lock of ['', ' LOCK IN SHARE MODE']) {
-      const unexplained = issuances.filter((one) => !keysOf(one).some((key) => stored.has(key)));
-      for (const row of await this.#lookUp(KEYS, unexplained, lock)) {
-        for (const key of keysOf(row)) stored.set(key, row);
-      }
-    }
-    return stored;
+  async #explain(issuances: readonly Issuance[]): Promise<(SaveVerdict | null)[]> {
+    const rows = await this.#lookUp(KEYS, issuances);
+    const verdicts = knownVerdicts(issuances, rows);
+    const unexplained = issuances.filter((_, i) => !verdicts[i]);
+    if (unexplained.length === 0) return verdicts;
+    return knownVerdicts(issuances, rows.concat(await this.#lookUp(KEYS, unexplained, ' LOCK IN SHARE MODE')));
   }
 
   /** The stored rows that have one of these keys in common with one of the issuances; a row may come more than once. */
@@ -245,7 +211,7 @@ export class MysqlPersistence implements PersistenceAdapter {
         return;
       }
     } catch (error) {
-      throw this.#client.notBegun(error) ?? error;
+      throw this.#client.proof.notBegun(error) ?? error;
     }
     throw new NotSavedError('the client is in a transaction or has autocommit off: nothing would be committed', {
       wholeBatch: true,
@@ -265,64 +231,4 @@ function isWhole(tuple: Tuple): boolean {
 
 function asBytes(tuple: Tuple): unknown[] {
   return tuple.map((value) => (typeof value === 'string' ? Buffer.from(value) : value));
-}
-
-function keysOf(one: Issuance): string[] {
-  const keys = KEYS.map(({ columns, of }) => [columns, ...of(one)]);
-  return keys.filter(isWhole).map((key) => JSON.stringify(key));
-}
-
-function byCampaignAndSerial(one: Issuance, other: Issuance): number {
-  if (one.campaignId === other.campaignId) return one.serial - other.serial;
-  return one.campaignId < other.campaignId ? -1 : 1;
-}
-
-/** The data is named only where a row has some. */
-function inserted(issuances: readonly Issuance[]): { columns: string; values: unknown[][] } {
-  if (issuances.every(({ data }) => data === undefined)) return { columns: COLUMNS, values: issuances.map(valuesOf) };
-  const values = issuances.map((one) => {
-    const data = dataOfRow(one);
-    return [...valuesOf(one), data === null ? null : Buffer.from(data)];
-  });
-  return { columns: `${COLUMNS}, data`, values };
-}
-
-/** As bytes, which no character set or SQL mode of a session changes on the way. */
-function valuesOf(one: Issuance): unknown[] {
-  return [
-    text('campaign_id', one.campaignId),
-    one.serial,
-    text('user_id', one.userId),
-    one.grant,
-    text('id', one.id),
-    one.code === null ? null : text('code', one.code),
-    one.issuedAt.toISOString().slice(0, 23).replace('T', ' '),
-    text('epoch', one.epoch),
-  ];
-}
-
-function text(column: keyof typeof WIDTH, value: string): Buffer {
-  const bytes = Buffer.from(value);
-  if (bytes.length <= WIDTH[column]) return bytes;
-  // A session without strict mode would cut it, and take two users for one.
-  throw new NotSavedError(`${column} has more than ${WIDTH[column]} bytes`, { permanent: true });
-}
-
-function toIssuance(row: Row): Issuance {
-  return {
-    id: textOf(row.id),
-    campaignId: textOf(row.campaign_id),
-    userId: textOf(row.user_id),
-    grant: Number(row.grant_no),
-    serial: Number(row.serial),
-    code: row.code === null ? null : textOf(row.code),
-    issuedAt: new Date(Number(row.issued_at_ms)),
-    epoch: textOf(row.epoch),
-    state: 'issued',
-    ...rowData(row.data === null ? null : textOf(row.data)),
-  };
-}
-
-function textOf(value: Text): string {
-  return typeof value === 'string' ? value : Buffer.from(value).toString();
 }

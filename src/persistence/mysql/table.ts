@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { MisconfiguredError } from '../../model/errors.js';
-import { formatOf, type TableFormat } from '../fit.js';
+import { DEFAULT_TABLE, formatOf, sameRows, type TableFormat } from '../fit.js';
 import {
   COLUMNS,
   type Found,
@@ -15,7 +14,6 @@ import {
 /** Sends a statement and answers its rows. */
 type Query = (sql: string, values?: unknown[]) => Promise<unknown>;
 
-const DEFAULT = 'coupon_issuances';
 const TABLE = /^([a-z_][a-z0-9_]{0,63}\.)?[a-z_][a-z0-9_]{0,57}$/;
 /** No such table, and no right to it or to a column. */
 const UNREADABLE = [1146, 1142, 1143];
@@ -48,7 +46,7 @@ export function createTableSql(options: { table?: string | undefined } = {}): st
 }
 
 /** The table as SQL names it. Throws `TypeError`. */
-export function quotedTable(table = DEFAULT): string {
+export function quotedTable(table = DEFAULT_TABLE): string {
   if (!TABLE.test(table)) throw new TypeError('table must match [schema.]name, lower case letters, digits and _');
   return `\`${table.replace('.', '`.`')}\``;
 }
@@ -63,7 +61,7 @@ export class MysqlTable {
   /** Schema and name. */
   readonly #where: readonly [string | null, string];
 
-  constructor(query: Query, table = DEFAULT) {
+  constructor(query: Query, table = DEFAULT_TABLE) {
     this.#query = query;
     this.#name = table;
     this.#quoted = quotedTable(table);
@@ -93,10 +91,9 @@ export class MysqlTable {
       const { errno = 0 } = (error ?? {}) as { errno?: number };
       if (ALREADY_THERE.includes(errno) && attempts > 1) return this.upgrade(attempts - 1);
       if (errno !== DUPLICATE_ENTRY) throw error;
-      // The error of the server quotes the row.
-      const keys = KEYS.map(({ columns }) => `(${columns.join(', ')})`).join(' or ');
-      throw new MisconfiguredError(
-        `the table ${this.#name} has rows that are the same under ${keys}, so nothing was altered: look for them, and then upgrade again`,
+      throw sameRows(
+        this.#name,
+        KEYS.map(({ columns }) => columns),
       );
     }
     return this.check();

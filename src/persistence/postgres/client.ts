@@ -1,6 +1,6 @@
-import { InvalidArgumentError, MisconfiguredError, type NotSavedError } from '../../model/errors.js';
-import { Grants, misfitRefusal } from '../proof.js';
-import { notSavedError } from './errors.js';
+import { InvalidArgumentError, MisconfiguredError } from '../../model/errors.js';
+import { ClientProof } from '../proof.js';
+import { POSTGRES_RULES } from './errors.js';
 import type { PostgresLike, PostgresResult } from './index.js';
 
 type Asked = Parameters<PostgresLike['query']> | [statement: { name: string; text: string; values: unknown[] }];
@@ -29,9 +29,9 @@ const ignore = () => {};
 export class PostgresClient {
   /** Nobody's transaction is on the connections that a pool lends. */
   readonly isPool: boolean;
+  readonly proof = new ClientProof(POSTGRES_RULES);
   readonly #client: PostgresLike;
   readonly #pool: Pool | null;
-  readonly #grants = new Grants();
 
   /** Throws `InvalidArgumentError`. */
   constructor(client: PostgresLike) {
@@ -49,16 +49,6 @@ export class PostgresClient {
     );
   }
 
-  /** The proof in a failed statement; `null`: it may have stored rows. */
-  notSaved(error: unknown): NotSavedError | null {
-    return this.#grants.refusal(error) ?? notSavedError(error);
-  }
-
-  /** The same of a statement that stores no row: there a client that does not fit is proof too. */
-  notBegun(error: unknown): NotSavedError | null {
-    return misfitRefusal(error) ?? this.notSaved(error);
-  }
-
   #send(asked: Asked): Promise<PostgresResult> {
     if (this.#pool) return this.#onLent(this.#pool, asked);
     if ('connectionParameters' in this.#client) return this.#inTurn(asked);
@@ -66,7 +56,7 @@ export class PostgresClient {
   }
 
   async #onLent(pool: Pool, asked: Asked): Promise<PostgresResult> {
-    const lent = await this.#grants.of(pool.connect());
+    const lent = await this.proof.granted(pool.connect());
     // If the connection breaks, the statement fails. Without a listener the process would end as well.
     lent.on('error', ignore);
     try {

@@ -2,9 +2,9 @@ import { NotSavedError } from '../../model/errors.js';
 import type { Issuance } from '../../model/issuance.js';
 import type { PersistenceAdapter, SaveVerdict } from '../adapter.js';
 import type { TableFormat } from '../fit.js';
-import { rowData } from '../row-data.js';
+import { type Row, storedOf, toIssuance } from '../row.js';
 import { SKIPPED, withoutSkipped } from '../skipped.js';
-import { knownVerdict } from '../verdict.js';
+import { knownVerdicts, SAVED } from '../verdict.js';
 import { PostgresClient } from './client.js';
 import { MOMENTARY } from './errors.js';
 import { arraysOf, BATCH, Batch, InsertStatements, type Statement } from './insert.js';
@@ -41,22 +41,9 @@ export interface PostgresOptions {
   readonly prepare?: boolean | undefined;
 }
 
-interface Row {
-  readonly id: string;
-  readonly campaign_id: string;
-  readonly user_id: string;
-  readonly grant_no: number | string;
-  readonly serial: number | string;
-  readonly code: string | null;
-  readonly issued_at_ms: number | string;
-  readonly epoch: string;
-  readonly data: string | null;
-}
-
 const UNIQUE_VIOLATION = '23505';
 /** After a conflict, so many batches are expected to have one too. */
 const WARY_FOR = 100;
-const SAVED: SaveVerdict = Object.freeze({ verdict: 'saved' });
 const SELECTED =
   't.id, t.campaign_id, t.user_id, t.grant_no, t.serial, t.code, t.epoch, t.data::text AS data, round(extract(epoch from t.issued_at) * 1000)::bigint AS issued_at_ms';
 
@@ -96,7 +83,7 @@ export class PostgresPersistence implements PersistenceAdapter {
     ]
       .map(
         (match) =>
-          `SELECT n.ord, ${SELECTED} FROM ${BATCH} JOIN ${this.#table} t ON t.campaign_id = n.campaign_id AND ${match}`,
+          `SELECT ${SELECTED} FROM ${BATCH} JOIN ${this.#table} t ON t.campaign_id = n.campaign_id AND ${match}`,
       )
       .join(' UNION ALL ');
   }
@@ -160,9 +147,7 @@ export class PostgresPersistence implements PersistenceAdapter {
   }
 
   async find(issuances: readonly Issuance[]): Promise<readonly (Issuance | null)[]> {
-    const { rows } = await this.#client.query(this.#lookUp, arraysOf(issuances));
-    const byId = new Map((rows as Row[]).map((row) => [`${row.id}:${row.campaign_id}`, toIssuance(row)]));
-    return issuances.map(({ id, campaignId }) => byId.get(`${id}:${campaignId}`) ?? null);
+    return storedOf(issuances, await this.#stored(issuances));
   }
 
   /**
@@ -180,13 +165,13 @@ export class PostgresPersistence implements PersistenceAdapter {
       } catch (error) {
         // A client that does not tell why it failed may have met a row that is taken as well.
         if (['', UNIQUE_VIOLATION].includes(codeOf(error))) this.#wary = WARY_FOR;
-        if (codeOf(error) !== UNIQUE_VIOLATION) throw this.#client.notSaved(error) ?? error;
+        if (codeOf(error) !== UNIQUE_VIOLATION) throw this.#client.proof.notSaved(error) ?? error;
       }
     }
     try {
       return await this.#sendInsert(skipping, batch);
     } catch (error) {
-      throw this.#client.notSaved(error) ?? error;
+      throw this.#client.proof.notSaved(error) ?? error;
     }
   }
 
@@ -216,13 +201,13 @@ export class PostgresPersistence implements PersistenceAdapter {
 
   /** A second statement, because the first cannot see rows that a concurrent transaction has just committed. */
   async #explain(issuances: readonly Issuance[]): Promise<(SaveVerdict | null)[]> {
+    return knownVerdicts(issuances, await this.#stored(issuances));
+  }
+
+  /** The rows that have a unique key in common with one of the issuances; a row may come more than once. */
+  async #stored(issuances: readonly Issuance[]): Promise<Issuance[]> {
     const { rows } = await this.#client.query(this.#lookUp, arraysOf(issuances));
-    const found = new Map<number, Issuance[]>();
-    for (const row of rows as (Row & { ord: number | string })[]) {
-      const ord = Number(row.ord) - 1;
-      found.set(ord, [...(found.get(ord) ?? []), toIssuance(row)]);
-    }
-    return issuances.map((issuance, i) => knownVerdict(issuance, found.get(i) ?? []));
+    return (rows as Row[]).map(toIssuance);
   }
 
   /** A setting that is local to the transaction is gone in the next statement, unless both are in the same one. */
@@ -234,7 +219,7 @@ export class PostgresPersistence implements PersistenceAdapter {
       const { rows } = await this.#client.query(`SELECT current_setting('coupon_issuer.mark', true) AS mark`);
       if ((rows[0] as { mark: string | null }).mark !== mark) return;
     } catch (error) {
-      throw this.#client.notBegun(error) ?? error;
+      throw this.#client.proof.notBegun(error) ?? error;
     }
     throw new NotSavedError('the client is inside an open transaction, so nothing would be committed', {
       wholeBatch: true,
@@ -245,19 +230,4 @@ export class PostgresPersistence implements PersistenceAdapter {
 function codeOf(error: unknown): string {
   const code = (error as { code?: unknown | undefined } | null)?.code;
   return typeof code === 'string' ? code : '';
-}
-
-function toIssuance(row: Row): Issuance {
-  return {
-    id: row.id,
-    campaignId: row.campaign_id,
-    userId: row.user_id,
-    grant: Number(row.grant_no),
-    serial: Number(row.serial),
-    code: row.code,
-    issuedAt: new Date(Number(row.issued_at_ms)),
-    epoch: row.epoch,
-    state: 'issued',
-    ...rowData(row.data),
-  };
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Issuance } from '../../model/issuance.js';
-import { dataOfRow } from '../row-data.js';
+import { dataOfRow } from '../row.js';
 
 export interface Statement {
   readonly name: string;
@@ -35,8 +35,8 @@ const ALL = [...COLUMNS, DATA];
 const arrays = ALL.map(({ type }, i) => `$${i + 1}::${type}[]`);
 const names = ALL.map(({ name }) => name);
 
-/** A batch as rows, numbered in its order, of which every column is an array. */
-export const BATCH = `unnest(${arrays.slice(0, -1).join(', ')}) WITH ORDINALITY AS n(${names.slice(0, -1).join(', ')}, ord)`;
+/** A batch as rows, of which every column is an array. */
+export const BATCH = `unnest(${arrays.slice(0, -1).join(', ')}) AS n(${names.slice(0, -1).join(', ')})`;
 
 export function arraysOf(issuances: readonly Issuance[]): string[] {
   return COLUMNS.map(({ of }) => arrayOf(issuances.map(of)));

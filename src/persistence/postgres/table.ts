@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { MisconfiguredError } from '../../model/errors.js';
-import { formatOf, type TableFormat } from '../fit.js';
+import { DEFAULT_TABLE, formatOf, sameRows, type TableFormat } from '../fit.js';
 import { COLUMNS, type Found, flawsOf, foundSql, KEYS, keysSql, listed, uniqueIndexSql } from './catalog.js';
 
 /** The parts of a client that are needed here. */
@@ -8,7 +8,6 @@ interface Client {
   query(text: string, values?: unknown[]): Promise<{ readonly rows: unknown[] }>;
 }
 
-const DEFAULT = 'coupon_issuances';
 const TABLE = /^([a-z_][a-z0-9_]{0,62}\.)?[a-z_][a-z0-9_]{0,54}$/;
 /** Any number will do, as long as all processes that make a table take the same. */
 const LOCK = 7_130_468_215;
@@ -42,7 +41,7 @@ export function createTableSql(options: { table?: string | undefined } = {}): st
 }
 
 /** The table as SQL names it. Throws `TypeError`. */
-export function quotedTable(table = DEFAULT): string {
+export function quotedTable(table = DEFAULT_TABLE): string {
   if (!TABLE.test(table)) throw new TypeError('table must match [schema.]name, lower case letters, digits and _');
   return `"${table.replace('.', '"."')}"`;
 }
@@ -56,7 +55,7 @@ export class PostgresTable {
   readonly #store: string;
   #visible = false;
 
-  constructor(client: Client, table = DEFAULT) {
+  constructor(client: Client, table = DEFAULT_TABLE) {
     this.#client = client;
     this.#name = table;
     this.#quoted = quotedTable(table);
@@ -83,10 +82,7 @@ export class PostgresTable {
       await this.#client.query(block([...this.#creation, addColumns, ...KEYS.map((key) => this.#addKey(key))]));
     } catch (error) {
       if ((error as { code?: unknown } | null)?.code !== UNIQUE_VIOLATION) throw error;
-      // The error of the database quotes the row.
-      throw new MisconfiguredError(
-        `the table ${this.#name} has rows that are the same under ${KEYS.map(listed).join(' or ')}, so nothing was altered: look for them, and then upgrade again`,
-      );
+      throw sameRows(this.#name, KEYS);
     }
     return this.check();
   }
