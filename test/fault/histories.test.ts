@@ -54,6 +54,7 @@ test(
 
 const FAULTS = [
   ...['FLUSHALL', 'SCRIPT FLUSH', 'restarts of Redis', 'empty restarts of Redis', 'lost keys', 'rollbacks'],
+  ...['changes of the pace', 'changes of the rules', 'replaced codes'],
   ...['killed processes', 'rebuilds', 'failed lists', 'late commits'],
   ...['held calls', 'lost calls', 'lost replies', 'calls sent twice', 'calls sent again later', 'late copies'],
   ...['refused', 'all refused', 'lost', 'done and lost', 'half', 'lands later'].map((mood) => `saves ${mood}`),

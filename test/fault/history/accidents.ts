@@ -15,6 +15,7 @@ const FATES: readonly (readonly [scripts: readonly string[], often: number, fate
   [['postpone', 'reassign', 'adopt-row'], 2, [...LOST, ...HELD]],
   [['begin-rebuild', 'keep-promised', 'rebuild-rows', 'rebuild-codes', 'finish-rebuild'], 1, [...LOST, ...HELD]],
   [['load-codes', 'withdraw', 'restock', 'set-paused', 'close-campaign', 'open-campaign'], 1, LOST],
+  [['set-pace', 'update-campaign', 'replace-code'], 1, LOST],
 ];
 
 const fates = FATES.flatMap(([scripts, often, fates]) =>
@@ -43,18 +44,23 @@ export function copy(script: string, back: number): HistoryCommand {
         .run()
         .catch((error: unknown) => String(error));
       history.told.log.push(`${script}: ${JSON.stringify(reply)}`);
-      if (script === 'restock' && history.trust === 'behind') await noteRestocks(history);
+      if (history.trust === 'behind' && CHANGES.includes(script)) await noteChanges(history);
     },
     (history) => found(history) !== undefined,
   );
 }
 
+const CHANGES: readonly string[] = ['restock', 'update-campaign', 'set-pace'];
+
 /** Redis had forgotten the change and its request id, so the copy made it once more, as the operator wanted it. */
-async function noteRestocks(history: History): Promise<void> {
+async function noteChanges(history: History): Promise<void> {
   const books = await history.books();
-  const made = Object.entries(books.campaign).filter(([name]) => name.startsWith('restock:'));
-  const restocks = new Map(made.map(([name, add]) => [name.slice('restock:'.length), Number(add)]));
-  history.belief = { ...history.belief, restocks, total: books.count('total') - books.count('removed') };
+  const { belief } = history;
+  if (books.epoch !== belief.epoch) return;
+  const restocks = new Map([...books.changes('restock')].map(([id, add]) => [id, Number(add)]));
+  const total = books.count('total') - books.count('removed');
+  const changed = { restocks, total, updates: books.changes('update'), rules: books.rules };
+  history.belief = { ...belief, ...changed };
 }
 
 const COPIED = ['reserve', 'reserve', 'reserve', 'release', 'release', 'confirm', 'claim-due', 'adopt-row', 'reassign'];
@@ -62,6 +68,9 @@ const ALSO_COPIED = [
   'postpone',
   'withdraw',
   'restock',
+  'update-campaign',
+  'set-pace',
+  'replace-code',
   'load-codes',
   'begin-rebuild',
   'rebuild-rows',

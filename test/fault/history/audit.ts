@@ -1,9 +1,9 @@
 import type { Issuance } from '../../../src/index.js';
 import { checkInvariants, checkRows, checkState } from '../../support/checks/invariants.js';
-import { emptyBelief } from './belief.js';
+import { emptyBelief, type Rules } from './belief.js';
 import { fail } from './fail.js';
 import type { History } from './history.js';
-import { isCounted } from './setting.js';
+import { FIRST_PACE, isCounted } from './setting.js';
 import type { Snapshot } from './snapshot.js';
 import { sameUnit } from './told.js';
 import { checkUnits } from './units.js';
@@ -19,8 +19,8 @@ export async function audit(history: History): Promise<void> {
   history.ceiling = Math.max(history.ceiling, history.belief.total);
   if (books.expiring > 0) throw new Error(`${books.expiring} keys of a campaign that nobody gave an end expire`);
   if (history.belief.serving) await checkBooks(history, books, rows);
-  const { setting, told } = history;
-  checkRows(rows, { total: limitOf(history), perUser: setting.perUser });
+  const { setting, told, mostPerUser } = history;
+  checkRows(rows, { total: limitOf(history), perUser: mostPerUser });
   for (const { code } of rows) {
     if (setting.stock === 'codes' && !history.loaded.has(code!)) throw new Error(`nobody loaded ${code}`);
   }
@@ -66,11 +66,20 @@ function begin(history: History, books: Snapshot): void {
   history.epochs.add(epoch);
   if (isNew(history, epoch)) history.forRebuild.clear();
   if (isNew(history, epoch) || history.belief.epoch === '') {
-    history.belief = { ...emptyBelief(), opened, total: opened };
+    history.belief = { ...emptyBelief(), opened, total: opened, rules: firstRules(history, books) };
   }
   const { belief } = history;
+  // A rebuild after a loss is told the rules that its operator knows.
+  if (history.lost) belief.rules = { ...books.rules, savesPerSecond: belief.rules.savesPerSecond };
   if (belief.opened !== opened) Object.assign(belief, { opened, total: opened });
   Object.assign(belief, { epoch, serving: false, partial: [] });
+}
+
+function firstRules({ setting, lost, mostPerUser }: History, books: Snapshot): Rules {
+  const { perUser } = books.rules;
+  const isKnown = lost ? perUser >= setting.perUser && perUser <= mostPerUser : perUser === setting.perUser;
+  if (!isKnown) throw new Error(`it was made with perUser ${perUser}, which nobody asked for`);
+  return { closesAt: null, perUser, savesPerSecond: FIRST_PACE };
 }
 
 function isNew({ makings }: History, epoch: string): boolean {
@@ -117,9 +126,11 @@ async function checkBooks(history: History, books: Snapshot, rows: readonly Issu
   const kept = denied.filter((id) => books.recordOf(id) !== null);
   const unmoved = kept.filter((id) => books.recordOf(id) === history.before.books.recordOf(id));
   fail(unmoved.map((id) => `${id} was told not_issued while it had its unit all the time`));
-  const { paused, closed, withdrawn } = belief;
+  const { paused, closed, withdrawn, rules, updates } = belief;
   is('paused', books.campaign.paused === '1', paused);
   is('closed', books.campaign.closedAt !== undefined, closed);
+  for (const name of ['savesPerSecond', 'closesAt', 'perUser'] as const) is(name, books.rules[name], rules[name]);
+  is('the changes of the rules', books.changes('update').size, updates.size);
   if (isCounted(setting)) is('the total', books.count('total') - books.count('removed'), belief.total);
   const out = books.count('withdrawn');
   if (out < withdrawn[0] || (out > withdrawn[1] && !history.lost))

@@ -1,5 +1,13 @@
 import type { Issuance } from '../../../src/index.js';
 
+/** What an operator may change while a campaign runs. */
+export interface Rules {
+  /** ms, or `null` for none. */
+  readonly closesAt: number | null;
+  readonly perUser: number;
+  readonly savesPerSecond: number | null;
+}
+
 /** What the operators of a campaign believe that Redis keeps. It goes back with Redis when an older copy is put back. */
 export interface Belief {
   /** The epoch that was seen last; empty where nothing is kept. */
@@ -14,6 +22,9 @@ export interface Belief {
   total: number;
   /** Changes of the total that were made, by request id. */
   restocks: ReadonlyMap<string, number>;
+  rules: Rules;
+  /** Changes of the rules that were made, by request id. */
+  updates: ReadonlyMap<string, string>;
   /** Rows that a rebuild under way has to bring back. */
   mustHave: readonly Issuance[] | null;
   /** How many units were withdrawn: at least, at most. */
@@ -23,6 +34,7 @@ export interface Belief {
 export function emptyBelief(): Belief {
   return {
     ...{ epoch: '', serving: false, partial: [], paused: false, closed: false, opened: 0, total: 0 },
-    ...{ restocks: new Map(), mustHave: null, withdrawn: [0, 0] as const },
+    rules: { closesAt: null, perUser: 0, savesPerSecond: null },
+    ...{ restocks: new Map(), updates: new Map(), mustHave: null, withdrawn: [0, 0] as const },
   };
 }

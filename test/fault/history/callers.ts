@@ -113,7 +113,8 @@ async function checkRefusals(history: History, answers: readonly Answer[]): Prom
   const { grants } = await history.books();
   for (const { outcome, attempt } of told('already_issued')) {
     const { issuances } = outcome as Extract<IssueResult, { status: 'already_issued' }>;
-    if (issuances.length !== setting.perUser) throw new Error(`${nameOf(attempt)} was told already_issued too early`);
+    if (issuances.length !== belief.rules.perUser)
+      throw new Error(`${nameOf(attempt)} was told already_issued too early`);
     for (const one of issuances.filter(({ state }) => state === 'issued')) {
       const there = grants.some((grant) => grant.id === one.id && sameUnit(grant, one));
       if (!there) throw new Error(`${nameOf(attempt)} was shown a coupon that nobody has`);

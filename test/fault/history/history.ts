@@ -59,9 +59,11 @@ export class History {
   readonly makings = new Map<string, Making>();
   /** The most units that ever were. */
   ceiling = 0;
+  /** The most coupons of one user that an operator ever asked for. */
+  mostPerUser: number;
   /** A rebuild was refused because there are more units than its definition said. */
   larger = false;
-  /** Codes that were ever loaded, those that an operator would give a rebuild, and those that went out and were withdrawn. */
+  /** Codes that were ever loaded, those that an operator would give a rebuild, and those that no list has any more: withdrawn or replaced. */
   readonly loaded = new Set<string>();
   readonly forRebuild = new Set<string>();
   readonly recalled = new Set<string>();
@@ -78,6 +80,7 @@ export class History {
   private constructor(ground: Ground, setting: Setting) {
     this.ground = ground;
     this.setting = setting;
+    this.mostPerUser = setting.perUser;
     this.traffic = new Traffic(ground.tally);
     this.database = new MoodyDatabase(this.traffic);
     this.partner = new Partner(this.traffic);

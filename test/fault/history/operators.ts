@@ -5,10 +5,10 @@ import { command, type HistoryCommand, mustRefuse } from './command.js';
 import type { History, Process } from './history.js';
 import { definitionOf, isCounted } from './setting.js';
 
-const opened = ({ belief }: Readonly<History>) => belief.epoch !== '';
+export const opened = ({ belief }: Readonly<History>) => belief.epoch !== '';
 
 /** Does it again until an answer comes, as an operator would; only a lost reply is worth another try. */
-async function insist<T>(act: () => Promise<T>): Promise<T | CouponIssuerError> {
+export async function insist<T>(act: () => Promise<T>): Promise<T | CouponIssuerError> {
   for (;;) {
     const outcome = await act().catch((error: unknown) => error as Error);
     if (!(outcome instanceof Error)) return outcome;
@@ -18,7 +18,7 @@ async function insist<T>(act: () => Promise<T>): Promise<T | CouponIssuerError> 
 }
 
 /** An operator's act on a campaign that serves: it is refused for the reason there is, or done. */
-function administer(
+export function administer(
   words: string,
   index: number,
   act: (history: History, process: Process) => Promise<{ outcome: unknown; done: () => void; refused?: string }>,

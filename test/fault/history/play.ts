@@ -21,6 +21,7 @@ import { History } from './history.js';
 import { closing, load, loading, open, opening, pausing, restocking } from './operators.js';
 import { racing } from './races.js';
 import { rebuilding } from './rebuilding.js';
+import { pacing, replacing, updating } from './ruling.js';
 import { type Setting, settings } from './setting.js';
 import { leasesRunningOut, retrying, settling, withdrawing, working } from './settlers.js';
 
@@ -35,6 +36,9 @@ const WEIGHTS: readonly (readonly [number, fc.Arbitrary<HistoryCommand>])[] = [
   [3, loading],
   [4, restocking],
   [2, pausing],
+  [2, pacing],
+  [3, updating],
+  [2, replacing],
   [1, closing],
   [2, retrying],
   [2, withdrawing],

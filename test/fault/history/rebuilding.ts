@@ -42,9 +42,10 @@ function lastSerial(rows: readonly { serial: number }[]): number {
 }
 
 export async function rebuild(history: History, { issuer }: Process): Promise<RebuildResult | null> {
-  const { setting, id, forRebuild, recalled, told, lost } = history;
+  const { setting, id, forRebuild, recalled, told, lost, mostPerUser } = history;
   history.traffic.injected('rebuilds');
-  const definition = definitionOf(setting, id, totalOf(history));
+  // Without a loss the definition of the opening is as good as the one of now.
+  const definition = definitionOf(setting, id, totalOf(history), lost ? mostPerUser : setting.perUser);
   const codes = [...forRebuild].filter((code) => !recalled.has(code));
   const run = rebuildNamed(issuer, definition, setting.stock === 'codes' ? { codes } : {});
   const outcome = await run.catch((error: Error) => error);

@@ -25,15 +25,18 @@ export const settings: fc.Arbitrary<Setting> = fc.record({
   loses: fc.boolean(),
 });
 
-export function definitionOf(setting: Setting, id: string, total: number): NamedDefinition {
-  const { stock, perUser, saveMode } = setting;
+/** Which is never set again, whatever an opening or a rebuild says. */
+export const FIRST_PACE = 500_000;
+
+export function definitionOf(setting: Setting, id: string, total: number, perUser = setting.perUser): NamedDefinition {
+  const { stock, saveMode } = setting;
   const stocks = {
     counted: { kind: 'counted', total },
     generated: { kind: 'counted', total, generateCodes: true },
     codes: { kind: 'codes' },
     unlimited: { kind: 'unlimited' },
   } as const;
-  return { id, perUser, saveMode, stock: stocks[stock] };
+  return { id, perUser, saveMode, stock: stocks[stock], pace: { savesPerSecond: FIRST_PACE } };
 }
 
 export function isCounted({ stock }: Setting): boolean {

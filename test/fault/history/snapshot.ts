@@ -3,6 +3,7 @@ import type { Issuance } from '../../../src/index.js';
 import { campaignKeys } from '../../../src/redis/keys.js';
 import { decodeIssuance, splitField } from '../../../src/redis/record.js';
 import type { StateReader } from '../../support/checks/invariants.js';
+import type { Rules } from './belief.js';
 
 /** From here on a lease never ends by itself. */
 export const IN_QUARANTINE = 2 ** 53 - 1;
@@ -63,6 +64,17 @@ export class Snapshot {
     if (this.epoch === '') return 'none';
     if (this.campaign.building !== undefined) return 'building';
     return this.campaign.verified === '1' ? 'serving' : 'opening';
+  }
+
+  get rules(): Rules {
+    const number = (name: string) => (this.campaign[name] === undefined ? null : Number(this.campaign[name]));
+    return { closesAt: number('closesAt'), perUser: this.count('perUser'), savesPerSecond: number('savesPerSecond') };
+  }
+
+  /** What was asked under each request id of a kind of change. */
+  changes(kind: 'restock' | 'update'): ReadonlyMap<string, string> {
+    const made = Object.entries(this.campaign).filter(([name]) => name.startsWith(`${kind}:`));
+    return new Map(made.map(([name, change]) => [name.slice(kind.length + 1), change]));
   }
 
   count(name: string): number {
