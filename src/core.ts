@@ -52,21 +52,18 @@ export class Core {
     const assertLost: RedisContext['assertLost'] = (...of) => this.campaigns.assertLost(...of);
     const verbs = { maxBatch, maxInFlight, emit };
     this.context = redisContext(redis, { prefix, timeoutMs, assertLost, verbs });
-    const capacity = async (campaignId: string) => {
-      await deliveries?.capacity(campaignId);
-      await saves?.capacity(campaignId);
-    };
+    const following = [deliveries, saves].filter((step) => step !== null);
     const lines = { maxBatch, maxInFlight, maxQueued };
     this.campaigns = new Campaigns(
       this.context,
       { has, store },
-      { ...lines, capacity, replicas, refusalCacheMs, emit },
+      { ...lines, following, replicas, refusalCacheMs, emit },
     );
     const { campaigns, context, steps } = this;
     this.#requests = new Requests({ campaigns, steps, pending, eligible, timeoutMs });
     const track = <T>(work: Promise<T>) => pending.track(work);
     const rules = { eligible, timeoutMs, maxTries };
-    this.room = new WaitingRoom({ redis, context, campaigns, lines, steps, capacity, track, ...rules });
+    this.room = new WaitingRoom({ redis, context, campaigns, lines, steps, following, track, ...rules });
   }
 
   close(): void {

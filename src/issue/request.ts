@@ -87,18 +87,17 @@ export class Requests {
       replayed: false,
     };
     const limited = signal !== undefined || timeoutMs !== undefined;
-    if (requestId === undefined && !limited) return this.#fly(campaignId, call, false);
+    if (requestId === undefined && !limited) return this.#fly(campaignId, known, call, false);
     const shared = this.#flights.get(id);
     if (shared) return shared.wait({ timeoutMs, signal }).then(ownReplay);
-    const result = this.#fly(campaignId, call, requestId !== undefined).finally(() => this.#flights.delete(id));
+    const result = this.#fly(campaignId, known, call, requestId !== undefined).finally(() => this.#flights.delete(id));
     const flight = new SharedCall(call, result, campaigns.late);
     this.#flights.set(id, flight);
     return flight.wait({ timeoutMs, signal });
   }
 
   /** A campaign that is known, without a rule of the user's own: straight to reserve. */
-  #fly(campaignId: string, call: IssueCall, repeatable: boolean): Promise<IssueResult> {
-    const serving = this.#parts.campaigns.known(campaignId);
+  #fly(campaignId: string, serving: Serving | null, call: IssueCall, repeatable: boolean): Promise<IssueResult> {
     if (!serving?.campaign.isEquipped || this.#parts.eligible)
       return this.#parts.pending.track(this.#ask(campaignId, call, repeatable));
     return this.#issue(serving, call);
@@ -166,7 +165,7 @@ function checkedRequest(given: IssueRequest, longest: number): IssueRequest {
   const request = ownCopy('the argument of issue()', given, ['userId', 'requestId', 'data', 'signal', 'timeoutMs']);
   assertText('userId', request.userId);
   if (request.requestId !== undefined) assertText('requestId', request.requestId);
-  assertSignal(request.signal);
+  if (request.signal !== undefined) assertSignal(request.signal);
   if (request.timeoutMs !== undefined) assertInteger('timeoutMs', request.timeoutMs, 1, longest);
   return request;
 }

@@ -43,7 +43,7 @@ export function batchedSaves(
       const faults = new SaveFaults(emit);
       const search = new Search();
       const outcomes = await saveAll(adapter, requests, { deadlineAt, faults, search, doubt: false });
-      faults.end();
+      if (faults.count > 0) faults.end();
       return search.isVain ? outcomes.map(ofNoRow) : outcomes;
     },
   });

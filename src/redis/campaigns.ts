@@ -83,7 +83,7 @@ export class Campaigns {
     if (!campaign.differs) return null;
     const reason = await this.reread(serving);
     if (!reason && campaign.hasOtherStore) await store?.askAgain();
-    if (!reason) campaign.assertEquipped();
+    if (!reason) campaign.equippedRules();
     return reason;
   }
 

@@ -18,8 +18,7 @@ export async function claimDue(
   paced: boolean,
 ): Promise<Claim | NotReadyReason> {
   const answered = await underEpoch(shard, ({ epoch, fence }) => {
-    campaign.assertEquipped();
-    const perUser = String(campaign.rules.perUser);
+    const perUser = String(campaign.equippedRules().perUser);
     return shard.run(scripts.claimDue, { epoch, fence, perUser, limit: String(limit), paced: paced ? '1' : '' });
   });
   const { reply, refused } = answered;

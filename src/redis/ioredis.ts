@@ -69,6 +69,11 @@ export function isReady(client: Pick<SubscriberClient, 'status'> | RedisClient |
   return status === undefined || status === 'ready';
 }
 
+/** Whether a call is sent at once, on this connection. */
+export function isReadyOn(client: RedisClient, connection: unknown): boolean {
+  return connectionOf(client) === connection && isReady(client);
+}
+
 /** The state of the client's connection, for an error message. */
 export function stateOf(client: RedisClient): string {
   const { status } = client as Shape;

@@ -84,12 +84,13 @@ export class KnownCampaign {
 
   /**
    * A process that lacks a hook would confirm coupons that were never saved or delivered. A process with more hooks
-   * would save coupons that no process settles.
+   * would save coupons that no process settles. Returns the rules to act by, or throws `MisconfiguredError`.
    */
-  assertEquipped(): void {
+  equippedRules(): CampaignRules {
     if (!this.#rules) throw new Error('the campaign was not read yet');
     if (this.#mismatch !== null) throw new MisconfiguredError(this.#mismatch);
     if (this.hasOtherStore) throw new MisconfiguredError(otherStore(this.id, this.#store, this.equipment.store));
+    return this.#rules;
   }
 
   #follow({ rules, openedWith, snapshot }: ReadFields): void {

@@ -17,6 +17,8 @@ export interface Tries {
 }
 
 export interface Decoded {
+  /** Of the hash of grants. */
+  readonly field: string;
   readonly issuance: Issuance;
   readonly stamp: string;
   readonly tries: Tries;
@@ -49,7 +51,7 @@ export function decodeRecord(grant: string, record: string, of: RecordOf, data =
   };
   const tries = stampAt === 2 ? NEVER_FAILED : decodeTries(Number(record.slice(1, stampAt - 1)));
   const own = Object.freeze(data === '' ? issuance : { ...issuance, data: dataOf(data) });
-  return { issuance: own, stamp: record.slice(stampAt, serialAt - 1), tries };
+  return { field: `${grant}:${of.userId}`, issuance: own, stamp: record.slice(stampAt, serialAt - 1), tries };
 }
 
 export function decodeIssuance(grant: string, record: string, of: RecordOf): Issuance {

@@ -9,13 +9,14 @@ import type {
   Verbs,
   WithdrawWord,
 } from './held.js';
-import { decodeRecord, fieldOf, type Tries } from './record.js';
+import { decodeRecord, type Tries } from './record.js';
 import type { Sending, Shard } from './shard.js';
 
 export type { Tries };
 
 /** The facts of a reservation. */
 interface Facts {
+  readonly field: string;
   readonly record: string;
   readonly stamp: string;
   readonly data: string;
@@ -48,8 +49,8 @@ export class Reservation {
   readonly leaseEndsAt: number;
   readonly #verbs: Verbs;
 
-  constructor(verbs: Verbs, { record, stamp, data, issuance, mayRelease, tries, leaseEndsAt }: Facts) {
-    this.field = fieldOf(issuance.grant, issuance.userId);
+  constructor(verbs: Verbs, { field, record, stamp, data, issuance, mayRelease, tries, leaseEndsAt }: Facts) {
+    this.field = field;
     this.id = issuance.id;
     this.stamp = stamp;
     this.record = record;
@@ -130,7 +131,7 @@ export function reservationsOf(
   const verbs = shard.verbs(epoch);
   const leaseEndsAt = sentAt + shard.leaseMs;
   return ({ userId, grant, record, data, mayRelease }) => {
-    const { issuance, stamp, tries } = decodeRecord(grant, record, { campaignId, userId, epoch }, data);
-    return new Reservation(verbs, { record, stamp, data, issuance, mayRelease, tries, leaseEndsAt });
+    const { field, issuance, stamp, tries } = decodeRecord(grant, record, { campaignId, userId, epoch }, data);
+    return new Reservation(verbs, { field, record, stamp, data, issuance, mayRelease, tries, leaseEndsAt });
   };
 }

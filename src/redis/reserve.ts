@@ -86,9 +86,9 @@ async function sendSome(
   open: readonly number[],
   { answers, deadlineAt, replicas, emit, fromLine }: ReserveOptions & { answers: ReserveAnswer[]; deadlineAt: number },
 ): Promise<readonly number[]> {
-  const { shard, rules } = campaign;
+  const { shard } = campaign;
   const { sender, nextCall, runner } = shard.context;
-  campaign.assertEquipped();
+  const rules = campaign.equippedRules();
   const at = shard.sending();
   // Since the last send each user may have more grants.
   const sent = open.slice(0, usersPerCall(rules.perUser));
@@ -97,7 +97,7 @@ async function sendSome(
   const perUser = String(rules.perUser);
   const data = dataLines(items);
   const args = { epoch, fence, sender, call: String(nextCall()), fromLine: fromLine ? '1' : '', perUser, data };
-  const { connection } = runner;
+  const connection = replicas && runner.connection;
   const given = await shard.run(scripts.reserve, args, items, deadlineAt - at.sentAt);
   const answered = await answerOf(shard, at, given);
   if (!answered) return open;

@@ -1,9 +1,9 @@
 import { monotonicMs, withDeadline } from '../flow/deadline.js';
 import { InvalidArgumentError, OverloadedError, RedisError, type RedisOutcome } from '../model/errors.js';
-import { isThenable, messageOf } from '../model/foreign.js';
+import { messageOf } from '../model/foreign.js';
 import { bareError, redacted } from '../model/safe-error.js';
 import type { RedisClient } from './client.js';
-import { connectionOf, isCluster, isReady, neverSent, stateOf } from './ioredis.js';
+import { connectionOf, isCluster, isReady, isReadyOn, neverSent, stateOf } from './ioredis.js';
 import type { KeyName } from './keys.js';
 import { cameBeforeWriting, missingRight } from './server-errors.js';
 
@@ -63,6 +63,8 @@ const WITHOUT_PROMISE = 'redis must be an ioredis client, and the evalsha() of t
  */
 export class ScriptRunner {
   readonly #client: RedisClient;
+  /** No connection at first. */
+  #grantedOn: unknown = this;
 
   constructor(client: RedisClient) {
     this.#client = client;
@@ -79,7 +81,8 @@ export class ScriptRunner {
       const deadline = monotonicMs() + timeoutMs;
       const expired = () => this.unanswered(timeoutMs);
       const sent: unknown = this.#client.evalsha(script.sha1, script.keys.length, ...args);
-      if (!isThenable(sent)) throw new InvalidArgumentError(WITHOUT_PROMISE);
+      if (typeof (sent as Partial<Promise<unknown>> | null | undefined)?.catch !== 'function')
+        throw new InvalidArgumentError(WITHOUT_PROMISE);
       const reply = (sent as Promise<unknown>).catch((error: unknown) => {
         if (!isNoScript(error) || monotonicMs() >= deadline) throw error;
         return this.#client.eval(script.source, script.keys.length, ...args);
@@ -123,7 +126,7 @@ export class ScriptRunner {
    */
   unsent(state: string): RedisError | OverloadedError {
     const message = `the time of this call ran out before it was sent${stateOf(this.#client)}; ${state}`;
-    if (this.isReady) return new OverloadedError(message, RETRY_MS);
+    if (isReady(this.#client)) return new OverloadedError(message, RETRY_MS);
     return new RedisError(message, { outcome: 'not_applied' });
   }
 
@@ -132,9 +135,14 @@ export class ScriptRunner {
     return connectionOf(this.#client);
   }
 
-  /** Whether a call is sent at once. Else it may wait in the client for another connection. */
-  get isReady(): boolean {
-    return isReady(this.#client);
+  /** Whether a call is sent at once, on the connection on which this Redis user has all rights. */
+  get mayWrite(): boolean {
+    return isReadyOn(this.#client, this.#grantedOn);
+  }
+
+  /** The user has all rights on the connection of this moment. */
+  grant(): void {
+    this.#grantedOn = connectionOf(this.#client);
   }
 
   /**

@@ -12,16 +12,10 @@ import type { Shard } from './shard.js';
  */
 export class Rights {
   readonly #runner: ScriptRunner;
-  /** Where the user may run all of them; no connection at first. */
-  #grantedOn: unknown = this;
   #asking: Promise<void> | null = null;
 
   constructor(runner: ScriptRunner) {
     this.#runner = runner;
-  }
-
-  get areThere(): boolean {
-    return this.#grantedOn === this.#runner.connection && this.#runner.isReady;
   }
 
   /**
@@ -29,7 +23,7 @@ export class Rights {
    * the call behind it was not sent.
    */
   async assert(keys: { readonly rights: string }, timeoutMs: number): Promise<void> {
-    if (this.areThere) return;
+    if (this.#runner.mayWrite) return;
     this.#asking ??= this.#ask(keys, timeoutMs).finally(() => {
       this.#asking = null;
     });
@@ -44,7 +38,7 @@ export class Rights {
     if (word !== 'ok') {
       throw new MisconfiguredError(`${MAY_NOT} run ${commands.join(', ')}; nothing was written; ${RIGHTS_PAGE}`);
     }
-    this.#grantedOn = this.#runner.connection;
+    this.#runner.grant();
   }
 }
 

@@ -8,15 +8,18 @@ import type { ReserveAnswer } from './reserve-replies.js';
 import type { Replicas } from './runner.js';
 import type { Shard } from './shard.js';
 
+/** A step after reserve, with a bound to what waits for it. */
+export interface LaterStep {
+  /** Resolves once it has capacity for a campaign. */
+  capacity(campaignId: string): Promise<void>;
+}
+
 export interface ServingOptions {
   readonly maxBatch: number;
   readonly maxInFlight: number;
   readonly maxQueued: number;
-  /**
-   * Resolves when the steps after reserve have capacity for this campaign: units that cannot be saved or delivered soon are
-   * not reserved yet.
-   */
-  readonly capacity: (campaignId: string) => Promise<void>;
+  /** The steps after reserve: no unit is reserved that they cannot deliver or save soon. */
+  readonly following: readonly LaterStep[];
   readonly replicas: Replicas | null;
   /** For how long a refusal is answered from memory; 0: never. */
   readonly refusalCacheMs: number;
@@ -43,10 +46,11 @@ export class Serving {
     const { replicas, emit } = options;
     const reserve = (fromLine: boolean) => async (requests: ReserveRequest[]) => {
       // A worker saves the backlog, at its own pace.
-      if (campaign.rules.saveMode === 'write-through') await options.capacity(campaign.id);
-      const askedAt = monotonicMs();
-      const answers = reserveAll(campaign, requests, { replicas, emit, fromLine });
-      return fromLine || options.refusalCacheMs === 0 ? answers : this.#remember(requests, answers, askedAt);
+      if (campaign.rules.saveMode === 'write-through') {
+        for (const step of options.following) await step.capacity(campaign.id);
+      }
+      const ask = () => reserveAll(campaign, requests, { replicas, emit, fromLine });
+      return fromLine || options.refusalCacheMs === 0 ? ask() : this.#remember(requests, ask);
     };
     this.reserves = new Batcher({ run: reserve(false), maxBatch, maxInFlight, maxQueued });
     this.reservesAnew = new Batcher({ run: reserve(true), maxBatch, maxInFlight });
@@ -54,19 +58,16 @@ export class Serving {
 
   /** The last refusal, if it is recent enough for this user. No round trip. */
   recentRefusal(userId: string): CommonRefusal | null {
-    const { epoch, recent } = this.#refusals ?? {};
-    return epoch === this.shard.epoch ? (recent?.of(userId) ?? null) : null;
+    if (!this.#refusals) return null;
+    const { epoch, recent } = this.#refusals;
+    return epoch === this.shard.epoch ? recent.of(userId) : null;
   }
 
-  /** `askedAt`: monotonic ms, before Redis was asked. */
-  async #remember(
-    requests: readonly ReserveRequest[],
-    asked: Promise<ReserveAnswer[]>,
-    askedAt: number,
-  ): Promise<ReserveAnswer[]> {
+  async #remember(requests: readonly ReserveRequest[], ask: () => Promise<ReserveAnswer[]>): Promise<ReserveAnswer[]> {
+    const askedAt = monotonicMs();
     let answers: ReserveAnswer[] = [];
     try {
-      answers = await asked;
+      answers = await ask();
       return answers;
     } finally {
       // Where no answer came, each of them may hold something.

@@ -138,7 +138,7 @@ export class Shard {
   ): Promise<Reply> {
     const { rights, runner } = this.context;
     const call = items ? { keys: this.keys, args, items } : { keys: this.keys, args };
-    if (script.reads || rights.areThere) return runner.run(script, call, timeoutMs).then(this.#known);
+    if (script.reads || runner.mayWrite) return runner.run(script, call, timeoutMs).then(this.#known);
     const endsAt = monotonicMs() + timeoutMs;
     return rights
       .assert(this.keys, timeoutMs)

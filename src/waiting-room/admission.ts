@@ -3,7 +3,7 @@ import { drawKey, drawSeed } from '../model/draw.js';
 import { refOf } from '../model/events.js';
 import type { Line } from '../redis/line.js';
 import type { AdmissionRefusal, Admitted } from '../redis/line-replies.js';
-import type { Serving } from '../redis/serving.js';
+import type { LaterStep, Serving } from '../redis/serving.js';
 import { notReady } from '../redis/words.js';
 import { finishAll } from '../settle/settle.js';
 
@@ -25,8 +25,8 @@ export interface AdmissionParts {
   readonly steps: Steps;
   readonly timeoutMs: number;
   readonly maxTries: number;
-  /** Resolves when the steps after reserve have capacity. */
-  readonly capacity: (campaignId: string) => Promise<void>;
+  /** The steps after reserve. */
+  readonly following: readonly LaterStep[];
   /** Tells watchers that something moved. */
   readonly moved: (line: Line) => void;
 }
@@ -57,7 +57,7 @@ export async function admitBatch(
   parts: AdmissionParts,
   { size, paced, healthy }: { size: number; paced: boolean; healthy: boolean },
 ): Promise<AdmittedBatch> {
-  await parts.capacity(serving.campaign.id);
+  for (const step of parts.following) await step.capacity(serving.campaign.id);
   let answer = await line.admit(size, paced);
   if (answer === 'draw') {
     await draw(line, parts);

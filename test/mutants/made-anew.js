@@ -36,8 +36,8 @@ export const MADE_ANEW = [
   {
     defect: `a refusal is remembered over the making of another campaign`,
     file: `src/redis/serving.ts`,
-    find: `return epoch === this.shard.epoch ? (recent?.of(userId) ?? null) : null;`,
-    replace: `return epoch ? (recent?.of(userId) ?? null) : null;`,
+    find: `return epoch === this.shard.epoch ? recent.of(userId) : null;`,
+    replace: `return epoch ? recent.of(userId) : null;`,
     caughtBy: { file: `test/integration/made-anew.test.ts`, test: `a refusal that is remembered` },
   },
   {

@@ -89,7 +89,7 @@ export const RIGHTS = [
   {
     defect: 'a client that gives no promise is told as a fault of Redis',
     file: 'src/redis/runner.ts',
-    find: '      if (!isThenable(sent)) throw new InvalidArgumentError(WITHOUT_PROMISE);\n',
+    find: "      if (typeof (sent as Partial<Promise<unknown>> | null | undefined)?.catch !== 'function')\n        throw new InvalidArgumentError(WITHOUT_PROMISE);\n",
     replace: '',
     caughtBy: client('a wrapper that answers without a promise'),
   },
@@ -131,22 +131,22 @@ export const RIGHTS = [
   {
     defect: 'a process writes without asking for the rights of its user',
     file: 'src/redis/shard.ts',
-    find: 'if (script.reads || rights.areThere)',
+    find: 'if (script.reads || runner.mayWrite)',
     replace: 'if (script.reads || rights)',
     caughtBy: rights('without the right to zadd, does no harm to a campaign that others opened'),
   },
   {
     defect: 'the rights of an earlier connection count on the next one',
-    file: 'src/redis/server-check.ts',
-    find: 'this.#grantedOn === this.#runner.connection',
-    replace: 'this.#grantedOn !== this',
+    file: 'src/redis/runner.ts',
+    find: 'return isReadyOn(this.#client, this.#grantedOn);',
+    replace: 'return this.#grantedOn !== this && isReadyOn(this.#client, this.connection);',
     caughtBy: rights('has them: a call on the new connection'),
   },
   {
     defect: 'a call that waits for a connection counts the rights of the last one',
-    file: 'src/redis/server-check.ts',
-    find: ' && this.#runner.isReady;',
-    replace: ';',
+    file: 'src/redis/ioredis.ts',
+    find: 'return connectionOf(client) === connection && isReady(client);',
+    replace: 'return connectionOf(client) === connection;',
     caughtBy: rights('has them: a call that waits for the connection'),
   },
   {

@@ -150,6 +150,7 @@ function aWorld(scene: Scene, log: unknown[]) {
       : { word, ...none };
   const reserved = (userId: string, serial: number, mayRelease: boolean) =>
     new Reservation(verbs as unknown as Verbs, {
+      field: `1:${userId}`,
       record: `r:${serial}`,
       stamp: String(serial),
       data: '{"from":"shop"}',
