@@ -9,3 +9,6 @@ local function underCap(perSecond, usedUpTo, limit)
   local from = math.min(nowMicros, math.max(usedUpTo or 0, nowMicros - math.max(every, 100000)))
   return every, from, math.min(limit, math.floor((nowMicros - from) / every))
 end
+
+-- Until the next one, ms, as text.
+local function msUntilNext(every, usedUpTo) return string.format('%.0f', math.max(0, math.ceil((usedUpTo + every - nowMicros) / 1000))) end

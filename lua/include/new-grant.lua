@@ -20,3 +20,9 @@ local function newGrant(field, id, code, data, state, stamp, due)
   if lease then setData(field, data) end
   return text
 end
+
+local function writeNewGrants()
+  writeGrants()
+  writeData()
+  writeTaken()
+end

@@ -2,6 +2,7 @@
 -- beyond the last serial, and the units between become free. If it is neither, it was withdrawn, or Redis still gives it to somebody else, whose
 -- save the database will refuse: then it is withdrawn once more. One withdrawal less adds up in both cases, before and after.
 --- @include "include/stock"
+--- @include "include/known-codes"
 local MOST_SKIPPED, NEAR = 1000, 500
 local skippable = MOST_SKIPPED
 
@@ -36,13 +37,11 @@ end
 
 -- The codes of these rows are never loaded again.
 local function knowCodesOf(rows)
-  local codes, known = {}, redis.call('SCARD', codesKey)
+  local codes = {}
   for _, row in ipairs(rows) do
     if fromPool and row.code ~= '' then codes[#codes + 1] = row.code end
   end
-  if #codes == 0 then return end
-  writeAll('SADD', codesKey, codes)
-  redis.call('HSET', campaignKey, 'codes', integer(campaign.codes + redis.call('SCARD', codesKey) - known))
+  knowCodes(codes, {})
 end
 
 -- Takes the units of these rows, unless a row has its own (hasUnit). Free units are looked for near the ends of their list:

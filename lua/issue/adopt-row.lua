@@ -21,7 +21,7 @@ local FIRST, STRIDE = 2, 9
 local refusal = mismatch(epoch)
 if refusal then return { refusal } end
 
-local fields, rowFields = namedFields(FIRST, STRIDE), namedFields(FIRST + 4, STRIDE)
+local fields, rowFields = named(FIRST, STRIDE), named(FIRST + 4, STRIDE)
 for _, field in ipairs(rowFields) do fields[#fields + 1] = field end
 local records = readRecords(fields)
 local reply, ended, units, rows = { 'ok', '', '0' }, {}, {}, {}

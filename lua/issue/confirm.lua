@@ -19,7 +19,7 @@ local FIRST, STRIDE = 2, 2
 local refusal = mismatch(epoch)
 if refusal then return { refusal } end
 
-local texts = readTexts(namedFields(FIRST, STRIDE))
+local texts = readTexts(named(FIRST, STRIDE))
 local words, endings, ended = {}, {}, 0
 for i = FIRST, #ARGV, STRIDE do
   local field, known = ARGV[i], ARGV[i + 1]

@@ -22,7 +22,7 @@ local FIRST, STRIDE = 2, 6
 local refusal = mismatch(epoch)
 if refusal then return { refusal } end
 
-local records = readRecords(namedFields(FIRST, STRIDE))
+local records = readRecords(named(FIRST, STRIDE))
 takeUnits((#ARGV - FIRST + 1) / STRIDE)
 local stamp = integer(nextStamp())
 local lease = integer(nowMs + campaign.leaseMs)

@@ -18,7 +18,7 @@ local FIRST, STRIDE = 2, 3
 local refusal = mismatch(epoch)
 if refusal then return { refusal } end
 
-local records = readRecords(namedFields(FIRST, STRIDE))
+local records = readRecords(named(FIRST, STRIDE))
 local reply, withdrawn = { 'ok', '', '0' }, {}
 for i = FIRST, #ARGV, STRIDE do
   local field, id, stamp = ARGV[i], ARGV[i + 1], ARGV[i + 2]

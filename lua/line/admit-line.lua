@@ -45,13 +45,12 @@ local stamp = integer(nextStamp())
 local reply = { 'ok', '0', '0', '0', '0', '0', '0', '0' }
 local served, absent = {}, {}
 
-for _, user in ipairs(first) do
-  -- A user that has a coupon from before Redis lost data merely leaves the line.
-  local isServed = ownOf(holdings(user), ticketIds[user])
-  local grant, field = vacantOf(user)
+for nth, user in ipairs(first) do
+  local grant, field, own = grantFor(nth, ticketIds[user])
   if isAbsent(user) then absent[#absent + 1] = user
   else
-    if grant and not isServed then
+    -- A user that has a coupon from before Redis lost data merely leaves the line.
+    if grant and not own then
       local text = newGrant(field, ticketIds[user], ARGV[FIRST + granted], ticketData[user], 't', stamp, lease)
       if not text then break end
       for _, value in ipairs({ user, grant, text, ticketData[user] or '' }) do reply[#reply + 1] = value end
@@ -63,9 +62,7 @@ end
 noteCall()
 takeOut(served)
 takeOut(absent, 'absent')
-writeGrants()
-writeData()
-writeTaken()
+writeNewGrants()
 -- The clock was set back: the line does not wait until it is where it was.
 if perSecond and (room.admitsAt or 0) > nowMicros then room.admitsAt = nowMicros end
 if paced == '1' then spendWaves(waves, granted) end
@@ -76,7 +73,7 @@ end
 if #served + #absent > 0 then campaign.stamp = tonumber(stamp) end
 reply[3] = finish()
 saveRoom()
-reply[4] = integer(perSecond and math.max(0, math.ceil(((room.admitsAt or usedUpTo) + every - nowMicros) / 1000)) or 0)
+if perSecond then reply[4] = msUntilNext(every, room.admitsAt or usedUpTo) end
 reply[2], reply[5], reply[6] = integer(campaign.stamp), integer(room.waiting), overNow() and '1' or '0'
 reply[7], reply[8] = integer(#absent), integer(#served + #absent)
 return { unpack(reply) }

@@ -17,6 +17,7 @@ local watcher, since, keepMs = ARGV[4], ARGV[5], tonumber(ARGV[6])
 local FIRST = 7
 --- @include "include/ready"
 --- @include "include/stock"
+--- @include "include/named"
 --- @include "include/place"
 --- @include "include/line"
 --- @include "include/watchers"
@@ -27,15 +28,14 @@ if not refusal and not lineIsWhole() then refusal = 'missing' end
 if not refusal and campaign.perUser ~= perUser then refusal = 'stale_rules' end
 if refusal then return { refusal } end
 
-local users, seenNow = {}, {}
-for i = FIRST, #ARGV do users[#users + 1] = ARGV[i] end
+local users, seenNow = named(FIRST, 1), {}
 readPlaces(users)
 local reply = {
   'ok', integer(campaign.stamp), room.line or '', string.format('%.6f', paceNow()), overNow() or '',
   integer(room.overUpTo or 0), room.overWhy or '', integer(nowMs),
 }
-for _, user in ipairs(users) do
-  local held = holdings(user)
+for nth, user in ipairs(users) do
+  local held = holdingsOf(nth)
   local word = whyEnded(user) or (#held > 0 and 'held') or 'none'
   local values = {}
   if ticketIds[user] then

@@ -13,58 +13,39 @@ local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, dataK
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12]
 local epoch, fence, sender, call, perUser, data = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
 local FIRST, STRIDE = 7, 2
---- @include "include/stamp"
 --- @include "include/held-before"
 --- @include "include/stock"
 --- @include "include/lines"
 --- @include "include/call"
 --- @include "include/line-ready"
---- @include "include/place"
+--- @include "include/named"
+--- @include "include/new-place"
 
 local refusal = unreadyLine(epoch, fence)
 if refusal then return heldBefore(refusal, FIRST, STRIDE) end
 if campaign.perUser ~= perUser then return { 'stale_rules' } end
 
-local before, shut, shutAt = room.waiting, shutNow()
+local shut, shutAt = shutNow()
 -- The draw orders users from before the opening; more may join than there are coupons.
 local early = shut == 'not_open' and draws
 freezeDraw()
 local left = not early and available()
-local users = {}
-for i = FIRST, #ARGV, STRIDE do users[#users + 1] = ARGV[i + 1] end
+local users, given, seenNow = named(FIRST + 1, STRIDE), linesOf(data), {}
 readPlaces(users)
-local seenAt, isUndrawn, anyEnded = integer(nowMs), draws and room.drawn ~= 'done', redis.call('ZCARD', endedKey) > 0
-local tickets, ids, seenNow, marks, given, joined = {}, {}, {}, {}, linesOf(data), 0
 
-local function isSeen(user) seenNow[#seenNow + 1], seenNow[#seenNow + 2] = seenAt, user end
-
--- Users that joined in this batch are in ticketIds with their ticket; tickets are consecutive, and so are the places.
-local function joinedHere(ticket)
-  return 'waiting:' .. ticket .. ':' .. (isUndrawn and -1 or room.waiting - 1 - (room.lastTicket - ticket))
-end
-
-local function takePlace(id, user, own)
-  room.lastTicket, room.waiting = room.lastTicket + 1, room.waiting + 1
-  tickets[2 * joined + 1], tickets[2 * joined + 2] = room.lastTicket, user
-  ids[2 * joined + 1], ids[2 * joined + 2] = user, own and own ~= '' and id .. ':' .. own or id
-  joined = joined + 1
-  ticketIds[user] = room.lastTicket
-  if presenceMs > 0 then isSeen(user) end
-  if anyEnded then marks[#marks + 1], marks[#marks + 2] = 'left:' .. user, 'absent:' .. user end
-  return joinedHere(room.lastTicket)
+local function isSeen(user)
+  if presenceMs > 0 then seenNow[#seenNow + 1], seenNow[#seenNow + 2] = integer(nowMs), user end
 end
 
 -- The word of one user, and the pairs that follow for it.
 local function judge(nth, id, user)
-  local vacant = vacantOf(user)
-  local held = (vacant ~= '1' or #grants > 1) and holdings(user)
-  local own = held and ownOf(held, id)
-  if own then return 'held', own end
-  if not vacant then return 'already_issued:' .. #grants, held end
+  local grant, field, own = grantFor(nth, id)
+  if own then return 'held', { grant, texts[field] } end
+  if not grant then return 'already_issued:' .. #grants, holdingsOf(nth) end
   local known = ticketIds[user]
   if type(known) == 'number' then return joinedHere(known) end
   if known then
-    if presenceMs > 0 then isSeen(user) end
+    isSeen(user)
     local ticket, rank = standing(user)
     return 'waiting:' .. ticket .. ':' .. rank
   end
@@ -72,13 +53,14 @@ local function judge(nth, id, user)
   if repeated then return 'lapsed' end
   if left and (overNow() or room.waiting >= left + overbook) then return 'sold_out' end
   if room.waiting >= maxWaiting then return 'full' end
+  isSeen(user)
   return takePlace(id, user, given[nth])
 end
 
 local words, reply = {}, { 'ok', '', '', '', shutAt and integer(shutAt) or '', '0', '' }
-for i = FIRST, #ARGV, STRIDE do
-  local word, pairs = judge(#words + 1, ARGV[i], ARGV[i + 1])
-  words[#words + 1] = word
+for nth, user in ipairs(users) do
+  local word, pairs = judge(nth, ARGV[FIRST + (nth - 1) * STRIDE], user)
+  words[nth] = word
   for _, value in ipairs(pairs or {}) do reply[#reply + 1] = value end
 end
 
@@ -86,16 +68,8 @@ end
 if not repeated and not campaign.closedAt then noteCall() end
 if not repeated then writeAll('ZADD', presenceKey, seenNow) end
 if joined > 0 then
-  writeAll('ZADD', queueKey, tickets)
-  writeAll('HSET', ticketsKey, ids)
-  writeAll('ZREM', endedKey, marks)
-  room.line = room.line or epoch
-  -- Time without users in line says nothing about the pace.
-  local idle = before == 0 and room.pace and room.emptyAt and math.max(0, nowMicros - room.emptyAt) or 0
-  if idle > 0 then room.paceAt, room.paceSince = room.paceAt + idle, room.paceSince + idle end
-  campaign.stamp = nextStamp()
+  writePlaces()
   if before == 0 then reply[6] = '1' end
-  saveCounters()
 end
 if not repeated then saveRoom() end
 reply[2], reply[3], reply[4] = integer(campaign.stamp), room.line or '', string.format('%.6f', paceNow())

@@ -33,5 +33,5 @@ if waited then
   return { 'ok', integer(campaign.stamp), 'left', 'now' }
 end
 local why = whyEnded(userId)
-local held = why and {} or holdings(userId)
+local held = why and {} or holdingsOf(1)
 return { 'ok', integer(campaign.stamp), why or (#held > 0 and 'held') or overNow() or 'none', unpack(held) }

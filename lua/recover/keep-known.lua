@@ -10,8 +10,8 @@ local campaignKey, codesKey, knownKey = KEYS[1], KEYS[2], KEYS[3]
 local epoch, fence, limit = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 --- @include "include/stamp"
 --- @include "include/epoch"
---- @include "include/write"
 --- @include "include/listed"
+--- @include "include/known-codes"
 
 local refusal = mismatch(epoch, fence)
 if refusal then return { refusal } end
@@ -22,9 +22,9 @@ local page = redis.call('SSCAN', knownKey, progress[1] == 'known' and progress[2
 local codes = listed(page[2])
 local finished = page[1] == '0'
 local stamp = integer(nextStamp())
-local before = redis.call('SCARD', codesKey)
+-- A key of the wrong type refuses here, before the first write.
+redis.call('SCARD', codesKey)
 redis.call('HSET', campaignKey, 'phase', finished and 'end' or 'known', 'scan', page[1], 'stamp', stamp)
-writeAll('SADD', codesKey, codes)
-redis.call('HSET', campaignKey, 'codes', integer(campaign.codes + redis.call('SCARD', codesKey) - before))
+knowCodes(codes, {})
 if finished then redis.call('UNLINK', knownKey) end
 return { finished and 'done' or 'more', stamp }

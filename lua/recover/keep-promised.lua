@@ -15,6 +15,7 @@ local epoch, fence, limit = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 --- @include "include/grants"
 --- @include "include/due"
 --- @include "include/listed"
+--- @include "include/known-codes"
 
 local refusal = mismatch(epoch, fence)
 if refusal then return { refusal } end
@@ -42,16 +43,15 @@ end
 -- A key of the wrong type refuses here, before the first write.
 redis.call('ZCARD', leasesKey)
 redis.call('ZCARD', keptKey)
-local known = redis.call('SCARD', codesKey)
+redis.call('SCARD', codesKey)
 writeGrants()
 writeAll('ZADD', keptKey, keptWrites)
-writeAll('SADD', codesKey, codes)
-known = redis.call('SCARD', codesKey) - known
+knowCodes(codes, {})
 campaign.reserved = campaign.reserved + granted
 campaign.stamp = nextStamp()
 local finished = page[1] == '0'
 local phase = finished and 'rows' or 'old'
-redis.call('HSET', campaignKey, 'phase', phase, 'scan', page[1], 'codes', integer(campaign.codes + known))
+redis.call('HSET', campaignKey, 'phase', phase, 'scan', page[1])
 saveCounters()
 if finished then redis.call('UNLINK', oldKey) end
 return { finished and 'done' or 'more', integer(campaign.stamp) }

@@ -17,7 +17,9 @@ local FIRST, STRIDE = 5, 5
 --- @include "include/record"
 --- @include "include/grants"
 --- @include "include/data"
---- @include "include/held"
+--- @include "include/named"
+--- @include "include/stretch"
+--- @include "include/known-codes"
 --- @include "include/line"
 
 local refusal = mismatch(epoch, fence)
@@ -31,49 +33,18 @@ if not campaign.building or progress[1] ~= 'rows' then return { 'stale_epoch' } 
 if after == upTo or after ~= tonumber(progress[2]) then return answer(tonumber(progress[2])) end
 if campaign.kind == 'counted' and upTo > campaign.total then return { 'beyond' } end
 
-local holders, fields = {}, namedFields(FIRST, STRIDE)
-local kept = redis.call('ZRANGEBYSCORE', keptKey, '(' .. integer(after), integer(upTo), 'WITHSCORES')
-for i = 1, #kept, 2 do
-  local name = integer(tonumber(kept[i + 1]))
-  holders[name] = holders[name] or {}
-  table.insert(holders[name], kept[i])
-  fields[#fields + 1] = kept[i]
-end
+readHolders()
+local fields = named(FIRST, STRIDE)
+for _, field in ipairs(holderFields) do fields[#fields + 1] = field end
 local records = readRecords(fields)
-local codes, ended, losers, freed = {}, {}, {}, {}
+local codes, losers = {}, {}
 local fromPool = campaign.kind == 'codes'
-
-local function leave(serial, field)
-  for i, holder in ipairs(holders[serial] or {}) do
-    if holder == field then return table.remove(holders[serial], i) end
-  end
-end
-
--- A code that may be known outside is withdrawn, any other may be loaded again.
-local delivers = string.find(campaign.needs or '', 'deliver')
-local unseen = {}
-local function drop(code)
-  if not fromPool or code == '' then return end
-  if delivers then campaign.withdrawn = campaign.withdrawn + 1 else unseen[#unseen + 1] = code end
-end
-
--- The user has this row, so their promise ends here. Its unit is free, unless its code may be known.
-local function forget(field, row)
-  local promised = records[field]
-  ended[#ended + 1] = field
-  campaign.reserved = campaign.reserved - 1
-  local ahead = leave(promised.serial, field)
-  if promised.serial == row.serial then return end
-  local passed = promised.serial ~= '0' and tonumber(promised.serial) <= after
-  if not ahead and passed then freed[#freed + 1] = promised.serial end
-  if promised.code ~= row.code then drop(promised.code) end
-end
 
 local rows = {}
 for i = FIRST, #ARGV, STRIDE do
   local field, id, serial, issuedAt, code = unpack(ARGV, i, i + STRIDE - 1)
   local row = rowRecord(id, serial, issuedAt, code)
-  if records[field] and records[field].state ~= 'i' then forget(field, row) end
+  if records[field] and records[field].state ~= 'i' then forget(field, records[field], row) end
   records[field] = row
   rows[serial] = row
   setGrant(field, encodeRecord(row))
@@ -113,20 +84,18 @@ end
 redis.call('LLEN', returnedKey)
 redis.call('ZCARD', leasesKey)
 readData({ ended[1] })
-local known = redis.call('SCARD', codesKey)
+redis.call('SCARD', codesKey)
 writeGrants()
 writeAll('ZREM', leasesKey, ended)
 writeAll('ZREM', keptKey, ended)
 dropData(ended)
 writeAll('ZADD', keptKey, losers)
 writeAll('RPUSH', returnedKey, freed)
-writeAll('SREM', codesKey, unseen)
-writeAll('SADD', codesKey, codes)
-known = redis.call('SCARD', codesKey) - known
+knowCodes(codes, unseen)
 campaign.returned = campaign.returned + #freed
 campaign.lastSerial = upTo
 campaign.stamp = nextStamp()
-redis.call('HSET', campaignKey, 'cursor', integer(upTo), 'codes', integer(campaign.codes + known))
+redis.call('HSET', campaignKey, 'cursor', integer(upTo))
 takeOut(served)
 saveRoom()
 saveCounters()

@@ -69,5 +69,5 @@ if #claimed > 0 then
   saveCounters()
 end
 reply[2] = integer(campaign.stamp)
-reply[3] = integer(perSecond and math.max(0, math.ceil((usedUpTo + every - nowMicros) / 1000)) or 0)
+reply[3] = perSecond and msUntilNext(every, usedUpTo) or '0'
 return { unpack(reply) }

@@ -19,7 +19,7 @@ local FIRST, STRIDE = 2, 5
 local refusal = mismatch(epoch)
 if refusal then return { refusal } end
 
-local records = readRecords(namedFields(FIRST, STRIDE))
+local records = readRecords(named(FIRST, STRIDE))
 local reply = { 'ok' }
 for i = FIRST, #ARGV, STRIDE do
   local field, id, stamp, tries, delayMs = unpack(ARGV, i, i + STRIDE - 1)

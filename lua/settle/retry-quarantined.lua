@@ -18,7 +18,7 @@ local FIRST, STRIDE = 2, 2
 local refusal = unserved(epoch)
 if refusal then return { refusal } end
 
-local records = readRecords(namedFields(FIRST, STRIDE))
+local records = readRecords(named(FIRST, STRIDE))
 local reply = { 'ok', '' }
 -- A new stamp: a late copy of the step into quarantine must not act again.
 local before = campaign.stamp

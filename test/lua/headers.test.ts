@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { campaignKeys } from '../../src/redis/keys.js';
 import { scripts } from '../../src/redis/scripts.js';
@@ -34,14 +35,14 @@ const ofAllKeys = ({ name, keys }: { name: string; keys: readonly (string | unde
   EXPIRES.includes(name) && keys[0] === 'key';
 /** Looking ids up, judging the window and taking units is one act; so is refusing one unit and taking the next, or judging a stretch of serials, or a line. */
 const LONGER: Record<string, number> = {
-  reserve: 108,
+  reserve: 66,
   reassign: 64,
   'adopt-row': 62,
   'claim-due': 63,
-  'rebuild-rows': 123,
+  'rebuild-rows': 92,
   'finish-rebuild': 74,
-  'admit-line': 72,
-  'join-line': 92,
+  'admit-line': 69,
+  'join-line': 66,
   'begin-rebuild': 64,
 };
 
@@ -50,6 +51,14 @@ const registry = new Map(Object.values(scripts).map((script) => [script.name, sc
 
 test('every script is in the registry, and every entry of the registry has its script', () => {
   expect([...registry.keys()].sort()).toEqual(files.map((file) => file.name).sort());
+});
+
+test('the README lists each snippet', () => {
+  const readme = readFileSync(new URL('../../lua/README.md', import.meta.url), 'utf8');
+  const listed = [...readme.matchAll(/^\| `([a-z-]+)` \|/gm)].map(([, name]) => name);
+  const folder = new URL('../../lua/include/', import.meta.url);
+  const snippets = readdirSync(folder).map((file) => file.replace(/\.lua$/, ''));
+  expect(snippets.filter((name) => !listed.includes(name))).toEqual([]);
 });
 
 test('all keys of a campaign carry one and the same hash tag', () => {

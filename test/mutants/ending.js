@@ -310,7 +310,7 @@ export const ENDING = [
   },
   {
     defect: 'a repeat of the call takes out of quarantine what is in it',
-    file: 'lua/issue/reserve.lua',
+    file: 'lua/include/again.lua',
     find: "if behind or (type(due) == 'string' and tonumber(due) == tonumber(NEVER)) then",
     replace: 'if behind then',
     caughtBy: {

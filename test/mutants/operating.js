@@ -198,7 +198,7 @@ export const OPERATING = [
   {
     defect: 'a rebuild counts the user’s promise beside the user’s row',
     file: 'lua/recover/rebuild-rows.lua',
-    find: "if records[field] and records[field].state ~= 'i' then forget(field, row) end",
+    find: "if records[field] and records[field].state ~= 'i' then forget(field, records[field], row) end",
     replace: '',
     caughtBy: { file: 'test/integration/rebuild.test.ts', test: 'a row wins over what was promised for its unit' },
   },
@@ -214,14 +214,14 @@ export const OPERATING = [
   },
   {
     defect: 'a rebuild loses the unit of a promise that ended after its stretch was written',
-    file: 'lua/recover/rebuild-rows.lua',
+    file: 'lua/include/stretch.lua',
     find: 'if not ahead and passed then freed[#freed + 1] = promised.serial end',
     replace: '',
     caughtBy: { file: 'test/lua/fences.test.ts', test: 'also where an earlier stretch had passed it' },
   },
   {
     defect: 'a rebuild lets a code be loaded again that was delivered under a promise',
-    file: 'lua/recover/rebuild-rows.lua',
+    file: 'lua/include/stretch.lua',
     find: 'if delivers then campaign.withdrawn = campaign.withdrawn + 1 else',
     replace: 'if false then else',
     caughtBy: { file: 'test/lua/fences.test.ts', test: 'whose code is withdrawn if it may be out' },

@@ -118,16 +118,16 @@ export const RESERVING = [
   },
   {
     defect: 'whether a user has one already is left to the caller to check beforehand',
-    file: 'lua/issue/reserve.lua',
-    find: 'if not record then vacant = vacant or i',
-    replace: 'if not record or record.id ~= id then vacant = vacant or i',
+    file: 'lua/include/holdings.lua',
+    find: 'if not record and not vacant then',
+    replace: 'if (not record or record.id ~= id) and not vacant then',
     caughtBy: { file: 'test/race/takeover.test.ts', test: 'the same user 1,000 times in parallel' },
   },
   {
     defect: 'a user gets one more than perUser',
-    file: 'lua/issue/reserve.lua',
-    find: 'campaign.perUser do grants[grant]',
-    replace: 'campaign.perUser + 1 do grants[grant]',
+    file: 'lua/include/holdings.lua',
+    find: 'campaign.perUser or 0 do grants[grant]',
+    replace: '(campaign.perUser or 0) + 1 do grants[grant]',
     caughtBy: {
       file: 'test/integration/campaign.test.ts',
       test: 'perUser 3: three coupons and then already_issued with all of them',
@@ -153,8 +153,8 @@ export const RESERVING = [
   {
     defect: 'a repeat after the close is told closed, and not what it was given',
     file: 'lua/issue/reserve.lua',
-    find: '  local vacant, before = nil,',
-    replace: '  if shut then return nil, shut end\n  local vacant, before = nil,',
+    find: '  local grant, field, record = grantFor(nth, id)\n',
+    replace: '  if shut then return shut end\n  local grant, field, record = grantFor(nth, id)\n',
     caughtBy: {
       file: 'test/fault/ghost.test.ts',
       test: 'runs after the close takes nothing, and still finds what it had taken',
@@ -176,21 +176,21 @@ export const RESERVING = [
   },
   {
     defect: 'a repeat keeps the stamp of the call it takes over from',
-    file: 'lua/issue/reserve.lua',
+    file: 'lua/include/again.lua',
     find: "record.state, record.stamp = 't', integer(first + 1)",
     replace: "record.state = 't'",
     caughtBy: { file: 'test/race/takeover.test.ts', test: 'who was overtaken cannot give the unit back' },
   },
   {
     defect: 'what a call takes over has the stamp of what it takes',
-    file: 'lua/issue/reserve.lua',
+    file: 'lua/include/again.lua',
     find: "record.state, record.stamp = 't', integer(first + 1)",
     replace: "record.state, record.stamp = 't', stamp",
     caughtBy: { file: 'test/lua/behaviour.test.ts', test: 'a late copy of a call takes nothing' },
   },
   {
     defect: 'a copy of a call is told new, whoever holds the reservation by now',
-    file: 'lua/issue/reserve.lua',
+    file: 'lua/include/again.lua',
     find: 'if call == seenCall and record.stamp == seenStamp then',
     replace: 'if repeated then',
     caughtBy: { file: 'test/race/takeover.test.ts', test: "shares nobody's stamp: it takes over" },

@@ -91,7 +91,7 @@ export const WAITING = [
   },
   {
     defect: 'who joins twice in one batch gets two places',
-    file: 'lua/line/join-line.lua',
+    file: 'lua/include/new-place.lua',
     find: '  ticketIds[user] = room.lastTicket\n',
     replace: '',
     caughtBy: line('of one user who joins several times in the same tick there is one place'),
@@ -113,8 +113,8 @@ export const WAITING = [
   {
     defect: 'a request id does not find what it was given',
     file: 'lua/line/join-line.lua',
-    find: 'local own = held and ownOf(held, id)',
-    replace: 'local own = nil',
+    find: 'if own then return',
+    replace: 'if false then return',
     caughtBy: line('who has their coupons is told so, and a request id finds its own answer'),
   },
   {
