@@ -13,8 +13,8 @@ export const STAMPS = [
   {
     defect: 'join() while its campaign is rebuilt looks only into the new state',
     file: 'lua/line/join-line.lua',
-    find: 'KEYS[8], KEYS[9], KEYS[10], KEYS[11]',
-    replace: 'KEYS[8], KEYS[9], KEYS[10], KEYS[10]',
+    find: 'KEYS[9], KEYS[10], KEYS[11], KEYS[12]',
+    replace: 'KEYS[9], KEYS[10], KEYS[11], KEYS[11]',
     caughtBy: { file: 'test/waiting-room/rebuild.test.ts', test: 'of a user who' },
   },
   {
