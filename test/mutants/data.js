@@ -12,9 +12,9 @@ export const DATA = [
   },
   {
     defect: 'a repeat replaces the data that Redis keeps',
-    file: 'lua/issue/reserve.lua',
+    file: 'lua/include/again.lua',
     find: 'texts[field], dataOf(field)',
-    replace: 'texts[field], setData(field, given[1]) or dataOf(field)',
+    replace: 'texts[field], setData(field, data) or dataOf(field)',
     caughtBy: data('waits for a second call as the first one gave it'),
   },
   {
