@@ -130,6 +130,6 @@ async function assertNoRows(
   const list = persistence.list.bind(persistence);
   const rows = await listRows(list, { campaignId, afterSerial: 0, limit: 1, timeoutMs, otherwise });
   if (rows.length === 0) return;
-  const what = 'has issuances in the database and no state in Redis, so it is not new';
+  const what = 'is not new: the database holds issuances of it, and Redis holds no state of it';
   throw conflict(campaignId, { what, cure: `Make its state again with ${METHODS.rebuild}()` }, 'it does not serve');
 }
