@@ -355,9 +355,8 @@ export class Campaign {
    * `inspect()` shows the pace. A closed campaign has a pace too, until everything is settled.
    *
    * A wave that came keeps the places that it has left, unless the change takes a wave out of the list. Two round
-   * trips, one for the first change. Throws `CampaignConflictError` (`admitPerSecond` or `waves` without a waiting room:
-   * nothing was changed),
-   * `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`, `RedisError`.
+   * trips, one for the first change. Throws `CampaignConflictError` (`admitPerSecond` or `waves` without a waiting
+   * room: nothing was changed), `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`, `RedisError`.
    *
    * @example
    * ```ts

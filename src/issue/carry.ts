@@ -67,7 +67,7 @@ export async function afterRefusal(
     case 'user_conflict':
       return meetRow(reservation, save.existing, delivered, steps);
   }
-  // The unit is somebody else's: Redis is behind the database.
+  // Another user has the unit: Redis is behind the database.
   if (delivered || reassigned === MAX_REASSIGNMENTS) return withdraw(reservation, delivered, steps);
   const { generateCodes } = serving.campaign.rules;
   const next = await reservation.reassign({
@@ -84,8 +84,8 @@ export async function afterRefusal(
 
 /**
  * Compensation. Only the call that took the unit may release it. Only the reply of Redis makes a `NotIssuedError`:
- * `released`, or `gone` for the second copy of the release. If somebody took the reservation over, it stays; if the
- * answer is lost, nobody knows.
+ * `released`, or `gone` for the second copy of the release. If another call took the reservation over, it stays. If the
+ * reply is lost, the outcome is unknown.
  */
 async function giveBack(reservation: Reservation, attempt: Attempt, steps: Steps, why: NotIssued): Promise<Carried> {
   const { issuance } = reservation;
@@ -168,7 +168,7 @@ async function reportWithdrawn(issuance: Issuance, steps: Steps): Promise<void> 
   }
 }
 
-/** Somebody else acted on the reservation meanwhile: answer by the record. */
+/** Another call acted on the reservation meanwhile: answer by the record. */
 function overtaken(
   answer: Exclude<ReleaseAnswer | ReassignAnswer, { word: 'released' } | { word: 'reassigned' } | { word: 'sold_out' }>,
 ): Carried {

@@ -24,7 +24,7 @@ export interface IssueParts {
 export type Held = Extract<ReserveAnswer, { reservation: Reservation }>;
 
 /**
- * The order of the steps of one call: reserve, deliver, save, answer, confirm. It is told here and nowhere else.
+ * The order of the steps of one call: reserve, deliver, save, answer, confirm. This file alone has that order.
  * `fast-path.ts` is a copy for calls without a delivery, and a test holds the two together. `carry.ts` has what else
  * may happen. Settle and the waiting room come in at `carryThrough`, with a unit in hand.
  */

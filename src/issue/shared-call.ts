@@ -20,7 +20,7 @@ export class SharedCall {
     this.#call = call;
     this.#late = late;
     this.#result = result;
-    // Everybody may have stopped waiting by the time it fails.
+    // All callers may have stopped waiting by the time it fails.
     result.catch(() => {});
   }
 

@@ -34,7 +34,7 @@ export interface Attempt {
    * be giving it back.
    */
   reserved: Reserved | null;
-  /** Somebody was told `accepted`: from now on the unit is not given back. */
+  /** A caller got the answer `accepted`: from now on the unit is not given back. */
   promised: boolean;
 }
 
@@ -64,7 +64,7 @@ export type Carried =
   | { readonly outcome: 'released'; readonly why: NotIssued }
   /** Redis had forgotten this user, and the unit with it: reserve once more. */
   | { readonly outcome: 'forgotten' }
-  /** The database gave this unit to somebody else, and no other could be taken instead. */
+  /** The database gave this unit to another user, and no other unit could be taken instead. */
   | { readonly outcome: 'sold_out' | 'rolled_back' };
 
 /**
@@ -79,6 +79,6 @@ export interface NotIssued {
   readonly trouble: Trouble;
   readonly message: string;
   readonly options?: { cause: Error };
-  /** The word of the adapter for a row that the database will never accept: clients are told it. */
+  /** The word of the adapter for a row that the database will never accept. Clients get it. */
   readonly reason?: string;
 }

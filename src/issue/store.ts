@@ -5,15 +5,15 @@ import type { PersistenceAdapter } from '../persistence/adapter.js';
 import { askAdapter } from '../persistence/ask-adapter.js';
 import type { Store } from '../redis/known-campaign.js';
 
-/** A table that is not fit is looked at again after so long, so that a process recovers once it is mended. */
+/** A table that is not fit is checked again after this time, so that a process recovers once it is cured. */
 const AGAIN_MS = 1_000;
-/** For so long a call waits for a database that it does not need itself. */
+/** How long a call waits for a database that it does not need itself. */
 const BRIEF_MS = 1_000;
 const OTHERWISE = 'nothing was reserved or claimed';
 
 /**
- * The database behind the adapter, as this process knows it: asked once whether its table is fit, and which database it
- * is. Only an answer that all is well is remembered for good; an adapter that can say neither is taken as it is.
+ * The database behind the adapter, as this process knows it. It is asked once whether its table is fit, and which
+ * database it is. Only a good answer is remembered for good. An adapter without both methods is taken as it is.
  */
 export class AdapterStore implements Store {
   readonly #adapter: PersistenceAdapter;

@@ -41,7 +41,7 @@ function ownVerdict(given: unknown, asked: SaveRequest): SaveVerdict | string {
       return standsInTheWay(row, asked) ? { verdict, existing: row } : 'has a row as existing that is not in the way';
     }
     case 'refused':
-      // Clients are told it, and the code goes to somebody else.
+      // Clients get it, and the code goes to another user.
       if (isReason(reason)) return { verdict, reason: new Redaction(secretsOf(asked.reserved.issuance)).of(reason) };
       return 'has no reason, or one that is not 1–128 bytes of text without control characters';
     default:

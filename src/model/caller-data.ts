@@ -14,8 +14,8 @@ const TELLING = 3;
 const NAME = /^[A-Za-z_$][\w$]{0,31}$/;
 
 /**
- * The data of a caller as JSON text, read once: a getter could say something else at the second look. Empty where there is none. Throws
- * `InvalidArgumentError`, which names the property at fault and quotes no value.
+ * The data of a caller as JSON text, read once: a getter could say something else at the second look. Empty where there
+ * is none. Throws `InvalidArgumentError`, which names the property at fault and quotes no value.
  */
 export function dataText(data: unknown): string {
   if (data === undefined) return '';

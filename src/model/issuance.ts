@@ -21,7 +21,8 @@ export interface Issuance {
   readonly epoch: string;
   readonly state: 'reserved' | 'issued';
   /**
-   * The data that the call gave, for `deliver`, `recall`, `save` and the rows of `list` and `find`; absent where it gave none, and in every result.
+   * The data that the call gave, for `deliver`, `recall`, `save` and the rows of `list` and `find`; absent where it
+   * gave none, and in every result.
    */
   readonly data?: JsonObject | undefined;
 }

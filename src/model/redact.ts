@@ -1,4 +1,4 @@
-/** Of a longer text only so much is searched, and of its end nothing is told: it may cut through a secret. */
+/** A longer text is searched up to this length. Its end is dropped, because it may cut through a secret. */
 const SEARCHED = 8_192;
 const LONGEST_SECRET = 1_024;
 /** A beginning or an end of a secret as long as this is taken for the secret. */

@@ -30,7 +30,8 @@ export function redacted(error: unknown, secrets: Iterable<string | null> = []):
 }
 
 /**
- * The same of a function that deals with many codes, of which any may be quoted: of its error only the kind is told.
+ * The same for a function that works with many codes, each of which the error may quote. Only the kind of its error is
+ * kept.
  */
 export function kindOf(error: unknown): Error {
   const source = isError(error) ? error : new Error();

@@ -1,7 +1,7 @@
 import type { Issuance } from '../model/issuance.js';
 import type { SaveVerdict } from './adapter.js';
 
-/** A key, a rule or a trigger of the user's own keeps the row out without an error. Clients are told this word. */
+/** The reason that clients get if a key, a rule or a trigger of the user's own keeps the row out without an error. */
 export const SKIPPED: SaveVerdict = Object.freeze({ verdict: 'refused', reason: 'skipped_by_database' });
 /** So many skipped rows are sent again alone. Of more of them in one batch the reason hardly lies in the rows. */
 const MOST_SKIPPED = 16;

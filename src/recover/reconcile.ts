@@ -232,8 +232,8 @@ function compareCounters(seen: Seen): void {
   const units = campaign.rules.kind === 'codes' ? books.number('total') : lastSerial;
   const away = books.number('withdrawn') + books.number('removed');
   const balance = units - hands.size - away;
-  // A row that was written back while somebody else held its unit is one withdrawal less, until the database refuses
-  // that one.
+  // If a row was written back while another user held its unit, Redis counts one withdrawal less, until the database
+  // refuses that user.
   const twice = seen.findings.filter(({ kind }) => kind === 'serial_twice').length;
   const lost = balance > 0 ? Math.max(0, balance - twice) : balance;
   if (lost > known) seen.findings.push(found('rebuild', { kind: 'units_lost', count: lost - known }));
@@ -249,7 +249,7 @@ function dropWhatMoved(seen: Seen): void {
   seen.findings = seen.findings.filter(({ kind }) => !moving.includes(kind));
 }
 
-/** Rows that Redis has no grant for; looked at once more, because their reservation may have been on its way. */
+/** Rows without a grant in Redis. They are compared once more, because their reservation may have been on its way. */
 async function mendRows(seen: Seen, quiet: boolean): Promise<void> {
   const { shard, books, options, hands, missing } = seen;
   for (let first = 0; first < missing.length; first += PAGE) {
@@ -267,7 +267,10 @@ async function mendRows(seen: Seen, quiet: boolean): Promise<void> {
   }
 }
 
-/** `null`: somebody else holds it in Redis, whose save will be refused; or nobody can say while things move. */
+/**
+ * Where the unit of a row is. `null`: another user holds it in Redis, and the database will refuse that save; or things
+ * move, and the place is not known.
+ */
 function placeOf(row: Issuance, hands: Seen['hands'], books: audit.Books, quiet: boolean): audit.UnitPlace | null {
   if (hands.get(row.serial) === null) return 'free';
   if (hands.has(row.serial)) return null;

@@ -105,7 +105,10 @@ export class Campaigns {
     return rereading;
   }
 
-  /** A campaign that may not serve yet: to open it, to rebuild it, to purge it. `keep` it once it is known to serve. No round trip. */
+  /**
+   * A campaign that may not serve yet: to open it, to rebuild it, to purge it. `keep` it once it is known to serve. No
+   * round trip.
+   */
   campaign(id: string): KnownCampaign {
     // A process that opens or rebuilds it must not find it absent meanwhile.
     this.#absences.delete(id);

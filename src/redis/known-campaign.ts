@@ -14,7 +14,8 @@ export interface Store {
   readonly description: string;
   /**
    * Resolves once it is known; calls at the same time share one answer. Throws `MisconfiguredError`, and `HookError` if
-   * it could not be asked. `brief`: a call that needs Redis alone waits a second at most, and goes on without an answer.
+   * it could not be asked. `brief`: a call that needs Redis alone waits a second at most, and goes on without an
+   * answer.
    */
   ask(patience?: 'patient' | 'brief'): Promise<void>;
   /** Asks anew, at most once a second: the database may have been told since which one it is. */
@@ -28,7 +29,9 @@ export interface Equipment {
   readonly store: Store | null;
 }
 
-/** A campaign as this process knows it: its rules and its needs, as of the last read. Its state in Redis is the shard's. */
+/**
+ * A campaign as this process knows it: its rules and its needs, as of the last read. Its state in Redis is the shard's.
+ */
 export class KnownCampaign {
   readonly id: string;
   readonly shard: Shard;

@@ -21,7 +21,7 @@ export interface Lookup {
   readonly round?: LookRound | undefined;
 }
 
-/** One round of looks for all whom a process watches for. Instants are ms of the clock of Redis. */
+/** One round of looks for all users that a process watches. Instants are ms of the clock of Redis. */
 export interface LookRound {
   readonly watcher: string;
   /** All of them were seen then or later; 0: that is not known. The sweep of the absent goes no further. */

@@ -57,7 +57,7 @@ export class Line {
   readonly #shard: Shard;
   readonly #joins: Batcher<JoinCall, JoinAnswer>;
   readonly #lookups: Batcher<Lookup, Standing | null>;
-  /** Told when somebody joined a line in which nobody waited. */
+  /** Called when a user joined an empty line. */
   readonly #woke: (line: Line) => void;
 
   constructor(campaign: KnownCampaign, options: LineOptions, woke: (line: Line) => void) {
@@ -82,8 +82,8 @@ export class Line {
   }
 
   /**
-   * Where a user stands, which is a sign of life. `round`: of a process that watches, and then nobody whom it watches
-   * for counts as absent while it goes on. Throws `NotReadyError`, `OverloadedError`. One round trip per batch.
+   * The standing of a user; the look is a sign of life. `round`: the round of a process that watches. While it goes on,
+   * none of its users counts as absent. Throws `NotReadyError`, `OverloadedError`. One round trip per batch.
    */
   async find(userId: string, round?: LookRound): Promise<Standing> {
     const deadlineAt = monotonicMs() + this.#shard.context.timeoutMs;

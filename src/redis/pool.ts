@@ -12,7 +12,7 @@ const LEFT = 'nothing was loaded from there on';
 /** The names of a call: that of its load, and one of its own. */
 export interface Loading {
   readonly loadId: string;
-  /** A chunk that was sent twice is told to this caller as its own, and to nobody else. */
+  /** Names this call, so that only this call counts a chunk that was sent twice as its own. */
   readonly caller: string;
 }
 

@@ -146,7 +146,8 @@ export async function keepKnown(shard: Shard, run: Run): Promise<boolean> {
 }
 
 /**
- * Gives another unit to users that lost theirs, and makes the campaign serve. Answers those whom no unit was left for.
+ * Gives another unit to users that lost theirs, and makes the campaign serve. Returns the reservations for which no
+ * unit was left.
  */
 export async function finishRebuild(shard: Shard, run: Run): Promise<{ lost: Issuance[]; exhausted: boolean }> {
   const lost: Issuance[] = [];

@@ -8,7 +8,7 @@ export interface RecordOf {
   readonly epoch: string;
 }
 
-/** How settle fared with a reservation so far. */
+/** How often settle failed on a reservation. */
 export interface Tries {
   /** How often it came to nothing, for whatever reason. */
   readonly failures: number;

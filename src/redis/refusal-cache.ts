@@ -5,9 +5,9 @@ import type { IssueResult } from '../model/result.js';
 export type CommonRefusal = Extract<IssueResult, { status: 'sold_out' | 'closed' | 'paused' }>;
 
 /**
- * The last refusal of one campaign, answered from memory for a short while. Users of whom this process knows more than
- * nothing are asked after in Redis all the same: they hold a coupon, or may. They are kept as hashes of 31 bits, so
- * that a million of them are small; a hash collision costs a round trip.
+ * The last refusal of one campaign, answered from memory for a short while. Users who hold a coupon from this process,
+ * or might, always go to Redis. They are kept as hashes of 31 bits, so that a million of them are small; a hash
+ * collision costs a round trip.
  */
 export class Refusals {
   readonly #cacheMs: number;
@@ -33,7 +33,7 @@ export class Refusals {
     this.#until = askedAt + this.#cacheMs;
   }
 
-  /** They hold something, or nobody knows. */
+  /** Users that hold a coupon, or might. */
   know(userIds: readonly string[]): void {
     for (const userId of userIds) this.#known.add(hash(userId));
   }

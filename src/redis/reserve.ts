@@ -53,7 +53,10 @@ export function mayHold(answer: ReserveAnswer | undefined): boolean {
   return !answer || answer.word === 'already_issued' || TAKING.includes(answer.word);
 }
 
-/** Takes a unit for each user, or says why not; one answer each, in order. One round trip, unless a call has to be sent again. */
+/**
+ * Takes a unit for each user, or says why not; one answer each, in order. One round trip, unless a call has to be sent
+ * again.
+ */
 export async function reserveAll(
   campaign: KnownCampaign,
   requests: readonly ReserveRequest[],

@@ -7,8 +7,8 @@ import type { Shard } from './shard.js';
 /**
  * Whether this Redis user may run every command that the scripts call. The server looks at a right in the middle of a
  * script, after earlier writes. So a process asks before its first script that writes, and asks again until the user
- * has the rights. Without it one missing right ends a campaign for everybody. Each server has rights of its own, and
- * replicas do not copy them: so it asks again on each new connection, which may lead to another server.
+ * has the rights. Without it one missing right stops a campaign for all processes. Each server has rights of its own,
+ * and replicas do not copy them: so it asks again on each new connection, which may lead to another server.
  */
 export class Rights {
   readonly #runner: ScriptRunner;

@@ -106,7 +106,9 @@ export class Shard {
     return { epoch: this.servingEpoch, fence: this.fence, sentAt: monotonicMs() };
   }
 
-  /** Whether it serves, as of the last read: the database of a campaign that was just written has yet to be found empty. */
+  /**
+   * Whether it serves, as of the last read: the database of a campaign that was just written has yet to be found empty.
+   */
   get verified(): boolean {
     return this.#verified;
   }

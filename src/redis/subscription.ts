@@ -48,7 +48,7 @@ export class Subscription {
 
   #subscribe(channel: string): void {
     try {
-      // A user that may not subscribe is told once, and looks for changes by itself.
+      // A process that may not subscribe tells one fault, and looks for changes by itself.
       const subscriber = this.#isForbidden ? null : this.#connected();
       if (!subscriber) return;
       const subscribe = () => (this.#listeners.has(channel) ? subscriber.subscribe(channel) : undefined);

@@ -68,7 +68,7 @@ export interface SettledBatch extends Finished {
 }
 
 type End = 'settled' | Trouble | 'untried';
-/** How the others fared: of the same batch, or just before it. */
+/** Whether other reservations succeeded: in the same batch, or just before it. */
 type Others = 'came_through' | 'came_through_before' | 'failed_too';
 
 const SAVED = { verdict: 'saved' } as const;

@@ -80,7 +80,7 @@ export class Stage {
     return oneEach(await this.adapter.save(Object.freeze(issuances), { signal }), issuances);
   }
 
-  /** A save that may throw. Its result is held to the contract all the same. */
+  /** A save that may throw. If it does not, the contract holds for its result. */
   async attempt(issuances: Issuance[], signal: AbortSignal = new AbortController().signal): Promise<StagedSave> {
     let verdicts: readonly SaveVerdict[];
     try {

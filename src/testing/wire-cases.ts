@@ -118,7 +118,7 @@ async function atEveryUnit(
   assert.fail(`four issuances take more than ${MAX_UNITS} units of work`);
 }
 
-/** The same with a call that reads: it throws, or it has read everything all the same. */
+/** The same with a call that reads: it throws, or it has read everything in spite of the fault. */
 async function readAtEveryUnit(
   stage: Stage,
   read: (stored: Issuance[]) => Promise<readonly (Issuance | null)[]>,

@@ -66,7 +66,7 @@ export class FaultyWire implements Wire {
   }
 }
 
-/** Nobody is told how it ended. */
+/** Runs the unit, and drops its outcome. */
 async function runToItsEnd(work: Work): Promise<void> {
   try {
     await work();

@@ -121,7 +121,7 @@ function statusOf(campaignId: string, refusal: AdmissionRefusal): 'closed' | 'pa
   }
 }
 
-/** How many came to their end. */
+/** Finishes the admitted users. Returns how many of them were issued. */
 async function finish(serving: Serving, admitted: Admitted, parts: AdmissionParts, healthy: boolean): Promise<number> {
   const { steps, timeoutMs, maxTries } = parts;
   const campaignId = serving.campaign.id;

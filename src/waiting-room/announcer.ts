@@ -1,7 +1,7 @@
 import type { Line } from '../redis/line.js';
 import { isForbidden } from '../redis/server-errors.js';
 
-/** `moved`: watchers may stand elsewhere now. `joined`: somebody waits where nobody did. */
+/** `moved`: the position of a watcher may have changed. `joined`: a user joined an empty line. */
 export type News = 'moved' | 'joined';
 
 export interface AnnouncerParts {
@@ -36,7 +36,7 @@ export class Announcer {
       .track(line.announce(news))
       // A lost message costs only time: watchers look again by themselves.
       .catch((error: unknown) => {
-        // A user that may not publish is told once, and nothing is announced any more.
+        // A process that may not publish tells one fault, and announces nothing any more.
         this.#isForbidden = isForbidden(error);
         this.#parts.onFault(line.campaign.id, error);
       });

@@ -11,7 +11,7 @@ export class Lines {
   readonly #woke: (line: Line) => void;
   readonly #lines = new WeakMap<Serving, Line>();
 
-  /** `woke` is told when somebody joined a line in which nobody waited. */
+  /** `woke` is called when a user joined an empty line. */
   constructor(campaigns: Campaigns, options: LineOptions, woke: (line: Line) => void) {
     this.#campaigns = campaigns;
     this.#options = options;

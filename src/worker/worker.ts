@@ -68,9 +68,7 @@ interface Room {
   readonly onJoined: (campaignId: string, wake: () => void) => () => void;
 }
 
-/**
- * A campaign that is closed for good with nothing left, or one that is gone, is looked at once in so many intervals.
- */
+/** A campaign that is closed for good with nothing left, or that is gone, is visited once in this many intervals. */
 const RARELY = 60;
 const CAMPAIGNS_AT_A_TIME = 8;
 const HEALTHY_MS = 1_000;
@@ -82,7 +80,7 @@ export class Worker implements SettleWorker {
   readonly #cares = new Map<string, Care>();
   /** Those that are attended to now. */
   readonly #attended = new Map<Care, Promise<void>>();
-  /** The faults that stay until somebody acts; `null`: of the registry. */
+  /** The faults that stay until an operator acts; `null`: of the registry. */
   readonly #standing = new Map<string | null, string>();
   /** Resolves once it has stopped. */
   readonly stopped: Promise<void>;
@@ -208,8 +206,8 @@ export class Worker implements SettleWorker {
   }
 
   /**
-   * A right or a hook that is missing does not come by itself. So its fault is told once, and again after something
-   * else happened.
+   * A right or a hook that is missing does not come by itself. So its fault is told once, and a second time only after
+   * another fault or a success.
    */
   #fault(campaignId: string | null, error: unknown): void {
     const message = isForbidden(error) || error instanceof MisconfiguredError ? messageOf(error) : '';
@@ -316,7 +314,7 @@ export class Worker implements SettleWorker {
     care.admitAt = monotonicMs();
   }
 
-  /** Somebody waits where nobody did. */
+  /** A user joined an empty line. */
   #hurry(care: Care): void {
     // Not while the database fails.
     if (care.failures > 0) return;
