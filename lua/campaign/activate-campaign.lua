@@ -1,9 +1,10 @@
--- Makes a campaign serve, bound to the database that was looked at; or binds one that serves to another database, on purpose. It names the epoch, so it can
--- only mean the state that this was done for. Both begin a new epoch, which no making and no binding had before: a process that remembers an earlier one
--- does nothing under it, and neither does a copy that arrives late.
+-- Makes a campaign serve, bound to the database that `open` found empty. Or binds a serving campaign to another
+-- database, on purpose. The call names the epoch, so it means one state only. Both begin a new epoch that no state had
+-- before. So a process that remembers an earlier epoch does nothing, and neither does a late copy.
 --
 -- KEYS     campaign
--- ARGV     epoch store generation random rebind; store is empty where the database does not say which it is; rebind is 1 to bind one that serves anew
+-- ARGV     epoch store generation random rebind; store is empty if the identity of the database is not known; rebind is
+--          1 to bind a serving campaign to another database
 -- RETURNS  active | stale_epoch | missing | rebuilding, alone
 -- WRITES   campaign
 -- COST     O(1)
@@ -14,7 +15,7 @@ local epoch, store, generation, random, rebind = ARGV[1], ARGV[2], ARGV[3], ARGV
 local refusal = mismatch(epoch)
 if refusal == 'stale_epoch' and string.match(campaign.epoch, '^%d+-(.*)$') == random then return { 'active' } end
 if refusal then return { refusal } end
--- It was looked at as a new one, and is none.
+-- The caller took it for a new campaign, and it serves already.
 if campaign.building then return { 'rebuilding' } end
 if campaign.verified == '1' and not (rebind == '1' and (campaign.store or '') ~= store) then return { 'active' } end
 

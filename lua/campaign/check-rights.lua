@@ -1,5 +1,6 @@
--- Tries each command that the scripts call, on a key that nobody uses, and says which of them this user may not run. The server looks at a right when
--- a script calls the command, so a script that lacks one stops in the middle, and Redis takes no write back.
+-- Tries each command that the scripts call, on a key that nobody uses, and says which of them this user may not run.
+-- The server looks at a right when a script calls the command, so a script that lacks one stops in the middle, and
+-- Redis takes no write back.
 --
 -- KEYS     rights
 -- ARGV     none
@@ -7,7 +8,8 @@
 -- WRITES   nothing; its traces are removed
 -- COST     O(1)
 local rightsKey = KEYS[1]
--- Each with its arguments behind the key. On a hash, which the second one makes, those for other types are errors and change nothing.
+-- Each with its arguments behind the key. On a hash, which the second one makes, those for other types are errors and
+-- change nothing.
 local TRIES = {
   'UNLINK', 'HSET f v', 'HGET f', 'HMGET f', 'HLEN', 'HKEYS', 'HSCAN 0', 'HINCRBY f x', 'EXISTS', 'TYPE', 'PERSIST',
   'RPUSH v', 'LPUSH v', 'LSET 0 v', 'LINDEX 0', 'LLEN', 'LRANGE 0 0', 'LREM 0 v', 'LTRIM 0 0',

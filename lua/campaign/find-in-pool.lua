@@ -2,7 +2,8 @@
 --
 -- KEYS     campaign pool
 -- ARGV     epoch fence code fromTail limit
--- RETURNS  missing | rebuilding | stale_epoch | rolled_back | no_pool | end, alone; or more, next fromTail; or found, fromTail, unit
+-- RETURNS  missing | rebuilding | stale_epoch | rolled_back | no_pool | end, alone; or more, next fromTail; or found,
+--          fromTail, unit
 -- WRITES   nothing
 -- COST     O(limit)
 local campaignKey, poolKey = KEYS[1], KEYS[2]

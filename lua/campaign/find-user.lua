@@ -2,7 +2,8 @@
 --
 -- KEYS     campaign grants
 -- ARGV     epoch fence userId
--- RETURNS  missing | rebuilding | stale_epoch | rolled_back, alone; or ok, the campaign's stamp, then for each: grant record
+-- RETURNS  missing | rebuilding | stale_epoch | rolled_back, alone; or ok, the campaign's stamp, then for each: grant
+--          record
 -- WRITES   nothing
 -- COST     O(perUser)
 local campaignKey, grantsKey = KEYS[1], KEYS[2]

@@ -1,5 +1,5 @@
--- Reads the settings of the server that holds a campaign. INFO, because services often forbid CONFIG; the key says which node
--- of a Cluster is asked.
+-- Reads the settings of the server that holds a campaign. INFO, because services often forbid CONFIG; the key says
+-- which node of a Cluster is asked.
 --
 -- KEYS     campaign
 -- ARGV     none

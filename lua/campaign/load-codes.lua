@@ -1,10 +1,12 @@
--- Loads one chunk of a code pool. A load keeps how far it came and a digest of its list up to there: a chunk that is sent again
--- loads nothing twice, and the chunk of another list is refused. Codes that were ever loaded are skipped.
+-- Loads one chunk of a code pool. A load keeps how far it came and a digest of its list up to there: a chunk that is
+-- sent again loads nothing twice, and the chunk of another list is refused. Codes that were ever loaded are skipped.
 --
 -- KEYS     campaign grants senders leases returned pool data codes
--- ARGV     epoch fence loadId caller offset before after, then for each code: code; before and after are digests of the list
--- RETURNS  missing | rebuilding | stale_epoch | rolled_back | no_pool | closed | gap | another_list, alone; or ok, the load's offset, its digest,
---          total, the campaign's stamp, the caller of the load's last chunk, how many codes that added, the first places of its duplicates
+-- ARGV     epoch fence loadId caller offset before after, then for each code: code; before and after are digests of the
+--          list
+-- RETURNS  missing | rebuilding | stale_epoch | rolled_back | no_pool | closed | gap | another_list, alone; or ok, the
+--          load's offset, its digest, total, the campaign's stamp, the caller of the load's last chunk, how many codes
+--          that added, the first places of its duplicates
 -- WRITES   campaign codes pool
 -- COST     O(codes)
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, dataKey, codesKey =

@@ -2,8 +2,8 @@
 --
 -- KEYS     campaign grants senders leases returned pool data codes queue tickets presence ended
 -- ARGV     epoch
--- RETURNS  missing | partial (keys of a lost campaign are there) | rebuilding | stale_epoch | not_closed | reserved, alone; or done,
---          nowMs, closedAt
+-- RETURNS  missing | partial (keys of a lost campaign are there) | rebuilding | stale_epoch | not_closed | reserved,
+--          alone; or done, nowMs, closedAt
 -- WRITES   campaign grants senders leases returned pool data codes queue tickets presence ended
 -- COST     O(1)
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, dataKey, codesKey, queueKey, ticketsKey, presenceKey, endedKey =

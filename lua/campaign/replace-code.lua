@@ -2,8 +2,8 @@
 --
 -- KEYS     campaign pool codes
 -- ARGV     epoch fence fromTail unit code
--- RETURNS  missing | rebuilding | stale_epoch | rolled_back | no_pool | moved (look again) | duplicate, alone; or replaced,
---          the campaign's stamp
+-- RETURNS  missing | rebuilding | stale_epoch | rolled_back | no_pool | moved (look again) | duplicate, alone; or
+--          replaced, the campaign's stamp
 -- WRITES   codes campaign pool
 -- COST     O(distance from the nearer end of the pool)
 local campaignKey, poolKey, codesKey = KEYS[1], KEYS[2], KEYS[3]

@@ -1,5 +1,5 @@
--- Changes how many units a counted campaign has. Fewer only over units nobody has: those never taken first, then those that
--- came back. A change is made once, whatever becomes of its reply: its request id is kept.
+-- Changes how many units a counted campaign has. Fewer only over units nobody has: those never taken first, then those
+-- that came back. A change is made once, whatever becomes of its reply: its request id is kept.
 --
 -- KEYS     campaign grants senders leases returned pool data
 -- ARGV     epoch fence requestId add

@@ -1,10 +1,11 @@
--- Changes how fast workers may go; a field that is not named stays as it is. A change names the last one that its caller knows of, so a copy that
--- arrives after another change does nothing, whichever process sent the two.
+-- Changes how fast workers may go; a field that is not named stays as it is. A change names the last one that its
+-- caller knows of, so a copy that arrives after another change does nothing, whichever process sent the two.
 --
 -- KEYS     campaign
--- ARGV     epoch follows, then for each field: name value; follows is the instant of the last change, 0 for none; an empty value removes the cap
--- RETURNS  missing | rebuilding | stale_epoch | no_room, alone; or lapsed, the instant of the last change; or done, the campaign's
---          stamp, then the pace: savesPerSecond, admitPerSecond, waves, each empty for no cap
+-- ARGV     epoch follows, then for each field: name value; follows is the instant of the last change, 0 for none; an
+--          empty value removes the cap
+-- RETURNS  missing | rebuilding | stale_epoch | no_room, alone; or lapsed, the instant of the last change; or done, the
+--          campaign's stamp, then the pace: savesPerSecond, admitPerSecond, waves, each empty for no cap
 -- WRITES   campaign
 -- COST     O(waves)
 local campaignKey = KEYS[1]

@@ -1,10 +1,11 @@
--- Moves the window of a campaign, or raises its limit. A change is made once, whatever becomes of its reply: its request id is kept. It names how
--- many changes its caller knows of, so that a copy which arrives late never undoes a later change.
+-- Moves the window of a campaign, or raises its limit. A change is made once, also if its reply is lost: its request id
+-- is kept. It names how many changes its caller knows of, so a late copy never undoes a later change.
 --
 -- KEYS     campaign
 -- ARGV     epoch fence known requestId, then for each rule: name value; the value is empty to remove a bound
--- RETURNS  missing | rebuilding | stale_epoch | rolled_back | another_change | closed | opened | draws | fewer | no_window, alone; or
---          stale_rules, how many changes were made; or done, the campaign's stamp, opensAt, closesAt (or empty), perUser
+-- RETURNS  missing | rebuilding | stale_epoch | rolled_back | another_change | closed | opened | draws | fewer |
+--          no_window, alone; or stale_rules, how many changes were made; or done, the campaign's stamp, opensAt,
+--          closesAt (or empty), perUser
 -- WRITES   campaign
 -- COST     O(rules)
 local campaignKey = KEYS[1]
@@ -36,13 +37,13 @@ elseif updates ~= known then
 else
   local draws = string.sub(campaign.room or '', -2) == ':1'
   local began = nowMs >= (campaign.opensAt or 0)
-  -- Until it is settled who is drawn, nobody was put in order by the opening.
+  -- Until the set of the draw is fixed, the opening has ordered no user.
   if draws then began = type(found[4]) == 'string' end
   local opensAt, closesAt = tonumber(rules.opensAt), tonumber(rules.closesAt)
   if began and opensAt ~= campaign.opensAt then return { 'opened' } end
   if draws and not opensAt then return { 'draws' } end
   if opensAt and closesAt and opensAt >= closesAt then return { 'no_window' } end
-  -- Grants above the limit are not looked at.
+  -- No script looks at grants above the limit.
   if tonumber(rules.perUser) < campaign.perUser then return { 'fewer' } end
   campaign.stamp = nextStamp()
   local writes = { changeField, change, 'updates', integer(tonumber(updates) + 1), 'stamp', integer(campaign.stamp) }

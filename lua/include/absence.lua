@@ -1,5 +1,6 @@
--- A user without a sign of life for presenceMs is absent; their place is kept for as long again, the grace, and then lost. A time in which
--- nobody looked, because Redis was away, the campaign paused or no worker ran, does not count: everybody has both again.
+-- A user without a sign of life for presenceMs is absent; their place is kept for as long again, the grace, and then
+-- lost. Time without a look does not count: Redis was away, the campaign was paused, or no worker ran. Afterwards every
+-- user has both spans again.
 --- @include "include/watchers"
 local function watchAbsence()
   if presenceMs == 0 then return end

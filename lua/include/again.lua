@@ -1,4 +1,5 @@
--- again: the word for a user whose id has a record. It comes before window, pause and stock: a repeat after the close still finds its coupon.
+-- again: the word for a user whose id has a record. It comes before window, pause and stock: a repeat after the close
+-- still finds its coupon.
 --- @include "include/call"
 --- @include "include/stamp"
 --- @include "include/due"

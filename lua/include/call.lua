@@ -1,5 +1,5 @@
--- repeated: this call number of the sender was seen before. A copy of a call may run at any later time; it must not act a
--- second time. `lapsed` proves that the call does nothing from now on: it may be sent again under a fresh number.
+-- repeated: this call number of the sender was seen before. A copy of a call may run at any later time; it must not act
+-- a second time. `lapsed` proves that the call does nothing from now on: it may be sent again under a fresh number.
 --- @include "include/campaign"
 local seen = redis.call('HMGET', sendersKey, sender)[1]
 local seenCall, seenStamp = 0, '0'

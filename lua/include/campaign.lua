@@ -1,7 +1,7 @@
--- campaign: the fields of the campaign hash (campaignKey); an absent field is nil, a number is a float.
--- saveCounters writes back the fields that a script may change, the stamp among them.
--- FORMAT: how this version keeps a campaign. It is raised with each change that an older version would misread. No script goes on with a campaign
--- of another format, or of none: what it would take for a number or a record may be something else there.
+-- campaign: the fields of the campaign hash (campaignKey); an absent field is nil, a number is a float. saveCounters
+-- writes back the fields that a script may change, the stamp among them. FORMAT: how this version keeps a campaign. It
+-- is raised with each change that an older version would misread. No script goes on with a campaign of another format,
+-- or of none: what it would take for a number or a record may be something else there.
 local FORMAT = '1'
 local unpack = unpack or table.unpack
 local function integer(number) return string.format('%.0f', number) end

@@ -1,6 +1,6 @@
--- A cap per second over all callers; 0 is nobody, and no number is no cap. usedUpTo is the instant, in µs, up to which it is used up;
--- the reserve is at most a tenth of a second's worth. It is ahead of the clock only if that was set back. Whole µs: numbers of this size have no smaller
--- fractions to count with.
+-- A cap per second over all callers; 0 allows none, and no number is no cap. The cap is used up to the instant
+-- usedUpTo, in µs. Unused time adds at most a tenth of a second's worth. usedUpTo is ahead of the clock only if that
+-- was set back. Whole µs: numbers of this size have no smaller fractions to count with.
 --- @include "include/now"
 local function underCap(perSecond, usedUpTo, limit)
   if not perSecond then return 0, nowMicros, limit end

@@ -1,11 +1,13 @@
--- data: what callers gave with their units, as JSON text. Its key has a field for each reservation that has some, the same as its grant has.
--- campaign.data counts them; while it is 0, no script touches the key. A reservation that ends takes its data along.
+-- data: what callers gave with their units, as JSON text. Its key has a field for each reservation that has some, the
+-- same as its grant has. campaign.data counts them; while it is 0, no script touches the key. A reservation that ends
+-- takes its data along.
 --- @include "include/campaign"
 --- @include "include/write"
 local hasData = (campaign.data or 0) > 0
 local dataWrites, dataGiven = {}, {}
 
--- The data of these fields; a field without any is absent. A key of the wrong type refuses here, before the first write.
+-- The data of these fields; a field without any is absent. A key of the wrong type refuses here, before the first
+-- write.
 local function readData(fields)
   local data = {}
   for first = 1, hasData and #fields or 0, 500 do

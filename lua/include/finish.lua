@@ -1,6 +1,6 @@
 -- finish: the end of every script that moves units. Writes the counters; answers '1' once in a campaign's life, when
--- its last unit is out; and sets the one expiry of all keys as soon as a closed campaign has nothing reserved and nobody in line.
--- If users were in line, the keys stay for a minute at least: watchers have to see the close.
+-- its last unit is out; and sets the one expiry of all keys as soon as a closed campaign has nothing reserved and
+-- nobody in line. If users were in line, the keys stay for a minute at least: watchers have to see the close.
 --- @include "include/now"
 --- @include "include/stock"
 local LAST_LOOK = 60000

@@ -1,4 +1,5 @@
--- setGrant collects the records that a script writes, each with the score of its lease if it gets one; writeGrants writes them all.
+-- setGrant collects the records that a script writes, each with the score of its lease if it gets one; writeGrants
+-- writes them all.
 --- @include "include/write"
 local grantWrites, leaseWrites, granted, leased = {}, {}, 0, 0
 

@@ -1,6 +1,6 @@
--- heldBefore: the coupons of these users while the state is made again, as id, grant, record each. The state takes nothing then.
--- But a repeat of an earlier call must not get that answer: its unit is in the old state or in the new one, and is or
--- will be issued.
+-- heldBefore: the coupons of these users while the state is made again, as id, grant, record each. The state takes
+-- nothing then. But a repeat of an earlier call must not get that answer: its unit is in the old state or in the new
+-- one, and is or will be issued.
 --- @include "include/record"
 local function heldBefore(refusal, first, stride)
   local reply = { refusal }

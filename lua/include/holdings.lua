@@ -1,4 +1,5 @@
--- The coupons of the users of a batch, looked up all at once. `nth` is the place of a user in the batch, where they may stand twice.
+-- The coupons of the users of a batch, looked up all at once. `nth` is the place of a user in the batch, where they may
+-- stand twice.
 --- @include "include/record"
 local grants, fields, texts = {}, {}, {}
 for grant = 1, campaign.perUser or 0 do grants[grant] = integer(grant) end
@@ -25,7 +26,8 @@ local function holdingsOf(nth)
   return held
 end
 
--- The grant with this id, its field and its record. Or, without a record, the first grant that this user has not, and its field; or nil.
+-- The grant with this id, its field and its record. Or, without a record, the first grant that this user has not, and
+-- its field; or nil.
 local function grantFor(nth, id)
   local vacant, vacantField
   local before = (nth - 1) * #grants

@@ -1,5 +1,6 @@
 -- new-codes: codes of the ARGV become units of the pool, each code once in a campaign's life. newCodes looks without
--- writing: a unit takes a serial of `vacant`, or else the next one; `met` has the first places of duplicates. addCodes then writes.
+-- writing: a unit takes a serial of `vacant`, or else the next one; `met` has the first places of duplicates. addCodes
+-- then writes.
 --- @include "include/write"
 local MOST_PLACES = 20
 

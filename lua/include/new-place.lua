@@ -1,4 +1,5 @@
--- takePlace: a place at the end of the line, for a user of the batch who has none. writePlaces writes all that were taken.
+-- takePlace: a place at the end of the line, for a user of the batch who has none. writePlaces writes all that were
+-- taken.
 --- @include "include/stamp"
 --- @include "include/place"
 --- @include "include/write"

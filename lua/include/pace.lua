@@ -1,4 +1,5 @@
--- pace: how fast workers may go, fields of the campaign hash too; an absent field is no cap. Read apart from the campaign: waves may be long.
+-- pace: how fast workers may go, fields of the campaign hash too; an absent field is no cap. Read apart from the
+-- campaign: waves may be long.
 --- @include "include/campaign"
 local PACE_FIELDS = { 'savesPerSecond', 'admitPerSecond', 'waves', 'pacedAt' }
 

@@ -1,5 +1,5 @@
--- room: the state of the waiting room, fields of the campaign hash too. The rules are one field of the campaign, `room`:
--- <maxWaiting>:<overbook>:<presenceMs>:<draw>. saveRoom writes back the changed fields.
+-- room: the state of the waiting room, fields of the campaign hash too. The rules are one field of the campaign,
+-- `room`: <maxWaiting>:<overbook>:<presenceMs>:<draw>. saveRoom writes back the changed fields.
 --- @include "include/window"
 local ROOM_FIELDS = {
   'waiting', 'lastTicket', 'overUpTo', 'drawUpTo', 'sweptAt', 'graceUntil', 'admitsAt', 'waveAt', 'waveLeft', 'pace', 'paceAt',

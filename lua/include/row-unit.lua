@@ -1,6 +1,7 @@
 -- row-unit: the unit of a row of the database that Redis has no grant for, taken from where it is. It may be free; or
--- beyond the last serial, and the units between become free. If it is neither, it was withdrawn, or Redis still gives it to somebody else, whose
--- save the database will refuse: then it is withdrawn once more. One withdrawal less adds up in both cases, before and after.
+-- beyond the last serial, and the units between become free. If it is neither, it was withdrawn, or another user holds
+-- it in Redis. The database will refuse that user, and then it is withdrawn once more. One withdrawal less adds up in
+-- both cases, before and after.
 --- @include "include/stock"
 --- @include "include/known-codes"
 local MOST_SKIPPED, NEAR = 1000, 500
@@ -44,8 +45,8 @@ local function knowCodesOf(rows)
   knowCodes(codes, {})
 end
 
--- Takes the units of these rows, unless a row has its own (hasUnit). Free units are looked for near the ends of their list:
--- after a rollback they are at its head, and skipped units are at its tail.
+-- Takes the units of these rows, unless a row has its own (hasUnit). Free units are looked for near the ends of their
+-- list: after a rollback they are at its head, and skipped units are at its tail.
 local function takeUnitsOf(rows)
   table.sort(rows, function(a, b) return tonumber(a.serial) < tonumber(b.serial) end)
   local near = {}

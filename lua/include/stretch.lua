@@ -1,5 +1,5 @@
--- The promises to the units of one stretch of serials, (after, upTo], while the state is made again: those that end (ended), units that are free by
--- that (freed), and codes that may be loaded again (unseen).
+-- The promises to the units of one stretch of serials, (after, upTo], while the state is made again: those that end
+-- (ended), units that are free by that (freed), and codes that may be loaded again (unseen).
 --- @include "include/record"
 local holders, holderFields = {}, {}
 local ended, freed, unseen = {}, {}, {}

@@ -1,5 +1,6 @@
--- keepUpdated: what a rebuild does with the window and the limit that the campaign was given while it ran. They stay if the rebuild
--- names the definition that the campaign was opened with, or the one that holds now; and so does what it was opened with.
+-- keepUpdated: what a rebuild does with the window and the limit that the campaign was given while it ran. They stay if
+-- the rebuild names the definition that the campaign was opened with, or the one that holds now; and so does what it
+-- was opened with.
 --- @include "include/campaign"
 local function keepUpdated(rules)
   local openedWith = redis.call('HMGET', campaignKey, 'openedWith')[1]

@@ -1,5 +1,6 @@
--- room.watchers: the processes that watch, as <watcher>:<since>:<until>, with spaces between. All for whom such a process watches were seen at
--- `since` or later; 0: that is not known yet. A process that died is forgotten after `until`. Both in ms.
+-- room.watchers: the processes that watch, as <watcher>:<since>:<until>, with spaces between. All users of such a
+-- process were seen at `since` or later; 0: that is not known yet. A process that died is forgotten after `until`. Both
+-- in ms.
 --- @include "include/room"
 local function noteWatcher(watcher, since, keepMs)
   local entries = {}

@@ -2,8 +2,8 @@
 --- @include "include/room"
 local beforeFirst = math.max(tonumber(string.match(campaign.epoch or '0', '^%d+')) + 0.0, campaign.opensAt or 0) - 1
 
--- leftOfWaves: how many users the waves that are due may still admit. A wave is <from>:<every>:<count>, in ms; every is 0 for once.
--- A wave without a worker is made up for; the rest of a wave with an empty line is not.
+-- leftOfWaves: how many users the waves that are due may still admit. A wave is <from>:<every>:<count>, in ms; every is
+-- 0 for once. A wave without a worker is made up for; the rest of a wave with an empty line is not.
 local function leftOfWaves(waves)
   local since, left = room.waveAt or beforeFirst, room.waveLeft or 0
   for from, every, count in string.gmatch(waves, '(%d+):(%d+):(%d+)') do

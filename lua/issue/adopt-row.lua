@@ -1,9 +1,10 @@
--- Writes rows of the database back to grants that Redis had forgotten, takes their units from where they are, and gives the units
--- reserved in their place back, unless the row has that very unit or it was delivered (then it is withdrawn).
+-- Writes rows of the database back to grants that Redis had forgotten, takes their units from where they are, and gives
+-- the units reserved in their place back, unless the row has that very unit or it was delivered (then it is withdrawn).
 --
 -- KEYS     campaign grants senders leases returned pool data codes queue tickets presence ended
 -- ARGV     epoch, then for each reservation: field id stamp delivered rowField rowId rowSerial rowIssuedAt rowCode
--- RETURNS  missing | stale_epoch, alone; or ok, the campaign's stamp, ended, then for each: adopted | issued | taken_over | retaken | gone
+-- RETURNS  missing | stale_epoch, alone; or ok, the campaign's stamp, ended, then for each: adopted | issued |
+--          taken_over | retaken | gone
 -- WRITES   leases grants data returned pool codes campaign
 -- COST     O(reservations * (log leases + the first and last 500 free units) + 1,000 units that are skipped)
 local campaignKey, grantsKey, leasesKey, returnedKey, poolKey, dataKey, codesKey = KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]

@@ -2,8 +2,8 @@
 --
 -- KEYS     campaign grants senders leases returned pool data codes queue tickets presence ended
 -- ARGV     epoch, then for each reservation: field record
--- RETURNS  missing | stale_epoch, alone; or ok, ended, the words of all with spaces between: confirmed issued taken_over
---          retaken gone
+-- RETURNS  missing | stale_epoch, alone; or ok, ended, the words of all with spaces between: confirmed issued
+--          taken_over retaken gone
 -- WRITES   leases grants data campaign
 -- COST     O(reservations * log leases)
 local campaignKey, grantsKey, leasesKey, returnedKey, poolKey, dataKey = KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6], KEYS[7]

@@ -1,11 +1,11 @@
--- Gives reservations another unit, because the database says that theirs is somebody else's. Only the refused unit is
+-- Gives reservations another unit, because the database says that another user has theirs. Only the refused unit is
 -- withdrawn: jumping ahead would lose the free ones below. Where only a generated code collided, the unit stays.
 --
 -- KEYS     campaign grants senders leases returned pool data codes queue tickets presence ended
 -- ARGV     epoch, then for each reservation: field id stamp serial keep code; serial is the refused one, keep is 1 to
 --          change the code alone, code is a newly generated one, or empty
--- RETURNS  missing | stale_epoch, alone; or ok, the campaign's stamp, ended, then for each: word, record. Words: reassigned sold_out issued
---          taken_over retaken gone; the record is '' with sold_out and gone
+-- RETURNS  missing | stale_epoch, alone; or ok, the campaign's stamp, ended, then for each: word, record. Words:
+--          reassigned sold_out issued taken_over retaken gone; the record is '' with sold_out and gone
 -- WRITES   leases grants data returned pool campaign
 -- COST     O(reservations * log leases)
 local campaignKey, grantsKey, leasesKey, returnedKey, poolKey, dataKey = KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6], KEYS[7]

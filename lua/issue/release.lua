@@ -2,8 +2,8 @@
 --
 -- KEYS     campaign grants senders leases returned pool data codes queue tickets presence ended
 -- ARGV     epoch, then for each reservation: field id stamp
--- RETURNS  missing | stale_epoch, alone; or ok, the campaign's stamp, then for each: word, record. Words: released issued taken_over retaken gone;
---          the record is '' with gone
+-- RETURNS  missing | stale_epoch, alone; or ok, the campaign's stamp, then for each: word, record. Words: released
+--          issued taken_over retaken gone; the record is '' with gone
 -- WRITES   leases grants data returned pool campaign
 -- COST     O(reservations * log leases)
 local campaignKey, grantsKey, leasesKey, returnedKey, poolKey, dataKey = KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6], KEYS[7]

@@ -1,13 +1,14 @@
 -- Takes a unit under a lease for each user of the batch, or says why not.
 --
 -- KEYS     campaign grants senders leases returned pool data old
--- ARGV     epoch fence sender call fromLine perUser data, then for each user: id userId code; data has a line for each user, JSON text or empty, or is empty
---          itself; fromLine is 1 for users that were admitted before
--- RETURNS  missing | stale_epoch | stale_rules | rolled_back | queued | no_code, alone; or rebuilding, then for each id that has something already: id, grant,
---          record, as issued if it was; or ok, the campaign's stamp, ended, shutAt (opensAt for not_open, when it
---          closed for closed, otherwise empty), the words of all users with spaces between: new
---          existing unattended issued already_issued sold_out not_open closed paused lapsed; then in their order for new existing
---          unattended issued: grant, record, and for existing its data (or empty); for already_issued: count, count times (grant, record)
+-- ARGV     epoch fence sender call fromLine perUser data, then for each user: id userId code; data has a line for each
+--          user, JSON text or empty, or is empty itself; fromLine is 1 for users that were admitted before
+-- RETURNS  missing | stale_epoch | stale_rules | rolled_back | queued | no_code, alone; or rebuilding, then for each id
+--          that has something already: id, grant, record, as issued if it was; or ok, the campaign's stamp, ended,
+--          shutAt (opensAt for not_open, when it closed for closed, otherwise empty), the words of all users with
+--          spaces between: new existing unattended issued already_issued sold_out not_open closed paused lapsed; then
+--          in their order for new existing unattended issued: grant, record, and for existing its data (or empty); for
+--          already_issued: count, count times (grant, record)
 -- WRITES   senders campaign grants leases returned pool data; on a refusal nothing but the call number of the sender
 -- COST     O(users * (perUser + log leases)), one variadic command per key
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, dataKey, oldKey =

@@ -1,8 +1,9 @@
--- Takes units out of the stock for good: they may be known outside, or the database gave their serial to somebody else.
+-- Takes units out of the stock for good: they may be known outside, or the database gave their serial to another user.
 --
 -- KEYS     campaign grants senders leases returned pool data codes queue tickets presence ended
 -- ARGV     epoch, then for each reservation: field id stamp
--- RETURNS  missing | stale_epoch, alone; or ok, the campaign's stamp, ended, then for each: withdrawn | issued | taken_over | retaken | gone
+-- RETURNS  missing | stale_epoch, alone; or ok, the campaign's stamp, ended, then for each: withdrawn | issued |
+--          taken_over | retaken | gone
 -- WRITES   leases grants data campaign
 -- COST     O(reservations * log leases)
 local campaignKey, grantsKey, leasesKey, returnedKey, poolKey, dataKey = KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6], KEYS[7]

@@ -3,9 +3,10 @@
 --
 -- KEYS     campaign grants senders leases returned pool data queue tickets presence ended
 -- ARGV     epoch fence sender call perUser limit paced, then for each unit: code; paced is 1 to keep to the pace
--- RETURNS  missing | rebuilding | stale_epoch | stale_rules | rolled_back | no_room | no_code | lapsed | closed | paused | not_open | draw, alone; or ok, the campaign's stamp,
---          ended, ms until the pace admits the next user, how many still wait, over (1: the line is to be ended), how
---          many were absent, how many left the line in all, then for each admitted user: user, grant, record, data (or empty)
+-- RETURNS  missing | rebuilding | stale_epoch | stale_rules | rolled_back | no_room | no_code | lapsed | closed |
+--          paused | not_open | draw, alone; or ok, the campaign's stamp, ended, ms until the pace admits the next user,
+--          how many still wait, over (1: the line is to be ended), how many were absent, how many left the line in all,
+--          then for each admitted user: user, grant, record, data (or empty)
 -- WRITES   senders campaign grants leases returned pool data queue tickets presence ended
 -- COST     O(limit * (perUser + log line))
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, dataKey, queueKey, ticketsKey, presenceKey, endedKey =

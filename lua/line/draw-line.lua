@@ -1,10 +1,10 @@
--- Puts users from before the opening into the order of the draw, stretch by stretch. The key of each follows from the seed and the user
--- alone, so any process may draw any stretch, any number of times.
+-- Puts users from before the opening into the order of the draw, stretch by stretch. The key of each follows from the
+-- seed and the user alone, so any process may draw any stretch, any number of times.
 --
 -- KEYS     campaign grants senders leases returned pool data queue tickets presence ended
--- ARGV     epoch fence seed limit, then for each user: userId key; the first seed that comes is the one that counts
--- RETURNS  missing | rebuilding | stale_epoch | rolled_back | no_room | not_open, alone; or done | more, the campaign's stamp, the seed, how many are drawn,
---          then for each who is not yet: user
+-- ARGV     epoch fence seed limit, then for each user: userId key; the first seed that arrives counts
+-- RETURNS  missing | rebuilding | stale_epoch | rolled_back | no_room | not_open, alone; or done | more, the campaign's
+--          stamp, the seed, how many are drawn, then for each undrawn user: user
 -- WRITES   campaign queue
 -- COST     O(limit * log line)
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, dataKey, queueKey, ticketsKey, presenceKey, endedKey =

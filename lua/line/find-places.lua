@@ -2,12 +2,13 @@
 -- reports since when all of its users have been seen. For keepMs, users seen since then do not count as absent.
 --
 -- KEYS     campaign grants senders leases returned pool data queue tickets presence ended
--- ARGV     epoch fence perUser watcher since keepMs, then for each user: userId; watcher is empty for who does not watch, keepMs is 0 for who
---          stops
--- RETURNS  missing | rebuilding | stale_epoch | stale_rules | rolled_back, alone; or ok, the campaign's stamp, the line, the pace per second, whether
---          it is over (closed, sold_out or empty), the last ticket that ended with the stock or the close, which of the two (sold_out,
---          closed or empty), the time in ms, then for each: word, count, count times a value. Words: waiting: ticket, rank (-1 before the draw), id,
---          then (grant, record) each; held left absent none: (grant, record) each
+-- ARGV     epoch fence perUser watcher since keepMs, then for each user: userId; watcher is empty for a process that
+--          does not watch, keepMs is 0 for one that stops
+-- RETURNS  missing | rebuilding | stale_epoch | stale_rules | rolled_back, alone; or ok, the campaign's stamp, the
+--          line, the pace per second, whether it is over (closed, sold_out or empty), the last ticket that ended with
+--          the stock or the close, which of the two (sold_out, closed or empty), the time in ms, then for each: word,
+--          count, count times a value. Words: waiting: ticket, rank (-1 before the draw), id, then (grant, record)
+--          each; held left absent none: (grant, record) each
 -- WRITES   presence campaign
 -- COST     O(users * (perUser + log line))
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, dataKey, queueKey, ticketsKey, presenceKey, endedKey =

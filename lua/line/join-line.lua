@@ -1,12 +1,14 @@
 -- Gives each user of the batch a place in the line, or says why not. Joining again keeps the place.
 --
 -- KEYS     campaign grants senders leases returned pool data queue tickets presence ended old
--- ARGV     epoch fence sender call perUser data, then for each user: id userId; data has a line for each user, JSON text or empty, or is empty itself
--- RETURNS  missing | stale_epoch | stale_rules | rolled_back | no_room, alone; or rebuilding, then for each id that has something already: id, grant, record, as
---          issued if it was; or ok, the campaign's stamp, the line, the pace per second, shutAt
---          (opensAt for not_open, when it closed for closed, otherwise empty), woke (1: nobody waited before), the words of all users with spaces between: waiting:<ticket>:<rank> (-1 before the
---          draw) held already_issued:<count> sold_out not_open closed paused full lapsed; then in their order for held, and count times
---          for already_issued: grant, record
+-- ARGV     epoch fence sender call perUser data, then for each user: id userId; data has a line for each user, JSON
+--          text or empty, or is empty itself
+-- RETURNS  missing | stale_epoch | stale_rules | rolled_back | no_room, alone; or rebuilding, then for each id that has
+--          something already: id, grant, record, as issued if it was; or ok, the campaign's stamp, the line, the pace
+--          per second, shutAt (opensAt for not_open, when it closed for closed, otherwise empty), woke (1: nobody
+--          waited before), the words of all users with spaces between: waiting:<ticket>:<rank> (-1 before the draw)
+--          held already_issued:<count> sold_out not_open closed paused full lapsed; then in their order for held, and
+--          count times for already_issued: grant, record
 -- WRITES   senders campaign queue tickets presence ended
 -- COST     O(users * (perUser + log line))
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, dataKey, queueKey, ticketsKey, presenceKey, endedKey, oldKey =

@@ -2,8 +2,9 @@
 --
 -- KEYS     campaign grants senders leases returned pool data queue tickets presence ended
 -- ARGV     epoch fence sender call userId
--- RETURNS  missing | rebuilding | stale_epoch | rolled_back | no_room | lapsed, alone; or ok, the campaign's stamp, word, then now if they left by this very
---          call, or for each held: grant, record. Words: left absent sold_out closed none; held, the only one that others follow
+-- RETURNS  missing | rebuilding | stale_epoch | rolled_back | no_room | lapsed, alone; or ok, the campaign's stamp,
+--          word, then now if they left by this very call, or for each held: grant, record. Words: left absent sold_out
+--          closed none; held, the only one that others follow
 -- WRITES   senders campaign queue tickets presence ended
 -- COST     O(perUser + log line)
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, dataKey, queueKey, ticketsKey, presenceKey, endedKey =

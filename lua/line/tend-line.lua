@@ -3,8 +3,8 @@
 --
 -- KEYS     campaign grants senders leases returned pool data codes queue tickets presence ended
 -- ARGV     epoch fence limit
--- RETURNS  missing | rebuilding | stale_epoch | rolled_back | no_room | paused, alone; or absent | sold_out | closed, the campaign's stamp, how many
---          lost their place, how many still wait
+-- RETURNS  missing | rebuilding | stale_epoch | rolled_back | no_room | paused, alone; or absent | sold_out | closed,
+--          the campaign's stamp, how many lost their place, how many still wait
 -- WRITES   campaign queue tickets presence ended
 -- COST     O(limit * log line)
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, dataKey, queueKey, ticketsKey, presenceKey, endedKey =

@@ -3,7 +3,8 @@
 -- promises; and so are the codes that were known.
 --
 -- KEYS     campaign grants senders leases returned pool data codes queue tickets presence ended old kept known
--- ARGV     from random generation definition, then for each field: name value; from is the epoch that is known, or empty
+-- ARGV     from random generation definition, then for each field: name value; from is the epoch that is known, or
+--          empty
 -- RETURNS  stale_epoch, the epoch that is there; or building, epoch, phase, cursor, the campaign's stamp; or
 --          done, epoch
 -- WRITES   campaign grants senders leases returned pool data codes queue tickets presence ended old kept known

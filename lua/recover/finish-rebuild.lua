@@ -1,8 +1,10 @@
--- Gives those whose unit the database gave to somebody else another one, stretch by stretch, and then lets the campaign serve.
+-- Gives another unit to users whose unit the database gave to another user, stretch by stretch. Then the campaign
+-- serves.
 --
 -- KEYS     campaign grants senders leases returned pool data codes queue tickets presence ended old kept
 -- ARGV     epoch fence limit
--- RETURNS  missing | stale_epoch | rolled_back, alone; or more | done, ended, then for each whom no unit was left for: field, record
+-- RETURNS  missing | stale_epoch | rolled_back, alone; or more | done, ended, then for each user without a unit: field,
+--          record
 -- WRITES   campaign grants leases returned pool data old kept
 -- COST     O(limit * log leases)
 local campaignKey, grantsKey, leasesKey, returnedKey, poolKey, dataKey, oldKey, keptKey =

@@ -1,5 +1,5 @@
--- Carries one stretch of the codes that were known before over to those known now: a code that was withdrawn, or is not given
--- again, is never offered by a later load.
+-- Carries one stretch of the codes that were known before over to those known now: a code that was withdrawn, or is not
+-- given again, is never offered by a later load.
 --
 -- KEYS     campaign codes known
 -- ARGV     epoch fence limit

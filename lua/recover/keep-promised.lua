@@ -1,5 +1,5 @@
--- Carries one stretch of the old grants over to the state that is being made: each keeps its unit as a reservation that nobody
--- gives back, until the rows of the database decide.
+-- Carries one stretch of the old grants over to the state that is being made: each keeps its unit as a reservation that
+-- nobody gives back, until the rows of the database decide.
 --
 -- KEYS     campaign grants leases codes old kept
 -- ARGV     epoch fence limit

@@ -1,4 +1,5 @@
--- Tells which codes a rebuild has met: those of rows, of promises, of its own list so far, and those that were known before.
+-- Tells which codes a rebuild has met: those of rows, of promises, of its own list so far, and those that were known
+-- before.
 --
 -- KEYS     campaign codes known
 -- ARGV     epoch fence, then for each code: code

@@ -1,5 +1,5 @@
--- Writes a row of the database back to a grant that Redis does not have. Its unit is taken from where it was found: free, beyond
--- the last serial, or in nobody's hands. If it is somewhere else by now, nothing is changed.
+-- Writes a row of the database back to a grant that Redis does not have. Its unit is taken from where it was found:
+-- free, beyond the last serial, or in nobody's hands. If it is somewhere else by now, nothing is changed.
 --
 -- KEYS     campaign grants senders leases returned pool data codes queue tickets presence ended
 -- ARGV     epoch fence field id serial issuedAt code place; place is free, beyond or nobody

@@ -4,8 +4,8 @@
 --
 -- KEYS     campaign grants leases returned codes queue tickets presence ended data kept
 -- ARGV     epoch fence after upTo, then for each row: field id serial issuedAt code
--- RETURNS  missing | stale_epoch | rolled_back | beyond (a serial above the total), alone; or ok, cursor, the highest serial
---          promised beyond it, the campaign's stamp
+-- RETURNS  missing | stale_epoch | rolled_back | beyond (a serial above the total), alone; or ok, cursor, the highest
+--          serial promised beyond it, the campaign's stamp
 -- WRITES   campaign grants leases returned codes queue tickets presence ended data kept
 -- COST     O((upTo - after) * log grants)
 local campaignKey, grantsKey, leasesKey, returnedKey, codesKey, queueKey, ticketsKey, presenceKey, endedKey, dataKey, keptKey =

@@ -1,4 +1,5 @@
--- Makes a grant that is marked issued a reservation again, due at once: the database has no row of it, and settle will save it.
+-- Makes a grant that is marked issued a reservation again, due at once: the database has no row of it, and settle will
+-- save it.
 --
 -- KEYS     campaign grants senders leases returned pool data codes queue tickets presence ended
 -- ARGV     epoch fence field id

@@ -1,4 +1,5 @@
--- Forgets that an earlier campaign of this id is over, before another one serves, and remembers when: a note of before that arrives later is refused.
+-- Forgets that an earlier campaign of this id is over, before another one serves, and remembers when: a note of before
+-- that arrives later is refused.
 --
 -- KEYS     over
 -- ARGV     campaignId

@@ -1,5 +1,6 @@
--- Hands out the generation of one making of a campaign: higher than every one before. The clock alone would not do: it may be set
--- back, or a replica with an earlier clock may be promoted. The counter alone would not do either: Redis may lose it.
+-- Hands out the generation of one making of a campaign: higher than every one before. The clock alone would not do: it
+-- may be set back, or a replica with an earlier clock may be promoted. The counter alone would not do either: Redis may
+-- lose it.
 --
 -- KEYS     generation
 -- ARGV     atLeast

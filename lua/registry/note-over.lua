@@ -1,8 +1,9 @@
--- Remembers that a campaign was closed and when its keys expire, or that it was purged, for the newest of them. A late copy is refused, because
--- another campaign may have this id by then.
+-- Remembers that a campaign was closed and when its keys expire, or that it was purged, for the newest of them. A late
+-- copy is refused, because another campaign may have this id by then.
 --
 -- KEYS     over
--- ARGV     campaignId closedAt goneAt sentAt; goneAt is empty after a purge; sentAt is the clock of Redis when the campaign was closed or purged
+-- ARGV     campaignId closedAt goneAt sentAt; goneAt is empty after a purge; sentAt is the clock of Redis when the
+--          campaign was closed or purged
 -- RETURNS  noted | late, alone
 -- WRITES   over
 -- COST     O(log campaigns)

@@ -2,8 +2,8 @@
 --
 -- KEYS     campaign grants leases
 -- ARGV     epoch fence
--- RETURNS  missing | rebuilding | stale_epoch | rolled_back, alone; or ok, due, quarantined, nowMs, issuedAt of the oldest that is due
---          (or empty), closed for good (1 or 0), reserved
+-- RETURNS  missing | rebuilding | stale_epoch | rolled_back, alone; or ok, due, quarantined, nowMs, issuedAt of the
+--          oldest that is due (or empty), closed for good (1 or 0), reserved
 -- WRITES   nothing
 -- COST     O(log leases)
 local campaignKey, grantsKey, leasesKey = KEYS[1], KEYS[2], KEYS[3]

@@ -1,11 +1,11 @@
--- Takes over reservations whose lease ran out, then those that wait in line: a new stamp fences their former owner off, a new lease
--- begins. A worker keeps to the pace of the campaign: no more
--- are claimed per second, whoever asks, and what it saved up is at most a tenth of a second's worth.
+-- Takes over reservations whose lease ran out, then those that wait in line: a new stamp fences their former owner off,
+-- a new lease begins. A worker keeps to the pace of the campaign: all processes together claim no more per second. Time
+-- without a claim adds at most a tenth of a second's worth.
 --
 -- KEYS     campaign grants senders leases returned pool data
 -- ARGV     epoch fence perUser limit paced; paced is 1 to keep to the pace
--- RETURNS  missing | rebuilding | stale_epoch | stale_rules | rolled_back, alone; or ok, the campaign's stamp, ms until the pace lets the
---          next one through (0 without a cap), then for each: field, record, data (or empty)
+-- RETURNS  missing | rebuilding | stale_epoch | stale_rules | rolled_back, alone; or ok, the campaign's stamp, ms until
+--          the pace allows the next claim (0 without a cap), then for each: field, record, data (or empty)
 -- WRITES   grants leases campaign
 -- COST     O(limit * log leases)
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, dataKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]

@@ -1,9 +1,10 @@
--- Reads a page of the reservations in quarantine, in the order of their fields: those behind a field, which may be gone by now.
+-- Reads a page of the reservations in quarantine, in the order of their fields: those behind a field, which may be gone
+-- by now.
 --
 -- KEYS     campaign grants leases data
 -- ARGV     epoch fence after limit; after is empty to begin
--- RETURNS  missing | rebuilding | stale_epoch | rolled_back, alone; or ok, the field behind which to go on (empty at the
---          end), then for each: field, record, data (or empty)
+-- RETURNS  missing | rebuilding | stale_epoch | rolled_back, alone; or ok, the field behind which to go on (empty at
+--          the end), then for each: field, record, data (or empty)
 -- WRITES   nothing
 -- COST     O(limit + log² leases)
 local campaignKey, grantsKey, leasesKey, dataKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -25,7 +26,8 @@ local function isBehind(field)
   return #field > #after
 end
 
--- No score is above NEVER, so the quarantine is the end of the set. The first rank behind the field lies from low to high.
+-- No score is above NEVER, so the quarantine is the end of the set. The first rank behind the field lies from low to
+-- high.
 local low, high = redis.call('ZCOUNT', leasesKey, '-inf', '(' .. NEVER), redis.call('ZCARD', leasesKey)
 while after ~= '' and low < high do
   local middle = math.floor((low + high) / 2)

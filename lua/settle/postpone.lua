@@ -1,9 +1,10 @@
--- Leaves reservations that settle failed on for a later try, or puts them into quarantine, where only an operator acts on
--- them. They keep their units either way.
+-- Leaves reservations that settle failed on for a later try, or puts them into quarantine, where only an operator acts
+-- on them. They keep their units either way.
 --
 -- KEYS     campaign grants leases
 -- ARGV     epoch, then for each reservation: field id stamp tries delayMs; delayMs is empty for quarantine
--- RETURNS  missing | stale_epoch, alone; or ok, then for each: postponed | quarantined | issued | taken_over | retaken | gone
+-- RETURNS  missing | stale_epoch, alone; or ok, then for each: postponed | quarantined | issued | taken_over | retaken
+--          | gone
 -- WRITES   leases grants
 -- COST     O(reservations * log leases)
 local campaignKey, grantsKey, leasesKey = KEYS[1], KEYS[2], KEYS[3]

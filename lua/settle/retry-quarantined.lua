@@ -2,7 +2,8 @@
 --
 -- KEYS     campaign grants leases
 -- ARGV     epoch, then for each reservation: field id
--- RETURNS  missing | rebuilding | stale_epoch, alone; or ok, the campaign's stamp, then for each: retried | not_quarantined
+-- RETURNS  missing | rebuilding | stale_epoch, alone; or ok, the campaign's stamp, then for each:
+--          retried | not_quarantined
 -- WRITES   leases grants campaign
 -- COST     O(reservations * log leases)
 local campaignKey, grantsKey, leasesKey = KEYS[1], KEYS[2], KEYS[3]
@@ -36,7 +37,7 @@ for i = FIRST, #ARGV, STRIDE do
   end
 end
 writeGrants()
--- A process that is told a stamp which was not written takes this state for one that went back.
+-- If a process gets a stamp that was not written, it takes this state for one that went back.
 if granted > 0 then saveCounters() else campaign.stamp = before end
 reply[2] = integer(campaign.stamp)
 return { unpack(reply) }
