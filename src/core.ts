@@ -12,7 +12,8 @@ import type { CheckedOptions } from './options.js';
 import { Campaigns } from './redis/campaigns.js';
 import type { Serving } from './redis/serving.js';
 import { type RedisContext, redisContext } from './redis/shard.js';
-import { type FindOptions, type SettleOptions, type SettleResult, settle } from './settle/settle.js';
+import type { FindOptions } from './settle/find-saved.js';
+import { type SettleOptions, type SettleResult, settle } from './settle/settle.js';
 import { WaitingRoom } from './waiting-room/room.js';
 import type { Worker } from './worker/worker.js';
 

@@ -7,7 +7,7 @@ import { METHODS, type Operation } from '../model/methods.js';
 import { quarantinePages, readQuarantine, retryQuarantined } from '../redis/quarantine.js';
 import type { Reservation } from '../redis/reservation.js';
 import type { Serving } from '../redis/serving.js';
-import { type FindOptions, findSaved } from './settle.js';
+import { type FindOptions, findSaved } from './find-saved.js';
 
 /** A reservation that settle gave up on. It keeps its unit until an operator decides. */
 export interface QuarantinedIssuance {

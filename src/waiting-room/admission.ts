@@ -5,7 +5,7 @@ import type { Line } from '../redis/line.js';
 import type { AdmissionRefusal, Admitted } from '../redis/line-replies.js';
 import type { LaterStep, Serving } from '../redis/serving.js';
 import { notReady } from '../redis/words.js';
-import { finishAll } from '../settle/settle.js';
+import { finishAll } from '../settle/carry-batch.js';
 
 /** The answer of `admit()`. */
 export type AdmitResult =

@@ -186,16 +186,13 @@ describe('the data of a call', () => {
     const known = { campaignId: id, userId: 'kim', grant: 1, code: null, issuedAt: new Date(), epoch: '1-a' } as const;
     await persistence.memory.save([{ ...known, id: 'forgotten', serial: 9, state: 'issued' }]);
     await reserved(issuer);
-    expect(
-      await issuerWith()
-        .campaign(id)
-        .issue({ ...USER, data: SECOND }),
-    ).toMatchObject({ status: 'issued' });
+    const other = issuerWith();
+    expect(await other.campaign(id).issue({ ...USER, data: SECOND })).toMatchObject({ status: 'issued' });
     expect((await persistence.rows(id)).map(({ grant, data }) => [grant, data])).toEqual([
       [2, FIRST],
       [1, undefined],
     ]);
-    await issuer.idle();
+    await other.idle();
     expect(await redis.exists(key('data'))).toBe(0);
   });
 
@@ -219,9 +216,11 @@ describe('the data of a call', () => {
     const row = { id: own!, campaignId: id, userId: 'kim', grant: 1, code: null, epoch: '1-a', data: SECOND } as const;
     const unit = { serial: Number(serial) + 1, issuedAt: new Date(Number(issuedAt)), state: 'issued' } as const;
     await persistence.memory.save([{ ...row, ...unit }]);
-    const result = await issuerWith().campaign(id).issue(USER);
+    const other = issuerWith();
+    const result = await other.campaign(id).issue(USER);
     expect(result).toMatchObject({ status: 'issued', issuance: { serial: 2 } });
     expect(result).not.toHaveProperty('issuance.data');
+    await other.idle();
     expect(await redis.exists(key('data'))).toBe(0);
   });
 

@@ -236,7 +236,7 @@ export const ENDING = [
   },
   {
     defect: 'settle delivers again what the database already has',
-    file: 'src/settle/settle.ts',
+    file: 'src/settle/find-saved.ts',
     find: 'rows[i]?.serial === issuance.serial && rows[i]?.code === issuance.code',
     replace: 'false',
     caughtBy: {
@@ -246,28 +246,28 @@ export const ENDING = [
   },
   {
     defect: 'settle takes a row on another unit for the one it claimed',
-    file: 'src/settle/settle.ts',
+    file: 'src/settle/find-saved.ts',
     find: 'rows[i]?.serial === issuance.serial && rows[i]?.code === issuance.code',
     replace: 'rows[i] !== null',
     caughtBy: { file: 'test/fault/another-unit.test.ts', test: 'settle that finds the row on another unit' },
   },
   {
     defect: 'what is refused for good is tried for ever',
-    file: 'src/settle/settle.ts',
+    file: 'src/settle/carry-batch.ts',
     find: "const delayMs = end === 'refused_for_good' || lastTry || hopeless ? null : later;",
     replace: 'const delayMs = lastTry || hopeless ? null : later;',
     caughtBy: { file: 'test/integration/worker.test.ts', test: 'a reservation the database refuses for good' },
   },
   {
     defect: 'what is refused again and again is tried for ever',
-    file: 'src/settle/settle.ts',
+    file: 'src/settle/carry-batch.ts',
     find: "const delayMs = end === 'refused_for_good' || lastTry || hopeless ? null : later;",
     replace: "const delayMs = end === 'refused_for_good' || hopeless ? null : later;",
     caughtBy: { file: 'test/integration/worker.test.ts', test: 'a reservation that is refused maxTries times' },
   },
   {
     defect: 'an outage of the database puts everybody into quarantine',
-    file: 'src/settle/settle.ts',
+    file: 'src/settle/carry-batch.ts',
     find: '(outside && alone)',
     replace: 'outside',
     caughtBy: { file: 'test/integration/worker.test.ts', test: 'a database that falls silent between two batches' },

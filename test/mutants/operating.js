@@ -304,7 +304,7 @@ export const OPERATING = [
   },
   {
     defect: 'a database that falls silent quarantines the batch in flight',
-    file: 'src/settle/settle.ts',
+    file: 'src/settle/carry-batch.ts',
     find: "(others === 'came_through_before' && failures > 0)",
     replace: "others === 'came_through_before'",
     caughtBy: { file: 'test/integration/worker.test.ts', test: 'a database that falls silent between two batches' },

@@ -213,7 +213,7 @@ export const SAVING = [
     defect: 'the fast path leaves the confirm to settle',
     file: 'src/issue/fast-path.ts',
     find: '    held.reservation.handConfirm(this.#confirming(issuance));\n',
-    replace: '',
+    replace: "    this.#confirming(issuance).resolve('confirmed');\n",
     caughtBy: {
       file: 'test/unit/fast-path.test.ts',
       test: 'the fast path does and tells what issue() does and tells',

@@ -1,0 +1,164 @@
+import { monotonicMs } from '../flow/deadline.js';
+import { postpone } from '../issue/carry.js';
+import { carryThrough } from '../issue/issue.js';
+import type { Carried, Steps, Trouble } from '../issue/steps.js';
+import { refOf } from '../model/events.js';
+import type { Issuance } from '../model/issuance.js';
+import { redacted } from '../model/safe-error.js';
+import type { Reservation, Tries } from '../redis/reservation.js';
+import type { Serving } from '../redis/serving.js';
+
+/** The results of reservations that were carried to their end. */
+export interface Finished {
+  readonly settled: number;
+  readonly failed: number;
+  readonly pending: number;
+}
+
+/** How to carry reservations to their end. */
+export interface Finishing {
+  readonly timeoutMs: number;
+  /** After so many refusals a reservation goes into quarantine. */
+  readonly maxTries: number;
+  /** Which of them the database has already. */
+  readonly saved: readonly boolean[];
+  /** The database worked just now, so a failure is the fault of the reservation. */
+  readonly healthy: boolean;
+  /** The event of a reservation with a committed row. */
+  readonly event: 'settled' | 'issued';
+}
+
+type End = 'settled' | Trouble | 'untried';
+/** Whether other reservations succeeded: in the same batch, or just before it. */
+type Others = 'came_through' | 'came_through_before' | 'failed_too';
+
+const SAVED = { verdict: 'saved' } as const;
+const FIRST_DELAY_MS = 1_000;
+const LONGEST_DELAY_MS = 60_000;
+/** If nothing at all is delivered, a reservation goes into quarantine only after this many times more tries. */
+const HOPELESS = 5;
+
+/** Carries each reservation to its end, or leaves it for later. */
+export async function finishAll(
+  serving: Serving,
+  claimed: readonly Reservation[],
+  steps: Steps,
+  finishing: Finishing,
+): Promise<Finished> {
+  const settleAt = (i: number) => settleOne(serving, claimed[i]!, steps, finishing, finishing.saved[i]!);
+  const ends: End[] = claimed.map(() => 'untried');
+  const fresh = claimed.flatMap(({ tries }, i) => (tries.failures === 0 ? [i] : []));
+  const first = await Promise.all(fresh.map(settleAt));
+  fresh.forEach((i, at) => {
+    ends[i] = first[at]!;
+  });
+  // A reservation that failed before goes alone, so that it takes no neighbours along. If it ends unknown, the rest
+  // waits.
+  for (const i of claimed.flatMap(({ tries }, at) => (tries.failures > 0 ? [at] : []))) {
+    ends[i] = await settleAt(i);
+    if (ends[i] === 'unknown') break;
+  }
+  const count = (...of: End[]) => ends.filter((end) => of.includes(end)).length;
+  const settled = count('settled');
+  const others = settled > 0 ? 'came_through' : finishing.healthy ? 'came_through_before' : 'failed_too';
+  await leaveForLater(serving, claimed, ends, steps, { maxTries: finishing.maxTries, others });
+  const failed = count('failed', 'not_delivered', 'refused', 'refused_for_good');
+  return { settled, failed, pending: ends.length - settled - failed };
+}
+
+/**
+ * Gives failed reservations a later lease, longer each time, or puts them into quarantine. If this is lost, the lease
+ * runs out as it would have.
+ */
+async function leaveForLater(
+  serving: Serving,
+  claimed: readonly Reservation[],
+  ends: readonly End[],
+  steps: Steps,
+  limits: { maxTries: number; others: Others },
+): Promise<void> {
+  const one = async (reservation: Reservation, end: End) => {
+    const tries = after(reservation.tries, end, limits.others);
+    const hopeless = end === 'not_delivered' && tries.failures >= HOPELESS * limits.maxTries;
+    const lastTry = tries.counted > reservation.tries.counted && tries.counted >= limits.maxTries;
+    const backOff =
+      Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.max(0, tries.failures - 1)) * (0.5 + Math.random() / 2);
+    // A delivery in doubt may still be under way: the next one waits as long as another process would.
+    const later = steps.deliveries && end === 'unknown' ? Math.max(backOff, serving.shard.leaseMs) : backOff;
+    const delayMs = end === 'refused_for_good' || lastTry || hopeless ? null : later;
+    await postpone(reservation, steps, { tries, delayMs });
+  };
+  try {
+    await Promise.all(
+      claimed.map((reservation, i) => (ends[i] === 'settled' ? undefined : one(reservation, ends[i]!))),
+    );
+  } catch (error) {
+    steps.emit({ type: 'fault', during: 'settle', campaignId: serving.campaign.id, error: redacted(error) });
+  }
+}
+
+/**
+ * A row that was refused alone is to blame. Other failures count only while reservations succeed: of the same batch, or
+ * just before a try alone. A database that falls silent leaves a whole batch unknown, right after others came through.
+ */
+function after({ failures, counted }: Tries, end: End, others: Others): Tries {
+  if (end === 'untried') return { failures, counted };
+  const outside = end === 'unknown' || end === 'not_delivered';
+  const alone = others === 'came_through' || (others === 'came_through_before' && failures > 0);
+  const itself = end === 'refused' || end === 'refused_for_good' || (outside && alone);
+  return { failures: failures + 1, counted: counted + (itself ? 1 : 0) };
+}
+
+async function settleOne(
+  serving: Serving,
+  reservation: Reservation,
+  steps: Steps,
+  { timeoutMs, event }: Finishing,
+  alreadySaved: boolean,
+): Promise<End> {
+  try {
+    const attempt = { deadlineAt: monotonicMs() + timeoutMs, reserved: null, promised: true };
+    const carried = await carryThrough(serving, reservation, attempt, steps, alreadySaved ? SAVED : null);
+    if (carried.outcome === 'issued') await carried.finished();
+    if (carried.outcome === 'forgotten') return await reserveAnew(serving, reservation, steps, attempt.deadlineAt);
+    return endOf(carried, reservation.issuance, steps, event);
+  } catch (error) {
+    steps.emit({ type: 'fault', during: 'settle', campaignId: serving.campaign.id, error: redacted(error) });
+    return 'unknown';
+  }
+}
+
+/** Redis had forgotten another coupon of this user. A further promise is their next coupon, if the limit allows it. */
+async function reserveAnew(
+  serving: Serving,
+  { id, issuance, data }: Reservation,
+  steps: Steps,
+  deadlineAt: number,
+): Promise<End> {
+  const { userId } = issuance;
+  const request = { id, userId, code: '', data, deadlineAt, abandoned: false, sent: false };
+  const { word } = await serving.reservesAnew.add(request);
+  if (word === 'new' || word === 'existing' || word === 'unattended') return 'unknown';
+  steps.emit({ type: word === 'issued' || word === 'already_issued' ? 'settled' : 'lost', ...refOf(issuance) });
+  return 'settled';
+}
+
+function endOf(
+  carried: Exclude<Carried, { outcome: 'forgotten' }>,
+  issuance: Issuance,
+  steps: Steps,
+  event: Finishing['event'],
+): End {
+  switch (carried.outcome) {
+    case 'issued':
+      steps.emit({ type: event, ...refOf(carried.issuance) });
+      return 'settled';
+    case 'accepted':
+      return carried.trouble;
+    case 'released':
+    case 'sold_out':
+    case 'rolled_back':
+      steps.emit({ type: 'lost', ...refOf(issuance) });
+      return 'settled';
+  }
+}
