@@ -109,10 +109,11 @@ export class Campaign {
    * thrown.
    *
    * Costs two round trips to Redis, the second one after the answer, and one statement in the database. Calls of the
-   * same moment share all three. The first call for a campaign reads it: one more round trip. Throws
-   * `InvalidArgumentError`, `UnknownCampaignError`, `CampaignConflictError` (it has a waiting room: call `join`),
-   * `MisconfiguredError`, `OverloadedError`, `RedisError`, `NotIssuedError`, `HookError` (`eligible` failed),
-   * `ClosedError`, and the reason of an aborted signal.
+   * same moment share all three. The first call for a campaign reads it, and the first call on a connection checks the
+   * rights of the Redis user: one more round trip each. Throws `InvalidArgumentError`, `UnknownCampaignError`,
+   * `CampaignConflictError` (it has a waiting room: call `join`), `MisconfiguredError`, `OverloadedError`,
+   * `RedisError`, `NotIssuedError`, `HookError` (`eligible` failed), `ClosedError`, and the reason of an aborted
+   * signal.
    *
    * @example
    * ```ts

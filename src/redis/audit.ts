@@ -90,7 +90,7 @@ export async function* scanFree(shard: Shard, epoch: string): AsyncGenerator<num
   }
 }
 
-/** A place in the line of write-behind is a stamp in seconds, and lies below every instant in ms. */
+/** A place in the backlog of write-behind is a stamp in seconds, and lies below every instant in ms. */
 export function isInLine(due: number): boolean {
   return due < 100_000_000_000;
 }
