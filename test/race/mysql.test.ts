@@ -95,9 +95,10 @@ test('a batch that a deadlock rolled back is saved again, and told what the othe
   const [mine, wanted] = batchOf(2) as [Issuance, Issuance];
   const other = await server.connect();
   const insert = (serial: number) =>
-    other.query('INSERT INTO coupon_issuances VALUES (?, ?, ?, 1, ?, NULL, UTC_TIMESTAMP(3), ?, NULL)', [
-      ...[mine.campaignId, serial, `other-${serial}`, `id-${serial}`, '1-epoch'],
-    ]);
+    other.query(
+      'INSERT INTO coupon_issuances (campaign_id, serial, user_id, grant_no, id, issued_at, epoch) VALUES (?, ?, ?, 1, ?, UTC_TIMESTAMP(3), ?)',
+      [mine.campaignId, serial, `other-${serial}`, `id-${serial}`, '1-epoch'],
+    );
   const before = await server.statusOf('Innodb_deadlocks');
   await other.query('BEGIN');
   // The transaction that wrote less is the one that is rolled back.
