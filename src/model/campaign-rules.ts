@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { assertInteger, assertObject, assertOnlyKeys, MAX_PER_USER, MAX_TOTAL, ownCopy } from './check.js';
 import { InvalidArgumentError, invalid } from './errors.js';
 import { type Instant, instantMs } from './instants.js';
@@ -247,17 +246,4 @@ function describe(name: string, value: unknown): string {
   if (Array.isArray(value)) return value.length > 0 ? [...value].sort().join('+') : 'none';
   if (name.endsWith('At') && typeof value === 'number') return new Date(value).toISOString();
   return value === null ? 'none' : String(value);
-}
-
-/**
- * The second half of an epoch, `<generation>-<random>`, which names one making of a campaign's Redis state.
- * `next-generation.lua` gives the first half.
- */
-export function epochSuffix(): string {
-  return randomBytes(9).toString('base64url');
-}
-
-/** A process never follows a lower generation: that would be a state from before a rebuild. */
-export function generationOf(epoch: string): number {
-  return Number.parseInt(epoch, 10);
 }

@@ -4,7 +4,6 @@ import {
   type CampaignDefinition,
   type CampaignRules,
   type CampaignSnapshot,
-  generationOf,
   toRules,
 } from '../model/campaign-rules.js';
 import { assertBoolean, assertFunction, assertSignal, ownCopy } from '../model/check.js';
@@ -17,6 +16,7 @@ import { assertCodes, type CodeSource, chunksOf } from '../operate/load-codes.js
 import type { PersistenceAdapter } from '../persistence/adapter.js';
 import { listRows } from '../persistence/list-rows.js';
 import type { Campaigns } from '../redis/campaigns.js';
+import { generationOf } from '../redis/generation.js';
 import type { KnownCampaign } from '../redis/known-campaign.js';
 import {
   areKnown,

@@ -1,9 +1,10 @@
-import { type CampaignRules, differences, epochSuffix } from '../model/campaign-rules.js';
+import { type CampaignRules, differences } from '../model/campaign-rules.js';
 import { type Conflict, conflict, inDoubt } from '../model/errors.js';
 import { METHODS } from '../model/methods.js';
 import { decodePace, type Pace, type PaceField } from '../model/pace.js';
 import { rulesToFields } from './campaign-fields.js';
 import { answerUnderEpoch } from './epoch.js';
+import { epochSuffix } from './generation.js';
 import type { KnownCampaign } from './known-campaign.js';
 import { findOver, isRegistered, neverOpened, nextGeneration, noteOver, strikeOff } from './registry.js';
 import type { Reply } from './runner.js';

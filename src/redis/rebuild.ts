@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { type CampaignRules, epochSuffix, generationOf } from '../model/campaign-rules.js';
+import type { CampaignRules } from '../model/campaign-rules.js';
 import { type CampaignConflictError, conflict } from '../model/errors.js';
 import type { Issuance } from '../model/issuance.js';
 import { METHODS } from '../model/methods.js';
 import { rulesToFields } from './campaign-fields.js';
 import { sendUntilAnswered } from './epoch.js';
+import { epochSuffix, generationOf } from './generation.js';
 import type { KnownCampaign } from './known-campaign.js';
 import { decodeIssuance, fieldOf, splitField } from './record.js';
 import { nextGeneration } from './registry.js';

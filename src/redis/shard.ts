@@ -1,9 +1,10 @@
 import { monotonicMs } from '../flow/deadline.js';
-import { type CampaignSnapshot, generationOf } from '../model/campaign-rules.js';
+import type { CampaignSnapshot } from '../model/campaign-rules.js';
 import { mintId } from '../model/issuance.js';
 import type { NotReadyReason } from '../model/result.js';
 import { type ReadFields, readFields } from './campaign-fields.js';
 import type { RedisClient } from './client.js';
+import { generationOf } from './generation.js';
 import { Verbs, type VerbsOptions } from './held.js';
 import { type CampaignKeys, campaignKeys } from './keys.js';
 import { type Reply, type Script, ScriptRunner } from './runner.js';

@@ -1,12 +1,7 @@
 import { expect, test } from 'vitest';
-import {
-  type CampaignDefinition,
-  differences,
-  epochSuffix,
-  generationOf,
-  toRules,
-} from '../../src/model/campaign-rules.js';
+import { type CampaignDefinition, differences, toRules } from '../../src/model/campaign-rules.js';
 import { InvalidArgumentError } from '../../src/model/errors.js';
+import { epochSuffix, generationOf } from '../../src/redis/generation.js';
 
 const stock = { kind: 'counted', total: 10 } as const;
 const rules = (change: Partial<CampaignDefinition> = {}) => toRules({ stock, ...change }, ['persistence']);
