@@ -73,31 +73,10 @@ export interface LineOptions {
   readonly maxQueued: number;
 }
 
-/** Values of a reply to join before those of the users. */
-const JOIN_HEAD = 7;
-
 export function placeOf(ticket: number, rank: number, perSecond: number): Place {
   const position = rank < 0 ? null : rank + 1;
   const etaMs = position === null || perSecond === 0 ? null : Math.ceil((position / perSecond) * 1000);
   return { ticket, position, etaMs };
-}
-
-/** The shared part of a reply to join, and the parts of some users, in their order. */
-export interface JoinReply {
-  readonly epoch: string;
-  readonly perSecond: number;
-  /** When it opens, of `not_open`; since when it is closed, of `closed`. */
-  readonly shutAt: Date;
-  readonly next: (count: number) => Reply;
-}
-
-export function joinReply(reply: Reply, epoch: string): JoinReply {
-  let at = JOIN_HEAD;
-  const next = (count: number) => {
-    at += count;
-    return reply.slice(at - count, at);
-  };
-  return { epoch, perSecond: Number(reply[3]), shutAt: new Date(Number(reply[4])), next };
 }
 
 export const EXPIRED: JoinAnswer = { status: 'expired' };

@@ -5,8 +5,8 @@ import { type CampaignConflictError, conflict, RedisError } from '../model/error
 import type { Issuance } from '../model/issuance.js';
 import { METHODS } from '../model/methods.js';
 import type { LeaveResult, Standing } from '../model/place.js';
-import type { NotReadyReason } from '../model/result.js';
 import { type Answered, answerOf, sendUntilNoneIsOpen, underEpoch } from './epoch.js';
+import { joined, joinReply, refusedJoin } from './join-replies.js';
 import { campaignKeys } from './keys.js';
 import type { KnownCampaign } from './known-campaign.js';
 import {
@@ -18,8 +18,6 @@ import {
   inTime,
   type JoinAnswer,
   type JoinCall,
-  type JoinReply,
-  joinReply,
   type LineOptions,
   type LookRound,
   type Lookup,
@@ -32,7 +30,7 @@ import { dataLines } from './reserve.js';
 import type { Reply } from './runner.js';
 import { scripts } from './scripts.js';
 import type { RedisContext, Sending, Shard } from './shard.js';
-import { isNotReady, notReady, oneOf, unknownWord } from './words.js';
+import { isNotReady, notReady, oneOf } from './words.js';
 
 /** A script's reply has a limit of values, and each user's grants are part of it. */
 const MAX_GRANTS_PER_CALL = 1_500;
@@ -207,18 +205,18 @@ export class Line {
     if (!answered) return open;
     const { reply, refused, epoch } = answered;
     if (refused) {
-      for (const i of sent) results[i] = this.#refusedOr(requests[i]!, reply, refused);
+      for (const i of sent) results[i] = refusedJoin(this.#shard, reply, requests[i]!, refused);
       return open.slice(sent.length);
     }
     oneOf(scripts.joinLine.name, ['ok'], reply[0]);
     this.#shard.sawStamp(Number(reply[1]));
     if (reply[5] === '1') this.#woke(this);
     const lapsed: number[] = [];
-    const from = joinReply(reply, epoch);
+    const from = joinReply(this.campaign.id, reply, epoch);
     for (const [nth, word] of String(reply[6]).split(' ').entries()) {
       const at = sent[nth]!;
       if (word === 'lapsed') lapsed.push(at);
-      else results[at] = this.#joined(word, requests[at]!.userId, from);
+      else results[at] = joined(word, requests[at]!.userId, from);
     }
     return lapsed.concat(open.slice(sent.length));
   }
@@ -235,42 +233,6 @@ export class Line {
       first += some.length;
     }
     return results;
-  }
-
-  /** While it is rebuilt nobody joins, but a coupon of an earlier call under this id is found. */
-  #refusedOr({ id, userId }: JoinCall, reply: Reply, reason: NotReadyReason): JoinAnswer {
-    const at = reply.indexOf(id, 1);
-    if (at < 0) return { status: 'not_ready', reason };
-    return this.#held(reply.slice(at + 1, at + 3), userId, this.#shard.epoch);
-  }
-
-  #held(pair: Reply, userId: string, epoch: string): JoinAnswer {
-    const [issuance] = this.#issuances(pair, userId, epoch) as [Issuance];
-    return issuance.state === 'issued' ? { status: 'issued', issuance } : { status: 'accepted', issuance };
-  }
-
-  #joined(text: string, userId: string, from: JoinReply): JoinAnswer {
-    const [word, ticket, rank] = text.split(':');
-    switch (word) {
-      case 'waiting':
-        return { status: 'waiting', ...placeOf(Number(ticket), Number(rank), from.perSecond) };
-      case 'held':
-        return this.#held(from.next(2), userId, from.epoch);
-      case 'already_issued': {
-        const issuances = this.#issuances(from.next(2 * Number(ticket)), userId, from.epoch);
-        return { status: 'already_issued', issuances };
-      }
-      case 'not_open':
-        return { status: 'not_open', opensAt: from.shutAt };
-      case 'closed':
-        return { status: 'closed', closedAt: from.shutAt };
-      case 'sold_out':
-      case 'paused':
-      case 'full':
-        return { status: word };
-      default:
-        throw unknownWord(scripts.joinLine.name);
-    }
   }
 
   readonly #find = async (lookups: readonly Lookup[]): Promise<Standing[]> => {

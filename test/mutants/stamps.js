@@ -5,9 +5,9 @@ const lost = (what) => ({ file: LOST, test: `when Redis goes back and loses only
 export const STAMPS = [
   {
     defect: 'a repeat of join() is refused while its campaign is rebuilt',
-    file: 'src/redis/line.ts',
-    find: "    if (at < 0) return { status: 'not_ready', reason };\n",
-    replace: "    if (at < 9e9) return { status: 'not_ready', reason };\n",
+    file: 'src/redis/join-replies.ts',
+    find: "  if (at < 0) return { status: 'not_ready', reason };\n",
+    replace: "  if (at < 9e9) return { status: 'not_ready', reason };\n",
     caughtBy: { file: 'test/waiting-room/rebuild.test.ts', test: 'of a user who has the coupon is told issued' },
   },
   {

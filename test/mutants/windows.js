@@ -12,10 +12,10 @@ export const WINDOW = [
     caughtBy: { file: WINDOWS, test: 'issue() answers not_open with the instant of the campaign that refused' },
   },
   {
-    defect: 'join() says when it opens from the memory of the process',
-    file: 'src/redis/line.ts',
+    defect: 'join() says another instant than the campaign does for its opening',
+    file: 'src/redis/join-replies.ts',
     find: 'opensAt: from.shutAt };',
-    replace: 'opensAt: new Date(this.campaign.rules.opensAt!) };',
+    replace: 'opensAt: new Date(0) };',
     caughtBy: { file: WINDOWS, test: 'join() answers not_open with the instant of the campaign that refused' },
   },
   {
@@ -161,8 +161,9 @@ export const WINDOW = [
   {
     defect: 'users that were not sent are refused with those that were, by join()',
     file: 'src/redis/line.ts',
-    find: 'for (const i of sent) results[i] = this.#refusedOr(requests[i]!, reply, refused);',
-    replace: 'for (const i of open) results[i] = this.#refusedOr(requests[i]!, reply, refused); sent = open;',
+    find: 'for (const i of sent) results[i] = refusedJoin(this.#shard, reply, requests[i]!, refused);\n      return open.slice(sent.length);',
+    replace:
+      'for (const i of open) results[i] = refusedJoin(this.#shard, reply, requests[i]!, refused);\n      return [];',
     caughtBy: updating('hides no coupon from a repeat of join()'),
   },
 ];
