@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { line, tell } from '../report.js';
 import { ABSENCE } from './absence.js';
+import { DATA } from './data.js';
 import { GENERATIONS } from './generations.js';
 import { OVER } from './over.js';
 import { PACE } from './pace.js';
@@ -14,6 +15,7 @@ const PARTS: Record<string, Part<string, string>> = {
   sweep: ABSENCE as Part<string, string>,
   pace: PACE as Part<string, string>,
   'rules that change while a campaign runs': UPDATES as Part<string, string>,
+  'data of calls': DATA as Part<string, string>,
 };
 const lines: string[] = [];
 
