@@ -54,7 +54,13 @@ test(
 
 const FAULTS = [
   ...['FLUSHALL', 'SCRIPT FLUSH', 'restarts of Redis', 'empty restarts of Redis', 'lost keys', 'rollbacks'],
-  ...['changes of the pace', 'changes of the rules', 'replaced codes'],
+  ...[
+    'changes of the pace',
+    'changes of the rules',
+    'ends of the window',
+    'replaced codes',
+    'comparisons of Redis with the rows',
+  ],
   ...['killed processes', 'rebuilds', 'failed lists', 'late commits'],
   ...['held calls', 'lost calls', 'lost replies', 'calls sent twice', 'calls sent again later', 'late copies'],
   ...['refused', 'all refused', 'lost', 'done and lost', 'half', 'lands later'].map((mood) => `saves ${mood}`),

@@ -38,3 +38,11 @@ export function emptyBelief(): Belief {
     ...{ restocks: new Map(), updates: new Map(), mustHave: null, withdrawn: [0, 0] as const },
   };
 }
+
+/** An end of the window that is over, ms. */
+export const OVER = 1_000;
+
+/** For good, or until its window is moved. */
+export function isOver({ closed, rules }: Belief): boolean {
+  return closed || rules.closesAt === OVER;
+}

@@ -1,4 +1,5 @@
 import { audit } from './audit.js';
+import { isOver } from './belief.js';
 import { fail } from './fail.js';
 import type { History, Process } from './history.js';
 import { rebuild } from './rebuilding.js';
@@ -48,6 +49,7 @@ async function settleAll(history: History, { issuer }: Process): Promise<void> {
     if (!history.belief.closed) await issuer.campaign(history.id).resume();
     history.belief.paused = history.belief.closed && history.belief.paused;
   }
+  if (isOver(history.belief) && !history.belief.closed) await openAgain(history, issuer);
   await letLeasesRunOut(history);
   await issuer.campaign(history.id).settle();
   const { quarantined, reserved } = await history.books();
@@ -57,6 +59,13 @@ async function settleAll(history: History, { issuer }: Process): Promise<void> {
   const left = (await history.books()).reserved.length;
   if (left > 0) throw new Error(`${left} reservations came to no end`);
   await audit(history);
+}
+
+/** It was closed by time. */
+async function openAgain({ belief, id }: History, issuer: Process['issuer']): Promise<void> {
+  await issuer.campaign(id).update({ closesAt: null, requestId: 'open again' });
+  belief.rules = { ...belief.rules, closesAt: null };
+  belief.updates = new Map(belief.updates).set('open again', 'closesAt=');
 }
 
 async function giveOutTheRest(history: History, process: Process): Promise<void> {

@@ -23,7 +23,7 @@ import { racing } from './races.js';
 import { rebuilding } from './rebuilding.js';
 import { pacing, replacing, updating } from './ruling.js';
 import { type Setting, settings } from './setting.js';
-import { leasesRunningOut, retrying, settling, withdrawing, working } from './settlers.js';
+import { leasesRunningOut, reconciling, retrying, settling, withdrawing, working } from './settlers.js';
 
 /** How often each thing happens. */
 const WEIGHTS: readonly (readonly [number, fc.Arbitrary<HistoryCommand>])[] = [
@@ -42,6 +42,7 @@ const WEIGHTS: readonly (readonly [number, fc.Arbitrary<HistoryCommand>])[] = [
   [1, closing],
   [2, retrying],
   [2, withdrawing],
+  [2, reconciling],
   [5, rebuilding],
   [8, mislaying],
   [6, copying],

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { type CampaignUpdate, CouponIssuerError, type PaceChange } from '../../../src/index.js';
-import type { Rules } from './belief.js';
+import { OVER, type Rules } from './belief.js';
 import type { HistoryCommand } from './command.js';
 import { administer, insist, opened } from './operators.js';
 
-/** Ends of the window that no history reaches: it only has to be kept. */
-const ENDS = [null, 4_000_000_000_000, 5_000_000_000_000];
+/** Ends of the window, ms: none, some that no history reaches, one that is over. */
+const ENDS = [null, null, 4_000_000_000_000, 5_000_000_000_000, OVER];
 const MOST_PER_USER = 3;
 
 /** How fast workers may go: hardly at all, or as fast as they like. */
@@ -53,6 +53,7 @@ function update(index: number, change: RuleChange, requestId: string): HistoryCo
       done: () => {
         traffic.injected('changes of the rules');
         if (made !== undefined) return;
+        if (change.closesAt === OVER) traffic.injected('ends of the window');
         belief.updates = new Map(belief.updates).set(requestId, words);
         belief.rules = { ...belief.rules, ...change };
       },

@@ -110,3 +110,38 @@ async function withdraw(history: History, index: number): Promise<void> {
     .catch(() => ({ withdrawn: 0 }));
   belief.withdrawn = [least + withdrawn, most + ids.length];
 }
+
+/** An operator compares Redis with the rows, and lets it repair what it can, or looks only. */
+export const reconciling: fc.Arbitrary<HistoryCommand> = fc
+  .record({ process: fc.nat(2), repair: fc.boolean() })
+  .map(({ process, repair }) =>
+    command(
+      `${process}: reconcile${repair ? ' and repair' : ''}`,
+      (history) => reconcile(history, history.processes[process]!, repair),
+      opened,
+    ),
+  );
+
+async function reconcile(history: History, process: Process, repair: boolean): Promise<void> {
+  const { traffic, told, id } = history;
+  inMood(history, { saves: [], deliveries: [] });
+  const calm = traffic.held.length + traffic.fates.length === 0 && history.trust === 'whole';
+  const mustWork = calm && !mustRefuse(history, process);
+  const comparing = process.issuer.campaign(id).reconcile(repair ? { repair: 'safe' } : {});
+  const ended = comparing.then(
+    (report) => {
+      traffic.injected('comparisons of Redis with the rows');
+      told.log.push(`reconcile: ${JSON.stringify(report)}`);
+      return null;
+    },
+    (error: Error) => error,
+  );
+  let failure: Error | null = null;
+  history.pursue(
+    ended.then((error) => {
+      failure = error;
+    }),
+  );
+  await traffic.quiet();
+  if (failure && mustWork) throw failure;
+}
