@@ -399,3 +399,11 @@ test.each([
   await expect(update(given, issuer)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
   expect(client.calls).toEqual([]);
 });
+
+test('a window that would end before it begins is an error of closesAt', async () => {
+  const change = { opensAt: LATER, closesAt: FUTURE, requestId: 'a' };
+  await expect(update(change, issuerWith())).rejects.toMatchObject({
+    argument: 'closesAt',
+    message: 'closesAt must be after opensAt',
+  });
+});

@@ -121,4 +121,11 @@ export const NAMES = [
       test: 'a campaign that is over is found under its definition',
     },
   },
+  {
+    defect: 'a report names a cure as a call that the handle does not have',
+    file: 'src/model/findings.ts',
+    find: "({ repair: 'safe' })`,",
+    replace: "(id, { repair: 'safe' })`,",
+    caughtBy: { file: 'test/unit/findings.test.ts', test: "the cure 'repair' in a report is a call of the handle" },
+  },
 ];

@@ -166,4 +166,11 @@ export const WINDOW = [
       'for (const i of open) results[i] = refusedJoin(this.#shard, reply, requests[i]!, refused);\n      return [];',
     caughtBy: updating('hides no coupon from a repeat of join()'),
   },
+  {
+    defect: 'an update with a window that ends too early does not say which bound is wrong',
+    file: 'src/operate/update.ts',
+    find: "throw invalid('closesAt', 'must be after opensAt');",
+    replace: "throw new InvalidArgumentError('closesAt must be after opensAt');",
+    caughtBy: updating('a window that would end before it begins is an error of closesAt'),
+  },
 ];
