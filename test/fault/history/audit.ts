@@ -2,7 +2,7 @@ import type { Issuance } from '../../../src/index.js';
 import { checkInvariants, checkRows, checkState } from '../../support/checks/invariants.js';
 import { emptyBelief, type Rules } from './belief.js';
 import { fail } from './fail.js';
-import type { History } from './history.js';
+import { dataOf, type History } from './history.js';
 import { FIRST_PACE, isCounted } from './setting.js';
 import type { Snapshot } from './snapshot.js';
 import { sameUnit } from './told.js';
@@ -24,12 +24,19 @@ export async function audit(history: History): Promise<void> {
   for (const { code } of rows) {
     if (setting.stock === 'codes' && !history.loaded.has(code!)) throw new Error(`nobody loaded ${code}`);
   }
-  fail([...told.violations, ...told.untrue(rows)]);
+  fail([...told.violations, ...told.untrue(rows), ...dataViolations(history, rows)]);
   history.denied.clear();
   for (const id of history.traffic.released) history.traffic.releasedEarlier.add(id);
   history.traffic.released.clear();
   history.before = { books, rows };
   await history.copy();
+}
+
+/** A row has the data that its user gave. Where Redis or the database lost something, a row may be saved again without. */
+function dataViolations({ lost }: History, rows: readonly Issuance[]): string[] {
+  return rows
+    .filter(({ userId, data }) => data?.of !== dataOf(userId)?.of && !(lost && data === undefined))
+    .map(({ userId, data }) => `the row of ${userId} has the data ${JSON.stringify(data)}`);
 }
 
 function limitOf({ lost, ceiling, belief, setting, loaded }: History): number {

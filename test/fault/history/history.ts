@@ -3,6 +3,7 @@ import {
   type CouponIssuerOptions,
   type Issuance,
   type IssueResult,
+  type JsonObject,
   RedisError,
 } from '../../../src/index.js';
 import { type Belief, emptyBelief } from './belief.js';
@@ -35,6 +36,11 @@ export interface Answer {
 }
 
 let histories = 0;
+
+/** Every other user gives data, the same with each call. */
+export function dataOf(userId: string): JsonObject | undefined {
+  return userId.charCodeAt(userId.length - 1) % 2 === 0 ? { of: userId } : undefined;
+}
 
 /** One campaign, its processes, its database, and a plain record of what its users and operators were told. */
 export class History {
@@ -126,7 +132,7 @@ export class History {
     this.#underWay.add(answer);
     const asked = process.issuer
       .campaign(this.id)
-      .issue({ ...ask })
+      .issue({ ...ask, data: dataOf(ask.userId) })
       .catch((error: Error) => error);
     this.pursue(asked.then((outcome) => this.#answered(answer, outcome)));
     return answer;

@@ -16,12 +16,14 @@ export class Snapshot {
   readonly leases: ReadonlyMap<string, number>;
   readonly returned: readonly string[];
   readonly pool: readonly string[];
+  /** What callers gave with their reservations. */
+  readonly data: Readonly<Record<string, string>>;
   /** How many of its keys expire. */
   readonly expiring: number;
   readonly #records: Record<string, string>;
 
   private constructor(id: string, replies: unknown[]) {
-    const [campaign, grants, leases, returned, pool, ...expiries] = replies;
+    const [campaign, grants, leases, returned, pool, data, ...expiries] = replies;
     this.campaign = campaign as Record<string, string>;
     this.#records = grants as Record<string, string>;
     this.grants = Object.entries(this.#records).map(([field, record]) => {
@@ -32,6 +34,7 @@ export class Snapshot {
     this.leases = new Map(scores.flatMap((field, i) => (i % 2 === 0 ? [[field, Number(scores[i + 1])]] : [])));
     this.returned = returned as string[];
     this.pool = pool as string[];
+    this.data = data as Record<string, string>;
     this.expiring = expiries.filter((ms) => Number(ms) >= 0).length;
   }
 
@@ -43,7 +46,8 @@ export class Snapshot {
       .hgetall(keys.grants)
       .zrange(keys.leases, 0, -1, 'WITHSCORES')
       .lrange(keys.returned, 0, -1)
-      .lrange(keys.pool, 0, -1);
+      .lrange(keys.pool, 0, -1)
+      .hgetall(keys.data);
     for (const key of Object.values(keys)) reading.pttl(key);
     const replies = await reading.exec();
     return new Snapshot(
@@ -124,10 +128,10 @@ export class Snapshot {
 
   /** For the checks that read Redis: all of them see this one instant. */
   get reader(): StateReader {
-    const { campaign, leases, returned, pool } = this;
+    const { campaign, leases, returned, pool, data } = this;
     const records = this.#records;
     return {
-      hgetall: async (key: string) => (key.endsWith(':campaign') ? campaign : records),
+      hgetall: async (key: string) => (key.endsWith(':campaign') ? campaign : key.endsWith(':data') ? data : records),
       lrange: async (key: string) => (key.endsWith(':pool') ? pool : returned),
       zrange: async () => [...leases.keys()],
     } as unknown as StateReader;

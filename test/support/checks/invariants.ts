@@ -94,6 +94,10 @@ export async function checkCounters(of: Named) {
   expect(count('reserved'), 'reserved is counted').toBe(reserved.length);
   expect(count('issued'), 'issued is counted').toBe(issued.length);
   expect(leases.length, 'each reservation has a lease').toBe(reserved.length);
+  const withData = Object.keys(await redis.hgetall(key('data')));
+  expect(count('data'), 'data is counted').toBe(withData.length);
+  const fields = reserved.map(({ grant, userId }) => `${grant}:${userId}`);
+  expect(fields, 'no data outlives its reservation').toEqual(expect.arrayContaining(withData));
   expect(returned.length, 'returned is counted').toBe(count('returned'));
   expect(pool.length, 'the pool is counted').toBe(count('pool'));
   const held = grants.length + count('withdrawn');
