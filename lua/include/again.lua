@@ -13,10 +13,12 @@ local behind = campaign.saveMode == 'write-behind'
 
 -- Answers the word, the record and, for a reservation that is taken over, its data.
 local function again(field, record)
-  if record.state == 'i' then return 'issued', texts[field] end
+  local own = isOwn(record)
+  if record.state == 'i' then return own and 'new' or 'issued', texts[field] end
   -- No call acts on it here: it keeps its place in the backlog, or in quarantine, and its stamp for the process that
   -- saves it.
   local due = not behind and record.tries ~= '' and redis.call('ZSCORE', leasesKey, field)
+  if behind and own then return 'new', texts[field] end
   if behind or (type(due) == 'string' and tonumber(due) == tonumber(NEVER)) then return 'unattended', texts[field] end
   if not repeated then
     record.state, record.stamp = 't', integer(first + 1)
@@ -25,7 +27,7 @@ local function again(field, record)
     -- The first data stays, whatever this call brings.
     return 'existing', texts[field], dataOf(field)
   end
-  if call == seenCall and record.stamp == seenStamp then return 'new', texts[field] end
+  if own then return 'new', texts[field] end
   -- Under any other stamp another owner holds it: this call must be sent again and take over.
   return 'lapsed'
 end

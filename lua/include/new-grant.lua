@@ -14,7 +14,7 @@ local function newGrant(field, id, code, data, state, stamp, due)
   local serial, pooled = takeUnit()
   if not serial then return nil end
   campaign[counter] = campaign[counter] + 1
-  if not lease then state, stamp, due = 'i', '0', nil end
+  if not lease then state, due = 'i', nil end
   local text = recordText(state, stamp, serial, issuedAt, id, fromPool and pooled or (generates and code or ''))
   setGrant(field, text, due)
   if lease then setData(field, data) end

@@ -1,7 +1,8 @@
 -- A grant's record: <r|t|i><tries>:<stamp>:<serial>:<issuedAt>:<id>:<code>. r: reserved, and the call that took the
 -- unit may still give it back. t: reserved, and nobody gives it back: taken over, reassigned, or promised at once. i:
--- issued, its stamp is 0. tries: how often settle failed on it, empty for never; the text is for settle alone. The code
--- comes last because it may hold any character; it is empty where there is none.
+-- issued; its stamp is 0, or that of the call that issued it at once. tries: how often settle failed on it, empty for
+-- never; the text is for settle alone. The code comes last because it may hold any character; it is empty where there
+-- is none.
 --- @include "include/campaign"
 local function decodeRecord(text)
   local state, tries, stamp, serial, issuedAt, id, code =

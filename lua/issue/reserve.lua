@@ -69,7 +69,7 @@ for i = FIRST, #ARGV, STRIDE do
 end
 
 -- closeForGood is for good, so a late copy finds the campaign closed again: only writes need the call number.
-if not repeated and (granted > 0 or not campaign.closedAt) then noteCall(granted > 0 and stamp) end
+if not repeated and (granted > 0 or not campaign.closedAt) then noteCall(first, behind and granted or math.min(granted, 1)) end
 if granted > 0 then
   writeNewGrants()
   campaign.stamp = first + (behind and granted or 1)

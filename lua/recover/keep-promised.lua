@@ -32,6 +32,8 @@ for i = 1, #old, 2 do
   local field, record = old[i], decodeRecord(old[i + 1])
   if record.serial and not there[field] then
     there[field] = record
+    -- Issued at once by a campaign without hooks: it stays issued, whatever the rebuild needs.
+    if record.state == 'i' then record.stamp = '0' end
     record.state = 't'
     setGrant(field, encodeRecord(record), inLine(tonumber(record.stamp)))
     keptWrites[#keptWrites + 1] = record.serial

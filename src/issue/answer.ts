@@ -37,17 +37,21 @@ export function toldAtOnce(answer: AtOnce, steps: Steps): IssueResult {
   }
 }
 
-/** How far a call was carried. `replayed`: it took over a reservation of an earlier call. */
+/**
+ * How far a call was carried. `replayed`: it took over a reservation of an earlier call. `unsafe`: fewer replicas have
+ * it than asked for.
+ */
 export function toldOf(
   carried: Exclude<Carried, { outcome: 'forgotten' }>,
   campaignId: string,
   steps: Steps,
-  replayed: boolean,
+  { replayed, unsafe }: { readonly replayed: boolean; readonly unsafe: boolean },
 ): Told {
   switch (carried.outcome) {
     case 'issued': {
       const { issuance, finished, before } = carried;
-      return { result: issuedNow(issuance, steps, replayed || before === true), finished };
+      const answer = unsafe ? acceptedNow : issuedNow;
+      return { result: answer(issuance, steps, replayed || before === true), finished };
     }
     case 'accepted': {
       const { finished } = carried;

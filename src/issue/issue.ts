@@ -80,7 +80,10 @@ export async function carryOn(
     if (rules.saveMode === 'write-behind') return acceptedNow(held.reservation.issuance, steps, call.replayed);
     const carried = await carryThrough(serving, held.reservation, call, steps, round === 1 ? ended : null);
     if (carried.outcome !== 'forgotten') {
-      const { result, finished } = toldOf(carried, id, steps, call.replayed);
+      const { result, finished } = toldOf(carried, id, steps, {
+        replayed: call.replayed,
+        unsafe: held.unsafe === true,
+      });
       if (finished && 'issuance' in result) void finish(finished, result.issuance, call, parts);
       return result;
     }

@@ -9,7 +9,7 @@ import type { Shard } from './shard.js';
 import { unknownWord } from './words.js';
 
 export type ReserveAnswer =
-  | { readonly word: 'new' | 'existing'; readonly reservation: Reservation }
+  | { readonly word: 'new' | 'existing'; readonly reservation: Reservation; readonly unsafe?: boolean }
   /** Reserved, and nobody acts on it here: it is in line, or in quarantine. */
   | { readonly word: 'unattended'; readonly issuance: Issuance }
   /** `isNew`: by this very call. `unsafe`: not known to be on as many replicas as asked for. */
@@ -87,9 +87,16 @@ export function refusedOr(shard: Shard, reply: Reply, { id, userId }: Asking, re
   return { word: issuance.state === 'issued' ? 'issued' : 'unattended', issuance };
 }
 
-/** Whether the reply brings a unit that this very call took. */
-export function bringsNew(reply: Reply): boolean {
-  return String(reply[WORDS_AT]).split(' ').includes('new');
+/** Whether the reply has one of these words. */
+export function tellsOf(reply: Reply, words: readonly string[]): boolean {
+  return String(reply[WORDS_AT])
+    .split(' ')
+    .some((word) => words.includes(word));
+}
+
+/** Whether `issued` may follow from this answer. */
+export function isCarried(answer: ReserveAnswer): answer is ReserveAnswer & { word: 'new' | 'existing' | 'issued' } {
+  return answer.word === 'issued' || 'reservation' in answer;
 }
 
 function decodeAt(reply: Reply, at: number, of: RecordOf): Issuance {

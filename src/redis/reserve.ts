@@ -1,4 +1,5 @@
 import { monotonicMs } from '../flow/deadline.js';
+import type { CampaignRules } from '../model/campaign-rules.js';
 import { mintCode } from '../model/codes.js';
 import { conflict } from '../model/errors.js';
 import { countRefusals, type Emit } from '../model/events.js';
@@ -6,7 +7,7 @@ import { METHODS } from '../model/methods.js';
 import type { RefusalStatus } from '../model/result.js';
 import { answerOf, sendUntilNoneIsOpen } from './epoch.js';
 import type { KnownCampaign } from './known-campaign.js';
-import { answersOf, bringsNew, type ReserveAnswer, refusedOr } from './reserve-replies.js';
+import { answersOf, isCarried, type ReserveAnswer, refusedOr, tellsOf } from './reserve-replies.js';
 import type { Replicas } from './runner.js';
 import { scripts } from './scripts.js';
 import { oneOf } from './words.js';
@@ -116,15 +117,25 @@ async function sendSome(
   oneOf(scripts.reserve.name, ['ok'], reply[0]);
   shard.sawStamp(Number(reply[1]));
   if (reply[2] === '1') emit({ type: 'exhausted', campaignId: campaign.id });
-  // Where Redis alone keeps the promise, its replicas may be asked to have it too.
-  const redisAlone = rules.saveMode === 'write-behind' || !rules.needs.includes('persistence');
-  const isSafe = !replicas || !redisAlone || !bringsNew(reply) || (await runner.replicated(replicas, connection));
+  const waits = replicas && tellsOf(reply, replicatedWords(rules));
+  const isSafe = !waits || (await runner.replicated(replicas, connection));
+  // A row says more than a replica.
+  const unsafe = !isSafe && !rules.needs.includes('persistence');
   const lapsed: number[] = [];
   for (const [nth, answer] of answersOf(shard, answered, items).entries()) {
     if (!answer) lapsed.push(sent[nth]!);
-    else answers[sent[nth]!] = isSafe || answer.word !== 'issued' ? answer : { ...answer, unsafe: true };
+    else answers[sent[nth]!] = unsafe && isCarried(answer) ? { ...answer, unsafe } : answer;
   }
   return lapsed.concat(open.slice(sent.length));
+}
+
+/**
+ * The words that wait for replicas: of a coupon that Redis alone keeps. A repeat or a copy tells of an earlier write,
+ * which a WAIT after it covers on the same connection. In write-behind a record that is issued has a row.
+ */
+function replicatedWords({ needs, saveMode }: CampaignRules): readonly string[] {
+  if (!needs.includes('persistence')) return ['new', 'existing', 'issued'];
+  return saveMode === 'write-behind' ? ['new'] : [];
 }
 
 function prepared(request: ReserveRequest, generateCodes: boolean): ReserveRequest {

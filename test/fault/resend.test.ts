@@ -1,9 +1,16 @@
 import { Redis as Redis5 } from 'ioredis';
 import { Redis as Redis6 } from 'ioredis-v6';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { CouponIssuer, type CouponIssuerOptions, NotIssuedError, NotSavedError } from '../../src/index.js';
+import {
+  type CouponEvent,
+  CouponIssuer,
+  type CouponIssuerOptions,
+  NotIssuedError,
+  NotSavedError,
+} from '../../src/index.js';
 import { scripts } from '../../src/redis/scripts.js';
 import { checkInvariants, expireLeases } from '../support/checks/invariants.js';
+import { until } from '../support/checks/until.js';
 import { answers, fails, loadScripts, ScriptedPersistence } from '../support/scenes/campaigns.js';
 import { openNamed, replaceCodeNamed } from '../support/scenes/named.js';
 import { LossyProxy } from '../support/servers/proxy.js';
@@ -71,6 +78,66 @@ describe.each(Object.entries(clients))(
       expect(result).toMatchObject({ status: 'issued', issuance: { serial: 1 } });
       expect(await issuer.campaign(ID).inspect()).toMatchObject({ available: 99, issued: 1 });
       await audit();
+    });
+
+    test('without hooks an issue tells of its coupon once, and as its own', async () => {
+      const events: CouponEvent[] = [];
+      const bare = new CouponIssuer({ redis, onEvent: (event) => events.push(event) });
+      await bare.campaign(ID).open({ stock: { kind: 'counted', total: 100 }, perUser: 2 });
+      const request = { userId: 'ann', requestId: 'one' };
+      const [first, second] = await losing('reserve', () =>
+        Promise.all([bare.campaign(ID).issue(request), bare.campaign(ID).issue({ userId: 'ann' })]),
+      );
+      for (const result of [first, second]) {
+        expect(result).toMatchObject({ status: 'issued' });
+        expect(result).not.toHaveProperty('replayed');
+      }
+      expect(await bare.campaign(ID).issue(request)).toEqual({ ...first, replayed: true });
+      expect(events.map(({ type }) => type)).toEqual(['issued', 'issued']);
+    });
+
+    test('a copy of an issue without hooks leaves the coupon of an earlier call to that call', async () => {
+      const events: CouponEvent[] = [];
+      const bare = new CouponIssuer({ redis, onEvent: (event) => events.push(event) });
+      await bare.campaign(ID).open({ stock: { kind: 'counted', total: 100 } });
+      const request = { userId: 'ann', requestId: 'one' };
+      const first = await bare.campaign(ID).issue(request);
+      const [repeat] = await losing('reserve', () =>
+        Promise.all([bare.campaign(ID).issue(request), bare.campaign(ID).issue({ userId: 'bob' })]),
+      );
+      expect(repeat).toEqual({ ...first, replayed: true });
+      expect(events.map(({ type }) => type)).toEqual(['issued', 'issued']);
+    });
+
+    test('in write-behind an issue is accepted once, and as its own', async () => {
+      const events: CouponEvent[] = [];
+      const issuer = issuerWith({ onEvent: (event) => events.push(event) });
+      await issuer.campaign(ID).open({ stock: { kind: 'counted', total: 100 }, saveMode: 'write-behind' });
+      const users = ['ann', 'bob', 'cyd'];
+      const results = await losing('reserve', () =>
+        Promise.all(users.map((userId) => issuer.campaign(ID).issue({ userId, requestId: 'one' }))),
+      );
+      for (const result of results) {
+        expect(result).toMatchObject({ status: 'accepted' });
+        expect(result).not.toHaveProperty('replayed');
+      }
+      expect(events.map(({ type }) => type)).toEqual(['accepted', 'accepted', 'accepted']);
+      expect(await issuer.campaign(ID).settle()).toEqual({ settled: 3, pending: 0, failed: 0 });
+      await audit();
+    });
+
+    test('a connection that changed counts as too few replicas', async () => {
+      const replica = await RedisServer.start();
+      await replica.client().replicaof('127.0.0.1', server.port);
+      await until(async () => (await direct.info('replication')).includes('state=online'));
+      const bare = new CouponIssuer({ redis, replicas: { count: 1, timeoutMs: 5_000 } });
+      await bare.campaign(ID).open({ stock: { kind: 'counted', total: 100 } });
+      const request = { userId: 'ann', requestId: 'one' };
+      const first = await losing('reserve', () => bare.campaign(ID).issue(request));
+      expect(first).toMatchObject({ status: 'accepted', issuance: { code: null } });
+      expect(first).not.toHaveProperty('replayed');
+      expect(await bare.campaign(ID).issue(request)).toMatchObject({ status: 'issued', replayed: true });
+      await replica.stop();
     });
 
     test('a confirm ends one lease', async () => {

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { CouponIssuer, MemoryPersistence } from '../../src/index.js';
+import { CouponIssuer, type Issuance, MemoryPersistence } from '../../src/index.js';
 import { checkInvariants } from '../support/checks/invariants.js';
 import { until } from '../support/checks/until.js';
 import { dump, ScriptedPersistence } from '../support/scenes/campaigns.js';
@@ -184,6 +184,48 @@ describe('replicas', () => {
       issuance: { code: null },
     });
     await replica.stop();
+  });
+
+  test('a repeat is issued once as many replicas have the write of its first call', async () => {
+    const none = new CouponIssuer({ redis, replicas: { count: 1, timeoutMs: 20 } });
+    await none.campaign(id).open({ stock: { kind: 'unlimited' } });
+    const request = { userId: 'ann', requestId: 'one' };
+    expect(await none.campaign(id).issue(request)).toMatchObject({ status: 'accepted' });
+    expect(await none.campaign(id).issue(request)).toMatchObject({ status: 'accepted', replayed: true });
+    const replica = await RedisServer.start();
+    await replica.client().replicaof('127.0.0.1', server.port);
+    await until(async () => (await redis.info('replication')).includes('state=online'));
+    const one = new CouponIssuer({ redis, replicas: { count: 1, timeoutMs: 5_000 } });
+    expect(await one.campaign(id).issue(request)).toMatchObject({ status: 'issued', replayed: true });
+    await replica.stop();
+  });
+
+  test('a delivered coupon that no database keeps is accepted where replicas are missing', async () => {
+    const delivered: string[] = [];
+    const deliver = ({ userId }: Issuance) => {
+      delivered.push(userId);
+    };
+    const without = new CouponIssuer({ redis, deliver, replicas: { count: 1, timeoutMs: 20 } });
+    await without.campaign(id).open({ stock: { kind: 'unlimited' } });
+    expect(await without.campaign(id).issue({ userId: 'ann' })).toMatchObject({ status: 'accepted' });
+    expect(delivered).toEqual(['ann']);
+    await without.idle();
+    expect(await without.campaign(id).inspect()).toMatchObject({ reserved: 0, issued: 1 });
+  });
+
+  test('a row is issued though a new coupon beside it has too few replicas', async () => {
+    issuer = new CouponIssuer({ redis, persistence, replicas: { count: 1, timeoutMs: 20 } });
+    await issuer.campaign(id).open({ stock: { kind: 'unlimited' }, saveMode: 'write-behind' });
+    const request = { userId: 'ann', requestId: 'one' };
+    await issuer.campaign(id).issue(request);
+    await issuer.campaign(id).settle();
+    const results = await Promise.all([
+      issuer.campaign(id).issue(request),
+      issuer.campaign(id).issue({ userId: 'bob' }),
+    ]);
+    expect(results).toMatchObject([{ status: 'issued', replayed: true }, { status: 'accepted' }]);
+    await issuer.campaign(id).settle();
+    await audit();
   });
 
   test('what the database has committed is issued, replicas or not', async () => {

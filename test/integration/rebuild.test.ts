@@ -101,6 +101,21 @@ describe('after Redis lost everything', () => {
     await audit();
   });
 
+  test('a coupon that was issued without a database stays issued while a database is brought in', async () => {
+    const bare = new CouponIssuer({ redis });
+    await openNamed(bare, counted(6));
+    await bare.campaign(id).issue({ userId: 'ann', requestId: 'one' });
+    const during: unknown[] = [];
+    persistence.list = async () => {
+      during.push(await issuer.campaign(id).issue({ userId: 'ann', requestId: 'one' }));
+      return [];
+    };
+    await rebuildNamed(issuer, counted(6));
+    expect(during).toMatchObject([{ status: 'issued', replayed: true, issuance: { serial: 1 } }]);
+    await issuer.campaign(id).settle();
+    await audit();
+  });
+
   test('without a list nobody knows what was issued, and nothing is written', async () => {
     const blind = new CouponIssuer({ redis, persistence: { save: (issuances) => persistence.save(issuances) } });
     await expect(rebuildNamed(blind, counted(3))).rejects.toMatchObject({ code: 'MISCONFIGURED' });

@@ -143,10 +143,11 @@ function serve(world: World, state: State, item: Item, call: Serving): ItemReply
 /** The id's own record comes before everything else. */
 function serveOwn({ rules }: World, redis: Redis, slot: number, found: Grant, call: Serving): ItemReply {
   if (found.state === 'i') return { word: 'issued', slot, grant: found };
+  const own = call.seen && found.stamp === call.mine;
   // In line or in quarantine it keeps its place and its stamp.
-  if (call.behind || found.quarantined) return { word: 'unattended', slot, grant: found };
+  if ((call.behind && !own) || found.quarantined) return { word: 'unattended', slot, grant: found };
   if (call.seen) {
-    if (found.stamp === call.mine) return { word: 'new', slot, grant: found };
+    if (own) return { word: 'new', slot, grant: found };
     return rules.repeatsShareNothing ? { word: 'lapsed', slot, grant: null } : { word: 'existing', slot, grant: found };
   }
   const stamp = rules.repeatTakesOver ? call.stamp + (rules.takeoverStamp ? 1 : 0) : found.stamp;

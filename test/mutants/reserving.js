@@ -191,9 +191,83 @@ export const RESERVING = [
   {
     defect: 'a copy of a call is told new, whoever holds the reservation by now',
     file: 'lua/include/again.lua',
-    find: 'if call == seenCall and record.stamp == seenStamp then',
-    replace: 'if repeated then',
+    find: 'return call == seenCall and stamp >=',
+    replace: 'return call <= seenCall or stamp >=',
     caughtBy: { file: 'test/race/takeover.test.ts', test: "shares nobody's stamp: it takes over" },
+  },
+  {
+    defect: 'without hooks a copy of a call takes its own coupon for that of an earlier call',
+    file: 'lua/include/again.lua',
+    find: "return own and 'new' or 'issued', texts[field]",
+    replace: "return 'issued', texts[field]",
+    caughtBy: {
+      file: 'test/fault/resend.test.ts',
+      test: 'without hooks an issue tells of its coupon once, and as its own',
+    },
+  },
+  {
+    defect: 'a copy of a call takes the coupon of an earlier call for its own',
+    file: 'lua/include/again.lua',
+    find: "return own and 'new' or 'issued', texts[field]",
+    replace: "return repeated and 'new' or 'issued', texts[field]",
+    caughtBy: {
+      file: 'test/fault/resend.test.ts',
+      test: 'leaves the coupon of an earlier call to that call',
+    },
+  },
+  {
+    defect: 'in write-behind a copy of a call takes its own coupons for those of an earlier call',
+    file: 'lua/include/again.lua',
+    find: "if behind and own then return 'new', texts[field] end",
+    replace: '',
+    caughtBy: { file: 'test/fault/resend.test.ts', test: 'in write-behind an issue is accepted once, and as its own' },
+  },
+  {
+    defect: 'in write-behind a copy of a call knows the first of its coupons alone',
+    file: 'lua/issue/reserve.lua',
+    find: 'noteCall(first, behind and granted or math.min(granted, 1))',
+    replace: 'noteCall(first, math.min(granted, 1))',
+    caughtBy: { file: 'test/fault/resend.test.ts', test: 'in write-behind an issue is accepted once, and as its own' },
+  },
+  {
+    defect: 'a repeat is issued without the replicas that were asked for',
+    file: 'src/redis/reserve.ts',
+    find: "return ['new', 'existing', 'issued'];",
+    replace: "return ['new', 'existing'];",
+    caughtBy: {
+      file: 'test/integration/administration.test.ts',
+      test: 'a repeat is issued once as many replicas have the write of its first call',
+    },
+  },
+  {
+    defect: 'a coupon that is only delivered is issued without the replicas that were asked for',
+    file: 'src/issue/answer.ts',
+    find: 'const answer = unsafe ? acceptedNow : issuedNow;',
+    replace: 'const answer = issuedNow;',
+    caughtBy: {
+      file: 'test/integration/administration.test.ts',
+      test: 'a delivered coupon that no database keeps is accepted where replicas are missing',
+    },
+  },
+  {
+    defect: 'a committed row is told accepted because a coupon beside it has too few replicas',
+    file: 'src/redis/reserve.ts',
+    find: "!isSafe && !rules.needs.includes('persistence')",
+    replace: '!isSafe',
+    caughtBy: {
+      file: 'test/integration/administration.test.ts',
+      test: 'a row is issued though a new coupon beside it has too few replicas',
+    },
+  },
+  {
+    defect: 'a coupon that was issued without a database is in doubt while a database is brought in',
+    file: 'lua/recover/keep-promised.lua',
+    find: "if record.state == 'i' then record.stamp = '0' end",
+    replace: '',
+    caughtBy: {
+      file: 'test/integration/rebuild.test.ts',
+      test: 'a coupon that was issued without a database stays issued while a database is brought in',
+    },
   },
   {
     defect: 'the clock of Redis goes back, and a stamp comes twice',
