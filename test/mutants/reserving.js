@@ -190,7 +190,7 @@ export const RESERVING = [
   },
   {
     defect: 'a copy of a call is told new, whoever holds the reservation by now',
-    file: 'lua/include/again.lua',
+    file: 'lua/include/call.lua',
     find: 'return call == seenCall and stamp >=',
     replace: 'return call <= seenCall or stamp >=',
     caughtBy: { file: 'test/race/takeover.test.ts', test: "shares nobody's stamp: it takes over" },
