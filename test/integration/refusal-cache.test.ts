@@ -117,6 +117,7 @@ test('a user whose call ended unknown is asked after in Redis, and so is a repea
   expect(await ask('don')).toEqual({ status: 'sold_out' });
   expect(await callsFor(async () => expect(await ask('eve')).toEqual({ status: 'sold_out' }))).toBe(0);
   expect(await issueNamed(issuer, first)).toMatchObject({ status: 'issued' });
+  await issuer.idle();
   expect(await callsFor(() => ask('bob'))).toBe(1);
 });
 
