@@ -126,6 +126,6 @@ export const NAMES = [
     file: 'src/model/findings.ts',
     find: "({ repair: 'safe' })`,",
     replace: "(id, { repair: 'safe' })`,",
-    caughtBy: { file: 'test/unit/findings.test.ts', test: "the cure 'repair' in a report is a call of the handle" },
+    caughtBy: { file: 'test/unit/findings.test.ts', test: 'the cure "repair" in a report is a call of the handle' },
   },
 ];
