@@ -25,11 +25,11 @@ for i = FIRST, #ARGV, STRIDE do
   texts[#texts + 1] = ARGV[i] .. '=' .. ARGV[i + 1]
 end
 local change, changeField = table.concat(texts, ' '), 'update:' .. requestId
-local found = redis.call('HMGET', campaignKey, changeField, 'updates', 'openedWith', 'drawUpTo')
-local updates = type(found[2]) == 'string' and found[2] or '0'
+local before = redis.call('HMGET', campaignKey, changeField, 'updates', 'openedWith', 'drawUpTo')
+local updates = type(before[2]) == 'string' and before[2] or '0'
 
-if type(found[1]) == 'string' then
-  if found[1] ~= change then return { 'another_change' } end
+if type(before[1]) == 'string' then
+  if before[1] ~= change then return { 'another_change' } end
 elseif campaign.closedAt then
   return { 'closed' }
 elseif updates ~= known then
@@ -38,7 +38,7 @@ else
   local draws = string.sub(campaign.room or '', -2) == ':1'
   local began = nowMs >= (campaign.opensAt or 0)
   -- Until the set of the draw is fixed, the opening has ordered no user.
-  if draws then began = type(found[4]) == 'string' end
+  if draws then began = type(before[4]) == 'string' end
   local opensAt, closesAt = tonumber(rules.opensAt), tonumber(rules.closesAt)
   if began and opensAt ~= campaign.opensAt then return { 'opened' } end
   if draws and not opensAt then return { 'draws' } end
@@ -47,7 +47,7 @@ else
   if tonumber(rules.perUser) < campaign.perUser then return { 'fewer' } end
   campaign.stamp = nextStamp()
   local writes = { changeField, change, 'updates', integer(tonumber(updates) + 1), 'stamp', integer(campaign.stamp) }
-  if type(found[3]) ~= 'string' then writes[7], writes[8] = 'openedWith', opened end
+  if type(before[3]) ~= 'string' then writes[7], writes[8] = 'openedWith', opened end
   local removed = {}
   for i, name in ipairs(names) do
     campaign[name] = tonumber(rules[name])

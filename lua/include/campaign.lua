@@ -27,6 +27,8 @@ for i = 1, #FIELDS do
 end
 if campaign.epoch and campaign.format ~= FORMAT then return { 'unknown_format' } end
 
+local storedStamp = campaign.stamp
+
 local function saveCounters()
   local values = {}
   for i = 1, LAST_COUNTER do

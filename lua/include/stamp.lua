@@ -6,4 +6,4 @@ local function nextStamp() return math.max(nowMicros, (campaign.stamp or 0) + 1)
 
 -- For a script that sends no fence, so that a process notices a state that lost its change. It adds one, once, and does
 -- not go up to the clock: on a state that went back, the stamp must not pass the stamps that processes saw.
-local function raiseStamp() campaign.stamp = found[1] + 1 end
+local function raiseStamp() campaign.stamp = storedStamp + 1 end

@@ -39,7 +39,7 @@ local function isSeen(user)
   if presenceMs > 0 then seenNow[#seenNow + 1], seenNow[#seenNow + 2] = integer(nowMs), user end
 end
 
--- The word of one user, and the pairs that follow for it.
+-- The word of one user, and the values that follow for it.
 local function judge(nth, id, user)
   local grant, field, own = grantFor(nth, id)
   if own then return 'held', { grant, texts[field] } end
@@ -61,9 +61,9 @@ end
 
 local words, reply = {}, { 'ok', '', '', '', shutAt and integer(shutAt) or '', '0', '' }
 for nth, user in ipairs(users) do
-  local word, pairs = judge(nth, ARGV[FIRST + (nth - 1) * STRIDE], user)
+  local word, told = judge(nth, ARGV[FIRST + (nth - 1) * STRIDE], user)
   words[nth] = word
-  for _, value in ipairs(pairs or {}) do reply[#reply + 1] = value end
+  for _, value in ipairs(told or {}) do reply[#reply + 1] = value end
 end
 
 -- As with reserve: a campaign closed by closeForGood stays closed, so a late copy finds that again.

@@ -16,9 +16,9 @@ local epoch, fence, cursor, limit = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local refusal = unserved(epoch, fence)
 if refusal then return { refusal } end
 local page = redis.call('HSCAN', grantsKey, cursor, 'COUNT', limit)
-local found, seen = listed(page[2]), {}
-for i = 1, #found, 2 do
-  local field, text = found[i], found[i + 1]
+local entries, seen = listed(page[2]), {}
+for i = 1, #entries, 2 do
+  local field, text = entries[i], entries[i + 1]
   local due = decodeRecord(text).state ~= 'i' and redis.call('ZSCORE', leasesKey, field)
   for _, value in ipairs({ field, text, type(due) == 'string' and due or '' }) do seen[#seen + 1] = value end
 end

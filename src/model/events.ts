@@ -67,7 +67,7 @@ export interface FaultEvent {
   readonly campaignId: string | null;
   readonly campaignIds?: readonly string[];
   readonly error: Error;
-  /** The issuance that a save refused alone. */
+  /** The issuance that a save refused alone, or that settle could not reserve anew. */
   readonly issuance?: IssuanceRef;
   /** The constraint that the row broke, by its name in the database; otherwise the code of the error. */
   readonly constraint?: string;

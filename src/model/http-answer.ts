@@ -1,7 +1,9 @@
+import type { CouponIssuerErrorCode } from './errors.js';
 import { isErrorNamed, messageOf, read } from './foreign.js';
 import { type HttpStatus, type HttpWord, httpWordOf, statusOf } from './http-status.js';
 import { instantMs } from './instants.js';
 import { type Issuance, withoutCode } from './issuance.js';
+import type { NotReadyReason, RefusalStatus } from './result.js';
 
 /** An issuance as JSON has it: the instant is ISO 8601 in UTC. */
 export type IssuanceJson = Omit<Issuance, 'issuedAt'> & { readonly issuedAt: string };
@@ -87,7 +89,12 @@ type ProblemName = keyof typeof PROBLEMS;
  * The problem of each refusal and error, and the seconds after which a new attempt makes sense. 0: no attempt makes
  * sense, or the value itself says when.
  */
-const ANSWERED: Readonly<Partial<Record<HttpWord, readonly [name: ProblemName, retryAfter: number]>>> = {
+const ANSWERED: Readonly<
+  Record<
+    Exclude<RefusalStatus, 'already_issued'> | CouponIssuerErrorCode,
+    readonly [name: ProblemName, retryAfter: number]
+  >
+> = {
   sold_out: ['sold_out', 0],
   not_open: ['not_open', 0],
   closed: ['closed', 0],
@@ -105,7 +112,11 @@ const ANSWERED: Readonly<Partial<Record<HttpWord, readonly [name: ProblemName, r
   HOOK: ['hook', 1],
   CLOSED: ['shutting_down', 1],
 };
-const REASONS = ['missing', 'rolled_back', 'rebuilding'];
+function isRefused(word: HttpWord): word is keyof typeof ANSWERED {
+  return Object.hasOwn(ANSWERED, word);
+}
+
+const REASONS: Readonly<Record<NotReadyReason, true>> = { missing: true, rolled_back: true, rebuilding: true };
 /** A coupon is worth money: no cache on the way keeps one. */
 const NOT_STORED = { 'Cache-Control': 'no-store' };
 
@@ -131,7 +142,7 @@ export function httpAnswer(resultOrError: unknown): HttpAnswer {
   const status = statusOf(word, resultOrError);
   const part = (name: string): unknown => read(() => (resultOrError as Record<string, unknown>)[name]);
   if (word === null) return problem(status, UNEXPECTED, 0);
-  const [name, retryAfter] = ANSWERED[word] ?? [];
+  const [name, retryAfter] = isRefused(word) ? ANSWERED[word] : [];
   // A result that lost a field on its way is none.
   if (name === undefined) return read(() => result(status, word, part)) ?? problem(500, UNEXPECTED, 0);
   const { title, detail } = PROBLEMS[name];
@@ -199,7 +210,7 @@ function membersOf(name: ProblemName, part: Part): Partial<ProblemDetails> {
     case 'not_eligible':
       return typeof reason === 'string' ? { reason } : {};
     case 'not_ready':
-      return REASONS.includes(reason as string) ? { reason: reason as string } : {};
+      return typeof reason === 'string' && Object.hasOwn(REASONS, reason) ? { reason } : {};
     case 'redis':
       if (outcome === 'not_applied') return { outcome, detail: PROBLEMS.hook.detail };
       return { outcome: 'unknown' };

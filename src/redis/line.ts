@@ -26,14 +26,12 @@ import {
 } from './line-replies.js';
 import { shownIssuances } from './record.js';
 import { type Reservation, reservationsOf } from './reservation.js';
-import { dataLines } from './reserve.js';
+import { dataLines, usersPerCall } from './reserve.js';
 import type { Reply } from './runner.js';
 import { scripts } from './scripts.js';
 import type { RedisContext, Sending, Shard } from './shard.js';
 import { isNotReady, notReady, oneOf } from './words.js';
 
-/** A script's reply has a limit of values, and each user's grants are part of it. */
-const MAX_GRANTS_PER_CALL = 1_500;
 /** Values of a reply before those of the users. */
 const PLACES_HEAD = 8;
 const ADMIT_HEAD = 8;
@@ -71,7 +69,7 @@ export class Line {
 
   /** The most users of one admission. */
   get #usersPerCall(): number {
-    return Math.max(1, Math.floor(MAX_GRANTS_PER_CALL / this.campaign.rules.perUser));
+    return usersPerCall(this.campaign.rules.perUser);
   }
 
   /** A place in line, or why not. Throws `OverloadedError`. One round trip per batch. */

@@ -33,6 +33,8 @@ type End = 'settled' | Trouble | 'untried';
 type Others = 'came_through' | 'came_through_before' | 'failed_too';
 
 const SAVED = { verdict: 'saved' } as const;
+const NOT_RESERVED_ANEW =
+  'an accepted coupon has no reservation any more, because Redis had forgotten another coupon of its user; repeat its call with the same requestId';
 const FIRST_DELAY_MS = 1_000;
 const LONGEST_DELAY_MS = 60_000;
 /** If nothing at all is delivered, a reservation goes into quarantine only after this many times more tries. */
@@ -128,7 +130,10 @@ async function settleOne(
   }
 }
 
-/** Redis had forgotten another coupon of this user. A further promise is their next coupon, if the limit allows it. */
+/**
+ * Redis had forgotten another coupon of this user. A further promise is their next coupon, if the limit allows it. Its
+ * old reservation is gone by now: if it gets no new one for a reason that passes, only a repeat of its call can keep it.
+ */
 async function reserveAnew(
   serving: Serving,
   { id, issuance, data }: Reservation,
@@ -137,10 +142,33 @@ async function reserveAnew(
 ): Promise<End> {
   const { userId } = issuance;
   const request = { id, userId, code: '', data, deadlineAt, abandoned: false, sent: false };
-  const { word } = await serving.reservesAnew.add(request);
-  if (word === 'new' || word === 'existing' || word === 'unattended') return 'unknown';
-  steps.emit({ type: word === 'issued' || word === 'already_issued' ? 'settled' : 'lost', ...refOf(issuance) });
-  return 'settled';
+  const answer = await serving.reservesAnew.add(request).catch((error: unknown) => ({ word: 'error' as const, error }));
+  switch (answer.word) {
+    case 'new':
+    case 'existing':
+    case 'unattended':
+      return 'unknown';
+    case 'issued':
+    case 'already_issued':
+      steps.emit({ type: 'settled', ...refOf(issuance) });
+      return 'settled';
+    case 'sold_out':
+    case 'closed':
+      steps.emit({ type: 'lost', ...refOf(issuance) });
+      return 'settled';
+    default: {
+      const why = answer.word === 'error' ? redacted(answer.error).message : answer.word;
+      const error = new Error(`${NOT_RESERVED_ANEW} (${why})`);
+      steps.emit({
+        type: 'fault',
+        during: 'settle',
+        campaignId: serving.campaign.id,
+        error,
+        issuance: refOf(issuance),
+      });
+      return 'unknown';
+    }
+  }
 }
 
 function endOf(

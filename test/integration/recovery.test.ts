@@ -368,6 +368,28 @@ test('an accepted coupon whose place a forgotten row takes is the next one of it
   expect(events.filter(({ type }) => type === 'lost')).toEqual([]);
 });
 
+test('an accepted coupon that cannot be reserved anew for now is told by a fault, and a repeat of its call keeps it', async () => {
+  await openNamed(issuer, { ...behind(10), perUser: 2 });
+  await issueTo('ann');
+  await issuer.campaign(id).settle();
+  await redis.hdel(key('grants'), '1:ann');
+  await redis.hincrby(key('campaign'), 'issued', -1);
+  await redis.hincrby(key('campaign'), 'withdrawn', 1);
+  const request = { userId: 'ann', requestId: 'second' };
+  const result = await issuer.campaign(id).issue(request);
+  if (result.status !== 'accepted') throw new Error(result.status);
+  await issuer.campaign(id).pause();
+  await issuer.campaign(id).settle();
+  expect(events.filter(({ type }) => type === 'lost')).toEqual([]);
+  expect(events.filter(({ type }) => type === 'fault')).toMatchObject([
+    { during: 'settle', issuance: { id: result.issuance.id }, error: { message: expect.stringContaining('(paused)') } },
+  ]);
+  await issuer.campaign(id).resume();
+  expect(await issuer.campaign(id).issue(request)).toMatchObject({ status: 'accepted' });
+  await issuer.campaign(id).settle();
+  expect((await persistence.rows(id)).map(({ grant }) => grant)).toEqual([1, 2]);
+});
+
 test('a campaign that is opened again after a purge is of a higher generation, for every process', async () => {
   const other = new CouponIssuer({ redis, persistence: new MemoryPersistence() });
   issuer = new CouponIssuer({ redis, persistence: new MemoryPersistence() });

@@ -270,6 +270,23 @@ export const RESERVING = [
     },
   },
   {
+    defect: 'an accepted coupon that cannot be reserved anew for now is told lost',
+    file: 'src/settle/carry-batch.ts',
+    find: "    case 'closed':\n",
+    replace: "    case 'closed':\n    case 'paused':\n",
+    caughtBy: {
+      file: 'test/integration/recovery.test.ts',
+      test: 'an accepted coupon that cannot be reserved anew for now is told by a fault',
+    },
+  },
+  {
+    defect: 'a local of a script hides a name of a snippet',
+    file: 'lua/campaign/update-campaign.lua',
+    find: 'local updates =',
+    replace: 'local found = before\nlocal updates =',
+    caughtBy: { file: 'test/lua/shadows.test.ts', test: 'no local hides a builtin, or a name that a snippet gives' },
+  },
+  {
     defect: 'the clock of Redis goes back, and a stamp comes twice',
     file: 'lua/include/stamp.lua',
     find: 'return math.max(nowMicros, (campaign.stamp or 0) + 1)',

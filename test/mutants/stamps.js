@@ -107,7 +107,7 @@ export const STAMPS = [
   {
     defect: 'a pause raises the stamp to the clock',
     file: 'lua/include/stamp.lua',
-    find: 'campaign.stamp = found[1] + 1',
+    find: 'campaign.stamp = storedStamp + 1',
     replace: "campaign.stamp = redis.call('TIME')[1] * 1000000 + 999999",
     caughtBy: { file: LOST, test: 'a pause after Redis went back does not hide that' },
   },
