@@ -28,7 +28,7 @@ export const WINDOW = [
   {
     defect: 'an update moves the opening after its draw',
     file: 'lua/campaign/update-campaign.lua',
-    find: "  if draws then began = type(found[4]) == 'string' end\n",
+    find: "  if draws then began = type(before[4]) == 'string' end\n",
     replace: '  if draws then began = false end\n',
     caughtBy: updating('until the draw began'),
   },
@@ -70,23 +70,23 @@ export const WINDOW = [
   {
     defect: 'an update is made again under its request id',
     file: 'lua/campaign/update-campaign.lua',
-    find: "if type(found[1]) == 'string' then",
-    replace: "if found[1] == change .. '?' then",
+    find: "if type(before[1]) == 'string' then",
+    replace: "if before[1] == change .. '?' then",
     caughtBy: updating('makes its change once, and refuses another one'),
   },
   {
     defect: 'another update goes by under a request id that is taken',
     file: 'lua/campaign/update-campaign.lua',
-    find: "  if found[1] ~= change then return { 'another_change' } end\n",
+    find: "  if before[1] ~= change then return { 'another_change' } end\n",
     replace: '  rules = {}\n',
     caughtBy: updating('makes its change once, and refuses another one'),
   },
   {
     defect: 'each update is taken for the first',
     file: 'lua/campaign/update-campaign.lua',
-    find: "  if type(found[3]) ~= 'string' then writes[7]",
+    find: "  if type(before[3]) ~= 'string' then writes[7]",
     replace: '  if true then writes[7]',
-    caughtBy: updating('is not found by a definition between the first one and the last'),
+    caughtBy: updating('is not before by a definition between the first one and the last'),
   },
   {
     defect: 'a rebuild forgets what a campaign was given while it ran',
