@@ -38,6 +38,8 @@ export interface BatchOptions<T, R> {
   readonly maxInFlight: number;
   /** More callers than this waiting are refused with `OverloadedError`; default: no bound. */
   readonly maxQueued?: number;
+  /** What a refused caller left, for the message of its error. */
+  readonly left?: string;
   /** Called after each batch, once its place is free. */
   readonly freed?: () => void;
 }
@@ -101,10 +103,10 @@ export class Batcher<T, R> {
 
   /** Why one more has no place here, or `null`. */
   overload(): OverloadedError | null {
-    const { maxQueued = Number.POSITIVE_INFINITY } = this.#options;
+    const { maxQueued = Number.POSITIVE_INFINITY, left = 'nothing was sent' } = this.#options;
     if (this.#items.length < maxQueued) return null;
     return new OverloadedError(
-      `the queue is full (maxQueued ${maxQueued}); nothing was reserved; try again after retryAfterMs`,
+      `the queue is full (maxQueued ${maxQueued}); ${left}; try again after retryAfterMs`,
       1000,
     );
   }

@@ -63,7 +63,7 @@ export class Line {
     const { maxBatch, maxInFlight, maxQueued } = options;
     const join = (requests: JoinCall[]) => inTime(requests, EXPIRED, (open) => this.#stretches(open, this.#join));
     const find = (lookups: Lookup[]) => inTime(lookups, null, (open) => this.#stretches(open, this.#find));
-    this.#joins = new Batcher({ maxBatch, maxInFlight, maxQueued, run: join });
+    this.#joins = new Batcher({ maxBatch, maxInFlight, maxQueued, run: join, left: 'no place was taken' });
     this.#lookups = new Batcher({ maxBatch, maxInFlight, run: find });
   }
 

@@ -52,7 +52,13 @@ export class Serving {
       const ask = () => reserveAll(campaign, requests, { replicas, emit, fromLine });
       return fromLine || options.refusalCacheMs === 0 ? ask() : this.#remember(requests, ask);
     };
-    this.reserves = new Batcher({ run: reserve(false), maxBatch, maxInFlight, maxQueued });
+    this.reserves = new Batcher({
+      run: reserve(false),
+      maxBatch,
+      maxInFlight,
+      maxQueued,
+      left: 'nothing was reserved',
+    });
     this.reservesAnew = new Batcher({ run: reserve(true), maxBatch, maxInFlight });
   }
 

@@ -12,7 +12,6 @@ import type { Serving } from '../redis/serving.js';
 export interface Finished {
   readonly settled: number;
   readonly failed: number;
-  readonly pending: number;
 }
 
 /** How to carry reservations to their end. */
@@ -65,7 +64,7 @@ export async function finishAll(
   const others = settled > 0 ? 'came_through' : finishing.healthy ? 'came_through_before' : 'failed_too';
   await leaveForLater(serving, claimed, ends, steps, { maxTries: finishing.maxTries, others });
   const failed = count('failed', 'not_delivered', 'refused', 'refused_for_good');
-  return { settled, failed, pending: ends.length - settled - failed };
+  return { settled, failed };
 }
 
 /**

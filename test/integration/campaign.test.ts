@@ -472,6 +472,18 @@ describe('limits of a call', () => {
     expect(await other.campaign(id).inspect()).toMatchObject({ issued: 6001, reserved: 0 });
   });
 
+  test.each(['issue', 'join'] as const)('a full queue of %j says what its caller is left with', async (call) => {
+    const issuer = issuerWith({ maxQueued: 1, maxBatch: 1, maxInFlight: 1 });
+    await openNamed(issuer, { ...counted(100), ...(call === 'join' && { admission: 'queued' }) });
+    const calls = Array.from({ length: 30 }, (_, i) => issuer.campaign(id)[call]({ userId: `user-${i}` }));
+    const told = await Promise.allSettled(calls);
+    await issuer.idle();
+    const messages = told.flatMap((one) => (one.status === 'rejected' ? [String(one.reason.message)] : []));
+    const left = call === 'join' ? 'no place was taken' : 'nothing was reserved';
+    expect(messages.length).toBeGreaterThan(0);
+    for (const message of messages) expect(message).toContain(`(maxQueued 1); ${left};`);
+  });
+
   test('a full queue refuses at once and reserves nothing', async () => {
     const issuer = issuerWith({ maxQueued: 10, maxBatch: 5, maxInFlight: 1 });
     await openNamed(issuer, counted(100));

@@ -287,6 +287,16 @@ export const RESERVING = [
     caughtBy: { file: 'test/lua/shadows.test.ts', test: 'no local hides a builtin, or a name that a snippet gives' },
   },
   {
+    defect: 'a full queue of the waiting room does not say that no place was taken',
+    file: 'src/redis/line.ts',
+    find: "left: 'no place was taken'",
+    replace: "left: 'nothing was reserved'",
+    caughtBy: {
+      file: 'test/integration/campaign.test.ts',
+      test: 'a full queue of "join" says what its caller is left with',
+    },
+  },
+  {
     defect: 'the clock of Redis goes back, and a stamp comes twice',
     file: 'lua/include/stamp.lua',
     find: 'return math.max(nowMicros, (campaign.stamp or 0) + 1)',

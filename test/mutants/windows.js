@@ -86,7 +86,7 @@ export const WINDOW = [
     file: 'lua/campaign/update-campaign.lua',
     find: "  if type(before[3]) ~= 'string' then writes[7]",
     replace: '  if true then writes[7]',
-    caughtBy: updating('is not before by a definition between the first one and the last'),
+    caughtBy: updating('is not found by a definition between the first one and the last'),
   },
   {
     defect: 'a rebuild forgets what a campaign was given while it ran',
