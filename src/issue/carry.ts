@@ -142,7 +142,7 @@ async function meetRow(reservation: Reservation, row: Issuance, delivered: boole
 async function withdraw(reservation: Reservation, delivered: boolean, steps: Steps): Promise<Carried> {
   const word = await takeOut(reservation, delivered, steps);
   if (word === 'taken_over' || word === 'issued')
-    return { outcome: 'accepted', issuance: reservation.issuance, trouble: 'unknown' };
+    return { outcome: 'accepted', issuance: intact(reservation), trouble: 'unknown' };
   return { outcome: 'rolled_back' };
 }
 

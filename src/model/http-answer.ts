@@ -46,7 +46,7 @@ export interface HttpAnswer {
   readonly body: HttpResult | ProblemDetails;
 }
 
-const NOT_READY = { title: 'Not ready', detail: 'The campaign cannot be served now. Nothing was taken; try again.' };
+const NOT_READY = { title: 'Not ready', detail: 'The campaign cannot be served now. Try again.' };
 
 /**
  * Each problem by the last part of its `type`, with the words that every answer of it has. A server that shows them at

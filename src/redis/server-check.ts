@@ -32,7 +32,8 @@ export class Rights {
 
   async #ask(keys: { readonly rights: string }, timeoutMs: number): Promise<void> {
     const asked = this.#runner.run(scripts.checkRights, { keys, args: {} }, timeoutMs);
-    const [word, ...commands] = await asked.catch((error: RedisError) => {
+    const [word, ...commands] = await asked.catch((error: unknown) => {
+      if (!(error instanceof RedisError)) throw error;
       throw new RedisError(error.message, { outcome: 'not_applied', cause: error.cause });
     });
     if (word !== 'ok') {
