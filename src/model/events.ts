@@ -76,7 +76,7 @@ export interface FaultEvent {
 }
 
 /** The step in which a fault arose. */
-export type FaultSource = 'deliver' | 'save' | 'find' | 'confirm' | 'recall' | 'settle' | 'admit' | 'watch';
+export type FaultSource = 'deliver' | 'save' | 'find' | 'confirm' | 'recall' | 'settle' | 'watch';
 
 export type Emit = (event: CouponEvent) => void;
 
