@@ -18,10 +18,10 @@ afterAll(async () => {
 const titled = operatorKills.map((place) => [`${place.when} ${place.step}`, place] as const);
 
 test.each(titled)('an operator killed %s does it again, and it is done once', async (point, { when, step }) => {
-  const { prepare, call, nth = 1, done, again, ...of } = operatorCases[step]!;
+  const { prepare, call, done, again, ...of } = operatorCases[step]!;
   const scene = new Scene(ground, of.scene);
   await prepare?.(scene);
-  const actor = await scene.actor({ holdAt: { point: `${when} ${step}`, nth } });
+  const actor = await scene.actor({ holdAt: { point: `${when} ${step}` } });
   actor.order({ calls: [call(scene)] });
   await actor.reaches(point);
   expect(await actor.kill()).toBe('SIGKILL');

@@ -10,8 +10,6 @@ export interface OperatorCase {
   readonly scene: SceneOptions;
   readonly prepare?: (scene: Scene) => Promise<unknown>;
   readonly call: (scene: Scene) => Call;
-  /** Which time the step is reached that has the effect; default: the first. */
-  readonly nth?: number;
   /** Whether the step under test has had its effect. */
   readonly done: (scene: Scene) => Promise<boolean>;
   /** The operator does it again in another process. */
@@ -131,8 +129,6 @@ export const operatorCases: Readonly<Record<string, OperatorCase>> = {
     scene: counted,
     prepare: open,
     call: ({ campaignId }) => ['setPace', campaignId, { savesPerSecond: 5 }],
-    // The first time it asks for an instant.
-    nth: 2,
     done: async (scene) => (await field(scene, 'savesPerSecond')) === '5',
     again: async ({ survivor, campaignId }) => {
       expect(await survivor.campaign(campaignId).setPace({ savesPerSecond: 5 })).toMatchObject({ savesPerSecond: 5 });
