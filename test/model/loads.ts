@@ -1,5 +1,7 @@
 /** Loads under one name, chunk by chunk: `lua/campaign/load-codes.lua` and the `Load` of `src/operate/load-codes.ts`. A code is a letter, a list a text, and its digest is the text itself. */
 
+import { type Explored, exploreBreadth } from './breadth.js';
+
 export const LOAD_RULES = {
   beforeIsCompared: 'a chunk is written only behind the list that it names',
   beginningIsCompared: 'a caller compares what was loaded before with the beginning of its list',
@@ -168,13 +170,6 @@ function steps(config: LoadConfiguration, rules: LoadRules, state: State, emit: 
   if (losses < config.losses) emit({ ...state, redis: EMPTY, losses: losses + 1, told: 0 }, 'Redis goes back');
 }
 
-export interface Explored {
-  readonly states: number;
-  readonly broken: string | null;
-  readonly trace: readonly string[];
-}
-
-/** Every state that can be reached, breadth first; the shortest way to one that breaks a promise. */
 export function exploreLoads(config: LoadConfiguration, rules: LoadRules): Explored {
   const callers = config.callers.map((_, i): Caller => {
     return { step: 'ask', name: i + 1, at: 0, known: { offset: 0, digest: '' }, loaded: 0, since: 0 };
@@ -190,27 +185,9 @@ export function exploreLoads(config: LoadConfiguration, rules: LoadRules): Explo
     told: 0,
     broken: null,
   };
-  const from = new Map<string, { readonly parent: string; readonly why: string }>([
-    [JSON.stringify(first), { parent: '', why: '' }],
-  ]);
-  let found: { broken: string; key: string } | null = null;
-  for (let level = [first]; level.length > 0 && !found; ) {
-    const next: State[] = [];
-    for (const state of level) {
-      const parent = JSON.stringify(state);
-      steps(config, rules, state, (reached, why) => {
-        const key = JSON.stringify(reached);
-        if (from.has(key)) return;
-        from.set(key, { parent, why });
-        const broken = reached.broken ?? brokenBy(config, reached);
-        if (broken) found ??= { broken, key };
-        next.push(reached);
-      });
-    }
-    level = next;
-  }
-  const trace: string[] = [];
-  const { broken = null, key = '' } = (found as { broken: string; key: string } | null) ?? {};
-  for (let at = key; at !== ''; at = from.get(at)!.parent) trace.unshift(from.get(at)!.why);
-  return { states: from.size, broken, trace: trace.slice(1) };
+  return exploreBreadth(
+    first,
+    (state, emit) => steps(config, rules, state, emit),
+    (state) => state.broken ?? brokenBy(config, state),
+  );
 }

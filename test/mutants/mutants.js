@@ -5,6 +5,7 @@ import { ENDING } from './ending.js';
 import { ERRORS } from './errors.js';
 import { FORMAT } from './format.js';
 import { ISOLATION } from './isolation.js';
+import { LIFE } from './life.js';
 import { LISTING } from './listing.js';
 import { MADE_ANEW } from './made-anew.js';
 import { NAMES } from './names.js';
@@ -38,6 +39,7 @@ export const MUTANTS = [
   ...OPERATING,
   ...WAITING,
   ...PACE,
+  ...LIFE,
   ...LISTING,
   ...QUARANTINE,
   ...ERRORS,

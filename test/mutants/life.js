@@ -1,0 +1,80 @@
+const MODEL = 'test/model/life.test.ts';
+const RULE = 'src/model/life.ts';
+const AGAIN = 'a redemption, undone and made again';
+const OTHER = 'two redemptions, one of them undone';
+const BOTH = 'two redemptions, both undone, and one made again';
+
+/** Defects of the rule of one coupon. */
+export const LIFE = [
+  {
+    defect: 'a redemption that was undone is not remembered',
+    file: RULE,
+    find: "  return [...marks, markOf(id)].slice(-MOST_MARKS).join(',');",
+    replace: '  return undone;',
+    caughtBy: { file: MODEL, test: AGAIN },
+  },
+  {
+    defect: 'only the last redemption that was undone is remembered',
+    file: RULE,
+    find: '.slice(-MOST_MARKS)',
+    replace: '.slice(-1)',
+    caughtBy: { file: MODEL, test: BOTH },
+  },
+  {
+    defect: 'an unredeem of a coupon that is not redeemed leaves no mark',
+    file: RULE,
+    find: "  return { change, answer: 'not_redeemed' };",
+    replace: "  return { answer: 'not_redeemed' };",
+    caughtBy: { file: MODEL, test: OTHER },
+  },
+  {
+    defect: 'a change that keeps the state does not count up',
+    file: RULE,
+    find: '      version: life.version + 1,',
+    replace: '      version: life.version + (to ? 1 : 0),',
+    caughtBy: { file: MODEL, test: AGAIN },
+  },
+  {
+    defect: 'an unredeem ends the redemption of another id',
+    file: RULE,
+    find: "  if (state === 'redeemed' && by === id) {\n    return { change: {",
+    replace: "  if (state === 'redeemed') {\n    return { change: {",
+    caughtBy: { file: MODEL, test: OTHER },
+  },
+  {
+    defect: 'expired is told in doubt without a change that counts up',
+    file: RULE,
+    find: '  return inDoubt ? {',
+    replace: '  return false ? {',
+    caughtBy: { file: MODEL, test: AGAIN },
+  },
+  {
+    defect: 'a revocation ends a redemption',
+    file: RULE,
+    find: "  if (state === 'redeemed') return { answer: 'already_redeemed' };\n  const change",
+    replace: '  const change',
+    caughtBy: { file: MODEL, test: 'two redemptions and a revocation' },
+  },
+  {
+    defect: 'a redemption looks for its own undoing last',
+    file: RULE,
+    find: "  if (isUndone(undone, id)) return { answer: 'redemption_undone' };\n  if (state === 'redeemed') return { answer: 'already_redeemed' };",
+    replace:
+      "  if (state === 'redeemed') return { answer: 'already_redeemed' };\n  if (isUndone(undone, id)) return { answer: 'redemption_undone' };",
+    caughtBy: { file: MODEL, test: OTHER },
+  },
+  {
+    defect: 'a change of any version is made',
+    file: RULE,
+    find: '  if (life.version !== change.version) return null;\n',
+    replace: '',
+    caughtBy: { file: MODEL, test: OTHER },
+  },
+  {
+    defect: 'an expired coupon is redeemed',
+    file: RULE,
+    find: '  if (change.unexpired && expiresAt !== null && expiresAt <= now) return null;\n',
+    replace: '',
+    caughtBy: { file: MODEL, test: AGAIN },
+  },
+];
