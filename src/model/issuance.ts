@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { JsonObject } from './caller-data.js';
 import { MAX_PER_USER, MAX_TOTAL, textFault } from './check.js';
-import { isValidDate } from './foreign.js';
+import { isValidDate, timeOf } from './foreign.js';
+import { type Life, ownLife } from './life.js';
 
 /** One coupon of one user. `save` stores it and `issued` carries it. */
 export interface Issuance {
@@ -25,6 +26,10 @@ export interface Issuance {
    * gave none, and in every result.
    */
   readonly data?: JsonObject | undefined;
+  /** The first instant at which it is no longer valid. Absent or `null`: it is valid for ever. */
+  readonly expiresAt?: Date | null;
+  /** What became of it after its issue. Absent: nothing changed it. Only rows have it. */
+  readonly life?: Life;
 }
 
 const ID_BYTES = 16;
@@ -71,7 +76,9 @@ export function withoutCode(issuance: Issuance): Issuance {
  * the second look.
  */
 export function ownRow(value: unknown): Issuance | null {
-  const { id, campaignId, userId, grant, serial, code, issuedAt, epoch } = (value ?? {}) as Partial<Issuance>;
+  const { id, campaignId, userId, grant, serial, code, issuedAt, epoch, expiresAt, life } = (value ??
+    {}) as Partial<Issuance>;
+  const ownedLife = life === undefined ? undefined : ownLife(life);
   const isWhole =
     textFault(id) === null &&
     !id!.includes(':') &&
@@ -81,8 +88,10 @@ export function ownRow(value: unknown): Issuance | null {
     isWithin(serial, MAX_TOTAL) &&
     (code === null || textFault(code) === null) &&
     typeof epoch === 'string' &&
+    (expiresAt === undefined || expiresAt === null || isValidDate(expiresAt)) &&
+    ownedLife !== null &&
     isValidDate(issuedAt);
-  const issuedMs = isWhole ? Date.prototype.getTime.call(issuedAt) : -1;
+  const issuedMs = isWhole ? timeOf(issuedAt) : -1;
   if (!isWhole || issuedMs < 0) return null;
   return Object.freeze({
     id: id!,
@@ -94,6 +103,8 @@ export function ownRow(value: unknown): Issuance | null {
     issuedAt: new Date(issuedMs),
     epoch,
     state: 'issued',
+    ...(expiresAt ? { expiresAt: new Date(timeOf(expiresAt)) } : {}),
+    ...(ownedLife ? { life: ownedLife } : {}),
   });
 }
 

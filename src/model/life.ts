@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { isValidDate, timeOf } from './foreign.js';
 
 /** What became of a coupon after it was issued. The row keeps it, and only the row. */
 export interface Life {
@@ -141,6 +142,21 @@ function decideExtend(until: Date, { life = UNTOUCHED, expiresAt = null }: LifeR
   if (life.state === 'revoked') return { answer: 'revoked' };
   if (expiresAt === null || expiresAt >= until) return { answer: 'extended' };
   return { change: { version: life.version, unexpired: false, expiresAt: until }, answer: 'extended' };
+}
+
+/** An own copy of the life of a row of an adapter, or `null` if it is none. Each property is read once. */
+export function ownLife(value: unknown): Life | null {
+  const { version, state, at, by, undone, unitReturned } = (value ?? {}) as Partial<Life>;
+  const isWhole =
+    Number.isSafeInteger(version) &&
+    version! >= 0 &&
+    (state === 'issued' || state === 'redeemed' || state === 'revoked') &&
+    (at === null || isValidDate(at)) &&
+    (by === null || typeof by === 'string') &&
+    typeof undone === 'string' &&
+    typeof unitReturned === 'boolean';
+  if (!isWhole) return null;
+  return Object.freeze({ version: version!, state, at: at && new Date(timeOf(at)), by, undone, unitReturned });
 }
 
 /** The life of a row after a change, and when it expires then; `null`: the change must not be made. For adapters of stores without SQL. `now` is the clock of the store. */

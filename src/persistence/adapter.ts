@@ -1,4 +1,5 @@
 import type { Issuance } from '../model/issuance.js';
+import type { ChangeVerdict, CouponChange, CouponRef } from './coupon-change.js';
 
 /** The answer of the database about one issuance. */
 export type SaveVerdict =
@@ -33,6 +34,14 @@ export interface PersistenceAdapter {
   list?(campaignId: string, options: { afterSerial: number; limit: number }): Promise<readonly Issuance[]>;
   /** Returns the stored issuance of each id, or `null`, in order. Settle does not deliver a stored one again. */
   find?(issuances: readonly Issuance[]): Promise<readonly (Issuance | null)[]>;
+  /** The row of each coupon, or `null`, in order. A ref with a user finds no row of another user. */
+  look?(refs: readonly CouponRef[], options: { signal: AbortSignal }): Promise<readonly (Issuance | null)[]>;
+  /**
+   * Makes each change as a whole if the row has that version, and has not expired where the change asks for it; otherwise it changes nothing. One verdict each,
+   * in order; one change that is not made takes no other along. The clock is the one of your store. When it resolves, the changes are committed. No coupon is
+   * twice in a batch. A throw means "unknown"; `NotSavedError`: nothing of this batch was changed, nor ever will be by this attempt.
+   */
+  change?(changes: readonly CouponChange[], options: { signal: AbortSignal }): Promise<readonly ChangeVerdict[]>;
   /**
    * Checks that the table can keep the promises of `save`; writes nothing. Throws `MisconfiguredError` if it cannot;
    * any other error says that the database could not be asked. Called once per process, before anything is reserved or

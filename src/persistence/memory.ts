@@ -1,5 +1,7 @@
 import type { Issuance } from '../model/issuance.js';
+import { changedRow } from '../model/life.js';
 import type { PersistenceAdapter, SaveVerdict } from './adapter.js';
+import { type ChangeVerdict, type CouponChange, type CouponRef, isNamedBy } from './coupon-change.js';
 import { knownVerdict } from './verdict.js';
 
 /**
@@ -12,6 +14,12 @@ import { knownVerdict } from './verdict.js';
  */
 export class MemoryPersistence implements PersistenceAdapter {
   readonly #campaigns = new Map<string, Rows>();
+  readonly #now: () => Date;
+
+  /** `now`: the clock that decides whether a coupon has expired; default: that of this process. */
+  constructor({ now = () => new Date() }: { readonly now?: (() => Date) | undefined } = {}) {
+    this.#now = now;
+  }
 
   async save(issuances: readonly Issuance[]): Promise<readonly SaveVerdict[]> {
     return issuances.map((issuance) => this.#rows(issuance.campaignId).save(issuance));
@@ -26,6 +34,14 @@ export class MemoryPersistence implements PersistenceAdapter {
 
   async find(issuances: readonly Issuance[]): Promise<readonly (Issuance | null)[]> {
     return issuances.map(({ campaignId, id }) => this.#rows(campaignId).byId.get(id) ?? null);
+  }
+
+  async look(refs: readonly CouponRef[]): Promise<readonly (Issuance | null)[]> {
+    return refs.map((ref) => this.#rows(ref.campaignId).named(ref));
+  }
+
+  async change(changes: readonly CouponChange[]): Promise<readonly ChangeVerdict[]> {
+    return changes.map((change) => this.#rows(change.ref.campaignId).change(change, this.#now()));
   }
 
   #rows(campaignId: string): Rows {
@@ -44,9 +60,8 @@ class Rows {
 
   save(issuance: Issuance): SaveVerdict {
     const { id, serial, code } = issuance;
-    const grant = `${issuance.grant}:${issuance.userId}`;
     const inWay = [
-      ...[this.byId.get(id), this.#byGrant.get(grant), this.bySerial.get(serial)],
+      ...[this.byId.get(id), this.#byGrant.get(grantOf(issuance)), this.bySerial.get(serial)],
       code === null ? undefined : this.#byCode.get(code),
     ];
     const known = knownVerdict(
@@ -54,11 +69,33 @@ class Rows {
       inWay.filter((row) => row !== undefined),
     );
     if (known) return known;
-    const row: Issuance = Object.freeze({ ...issuance, state: 'issued' });
-    this.byId.set(id, row);
-    this.bySerial.set(serial, row);
-    this.#byGrant.set(grant, row);
-    if (code !== null) this.#byCode.set(code, row);
+    this.#keep({ ...issuance, state: 'issued' });
     return { verdict: 'saved' };
   }
+
+  named(ref: CouponRef): Issuance | null {
+    const row = 'code' in ref ? this.#byCode.get(ref.code) : this.byId.get(ref.id);
+    return row && isNamedBy(ref, row) ? row : null;
+  }
+
+  change(change: CouponChange, now: Date): ChangeVerdict {
+    const row = this.named(change.ref);
+    const changed = row && changedRow(row, change, now);
+    if (!changed) return { changed: false, row };
+    if (change.freesGrant) this.#byGrant.delete(grantOf(row));
+    return { changed: true, row: this.#keep({ ...row, ...changed, ...(change.freesGrant ? { grant: 0 } : {}) }) };
+  }
+
+  #keep(row: Issuance): Issuance {
+    const kept = Object.freeze(row);
+    this.byId.set(row.id, kept);
+    this.bySerial.set(row.serial, kept);
+    if (row.grant !== 0) this.#byGrant.set(grantOf(row), kept);
+    if (row.code !== null) this.#byCode.set(row.code, kept);
+    return kept;
+  }
+}
+
+function grantOf({ grant, userId }: Issuance): string {
+  return `${grant}:${userId}`;
 }

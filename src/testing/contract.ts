@@ -102,6 +102,8 @@ const CASES: readonly Case[] = [
 const ABLE: Record<Need, string> = {
   list: 'lists',
   find: 'finds',
+  look: 'looks',
+  change: 'changes',
   check: 'checks its table',
   identity: 'says which database it is',
   wire: 'is wired',

@@ -6,7 +6,7 @@ import { Sheet } from './sheet.js';
 export interface Broken {
   /** What is wrong with it. */
   readonly how: string;
-  readonly Adapter: new (wire: Wire) => PersistenceAdapter;
+  readonly Adapter: new (wire: Wire & { readonly now?: undefined }) => PersistenceAdapter;
   /** Cases that must catch it. */
   readonly caughtBy: string[];
 }
