@@ -105,10 +105,7 @@ export class Changes {
 }
 
 /** Looks, decides and changes until each call has its answer. Never rejects. */
-export async function changeAll(
-  adapter: ChangingAdapter,
-  requests: readonly ChangeRequest[],
-): Promise<ChangeOutcome[]> {
+async function changeAll(adapter: ChangingAdapter, requests: readonly ChangeRequest[]): Promise<ChangeOutcome[]> {
   const turns = requests.map((request) => new Turn(request));
   for (let open = turns; open.length > 0; open = open.filter(({ outcome }) => !outcome)) {
     const unseen = open.filter(({ next }) => !next);

@@ -14,7 +14,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['options'],
   ['recover', 'operate', 'worker'],
   ['waiting-room'],
-  ['settle'],
+  ['settle', 'redeem'],
   ['issue'],
   ['redis', 'persistence', 'read-codes', 'testing'],
   ['flow'],

@@ -69,7 +69,7 @@ describe('a validity is refused before any I/O', () => {
     [{ days: 1, timeZone: 9 as unknown as string }, 'validity.timeZone must be the name of a time zone'],
     [{ until: new Date(Number.NaN) }, 'validity.until must be a valid Date'],
     [{ until: '2027-01-01T00:00' }, 'has no offset'],
-    [{ untill: new Date() } as unknown as Validity, "has no property 'untill'"],
+    [{ ends: new Date() } as unknown as Validity, "has no property 'ends'"],
   ])('%j', (given, message) => {
     expect(() => checkedValidity(given)).toThrow(message);
   });
