@@ -1,4 +1,5 @@
 import type { PersistenceAdapter } from '../persistence/adapter.js';
+import { changeCases } from './change-cases.js';
 import { checkCases } from './check-cases.js';
 import { conflictCases } from './conflict-cases.js';
 import { dataCases } from './data-cases.js';
@@ -95,6 +96,7 @@ const CASES: readonly Case[] = [
   ...largeCases,
   ...signalCases,
   ...readingCases,
+  ...changeCases,
   ...checkCases,
   ...wireCases,
 ];

@@ -12,6 +12,8 @@ describe('MemoryPersistence keeps the contract', () => {
         save: (issuances) => send(() => memory.save(issuances)),
         list: (campaignId, page) => send(() => memory.list(campaignId, page)),
         find: (issuances) => send(() => memory.find(issuances)),
+        look: (refs) => send(() => memory.look(refs)),
+        change: (changes) => send(() => memory.change(changes)),
       };
     },
   });
