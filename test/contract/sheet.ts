@@ -1,4 +1,11 @@
 import type { Issuance, PersistenceAdapter, SaveVerdict } from '../../src/index.js';
+import { changedRow } from '../../src/model/life.js';
+import {
+  type ChangeVerdict,
+  type CouponChange,
+  type CouponRef,
+  isNamedBy,
+} from '../../src/persistence/coupon-change.js';
 
 /** The user of whom it stores nothing. */
 export const REFUSED_USER = 'refused-user';
@@ -22,6 +29,14 @@ export class Sheet implements PersistenceAdapter {
     return issuances.map((one) => this.rows.find((row) => row.id === one.id) ?? null);
   }
 
+  async look(refs: readonly CouponRef[], _?: { signal: AbortSignal }): Promise<readonly (Issuance | null)[]> {
+    return refs.map((ref) => this.rows.find((row) => this.isNamed(row, ref)) ?? null);
+  }
+
+  async change(changes: readonly CouponChange[], _?: { signal: AbortSignal }): Promise<readonly ChangeVerdict[]> {
+    return changes.map((change) => this.changeOne(change));
+  }
+
   async check(): Promise<{ format: number }> {
     return { format: 1 };
   }
@@ -36,6 +51,25 @@ export class Sheet implements PersistenceAdapter {
     if (verdict) return verdict;
     this.rows.push(this.stored(issuance));
     return { verdict: 'saved' };
+  }
+
+  changeOne(change: CouponChange): ChangeVerdict {
+    const at = this.rows.findIndex((row) => this.isNamed(row, change.ref));
+    const before = this.rows[at];
+    if (!before) return { changed: false, row: null };
+    const row = this.changed(before, change);
+    if (row) this.rows[at] = row;
+    return { changed: row !== null, row: row ?? before };
+  }
+
+  protected isNamed(row: Issuance, ref: CouponRef): boolean {
+    return isNamedBy(ref, row);
+  }
+
+  /** The row after a change; `null`: it must not be made. */
+  protected changed(row: Issuance, change: CouponChange): Issuance | null {
+    const changed = changedRow(row, change, new Date());
+    return changed && { ...row, ...changed, ...(change.freesGrant ? { grant: 0 } : {}) };
   }
 
   /** What the rows say of an issuance; `null`: nothing stands in its way. */
