@@ -17,6 +17,11 @@ export interface CouponChange extends RowChange {
 export interface ChangeVerdict {
   readonly changed: boolean;
   readonly row: Issuance | null;
+  /**
+   * Nothing was changed, because another transaction holds the row. Only in a batch of several: the change comes again alone, and then it waits for the
+   * row. A row that a shop holds so delays no other coupon.
+   */
+  readonly held?: true;
 }
 
 /** The same text for refs that are written alike. */

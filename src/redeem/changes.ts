@@ -4,7 +4,7 @@ import { isNotSaved } from '../model/errors.js';
 import type { Issuance } from '../model/issuance.js';
 import { decide, firstRedeem, type LifeAnswer, type LifeCall, type RowChange } from '../model/life.js';
 import type { PersistenceAdapter } from '../persistence/adapter.js';
-import { type CouponRef, refKey } from '../persistence/coupon-change.js';
+import { type ChangeVerdict, type CouponRef, refKey } from '../persistence/coupon-change.js';
 import { ownChangeVerdicts, ownLooked } from './verdicts.js';
 
 /** One call about one coupon. */
@@ -34,6 +34,8 @@ class Turn {
   /** The change to send next, and its answer once it is made; `null`: look at the row first. */
   next: { readonly change: RowChange; readonly answer: LifeAnswer; readonly looked: boolean } | null = null;
   outcome: ChangeOutcome | null = null;
+  /** Another transaction holds the row: the change has to be sent alone. */
+  held = false;
   inDoubt = false;
   #sends = 0;
 
@@ -60,8 +62,10 @@ class Turn {
   }
 
   /** The answer to its change. */
-  answered(changed: boolean, row: Issuance | null): void {
+  answered({ changed, row, held }: ChangeVerdict): void {
     const { change, answer, looked } = this.next!;
+    this.held = held === true;
+    if (held) return;
     this.#sends++;
     if (changed) this.outcome = { answer, row: row!, changed };
     // Without a look before it, the row may have been saved only now.
@@ -81,39 +85,51 @@ class Turn {
   }
 }
 
-/** The changes of this process, in batches. One coupon is never twice in the batches that are out: the statement of a batch takes either change. */
+/** More calls than this for coupons that others hold would take the connections of all others. */
+const MOST_HELD = 4;
+
+/**
+ * The changes of this process, in batches. One coupon is never twice in the batches that are out: the statement of a batch takes either change. A coupon that
+ * another transaction holds goes alone.
+ */
 export class Changes {
-  readonly #batcher: Batcher<ChangeRequest, ChangeOutcome>;
+  readonly #batcher: Batcher<Turn, Turn>;
+  readonly #alone: Batcher<Turn, Turn>;
   /** The end of the last call of each coupon. */
   readonly #last = new Map<string, Promise<void>>();
 
   constructor(adapter: ChangingAdapter, sizes: { readonly maxBatch: number; readonly maxInFlight: number }) {
-    this.#batcher = new Batcher({ ...sizes, run: (requests) => changeAll(adapter, requests) });
+    this.#batcher = new Batcher({ ...sizes, run: (turns) => changeAll(adapter, turns) });
+    this.#alone = new Batcher({ maxBatch: 1, maxInFlight: MOST_HELD, run: (turns) => changeAll(adapter, turns) });
   }
 
-  /** Never rejects. */
   async change(request: ChangeRequest): Promise<ChangeOutcome> {
     const key = refKey(request.ref);
     const before = this.#last.get(key);
-    const outcome = before ? before.then(() => this.#batcher.add(request)) : this.#batcher.add(request);
+    const outcome = before ? before.then(() => this.#send(request)) : this.#send(request);
     const ended = outcome.then(() => {
       if (this.#last.get(key) === ended) this.#last.delete(key);
     });
     this.#last.set(key, ended);
     return outcome;
   }
+
+  async #send(request: ChangeRequest): Promise<ChangeOutcome> {
+    const turn = await this.#batcher.add(new Turn(request));
+    return (turn.outcome ?? (await this.#alone.add(turn)).outcome)!;
+  }
 }
 
-/** Looks, decides and changes until each call has its answer. Never rejects. */
-async function changeAll(adapter: ChangingAdapter, requests: readonly ChangeRequest[]): Promise<ChangeOutcome[]> {
-  const turns = requests.map((request) => new Turn(request));
-  for (let open = turns; open.length > 0; open = open.filter(({ outcome }) => !outcome)) {
+/** Looks, decides and changes until each call has its answer, or must go alone. Never rejects. */
+async function changeAll(adapter: ChangingAdapter, turns: Turn[]): Promise<Turn[]> {
+  for (const turn of turns) turn.held = false;
+  for (let open = turns; open.length > 0; open = open.filter(({ outcome, held }) => !outcome && !held)) {
     const unseen = open.filter(({ next }) => !next);
     if (unseen.length > 0) await lookAt(adapter, unseen);
     const changing = open.filter(({ next, outcome }) => next && !outcome);
     if (changing.length > 0) await changeOnce(adapter, changing);
   }
-  return turns.map(({ outcome }) => outcome!);
+  return turns;
 }
 
 async function lookAt(adapter: ChangingAdapter, turns: readonly Turn[]): Promise<void> {
@@ -131,7 +147,7 @@ async function changeOnce(adapter: ChangingAdapter, turns: readonly Turn[]): Pro
   try {
     const given = await inTime('change', turns, (signal) => adapter.change([...changes], { signal }));
     const verdicts = ownChangeVerdicts(given, changes);
-    for (const [i, turn] of turns.entries()) turn.answered(verdicts[i]!.changed, verdicts[i]!.row);
+    for (const [i, turn] of turns.entries()) turn.answered(verdicts[i]!);
   } catch (error) {
     if (!isNotSaved(error)) {
       for (const turn of turns) turn.lost(error);

@@ -12,7 +12,11 @@ export function ownLooked(given: unknown, refs: readonly CouponRef[]): (Issuance
 export function ownChangeVerdicts(given: unknown, changes: readonly CouponChange[]): ChangeVerdict[] {
   assertOneEach('change', given, changes.length);
   return changes.map(({ ref, version }, i) => {
-    const { changed, row } = (given[i] ?? {}) as Partial<ChangeVerdict>;
+    const { changed, row, held } = (given[i] ?? {}) as Partial<ChangeVerdict>;
+    if (held === true) {
+      if (changed === false && changes.length > 1) return { changed, row: null, held };
+      throw new TypeError('change may leave out a row as held only in a batch of several');
+    }
     if (typeof changed !== 'boolean') throw new TypeError('change must resolve to { changed, row } for each change');
     const own = ownRowOf('change', row, ref);
     if (changed && (own?.life ?? UNTOUCHED).version <= version) {

@@ -91,6 +91,28 @@ describe('calls about one coupon', () => {
   });
 });
 
+describe('a coupon that another transaction holds', () => {
+  test('goes alone, and the others are answered before', async () => {
+    let free = () => {};
+    const freed = new Promise<void>((resolve) => {
+      free = resolve;
+    });
+    const { ask, asked, answers } = await scene((change) => async (changes) => {
+      if (changes.length === 1) await freed;
+      const held = changes.length > 1 && changes.findIndex(({ ref }) => 'code' in ref && ref.code === 'CODE3');
+      const verdicts = [...(await change(changes.filter((_, i) => i !== held)))];
+      if (held !== false) verdicts.splice(held, 0, { changed: false, row: null, held: true });
+      return verdicts;
+    });
+    const all = Array.from({ length: 10 }, (_, i) => ask(i + 1, redeem('A')));
+    const others = all.filter((_, i) => i !== 2);
+    expect(new Set(await answers(...others))).toEqual(new Set(['redeemed']));
+    free();
+    expect(await all[2]).toMatchObject({ answer: 'redeemed', changed: true });
+    expect(asked).toEqual(['change 10', 'change 1']);
+  });
+});
+
 describe('a change', () => {
   test('whose reply was lost is looked for, and is not made twice', async () => {
     const { ask, asked, memory } = await scene((change, nth) => async (changes) => {
@@ -156,6 +178,7 @@ describe('a change', () => {
     ['says yes and no row', [{ changed: true, row: null }]],
     ['says yes and the row of before', [{ changed: true, row: coupon(1) }]],
     ['gives the row of another coupon', [{ changed: false, row: coupon(2) }]],
+    ['leaves out the only change as held', [{ changed: false, row: null, held: true }]],
     ['gives a life that is none', [{ changed: false, row: { ...coupon(1), life: { version: -1 } } }]],
   ])('of an adapter that %s is unknown', async (_, said) => {
     const { ask } = await scene(() => async () => said as ChangeVerdict[]);
