@@ -1,21 +1,30 @@
 import type { JsonObject } from '../model/caller-data.js';
 import type { Issuance } from '../model/issuance.js';
+import type { Life } from '../model/life.js';
 
 /** A row as a driver gives it: a text may come as bytes, and a large number as text. */
 export interface Row {
   readonly id: Text;
   readonly campaign_id: Text;
   readonly user_id: Text;
-  readonly grant_no: number | string;
+  /** NULL: the coupon was revoked, and its grant is free again. */
+  readonly grant_no: number | string | null;
   readonly serial: number | string;
   readonly code: Text | null;
   readonly issued_at_ms: number | string;
   readonly epoch: Text;
   readonly data: Text | null;
+  readonly expires_at_ms: number | string | null;
+  readonly version: number | string;
+  readonly state: Text;
+  readonly state_at_ms: number | string | null;
+  readonly state_by: Text | null;
+  readonly undone: Text | null;
+  readonly unit_returned: boolean | number | string;
 }
 type Text = Uint8Array | string;
 
-/** The issuance of a row. Without data it has no such property. */
+/** The issuance of a row. It has no property for what the row does not have: data, an end, a life. */
 export function toIssuance(row: Row): Issuance {
   return {
     id: textOf(row.id),
@@ -27,8 +36,26 @@ export function toIssuance(row: Row): Issuance {
     issuedAt: new Date(Number(row.issued_at_ms)),
     epoch: textOf(row.epoch),
     state: 'issued',
+    ...(row.expires_at_ms === null ? {} : { expiresAt: new Date(Number(row.expires_at_ms)) }),
+    ...lifeOf(row),
     ...(row.data === null ? {} : { data: JSON.parse(textOf(row.data)) as JsonObject }),
   };
+}
+
+/** A row that was never changed has none. */
+function lifeOf(row: Row): { life?: Life } {
+  const version = Number(row.version);
+  if (version === 0) return {};
+  const { state_at_ms: atMs, state_by: by, undone, unit_returned: returned } = row;
+  const life: Life = {
+    version,
+    state: textOf(row.state) as Life['state'],
+    at: atMs === null ? null : new Date(Number(atMs)),
+    by: by === null ? null : textOf(by),
+    undone: undone === null ? '' : textOf(undone),
+    unitReturned: returned === true || Number(returned) === 1,
+  };
+  return { life };
 }
 
 function textOf(value: Text): string {

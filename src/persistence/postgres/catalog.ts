@@ -41,16 +41,24 @@ export const COLUMNS: readonly Column[] = [
   text('campaign_id', 64),
   { name: 'serial', made: 'bigint NOT NULL', fits: (type) => ['bigint', 'numeric'].includes(type) },
   text('user_id', 128),
-  { name: 'grant_no', made: 'integer NOT NULL', fits: (type) => /^(smallint|integer|bigint|numeric)$/.test(type) },
+  // NULL where a coupon was revoked and its grant is free again.
+  { name: 'grant_no', made: 'integer', fits: (type) => /^(smallint|integer|bigint|numeric)$/.test(type) },
   text('id', 64),
   { ...text('code', 128), made: 'text COLLATE "C"' },
   {
     name: 'issued_at',
     made: 'timestamptz(3) NOT NULL',
-    fits: (type) => /^timestamp(\([3-6]\))? with time zone$/.test(type),
+    fits: isInstant,
   },
   text('epoch', 64),
   { name: 'data', made: 'jsonb', fits: (type) => ['jsonb', 'json'].includes(type) },
+  { name: 'expires_at', made: 'timestamptz(3)', fits: isInstant },
+  { ...text('state', 8), made: `text COLLATE "C" NOT NULL DEFAULT 'issued'` },
+  { name: 'state_at', made: 'timestamptz(3)', fits: isInstant },
+  { ...text('state_by', 128), made: 'text COLLATE "C"' },
+  { ...text('undone', 176), made: 'text COLLATE "C"' },
+  { name: 'version', made: 'integer NOT NULL DEFAULT 0', fits: (type) => /^(integer|bigint)$/.test(type) },
+  { name: 'unit_returned', made: 'boolean NOT NULL DEFAULT false', fits: (type) => type === 'boolean' },
 ];
 
 export const KEYS: readonly (readonly string[])[] = [
@@ -58,6 +66,10 @@ export const KEYS: readonly (readonly string[])[] = [
   ['campaign_id', 'user_id', 'grant_no'],
   ['campaign_id', 'code'],
 ];
+
+function isInstant(type: string): boolean {
+  return /^timestamp(\([3-6]\))? with time zone$/.test(type);
+}
 
 function text(name: string, characters: number): Column {
   const fits = (type: string) => {

@@ -180,3 +180,9 @@ export const MOMENTARY = ['40P01', '40001'];
 export function notSavedError(error: unknown): NotSavedError | null {
   return notSavedBy(POSTGRES_RULES, error);
 }
+
+/** The SQLSTATE; an empty string where the client tells none. */
+export function codeOf(error: unknown): string {
+  const code = (error as { code?: unknown | undefined } | null)?.code;
+  return typeof code === 'string' ? code : '';
+}

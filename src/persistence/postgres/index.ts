@@ -1,13 +1,16 @@
 import { NotSavedError } from '../../model/errors.js';
 import type { Issuance } from '../../model/issuance.js';
 import type { PersistenceAdapter, SaveVerdict } from '../adapter.js';
+import type { ChangeVerdict, CouponChange, CouponRef } from '../coupon-change.js';
 import type { TableFormat } from '../fit.js';
-import { type Row, storedOf, toIssuance } from '../row.js';
+import { storedOf, toIssuance } from '../row.js';
 import { SKIPPED, withoutSkipped } from '../skipped.js';
 import { knownVerdicts, SAVED } from '../verdict.js';
+import { CouponStatements } from './change.js';
 import { PostgresClient } from './client.js';
-import { MOMENTARY } from './errors.js';
+import { codeOf, MOMENTARY } from './errors.js';
 import { arraysOf, BATCH, Batch, InsertStatements, type Statement } from './insert.js';
+import { SELECTED } from './selected.js';
 import { PostgresTable, quotedTable } from './table.js';
 
 export type { TableFormat } from '../fit.js';
@@ -44,8 +47,6 @@ export interface PostgresOptions {
 const UNIQUE_VIOLATION = '23505';
 /** After a conflict, so many batches are expected to have one too. */
 const WARY_FOR = 100;
-const SELECTED =
-  't.id, t.campaign_id, t.user_id, t.grant_no, t.serial, t.code, t.epoch, t.data::text AS data, round(extract(epoch from t.issued_at) * 1000)::bigint AS issued_at_ms';
 
 /**
  * Saves issuances in PostgreSQL 12 or newer. One statement per batch. If a row is taken, two more; then the log of the
@@ -67,6 +68,7 @@ export class PostgresPersistence implements PersistenceAdapter {
   readonly #made: PostgresTable;
   readonly #inserts: InsertStatements;
   readonly #lookUp: string;
+  readonly #coupons: CouponStatements;
   readonly #prepare: boolean;
   #wary = 0;
 
@@ -76,6 +78,7 @@ export class PostgresPersistence implements PersistenceAdapter {
     this.#table = quotedTable(options.table);
     this.#made = new PostgresTable(this.#client, options.table);
     this.#inserts = new InsertStatements(this.#table);
+    this.#coupons = new CouponStatements(this.#table, this.#client);
     this.#lookUp = [
       't.serial = n.serial',
       't.user_id = n.user_id AND (t.grant_no = n.grant_no OR t.id = n.id)',
@@ -148,6 +151,15 @@ export class PostgresPersistence implements PersistenceAdapter {
 
   async find(issuances: readonly Issuance[]): Promise<readonly (Issuance | null)[]> {
     return storedOf(issuances, await this.#stored(issuances));
+  }
+
+  async look(refs: readonly CouponRef[]): Promise<readonly (Issuance | null)[]> {
+    return this.#coupons.look(refs);
+  }
+
+  async change(changes: readonly CouponChange[]): Promise<readonly ChangeVerdict[]> {
+    await this.#assertAutocommit();
+    return this.#coupons.change(changes);
   }
 
   /**
@@ -225,9 +237,4 @@ export class PostgresPersistence implements PersistenceAdapter {
       wholeBatch: true,
     });
   }
-}
-
-function codeOf(error: unknown): string {
-  const code = (error as { code?: unknown | undefined } | null)?.code;
-  return typeof code === 'string' ? code : '';
 }
