@@ -1,7 +1,7 @@
-import type { NotSavedError } from '../../model/errors.js';
 import type { Issuance } from '../../model/issuance.js';
 import type { ChangeVerdict, CouponChange, CouponRef } from '../coupon-change.js';
 import { type Row, toIssuance } from '../row.js';
+import type { PostgresClient } from './client.js';
 import { codeOf, MOMENTARY } from './errors.js';
 import { arrayOf } from './insert.js';
 import { SELECTED } from './selected.js';
@@ -86,21 +86,14 @@ interface FoundRow {
   readonly isRight: boolean;
 }
 
-/** The client of a table. */
-interface Asked {
-  query(text: string, values: unknown[]): Promise<{ readonly rows: readonly unknown[] }>;
-  /** The proof in a failed statement; `null`: it may have changed rows. */
-  notSaved(error: unknown): NotSavedError | null;
-}
-
 const MOST_TRIES = 3;
 
 /** Looks at rows and changes them: one statement for each way to name a coupon. */
 export class CouponStatements {
   readonly #table: string;
-  readonly #client: Asked;
+  readonly #client: PostgresClient;
 
-  constructor(table: string, client: Asked) {
+  constructor(table: string, client: PostgresClient) {
     this.#table = table;
     this.#client = client;
   }
@@ -122,7 +115,7 @@ export class CouponStatements {
       }
     } catch (error) {
       // Each statement is committed by itself, so the failure of a later one is no proof.
-      const proof = verdicts.some(({ changed }) => changed) ? null : this.#client.notSaved(error);
+      const proof = verdicts.some(({ changed }) => changed) ? null : this.#client.proof.notSaved(error);
       throw proof ?? error;
     }
     return verdicts;

@@ -3,7 +3,7 @@ import type { Issuance } from '../../model/issuance.js';
 import type { PersistenceAdapter, SaveVerdict } from '../adapter.js';
 import type { ChangeVerdict, CouponChange, CouponRef } from '../coupon-change.js';
 import type { TableFormat } from '../fit.js';
-import { storedOf, toIssuance } from '../row.js';
+import { type Row, storedOf, toIssuance } from '../row.js';
 import { SKIPPED, withoutSkipped } from '../skipped.js';
 import { knownVerdicts, SAVED } from '../verdict.js';
 import { CouponStatements } from './change.js';

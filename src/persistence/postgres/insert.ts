@@ -29,14 +29,19 @@ const COLUMNS: readonly InsertedColumn[] = [
   { name: 'issued_ms', type: 'bigint', of: ({ issuedAt }) => issuedAt.getTime() },
   { name: 'epoch', type: 'text', of: ({ epoch }) => epoch },
 ];
-/** Only in the statements of a batch that has some: the others cost what they cost without it. */
+/** Only in the statements of a batch that has some: the others cost what they cost without them. */
+const EXPIRY: InsertedColumn = {
+  name: 'expires_ms',
+  type: 'bigint',
+  of: ({ expiresAt }) => expiresAt?.getTime() ?? null,
+};
 const DATA: InsertedColumn = { name: 'data', type: 'text', of: dataOfRow };
-const ALL = [...COLUMNS, DATA];
+const ALL = [...COLUMNS, EXPIRY, DATA];
 const arrays = ALL.map(({ type }, i) => `$${i + 1}::${type}[]`);
 const names = ALL.map(({ name }) => name);
 
 /** A batch as rows, of which every column is an array. */
-export const BATCH = `unnest(${arrays.slice(0, -1).join(', ')}) AS n(${names.slice(0, -1).join(', ')})`;
+export const BATCH = `unnest(${arrays.slice(0, COLUMNS.length).join(', ')}) AS n(${names.slice(0, COLUMNS.length).join(', ')})`;
 
 export function arraysOf(issuances: readonly Issuance[]): string[] {
   return COLUMNS.map(({ of }) => arrayOf(issuances.map(of)));
@@ -45,13 +50,12 @@ export function arraysOf(issuances: readonly Issuance[]): string[] {
 /** The inserted columns: equal in all rows, one value; otherwise an array. */
 export class Batch {
   readonly values: (string | number | null)[] = [];
-  /** One character for each column, that of the data only where there is some: 1 is an array. */
+  /** One character for each column: 1 is an array. Those of expiry and data are there only where a row has some. */
   readonly shape: string;
 
   constructor(issuances: readonly Issuance[]) {
     let shape = '';
-    const columns = issuances.some(({ data }) => data !== undefined) ? ALL : COLUMNS;
-    for (const { of } of columns) {
+    for (const { of } of columnsOf(issuances)) {
       const first = of(issuances[0]!);
       const isShared = issuances.every((one) => of(one) === first);
       this.values.push(isShared ? first : arrayOf(issuances.map(of)));
@@ -59,6 +63,11 @@ export class Batch {
     }
     this.shape = shape;
   }
+}
+
+function columnsOf(issuances: readonly Issuance[]): readonly InsertedColumn[] {
+  if (issuances.some(({ data }) => data !== undefined)) return ALL;
+  return issuances.some(({ expiresAt }) => expiresAt) ? [...COLUMNS, EXPIRY] : COLUMNS;
 }
 
 /** The statements for each shape of a batch that came so far. */
@@ -92,7 +101,7 @@ function insertOf(table: string, shape: string): string {
   const isArray = (i: number) => shape[i] === '1';
   const columns = ALL.slice(0, shape.length);
   const given = columns.map(({ name, type }, i) => (isArray(i) ? `n.${name}` : `$${i + 1}::${type}`));
-  const [campaignId, serial, userId, grant, id, code, issuedMs, epoch, data] = given;
+  const [campaignId, serial, userId, grant, id, code, issuedMs, epoch, expiresMs, data] = given;
   const listed = columns.flatMap((_, i) => (isArray(i) ? [i] : []));
   const from = `FROM unnest(${listed.map((i) => arrays[i]).join(', ')}) AS n(${listed.map((i) => names[i]).join(', ')})`;
   // A campaign that the statistics do not know would be taken for an empty one, and all its rows be read for each that
@@ -100,8 +109,8 @@ function insertOf(table: string, shape: string): string {
   const anyCampaign = isArray(0) ? campaignId : `(SELECT ${campaignId})`;
   const order = [campaignId, serial].filter((_, i) => isArray(i));
   return [
-    `INSERT INTO ${table} (campaign_id, serial, user_id, grant_no, id, code, issued_at, epoch${data ? ', data' : ''})`,
-    `SELECT ${campaignId}, ${serial}, ${userId}, ${grant}, ${id}, ${code}, to_timestamp(${issuedMs} / 1000.0), ${epoch}${data ? `, ${data}::jsonb` : ''}`,
+    `INSERT INTO ${table} (campaign_id, serial, user_id, grant_no, id, code, issued_at, epoch${expiresMs ? ', expires_at' : ''}${data ? ', data' : ''})`,
+    `SELECT ${campaignId}, ${serial}, ${userId}, ${grant}, ${id}, ${code}, to_timestamp(${issuedMs} / 1000.0), ${epoch}${expiresMs ? `, to_timestamp(${expiresMs} / 1000.0)` : ''}${data ? `, ${data}::jsonb` : ''}`,
     ...(listed.length > 0 ? [from] : []),
     `WHERE NOT EXISTS (SELECT FROM ${table} t WHERE t.campaign_id = ${anyCampaign} AND t.user_id = ${userId} AND t.id = ${id} OFFSET 0)`,
     ...(order.length > 0 ? [`ORDER BY ${order.join(', ')}`] : []),
