@@ -33,7 +33,16 @@ export interface FoundColumn {
 export type Statistic = Readonly<Record<string, unknown>>;
 
 /** Bytes of each column of text. */
-export const WIDTH = { campaign_id: 64, user_id: 128, id: 64, code: 128, epoch: 64 };
+export const WIDTH = {
+  campaign_id: 64,
+  user_id: 128,
+  id: 64,
+  code: 128,
+  epoch: 64,
+  state: 8,
+  state_by: 128,
+  undone: 176,
+};
 
 const integer = (...types: string[]) => ({ fits: ({ type }: FoundColumn) => types.includes(type) });
 
@@ -41,16 +50,19 @@ export const COLUMNS: readonly Column[] = [
   text('campaign_id'),
   { name: 'serial', made: 'bigint NOT NULL', ...integer('bigint') },
   text('user_id'),
-  { name: 'grant_no', made: 'int NOT NULL', ...integer('tinyint', 'smallint', 'mediumint', 'int', 'bigint') },
+  // NULL where a coupon was revoked and its grant is free again.
+  { name: 'grant_no', made: 'int', ...integer('tinyint', 'smallint', 'mediumint', 'int', 'bigint') },
   text('id'),
   { ...text('code'), made: `varbinary(${WIDTH.code})` },
-  {
-    name: 'issued_at',
-    made: 'datetime(3) NOT NULL',
-    // A timestamp ends in 2038, and its value depends on the time zone of the session.
-    fits: ({ type, fraction }) => type === 'datetime' && Number(fraction) >= 3,
-  },
+  { ...instant('issued_at'), made: 'datetime(3) NOT NULL' },
   text('epoch'),
+  instant('expires_at'),
+  { ...text('state'), made: `varbinary(${WIDTH.state}) NOT NULL DEFAULT 'issued'` },
+  instant('state_at'),
+  { ...text('state_by'), made: `varbinary(${WIDTH.state_by})` },
+  { ...text('undone'), made: `varbinary(${WIDTH.undone})` },
+  { name: 'version', made: 'int NOT NULL DEFAULT 0', ...integer('int', 'bigint') },
+  { name: 'unit_returned', made: 'tinyint NOT NULL DEFAULT 0', ...integer('tinyint', 'smallint', 'int') },
   {
     name: 'data',
     made: 'text CHARACTER SET utf8mb4 COLLATE utf8mb4_bin',
@@ -69,6 +81,12 @@ export const KEYS: readonly { readonly name: string; readonly columns: readonly 
 
 /** Other binary collations take two texts for the same if one ends with a space. */
 const EXACT = /^utf8mb4_(nopad_bin|0900_bin)$/;
+
+/** A timestamp ends in 2038, and its value depends on the time zone of the session. */
+function instant(name: string): Column {
+  const fits = ({ type, fraction }: FoundColumn) => type === 'datetime' && Number(fraction) >= 3;
+  return { name, made: 'datetime(3)', fits };
+}
 
 function text(name: keyof typeof WIDTH): Column {
   const fits = ({ type, collation, length }: FoundColumn) =>

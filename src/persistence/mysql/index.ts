@@ -1,13 +1,16 @@
 import { NotSavedError } from '../../model/errors.js';
 import type { Issuance } from '../../model/issuance.js';
 import type { PersistenceAdapter, SaveVerdict } from '../adapter.js';
+import type { ChangeVerdict, CouponChange, CouponRef } from '../coupon-change.js';
 import type { TableFormat } from '../fit.js';
 import { type Row, storedOf, toIssuance } from '../row.js';
 import { SKIPPED, withoutSkipped } from '../skipped.js';
 import { knownVerdicts, SAVED } from '../verdict.js';
+import { CouponStatements } from './change.js';
 import { MysqlClient } from './client.js';
 import { isDeadlock, isDuplicate } from './errors.js';
 import { insertOf } from './insert.js';
+import { SELECTED } from './selected.js';
 import { MysqlTable, quotedTable } from './table.js';
 
 export type { TableFormat } from '../fit.js';
@@ -33,8 +36,6 @@ interface Key {
 }
 type Tuple = readonly (string | number | null)[];
 
-// The date as a number, because a client would read it in a time zone of its own.
-const SELECTED = `campaign_id, serial, user_id, grant_no, id, code, epoch, CAST(data AS BINARY) AS data, TIMESTAMPDIFF(MICROSECOND, '1970-01-01', issued_at) DIV 1000 AS issued_at_ms`;
 const BY_ID: Key = { columns: 'campaign_id, id', of: (one) => [one.campaignId, one.id] };
 const KEYS: readonly Key[] = [
   BY_ID,
@@ -67,11 +68,13 @@ export class MysqlPersistence implements PersistenceAdapter {
   readonly #client: MysqlClient;
   readonly #table: string;
   readonly #made: MysqlTable;
+  readonly #coupons: CouponStatements;
   #poolChecked = false;
 
   constructor(client: MysqlLike, options: { table?: string | undefined } = {}) {
     this.#client = new MysqlClient(client);
     this.#table = quotedTable(options.table);
+    this.#coupons = new CouponStatements(this.#table, this.#client);
     this.#made = new MysqlTable((sql, values) => this.#query(sql, values), options.table);
   }
 
@@ -137,6 +140,15 @@ export class MysqlPersistence implements PersistenceAdapter {
 
   async find(issuances: readonly Issuance[]): Promise<readonly (Issuance | null)[]> {
     return storedOf(issuances, await this.#lookUp([BY_ID], issuances));
+  }
+
+  async look(refs: readonly CouponRef[]): Promise<readonly (Issuance | null)[]> {
+    return this.#coupons.look(refs);
+  }
+
+  async change(changes: readonly CouponChange[]): Promise<readonly ChangeVerdict[]> {
+    await this.#assertAutocommit();
+    return this.#coupons.change(changes);
   }
 
   /**

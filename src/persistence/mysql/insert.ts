@@ -4,15 +4,20 @@ import { dataOfRow } from '../row.js';
 import { WIDTH } from './catalog.js';
 
 const COLUMNS = 'campaign_id, serial, user_id, grant_no, id, code, issued_at, epoch';
+const MORE = [
+  { name: 'expires_at', of: ({ expiresAt }: Issuance) => (expiresAt ? utc(expiresAt) : null) },
+  { name: 'data', of: (one: Issuance) => bytesOf(dataOfRow(one)) },
+];
 
 /** An INSERT of these issuances. Throws `NotSavedError` if one has a text that its column cannot hold. */
 export function insertOf(table: string, issuances: readonly Issuance[]): { sql: string; values: unknown[] } {
   // In one order, so that batches which share rows wait for each other instead of deadlocking.
   const sorted = [...issuances].sort(byCampaignAndSerial);
-  // The data is named only where a row has some.
-  const hasData = sorted.some(({ data }) => data !== undefined);
-  const rows = sorted.map((one) => (hasData ? [...valuesOf(one), bytesOf(dataOfRow(one))] : valuesOf(one)));
-  return { sql: `INSERT INTO ${table} (${COLUMNS}${hasData ? ', data' : ''}) VALUES ?`, values: [rows] };
+  // Expiry and data are named only where a row has some.
+  const more = MORE.filter(({ of }) => sorted.some((one) => of(one) !== null));
+  const names = [COLUMNS, ...more.map(({ name }) => name)].join(', ');
+  const rows = sorted.map((one) => [...valuesOf(one), ...more.map(({ of }) => of(one))]);
+  return { sql: `INSERT INTO ${table} (${names}) VALUES ?`, values: [rows] };
 }
 
 function byCampaignAndSerial(one: Issuance, other: Issuance): number {
@@ -29,9 +34,14 @@ function valuesOf(one: Issuance): unknown[] {
     one.grant,
     text('id', one.id),
     one.code === null ? null : text('code', one.code),
-    one.issuedAt.toISOString().slice(0, 23).replace('T', ' '),
+    utc(one.issuedAt),
     text('epoch', one.epoch),
   ];
+}
+
+/** As the columns of instants are written. */
+export function utc(date: Date): string {
+  return date.toISOString().slice(0, 23).replace('T', ' ');
 }
 
 function bytesOf(value: string | null): Buffer | null {
