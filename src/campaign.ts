@@ -15,6 +15,15 @@ import { type CampaignUpdate, checkedUpdate } from './operate/update.js';
 import { type UserStatus, userStatus } from './operate/user-status.js';
 import { checkedRebuildOptions, type RebuildOptions, type RebuildResult, rebuild } from './recover/rebuild.js';
 import { checkedReconcileOptions, type ReconcileOptions, reconcile } from './recover/reconcile.js';
+import {
+  checkedExtend,
+  checkedRedeem,
+  checkedUnredeem,
+  type ExtendRequest,
+  type RedeemRequest,
+  type UnredeemRequest,
+} from './redeem/requests.js';
+import type { ExtendResult, RedeemResult, UnredeemResult } from './redeem/results.js';
 import { closeCampaign, purge, type Restocked, restock, setPace, setPaused } from './redis/operate.js';
 import { replaceInPool } from './redis/pool.js';
 import { type RunningRules, updateRules } from './redis/update.js';
@@ -129,6 +138,62 @@ export class Campaign {
    */
   issue(request: IssueRequest): Promise<IssueResult> {
     return this.#core.issue(this.id, request);
+  }
+
+  /**
+   * Redeems a coupon for an order, or returns the reason for a refusal. Of all calls for one coupon exactly one wins, and
+   * each answer stays true. The row in the database decides, also after the campaign is over or purged. Its clock decides
+   * whether the coupon has expired. A repeat under the same `redemptionId` finds its own answer.
+   *
+   * A user redeems by `userId` with `code` or `id`; the code of another user is `not_found`. `bearer: true` lets any caller
+   * with the code redeem it: then limit how often a client may try.
+   *
+   * One statement in the database, shared by calls of the same moment; after a change, two or three. If there is no row,
+   * one round trip to Redis. Throws `InvalidArgumentError`, `MisconfiguredError` (an adapter without `look` and `change`),
+   * `OverloadedError`, `PersistenceError`, `RedisError`, `ClosedError`.
+   *
+   * @example
+   * ```ts
+   * const result = await launch.redeem({ userId, code, redemptionId: order.id });
+   * if (result.status === 'redeemed') console.log(result.coupon.redeemedAt);
+   * ```
+   */
+  async redeem(request: RedeemRequest): Promise<RedeemResult> {
+    const call = checkedRedeem(this.id, request);
+    return this.#core.call('redeem', () => this.#core.coupons.ask<RedeemResult>(call));
+  }
+
+  /**
+   * Undoes a redemption, as after a payment that failed. Afterwards no redemption under this id stands, also none that is
+   * still on its way. `not_redeemed`: the coupon was not redeemed under this id, and never will be. A call of the shop: no
+   * route may take `redemptionId` from a user.
+   *
+   * Two statements in the database, shared by calls of the same moment. Throws as `redeem()` does.
+   *
+   * @example
+   * ```ts
+   * await launch.unredeem({ code, redemptionId: order.id });
+   * ```
+   */
+  async unredeem(request: UnredeemRequest): Promise<UnredeemResult> {
+    const call = checkedUnredeem(this.id, request);
+    return this.#core.call('unredeem', () => this.#core.coupons.ask<UnredeemResult>(call));
+  }
+
+  /**
+   * Moves the end of a coupon to a later instant. An end that is later already stays, so a repeat changes nothing. An
+   * expired coupon is valid again. To shorten the time of a coupon is not possible.
+   *
+   * Two statements in the database, shared by calls of the same moment. Throws as `redeem()` does.
+   *
+   * @example
+   * ```ts
+   * await launch.extend({ code, expiresAt: '2031-01-01T00:00:00+09:00' });
+   * ```
+   */
+  async extend(request: ExtendRequest): Promise<ExtendResult> {
+    const call = checkedExtend(this.id, request);
+    return this.#core.call('extend', () => this.#core.coupons.ask<ExtendResult>(call));
   }
 
   /**

@@ -4,14 +4,16 @@ import { type IssueRequest, Requests } from './issue/request.js';
 import { batchedSaves } from './issue/save.js';
 import type { Steps } from './issue/steps.js';
 import { AdapterStore } from './issue/store.js';
-import { ClosedError } from './model/errors.js';
+import { CampaignConflictError, ClosedError, NotReadyError, UnknownCampaignError } from './model/errors.js';
 import { type Emit, safeEmit } from './model/events.js';
 import type { Operation } from './model/methods.js';
 import type { IssueResult } from './model/result.js';
 import type { CheckedOptions } from './options.js';
+import { Coupons, type Reserved } from './redeem/coupons.js';
 import { Campaigns } from './redis/campaigns.js';
 import type { Serving } from './redis/serving.js';
 import { type RedisContext, redisContext } from './redis/shard.js';
+import { findUser } from './redis/user.js';
 import type { FindOptions } from './settle/find-saved.js';
 import { type SettleOptions, type SettleResult, settle } from './settle/settle.js';
 import { WaitingRoom } from './waiting-room/room.js';
@@ -30,6 +32,7 @@ export class Core {
   readonly pending = new PendingWork();
   readonly workers = new Set<Worker>();
   readonly room: WaitingRoom;
+  readonly coupons: Coupons;
   readonly #requests: Requests;
   #closed = false;
 
@@ -64,7 +67,20 @@ export class Core {
     this.#requests = new Requests({ campaigns, steps, pending, eligible, timeoutMs });
     const track = <T>(work: Promise<T>) => pending.track(work);
     const rules = { eligible, timeoutMs, maxTries };
+    const reserved = (campaignId: string, userId: string) => this.#reserved(campaignId, userId);
+    this.coupons = new Coupons({ adapter: persistence, timeoutMs, maxBatch, maxInFlight, emit, reserved });
     this.room = new WaitingRoom({ redis, context, campaigns, lines, steps, following, track, ...rules });
+  }
+
+  /** What Redis has of a user; `null`: the campaign is over or unknown, or its state must not be acted on. */
+  async #reserved(campaignId: string, userId: string): Promise<Reserved | null> {
+    try {
+      const { shard } = await this.campaigns.get(campaignId);
+      return { issuances: await findUser(shard, userId), leaseMs: this.options.leaseMs };
+    } catch (error) {
+      if (isAbsent(error)) return null;
+      throw error;
+    }
   }
 
   close(): void {
@@ -122,6 +138,11 @@ export class Core {
     const { timeoutMs, persistence } = this.options;
     return { timeoutMs, find: persistence?.find?.bind(persistence) };
   }
+}
+
+/** No reservation is known of such a campaign. */
+function isAbsent(error: unknown): boolean {
+  return [UnknownCampaignError, CampaignConflictError, NotReadyError].some((kind) => error instanceof kind);
 }
 
 function closed(): ClosedError {

@@ -16,6 +16,7 @@ export type {
   Stock,
 } from './model/campaign-rules.js';
 export { generateCodes, isValidCode } from './model/codes.js';
+export type { Coupon } from './model/coupon.js';
 export { drawKey } from './model/draw.js';
 export {
   CampaignConflictError,
@@ -30,6 +31,7 @@ export {
   NotReadyError,
   NotSavedError,
   OverloadedError,
+  PersistenceError,
   RedisError,
   type RedisOutcome,
   UnknownCampaignError,
@@ -37,6 +39,7 @@ export {
 export type { CouponEvent, FaultEvent, FaultSource, IssuanceRef } from './model/events.js';
 export { type Cure, type Finding, type FindingKind, ReconcileReport } from './model/findings.js';
 export {
+  type CouponJson,
   type HttpAnswer,
   type HttpResult,
   httpAnswer,
@@ -48,6 +51,7 @@ export { type HttpStatus, httpStatus } from './model/http-status.js';
 export type { Instant } from './model/instants.js';
 export type { Issuance } from './model/issuance.js';
 export { type GivenCoupon, issuanceOf } from './model/issuance-of.js';
+export { changedRow, type Life, type LifeRow, type RowChange } from './model/life.js';
 export type { Pace, PaceChange } from './model/pace.js';
 export type {
   FinalChange,
@@ -68,10 +72,20 @@ export type { CampaignUpdate } from './operate/update.js';
 export type { UserStatus } from './operate/user-status.js';
 export type { CouponIssuerOptions } from './options.js';
 export type { PersistenceAdapter, SaveVerdict } from './persistence/adapter.js';
+export type { ChangeVerdict, CouponChange, CouponRef } from './persistence/coupon-change.js';
 export { MemoryPersistence } from './persistence/memory.js';
 export { verdictOf, verdictsOf } from './persistence/verdict.js';
 export type { RebuildOptions, RebuildProgress, RebuildResult } from './recover/rebuild.js';
 export type { ReconcileOptions } from './recover/reconcile.js';
+export type {
+  BearerCoupon,
+  ExtendRequest,
+  OwnCoupon,
+  RedeemRequest,
+  ShopCoupon,
+  UnredeemRequest,
+} from './redeem/requests.js';
+export type { ExtendResult, NoRow, RedeemResult, UnredeemResult } from './redeem/results.js';
 export type { RedisClient, SubscriberClient } from './redis/client.js';
 export type { Restocked } from './redis/operate.js';
 export type { RunningRules } from './redis/update.js';

@@ -12,6 +12,7 @@ export type CouponIssuerErrorCode =
   | 'NOT_ISSUED'
   | 'NOT_READY'
   | 'HOOK'
+  | 'PERSISTENCE'
   | 'CLOSED';
 
 /** The outcome of a failed Redis call: it certainly changed nothing, or it may have. */
@@ -169,6 +170,20 @@ export class HookError extends CouponIssuerError {
   readonly code = 'HOOK';
 }
 
+/**
+ * The database gave no answer to a call about a coupon that was issued. `not_applied`: certainly nothing changed.
+ * `unknown`: it may have; a repeat with the same id tells.
+ */
+export class PersistenceError extends CouponIssuerError {
+  readonly code = 'PERSISTENCE';
+  readonly outcome: RedisOutcome;
+
+  constructor(message: string, options: { outcome: RedisOutcome; cause?: unknown }) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined);
+    this.outcome = options.outcome;
+  }
+}
+
 /** `close()` was called on this issuer. Nothing was written. */
 export class ClosedError extends CouponIssuerError {
   readonly code = 'CLOSED';
@@ -227,6 +242,7 @@ for (const [name, errorClass] of Object.entries({
   NotIssuedError,
   NotReadyError,
   HookError,
+  PersistenceError,
   ClosedError,
   NotSavedError,
   NotDeliveredError,

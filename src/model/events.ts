@@ -53,6 +53,8 @@ export type CouponEvent =
     }
   /** The users that joined before the opening were put in order. Once per process that took part. */
   | { readonly type: 'drawn'; readonly campaignId: string; readonly seed: string; readonly count: number }
+  /** A coupon was redeemed, or its redemption undone, or its end moved, by this call. A repeat does not tell it. */
+  | ({ readonly type: 'redeemed' | 'unredeemed' | 'extended' } & IssuanceRef)
   /** A fault that reached no caller, or that an operator should know. The error is redacted. */
   | FaultEvent;
 

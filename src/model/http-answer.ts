@@ -1,4 +1,5 @@
 import type { CouponIssuerErrorCode } from './errors.js';
+import type { Coupon } from './coupon.js';
 import { isErrorNamed, messageOf, read } from './foreign.js';
 import { type HttpStatus, type HttpWord, httpWordOf, statusOf } from './http-status.js';
 import { instantMs } from './instants.js';
@@ -6,13 +7,22 @@ import { type Issuance, withoutCode } from './issuance.js';
 import type { NotReadyReason, RefusalStatus } from './result.js';
 
 /** An issuance as JSON has it: the instant is ISO 8601 in UTC. */
-export type IssuanceJson = Omit<Issuance, 'issuedAt'> & { readonly issuedAt: string };
+export type IssuanceJson = Omit<Issuance, 'issuedAt' | 'expiresAt' | 'life'> & { readonly issuedAt: string };
+
+/** A coupon as JSON has it: instants are ISO 8601 in UTC. Without the id of its redemption. */
+export type CouponJson = Omit<Coupon, 'issuedAt' | 'expiresAt' | 'redeemedAt' | 'revokedAt' | 'redemptionId'> & {
+  readonly issuedAt: string;
+  readonly expiresAt: string | null;
+  readonly redeemedAt?: string;
+  readonly revokedAt?: string;
+};
 
 /** The body for a result that is no refusal. It has the fields of the result. */
 export interface HttpResult {
   readonly status: string;
   readonly issuance?: IssuanceJson;
   readonly issuances?: readonly IssuanceJson[];
+  readonly coupon?: CouponJson;
   readonly replayed?: true;
   readonly ticket?: number;
   readonly position?: number | null;
@@ -30,6 +40,12 @@ export interface ProblemDetails {
   readonly opensAt?: string;
   /** ISO 8601 in UTC. */
   readonly closedAt?: string;
+  /** With `already_redeemed`: ISO 8601 in UTC. */
+  readonly redeemedAt?: string;
+  /** With `expired`: ISO 8601 in UTC. */
+  readonly expiresAt?: string;
+  /** With `revoked`: ISO 8601 in UTC. */
+  readonly revokedAt?: string;
   /**
    * With `not_eligible`: the word of your `eligible` or of your adapter. With `not_ready`: `missing`, `rolled_back` or
    * `rebuilding`.
@@ -79,6 +95,12 @@ export const PROBLEMS = Object.freeze({
     detail: 'Whether the call changed anything is not known. Repeat it with the same request id to find out.',
   },
   not_issued: { title: 'Not issued', detail: 'The coupon could not be issued and is back in the stock. Try again.' },
+  already_redeemed: { title: 'Already redeemed', detail: 'Another order has used this coupon.' },
+  redemption_undone: { title: 'Redemption undone', detail: 'This order gave the coupon back. A new order may use it.' },
+  not_saved_yet: { title: 'Not saved yet', detail: 'The coupon is being issued. Try again in a moment.' },
+  expired: { title: 'Expired', detail: 'The coupon is no longer valid.' },
+  revoked: { title: 'Revoked', detail: 'The coupon was taken back.' },
+  not_found: { title: 'Not found', detail: 'This user has no such coupon.' },
   hook: { title: 'Not available', detail: 'Nothing was taken. Try again.' },
   shutting_down: { title: 'Shutting down', detail: 'This server is shutting down. Nothing was taken; try again.' },
 } as const);
@@ -110,6 +132,13 @@ const ANSWERED: Readonly<
   NOT_ISSUED: ['not_issued', 1],
   NOT_READY: ['not_ready', 5],
   HOOK: ['hook', 1],
+  PERSISTENCE: ['redis', 1],
+  already_redeemed: ['already_redeemed', 0],
+  redemption_undone: ['redemption_undone', 0],
+  not_saved_yet: ['not_saved_yet', 0],
+  expired: ['expired', 0],
+  revoked: ['revoked', 0],
+  not_found: ['not_found', 0],
   CLOSED: ['shutting_down', 1],
 };
 function isRefused(word: HttpWord): word is keyof typeof ANSWERED {
@@ -168,11 +197,17 @@ function result(status: HttpStatus, word: HttpWord, part: Part): HttpAnswer {
     accepted: Boolean(issuance) || Array.isArray(issuances),
     already_issued: Array.isArray(issuances),
     waiting: typeof part('position') === 'number',
+    redeemed: Boolean(part('coupon')),
+    unredeemed: Boolean(part('coupon')),
+    not_redeemed: Boolean(part('coupon')),
+    extended: Boolean(part('coupon')),
   };
   if (isThere[word] === false) throw new TypeError('the result has lost a part');
   const own: Record<string, unknown> = { status: word };
   if (issuance) own.issuance = jsonOf(issuance as Issuance);
   if (Array.isArray(issuances)) own.issuances = issuances.map(jsonOf);
+  const coupon = part('coupon');
+  if (coupon) own.coupon = couponJsonOf(coupon as Coupon);
   if (part('replayed') === true) own.replayed = true;
   for (const name of ['ticket', 'position', 'etaMs']) {
     const value = part(name);
@@ -187,6 +222,17 @@ function jsonOf(issuance: Issuance): IssuanceJson {
   const { id, campaignId, userId, grant, serial, code, issuedAt, epoch, state } =
     issuance.state === 'issued' ? issuance : withoutCode(issuance);
   return { id, campaignId, userId, grant, serial, code, issuedAt: isoOf(issuedAt), epoch, state };
+}
+
+/** Without the id of the redemption, which is the shop's. */
+function couponJsonOf(coupon: Coupon): CouponJson {
+  const { id, campaignId, userId, serial, code, issuedAt, expiresAt, state, redeemedAt, revokedAt } = coupon;
+  const ends = { issuedAt: isoOf(issuedAt), expiresAt: expiresAt && isoOf(expiresAt) };
+  const became = {
+    ...(redeemedAt && { redeemedAt: isoOf(redeemedAt) }),
+    ...(revokedAt && { revokedAt: isoOf(revokedAt) }),
+  };
+  return { id, campaignId, userId, serial, code, ...ends, state, ...became };
 }
 
 function problem(status: HttpStatus, body: Omit<ProblemDetails, 'status'>, retryAfter: number): HttpAnswer {
@@ -207,6 +253,12 @@ function membersOf(name: ProblemName, part: Part): Partial<ProblemDetails> {
       return instant('opensAt', part);
     case 'closed':
       return instant('closedAt', part);
+    case 'already_redeemed':
+      return instant('redeemedAt', part);
+    case 'expired':
+      return instant('expiresAt', part);
+    case 'revoked':
+      return instant('revokedAt', part);
     case 'not_eligible':
       return typeof reason === 'string' ? { reason } : {};
     case 'not_ready':
@@ -219,7 +271,10 @@ function membersOf(name: ProblemName, part: Part): Partial<ProblemDetails> {
   }
 }
 
-function instant(name: 'opensAt' | 'closedAt', part: Part): Partial<ProblemDetails> {
+function instant(
+  name: 'opensAt' | 'closedAt' | 'redeemedAt' | 'expiresAt' | 'revokedAt',
+  part: Part,
+): Partial<ProblemDetails> {
   const iso = read(() => isoOf(part(name)));
   return iso === undefined ? {} : { [name]: iso };
 }
@@ -238,6 +293,7 @@ function shownOf(error: unknown): { detail: string } | null {
 /** Whole seconds, 1 at least; `null`: the value does not tell. */
 function waitOf(name: ProblemName, part: Part): number | null {
   const opensIn = () => read(() => instantMs('opensAt', part('opensAt')) - Date.now());
-  const ms = name === 'not_open' ? opensIn() : name === 'overloaded' ? part('retryAfterMs') : null;
+  const ms =
+    name === 'not_open' ? opensIn() : ['overloaded', 'not_saved_yet'].includes(name) ? part('retryAfterMs') : null;
   return Number.isFinite(ms) ? Math.min(LONGEST_WAIT_S, Math.max(1, Math.ceil(Number(ms) / 1000))) : null;
 }

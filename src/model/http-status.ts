@@ -1,12 +1,18 @@
 import type { CouponIssuerErrorCode } from './errors.js';
 import { isError, read } from './foreign.js';
+import type { LifeAnswer } from './life.js';
 import type { IssueStatus } from './result.js';
 
 /** Every code that `httpStatus` answers. */
 export type HttpStatus = 200 | 201 | 202 | 400 | 403 | 404 | 409 | 410 | 500 | 503;
 
-/** By the words of `issue()` and `join()`, and by the further words of `leave()` and `userStatus()`. */
-const STATUS_CODES: Record<IssueStatus | 'waiting' | 'reserved' | 'left' | 'absent' | 'none', HttpStatus> = {
+/** The words of a coupon after its issue. */
+type CouponWord = LifeAnswer | 'not_saved_yet' | 'not_found';
+
+/** The words of `issue()` and `join()`, the further words of `leave()` and `userStatus()`, and those of a coupon. */
+type StatusWord = IssueStatus | 'waiting' | 'reserved' | 'left' | 'absent' | 'none' | Exclude<CouponWord, 'taken_back'>;
+
+const STATUS_CODES: Record<StatusWord, HttpStatus> = {
   issued: 201,
   accepted: 202,
   waiting: 202,
@@ -21,6 +27,16 @@ const STATUS_CODES: Record<IssueStatus | 'waiting' | 'reserved' | 'left' | 'abse
   left: 200,
   absent: 200,
   none: 200,
+  redeemed: 200,
+  unredeemed: 200,
+  not_redeemed: 200,
+  extended: 200,
+  already_redeemed: 409,
+  redemption_undone: 409,
+  not_saved_yet: 409,
+  expired: 410,
+  revoked: 410,
+  not_found: 404,
 };
 
 const ERROR_CODES: Record<CouponIssuerErrorCode, HttpStatus> = {
@@ -33,6 +49,7 @@ const ERROR_CODES: Record<CouponIssuerErrorCode, HttpStatus> = {
   NOT_ISSUED: 503,
   NOT_READY: 503,
   HOOK: 503,
+  PERSISTENCE: 503,
   CLOSED: 503,
 };
 

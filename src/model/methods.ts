@@ -25,6 +25,9 @@ export const METHODS = {
   rebuild: 'rebuild',
   reconcile: 'reconcile',
   purge: 'purge',
+  redeem: 'redeem',
+  unredeem: 'unredeem',
+  extend: 'extend',
   health: 'health',
 } as const;
 

@@ -46,6 +46,12 @@ class Turn {
     if (call.verb === 'redeem') this.next = { change: firstRedeem(call.id), answer: 'redeemed', looked: false };
   }
 
+  /** It is in a batch that leaves now. */
+  begin(): void {
+    this.held = false;
+    if (monotonicMs() >= this.request.deadlineAt) this.fail(new Error('the time of this call ran out'));
+  }
+
   /** The row as it was found. */
   found(row: Issuance | null, refusedVersion: number | null = null): void {
     if (!row) {
@@ -106,12 +112,25 @@ export class Changes {
   async change(request: ChangeRequest): Promise<ChangeOutcome> {
     const key = refKey(request.ref);
     const before = this.#last.get(key);
-    const outcome = before ? before.then(() => this.#send(request)) : this.#send(request);
-    const ended = outcome.then(() => {
+    const outcome = before ? this.#sendAfter(before, request) : this.#send(request);
+    const ended = Promise.all([before, outcome]).then(() => {
       if (this.#last.get(key) === ended) this.#last.delete(key);
     });
     this.#last.set(key, ended);
     return outcome;
+  }
+
+  async #sendAfter(before: Promise<void>, request: ChangeRequest): Promise<ChangeOutcome> {
+    try {
+      await withDeadline(
+        before,
+        request.deadlineAt - monotonicMs(),
+        () => new Error('other calls of this coupon took too long'),
+      );
+    } catch (cause) {
+      return { answer: 'failed', outcome: 'not_applied', cause };
+    }
+    return this.#send(request);
   }
 
   async #send(request: ChangeRequest): Promise<ChangeOutcome> {
@@ -122,8 +141,9 @@ export class Changes {
 
 /** Looks, decides and changes until each call has its answer, or must go alone. Never rejects. */
 async function changeAll(adapter: ChangingAdapter, turns: Turn[]): Promise<Turn[]> {
-  for (const turn of turns) turn.held = false;
-  for (let open = turns; open.length > 0; open = open.filter(({ outcome, held }) => !outcome && !held)) {
+  for (const turn of turns) turn.begin();
+  const isOpen = ({ outcome, held }: Turn) => !outcome && !held;
+  for (let open = turns.filter(isOpen); open.length > 0; open = open.filter(isOpen)) {
     const unseen = open.filter(({ next }) => !next);
     if (unseen.length > 0) await lookAt(adapter, unseen);
     const changing = open.filter(({ next, outcome }) => next && !outcome);

@@ -1,0 +1,94 @@
+import { assertText, ownCopy } from '../model/check.js';
+import { InvalidArgumentError, invalid } from '../model/errors.js';
+import { type Instant, instantMs } from '../model/instants.js';
+import type { LifeCall } from '../model/life.js';
+import type { CouponRef } from '../persistence/coupon-change.js';
+
+/** A coupon of one user, by its code or by its id. */
+export type OwnCoupon =
+  | { readonly userId: string; readonly code: string; readonly id?: undefined }
+  | { readonly userId: string; readonly id: string; readonly code?: undefined };
+
+/** A coupon as the shop names it. With a code, `userId` is a check if it is given. */
+export type ShopCoupon = OwnCoupon | { readonly code: string; readonly userId?: undefined; readonly id?: undefined };
+
+/** Any caller with the code may use the coupon, as at a till. Limit how often a client may try. */
+export interface BearerCoupon {
+  readonly code: string;
+  readonly bearer: true;
+  readonly userId?: undefined;
+  readonly id?: undefined;
+}
+
+/** The argument of `redeem()`. */
+export type RedeemRequest = ((OwnCoupon & { readonly bearer?: undefined }) | BearerCoupon) & {
+  /** 1–128 bytes. The order that uses the coupon: a repeat under it finds its own answer. */
+  readonly redemptionId: string;
+};
+
+/** The argument of `unredeem()`. */
+export type UnredeemRequest = ShopCoupon & {
+  /** The redemption to undo. It never stands again: a later redeem of it is told `redemption_undone`. */
+  readonly redemptionId: string;
+};
+
+/** The argument of `extend()`. */
+export type ExtendRequest = ShopCoupon & {
+  /** The new end. An end that is later already stays. */
+  readonly expiresAt: Instant;
+};
+
+/** A request that was checked. */
+export interface CouponCall {
+  readonly ref: CouponRef;
+  /** Who asks for the coupon, if it is a user. */
+  readonly userId: string | undefined;
+  readonly call: LifeCall;
+}
+
+/** Throws `InvalidArgumentError`. */
+export function checkedRedeem(campaignId: string, given: RedeemRequest): CouponCall {
+  const request = own('redeem', given, ['bearer', 'redemptionId']);
+  if (request.bearer !== undefined && request.bearer !== true) throw invalid('bearer', 'must be true, or absent');
+  if (request.bearer && request.userId !== undefined) {
+    throw new InvalidArgumentError('redeem() takes userId or bearer: true, not both');
+  }
+  if (!request.bearer) assertText('userId', request.userId);
+  assertText('redemptionId', request.redemptionId);
+  return named(campaignId, request, { verb: 'redeem', id: request.redemptionId });
+}
+
+/** Throws `InvalidArgumentError`. */
+export function checkedUnredeem(campaignId: string, given: UnredeemRequest): CouponCall {
+  const request = own('unredeem', given, ['redemptionId']);
+  assertText('redemptionId', request.redemptionId);
+  return named(campaignId, request, { verb: 'unredeem', id: request.redemptionId });
+}
+
+/** Throws `InvalidArgumentError`. */
+export function checkedExtend(campaignId: string, given: ExtendRequest): CouponCall {
+  const request = own('extend', given, ['expiresAt']);
+  const expiresAt = new Date(instantMs('expiresAt', request.expiresAt));
+  return named(campaignId, request, { verb: 'extend', expiresAt });
+}
+
+type Given = Readonly<Record<string, unknown>>;
+
+function own(method: string, given: object, more: readonly string[]): Given {
+  return ownCopy(`the argument of ${method}()`, given, ['userId', 'code', 'id', ...more]) as Given;
+}
+
+function named(campaignId: string, { userId, code, id }: Given, call: LifeCall): CouponCall {
+  if (userId !== undefined) assertText('userId', userId);
+  if ((code === undefined) === (id === undefined)) {
+    throw new InvalidArgumentError('a coupon is named by its code, or by its id and userId; give one of the two');
+  }
+  const about = { userId: userId as string | undefined, call };
+  if (code !== undefined) {
+    assertText('code', code);
+    return { ...about, ref: userId === undefined ? { campaignId, code } : { campaignId, code, userId } };
+  }
+  assertText('id', id);
+  assertText('userId', userId);
+  return { ...about, ref: { campaignId, id, userId } };
+}
