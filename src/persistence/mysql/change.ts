@@ -145,21 +145,25 @@ export class CouponStatements {
     return changes.map((change, nth): ChangeVerdict => {
       const { row = null, isRight = false } = found.get(nth) ?? {};
       if (isRight && !isAlone) return { changed: false, row: null, held: true };
-      const changed = row !== null && free.includes(change) && (affected === free.length || isMade(change, row));
+      const isSent = affected > 0 && free.includes(change);
+      const changed = row !== null && isSent && (affected === free.length || isMade(change, row));
       return { changed, row };
     });
   }
 
-  /** The changes whose rows no other transaction holds at this moment. The locks of this statement end with it. */
+  /**
+   * The changes that can be made now: of rows that have their version, and that no other transaction holds at this
+   * moment. The locks of this statement end with it.
+   */
   async #free(kind: Kind, changes: readonly CouponChange[]): Promise<readonly CouponChange[]> {
-    if (!this.#skipsLocked) return changes;
+    const lock = this.#skipsLocked ? ' FOR UPDATE SKIP LOCKED' : '';
     try {
-      const found = await this.#find(kind, columnsOf(kind), changes, '', ' FOR UPDATE SKIP LOCKED');
-      return changes.filter((_, nth) => found.has(nth));
+      const found = await this.#find(kind, columnsOf(kind), changes, `, ${RIGHT} AS is_right`, lock);
+      return changes.filter((_, nth) => found.get(nth)?.isRight);
     } catch (error) {
-      if (failureOf(error).errno !== SYNTAX_ERROR) throw error;
+      if (failureOf(error).errno !== SYNTAX_ERROR || !this.#skipsLocked) throw error;
       this.#skipsLocked = false;
-      return changes;
+      return this.#free(kind, changes);
     }
   }
 
