@@ -15,6 +15,7 @@ import {
   NotIssuedError,
   NotReadyError,
   OverloadedError,
+  PersistenceError,
   type ProblemDetails,
   RedisError,
   UnknownCampaignError,
@@ -44,6 +45,7 @@ const ERRORS: { [C in CouponIssuerErrorCode]: CouponIssuerError & { code: C } } 
   NOT_ISSUED: new NotIssuedError(''),
   NOT_READY: new NotReadyError('', 'missing'),
   HOOK: new HookError(''),
+  PERSISTENCE: new PersistenceError('', { outcome: 'unknown' }),
   CLOSED: new ClosedError(''),
 };
 

@@ -110,6 +110,10 @@ function noted(event: CouponEvent): string {
       return `${event.reason} ${event.count satisfies number}`;
     case 'drawn':
       return event.seed;
+    case 'redeemed':
+    case 'unredeemed':
+    case 'extended':
+      return event.id;
     case 'fault':
       return `${event.during} ${event.error.message}`;
     default:
@@ -159,7 +163,7 @@ describe('what is told', () => {
     expectTypeOf<Extract<IssueResult, { issuance: unknown }>['status']>().toEqualTypeOf<'issued' | 'accepted'>();
   });
 
-  test('a fault has one of ten codes', () => {
+  test('a fault has one of eleven codes', () => {
     expectTypeOf<CouponIssuerErrorCode>().toEqualTypeOf<
       | 'INVALID_ARGUMENT'
       | 'UNKNOWN_CAMPAIGN'
@@ -167,6 +171,7 @@ describe('what is told', () => {
       | 'MISCONFIGURED'
       | 'OVERLOADED'
       | 'REDIS'
+      | 'PERSISTENCE'
       | 'NOT_ISSUED'
       | 'NOT_READY'
       | 'HOOK'

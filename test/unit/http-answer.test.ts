@@ -2,6 +2,7 @@ import { describe, expect, test, vi } from 'vitest';
 import {
   CampaignConflictError,
   ClosedError,
+  type Coupon,
   type CouponIssuerError,
   type CouponIssuerErrorCode,
   HookError,
@@ -15,12 +16,16 @@ import {
   NotIssuedError,
   NotReadyError,
   OverloadedError,
+  PersistenceError,
   PROBLEMS,
+  type RedeemResult,
   RedisError,
   UnknownCampaignError,
+  type UnredeemResult,
   type UserStatus,
 } from '../../src/index.js';
 import { assertText } from '../../src/model/check.js';
+import { couponOf } from '../../src/model/coupon.js';
 import { anIssuance } from './support.js';
 
 const CODE = 'K7QX2M9TPA4WZ';
@@ -34,8 +39,17 @@ const place = { ticket: 7, position: 3, etaMs: null };
 const shownAs = { ...issued, issuedAt: ISO };
 const hiddenAs = { ...reserved, code: null, issuedAt: ISO };
 
+const coupon: Coupon = couponOf({ ...issued, expiresAt: AT }, 0);
+const redeemed: Coupon = { ...coupon, state: 'redeemed', redeemedAt: AT, redemptionId: SECRET };
+const couponAs = { ...coupon, issuedAt: ISO, expiresAt: ISO };
+const redeemedAs = { ...couponAs, state: 'redeemed', redeemedAt: ISO };
+
 /** Each result that is no refusal, with its status code and its body. */
-const RESULTS: [IssueResult | JoinResult | LeaveResult | UserStatus, number, Record<string, unknown>][] = [
+const RESULTS: [
+  IssueResult | JoinResult | LeaveResult | UserStatus | RedeemResult | UnredeemResult,
+  number,
+  Record<string, unknown>,
+][] = [
   [{ status: 'issued', issuance: issued }, 201, { status: 'issued', issuance: shownAs }],
   [
     { status: 'issued', issuance: issued, replayed: true },
@@ -56,10 +70,17 @@ const RESULTS: [IssueResult | JoinResult | LeaveResult | UserStatus, number, Rec
   [{ status: 'left' }, 200, { status: 'left' }],
   [{ status: 'absent' }, 200, { status: 'absent' }],
   [{ status: 'none' }, 200, { status: 'none' }],
+  [
+    { status: 'redeemed', coupon: redeemed, replayed: true },
+    200,
+    { status: 'redeemed', coupon: redeemedAs, replayed: true },
+  ],
+  [{ status: 'unredeemed', coupon }, 200, { status: 'unredeemed', coupon: couponAs }],
+  [{ status: 'not_redeemed', coupon }, 200, { status: 'not_redeemed', coupon: couponAs }],
 ];
 
 /** Each refusal, with its status code, its Retry-After and what it carries. */
-const REFUSALS: [IssueResult | LeaveResult, number, string | undefined, Record<string, unknown>][] = [
+const REFUSALS: [IssueResult | LeaveResult | RedeemResult, number, string | undefined, Record<string, unknown>][] = [
   [{ status: 'sold_out' }, 409, undefined, {}],
   [{ status: 'not_open', opensAt: AT }, 403, '90', { opensAt: ISO }],
   [{ status: 'closed', closedAt: AT }, 410, undefined, { closedAt: ISO }],
@@ -67,6 +88,12 @@ const REFUSALS: [IssueResult | LeaveResult, number, string | undefined, Record<s
   [{ status: 'paused' }, 503, '5', {}],
   [{ status: 'not_eligible', reason: 'members only' }, 403, undefined, { reason: 'members only' }],
   [{ status: 'not_ready', reason: 'rebuilding' }, 503, '5', { reason: 'rebuilding' }],
+  [{ status: 'already_redeemed', redeemedAt: AT }, 409, undefined, { redeemedAt: ISO }],
+  [{ status: 'redemption_undone' }, 409, undefined, {}],
+  [{ status: 'not_saved_yet', retryAfterMs: 29_001 }, 409, '30', {}],
+  [{ status: 'expired', expiresAt: AT }, 410, undefined, { expiresAt: ISO }],
+  [{ status: 'revoked', revokedAt: AT }, 410, undefined, { revokedAt: ISO }],
+  [{ status: 'not_found' }, 404, undefined, {}],
 ];
 
 /** An error of each code, all of them with a secret in every word that a caller may have brought. */
@@ -84,6 +111,10 @@ const ERRORS: {
   ],
   NOT_ISSUED: [new NotIssuedError(SECRET, { cause: new Error(SECRET) }), 503, '1', 'not_issued', {}],
   NOT_READY: [new NotReadyError(SECRET, 'missing'), 503, '5', 'not_ready', { reason: 'missing' }],
+  PERSISTENCE: [
+    new PersistenceError(SECRET, { outcome: 'unknown', cause: new Error(SECRET) }),
+    ...([503, '1', 'redis', { outcome: 'unknown' }] as const),
+  ],
   HOOK: [new HookError(SECRET, { cause: new Error(SECRET) }), 503, '1', 'hook', {}],
   CLOSED: [new ClosedError(SECRET), 503, '1', 'shutting_down', {}],
 };

@@ -38,11 +38,16 @@ const CALLS: Record<Operation, (issuer: CouponIssuer) => Promise<unknown>> = {
   rebuild: (issuer) => issuer.campaign('c').rebuild(definition),
   reconcile: (issuer) => issuer.campaign('c').reconcile(),
   purge: (issuer) => issuer.campaign('c').purge(),
+  redeem: (issuer) => issuer.campaign('c').redeem({ userId: 'ann', code: 'A', redemptionId: 'r' }),
+  unredeem: (issuer) => issuer.campaign('c').unredeem({ userId: 'ann', code: 'A', redemptionId: 'r' }),
+  extend: (issuer) => issuer.campaign('c').extend({ userId: 'ann', code: 'A', expiresAt: new Date() }),
   health: async () => {
     throw new Error('a worker without a Redis knows no campaign to look at');
   },
 };
-const calls = (Object.keys(CALLS) as Operation[]).filter((operation) => operation !== 'health');
+/** Redis is not what these ask. */
+const OTHERS: readonly Operation[] = ['health', 'redeem', 'unredeem', 'extend'];
+const calls = (Object.keys(CALLS) as Operation[]).filter((operation) => !OTHERS.includes(operation));
 
 async function faultOf(operation: Operation, answer: () => Promise<never>) {
   let asked = 0;
