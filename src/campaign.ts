@@ -154,7 +154,7 @@ export class Campaign {
    *
    * @example
    * ```ts
-   * const result = await launch.redeem({ userId, code, redemptionId: order.id });
+   * const result = await launch.redeem({ userId, code, redemptionId: orderId });
    * if (result.status === 'redeemed') console.log(result.coupon.redeemedAt);
    * ```
    */
@@ -172,7 +172,7 @@ export class Campaign {
    *
    * @example
    * ```ts
-   * await launch.unredeem({ code, redemptionId: order.id });
+   * await launch.unredeem({ code, redemptionId: orderId });
    * ```
    */
   async unredeem(request: UnredeemRequest): Promise<UnredeemResult> {

@@ -90,7 +90,11 @@ test('docs/errors.md has a row for the HTTP answer to each refusal and error', (
   const refusals = {
     ...{ sold_out: {}, not_open: { opensAt: at }, closed: { closedAt: at }, paused: {} },
     ...{ not_eligible: { reason: 'no' }, not_ready: { reason: 'missing' } },
+    ...{ already_redeemed: { redeemedAt: at }, redemption_undone: {}, not_saved_yet: { retryAfterMs: 1 } },
+    ...{ expired: { expiresAt: at }, revoked: { revokedAt: at }, not_found: {} },
   };
+  const fromMs = 'from `retryAfterMs`';
+  const waits: Record<string, string> = { not_open: 'until `opensAt`', OVERLOADED: fromMs, not_saved_yet: fromMs };
   const answered = [
     ...Object.entries(refusals).map(([status, carried]) => [status, httpAnswer({ status, ...carried })] as const),
     ...Object.values(ERRORS).map((error) => [error.code, httpAnswer(error)] as const),
@@ -98,7 +102,7 @@ test('docs/errors.md has a row for the HTTP answer to each refusal and error', (
   ];
   const expected = answered.map(([word, { status, headers, body }]) => {
     const { type, title, status: _, detail, ...carried } = body as ProblemDetails;
-    const wait = { not_open: 'until `opensAt`', OVERLOADED: 'from `retryAfterMs`' }[word as string];
+    const wait = waits[word as string];
     const carries = Object.keys(carried).map((name) => `\`${name}\``);
     return [
       word.includes(' ') ? word : `\`${word}\``,

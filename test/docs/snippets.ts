@@ -38,6 +38,8 @@ declare global {
   const myCoupons: (pool: pg.Pool) => main.PersistenceAdapter;
   const user: { id: number };
   const userId: string;
+  const code: string;
+  const orderId: string;
   const response: { status(code: number): typeof response; json(body: unknown): void };
 }
 `;
