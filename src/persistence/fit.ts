@@ -13,6 +13,8 @@ export interface TableFormat {
 export interface Flaw {
   readonly what: string;
   readonly cure: string;
+  /** `upgradeTable()` cures it as well. */
+  readonly upgradable?: true;
 }
 
 /** The format of a table that has all columns and keys of this version. */
@@ -25,7 +27,10 @@ const FORMAT = 1;
 export function formatOf(table: string, flaws: readonly Flaw[]): TableFormat {
   if (flaws.length === 0) return { format: FORMAT };
   const lacks = flaws.map(({ what, cure }) => `${what} (cure: ${cure})`).join('; ');
-  throw new MisconfiguredError(`the table ${table} is not fit for coupons, so nothing is saved in it: ${lacks}`);
+  const upgrade = flaws.some(({ upgradable }) => upgradable) ? '; upgradeTable() adds each part that is missing' : '';
+  throw new MisconfiguredError(
+    `the table ${table} is not fit for coupons, so nothing is saved in it: ${lacks}${upgrade}`,
+  );
 }
 
 /** Rows of the table forbid a key. The error of the server quotes the row, so it is not told. */
@@ -34,6 +39,12 @@ export function sameRows(table: string, keys: readonly (readonly string[])[]): M
   return new MisconfiguredError(
     `the table ${table} has rows that are the same under ${listed}, so nothing was altered: look for them, and then upgrade again`,
   );
+}
+
+/** The flaw of a table without one of the columns. */
+export function missingColumn({ name, made }: { readonly name: string; readonly made: string }, quoted: string): Flaw {
+  const cure = `ALTER TABLE ${quoted} ADD COLUMN ${name} ${made}`;
+  return { what: `it has no column ${name}`, cure, upgradable: true };
 }
 
 /** Whether two lists of columns are the same set. */

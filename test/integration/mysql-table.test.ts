@@ -1,6 +1,7 @@
 import type mysql from 'mysql2/promise';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { MisconfiguredError } from '../../src/index.js';
+import { firstRedeem } from '../../src/model/life.js';
 import { createTableSql, type MysqlLike, MysqlPersistence } from '../../src/persistence/mysql/index.js';
 import { issuance } from '../support/scenes/issuances.js';
 import { Mariadb } from '../support/servers/mariadb.js';
@@ -33,6 +34,11 @@ async function uniqueKeysOf(table = 'coupon_issuances'): Promise<string[]> {
 }
 
 const ALL_KEYS = ['campaign_id,code', 'campaign_id,id', 'campaign_id,serial', 'campaign_id,user_id,grant_no'];
+
+const RELEASE_0_1 = `CREATE TABLE coupon_issuances (campaign_id varbinary(64) NOT NULL, serial bigint NOT NULL, user_id varbinary(128) NOT NULL,
+  grant_no int NOT NULL, id varbinary(64) NOT NULL, code varbinary(128), issued_at datetime(3) NOT NULL, epoch varbinary(64) NOT NULL,
+  PRIMARY KEY (campaign_id, serial), UNIQUE KEY by_user (campaign_id, user_id, grant_no), UNIQUE KEY by_id (campaign_id, id),
+  UNIQUE KEY by_code (campaign_id, code)) ENGINE=InnoDB`;
 
 test('processes that start at once on an empty database all get the table, its keys and one identity', async () => {
   for (let round = 0; round < 5; round++) {
@@ -72,19 +78,59 @@ test('a user who may only SELECT, INSERT and UPDATE calls createTable and saves,
   expect(await clerk.identity()).toBe(await persistence.identity());
 });
 
-test('a table of release 0.1 is fit once it has a column for data, and has no identity until it is upgraded', async () => {
+test('a table of a migration is fit, and has no identity until it is upgraded', async () => {
   await pool.query(createTableSql());
   expect(await persistence.createTable()).toEqual({ format: 1 });
   expect(await persistence.identity()).toBeNull();
-  await pool.query('ALTER TABLE coupon_issuances DROP COLUMN data');
-  await expect(persistence.checkTable()).rejects.toThrow('it has no column data (cure: ALTER TABLE');
   expect(await persistence.upgradeTable()).toEqual({ format: 1 });
   expect(await persistence.identity()).toMatch(/^[0-9a-f]{32}$/);
 });
 
+test('a table of release 0.1 keeps its rows in the upgrade: they were never changed, are redeemed, and free their grant', async () => {
+  await pool.query(RELEASE_0_1);
+  const stored = issuance({ code: 'CODE-1', state: 'issued' });
+  const { campaignId, serial, userId, grant, id, code, epoch, issuedAt } = stored;
+  const at = issuedAt.toISOString().slice(0, -1);
+  const values = [campaignId, serial, userId, grant, id, code, at, epoch];
+  await pool.query('INSERT INTO coupon_issuances VALUES (?, ?, ?, ?, ?, ?, ?, ?)', values);
+  await expect(persistence.checkTable()).rejects.toThrow('it has no column data (cure: ALTER TABLE');
+  await expect(persistence.checkTable()).rejects.toThrow(
+    /grant_no must have a value .*; upgradeTable\(\) adds each part that is missing$/,
+  );
+  expect(await persistence.upgradeTable()).toEqual({ format: 1 });
+  const ref = { campaignId, code: 'CODE-1' };
+  expect(await persistence.look([ref])).toEqual([stored]);
+  expect(await persistence.list(campaignId, { afterSerial: 0, limit: 9 })).toEqual([stored]);
+  expect(await persistence.change([{ ref, ...firstRedeem('A') }])).toMatchObject([
+    { changed: true, row: { ...stored, life: { version: 1, state: 'redeemed', by: 'A' } } },
+  ]);
+  expect(await persistence.change([{ ref, version: 1, unexpired: false, freesGrant: true }])).toMatchObject([
+    { changed: true, row: { grant: 0 } },
+  ]);
+  const next = issuance({ campaignId, userId, serial: 2, data: { source: 'app' } });
+  expect(await save(persistence, next)).toEqual([{ verdict: 'saved' }]);
+});
+
+test('an upgrade lets a column be NULL and keeps its type, which the owner made wider', async () => {
+  await persistence.createTable();
+  await pool.query(
+    `ALTER TABLE coupon_issuances MODIFY grant_no bigint NOT NULL,
+     MODIFY code varchar(200) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL`,
+  );
+  expect(await persistence.upgradeTable()).toEqual({ format: 1 });
+  const [rows] = await pool.query<mysql.RowDataPacket[]>(
+    `SELECT column_name AS name, column_type AS type, collation_name AS collation FROM information_schema.columns
+     WHERE table_schema = 'shop' AND table_name = 'coupon_issuances' AND column_name IN ('grant_no', 'code') ORDER BY 1`,
+  );
+  expect(rows).toEqual([
+    { name: 'code', type: 'varchar(200)', collation: 'utf8mb4_nopad_bin' },
+    { name: 'grant_no', type: 'bigint(20)', collation: null },
+  ]);
+});
+
 test.each([
   ['MODIFY user_id varchar(128) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL'],
-  ['MODIFY id varbinary(200) NOT NULL, MODIFY grant_no tinyint NOT NULL, MODIFY issued_at datetime(6) NOT NULL'],
+  ['MODIFY id varbinary(200) NOT NULL, MODIFY grant_no tinyint, MODIFY issued_at datetime(6) NOT NULL'],
   ['ADD note text, ADD shop int NOT NULL DEFAULT 1'],
   ['DROP PRIMARY KEY, ADD number bigint AUTO_INCREMENT PRIMARY KEY, ADD UNIQUE KEY (serial, campaign_id)'],
   ['DROP PRIMARY KEY, ADD PRIMARY KEY (campaign_id, serial) PARTITION BY KEY (campaign_id) PARTITIONS 4'],
@@ -134,6 +180,12 @@ const SPOILED = [
   ['MODIFY issued_at datetime NOT NULL', 'issued_at (datetime)'],
   ['MODIFY issued_at timestamp(3) NOT NULL', 'issued_at (timestamp)'],
   ['MODIFY code varbinary(128) NOT NULL', 'code must have a value'],
+  ['MODIFY grant_no bigint NOT NULL', 'grant_no must have a value'],
+  ['MODIFY version int NOT NULL', 'version may be without a value'],
+  ['MODIFY version int DEFAULT 0', 'version may be without a value'],
+  ['ALTER state DROP DEFAULT', 'state may be without a value'],
+  ['MODIFY state varbinary(4) NOT NULL DEFAULT 0', 'state (varbinary(4))'],
+  ['DROP state_by, DROP unit_returned', 'no column state_by'],
   ['ENGINE = MyISAM', 'its engine is MyISAM'],
   ['ADD shop int NOT NULL', 'column shop has neither'],
 ] as const;
@@ -192,7 +244,11 @@ test('upgradeTable alters nothing where rows forbid a key, and quotes none of th
   const one = issuance({ code: 'SECRET' });
   const row = (serial: number) => [one.campaignId, serial, `u${serial}`, 1, `i${serial}`, 'SECRET', '1-a'];
   for (const serial of [1, 2])
-    await pool.query('INSERT INTO coupon_issuances VALUES (?, ?, ?, ?, ?, ?, NOW(3), ?, NULL)', row(serial));
+    await pool.query(
+      `INSERT INTO coupon_issuances (campaign_id, serial, user_id, grant_no, id, code, epoch, issued_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, NOW(3))`,
+      row(serial),
+    );
   const error = await persistence.upgradeTable().catch((error: unknown) => error as Error);
   expect(error).toBeInstanceOf(MisconfiguredError);
   expect(JSON.stringify([error, (error as Error).message, (error as Error).cause])).not.toContain('SECRET');

@@ -23,9 +23,11 @@ function save(client: MysqlLike, issuances: Issuance[], table?: string) {
 /** Puts a row in as somebody else does. */
 async function insert(client: mysql.Connection, one: Issuance): Promise<void> {
   const { campaignId, serial, userId, grant, id, code, epoch } = one;
-  await client.query('INSERT INTO coupon_issuances VALUES (?, ?, ?, ?, ?, ?, UTC_TIMESTAMP(3), ?, NULL)', [
-    ...[campaignId, serial, userId, grant, id, code, epoch],
-  ]);
+  await client.query(
+    `INSERT INTO coupon_issuances (campaign_id, serial, user_id, grant_no, id, code, epoch, issued_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, UTC_TIMESTAMP(3))`,
+    [campaignId, serial, userId, grant, id, code, epoch],
+  );
 }
 
 /** Resolves once a transaction waits for a lock. */

@@ -1,8 +1,9 @@
 import { PGlite } from '@electric-sql/pglite';
 import pg from 'pg';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { MisconfiguredError } from '../../src/index.js';
 import { mintId } from '../../src/model/issuance.js';
+import { firstRedeem } from '../../src/model/life.js';
 import { createTableSql, PostgresPersistence } from '../../src/persistence/postgres/index.js';
 import { issuance } from '../support/scenes/issuances.js';
 import { Database } from '../support/servers/database.js';
@@ -146,10 +147,6 @@ test('createTable never alters a table that is there', async () => {
 
 test.each([
   {
-    what: 'a table of release 0.1 with a column for data',
-    sql: `${RELEASE_0_1}; ${KEYS_0_1}; ALTER TABLE coupon_issuances ADD COLUMN data jsonb`,
-  },
-  {
     what: 'a partitioned table',
     sql: `CREATE TABLE coupon_issuances (LIKE made INCLUDING ALL) PARTITION BY HASH (campaign_id);
       CREATE TABLE p0 PARTITION OF coupon_issuances FOR VALUES WITH (MODULUS 2, REMAINDER 0);
@@ -157,7 +154,7 @@ test.each([
   },
   {
     what: 'a table with columns, keys and types of its owner',
-    sql: `CREATE DOMAIN user_name AS varchar(200); CREATE TABLE coupon_issuances (LIKE made, note text, number bigserial PRIMARY KEY,
+    sql: `CREATE DOMAIN user_name AS varchar(200); CREATE TABLE coupon_issuances (LIKE made INCLUDING DEFAULTS, note text, number bigserial PRIMARY KEY,
       UNIQUE (serial, campaign_id), UNIQUE (campaign_id, grant_no, user_id), UNIQUE (campaign_id, code) INCLUDE (id), UNIQUE (campaign_id, id));
       ALTER TABLE coupon_issuances ALTER user_id TYPE user_name COLLATE "C", ALTER code TYPE varchar(128), ALTER grant_no TYPE smallint, ALTER issued_at TYPE timestamptz`,
   },
@@ -170,14 +167,45 @@ test.each([
   expect(await persistence.save([issuance()])).toEqual([{ verdict: 'saved' }]);
 });
 
-test('a table of release 0.1 is fit once it is upgraded, and then keeps data', async () => {
-  const { client, persistence } = await prepared();
-  await client.query(`${RELEASE_0_1}; ${KEYS_0_1}`);
-  await expect(persistence.checkTable()).rejects.toThrow('it has no column data (cure: ALTER TABLE');
-  expect(await persistence.upgradeTable()).toEqual({ format: 1 });
-  const one = issuance({ data: { source: 'app' } });
-  expect(await persistence.save([one])).toEqual([{ verdict: 'saved' }]);
-  expect(await persistence.find([one])).toMatchObject([{ data: { source: 'app' } }]);
+describe('a table of release 0.1', () => {
+  /** Its client and adapter, and a row as that release stored it. */
+  async function old() {
+    const { client, persistence } = await prepared();
+    await client.query(`${RELEASE_0_1}; ${KEYS_0_1}`);
+    const stored = issuance({ code: 'CODE-1', state: 'issued' });
+    const { campaignId, serial, userId, grant, id, code, issuedAt, epoch } = stored;
+    const values = [campaignId, serial, userId, grant, id, code, issuedAt, epoch];
+    await client.query('INSERT INTO coupon_issuances VALUES ($1, $2, $3, $4, $5, $6, $7, $8)', values);
+    return { client, persistence, stored };
+  }
+
+  test('is refused, and fit once it is upgraded, and then keeps data', async () => {
+    const { persistence } = await old();
+    await expect(persistence.checkTable()).rejects.toThrow('it has no column data (cure: ALTER TABLE');
+    await expect(persistence.checkTable()).rejects.toThrow(
+      /grant_no must have a value .*; upgradeTable\(\) adds each part that is missing$/,
+    );
+    expect(await persistence.upgradeTable()).toEqual({ format: 1 });
+    const one = issuance({ data: { source: 'app' } });
+    expect(await persistence.save([one])).toEqual([{ verdict: 'saved' }]);
+    expect(await persistence.find([one])).toMatchObject([{ data: { source: 'app' } }]);
+  });
+
+  test('keeps its rows in the upgrade: they were never changed, are redeemed, and free their grant', async () => {
+    const { persistence, stored } = await old();
+    await persistence.upgradeTable();
+    const ref = { campaignId: stored.campaignId, code: 'CODE-1' };
+    expect(await persistence.look([ref])).toEqual([stored]);
+    expect(await persistence.list(stored.campaignId, { afterSerial: 0, limit: 9 })).toEqual([stored]);
+    expect(await persistence.change([{ ref, ...firstRedeem('A') }])).toMatchObject([
+      { changed: true, row: { ...stored, life: { version: 1, state: 'redeemed', by: 'A' } } },
+    ]);
+    expect(await persistence.change([{ ref, version: 1, unexpired: false, freesGrant: true }])).toMatchObject([
+      { changed: true, row: { grant: 0 } },
+    ]);
+    const { campaignId, userId } = stored;
+    expect(await persistence.save([issuance({ campaignId, userId, serial: 2 })])).toEqual([{ verdict: 'saved' }]);
+  });
 });
 
 /** A table that was spoiled: what the error says, and whether the statement that it names is a cure as it stands. */
@@ -198,6 +226,11 @@ const SPOILED = [
   ['ALTER issued_at TYPE timestamptz(0)', 'issued_at (timestamp(0) with time zone) cannot hold'],
   ['ALTER issued_at TYPE timestamp', 'issued_at (timestamp without time zone) cannot hold'],
   ['ALTER code SET NOT NULL', 'code must have a value'],
+  ['ALTER grant_no SET NOT NULL', 'grant_no must have a value'],
+  ['ALTER version DROP DEFAULT', 'version may be without a value'],
+  ['ALTER version DROP NOT NULL', 'version may be without a value'],
+  ['ALTER state TYPE varchar(4)', 'state (character varying(4)) cannot hold'],
+  ['DROP COLUMN state_by, DROP COLUMN unit_returned', 'no column state_by'],
   ['ADD shop integer NOT NULL', 'column shop has neither'],
   ['SET UNLOGGED', 'unlogged'],
 ] as const;

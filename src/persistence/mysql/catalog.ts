@@ -1,4 +1,4 @@
-import { type Flaw, sameColumns } from '../fit.js';
+import { type Flaw, missingColumn, sameColumns } from '../fit.js';
 
 /** A column of the table: how it is made, and whether a column that is there can hold every value. */
 interface Column {
@@ -20,6 +20,8 @@ export interface Found {
 export interface FoundColumn {
   readonly name: string;
   readonly type: string;
+  /** The type as it is written. */
+  readonly full: string;
   readonly collation: string | null;
   readonly length: number | string | null;
   readonly fraction: number | string | null;
@@ -114,6 +116,7 @@ export function flawsOf(found: Found | null, quoted: string): Flaw[] {
     flaws.push({
       what: `it has no unique key on (${columns.join(', ')})${why}`,
       cure: `ALTER TABLE ${quoted} ADD ${unique(columns)}`,
+      upgradable: true,
     });
   }
   return flaws;
@@ -148,16 +151,30 @@ function flawOfIndex(parts: readonly Statistic[]): string {
 
 function flawsOfColumn({ name, made, fits }: Column, there: FoundColumn | undefined, quoted: string): Flaw[] {
   const cure = `ALTER TABLE ${quoted} MODIFY ${name} ${made}`;
-  if (!there) return [{ what: `it has no column ${name}`, cure: `ALTER TABLE ${quoted} ADD COLUMN ${name} ${made}` }];
+  if (!there) return [missingColumn({ name, made }, quoted)];
   const type = [`${there.type}${there.length === null ? '' : `(${there.length})`}`, there.collation].filter(Boolean);
   if (!fits(there)) return [{ what: `its column ${name} (${type.join(' ')}) cannot hold every value as it is`, cure }];
   if (/(VIRTUAL|STORED|PERSISTENT) GENERATED/i.test(there.extra)) {
     return [{ what: `its column ${name} is generated`, cure }];
   }
-  if (there.nullable === 'NO' && !made.includes('NOT NULL')) {
-    return [{ what: `its column ${name} must have a value`, cure }];
+  if (isRequired(there)) {
+    const alter = `ALTER TABLE ${quoted} ${toNullable(there)}`;
+    return [{ what: `its column ${name} must have a value`, cure: alter, upgradable: true }];
+  }
+  if (made.includes('DEFAULT') && (there.nullable !== 'NO' || there.preset === null)) {
+    return [{ what: `its column ${name} may be without a value`, cure }];
   }
   return [];
+}
+
+/** A column that may be NULL has to have a value. */
+export function isRequired({ name, nullable }: FoundColumn): boolean {
+  return nullable === 'NO' && COLUMNS.some((column) => column.name === name && !column.made.includes('NOT NULL'));
+}
+
+/** The type stays as it is: the owner may have made it wider. */
+export function toNullable({ name, full, collation }: FoundColumn): string {
+  return `MODIFY ${name} ${full}${collation === null ? '' : ` COLLATE ${collation}`} NULL`;
 }
 
 /** Of the columns that are used. An existing row is updated to its own values, so the right to update is needed too. */

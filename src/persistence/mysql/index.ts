@@ -88,7 +88,8 @@ export class MysqlPersistence implements PersistenceAdapter {
   }
 
   /**
-   * Adds the missing columns and unique keys, in one statement; removes nothing. Call it by hand or from a migration,
+   * Adds the missing columns and unique keys, and lets columns be NULL that may be; all in one statement. Removes no
+   * value. If `grant_no` may not be NULL, as in a table of 0.1, the server builds the table anew meanwhile. Call it by hand or from a migration,
    * not at each start. Ends with `checkTable()`. Rejects with `MisconfiguredError`, also if rows of the table forbid a
    * key, or with the client's own error; then nothing was altered.
    */

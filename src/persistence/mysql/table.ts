@@ -5,9 +5,11 @@ import {
   type Found,
   type FoundColumn,
   flawsOf,
+  isRequired,
   KEYS,
   missingKeys,
   type Statistic,
+  toNullable,
   unique,
 } from './catalog.js';
 
@@ -21,7 +23,7 @@ const DUPLICATE_ENTRY = 1062;
 /** A column or an index of that name is there. */
 const ALREADY_THERE = [1060, 1061];
 const WHERE = 'TABLE_SCHEMA = COALESCE(?, DATABASE()) AND TABLE_NAME = ?';
-const COLUMN = `COLUMN_NAME AS name, LOWER(DATA_TYPE) AS type, COLLATION_NAME AS collation, CHARACTER_MAXIMUM_LENGTH AS length,
+const COLUMN = `COLUMN_NAME AS name, LOWER(DATA_TYPE) AS type, COLUMN_TYPE AS full, COLLATION_NAME AS collation, CHARACTER_MAXIMUM_LENGTH AS length,
   DATETIME_PRECISION AS fraction, IS_NULLABLE AS nullable, COLUMN_DEFAULT AS preset, EXTRA AS extra, PRIVILEGES AS rights`;
 const VARIABLES = ['sql_mode', 'log_bin', 'sql_log_bin', 'binlog_format', 'tx_isolation', 'transaction_isolation'];
 
@@ -146,6 +148,7 @@ function changesOf(found: Found): string[] {
   const names = found.statistics.map(({ INDEX_NAME }) => INDEX_NAME);
   return [
     ...columns.map(({ name, made }) => `ADD COLUMN ${name} ${made}`),
+    ...found.columns.filter(isRequired).map(toNullable),
     ...missingKeys(found).map(
       ({ name, columns }) => `ADD ${unique(columns, names.includes(name) ? '' : name || 'by_serial')}`,
     ),

@@ -1,4 +1,4 @@
-import { type Flaw, sameColumns } from '../fit.js';
+import { type Flaw, missingColumn, sameColumns } from '../fit.js';
 
 /** A column of the table: how it is made, and which types of a table that is there can hold it. */
 interface Column {
@@ -150,8 +150,8 @@ function flawsOfKind({ temporary, unlogged, inherited }: Found, quoted: string):
 
 function flawsOfColumn({ name, made, fits }: Column, there: FoundColumn | undefined, quoted: string): Flaw[] {
   const alter = `ALTER TABLE ${quoted} ALTER COLUMN ${name}`;
-  const retype = `${alter} TYPE ${made.replace(' NOT NULL', '')}`;
-  if (!there) return [{ what: `it has no column ${name}`, cure: `ALTER TABLE ${quoted} ADD COLUMN ${name} ${made}` }];
+  const retype = `${alter} TYPE ${made.replace(/ NOT NULL.*/, '')}`;
+  if (!there) return [missingColumn({ name, made }, quoted)];
   if (!fits(there.type)) return [{ what: `its column ${name} (${there.type}) cannot hold every value`, cure: retype }];
   const flaws: Flaw[] = [];
   if (!there.deterministic) {
@@ -160,10 +160,19 @@ function flawsOfColumn({ name, made, fits }: Column, there: FoundColumn | undefi
   if (there.generated) {
     flaws.push({ what: `its column ${name} is generated`, cure: `${alter} DROP EXPRESSION, or DROP IDENTITY` });
   }
-  if (there.notNull && !made.includes('NOT NULL')) {
-    flaws.push({ what: `its column ${name} must have a value`, cure: `${alter} DROP NOT NULL` });
+  if (there.notNull && isNullable({ made })) {
+    flaws.push({ what: `its column ${name} must have a value`, cure: `${alter} DROP NOT NULL`, upgradable: true });
+  }
+  const [, preset] = /DEFAULT (.*)/.exec(made) ?? [];
+  if (preset && !(there.notNull && there.filled)) {
+    const cure = `${alter} SET DEFAULT ${preset}, ALTER COLUMN ${name} SET NOT NULL`;
+    flaws.push({ what: `its column ${name} may be without a value`, cure });
   }
   return flaws;
+}
+
+export function isNullable({ made }: Pick<Column, 'made'>): boolean {
+  return !made.includes('NOT NULL');
 }
 
 /** Of the columns that are used. */
@@ -191,7 +200,13 @@ function flawsOfKey(columns: readonly string[], keys: readonly FoundKey[], quote
   const same = keys.filter((key) => sameColumns(key.columns, columns));
   if (same.some(({ flaw }) => flaw === '')) return [];
   const useless = same.map(({ name, flaw }) => `, for ${name} ${flaw}`).join('');
-  return [{ what: `it has no unique key on ${listed(columns)}${useless}`, cure: uniqueIndexSql(columns, quoted) }];
+  return [
+    {
+      what: `it has no unique key on ${listed(columns)}${useless}`,
+      cure: uniqueIndexSql(columns, quoted),
+      upgradable: true,
+    },
+  ];
 }
 
 export function uniqueIndexSql(columns: readonly string[], quoted: string): string {

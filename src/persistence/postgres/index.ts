@@ -101,8 +101,8 @@ export class PostgresPersistence implements PersistenceAdapter {
   }
 
   /**
-   * Adds the missing columns and unique keys, in one transaction; removes nothing. Writing to the table waits until the
-   * keys are built. Call it by hand or from a migration, not at each start. Ends with `checkTable()`. Rejects with
+   * Adds the missing columns and unique keys, and lets columns be NULL that may be; all in one transaction. Removes no
+   * value. Reading and writing the table wait until the keys are built. Call it by hand or from a migration, not at each start. Ends with `checkTable()`. Rejects with
    * `MisconfiguredError`, also if rows of the table forbid a key, or with the client's own error; then nothing was
    * altered.
    */

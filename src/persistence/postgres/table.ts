@@ -1,7 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { MisconfiguredError } from '../../model/errors.js';
 import { DEFAULT_TABLE, formatOf, sameRows, type TableFormat } from '../fit.js';
-import { COLUMNS, type Found, flawsOf, foundSql, KEYS, keysSql, listed, uniqueIndexSql } from './catalog.js';
+import {
+  COLUMNS,
+  type Found,
+  flawsOf,
+  foundSql,
+  isNullable,
+  KEYS,
+  keysSql,
+  listed,
+  uniqueIndexSql,
+} from './catalog.js';
 
 /** The parts of a client that are needed here. */
 interface Client {
@@ -77,9 +87,11 @@ export class PostgresTable {
 
   async upgrade(): Promise<TableFormat> {
     const columns = COLUMNS.map(({ name, made }) => `ADD COLUMN IF NOT EXISTS ${name} ${made}`);
-    const addColumns = `ALTER TABLE ${this.#quoted} ${columns.join(', ')};`;
+    // A statement of its own: within one, PostgreSQL drops before it adds.
+    const nullable = COLUMNS.filter(isNullable).map(({ name }) => `ALTER COLUMN ${name} DROP NOT NULL`);
+    const alterations = [columns, nullable].map((some) => `ALTER TABLE ${this.#quoted} ${some.join(', ')};`);
     try {
-      await this.#client.query(block([...this.#creation, addColumns, ...KEYS.map((key) => this.#addKey(key))]));
+      await this.#client.query(block([...this.#creation, ...alterations, ...KEYS.map((key) => this.#addKey(key))]));
     } catch (error) {
       if ((error as { code?: unknown } | null)?.code !== UNIQUE_VIOLATION) throw error;
       throw sameRows(this.#name, KEYS);
