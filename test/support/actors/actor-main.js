@@ -67,6 +67,8 @@ const persistence = {
   save: (issuances, given) => around('save', () => save(issuances, given)),
   list: (campaignId, given) => around('list', () => postgres.list(campaignId, given)),
   find: (issuances) => around('find', () => postgres.find(issuances)),
+  look: (refs) => around('look', () => postgres.look(refs)),
+  change: (changes) => around('change', () => postgres.change(changes)),
 };
 const deliver = (issuance) =>
   around('deliver', async () => {
