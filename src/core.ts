@@ -9,7 +9,7 @@ import { type Emit, safeEmit } from './model/events.js';
 import type { Operation } from './model/methods.js';
 import type { IssueResult } from './model/result.js';
 import type { CheckedOptions } from './options.js';
-import { Coupons, type Reserved } from './redeem/coupons.js';
+import { Coupons, type StillReserved } from './redeem/coupons.js';
 import { Campaigns } from './redis/campaigns.js';
 import type { Serving } from './redis/serving.js';
 import { type RedisContext, redisContext } from './redis/shard.js';
@@ -73,7 +73,7 @@ export class Core {
   }
 
   /** What Redis has of a user; `null`: the campaign is over or unknown, or its state must not be acted on. */
-  async #reserved(campaignId: string, userId: string): Promise<Reserved | null> {
+  async #reserved(campaignId: string, userId: string): Promise<StillReserved | null> {
     try {
       const { shard } = await this.campaigns.get(campaignId);
       return { issuances: await findUser(shard, userId), leaseMs: this.options.leaseMs };

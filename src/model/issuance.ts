@@ -27,9 +27,9 @@ export interface Issuance {
    */
   readonly data?: JsonObject | undefined;
   /** The first instant at which it is no longer valid. Absent or `null`: it is valid for ever. */
-  readonly expiresAt?: Date | null;
+  readonly expiresAt?: Date | null | undefined;
   /** What became of it after its issue. Absent: nothing changed it. Only rows have it. */
-  readonly life?: Life;
+  readonly life?: Life | undefined;
 }
 
 const ID_BYTES = 16;

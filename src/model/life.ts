@@ -34,12 +34,12 @@ export interface RowChange {
   /** It applies only to a coupon that has not expired, by the clock of the database at the start of the statement. */
   readonly unexpired: boolean;
   /** Absent: state, `at` and `by` stay. */
-  readonly to?: { readonly state: Life['state']; readonly by: string | null };
-  readonly undone?: string;
-  readonly expiresAt?: Date;
-  readonly unitReturned?: true;
+  readonly to?: { readonly state: Life['state']; readonly by: string | null } | undefined;
+  readonly undone?: string | undefined;
+  readonly expiresAt?: Date | undefined;
+  readonly unitReturned?: true | undefined;
   /** The grant of the user is free for another coupon. */
-  readonly freesGrant?: true;
+  readonly freesGrant?: true | undefined;
 }
 
 export type LifeAnswer =

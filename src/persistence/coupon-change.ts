@@ -21,7 +21,7 @@ export interface ChangeVerdict {
    * Nothing was changed, because another transaction holds the row. Only in a batch of several: the change comes again alone, and then it waits for the
    * row. A row that a shop holds so delays no other coupon.
    */
-  readonly held?: true;
+  readonly held?: true | undefined;
 }
 
 /** The same text for refs that are written alike. */

@@ -16,15 +16,15 @@ export interface CouponsOptions {
   readonly maxInFlight: number;
   readonly emit: Emit;
   /** What Redis has of a user, and how long a lease lasts; `null`: Redis has no such campaign. */
-  readonly reserved: (campaignId: string, userId: string) => Promise<Reserved | null>;
+  readonly reserved: (campaignId: string, userId: string) => Promise<StillReserved | null>;
 }
 
-export interface Reserved {
+export interface StillReserved {
   readonly issuances: readonly Issuance[];
   readonly leaseMs: number;
 }
 
-type Found = Extract<ChangeOutcome, { readonly row: Issuance }>;
+type RowOutcome = Extract<ChangeOutcome, { readonly row: Issuance }>;
 
 /** The calls about coupons after their issue. The row alone decides. */
 export class Coupons {
@@ -69,7 +69,7 @@ export class Coupons {
     return { status: 'not_saved_yet', retryAfterMs: reserved.leaseMs };
   }
 
-  #tell({ answer, row, changed }: Found): void {
+  #tell({ answer, row, changed }: RowOutcome): void {
     const { emit } = this.#options;
     if (!changed) return;
     if (answer === 'redeemed' || answer === 'unredeemed' || answer === 'extended')
@@ -81,7 +81,7 @@ function canChange(adapter: PersistenceAdapter): adapter is ChangingAdapter {
   return Boolean(adapter.look && adapter.change);
 }
 
-function resultOf({ answer, row, changed }: Found): CouponResult {
+function resultOf({ answer, row, changed }: RowOutcome): CouponResult {
   const { at } = row.life ?? { at: null };
   switch (answer) {
     case 'redeemed':

@@ -72,13 +72,13 @@ export function checkedExtend(campaignId: string, given: ExtendRequest): CouponC
   return named(campaignId, request, { verb: 'extend', expiresAt });
 }
 
-type Given = Readonly<Record<string, unknown>>;
+type Fields = Readonly<Record<string, unknown>>;
 
-function own(method: string, given: object, more: readonly string[]): Given {
-  return ownCopy(`the argument of ${method}()`, given, ['userId', 'code', 'id', ...more]) as Given;
+function own(method: string, given: object, more: readonly string[]): Fields {
+  return ownCopy(`the argument of ${method}()`, given, ['userId', 'code', 'id', ...more]) as Fields;
 }
 
-function named(campaignId: string, { userId, code, id }: Given, call: LifeCall): CouponCall {
+function named(campaignId: string, { userId, code, id }: Fields, call: LifeCall): CouponCall {
   if (userId !== undefined) assertText('userId', userId);
   if ((code === undefined) === (id === undefined)) {
     throw new InvalidArgumentError('a coupon is named by its code, or by its id and userId; give one of the two');

@@ -1,9 +1,21 @@
 import assert from 'node:assert/strict';
 import { isNotSaved } from '../model/errors.js';
 import type { Issuance } from '../model/issuance.js';
-import { firstRedeem, type Life, type RowChange, UNTOUCHED } from '../model/life.js';
-import type { ChangeVerdict, CouponRef } from '../persistence/coupon-change.js';
-import { assertIssuance, assertSame } from './assertions.js';
+import { firstRedeem, type RowChange, UNTOUCHED } from '../model/life.js';
+import type { CouponRef } from '../persistence/coupon-change.js';
+import { assertSame } from './assertions.js';
+import {
+  type AskedChange,
+  ask,
+  askInTwo,
+  assertChanged,
+  assertLife,
+  byCode,
+  change,
+  expectSeen,
+  given,
+  look,
+} from './changing.js';
 import type { Case, Need, Stage } from './stage.js';
 import type { Fault } from './wire.js';
 
@@ -13,8 +25,6 @@ const MAX_UNITS = 20;
 /** A change that only counts up, and one that makes most of a row another. */
 const COUNT_UP: RowChange = { version: 0, unexpired: false };
 const REVOKE: RowChange = { version: 0, unexpired: false, to: { state: 'revoked', by: 'R' }, unitReturned: true };
-
-type Asked = readonly [ref: CouponRef, change: RowChange];
 
 /** The life of a coupon after its issue: `look` and `change`. */
 export const changeCases: Case[] = [
@@ -61,7 +71,10 @@ export const changeCases: Case[] = [
   }),
   changing('a coupon that must not have expired is changed before its end, and not after it', async (stage) => {
     const [past, soon, never] = [await given(stage, -HOUR_MS), await given(stage, HOUR_MS), await given(stage, null)];
-    const verdicts = await ask(stage, ...[past, soon, never].map((row): Asked => [byCode(row), firstRedeem('A')]));
+    const verdicts = await ask(
+      stage,
+      ...[past, soon, never].map((row): AskedChange => [byCode(row), firstRedeem('A')]),
+    );
     assertSame(
       'changed',
       verdicts.map(({ changed }) => changed),
@@ -111,7 +124,7 @@ export const changeCases: Case[] = [
       await look(stage, refs),
       refs.map(() => null),
     );
-    const verdicts = await ask(stage, ...refs.map((ref): Asked => [ref, firstRedeem('A')]));
+    const verdicts = await ask(stage, ...refs.map((ref): AskedChange => [ref, firstRedeem('A')]));
     assertSame(
       'verdicts',
       verdicts,
@@ -122,8 +135,8 @@ export const changeCases: Case[] = [
   changing('verdicts come in the order asked, and one that is not made takes no other along', async (stage) => {
     const rows = [await given(stage), await given(stage), await given(stage, -HOUR_MS), await given(stage)];
     await ask(stage, [byCode(rows[1]!), COUNT_UP]);
-    const missing: Asked = [{ campaignId: stage.campaignId, code: 'NONE' }, firstRedeem('A')];
-    const asked = rows.map((row): Asked => [byCode(row), firstRedeem('A')]);
+    const missing: AskedChange = [{ campaignId: stage.campaignId, code: 'NONE' }, firstRedeem('A')];
+    const asked = rows.map((row): AskedChange => [byCode(row), firstRedeem('A')]);
     const verdicts = await ask(stage, ...asked.slice(0, 3).reverse(), missing, asked[3]!);
     assertSame(
       'changed',
@@ -163,7 +176,7 @@ export const changeCases: Case[] = [
   changing('of a thousand changes every second one is made, if every second version is right', async (stage) => {
     const rows = stage.issuances(1_000);
     await stage.given(...rows);
-    const asked = rows.map((row, i): Asked => [byCode(row), { ...firstRedeem(`order-${i}`), version: i % 2 }]);
+    const asked = rows.map((row, i): AskedChange => [byCode(row), { ...firstRedeem(`order-${i}`), version: i % 2 }]);
     const verdicts = await ask(stage, ...asked);
     assertSame(
       'changed',
@@ -191,7 +204,7 @@ export const changeCases: Case[] = [
     const rows = stage.issuances(50);
     await stage.given(...rows);
     const batch = (by: string, order: Issuance[]) =>
-      askInTwo(stage, ...order.map((row): Asked => [byCode(row), firstRedeem(by)]));
+      askInTwo(stage, ...order.map((row): AskedChange => [byCode(row), firstRedeem(by)]));
     const [a, b] = await Promise.all([batch('A', rows), batch('B', rows.toReversed())]);
     assert.ok(a.length === 50 && b.length === 50);
     for (const found of await look(stage, rows.map(byCode))) {
@@ -283,73 +296,4 @@ function wired(
 async function expectUnchangedIf(stage: Stage, row: Issuance, denied: boolean): Promise<void> {
   const [found] = await look(stage, [byCode(row)]);
   if (denied) assertLife(found, row, UNTOUCHED);
-}
-
-/** A stored coupon with a code. `endsInMs`: when it expires, from now. */
-async function given(stage: Stage, endsInMs: number | null = null, fields: Partial<Issuance> = {}): Promise<Issuance> {
-  const expires = endsInMs === null ? {} : { expiresAt: new Date(Date.now() + endsInMs) };
-  const row = stage.issuance({ ...expires, ...fields });
-  await stage.given(row);
-  return row;
-}
-
-function byCode({ campaignId, code }: Issuance): { readonly campaignId: string; readonly code: string } {
-  return { campaignId, code: code! };
-}
-
-async function ask(stage: Stage, ...asked: Asked[]): Promise<readonly ChangeVerdict[]> {
-  return change(stage, asked, new AbortController().signal);
-}
-
-/** Of two that lock each other out one attempt may fail, and changes nothing then: it is made again. */
-async function askInTwo(stage: Stage, ...asked: Asked[]): Promise<readonly ChangeVerdict[]> {
-  return ask(stage, ...asked).catch((error: unknown) => {
-    assert.ok(isNotSaved(error), 'a batch that was locked out says that it changed nothing');
-    return ask(stage, ...asked);
-  });
-}
-
-async function change(stage: Stage, asked: readonly Asked[], signal: AbortSignal): Promise<readonly ChangeVerdict[]> {
-  const changes = Object.freeze(asked.map(([ref, one]) => Object.freeze({ ref, ...one })));
-  const verdicts = await stage.adapter.change!(changes, { signal });
-  assert.ok(Array.isArray(verdicts) && verdicts.length === asked.length, 'change gives one verdict for each change');
-  return verdicts;
-}
-
-async function look(stage: Stage, refs: readonly CouponRef[]): Promise<readonly (Issuance | null)[]> {
-  const rows = await stage.adapter.look!(Object.freeze([...refs]), { signal: new AbortController().signal });
-  assert.ok(Array.isArray(rows) && rows.length === refs.length, 'look gives a row or null for each ref');
-  return rows;
-}
-
-function assertChanged(
-  verdict: ChangeVerdict | undefined,
-  row: Issuance,
-  life: Partial<Life>,
-  expiresAt = row.expiresAt,
-): void {
-  assert.equal(verdict?.changed, true);
-  assertLife(verdict?.row, { ...row, expiresAt: expiresAt ?? null }, life);
-}
-
-/** The row is that coupon, with this life and its end. */
-function assertLife(found: Issuance | null | undefined, row: Issuance, expected: Partial<Life>): void {
-  assert.ok(found, 'the row is there');
-  const grant = expected.state === 'revoked' && found.grant === 0 ? 0 : row.grant;
-  assertIssuance(found, { ...row, grant });
-  assert.equal(found.expiresAt?.getTime() ?? null, row.expiresAt?.getTime() ?? null, 'expiresAt');
-  const { at: _at, ...life } = found.life ?? UNTOUCHED;
-  const { at: _none, ...whole } = { ...UNTOUCHED, ...expected };
-  assert.deepEqual(life, whole);
-}
-
-/** By every way to read it, the row is this one. */
-async function expectSeen(stage: Stage, row: Issuance): Promise<void> {
-  const { adapter, campaignId } = stage;
-  const life = row.life ?? UNTOUCHED;
-  assertLife((await look(stage, [byCode(row)]))[0], row, life);
-  if (adapter.find) assertLife((await adapter.find([row]))[0], row, life);
-  if (!adapter.list) return;
-  const listed = await adapter.list(campaignId, { afterSerial: row.serial - 1, limit: 1 });
-  assertLife(listed[0], row, life);
 }

@@ -27,7 +27,7 @@ const own = (node: ts.Node) => node.getSourceFile().fileName.startsWith(join(ROO
 
 /** What users only read needs no `undefined`. */
 const isAnswer = (node: ts.Node) =>
-  /src\/model\/(result|http-answer|events|place)\.ts$/.test(node.getSourceFile().fileName);
+  /src\/(model\/(result|http-answer|events|place|coupon)|redeem\/results)\.ts$/.test(node.getSourceFile().fileName);
 
 const isPrivate = (node: ts.Node) =>
   ts.isClassElement(node) &&

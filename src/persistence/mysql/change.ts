@@ -11,7 +11,7 @@ import { SELECTED } from './selected.js';
 type Value = string | number | null;
 
 /** A column of the derived table: one row of it for each ref or change. */
-interface Column<T> {
+interface GivenColumn<T> {
   readonly name: string;
   readonly of: (item: T) => Value;
 }
@@ -19,7 +19,7 @@ interface Column<T> {
 /** How a coupon is named, and the index that finds it. */
 interface Kind {
   readonly names: (ref: CouponRef) => boolean;
-  readonly columns: readonly Column<CouponRef>[];
+  readonly columns: readonly GivenColumn<CouponRef>[];
   readonly match: string;
 }
 
@@ -49,7 +49,7 @@ const KINDS: readonly Kind[] = [
   },
 ];
 
-const CHANGED: readonly Column<CouponChange>[] = [
+const CHANGED: readonly GivenColumn<CouponChange>[] = [
   { name: 'version_', of: ({ version }) => version },
   { name: 'unexpired', of: ({ unexpired }) => Number(unexpired) },
   { name: 'to_state', of: ({ to }) => to?.state ?? null },
@@ -80,7 +80,7 @@ const MOST_TRIES = 3;
 const SYNTAX_ERROR = 1064;
 const IN_TRANSACTION = 1;
 
-interface Found {
+interface FoundRow {
   readonly row: Issuance;
   readonly isRight: boolean;
 }
@@ -189,12 +189,12 @@ export class CouponStatements {
   /** The rows that were found, by the place of their ref. */
   async #find<T>(
     kind: Kind,
-    columns: readonly Column<T>[],
+    columns: readonly GivenColumn<T>[],
     items: readonly T[],
     more = '',
     lock = '',
-  ): Promise<Map<number, Found>> {
-    const found = new Map<number, Found>();
+  ): Promise<Map<number, FoundRow>> {
+    const found = new Map<number, FoundRow>();
     for (let first = 0; first < items.length; first += MOST_ROWS) {
       const { rows, values } = derived(columns, items.slice(first, first + MOST_ROWS));
       const sql = `SELECT n.ord, ${SELECTED}${more} FROM ${rows} STRAIGHT_JOIN ${this.#table} t ON ${kind.match}${lock}`;
@@ -223,7 +223,7 @@ function isMade(
   return to?.by != null || undone !== undefined || expiresAt !== undefined;
 }
 
-function columnsOf(kind: Kind): readonly Column<CouponChange>[] {
+function columnsOf(kind: Kind): readonly GivenColumn<CouponChange>[] {
   const named = kind.columns.map(({ name, of }) => ({ name, of: ({ ref }: CouponChange) => of(ref) }));
   return [...named, ...CHANGED];
 }
@@ -236,7 +236,7 @@ function groupsOf(refs: readonly CouponRef[]): { kind: Kind; at: number[] }[] {
 }
 
 /** Texts go as bytes, which no character set or SQL mode of a session changes on the way. */
-function derived<T>(columns: readonly Column<T>[], items: readonly T[]): { rows: string; values: unknown[] } {
+function derived<T>(columns: readonly GivenColumn<T>[], items: readonly T[]): { rows: string; values: unknown[] } {
   const first = `SELECT ? AS ord, ${columns.map(({ name }) => `? AS ${name}`).join(', ')}`;
   const next = ` UNION ALL SELECT ?${', ?'.repeat(columns.length)}`;
   const values = items.flatMap((item, ord) => {

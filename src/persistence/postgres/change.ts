@@ -13,13 +13,13 @@ interface Kind {
   readonly match: string;
 }
 
-interface Column<T> {
+interface GivenColumn<T> {
   readonly name: string;
   readonly type: string;
   readonly of: (item: T) => string | number | null;
 }
 
-type RefColumn = Column<CouponRef>;
+type RefColumn = GivenColumn<CouponRef>;
 
 const part = (ref: CouponRef, name: string) =>
   (ref as Readonly<Record<string, string | number | undefined>>)[name] ?? null;
@@ -57,7 +57,7 @@ const KINDS: readonly Kind[] = [
   },
 ];
 
-const CHANGED: readonly Column<CouponChange>[] = [
+const CHANGED: readonly GivenColumn<CouponChange>[] = [
   { name: 'version', type: 'int', of: ({ version }) => version },
   { name: 'unexpired', type: 'boolean', of: ({ unexpired }) => String(unexpired) },
   { name: 'state', type: 'text', of: ({ to }) => to?.state ?? null },
@@ -73,7 +73,7 @@ const RIGHT =
   't.version = n.version AND (NOT n.unexpired OR t.expires_at IS NULL OR t.expires_at > statement_timestamp())';
 
 /** The changes of a batch that name their coupons in one way, and where their verdicts go. */
-interface Work {
+interface ChangesOfKind {
   readonly changes: readonly CouponChange[];
   readonly at: readonly number[];
   readonly verdicts: ChangeVerdict[];
@@ -121,7 +121,7 @@ export class CouponStatements {
     return verdicts;
   }
 
-  async #changeKind(kind: Kind, { changes, at, verdicts }: Work): Promise<void> {
+  async #changeKind(kind: Kind, { changes, at, verdicts }: ChangesOfKind): Promise<void> {
     const isAlone = changes.length === 1;
     const changed = await this.#changed(
       kind,
@@ -180,14 +180,14 @@ export class CouponStatements {
     return this.#found(kind, columnsOf(kind), changes, `, ${RIGHT} AS is_right`);
   }
 
-  async #found<T>(kind: Kind, columns: readonly Column<T>[], asked: readonly T[], more = ''): Promise<FoundRow[]> {
+  async #found<T>(kind: Kind, columns: readonly GivenColumn<T>[], asked: readonly T[], more = ''): Promise<FoundRow[]> {
     const { rows, values } = batchOf(columns, asked);
     const text = `SELECT ord, ${SELECTED}${more} FROM ${rows} JOIN ${this.#table} t ON ${kind.match}`;
     return foundRows((await this.#client.query(text, values)).rows);
   }
 }
 
-function columnsOf(kind: Kind): readonly Column<CouponChange>[] {
+function columnsOf(kind: Kind): readonly GivenColumn<CouponChange>[] {
   return [
     ...kind.columns.map(({ of, ...column }) => ({ ...column, of: ({ ref }: CouponChange) => of(ref) })),
     ...CHANGED,
@@ -202,7 +202,7 @@ function byKind(refs: readonly CouponRef[]): { kind: Kind; at: number[] }[] {
 }
 
 /** Rows numbered in their order, of which each column is an array. */
-function batchOf<T>(columns: readonly Column<T>[], items: readonly T[]): { rows: string; values: string[] } {
+function batchOf<T>(columns: readonly GivenColumn<T>[], items: readonly T[]): { rows: string; values: string[] } {
   const arrays = columns.map(({ type }, i) => `$${i + 1}::${type}[]`);
   const names = columns.map(({ name }) => name);
   return {
