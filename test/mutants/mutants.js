@@ -1,4 +1,5 @@
 import { ANSWERS } from './answers.js';
+import { CHANGES } from './changes.js';
 import { CODES } from './codes.js';
 import { DATA } from './data.js';
 import { ENDING } from './ending.js';
@@ -40,6 +41,7 @@ export const MUTANTS = [
   ...WAITING,
   ...PACE,
   ...LIFE,
+  ...CHANGES,
   ...LISTING,
   ...QUARANTINE,
   ...ERRORS,

@@ -145,6 +145,24 @@ describe('a change', () => {
     expect(await memory.change(held.map((one) => ({ ...one, unexpired: false })))).toMatchObject([{ changed: false }]);
   });
 
+  test('that finds no row while an attempt is in doubt is unknown, because row and statement may still come', async () => {
+    const { ask, asked } = await scene((change, nth) => async (changes) => {
+      if (nth === 1) throw new Error('connection reset');
+      return change(changes);
+    });
+    expect(await ask(99, redeem('A'))).toMatchObject({ answer: 'failed', outcome: 'unknown' });
+    expect(asked).toEqual(['change 1', 'look 1']);
+  });
+
+  test('of a row that is saved behind the statement is made again, and the coupon has not expired', async () => {
+    const { ask, asked } = await scene((change, nth) => async (changes) => {
+      if (nth > 1) return change(changes);
+      return [{ changed: false, row: coupon(1, { state: 'issued' }) }];
+    });
+    expect(await ask(1, redeem('A'))).toMatchObject({ answer: 'redeemed', changed: true });
+    expect(asked).toEqual(['change 1', 'change 1']);
+  });
+
   test('that never answers is unknown, and says so before its statement could arrive', async () => {
     const { ask, asked } = await scene(() => async () => {
       throw new Error('connection reset');

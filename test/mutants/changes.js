@@ -1,0 +1,190 @@
+const SERVERS = 'test/integration/changing-rows.test.ts';
+const POSTGRES = 'src/persistence/postgres/change.ts';
+const MYSQL = 'src/persistence/mysql/change.ts';
+const LOOP = 'src/redeem/changes.ts';
+const inPostgres = (test) => ({ file: SERVERS, test: `in PostgreSQL ${test}` });
+const inMariadb = (test) => ({ file: SERVERS, test: `in MariaDB ${test}` });
+const contractOf = (database, test) => ({ file: `test/contract/${database}.test.ts`, test });
+const inLoop = (test) => ({ file: 'test/unit/changes.test.ts', test });
+
+const HELD = 'a batch leaves out the row that another transaction holds';
+const TIME = 'the time of a change is the time of the database';
+const END = 'a coupon is redeemed a millisecond before its end, and not at its end';
+const ALONE = 'a change that is alone is never held';
+const DENIED = 'a batch of which one statement is committed does not deny it';
+const OTHER_VERSION = 'a change of another version changes nothing, and gives the row as it is';
+const COUNTS_UP = 'a change of the right version is made as a whole, and counts up';
+const NEIGHBOURS = 'verdicts come in the order asked, and one that is not made takes no other along';
+
+/** Defects of a change on its way: the statements of both databases, and the loop that sends them. */
+export const CHANGES = [
+  {
+    defect: 'PostgreSQL: the time of a change is of the clock of the process',
+    file: POSTGRES,
+    find: 'ELSE statement_timestamp() END',
+    replace: "ELSE '` + new Date().toISOString() + `'::timestamptz END",
+    caughtBy: inPostgres(TIME),
+  },
+  {
+    defect: 'MySQL: the time of a change is of the clock of the process',
+    file: MYSQL,
+    find: "'t.state_at = IF(n.to_state IS NULL, t.state_at, UTC_TIMESTAMP(3))',\n  't.state_by = IF(n.to_state IS NULL, t.state_by, n.by_id)',",
+    replace:
+      "'t.state_by = IF(n.to_state IS NULL, t.state_by, n.by_id)',\n  { toString: () => 't.state_at = IF(n.to_state IS NULL, t.state_at, FROM_UNIXTIME(' + Date.now() / 1000 + '))' },",
+    caughtBy: inMariadb(TIME),
+  },
+  {
+    defect: 'PostgreSQL: a coupon is redeemed at its end',
+    file: POSTGRES,
+    find: 't.expires_at > statement_timestamp()',
+    replace: 't.expires_at >= statement_timestamp()',
+    caughtBy: inPostgres(END),
+  },
+  {
+    defect: 'MySQL: a coupon is redeemed at its end',
+    file: MYSQL,
+    find: 't.expires_at > UTC_TIMESTAMP(3)',
+    replace: 't.expires_at >= UTC_TIMESTAMP(3)',
+    caughtBy: inMariadb(END),
+  },
+  {
+    defect: 'PostgreSQL: a change names no version',
+    file: POSTGRES,
+    find: "'t.version = n.version AND (NOT n.unexpired",
+    replace: "'(NOT n.unexpired",
+    caughtBy: contractOf('postgres', OTHER_VERSION),
+  },
+  {
+    defect: 'MySQL: a change names no version',
+    file: MYSQL,
+    find: "'t.version = n.version_ AND (n.unexpired",
+    replace: "'(n.unexpired",
+    caughtBy: contractOf('mysql', OTHER_VERSION),
+  },
+  {
+    defect: 'PostgreSQL: a change does not count the version up',
+    file: POSTGRES,
+    find: 'version = t.version + 1',
+    replace: 'version = t.version',
+    caughtBy: contractOf('postgres', COUNTS_UP),
+  },
+  {
+    defect: 'MySQL: a change does not count the version up',
+    file: MYSQL,
+    find: 't.version = t.version + 1',
+    replace: 't.version = t.version',
+    caughtBy: contractOf('mysql', COUNTS_UP),
+  },
+  {
+    defect: 'PostgreSQL: a refused neighbour is told changed',
+    file: POSTGRES,
+    find: ': { changed: false, row: issuance };',
+    replace: ': { changed: true, row: issuance };',
+    caughtBy: contractOf('postgres', NEIGHBOURS),
+  },
+  {
+    defect: 'MySQL: a refused neighbour is told changed',
+    file: MYSQL,
+    find: 'affected > 0 && free.includes(change)',
+    replace: 'affected > 0',
+    caughtBy: contractOf('mysql', NEIGHBOURS),
+  },
+  {
+    defect: 'PostgreSQL: a batch waits for a row that another transaction holds',
+    file: POSTGRES,
+    find: ' FOR NO KEY UPDATE OF t SKIP LOCKED',
+    replace: ' FOR NO KEY UPDATE OF t',
+    caughtBy: inPostgres(HELD),
+  },
+  {
+    defect: 'MySQL: a batch waits for a row that another transaction holds',
+    file: MYSQL,
+    find: "' FOR UPDATE SKIP LOCKED'",
+    replace: "' FOR UPDATE'",
+    caughtBy: inMariadb(HELD),
+  },
+  {
+    defect: 'PostgreSQL: a change that is alone is told held',
+    file: POSTGRES,
+    find: 'const held = isRight && !isAlone;',
+    replace: 'const held = isRight;',
+    caughtBy: inPostgres(ALONE),
+  },
+  {
+    defect: 'MySQL: a change that is alone is told held',
+    file: MYSQL,
+    find: 'if (isRight && !isAlone)',
+    replace: 'if (isRight)',
+    caughtBy: inMariadb(ALONE),
+  },
+  {
+    defect: 'PostgreSQL: a batch denies a statement that was committed',
+    file: POSTGRES,
+    find: 'verdicts.some(({ changed }) => changed) ? null : ',
+    replace: '',
+    caughtBy: inPostgres(DENIED),
+  },
+  {
+    defect: 'MySQL: a batch denies a statement that was committed',
+    file: MYSQL,
+    find: '(isSent ? null : this.#client.proof.notSaved(error)) ?? error',
+    replace: 'this.#client.proof.notSaved(error) ?? error',
+    caughtBy: inMariadb(DENIED),
+  },
+  {
+    defect: 'an adapter may leave out the only change of a batch as held',
+    file: 'src/redeem/verdicts.ts',
+    find: 'changed === false && changes.length > 1',
+    replace: 'changed === false',
+    caughtBy: inLoop('leaves out the only change as held'),
+  },
+  {
+    defect: 'a change that is refused takes its neighbours along',
+    file: LOOP,
+    find: 'error.wholeBatch || turns.length === 1',
+    replace: 'error',
+    caughtBy: inLoop('that the database refuses for certain changed nothing'),
+  },
+  {
+    defect: 'a coupon is twice in the batches that are out',
+    file: LOOP,
+    find: 'before ? this.#sendAfter(before, request) : this.#send(request)',
+    replace: 'this.#send(request)',
+    caughtBy: inLoop('are never twice in the batches that are out'),
+  },
+  {
+    defect: 'a lost attempt is forgotten',
+    file: LOOP,
+    find: '    this.inDoubt = true;\n',
+    replace: '',
+    caughtBy: inLoop('that never answers is unknown'),
+  },
+  {
+    defect: 'a lost attempt is not fenced before expired is told',
+    file: LOOP,
+    find: '{ refusedVersion, inDoubt }',
+    replace: '{ refusedVersion, inDoubt: false && inDoubt }',
+    caughtBy: inLoop('of an expired coupon that is in doubt'),
+  },
+  {
+    defect: 'expired is told after a change of which the row was not looked at',
+    file: LOOP,
+    find: 'change.unexpired && looked ?',
+    replace: 'change.unexpired && (looked || true) ?',
+    caughtBy: inLoop('of a row that is saved behind the statement is made again'),
+  },
+  {
+    defect: 'a row that is not there is told while an attempt is in doubt',
+    file: LOOP,
+    find: "if (this.inDoubt) this.fail(new Error('the row is not there'));\n      else this.outcome",
+    replace: 'this.outcome',
+    caughtBy: inLoop('that finds no row while an attempt is in doubt'),
+  },
+  {
+    defect: 'a coupon that another transaction holds does not go alone',
+    file: LOOP,
+    find: 'turn.outcome ?? (await this.#alone.add(turn)).outcome',
+    replace: 'turn.outcome ?? (await this.#batcher.add(turn)).outcome',
+    caughtBy: inLoop('goes alone, and the others are answered before'),
+  },
+];
