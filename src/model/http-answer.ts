@@ -1,7 +1,7 @@
-import type { CouponIssuerErrorCode } from './errors.js';
 import type { Coupon } from './coupon.js';
+import type { CouponIssuerErrorCode } from './errors.js';
 import { isErrorNamed, messageOf, read } from './foreign.js';
-import { type HttpStatus, type HttpWord, httpWordOf, statusOf } from './http-status.js';
+import { type CouponRefusal, type HttpStatus, type HttpWord, httpWordOf, statusOf } from './http-status.js';
 import { instantMs } from './instants.js';
 import { type Issuance, withoutCode } from './issuance.js';
 import type { NotReadyReason, RefusalStatus } from './result.js';
@@ -113,7 +113,7 @@ type ProblemName = keyof typeof PROBLEMS;
  */
 const ANSWERED: Readonly<
   Record<
-    Exclude<RefusalStatus, 'already_issued'> | CouponIssuerErrorCode,
+    Exclude<RefusalStatus, 'already_issued'> | CouponRefusal | CouponIssuerErrorCode,
     readonly [name: ProblemName, retryAfter: number]
   >
 > = {

@@ -9,6 +9,9 @@ export type HttpStatus = 200 | 201 | 202 | 400 | 403 | 404 | 409 | 410 | 500 | 5
 /** The words of a coupon after its issue. */
 type CouponWord = LifeAnswer | 'not_saved_yet' | 'not_found';
 
+/** The words of a coupon that was not changed because of its row, or because it has none. */
+export type CouponRefusal = Exclude<CouponWord, 'taken_back' | 'redeemed' | 'unredeemed' | 'not_redeemed' | 'extended'>;
+
 /** The words of `issue()` and `join()`, the further words of `leave()` and `userStatus()`, and those of a coupon. */
 type StatusWord = IssueStatus | 'waiting' | 'reserved' | 'left' | 'absent' | 'none' | Exclude<CouponWord, 'taken_back'>;
 
