@@ -71,7 +71,7 @@ describe('the kit says of each step what the guide says', () => {
   });
 
   test('the whole adapter, which the runners below are given', () => {
-    expect(saidOf('vouchers')).toEqual({ passed: contractNames.length, failed: 0, skipped: 0 });
+    expect(saidOf('vouchers')).toEqual({ passed: PASSED, failed: 0, skipped: contractNames.length - PASSED });
   });
 });
 
@@ -100,17 +100,17 @@ describe('the kit runs as printed', () => {
 
   test('under node:test', { timeout: LONG }, async () => {
     const { stdout } = await run(['--test-reporter=tap', 'vouchers.node-test.js']);
-    expect(stdout).toContain(`# pass ${contractNames.length}\n`);
-    expect(stdout).toContain('# skipped 0\n');
+    expect(stdout).toContain(`# pass ${PASSED}\n`);
+    expect(stdout).toContain(`# skipped ${contractNames.length - PASSED}\n`);
   });
 
   test('under Vitest, and under a runner of globals without a context', { timeout: LONG }, async () => {
     const vitest = join(ROOT, 'node_modules/vitest/vitest.mjs');
     const { stdout } = await run([vitest, 'run', '--globals', '--no-color', '--reporter=json', '--testTimeout=60000']);
     expect(JSON.parse(stdout)).toMatchObject({
-      numPassedTests: 2 * contractNames.length,
+      numPassedTests: 2 * PASSED,
       numFailedTests: 0,
-      numPendingTests: 0,
+      numPendingTests: 2 * (contractNames.length - PASSED),
     });
   });
 });
@@ -118,6 +118,8 @@ describe('the kit runs as printed', () => {
 const namesOf = (options: Pick<PersistenceContractOptions, 'refusedUserId'>) =>
   persistenceContract({ createAdapter: async () => ({ save: async () => [] }), ...options }).map(({ name }) => name);
 const contractNames = namesOf({});
+/** The adapter of the guide has neither `look` nor `change`. */
+const PASSED = contractNames.filter((name) => !name.includes('(if it looks and changes')).length;
 const allNames = namesOf({ refusedUserId: 'barred' });
 /** The first cells of the tables of cases, with what their dots stand for. */
 const rows = [...read(GUIDE).matchAll(/^\| `([^`]+)` \| .*[^|] \|$/gm)]
