@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { monotonicMs } from '../../src/flow/deadline.js';
 import { type Issuance, NotSavedError } from '../../src/index.js';
 import { mintId } from '../../src/model/issuance.js';
@@ -44,6 +44,17 @@ afterAll(async () => {
   await Promise.all([postgres.stop(), mariadb.stop()]);
 });
 
+/** Ends it once: when it is called, or at the end of a test that failed before. */
+function ending(end: () => Promise<void>): () => Promise<void> {
+  let promise: Promise<void> | null = null;
+  const once = () => {
+    promise ??= end();
+    return promise;
+  };
+  onTestFinished(once);
+  return once;
+}
+
 function pool(options: string): pg.Pool {
   const made = new pg.Pool({ connectionString: postgres.url, options });
   ended.push(() => made.end());
@@ -72,10 +83,10 @@ function groundOfPostgres(): Ground {
       await client.query('BEGIN');
       const sql = 'SELECT FROM coupon_issuances WHERE campaign_id = $1 AND serial = $2 FOR UPDATE';
       expect((await client.query(sql, [campaignId, serial])).rowCount).toBe(1);
-      return async () => {
+      return ending(async () => {
         await client.query('ROLLBACK');
         client.release();
-      };
+      });
     },
     isWaiting: async () =>
       (await postgres.pool.query(`SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'`)).rowCount === 1,
@@ -103,7 +114,7 @@ function groundOfMariadb(): Ground {
       await client.beginTransaction();
       const sql = 'SELECT serial FROM coupon_issuances WHERE campaign_id = ? AND serial = ? FOR UPDATE';
       expect((await client.query(sql, [campaignId, serial]))[0]).toHaveLength(1);
-      return () => client.rollback();
+      return ending(() => client.rollback());
     },
     isWaiting: async () => (await mariadb.statusOf('Innodb_row_lock_current_waits')) === 1,
     now: async () => {

@@ -99,17 +99,20 @@ describe('a coupon that another transaction holds', () => {
     });
     const { ask, asked, answers } = await scene((change) => async (changes) => {
       if (changes.length === 1) await freed;
-      const held = changes.length > 1 && changes.findIndex(({ ref }) => 'code' in ref && ref.code === 'CODE3');
+      const held = changes.length > 1 ? changes.findIndex(({ ref }) => 'code' in ref && ref.code === 'CODE3') : -1;
       const verdicts = [...(await change(changes.filter((_, i) => i !== held)))];
-      if (held !== false) verdicts.splice(held, 0, { changed: false, row: null, held: true });
+      if (held >= 0) verdicts.splice(held, 0, { changed: false, row: null, held: true });
       return verdicts;
     });
     const all = Array.from({ length: 10 }, (_, i) => ask(i + 1, redeem('A')));
     const others = all.filter((_, i) => i !== 2);
+    // Calls that come with it do not take it into their batch, where it would be left out again.
+    const later = others.map((call, i) => call.then(() => ask(100 + i, redeem('A'))));
     expect(new Set(await answers(...others))).toEqual(new Set(['redeemed']));
+    expect(new Set(await answers(...later))).toEqual(new Set(['no_row']));
     free();
     expect(await all[2]).toMatchObject({ answer: 'redeemed', changed: true });
-    expect(asked).toEqual(['change 10', 'change 1']);
+    expect(asked.toSorted()).toEqual(['change 1', 'change 10', 'change 9']);
   });
 });
 
