@@ -153,6 +153,7 @@ export function ownLife(value: unknown): Life | null {
     (state === 'issued' || state === 'redeemed' || state === 'revoked') &&
     (at === null || isValidDate(at)) &&
     (by === null || typeof by === 'string') &&
+    (state === 'issued' || (at !== null && by !== null)) &&
     typeof undone === 'string' &&
     typeof unitReturned === 'boolean';
   if (!isWhole) return null;

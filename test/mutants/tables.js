@@ -159,7 +159,8 @@ export const TABLES = [
     defect: 'a campaign that is bound anew keeps its epoch',
     file: 'lua/campaign/activate-campaign.lua',
     find: "local fields = { 'verified', '1', 'epoch', generation .. '-' .. random }",
-    replace: "local fields = { 'verified', '1', 'epoch', campaign.verified == '1' and epoch or (generation .. '-' .. random) }",
+    replace:
+      "local fields = { 'verified', '1', 'epoch', campaign.verified == '1' and epoch or (generation .. '-' .. random) }",
     caughtBy: { file: STORES, test: 'rebinding is a word of the operator' },
   },
   {

@@ -15,6 +15,8 @@ function coupon(serial: number, given: Partial<Issuance> = {}): Issuance {
   return { ...named, issuedAt: new Date(0), epoch: '1-a', state: 'reserved', ...given };
 }
 
+const REDEEMED = { version: 1, state: 'redeemed', at: new Date(0), by: 'A', undone: '', unitReturned: false } as const;
+
 type Change = (changes: readonly CouponChange[]) => Promise<readonly ChangeVerdict[]>;
 
 /** Ten coupons, and what the adapter was asked. `wrap` stands around its `change`. */
@@ -200,6 +202,10 @@ describe('a change', () => {
     ['says yes and the row of before', [{ changed: true, row: coupon(1) }]],
     ['gives the row of another coupon', [{ changed: false, row: coupon(2) }]],
     ['leaves out the only change as held', [{ changed: false, row: null, held: true }]],
+    [
+      'gives a redemption without its time',
+      [{ changed: false, row: { ...coupon(1), life: { ...REDEEMED, at: null } } }],
+    ],
     ['gives a life that is none', [{ changed: false, row: { ...coupon(1), life: { version: -1 } } }]],
   ])('of an adapter that %s is unknown', async (_, said) => {
     const { ask } = await scene(() => async () => said as ChangeVerdict[]);
