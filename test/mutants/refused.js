@@ -133,7 +133,8 @@ export const REFUSED = [
     defect: 'each half of a refused batch is told',
     file: 'src/issue/save.ts',
     find: '  const before = faults.count;\n',
-    replace: '  const before = faults.count;\n  faults.unknown(error, requests.map(({ issuance }) => issuance));\n',
+    replace:
+      '  const before = faults.count;\n  faults.unknown(error, requests.map(({ reserved }) => intact(reserved)));\n',
     caughtBy: { file: SAVE, test: 'a row that is refused is told in one event' },
   },
   {
