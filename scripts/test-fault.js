@@ -40,11 +40,11 @@ function page(figures, { testResults, numPassedTests, numFailedTests }) {
   const files = testResults.map((file) => ({ ...file, name: relative(ROOT, file.name).replaceAll('\\', '/') }));
   return `# Reliability
 
-What the issuer was put through, on real servers, and what came of it. This page is the output of \`${command}\`: ${numPassedTests} tests passed,
+The faults that the issuer was put through on real servers, and the results. This page is the output of \`${command}\`: ${numPassedTests} tests passed,
 ${numFailedTests} failed, ${grouped(sum((one) => one.requests))} requests under ${figures.length} kinds of faults, ${sum((one) => one.violations)} violations. Faults had ${full ? 'their full length' : 'about a tenth of their full length (`npm run test:soak` has it all)'};
 Node ${process.versions.node} and all servers shared ${availableParallelism()} cores.
 
-After each run, once the faults are healed and everything is settled, an audit compares Redis, the database and what every caller was told: no unit
+After each run, once the faults are healed and everything is settled, an audit compares Redis, the database and the answers to every caller: no unit
 too many, no serial or code in two hands, nobody above their share, every \`issued\` and \`accepted\` there, no unit lost. A violation of any of these fails the test.
 
 ## Under load
