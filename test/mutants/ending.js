@@ -218,7 +218,7 @@ export const ENDING = [
     file: 'lua/settle/claim-due.lua',
     find: 'local lease = integer(nowMs + campaign.leaseMs)',
     replace: 'local lease = integer(nowMs - 1)',
-    caughtBy: { file: 'test/race/takeover.test.ts', test: 'two settlers at once finish each reservation once' },
+    caughtBy: { file: 'test/race/takeover.test.ts', test: 'a reservation that one settler saves is not claimed' },
   },
   {
     defect: 'settle claims before the lease has run out',

@@ -180,6 +180,20 @@ test('two settlers at once finish each reservation once', async () => {
   await audit();
 });
 
+test('a reservation that one settler saves is not claimed by another one', async () => {
+  persistence.next(fails(new Error('lost')), fails(new Error('lost')));
+  expect(await first.campaign(ID).issue({ userId: 'ann' })).toMatchObject({ status: 'accepted' });
+  await expireLeases(redis, ID);
+  const end = persistence.hold();
+  const saving = persistence.reached();
+  const pass = first.campaign(ID).settle();
+  await saving;
+  expect(await second.campaign(ID).settle()).toMatchObject({ settled: 0 });
+  end();
+  expect(await pass).toMatchObject({ settled: 1 });
+  await audit();
+});
+
 test('the same user 1,000 times in parallel through two issuers gets one coupon', async () => {
   const told = await Promise.all(
     Array.from({ length: 1000 }, (_, i) => (i % 2 ? first : second).campaign(ID).issue({ userId: 'ann' })),
