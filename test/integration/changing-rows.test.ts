@@ -148,7 +148,9 @@ describe.each([
     const rows = await coupons(5);
     const release = await ground.hold(rows[2]!);
     const adapter = ground.adapter();
-    const verdicts = await adapter.change(rows.map(redeem));
+    const changing = adapter.change(rows.map(redeem));
+    await expect(changing, 'the batch waits for no row').resolves.toHaveLength(5);
+    const verdicts = await changing;
     expect(verdicts.map(({ changed }) => changed)).toEqual([true, true, false, true, true]);
     expect(verdicts[2]).toEqual({ changed: false, row: null, held: true });
     const alone = adapter.change([redeem(rows[2]!)]);

@@ -97,7 +97,7 @@ test('a table of release 0.1 keeps its rows in the upgrade: they were never chan
   await expect(persistence.checkTable()).rejects.toThrow(
     /grant_no must have a value .*; upgradeTable\(\) adds each part that is missing$/,
   );
-  expect(await persistence.upgradeTable()).toEqual({ format: 1 });
+  await expect(persistence.upgradeTable()).resolves.toEqual({ format: 1 });
   const ref = { campaignId, code: 'CODE-1' };
   expect(await persistence.look([ref])).toEqual([stored]);
   expect(await persistence.list(campaignId, { afterSerial: 0, limit: 9 })).toEqual([stored]);
@@ -117,7 +117,7 @@ test('an upgrade lets a column be NULL and keeps its type, which the owner made 
     `ALTER TABLE coupon_issuances MODIFY grant_no bigint NOT NULL,
      MODIFY code varchar(200) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL`,
   );
-  expect(await persistence.upgradeTable()).toEqual({ format: 1 });
+  await expect(persistence.upgradeTable()).resolves.toEqual({ format: 1 });
   const [rows] = await pool.query<mysql.RowDataPacket[]>(
     `SELECT column_name AS name, column_type AS type, collation_name AS collation FROM information_schema.columns
      WHERE table_schema = 'shop' AND table_name = 'coupon_issuances' AND column_name IN ('grant_no', 'code') ORDER BY 1`,

@@ -193,7 +193,7 @@ describe('a table of release 0.1', () => {
 
   test('keeps its rows in the upgrade: they were never changed, are redeemed, and free their grant', async () => {
     const { persistence, stored } = await old();
-    await persistence.upgradeTable();
+    await expect(persistence.upgradeTable()).resolves.toEqual({ format: 1 });
     const ref = { campaignId: stored.campaignId, code: 'CODE-1' };
     expect(await persistence.look([ref])).toEqual([stored]);
     expect(await persistence.list(stored.campaignId, { afterSerial: 0, limit: 9 })).toEqual([stored]);
