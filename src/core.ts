@@ -68,7 +68,7 @@ export class Core {
     const track = <T>(work: Promise<T>) => pending.track(work);
     const rules = { eligible, timeoutMs, maxTries };
     const reserved = (campaignId: string, userId: string) => this.#reserved(campaignId, userId);
-    this.coupons = new Coupons({ adapter: persistence, timeoutMs, maxBatch, maxInFlight, emit, reserved });
+    this.coupons = new Coupons({ adapter: persistence, timeoutMs, ...lines, emit, reserved });
     this.room = new WaitingRoom({ redis, context, campaigns, lines, steps, following, track, ...rules });
   }
 

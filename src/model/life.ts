@@ -84,7 +84,7 @@ const MOST_MARKS = 16;
 export function decide(call: LifeCall, row: LifeRow, attempts: Attempts = FIRST_ATTEMPT): Decision {
   switch (call.verb) {
     case 'redeem':
-      return decideRedeem(call.id, row.life ?? UNTOUCHED, attempts);
+      return decideRedeem(call.id, row, attempts);
     case 'unredeem':
       return decideUnredeem(call.id, row.life ?? UNTOUCHED);
     case 'revoke':
@@ -99,14 +99,20 @@ export function firstRedeem(id: string): RowChange {
   return { version: 0, unexpired: true, to: { state: 'redeemed', by: id } };
 }
 
-function decideRedeem(id: string, life: Life, { refusedVersion, inDoubt }: Attempts): Decision {
+function decideRedeem(
+  id: string,
+  { life = UNTOUCHED, expiresAt = null }: LifeRow,
+  { refusedVersion, inDoubt }: Attempts,
+): Decision {
   const { version, state, by, undone } = life;
   if (state === 'redeemed' && by === id) return { answer: 'redeemed' };
   // Before the others: the shop gave this redemption up, and it must never hear that it should wait for another one.
   if (isUndone(undone, id)) return { answer: 'redemption_undone' };
   if (state === 'redeemed') return { answer: 'already_redeemed' };
   if (state === 'revoked') return { answer: 'revoked' };
-  if (refusedVersion !== version) return { change: { ...firstRedeem(id), version }, answer: 'redeemed' };
+  // A coupon without an end cannot have expired, whatever the adapter said of its change.
+  if (refusedVersion !== version || expiresAt === null)
+    return { change: { ...firstRedeem(id), version }, answer: 'redeemed' };
   // The version was right, so the time was not. A statement that began in time may still commit: a change that only counts up ends it.
   return inDoubt ? { change: { version, unexpired: false }, answer: 'expired' } : { answer: 'expired' };
 }

@@ -1,6 +1,6 @@
 import { Batcher } from '../flow/batcher.js';
 import { monotonicMs, withDeadline } from '../flow/deadline.js';
-import { isNotSaved } from '../model/errors.js';
+import { isNotSaved, OverloadedError } from '../model/errors.js';
 import type { Issuance } from '../model/issuance.js';
 import { decide, firstRedeem, type LifeAnswer, type LifeCall, type RowChange } from '../model/life.js';
 import type { PersistenceAdapter } from '../persistence/adapter.js';
@@ -91,6 +91,12 @@ class Turn {
   }
 }
 
+export interface ChangesOptions {
+  readonly maxBatch: number;
+  readonly maxInFlight: number;
+  readonly maxQueued: number;
+}
+
 /** More calls than this for coupons that others hold would take the connections of all others. */
 const MOST_HELD = 4;
 
@@ -103,13 +109,31 @@ export class Changes {
   readonly #alone: Batcher<Turn, Turn>;
   /** The end of the last call of each coupon. */
   readonly #last = new Map<string, Promise<void>>();
+  readonly #maxQueued: number;
+  /** Calls without an answer. */
+  #pending = 0;
 
-  constructor(adapter: ChangingAdapter, sizes: { readonly maxBatch: number; readonly maxInFlight: number }) {
+  constructor(adapter: ChangingAdapter, { maxQueued, ...sizes }: ChangesOptions) {
+    this.#maxQueued = maxQueued;
     this.#batcher = new Batcher({ ...sizes, run: (turns) => changeAll(adapter, turns) });
     this.#alone = new Batcher({ maxBatch: 1, maxInFlight: MOST_HELD, run: (turns) => changeAll(adapter, turns) });
   }
 
+  /** Throws `OverloadedError`. */
   async change(request: ChangeRequest): Promise<ChangeOutcome> {
+    if (this.#pending >= this.#maxQueued) {
+      throw new OverloadedError(
+        `the queue is full (maxQueued ${this.#maxQueued}); nothing was changed; try again after retryAfterMs`,
+        1000,
+      );
+    }
+    this.#pending++;
+    return this.#inTurn(request).finally(() => {
+      this.#pending--;
+    });
+  }
+
+  async #inTurn(request: ChangeRequest): Promise<ChangeOutcome> {
     const key = refKey(request.ref);
     const before = this.#last.get(key);
     const outcome = before ? this.#sendAfter(before, request) : this.#send(request);

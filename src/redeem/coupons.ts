@@ -5,15 +5,13 @@ import { type Emit, refOf } from '../model/events.js';
 import type { Issuance } from '../model/issuance.js';
 import { kindOf } from '../model/safe-error.js';
 import type { PersistenceAdapter } from '../persistence/adapter.js';
-import { type ChangeOutcome, Changes, type ChangingAdapter } from './changes.js';
+import { type ChangeOutcome, Changes, type ChangesOptions, type ChangingAdapter } from './changes.js';
 import type { CouponCall } from './requests.js';
 import type { CouponResult, NoRow } from './results.js';
 
-export interface CouponsOptions {
+export interface CouponsOptions extends ChangesOptions {
   readonly adapter: PersistenceAdapter | undefined;
   readonly timeoutMs: number;
-  readonly maxBatch: number;
-  readonly maxInFlight: number;
   readonly emit: Emit;
   /** What Redis has of a user, and how long a lease lasts; `null`: Redis has no such campaign. */
   readonly reserved: (campaignId: string, userId: string) => Promise<StillReserved | null>;
@@ -33,11 +31,12 @@ export class Coupons {
 
   constructor(options: CouponsOptions) {
     this.#options = options;
-    const { adapter, maxBatch, maxInFlight } = options;
-    this.#changes = adapter && canChange(adapter) ? new Changes(adapter, { maxBatch, maxInFlight }) : null;
+    const { adapter, maxBatch, maxInFlight, maxQueued } = options;
+    const sizes = { maxBatch, maxInFlight, maxQueued };
+    this.#changes = adapter && canChange(adapter) ? new Changes(adapter, sizes) : null;
   }
 
-  /** Throws `MisconfiguredError`, `PersistenceError`, `RedisError`. */
+  /** Throws `MisconfiguredError`, `OverloadedError`, `PersistenceError`, `RedisError`. */
   async ask<R extends CouponResult>(request: CouponCall): Promise<R> {
     const { timeoutMs } = this.#options;
     const { ref, call } = request;

@@ -77,4 +77,18 @@ export const LIFE = [
     replace: '',
     caughtBy: { file: MODEL, test: AGAIN },
   },
+  {
+    defect: 'a coupon without an end is told expired',
+    file: RULE,
+    find: ' || expiresAt === null)\n    return { change',
+    replace: ')\n    return { change',
+    caughtBy: { file: 'test/unit/life.test.ts', test: 'is never told of a coupon without an end' },
+  },
+  {
+    defect: 'calls about coupons wait without a bound',
+    file: 'src/redeem/changes.ts',
+    find: 'if (this.#pending >= this.#maxQueued) {',
+    replace: 'if (this.#pending < 0) {',
+    caughtBy: { file: 'test/unit/changes.test.ts', test: 'calls above maxQueued are refused' },
+  },
 ];

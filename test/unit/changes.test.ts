@@ -6,7 +6,7 @@ import type { ChangeVerdict, CouponChange } from '../../src/persistence/coupon-c
 import { Changes, type ChangingAdapter } from '../../src/redeem/changes.js';
 
 const EXPIRY = new Date('2026-12-01T00:00:00Z');
-const SIZES = { maxBatch: 500, maxInFlight: 2 };
+const SIZES = { maxBatch: 500, maxInFlight: 2, maxQueued: 100 };
 const redeem = (id: string): LifeCall => ({ verb: 'redeem', id });
 const unredeem = (id: string): LifeCall => ({ verb: 'unredeem', id });
 
@@ -116,6 +116,15 @@ describe('a coupon that another transaction holds', () => {
     expect(await all[2]).toMatchObject({ answer: 'redeemed', changed: true });
     expect(asked.toSorted()).toEqual(['change 1', 'change 10', 'change 9']);
   });
+});
+
+test('calls above maxQueued are refused before any I/O, also those that wait for one coupon', async () => {
+  const { ask, asked, answers } = await scene();
+  const all = Array.from({ length: 101 }, (_, i) => ask(1, redeem(`order-${i}`)));
+  await expect(all.pop()).rejects.toMatchObject({ code: 'OVERLOADED', retryAfterMs: 1000 });
+  expect((await answers(...all)).filter((answer) => answer === 'redeemed')).toHaveLength(1);
+  expect(asked.length).toBeGreaterThanOrEqual(100);
+  expect(await ask(2, redeem('A'))).toMatchObject({ answer: 'redeemed' });
 });
 
 describe('a change', () => {

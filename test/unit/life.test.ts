@@ -129,6 +129,11 @@ describe('a redemption of an expired coupon', () => {
     expect(changedRow(row, change, new Date(NOW.getTime() - 1))).toMatchObject({ life: { state: 'redeemed' } });
   });
 
+  test('is never told of a coupon without an end, whatever an adapter said of its change', () => {
+    const endless: LifeRow = { life: { ...UNTOUCHED, version: 2 } };
+    expect(decide(redeem('A'), endless, { refusedVersion: 2, inDoubt: false })).toEqual({ change, answer: 'redeemed' });
+  });
+
   test('is told expired, if its change was refused though the version was and is the same', () => {
     expect(decide(redeem('A'), row, { refusedVersion: 2, inDoubt: false })).toEqual({ answer: 'expired' });
     expect(decide(redeem('A'), row, { refusedVersion: 1, inDoubt: false })).toEqual({ change, answer: 'redeemed' });
