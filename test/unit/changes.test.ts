@@ -171,7 +171,7 @@ describe('a change', () => {
   test('of a row that is saved behind the statement is made again, and the coupon has not expired', async () => {
     const { ask, asked } = await scene((change, nth) => async (changes) => {
       if (nth > 1) return change(changes);
-      return [{ changed: false, row: coupon(1, { state: 'issued' }) }];
+      return [{ changed: false, row: coupon(1, { state: 'issued', expiresAt: EXPIRY }) }];
     });
     expect(await ask(1, redeem('A'))).toMatchObject({ answer: 'redeemed', changed: true });
     expect(asked).toEqual(['change 1', 'change 1']);
