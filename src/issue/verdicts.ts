@@ -51,7 +51,8 @@ function ownVerdict(given: unknown, asked: SaveRequest): SaveVerdict | string {
 
 /** Written to Redis, any other row would give one user the coupon of another, or break the books of the campaign. */
 function standsInTheWay(row: Issuance, { reserved: { issuance }, perUser }: SaveRequest): boolean {
-  if (row.campaignId !== issuance.campaignId || row.userId !== issuance.userId || row.grant > perUser) return false;
+  if (row.campaignId !== issuance.campaignId || row.userId !== issuance.userId) return false;
+  if (row.grant < 1 || row.grant > perUser) return false;
   return row.id === issuance.id || row.grant === issuance.grant;
 }
 

@@ -10,7 +10,7 @@ export interface Issuance {
   readonly id: string;
   readonly campaignId: string;
   readonly userId: string;
-  /** Which of the user's coupons this is, 1..`perUser`. */
+  /** Which of the user's coupons this is, 1..`perUser`. 0: the coupon was revoked, and the user may have another one. */
   readonly grant: number;
   /** The number of the unit, 1..total; no two users have the same one. */
   readonly serial: number;
@@ -84,7 +84,7 @@ export function ownRow(value: unknown): Issuance | null {
     !id!.includes(':') &&
     typeof campaignId === 'string' &&
     textFault(userId) === null &&
-    isWithin(grant, MAX_PER_USER) &&
+    (isWithin(grant, MAX_PER_USER) || (grant === 0 && ownedLife?.state === 'revoked')) &&
     isWithin(serial, MAX_TOTAL) &&
     (code === null || textFault(code) === null) &&
     typeof epoch === 'string' &&
@@ -97,7 +97,7 @@ export function ownRow(value: unknown): Issuance | null {
     id: id!,
     campaignId,
     userId: userId!,
-    grant,
+    grant: grant!,
     serial,
     code: code!,
     issuedAt: new Date(issuedMs),

@@ -5,7 +5,7 @@ import { refOf } from '../model/events.js';
 import { type Cure, type Finding, found, ReconcileReport } from '../model/findings.js';
 import type { Issuance } from '../model/issuance.js';
 import type { PersistenceAdapter } from '../persistence/adapter.js';
-import { listRows } from '../persistence/list-rows.js';
+import { assertNoneFreed, listRows } from '../persistence/list-rows.js';
 import * as audit from '../redis/audit.js';
 import type { KnownCampaign } from '../redis/known-campaign.js';
 import type { Serving } from '../redis/serving.js';
@@ -284,12 +284,18 @@ function isNear({ serial }: Issuance, books: audit.Books): boolean {
   return serial <= books.number('lastSerial') + MOST_SKIPPED && (total === 0 || serial <= total);
 }
 
-function page({ campaign, parts, options }: Seen, afterSerial: number, limit = PAGE): Promise<readonly Issuance[]> {
+async function page(
+  { campaign, parts, options }: Seen,
+  afterSerial: number,
+  limit = PAGE,
+): Promise<readonly Issuance[]> {
   options.signal?.throwIfAborted();
   const { persistence, timeoutMs } = parts;
   const otherwise = 'nothing was compared to the end';
   const ask = persistence!.list!.bind(persistence);
-  return listRows(ask, { campaignId: campaign.id, afterSerial, limit, timeoutMs, otherwise });
+  const rows = await listRows(ask, { campaignId: campaign.id, afterSerial, limit, timeoutMs, otherwise });
+  assertNoneFreed(rows, otherwise);
+  return rows;
 }
 
 function step({ options }: Seen, phase: 'rows' | 'grants' | 'units', done: number): void {

@@ -217,6 +217,7 @@ export const changeCases: Case[] = [
     assert.equal(verdict!.row!.grant, 0);
     await stage.given(stage.issuance({ userId: row.userId, grant: row.grant }));
     await stage.given(row);
+    await expectSeen(stage, verdict!.row!);
     await stage.expectSave([stage.issuance({ serial: row.serial })], ['serial_conflict']);
     await stage.expectSave([stage.issuance({ code: row.code })], ['code_conflict']);
   }),
@@ -236,10 +237,13 @@ export const changeCases: Case[] = [
     const [found] = await look(stage, [byCode(row)]);
     assertLife(found, row, { version: 1, state: 'redeemed', by: 'A' });
   }),
-  changing('list and find show the same life as look', async (stage) => {
-    const row = await given(stage, HOUR_MS);
-    const [verdict] = await ask(stage, [byCode(row), firstRedeem('A')]);
-    await expectSeen(stage, verdict!.row!);
+  changing('list and find show the same life as look, of a coupon whose grant is freed as well', async (stage) => {
+    const freed: RowChange = { ...REVOKE, freesGrant: true };
+    for (const change of [firstRedeem('A'), { ...COUNT_UP, undone: 'x' }, REVOKE, freed]) {
+      const row = await given(stage, HOUR_MS);
+      const [verdict] = await ask(stage, [byCode(row), change]);
+      await expectSeen(stage, verdict!.row!);
+    }
   }),
   changing('a change under a signal that was aborted changes nothing, or all of it and says so', async (stage) => {
     const row = await given(stage);

@@ -194,7 +194,32 @@ export const WRONG_CHANGES: Broken[] = [
         return (await super.list(...args)).map(({ life: _, ...row }) => row);
       }
     },
-    caughtBy: ['list and find show the same life as look'].map((name) => name + LOOKS),
+    caughtBy: ['list and find show the same life as look, of a coupon whose grant is freed as well'].map(
+      (name) => name + LOOKS,
+    ),
+  },
+  {
+    how: 'lists no coupon whose grant is freed',
+    Adapter: class extends Sheet {
+      override async list(...args: Parameters<Sheet['list']>) {
+        return (await super.list(...args)).filter(({ grant }) => grant > 0);
+      }
+    },
+    caughtBy: [
+      'a grant that is freed can be saved anew, and its old row keeps its id, serial and code',
+      'list and find show the same life as look, of a coupon whose grant is freed as well',
+    ].map((name) => name + LOOKS),
+  },
+  {
+    how: 'finds a coupon whose grant is freed under the grant that it had',
+    Adapter: class extends Sheet {
+      override async find(issuances: readonly Issuance[]) {
+        return (await super.find(issuances)).map((row) => row && { ...row, grant: row.grant || 1 });
+      }
+    },
+    caughtBy: ['list and find show the same life as look, of a coupon whose grant is freed as well'].map(
+      (name) => name + LOOKS,
+    ),
   },
   {
     how: 'denies a change that it made under an aborted signal',

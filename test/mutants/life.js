@@ -7,6 +7,26 @@ const BOTH = 'two redemptions, both undone, and one made again';
 /** Defects of the rule of one coupon. */
 export const LIFE = [
   {
+    defect: 'a row without a grant is legal, whatever became of its coupon',
+    file: 'src/model/issuance.ts',
+    find: "grant === 0 && ownedLife?.state === 'revoked'",
+    replace: 'grant === 0',
+    caughtBy: {
+      file: 'test/unit/life.test.ts',
+      test: 'a row without a grant is the one of a revoked coupon, and of no other',
+    },
+  },
+  {
+    defect: 'the row of a freed grant is refused',
+    file: 'src/model/issuance.ts',
+    find: "(isWithin(grant, MAX_PER_USER) || (grant === 0 && ownedLife?.state === 'revoked')) &&",
+    replace: 'isWithin(grant, MAX_PER_USER) &&',
+    caughtBy: {
+      file: 'test/unit/life.test.ts',
+      test: 'a row without a grant is the one of a revoked coupon, and of no other',
+    },
+  },
+  {
     defect: 'a redemption that was undone is not remembered',
     file: RULE,
     find: "  return [...marks, markOf(id)].slice(-MOST_MARKS).join(',');",

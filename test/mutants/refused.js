@@ -54,8 +54,8 @@ export const REFUSED = [
   {
     defect: 'a row of another user is taken for the one in the way',
     file: 'src/issue/verdicts.ts',
-    find: ' || row.userId !== issuance.userId || row.grant > perUser) return false',
-    replace: ' || row.grant > perUser) return false',
+    find: ' || row.userId !== issuance.userId) return false',
+    replace: ') return false',
     caughtBy: { file: SAVE, test: 'a conflict with a row of this id under another user' },
   },
   {
@@ -71,6 +71,13 @@ export const REFUSED = [
     find: 'return row.id === issuance.id || row.grant === issuance.grant',
     replace: 'return true',
     caughtBy: { file: SAVE, test: 'a conflict with a row of another grant and another id' },
+  },
+  {
+    defect: 'a row whose grant is free again is taken for the one in the way',
+    file: 'src/issue/verdicts.ts',
+    find: 'row.grant < 1 || ',
+    replace: '',
+    caughtBy: { file: SAVE, test: 'a conflict with a row of this id whose grant is free again' },
   },
   {
     defect: 'a row of a grant that the campaign does not have is written to Redis',

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { ownRow } from '../../src/model/issuance.js';
 import {
   changedRow,
   type Decision,
@@ -9,6 +10,7 @@ import {
   type RowChange,
   UNTOUCHED,
 } from '../../src/model/life.js';
+import { anIssuance } from './support.js';
 
 const NOW = new Date('2026-11-28T12:00:00Z');
 const LATER = new Date('2026-12-31T15:00:00Z');
@@ -161,6 +163,18 @@ test('a revocation says what becomes of the unit and of the grant', () => {
   expect(decision).toMatchObject({ change: { unitReturned: true, freesGrant: true } });
   expect(changedRow(issued, changeOf(decision), NOW)!.life.unitReturned).toBe(true);
   expect(decide(revoke('R'), issued)).not.toHaveProperty('change.unitReturned');
+});
+
+test('a row without a grant is the one of a revoked coupon, and of no other', () => {
+  const life: Life = { ...UNTOUCHED, version: 1, state: 'revoked', at: NOW, by: 'R' };
+  expect(ownRow(anIssuance(1, { grant: 0, life }))).toMatchObject({ grant: 0, life });
+  const others: (Life | undefined)[] = [
+    undefined,
+    UNTOUCHED,
+    { ...life, state: 'redeemed' },
+    { ...life, state: 'issued' },
+  ];
+  for (const other of others) expect(ownRow(anIssuance(1, { grant: 0, life: other }))).toBeNull();
 });
 
 test('the marks of 16 undone redemptions are kept, without the ids themselves', () => {

@@ -7,6 +7,8 @@ import type { CouponEvent, FaultEvent } from '../../src/model/events.js';
 import type { PersistenceAdapter, SaveVerdict } from '../../src/persistence/adapter.js';
 import { anIssuance, aReserved } from './support.js';
 
+const REVOKED = { version: 1, state: 'revoked', at: new Date(), by: 'R', undone: '', unitReturned: false };
+
 type Save = PersistenceAdapter['save'];
 
 const saved = (issuances: readonly Issuance[]): SaveVerdict[] => issuances.map(() => ({ verdict: 'saved' }));
@@ -187,6 +189,7 @@ test.each<[string, Partial<Record<keyof Issuance, unknown>>]>([
   ['of another grant and another id', { grant: 2 }],
   ['of a grant beyond perUser', { id: anIssuance(1).id, grant: 3 }],
   ['of grant 0', { id: anIssuance(1).id, grant: 0 }],
+  ['of this id whose grant is free again', { id: anIssuance(1).id, grant: 0, life: REVOKED }],
   ['of half a grant', { id: anIssuance(1).id, grant: 1.5 }],
   ['of serial 0', { serial: 0 }],
   ['of a serial below 0', { serial: -5 }],
