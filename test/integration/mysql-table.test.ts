@@ -255,6 +255,84 @@ test('upgradeTable alters nothing where rows forbid a key, and quotes none of th
   expect(await uniqueKeysOf()).toEqual(['campaign_id,id', 'campaign_id,serial']);
 });
 
+/** What an adapter sends, but for its questions. After `dies` of them the process is gone. */
+function recording(dies = Number.POSITIVE_INFINITY) {
+  const sent: string[] = [];
+  const query = async (options: Parameters<MysqlLike['query']>[0]) => {
+    const isQuestion = /^(SELECT|SHOW)/.test(options.sql);
+    if (sent.length >= dies) throw new Error('the process died');
+    const answer = await (pool.query(options) as ReturnType<MysqlLike['query']>);
+    if (!isQuestion) sent.push(options.sql);
+    return answer;
+  };
+  return { sent, adapter: new MysqlPersistence({ query }) };
+}
+
+const formOf = async () => (await pool.query<mysql.RowDataPacket[]>('SHOW CREATE TABLE coupon_issuances'))[0];
+
+test('the statements of an upgrade are those that upgradeTable sends, and there are none for a table that has all', async () => {
+  await pool.query(RELEASE_0_1);
+  const { sent, adapter } = recording();
+  const text = await adapter.upgradeTableSql();
+  expect(sent).toEqual([]);
+  await adapter.upgradeTable();
+  expect(sent.join('')).toBe(text);
+  const [form, identity] = [await formOf(), await persistence.identity()];
+  const next = await adapter.upgradeTableSql();
+  expect([text.match(/^ALTER/gm), next.match(/^ALTER/gm)]).toEqual([['ALTER', 'ALTER'], null]);
+  await adapter.upgradeTable();
+  expect([await formOf(), await persistence.identity()]).toEqual([form, identity]);
+});
+
+test('the statements of an upgrade make a table fit by themselves, and a table that is missing', async () => {
+  for (const sql of [RELEASE_0_1, 'DROP TABLE coupon_issuances, coupon_issuances_store']) {
+    await pool.query(sql);
+    const text = await persistence.upgradeTableSql();
+    for (const one of text.split(/(?<=;\n)/)) await pool.query(one);
+    expect(await persistence.checkTable()).toEqual({ format: 1 });
+    expect(await persistence.identity()).toMatch(/^[0-9a-f]{32}$/);
+  }
+});
+
+test('the server adds the columns of an upgrade at once, and takes writes while it builds the rest', async () => {
+  await pool.query(RELEASE_0_1);
+  const [added, nullable, ...more] = (await persistence.upgradeTableSql()).match(/^ALTER[^;]*/gm) ?? [];
+  expect([added, nullable, more]).toEqual([expect.stringMatching('ADD COLUMN'), expect.stringMatching('MODIFY'), []]);
+  await pool.query(`${added}, ALGORITHM=INSTANT`);
+  await pool.query(`${nullable}, ALGORITHM=INPLACE, LOCK=NONE`);
+  expect(await persistence.checkTable()).toEqual({ format: 1 });
+});
+
+test('an upgrade that is killed after any of its statements ends right when it comes again, and keeps the rows', async () => {
+  let killed = 0;
+  for (let isWhole = false; !isWhole; ) {
+    await pool.query('DROP TABLE IF EXISTS coupon_issuances, coupon_issuances_store');
+    await pool.query(RELEASE_0_1);
+    await pool.query('ALTER TABLE coupon_issuances DROP KEY by_code');
+    await pool.query(`INSERT INTO coupon_issuances VALUES ('c', 1, 'kim', 1, 'id-1', 'CODE-1', NOW(3), '1-a')`);
+    const { sent, adapter } = recording(killed + 1);
+    const outcome = await adapter.upgradeTable().catch((error: Error) => error.message);
+    isWhole = outcome !== 'the process died';
+    if (!isWhole) killed = sent.length;
+    expect(await persistence.upgradeTable()).toEqual({ format: 1 });
+    expect(await uniqueKeysOf()).toEqual(ALL_KEYS);
+    expect(await persistence.list('c', { afterSerial: 0, limit: 9 })).toMatchObject([
+      { userId: 'kim', code: 'CODE-1' },
+    ]);
+  }
+  expect(killed).toBe(5);
+});
+
+test('an upgrade alters nothing where rows forbid a key, though columns are missing too', async () => {
+  await pool.query(RELEASE_0_1);
+  await pool.query('ALTER TABLE coupon_issuances DROP KEY by_code');
+  for (const n of [1, 2])
+    await pool.query(`INSERT INTO coupon_issuances VALUES ('c', ${n}, 'u${n}', 1, 'id-${n}', 'SAME', NOW(3), '1-a')`);
+  const form = await formOf();
+  await expect(persistence.upgradeTable()).rejects.toThrow('so nothing was altered');
+  expect(await formOf()).toEqual(form);
+});
+
 test('a binary log of statements is refused where the isolation does not go with it, before a row is', async () => {
   await persistence.createTable();
   expect(await save(persistence)).toEqual([{ verdict: 'saved' }]);

@@ -323,6 +323,129 @@ test('upgradeTable alters nothing where rows forbid a key, and quotes none of th
   expect(await uniqueKeysOf(client)).toEqual(['campaign_id,serial']);
 });
 
+describe('the statement of an upgrade', () => {
+  async function oldTable() {
+    const { client, persistence } = await prepared();
+    await client.query(`${RELEASE_0_1}; ${KEYS_0_1}`);
+    return { client, persistence };
+  }
+
+  /** Columns, keys, storage and identity, as the catalogs have them. */
+  async function formOf(client: pg.Client): Promise<unknown> {
+    const { rows } = await client.query(
+      `SELECT c.reloptions, to_regclass('coupon_issuances_store') AS store,
+        (SELECT jsonb_agg(jsonb_build_array(a.attname, a.attnotnull, a.atttypid, a.atttypmod) ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0) AS columns,
+        (SELECT jsonb_agg(jsonb_build_array(i.indexrelid, i.indkey, i.indpred) ORDER BY i.indexrelid) FROM pg_index i WHERE i.indrelid = c.oid) AS keys
+       FROM pg_class c WHERE c.oid = 'coupon_issuances'::regclass`,
+    );
+    return rows[0];
+  }
+
+  test('is the one that upgradeTable sends, and makes the table fit by itself', async () => {
+    const { client } = await oldTable();
+    const sent: string[] = [];
+    const query = (text: string, values?: unknown[]) => {
+      sent.push(text);
+      return client.query(text, values);
+    };
+    const persistence = new PostgresPersistence({ query });
+    const text = await persistence.upgradeTableSql();
+    expect(sent).toEqual([]);
+    await client.query('BEGIN');
+    await client.query(text);
+    expect(await new PostgresPersistence(client).checkTable()).toEqual({ format: 1 });
+    expect(await new PostgresPersistence(client).identity()).toMatch(/^[0-9a-f]{32}$/);
+    await client.query('ROLLBACK');
+    await persistence.upgradeTable();
+    expect(sent.filter((one) => !one.startsWith('SELECT'))).toEqual([text]);
+  });
+
+  test('changes nothing the second time, and nothing in a new table but its rest', async () => {
+    const { client, persistence } = await oldTable();
+    const text = await persistence.upgradeTableSql();
+    await client.query(text);
+    const [form, identity] = [await formOf(client), await persistence.identity()];
+    await client.query(text);
+    expect([await formOf(client), await persistence.identity()]).toEqual([form, identity]);
+    await client.query('DROP TABLE coupon_issuances');
+    await persistence.createTable();
+    const made = await formOf(client);
+    await client.query(text);
+    expect(await formOf(client)).toEqual(made);
+  });
+
+  test('gives each database an identity of its own', async () => {
+    const { client, persistence } = await prepared();
+    const text = await persistence.upgradeTableSql();
+    const identities = [];
+    for (let i = 0; i < 3; i++) {
+      await client.query(text);
+      identities.push(await persistence.identity());
+      await client.query('DROP TABLE coupon_issuances, coupon_issuances_store');
+    }
+    expect(new Set(identities).size).toBe(3);
+  });
+
+  test('killed after any of its steps has altered nothing, and ends right when it comes again', async () => {
+    const { client, persistence } = await oldTable();
+    await client.query("INSERT INTO coupon_issuances VALUES ('c', 1, 'kim', 1, 'id-1', NULL, now(), '1-a')");
+    const before = await formOf(client);
+    // A sequence counts on when its transaction ends.
+    await client.query(`CREATE SEQUENCE step; CREATE TABLE deadly (step int);
+      CREATE FUNCTION kill() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF nextval('${schema}.step') = (SELECT step FROM ${schema}.deadly) THEN PERFORM pg_terminate_backend(pg_backend_pid()), pg_sleep(60); END IF;
+      END $$; CREATE EVENT TRIGGER kill_${schema} ON ddl_command_end EXECUTE FUNCTION kill()`);
+    const text = await persistence.upgradeTableSql();
+    const upgradeKilledAt = async (step: number) => {
+      const victim = await connect();
+      victim.on('error', () => {});
+      await client.query(`SELECT setval('step', 1, false); TRUNCATE deadly; INSERT INTO deadly VALUES (${step})`);
+      return victim.query(text).then(
+        () => null,
+        ({ code }: { code?: string }) => code,
+      );
+    };
+    let killed = 0;
+    try {
+      for (let code = await upgradeKilledAt(1); code; code = await upgradeKilledAt(killed + 1)) {
+        killed++;
+        expect([code, await formOf(client)]).toEqual(['57P01', before]);
+      }
+    } finally {
+      await client.query(`DROP EVENT TRIGGER kill_${schema}`);
+    }
+    expect(killed).toBeGreaterThanOrEqual(6);
+    expect(await persistence.checkTable()).toEqual({ format: 1 });
+    expect(await persistence.list('c', { afterSerial: 0, limit: 9 })).toMatchObject([{ userId: 'kim' }]);
+  });
+});
+
+test.each([
+  ['a new table', '', ['fillfactor=80']],
+  ['a table that had none', 'ALTER TABLE coupon_issuances RESET (fillfactor)', ['fillfactor=80']],
+  [
+    'a table whose owner chose another value',
+    'ALTER TABLE coupon_issuances SET (fillfactor = 65, toast_tuple_target = 2000)',
+    ['fillfactor=65', 'toast_tuple_target=2000'],
+  ],
+])('%s leaves room in its pages for rows that change', async (_, before, options) => {
+  const { client, persistence } = await prepared();
+  await persistence.createTable();
+  await client.query(before);
+  if (before) await persistence.upgradeTable();
+  const { rows } = await client.query(`SELECT reloptions FROM pg_class WHERE oid = 'coupon_issuances'::regclass`);
+  expect(rows).toEqual([{ reloptions: options }]);
+});
+
+test('a partitioned table is upgraded, and its partitions keep their storage', async () => {
+  const { client, persistence } = await prepared();
+  await new PostgresPersistence(client, { table: 'made' }).createTable();
+  await client.query(`CREATE TABLE coupon_issuances (LIKE made INCLUDING ALL) PARTITION BY HASH (campaign_id);
+    CREATE TABLE p0 PARTITION OF coupon_issuances FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+    ALTER TABLE coupon_issuances DROP COLUMN undone, DROP COLUMN data`);
+  expect(await persistence.upgradeTable().catch(String)).toEqual({ format: 1 });
+});
+
 test('a table whose name is a word of SQL, in a schema that is not on the path, is made, judged and used', async () => {
   const { client } = await prepared();
   await client.query(`CREATE SCHEMA "order_${schema}"`);

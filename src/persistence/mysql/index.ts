@@ -88,13 +88,22 @@ export class MysqlPersistence implements PersistenceAdapter {
   }
 
   /**
-   * Adds the missing columns and unique keys, and lets columns be NULL that may be; all in one statement. Removes no
-   * value. If `grant_no` may not be NULL, as in a table of 0.1, the server builds the table anew meanwhile. Call it by hand or from a migration,
-   * not at each start. Ends with `checkTable()`. Rejects with `MisconfiguredError`, also if rows of the table forbid a
-   * key, or with the client's own error; then nothing was altered.
+   * Adds the missing unique keys and columns, and lets columns be NULL that may be. Up to three statements; removes no
+   * value. If it is stopped between two, call it again. If `grant_no` may not be NULL, as in a table of 0.1, the server
+   * builds the table anew meanwhile. Call it by hand or from a migration, not at each start. Ends with `checkTable()`.
+   * Rejects with `MisconfiguredError`, or with the client's own error. If rows of the table forbid a key, nothing was
+   * altered.
    */
   async upgradeTable(): Promise<TableFormat> {
     return this.#made.upgrade();
+  }
+
+  /**
+   * Returns the statements that `upgradeTable()` would send now, for a migration of your own. They fit the table as it
+   * is: they name the parts that it lacks. Writes nothing.
+   */
+  async upgradeTableSql(): Promise<string> {
+    return (await this.#made.upgradeSql()).join('');
   }
 
   /**

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { DEFAULT_TABLE, formatOf, sameRows, type TableFormat } from '../fit.js';
 import {
   COLUMNS,
@@ -59,7 +58,7 @@ export class MysqlTable {
   readonly #name: string;
   readonly #quoted: string;
   /** A table of one row, which says which database this is. */
-  readonly #store: string;
+  readonly #storeName: string;
   /** Schema and name. */
   readonly #where: readonly [string | null, string];
 
@@ -67,7 +66,7 @@ export class MysqlTable {
     this.#query = query;
     this.#name = table;
     this.#quoted = quotedTable(table);
-    this.#store = this.#quoted.replace(/`$/, '_store`');
+    this.#storeName = this.#quoted.replace(/`$/, '_store`');
     const [name, schema = null] = table.split('.').reverse() as [string, string?];
     this.#where = [schema, name];
   }
@@ -76,19 +75,14 @@ export class MysqlTable {
   async create(): Promise<TableFormat> {
     const found = await this.#find();
     if (found) return formatOf(this.#name, flawsOf(found, this.#quoted));
-    await this.#createStore();
-    await this.#query(createTableSql({ table: this.#name }));
+    await this.#run(this.#creation);
     return this.check();
   }
 
-  /** If two processes add a part at once, the second finds it. */
-  async upgrade(attempts = 3): Promise<TableFormat> {
-    await this.#createStore();
-    await this.#query(createTableSql({ table: this.#name }));
-    const found = await this.#find();
-    const changes = found ? changesOf(found) : [];
+  /** If two processes add a part at once, the second finds it, and looks again which parts are left. */
+  async upgrade(attempts = 5): Promise<TableFormat> {
     try {
-      if (changes.length > 0) await this.#query(`ALTER TABLE ${this.#quoted} ${changes.join(', ')}`);
+      await this.#run(await this.upgradeSql());
     } catch (error) {
       const { errno = 0 } = (error ?? {}) as { errno?: number };
       if (ALREADY_THERE.includes(errno) && attempts > 1) return this.upgrade(attempts - 1);
@@ -99,6 +93,15 @@ export class MysqlTable {
       );
     }
     return this.check();
+  }
+
+  async upgradeSql(): Promise<string[]> {
+    const found = await this.#find();
+    if (!found) return this.#creation;
+    return [
+      ...this.#store,
+      ...alterationsOf(found).map((parts) => `ALTER TABLE ${this.#quoted} ${parts.join(', ')};\n`),
+    ];
   }
 
   /**
@@ -112,7 +115,7 @@ export class MysqlTable {
   /** `null` where there is no such row, or this user may not read it. */
   async identity(): Promise<string | null> {
     try {
-      const [row] = (await this.#query(`SELECT id FROM ${this.#store}`)) as { id: Uint8Array | string }[];
+      const [row] = (await this.#query(`SELECT id FROM ${this.#storeName}`)) as { id: Uint8Array | string }[];
       return row ? Buffer.from(row.id).toString() : null;
     } catch (error) {
       if (UNREADABLE.includes((error as { errno?: number } | null)?.errno ?? 0)) return null;
@@ -120,11 +123,20 @@ export class MysqlTable {
     }
   }
 
-  async #createStore(): Promise<void> {
-    await this.#query(
-      `CREATE TABLE IF NOT EXISTS ${this.#store} (one tinyint NOT NULL DEFAULT 1 PRIMARY KEY CHECK (one = 1), id varbinary(128) NOT NULL) ENGINE=InnoDB`,
-    );
-    await this.#query(`INSERT IGNORE INTO ${this.#store} (one, id) VALUES (1, ?)`, [randomBytes(16).toString('hex')]);
+  /** The server draws the id, so one migration gives each of its databases an id of its own. Replicas draw the same. */
+  get #store(): string[] {
+    return [
+      `CREATE TABLE IF NOT EXISTS ${this.#storeName} (one tinyint NOT NULL DEFAULT 1 PRIMARY KEY CHECK (one = 1), id varbinary(128) NOT NULL) ENGINE=InnoDB;\n`,
+      `INSERT IGNORE INTO ${this.#storeName} (one, id) VALUES (1, MD5(CONCAT(RAND(), RAND(), NOW(6))));\n`,
+    ];
+  }
+
+  get #creation(): string[] {
+    return [...this.#store, createTableSql({ table: this.#name })];
+  }
+
+  async #run(statements: readonly string[]): Promise<void> {
+    for (const sql of statements) await this.#query(sql);
   }
 
   async #find(): Promise<Found | null> {
@@ -142,17 +154,24 @@ export class MysqlTable {
   }
 }
 
-/** The parts that an upgrade adds. A name that another index has is left to the server. */
-function changesOf(found: Found): string[] {
-  const columns = COLUMNS.filter(({ name }) => !found.columns.some((column) => column.name === name));
-  const names = found.statistics.map(({ INDEX_NAME }) => INDEX_NAME);
-  return [
-    ...columns.map(({ name, made }) => `ADD COLUMN ${name} ${made}`),
-    ...found.columns.filter(isRequired).map(toNullable),
-    ...missingKeys(found).map(
-      ({ name, columns }) => `ADD ${unique(columns, names.includes(name) ? '' : name || 'by_serial')}`,
-    ),
+/**
+ * The parts that an upgrade adds, in the order of their statements. Keys come first, because rows may forbid one: then
+ * nothing was altered. New columns stand apart from those that become NULL, because the server adds them without
+ * building the table anew. A name that another index has is left to the server.
+ */
+function alterationsOf(found: Found): string[][] {
+  const isThere = (name: string) => found.columns.some((column) => column.name === name);
+  const indexes = found.statistics.map(({ INDEX_NAME }) => INDEX_NAME);
+  const keys = (wanted: typeof KEYS) =>
+    wanted.map(({ name, columns }) => `ADD ${unique(columns, indexes.includes(name) ? '' : name || 'by_serial')}`);
+  const missing = missingKeys(found);
+  const added = COLUMNS.filter(({ name }) => !isThere(name)).map(({ name, made }) => `ADD COLUMN ${name} ${made}`);
+  const steps = [
+    keys(missing.filter(({ columns }) => columns.every(isThere))),
+    [...added, ...keys(missing.filter(({ columns }) => !columns.every(isThere)))],
+    found.columns.filter(isRequired).map(toNullable),
   ];
+  return steps.filter((parts) => parts.length > 0);
 }
 
 /** Servers differ in how they write the names of these columns. */
