@@ -1,8 +1,8 @@
 -- A grant's record: <r|t|i><tries>:<stamp>:<serial>:<issuedAt>:<id>:<code>. r: reserved, and the call that took the
 -- unit may still give it back. t: reserved, and nobody gives it back: taken over, reassigned, or promised at once. i:
 -- issued; its stamp is 0, or that of the call that issued it at once. tries: how often settle failed on it, empty for
--- never; the text is for settle alone. The code comes last because it may hold any character; it is empty where there
--- is none.
+-- never; the text is for settle alone. i1: issued, and marked, because it is revoked in the database. The code comes last
+-- because it may hold any character; it is empty where there is none.
 --- @include "include/campaign"
 local function decodeRecord(text)
   local state, tries, stamp, serial, issuedAt, id, code =
@@ -16,13 +16,14 @@ local function recordText(state, stamp, serial, issuedAt, id, code)
 end
 
 local function encodeRecord(record)
-  local tries = record.state ~= 'i' and record.tries or ''
-  return recordText(record.state .. tries, record.stamp, record.serial, record.issuedAt, record.id, record.code)
+  return recordText(record.state .. record.tries, record.stamp, record.serial, record.issuedAt, record.id, record.code)
 end
 
--- The record of a row of the database.
-local function rowRecord(id, serial, issuedAt, code)
-  return { state = 'i', tries = '', stamp = '0', serial = serial, issuedAt = issuedAt, id = id, code = code }
+local function isMarked(record) return record.state == 'i' and record.tries == '1' end
+
+-- The record of a row of the database; `became` is `revoked` where it gets the mark.
+local function rowRecord(id, serial, issuedAt, code, became)
+  return { state = 'i', tries = became == 'revoked' and '1' or '', stamp = '0', serial = serial, issuedAt = issuedAt, id = id, code = code }
 end
 
 -- The record of the same grant once it is issued.

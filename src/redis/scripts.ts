@@ -46,6 +46,10 @@ import listCampaigns from '../../lua/registry/list-campaigns.lua';
 import nextGeneration from '../../lua/registry/next-generation.lua';
 import noteOver from '../../lua/registry/note-over.lua';
 import registerCampaign from '../../lua/registry/register-campaign.lua';
+import announceRevoke from '../../lua/revoke/announce-revoke.lua';
+import dropAnnounced from '../../lua/revoke/drop-announced.lua';
+import findAnnounced from '../../lua/revoke/find-announced.lua';
+import takeBack from '../../lua/revoke/take-back.lua';
 import backlog from '../../lua/settle/backlog.lua';
 import claimDue from '../../lua/settle/claim-due.lua';
 import listQuarantined from '../../lua/settle/list-quarantined.lua';
@@ -225,6 +229,26 @@ export const scripts = {
     args: ['epoch', 'fence', 'field', 'id', 'serial', 'issuedAt', 'code', 'place'],
   }),
   reopenGrant: defineScript('reopen-grant', reopenGrant, { keys: ALL, args: ['epoch', 'fence', 'field', 'id'] }),
+  announceRevoke: defineScript('announce-revoke', announceRevoke, {
+    keys: ['campaign'],
+    args: ['epoch'],
+    each: ['id', 'token', 'serial', 'userId'],
+  }),
+  takeBack: defineScript('take-back', takeBack, {
+    keys: ALL,
+    args: ['epoch'],
+    each: ['id', 'userId', 'serial', 'frees', 'returns'],
+  }),
+  findAnnounced: defineScript('find-announced', findAnnounced, {
+    keys: ['campaign'],
+    args: ['epoch', 'cursor', 'limit'],
+    reads: true,
+  }),
+  dropAnnounced: defineScript('drop-announced', dropAnnounced, {
+    keys: ['campaign'],
+    args: ['epoch'],
+    each: ['id', 'token'],
+  }),
   joinLine: defineScript('join-line', joinLine, {
     keys: [...WAITING, 'old'],
     args: ['epoch', 'fence', 'sender', 'call', 'perUser', 'data'],

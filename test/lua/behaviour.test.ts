@@ -23,6 +23,7 @@ const READERS = [
   'read-grants',
   'scan-free',
   'announce',
+  'find-announced',
 ];
 /** They note when somebody was seen or looked, which a second run does anew. */
 const NOTING = ['find-places', 'tend-line'];
@@ -37,6 +38,8 @@ const FREEING = [
   'release',
   'withdraw',
   'adopt-row',
+  'take-back',
+  'drop-announced',
   'purge-campaign',
   'note-over',
   'drop-over',
@@ -56,6 +59,7 @@ function notLookedAt(name: string, kind: 'counted' | 'codes'): string[] {
     'join-line': ['old'],
     confirm: ['senders', 'returned', 'pool', 'codes', ...line],
     withdraw: ['senders', 'returned', 'pool', 'codes', ...line],
+    'take-back': ['senders', 'returned', 'pool', 'codes', ...line],
     release: ['senders', 'codes', otherStock, ...line],
     // The data of a reservation that gets another unit stays as it is.
     reassign: ['senders', 'data', 'codes', otherStock, ...line],

@@ -125,6 +125,18 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
     for (const step of before) await run(step);
   }
   const ending = { field: u1.field, record: (await redis.hget(keys.grants, '1:u1'))! };
+  const serialOf = async (userId: string) => (await redis.hget(keys.grants, `1:${userId}`))?.split(':')[2] ?? '1';
+  const announced = async (userId: string, token: string) => ({
+    id: idOf(userId),
+    token,
+    serial: await serialOf(userId),
+    userId,
+  });
+  if (['take-back', 'find-announced', 'drop-announced'].includes(name)) {
+    const both = [await announced('u1', 'first'), await announced('u2', 'second')];
+    await run(call(scripts.announceRevoke, { epoch }, both));
+    await redis.hset(keys.campaign, `revoking:${idOf('u1')}`, `first:1:${await serialOf('u1')}:u1`);
+  }
   if (name === 'reopen-grant') await run(call(scripts.confirm, { epoch }, [ending]));
   if (name === 'purge-campaign') await redis.hset(keys.campaign, { closedAt: '1', reserved: '0' });
 
@@ -223,6 +235,16 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
         { userId: 'w1', key: '0.5' },
       ]),
       announce: call(scripts.announce, { news: 'moved' }),
+      'announce-revoke': call(scripts.announceRevoke, { epoch }, [
+        await announced('u1', 'new'),
+        await announced('u3', 'new'),
+      ]),
+      'take-back': call(scripts.takeBack, { epoch }, [
+        { id: idOf('u1'), userId: 'u1', serial: await serialOf('u1'), frees: '', returns: '1' },
+        { id: idOf('u3'), userId: 'u3', serial: await serialOf('u3'), frees: '1', returns: '1' },
+      ]),
+      'find-announced': call(scripts.findAnnounced, { epoch, cursor: '0', limit: '500' }),
+      'drop-announced': call(scripts.dropAnnounced, { epoch }, [{ id: idOf('u1'), token: 'first' }]),
     },
   };
 }

@@ -1,0 +1,29 @@
+-- Announces coupons that are about to be revoked in the database: whatever becomes of the caller, a worker finds them
+-- and takes their units back. A later announcement of the same coupon replaces the earlier one; the same one that is
+-- sent again changes nothing. A rebuild keeps them.
+--
+-- KEYS     campaign
+-- ARGV     epoch, then for each coupon: id token serial userId
+-- RETURNS  missing | stale_epoch, alone; or announced
+-- WRITES   campaign
+-- COST     O(coupons)
+local campaignKey = KEYS[1]
+local epoch = ARGV[1]
+local FIRST, STRIDE = 2, 4
+--- @include "include/now"
+--- @include "include/epoch"
+--- @include "include/announced"
+
+local refusal = mismatch(epoch)
+if refusal then return { refusal } end
+
+local due = integer(nowMs + campaign.leaseMs)
+for i = FIRST, #ARGV, STRIDE do
+  local id, token, serial, userId = unpack(ARGV, i, i + STRIDE - 1)
+  if announcedToken(id) ~= token then
+    local text = token .. ':' .. due .. ':' .. serial .. ':' .. userId
+    campaign.revoking = (campaign.revoking or 0) + redis.call('HSET', campaignKey, ANNOUNCED .. id, text)
+  end
+end
+saveCounters()
+return { 'announced' }

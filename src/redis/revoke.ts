@@ -1,0 +1,127 @@
+import { mintId } from '../model/issuance.js';
+import type { NotReadyReason } from '../model/result.js';
+import { underEpoch } from './epoch.js';
+import { inOnePiece } from './runner.js';
+import { scripts } from './scripts.js';
+import type { Shard } from './shard.js';
+import { oneOf } from './words.js';
+
+/** A coupon that is about to be revoked in the database, and whose unit has to be taken back then. */
+export interface Announcement {
+  readonly id: string;
+  readonly userId: string;
+  readonly serial: number;
+  /** Names this announcement of the coupon, 22 characters: a change that is decided anew is announced anew. */
+  readonly token: string;
+}
+
+/** A coupon whose row is revoked. */
+export interface RevokedUnit {
+  readonly id: string;
+  readonly userId: string;
+  readonly serial: number;
+  /** The user may have another coupon in its place. */
+  readonly frees: boolean;
+  /** A new unit goes into the stock for it. */
+  readonly returns: boolean;
+}
+
+/** `before`: it was taken back already. `gone`: Redis has no such coupon of the user on that unit. */
+export type TakeBackWord = (typeof WORDS)[number];
+const WORDS = ['taken_back', 'before', 'gone'] as const;
+
+const CHUNK = 500;
+/** Each user has up to 100 coupons to look through. */
+const UNITS = 100;
+
+export function announcementOf({ id, userId, serial }: Omit<Announcement, 'token'>): Announcement {
+  return { id, userId, serial, token: mintId() };
+}
+
+/**
+ * Before the rows are changed, so that a worker takes the units back if this process does not. The same announcement
+ * may be sent again. It also counts while the campaign is rebuilt. One round trip per 500. Throws `RedisError`,
+ * `CampaignOverError`, `UnknownCampaignError`.
+ */
+export async function announceRevokes(
+  shard: Shard,
+  announcements: readonly Announcement[],
+): Promise<'announced' | NotReadyReason> {
+  for (const some of chunksOf(announcements, CHUNK)) {
+    const items = some.map(({ id, token, serial, userId }) => ({ id, token, serial: String(serial), userId }));
+    const { reply, refused } = await underEpoch(shard, () =>
+      shard.run(scripts.announceRevoke, { epoch: shard.epoch }, items),
+    );
+    if (refused) return refused;
+    oneOf('announce-revoke', ['announced'], reply[0]);
+  }
+  return 'announced';
+}
+
+/**
+ * Takes the units of revoked coupons back, each once, and drops their announcements; a word for each, in order. A
+ * reason instead: the rest was not taken back, and its announcements stay. One round trip per 100. Throws `RedisError`,
+ * `CampaignOverError`, `UnknownCampaignError`.
+ */
+export async function takeBack(shard: Shard, units: readonly RevokedUnit[]): Promise<TakeBackWord[] | NotReadyReason> {
+  const words: TakeBackWord[] = [];
+  for (const some of chunksOf(units, UNITS)) {
+    const items = some.map(({ id, userId, serial, frees, returns }) => ({
+      id,
+      userId,
+      serial: String(serial),
+      frees: frees ? '1' : '',
+      returns: returns ? '1' : '',
+    }));
+    const { reply, refused } = await underEpoch(shard, ({ epoch }) => shard.run(scripts.takeBack, { epoch }, items));
+    if (refused) return refused;
+    oneOf('take-back', ['ok'], reply[0]);
+    shard.sawStamp(Number(reply[1]));
+    if (reply[2] === '1') shard.context.verbs.emit({ type: 'exhausted', campaignId: shard.campaignId });
+    for (let i = 0; i < some.length; i++) words.push(oneOf('take-back', WORDS, reply[3 + i]));
+  }
+  return words;
+}
+
+/**
+ * Announcements whose units nobody took back within a lease, `limit` or some more. One round trip per 500 fields of the
+ * campaign. Throws `RedisError`, `CampaignOverError`, `UnknownCampaignError`.
+ */
+export async function findAnnounced(shard: Shard, limit: number): Promise<Announcement[] | NotReadyReason> {
+  // A field may come twice, and one that is written meanwhile with either token.
+  const found = new Map<string, Announcement>();
+  let cursor = '0';
+  do {
+    const { reply, refused } = await underEpoch(shard, () =>
+      shard.run(scripts.findAnnounced, { epoch: shard.epoch, cursor, limit: String(CHUNK) }),
+    );
+    if (refused) return refused;
+    oneOf('find-announced', ['ok'], reply[0]);
+    cursor = String(reply[1]);
+    const [, , ...values] = inOnePiece(reply);
+    for (let i = 0; i < values.length; i += 4) {
+      const [id, token, serial, userId] = values.slice(i, i + 4).map(String) as [string, string, string, string];
+      found.set(id, { id, userId, serial: Number(serial), token });
+    }
+  } while (cursor !== '0' && found.size < limit);
+  return [...found.values()].slice(0, limit);
+}
+
+/** Drops these announcements; a later one of the same coupon stays. One round trip per 500. Throws `RedisError`. */
+export async function dropAnnounced(shard: Shard, announcements: readonly Announcement[]): Promise<void> {
+  for (const some of chunksOf(announcements, CHUNK)) {
+    const items = some.map(({ id, token }) => ({ id, token }));
+    const { reply, refused } = await underEpoch(shard, () =>
+      shard.run(scripts.dropAnnounced, { epoch: shard.epoch }, items),
+    );
+    // A state that is lost has no announcements.
+    if (refused) return;
+    oneOf('drop-announced', ['dropped'], reply[0]);
+  }
+}
+
+function chunksOf<T>(items: readonly T[], size: number): T[][] {
+  const chunks: T[][] = [];
+  for (let first = 0; first < items.length; first += size) chunks.push(items.slice(first, first + size));
+  return chunks;
+}
