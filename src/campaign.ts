@@ -2,7 +2,7 @@ import { Quarantine } from './campaign-quarantine.js';
 import type { Core } from './core.js';
 import { reading, type Source } from './flow/source.js';
 import type { IssueRequest } from './issue/request.js';
-import { type CampaignDefinition, type CampaignSnapshot, toRules } from './model/campaign-rules.js';
+import type { CampaignDefinition, CampaignSnapshot } from './model/campaign-rules.js';
 import { assertName } from './model/check.js';
 import type { ReconcileReport } from './model/findings.js';
 import { checkedPace, type Pace, type PaceChange } from './model/pace.js';
@@ -24,6 +24,7 @@ import {
   type UnredeemRequest,
 } from './redeem/requests.js';
 import type { ExtendResult, RedeemResult, UnredeemResult } from './redeem/results.js';
+import { keptRules } from './redis/known-campaign.js';
 import { closeCampaign, purge, type Restocked, restock, setPace, setPaused } from './redis/operate.js';
 import { replaceInPool } from './redis/pool.js';
 import { type RunningRules, updateRules } from './redis/update.js';
@@ -76,7 +77,7 @@ export class Campaign {
   ): Promise<{ status: 'opened' | 'exists'; campaign: CampaignSnapshot }> {
     const { context, campaigns } = this.#core;
     return this.#core.call('open', async () => {
-      const rules = toRules(definition, campaigns.equipment.has, 'open');
+      const rules = keptRules(this.id, definition, 'open', campaigns.equipment);
       const { leaseMs, timeoutMs, persistence } = this.#core.options;
       const unsafeRedis = this.#core.options.unsafeRedis === 'allow';
       const checks = { leaseMs, timeoutMs, persistence, unsafeRedis, ...checkedOpenOptions(options) };

@@ -9,7 +9,7 @@ import { type Emit, safeEmit } from './model/events.js';
 import type { Operation } from './model/methods.js';
 import type { IssueResult } from './model/result.js';
 import type { CheckedOptions } from './options.js';
-import { Coupons, type StillReserved } from './redeem/coupons.js';
+import { Coupons, canChange, type StillReserved } from './redeem/coupons.js';
 import { Campaigns } from './redis/campaigns.js';
 import type { Serving } from './redis/serving.js';
 import { type RedisContext, redisContext } from './redis/shard.js';
@@ -60,7 +60,7 @@ export class Core {
     const lines = { maxBatch, maxInFlight, maxQueued };
     this.campaigns = new Campaigns(
       this.context,
-      { has, store },
+      { has, store, changes: Boolean(persistence && canChange(persistence)) },
       { ...lines, following, replicas, refusalCacheMs, emit },
     );
     const { campaigns, context, steps } = this;
@@ -76,7 +76,7 @@ export class Core {
   async #reserved(campaignId: string, userId: string): Promise<StillReserved | null> {
     try {
       const { shard } = await this.campaigns.get(campaignId);
-      return { issuances: await findUser(shard, userId), leaseMs: this.options.leaseMs };
+      return { issuances: await findUser(shard, userId), leaseMs: shard.leaseMs };
     } catch (error) {
       if (isAbsent(error)) return null;
       throw error;

@@ -18,10 +18,12 @@ if type(kind) == 'table' then kind = kind.ok end
 local known = kind == 'set' and redis.call('SCARD', codesKey) or (kind == 'none' and 0 or -1)
 local whole = unready(campaign.epoch, 0) == nil and known == campaign.codes and lineIsWhole()
 local reply = { 'ok', integer(nowMs), whole and '1' or '0' }
--- What it was opened with, where that has changed since.
-local openedWith = redis.call('HMGET', campaignKey, 'openedWith')[1]
-local opened = type(openedWith) == 'string' and { openedWith = openedWith } or {}
-for _, fields in ipairs({ campaign, campaign.room and room or {}, pace, opened }) do
+-- What it was opened with, where that has changed since; and how long a coupon is valid.
+local names, others = { 'openedWith', 'validity' }, {}
+for i, value in ipairs(redis.call('HMGET', campaignKey, unpack(names))) do
+  if type(value) == 'string' then others[names[i]] = value end
+end
+for _, fields in ipairs({ campaign, campaign.room and room or {}, pace, others }) do
   for name, value in pairs(fields) do
     reply[#reply + 1] = name
     reply[#reply + 1] = type(value) == 'number' and integer(value) or value

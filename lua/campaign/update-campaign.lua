@@ -4,7 +4,7 @@
 -- KEYS     campaign
 -- ARGV     epoch fence known requestId, then for each rule: name value; the value is empty to remove a bound
 -- RETURNS  missing | rebuilding | stale_epoch | rolled_back | another_change | closed | opened | draws | fewer |
---          no_window, alone; or stale_rules, how many changes were made; or done, the campaign's stamp, opensAt,
+--          no_window | past_validity, alone; or stale_rules, how many changes were made; or done, the campaign's stamp, opensAt,
 --          closesAt (or empty), perUser
 -- WRITES   campaign
 -- COST     O(rules)
@@ -25,7 +25,7 @@ for i = FIRST, #ARGV, STRIDE do
   texts[#texts + 1] = ARGV[i] .. '=' .. ARGV[i + 1]
 end
 local change, changeField = table.concat(texts, ' '), 'update:' .. requestId
-local before = redis.call('HMGET', campaignKey, changeField, 'updates', 'openedWith', 'drawUpTo')
+local before = redis.call('HMGET', campaignKey, changeField, 'updates', 'openedWith', 'drawUpTo', 'validity')
 local updates = type(before[2]) == 'string' and before[2] or '0'
 
 if type(before[1]) == 'string' then
@@ -43,6 +43,9 @@ else
   if began and opensAt ~= campaign.opensAt then return { 'opened' } end
   if draws and not opensAt then return { 'draws' } end
   if opensAt and closesAt and opensAt >= closesAt then return { 'no_window' } end
+  -- A coupon that is given later would be expired at its issue.
+  local validUntil = tonumber(string.match(type(before[5]) == 'string' and before[5] or '', '^%d+'))
+  if validUntil and (not closesAt or closesAt > validUntil) then return { 'past_validity' } end
   -- No script looks at grants above the limit.
   if tonumber(rules.perUser) < campaign.perUser then return { 'fewer' } end
   campaign.stamp = nextStamp()

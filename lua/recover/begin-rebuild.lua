@@ -51,7 +51,7 @@ for name, value in pairs(rules) do
   end
 end
 redis.call('HSET', campaignKey, unpack(fields))
-for _, name in ipairs({ 'opensAt', 'closesAt', 'needs', 'saveMode', 'generate', 'opened', 'room', 'store', 'openedWith' }) do
+for _, name in ipairs({ 'opensAt', 'closesAt', 'needs', 'saveMode', 'generate', 'opened', 'room', 'validity', 'store', 'openedWith' }) do
   if not rules[name] then redis.call('HDEL', campaignKey, name) end
 end
 if rules.kind == 'unlimited' then redis.call('HDEL', campaignKey, 'total') end

@@ -2,6 +2,7 @@ import { assertInteger, assertObject, assertOnlyKeys, MAX_PER_USER, MAX_TOTAL, o
 import { InvalidArgumentError, invalid } from './errors.js';
 import { type Instant, instantMs } from './instants.js';
 import { checkedPace, type Pace, type PaceChange, type PaceField } from './pace.js';
+import { checkedValidity, type ShownValidity, type Validity, type ValidityRules } from './validity.js';
 
 /** The units that a campaign can give. */
 export type Stock =
@@ -19,8 +20,8 @@ export interface CampaignDefinition {
   /** Before this instant of Redis' clock, `issue()` answers `not_open`; default: open at once. */
   readonly opensAt?: Instant | undefined;
   /**
-   * From this instant of Redis' clock on, `issue()` answers `closed`; default: until `closeForGood`. `open` refuses a
-   * new campaign whose `closesAt` is past.
+   * From this instant of Redis' clock on, `issue()` answers `closed`; default: `validity.until`, or else until
+   * `closeForGood`. `open` refuses a new campaign whose `closesAt` is past.
    */
   readonly closesAt?: Instant | undefined;
   /**
@@ -28,6 +29,12 @@ export interface CampaignDefinition {
    * alone, and a worker delivers and saves in order. `write-behind` needs `persistence`.
    */
   readonly saveMode?: SaveMode | undefined;
+  /**
+   * How long a coupon is valid; default: for ever. It gives each coupon its `expiresAt`, by the instant of its issue.
+   * It never changes while the campaign runs. It needs `persistence` whose adapter has `look` and `change`. `until` is
+   * after `opensAt` and not before `closesAt`: no coupon is expired at its issue.
+   */
+  readonly validity?: Validity | undefined;
   /**
    * `immediate` (default): `issue()` answers at once. `queued`: a waiting room. `join()` gives a place in line;
    * `admit()` or a worker admits users in strict order. Not with `write-behind`.
@@ -81,6 +88,8 @@ export interface CampaignRules {
   readonly admission: Admission;
   /** The rules of the waiting room; `null` where there is none. */
   readonly room: RoomRules | null;
+  /** How long its coupons are valid; `null`: for ever. */
+  readonly validity: ValidityRules | null;
   readonly needs: readonly CampaignNeed[];
   /** The first pace; empty in the rules of a campaign that is there. Not compared. */
   readonly pace: readonly PaceField[];
@@ -119,6 +128,8 @@ export interface CampaignSnapshot {
   readonly admission: Admission;
   /** The rules of the waiting room; `null` where there is none. */
   readonly room: RoomRules | null;
+  /** How long its coupons are valid; `null`: for ever. */
+  readonly validity: ShownValidity | null;
   /** Users in line. */
   readonly waiting: number;
   /** How fast its workers go. */
@@ -134,16 +145,13 @@ export interface CampaignSnapshot {
 
 /** Checks a definition and fills in the defaults; throws `InvalidArgumentError`. */
 export function toRules(definition: CampaignDefinition, needs: readonly CampaignNeed[], call = 'open'): CampaignRules {
-  const keys = ['stock', 'perUser', 'opensAt', 'closesAt', 'saveMode', 'admission', 'pace', ...ROOM_OPTIONS];
-  const own = ownCopy(`the first argument of ${call}()`, definition, keys);
+  const keys = ['stock', 'perUser', 'opensAt', 'closesAt', 'validity', 'saveMode', 'admission', 'pace'];
+  const own = ownCopy(`the first argument of ${call}()`, definition, [...keys, ...ROOM_OPTIONS]);
   const { perUser = 1, saveMode = 'write-through' } = own;
   const stock = checkedStock(own.stock);
   assertInteger('perUser', perUser, 1, MAX_PER_USER);
-  const opensAt = own.opensAt === undefined ? null : instantMs('opensAt', own.opensAt);
-  const closesAt = own.closesAt === undefined ? null : instantMs('closesAt', own.closesAt);
-  if (opensAt !== null && closesAt !== null && opensAt >= closesAt) {
-    throw invalid('closesAt', 'must be after opensAt');
-  }
+  const validity = own.validity === undefined ? null : checkedValidity(own.validity);
+  const { opensAt, closesAt } = checkedWindow(own, validity?.until ?? null);
   if (saveMode !== 'write-through' && saveMode !== 'write-behind') {
     throw invalid('saveMode', "must be 'write-through' or 'write-behind'");
   }
@@ -166,9 +174,24 @@ export function toRules(definition: CampaignDefinition, needs: readonly Campaign
     saveMode,
     admission: room ? 'queued' : 'immediate',
     room,
+    validity,
     needs,
     pace: firstPace(own.pace, room),
   };
+}
+
+/** `until`: from then on a coupon would be expired at its issue. */
+function checkedWindow(own: CampaignDefinition, until: number | null) {
+  const opensAt = own.opensAt === undefined ? null : instantMs('opensAt', own.opensAt);
+  if (opensAt !== null && until !== null && opensAt >= until) throw invalid('validity.until', 'must be after opensAt');
+  const closesAt = own.closesAt === undefined ? until : instantMs('closesAt', own.closesAt);
+  if (opensAt !== null && closesAt !== null && opensAt >= closesAt) {
+    throw invalid('closesAt', 'must be after opensAt');
+  }
+  if (closesAt !== null && until !== null && closesAt > until) {
+    throw invalid('closesAt', 'must not be after validity.until: a later coupon would be expired at its issue');
+  }
+  return { opensAt, closesAt };
 }
 
 function firstPace(given: PaceChange | undefined, room: RoomRules | null): PaceField[] {
@@ -238,12 +261,14 @@ export function differences(there: CampaignRules, asked: CampaignRules): string[
 
 const NO_ROOM = { maxWaiting: null, overbook: null, presenceMs: null, drawAtOpen: null };
 
-function named({ room, pace: _, ...rules }: CampaignRules): Record<string, unknown> {
-  return { ...rules, ...NO_ROOM, ...room };
+function named({ room, validity, pace: _, ...rules }: CampaignRules): Record<string, unknown> {
+  const { until = null, forMs = null, days = null, timeZone = null } = validity ?? {};
+  const bounds = { 'validity.until': until, 'validity.forMs': forMs, 'validity.days': days };
+  return { ...rules, ...NO_ROOM, ...room, ...bounds, 'validity.timeZone': timeZone };
 }
 
 function describe(name: string, value: unknown): string {
   if (Array.isArray(value)) return value.length > 0 ? [...value].sort().join('+') : 'none';
-  if (name.endsWith('At') && typeof value === 'number') return new Date(value).toISOString();
+  if (/(At|until)$/.test(name) && typeof value === 'number') return new Date(value).toISOString();
   return value === null ? 'none' : String(value);
 }

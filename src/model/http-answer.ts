@@ -6,8 +6,11 @@ import { instantMs } from './instants.js';
 import { type Issuance, withoutCode } from './issuance.js';
 import type { NotReadyReason, RefusalStatus } from './result.js';
 
-/** An issuance as JSON has it: the instant is ISO 8601 in UTC. */
-export type IssuanceJson = Omit<Issuance, 'issuedAt' | 'expiresAt' | 'life'> & { readonly issuedAt: string };
+/** An issuance as JSON has it: instants are ISO 8601 in UTC. Without `expiresAt` it is valid for ever. */
+export type IssuanceJson = Omit<Issuance, 'issuedAt' | 'expiresAt' | 'life'> & {
+  readonly issuedAt: string;
+  readonly expiresAt?: string;
+};
 
 /** A coupon as JSON has it: instants are ISO 8601 in UTC. Without the id of its redemption. */
 export type CouponJson = Omit<Coupon, 'issuedAt' | 'expiresAt' | 'redeemedAt' | 'revokedAt' | 'redemptionId'> & {
@@ -219,9 +222,10 @@ function result(status: HttpStatus, word: HttpWord, part: Part): HttpAnswer {
 
 /** Field by field, so that nothing comes along that an issuance does not have. */
 function jsonOf(issuance: Issuance): IssuanceJson {
-  const { id, campaignId, userId, grant, serial, code, issuedAt, epoch, state } =
+  const { id, campaignId, userId, grant, serial, code, issuedAt, epoch, state, expiresAt } =
     issuance.state === 'issued' ? issuance : withoutCode(issuance);
-  return { id, campaignId, userId, grant, serial, code, issuedAt: isoOf(issuedAt), epoch, state };
+  const instants = { issuedAt: isoOf(issuedAt), ...(expiresAt && { expiresAt: isoOf(expiresAt) }) };
+  return { id, campaignId, userId, grant, serial, code, ...instants, epoch, state };
 }
 
 /** Without the id of the redemption, which is the shop's. */

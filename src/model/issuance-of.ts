@@ -15,6 +15,8 @@ export interface GivenCoupon {
   readonly issuedAt: Instant;
   /** Which of the user's coupons it is, 1–100; default 1. */
   readonly grant?: number | undefined;
+  /** The first instant at which it is no longer valid; default `null`: it is valid for ever. */
+  readonly expiresAt?: Instant | null | undefined;
   /** The coupon code, 1–128 bytes; default `null`: it has none. */
   readonly code?: string | null | undefined;
   /** A later `issue()` of the user under this request id finds the coupon; default: no call does. */
@@ -23,7 +25,7 @@ export interface GivenCoupon {
   readonly data?: JsonObject | undefined;
 }
 
-const FIELDS = ['campaignId', 'userId', 'serial', 'issuedAt', 'grant', 'code', 'requestId', 'data'];
+const FIELDS = ['campaignId', 'userId', 'serial', 'issuedAt', 'grant', 'code', 'requestId', 'data', 'expiresAt'];
 /** Before every generation of a campaign: those begin at 1. */
 const EPOCH = '0-given-before';
 
@@ -43,7 +45,7 @@ const EPOCH = '0-given-before';
  */
 export function issuanceOf(coupon: GivenCoupon): Issuance {
   const own = ownCopy('issuanceOf()', coupon, FIELDS);
-  const { campaignId, userId, serial, grant = 1, code = null, requestId } = own;
+  const { campaignId, userId, serial, grant = 1, code = null, requestId, expiresAt = null } = own;
   assertName('campaignId', campaignId);
   assertText('userId', userId);
   assertInteger('serial', serial, 1, MAX_TOTAL);
@@ -54,6 +56,17 @@ export function issuanceOf(coupon: GivenCoupon): Issuance {
   // No request id has U+0000, so no call derives this id.
   const id = deriveId(campaignId, userId, requestId ?? `\0${grant}`);
   const data = dataText(own.data);
-  const row: Issuance = { id, campaignId, userId, grant, serial, code, issuedAt, epoch: EPOCH, state: 'issued' };
-  return Object.freeze(data === '' ? row : { ...row, data: dataOf(data) });
+  return Object.freeze({
+    id,
+    campaignId,
+    userId,
+    grant,
+    serial,
+    code,
+    issuedAt,
+    epoch: EPOCH,
+    state: 'issued',
+    ...(expiresAt !== null && { expiresAt: new Date(instantMs('expiresAt', expiresAt)) }),
+    ...(data !== '' && { data: dataOf(data) }),
+  });
 }

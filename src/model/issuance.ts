@@ -60,14 +60,16 @@ export function deriveId(campaignId: string, userId: string, requestId: string):
 
 /** The same issuance, committed. Written out, because a frozen object is slow to spread. */
 export function asIssued(reserved: Issuance): Issuance {
-  const { id, campaignId, userId, grant, serial, code, issuedAt, epoch } = reserved;
-  return { id, campaignId, userId, grant, serial, code, issuedAt, epoch, state: 'issued' };
+  const { id, campaignId, userId, grant, serial, code, issuedAt, epoch, expiresAt } = reserved;
+  const issued = { id, campaignId, userId, grant, serial, code, issuedAt, epoch, state: 'issued' } as const;
+  return expiresAt ? { ...issued, expiresAt } : issued;
 }
 
 /** The same issuance without its code, for callers that must not see it yet. */
 export function withoutCode(issuance: Issuance): Issuance {
-  const { id, campaignId, userId, grant, serial, issuedAt, epoch, state } = issuance;
-  return { id, campaignId, userId, grant, serial, code: null, issuedAt, epoch, state };
+  const { id, campaignId, userId, grant, serial, issuedAt, epoch, state, expiresAt } = issuance;
+  const shown = { id, campaignId, userId, grant, serial, code: null, issuedAt, epoch, state };
+  return expiresAt ? { ...shown, expiresAt } : shown;
 }
 
 /**

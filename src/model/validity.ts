@@ -14,6 +14,11 @@ export interface Validity {
   readonly timeZone?: string | undefined;
 }
 
+/** A validity as `inspect()` shows it. A bound that is absent is `null`. */
+export interface ShownValidity extends Omit<ValidityRules, 'until'> {
+  readonly until: Date | null;
+}
+
 /** A validity that was checked. A bound that is absent is `null`. */
 export interface ValidityRules {
   readonly until: number | null;
@@ -103,13 +108,18 @@ function formatOf(timeZone: string): Intl.DateTimeFormat {
   return new Intl.DateTimeFormat('en-US', { timeZone, calendar: 'gregory', numberingSystem: 'latn', ...digits });
 }
 
+/** Whether the time zone data of this process has the zone: another process may have newer data. */
+export function knowsZone(timeZone: string): boolean {
+  try {
+    return formats.has(timeZone) || Boolean(formatOf(timeZone));
+  } catch {
+    return false;
+  }
+}
+
 /** The name as it was given: servers of other versions know a zone by another canonical name, and a definition is compared as text. */
 function zoneName(timeZone: unknown): string {
   const isName = typeof timeZone === 'string' && timeZone.length <= MAX_ZONE_LENGTH && /^[A-Za-z]/.test(timeZone);
-  try {
-    if (isName && formatOf(timeZone)) return timeZone;
-  } catch {
-    // The message of Intl quotes the value.
-  }
+  if (isName && knowsZone(timeZone)) return timeZone;
   throw invalid('validity.timeZone', 'must be the name of a time zone, such as Asia/Seoul');
 }

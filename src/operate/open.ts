@@ -107,11 +107,12 @@ async function assertNotExpired(context: RedisContext, id: string): Promise<void
  * A campaign that would be over before it began is a mistake: a wrong year, a wrong zone. One that is there may be
  * over; to find it is no mistake.
  */
-function assertNotPast({ campaignId, readAtMs }: Shard, { closesAt }: CampaignRules): void {
+function assertNotPast({ campaignId, readAtMs }: Shard, { closesAt, validity }: CampaignRules): void {
   if (closesAt === null || readAtMs < closesAt) return;
   const [end, now] = [closesAt, readAtMs].map((ms) => new Date(ms).toISOString());
+  const name = closesAt === validity?.until ? 'validity.until' : 'closesAt';
   throw new InvalidArgumentError(
-    `closesAt ${end} is past, by the clock of Redis (${now}); campaign ${campaignId} was not opened and nothing was written`,
+    `${name} ${end} is past, by the clock of Redis (${now}); campaign ${campaignId} was not opened and nothing was written`,
   );
 }
 

@@ -1,11 +1,6 @@
 import { tell } from '../flow/progress.js';
 import type { Source } from '../flow/source.js';
-import {
-  type CampaignDefinition,
-  type CampaignRules,
-  type CampaignSnapshot,
-  toRules,
-} from '../model/campaign-rules.js';
+import type { CampaignDefinition, CampaignRules, CampaignSnapshot } from '../model/campaign-rules.js';
 import { assertBoolean, assertFunction, assertSignal, ownCopy } from '../model/check.js';
 import { conflict, invalid, MisconfiguredError } from '../model/errors.js';
 import { type Emit, type IssuanceRef, refOf } from '../model/events.js';
@@ -17,7 +12,7 @@ import type { PersistenceAdapter } from '../persistence/adapter.js';
 import { assertNoneFreed, listRows } from '../persistence/list-rows.js';
 import type { Campaigns } from '../redis/campaigns.js';
 import { generationOf } from '../redis/generation.js';
-import type { KnownCampaign } from '../redis/known-campaign.js';
+import { type KnownCampaign, keptRules } from '../redis/known-campaign.js';
 import {
   areKnown,
   beginRebuild,
@@ -111,7 +106,7 @@ export async function rebuild(
   codes: Source | null,
   parts: RebuildParts,
 ): Promise<RebuildResult> {
-  const rules = toRules(definition, parts.campaigns.equipment.has, 'rebuild');
+  const rules = keptRules(id, definition, 'rebuild', parts.campaigns.equipment);
   assertRebuildable(codes, rules.kind);
   codes?.endWith(options.signal);
   const { context, campaigns, persistence, emit } = parts;

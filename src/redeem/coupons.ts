@@ -76,7 +76,7 @@ export class Coupons {
   }
 }
 
-function canChange(adapter: PersistenceAdapter): adapter is ChangingAdapter {
+export function canChange(adapter: PersistenceAdapter): adapter is ChangingAdapter {
   return Boolean(adapter.look && adapter.change);
 }
 

@@ -132,7 +132,7 @@ function repaired(shard: Shard, [word, stamp]: Reply, done: 'mended' | 'reopened
 
 function issuanceAt(shard: Shard, epoch: string, field: string, record: string): Issuance {
   const { grant, userId } = splitField(field);
-  return decodeIssuance(grant, record, { campaignId: shard.campaignId, userId, epoch });
+  return decodeIssuance(grant, record, shard.recordOf(userId, epoch));
 }
 
 async function answered(shard: Shard, asked: Promise<Reply>): Promise<Reply> {

@@ -5,7 +5,9 @@ import type {
   CampaignState,
   RoomRules,
 } from '../model/campaign-rules.js';
+import { MisconfiguredError } from '../model/errors.js';
 import { decodePace } from '../model/pace.js';
+import { knowsZone, type ValidityRules } from '../model/validity.js';
 import type { Reply } from './runner.js';
 
 /** The campaign hash of one shard as a reply of `inspect` brings it. */
@@ -31,8 +33,9 @@ export function fieldsOf(reply: Reply): Map<string, string> {
 /** Decodes a reply of `inspect` that is not `missing`. */
 export function readFields(id: string, reply: Reply): ReadFields {
   const fields = fieldsOf(reply);
-  const snapshot = snapshotOf(id, reply, fields);
-  const rules = rulesOf(snapshot, fields);
+  const validity = decodeValidity(id, fields.get('validity'));
+  const snapshot = snapshotOf(id, reply, fields, validity);
+  const rules = rulesOf(snapshot, fields, validity);
   return {
     snapshot,
     rules,
@@ -43,7 +46,12 @@ export function readFields(id: string, reply: Reply): ReadFields {
   };
 }
 
-function snapshotOf(id: string, reply: Reply, fields: Map<string, string>): CampaignSnapshot {
+function snapshotOf(
+  id: string,
+  reply: Reply,
+  fields: Map<string, string>,
+  validity: ValidityRules | null,
+): CampaignSnapshot {
   const count = (name: string) => Number(fields.get(name) ?? 0);
   const instant = (name: string) => (fields.has(name) ? new Date(count(name)) : null);
   const kind = fields.get('kind') as CampaignRules['kind'];
@@ -85,6 +93,7 @@ function snapshotOf(id: string, reply: Reply, fields: Map<string, string>): Camp
     saveMode: fields.get('saveMode') === 'write-behind' ? 'write-behind' : 'write-through',
     admission: room ? 'queued' : 'immediate',
     room,
+    validity: validity && { ...validity, until: validity.until === null ? null : new Date(validity.until) },
     waiting: count('waiting'),
     pace: decodePace((name) => fields.get(name)),
     drawSeed: fields.get('seed') ?? null,
@@ -96,7 +105,11 @@ function snapshotOf(id: string, reply: Reply, fields: Map<string, string>): Camp
 }
 
 /** Restocking changes the total, and must not look like another definition. */
-function rulesOf(campaign: CampaignSnapshot, fields: Map<string, string>): CampaignRules {
+function rulesOf(
+  campaign: CampaignSnapshot,
+  fields: Map<string, string>,
+  validity: ValidityRules | null,
+): CampaignRules {
   return {
     kind: campaign.stock,
     total: campaign.stock === 'counted' ? Number(fields.get('opened')) : null,
@@ -107,6 +120,7 @@ function rulesOf(campaign: CampaignSnapshot, fields: Map<string, string>): Campa
     saveMode: campaign.saveMode,
     admission: campaign.admission,
     room: campaign.room,
+    validity,
     needs: campaign.needs,
     pace: [],
   };
@@ -131,6 +145,24 @@ function decodeRoom(text: string | undefined): RoomRules | null {
   return { maxWaiting, overbook, presenceMs: presenceMs || null, drawAtOpen: draw === 1 };
 }
 
+/** `<until>:<forMs>:<days>:<timeZone>`, one field, which only an update looks at. No name of a zone has a colon. */
+function encodeValidity({ until, forMs, days, timeZone }: ValidityRules): string {
+  return [until, forMs, days, timeZone].map((bound) => bound ?? '').join(':');
+}
+
+/** Throws `MisconfiguredError`: a process that does not know the zone could not say when a coupon ends. */
+function decodeValidity(id: string, text: string | undefined): ValidityRules | null {
+  if (text === undefined) return null;
+  const [until, forMs, days, timeZone] = text.split(':') as [string, string, string, string];
+  const number = (bound: string) => (bound === '' ? null : Number(bound));
+  if (timeZone !== '' && !knowsZone(timeZone)) {
+    throw new MisconfiguredError(
+      `campaign ${id} counts days in the zone ${timeZone}, which the time zone data of this process lacks: nothing was taken. Update Node.js, or its ICU data`,
+    );
+  }
+  return { until: number(until), forMs: number(forMs), days: number(days), timeZone: timeZone || null };
+}
+
 /** The rules as the campaign hash stores them, without the pace; an absent rule has no field. */
 export function rulesToFields(
   rules: CampaignRules,
@@ -152,6 +184,7 @@ export function rulesToFields(
   add('closesAt', rules.closesAt);
   add('saveMode', rules.saveMode === 'write-behind' ? rules.saveMode : null);
   add('room', rules.room && encodeRoom(rules.room));
+  add('validity', rules.validity && encodeValidity(rules.validity));
   add('needs', [...rules.needs].sort().join('+'));
   add('store', store);
   return fields;

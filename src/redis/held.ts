@@ -165,8 +165,8 @@ export class Verbs {
   }
 
   #recordAt(reply: Reply, index: number, reservation: Reservation): Issuance {
-    const { campaignId, userId, grant, epoch } = reservation.issuance;
-    return decodeIssuance(String(grant), String(reply[index]), { campaignId, userId, epoch });
+    const { userId, grant, epoch } = reservation.issuance;
+    return decodeIssuance(String(grant), String(reply[index]), this.#shard.recordOf(userId, epoch));
   }
 
   /** Callers of this hold a unit: a script that failed proves nothing about the call it belongs to. */

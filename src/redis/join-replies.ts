@@ -12,34 +12,33 @@ const JOIN_HEAD = 7;
 
 /** The shared part of a reply to join, and the parts of some users, in their order. */
 export interface JoinReply {
-  readonly campaignId: string;
-  readonly epoch: string;
+  readonly of: (userId: string) => RecordOf;
   readonly perSecond: number;
   /** When it opens, of `not_open`; since when it is closed, of `closed`. */
   readonly shutAt: Date;
   readonly next: (count: number) => Reply;
 }
 
-export function joinReply(campaignId: string, reply: Reply, epoch: string): JoinReply {
+export function joinReply(shard: Shard, reply: Reply, epoch: string): JoinReply {
   let at = JOIN_HEAD;
   const next = (count: number) => {
     at += count;
     return reply.slice(at - count, at);
   };
-  return { campaignId, epoch, perSecond: Number(reply[3]), shutAt: new Date(Number(reply[4])), next };
+  const of = (userId: string) => shard.recordOf(userId, epoch);
+  return { of, perSecond: Number(reply[3]), shutAt: new Date(Number(reply[4])), next };
 }
 
 /** The answer to one user. */
 export function joined(text: string, userId: string, from: JoinReply): JoinAnswer {
   const [word, ticket, rank] = text.split(':');
-  const { campaignId, epoch } = from;
   switch (word) {
     case 'waiting':
       return { status: 'waiting', ...placeOf(Number(ticket), Number(rank), from.perSecond) };
     case 'held':
-      return held(from.next(2), { campaignId, userId, epoch });
+      return held(from.next(2), from.of(userId));
     case 'already_issued': {
-      const issuances = shownIssuances(from.next(2 * Number(ticket)), { campaignId, userId, epoch });
+      const issuances = shownIssuances(from.next(2 * Number(ticket)), from.of(userId));
       return { status: 'already_issued', issuances };
     }
     case 'not_open':
@@ -59,7 +58,7 @@ export function joined(text: string, userId: string, from: JoinReply): JoinAnswe
 export function refusedJoin(shard: Shard, reply: Reply, { id, userId }: JoinCall, reason: NotReadyReason): JoinAnswer {
   const at = reply.indexOf(id, 1);
   if (at < 0) return { status: 'not_ready', reason };
-  return held(reply.slice(at + 1, at + 3), { campaignId: shard.campaignId, userId, epoch: shard.epoch });
+  return held(reply.slice(at + 1, at + 3), shard.recordOf(userId, shard.epoch));
 }
 
 function held(pair: Reply, of: RecordOf): JoinAnswer {

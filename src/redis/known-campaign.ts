@@ -1,4 +1,10 @@
-import type { CampaignNeed, CampaignRules, CampaignSnapshot } from '../model/campaign-rules.js';
+import {
+  type CampaignDefinition,
+  type CampaignNeed,
+  type CampaignRules,
+  type CampaignSnapshot,
+  toRules,
+} from '../model/campaign-rules.js';
 import { MisconfiguredError } from '../model/errors.js';
 import type { ReadFields } from './campaign-fields.js';
 import { type RedisContext, Shard } from './shard.js';
@@ -25,6 +31,8 @@ export interface Store {
 /** The hooks and the database of this process. A campaign that needs others is not touched. */
 export interface Equipment {
   readonly has: readonly CampaignNeed[];
+  /** Whether its adapter has `look` and `change`, which coupons with an end need. */
+  readonly changes: boolean;
   /** A campaign has to be bound to this database. `null`: none. */
   readonly store: Store | null;
 }
@@ -99,9 +107,28 @@ export class KnownCampaign {
   #follow({ rules, openedWith, snapshot }: ReadFields): void {
     this.#rules = rules;
     this.#openedWith = openedWith;
-    this.#mismatch = mismatchOf(this.id, rules.needs, this.equipment.has);
+    this.#mismatch = mismatchOf(this.id, rules.needs, this.equipment.has) ?? lackOf(this.id, rules, this.equipment);
     this.#store = snapshot.store;
   }
+}
+
+/** The rules of a definition, for a process that can keep them. Throws `InvalidArgumentError`, `MisconfiguredError`. */
+export function keptRules(
+  id: string,
+  definition: CampaignDefinition,
+  call: 'open' | 'rebuild',
+  equipment: Equipment,
+): CampaignRules {
+  const rules = toRules(definition, equipment.has, call);
+  const lack = lackOf(id, rules, equipment);
+  if (lack !== null) throw new MisconfiguredError(lack);
+  return rules;
+}
+
+/** The end of a coupon is in its row, and only the calls about rows look at it. */
+function lackOf(id: string, { validity }: CampaignRules, { changes }: Equipment): string | null {
+  if (validity === null || changes) return null;
+  return `campaign ${id} has a validity, so this process needs persistence whose adapter has look and change; nothing was taken and nothing was written`;
 }
 
 /** Saving there would give a second coupon to users of this database. */

@@ -210,7 +210,7 @@ export class Line {
     this.#shard.sawStamp(Number(reply[1]));
     if (reply[5] === '1') this.#woke(this);
     const lapsed: number[] = [];
-    const from = joinReply(this.campaign.id, reply, epoch);
+    const from = joinReply(this.#shard, reply, epoch);
     for (const [nth, word] of String(reply[6]).split(' ').entries()) {
       const at = sent[nth]!;
       if (word === 'lapsed') lapsed.push(at);
@@ -270,7 +270,7 @@ export class Line {
   }
 
   #issuances(pairs: Reply, userId: string, epoch: string): Issuance[] {
-    return shownIssuances(pairs, { campaignId: this.campaign.id, userId, epoch });
+    return shownIssuances(pairs, this.#shard.recordOf(userId, epoch));
   }
 
   /** One for each unit, with the code that it may need by the rules that hold now. */

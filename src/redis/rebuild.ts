@@ -157,9 +157,7 @@ export async function finishRebuild(shard: Shard, run: Run): Promise<{ lost: Iss
     const reply = running(shard, run, sent, { words: MORE });
     for (let i = 2; i < reply.length; i += 2) {
       const { grant, userId } = splitField(String(reply[i]));
-      lost.push(
-        decodeIssuance(grant, String(reply[i + 1]), { campaignId: shard.campaignId, userId, epoch: run.epoch }),
-      );
+      lost.push(decodeIssuance(grant, String(reply[i + 1]), shard.recordOf(userId, run.epoch)));
     }
     if (reply[0] === 'done') return { lost, exhausted: reply[1] === '1' };
   }

@@ -1,11 +1,14 @@
 import { dataOf } from '../model/caller-data.js';
 import { type Issuance, withoutCode } from '../model/issuance.js';
+import { expiryOf, type ValidityRules } from '../model/validity.js';
 
 /** Whose record it is. */
 export interface RecordOf {
   readonly campaignId: string;
   readonly userId: string;
   readonly epoch: string;
+  /** The rule of its campaign. */
+  readonly validity: ValidityRules | null;
 }
 
 /** How often settle failed on a reservation. */
@@ -29,7 +32,7 @@ const COUNTED = 10_000;
 const NEVER_FAILED: Tries = Object.freeze({ failures: 0, counted: 0 });
 
 /**
- * A grant's record as Redis keeps it: `<r|t|i><tries>:<stamp>:<serial>:<issuedAt>:<id>:<code>`, written by
+ * The one place where a record becomes an issuance, so each repeat gets the same `expiresAt`. A record as Redis keeps it: `<r|t|i><tries>:<stamp>:<serial>:<issuedAt>:<id>:<code>`, written by
  * `lua/include/record.lua`.
  */
 export function decodeRecord(grant: string, record: string, of: RecordOf, data = ''): Decoded {
@@ -50,8 +53,18 @@ export function decodeRecord(grant: string, record: string, of: RecordOf, data =
     state: record.startsWith('i') ? 'issued' : 'reserved',
   };
   const tries = stampAt === 2 ? NEVER_FAILED : decodeTries(Number(record.slice(1, stampAt - 1)));
-  const own = Object.freeze(data === '' ? issuance : { ...issuance, data: dataOf(data) });
-  return { field: `${grant}:${of.userId}`, issuance: own, stamp: record.slice(stampAt, serialAt - 1), tries };
+  const whole = of.validity || data !== '' ? withExtras(issuance, of.validity, data) : issuance;
+  return {
+    field: `${grant}:${of.userId}`,
+    issuance: Object.freeze(whole),
+    stamp: record.slice(stampAt, serialAt - 1),
+    tries,
+  };
+}
+
+function withExtras(issuance: Issuance, validity: ValidityRules | null, data: string): Issuance {
+  const expiresAt = expiryOf(validity, issuance.issuedAt);
+  return { ...issuance, ...(expiresAt && { expiresAt }), ...(data !== '' && { data: dataOf(data) }) };
 }
 
 export function decodeIssuance(grant: string, record: string, of: RecordOf): Issuance {

@@ -40,6 +40,8 @@ export class Reservation {
   readonly data: string;
   /** When it was reserved, ms: `issuance` was in the hands of hooks, and a date moves even in a frozen object. */
   readonly issuedMs: number;
+  /** When it ends, ms, for the same reason; `null`: never. */
+  readonly expiresMs: number | null;
   /** With its code, which nobody may be shown before the row is committed. */
   readonly issuance: Issuance;
   /** Only the call that took the unit may give it back: a call that took it over may have promised it to its caller. */
@@ -56,6 +58,7 @@ export class Reservation {
     this.record = record;
     this.data = data;
     this.issuedMs = issuance.issuedAt.getTime();
+    this.expiresMs = issuance.expiresAt?.getTime() ?? null;
     this.issuance = issuance;
     this.mayRelease = mayRelease;
     this.tries = tries;
@@ -99,13 +102,15 @@ export class Reservation {
   }
 }
 
-/** A reserved unit, and its instant. */
-export type Reserved = Pick<Reservation, 'issuance' | 'issuedMs'>;
+/** A reserved unit, and its instants. */
+export type Reserved = Pick<Reservation, 'issuance' | 'issuedMs' | 'expiresMs'>;
 
-/** The issuance as it was reserved, whatever a hook made of the date. */
-export function intact({ issuance, issuedMs }: Reserved): Issuance {
-  if (issuance.issuedAt.getTime() === issuedMs) return issuance;
-  return Object.freeze({ ...issuance, issuedAt: new Date(issuedMs) });
+/** The issuance as it was reserved, whatever a hook made of the dates. */
+export function intact({ issuance, issuedMs, expiresMs }: Reserved): Issuance {
+  const { issuedAt, expiresAt } = issuance;
+  if (issuedAt.getTime() === issuedMs && (expiresMs === null || expiresAt!.getTime() === expiresMs)) return issuance;
+  const ends = expiresMs === null ? {} : { expiresAt: new Date(expiresMs) };
+  return Object.freeze({ ...issuance, issuedAt: new Date(issuedMs), ...ends });
 }
 
 /** The issuance once its row is committed. */
@@ -127,11 +132,10 @@ export function reservationsOf(
   shard: Shard,
   { epoch, sentAt }: Pick<Sending, 'epoch' | 'sentAt'>,
 ): (taken: Taken) => Reservation {
-  const { campaignId } = shard;
   const verbs = shard.verbs(epoch);
   const leaseEndsAt = sentAt + shard.leaseMs;
   return ({ userId, grant, record, data, mayRelease }) => {
-    const { field, issuance, stamp, tries } = decodeRecord(grant, record, { campaignId, userId, epoch }, data);
+    const { field, issuance, stamp, tries } = decodeRecord(grant, record, shard.recordOf(userId, epoch), data);
     return new Reservation(verbs, { field, record, stamp, data, issuance, mayRelease, tries, leaseEndsAt });
   };
 }

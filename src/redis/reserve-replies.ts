@@ -43,7 +43,7 @@ export function answersOf(shard: Shard, answered: Answered, sent: readonly Askin
     return next - count;
   };
   return sent.map(({ userId, data: own }, nth) => {
-    const of: RecordOf = { campaignId: shard.campaignId, userId, epoch };
+    const of = shard.recordOf(userId, epoch);
     const word = words[nth]!;
     switch (word) {
       case 'lapsed':
@@ -83,7 +83,7 @@ export function answersOf(shard: Shard, answered: Answered, sent: readonly Askin
 export function refusedOr(shard: Shard, reply: Reply, { id, userId }: Asking, reason: NotReadyReason): ReserveAnswer {
   const at = reply.indexOf(id, 1);
   if (at < 0) return { word: 'not_ready', reason };
-  const issuance = decodeAt(reply, at + 1, { campaignId: shard.campaignId, userId, epoch: shard.epoch });
+  const issuance = decodeAt(reply, at + 1, shard.recordOf(userId, shard.epoch));
   return { word: issuance.state === 'issued' ? 'issued' : 'unattended', issuance };
 }
 

@@ -2,11 +2,13 @@ import { monotonicMs } from '../flow/deadline.js';
 import type { CampaignSnapshot } from '../model/campaign-rules.js';
 import { mintId } from '../model/issuance.js';
 import type { NotReadyReason } from '../model/result.js';
+import type { ValidityRules } from '../model/validity.js';
 import { type ReadFields, readFields } from './campaign-fields.js';
 import type { RedisClient } from './client.js';
 import { generationOf } from './generation.js';
 import { Verbs, type VerbsOptions } from './held.js';
 import { type CampaignKeys, campaignKeys } from './keys.js';
+import type { RecordOf } from './record.js';
 import { type Reply, type Script, ScriptRunner } from './runner.js';
 import { scripts } from './scripts.js';
 import { Rights } from './server-check.js';
@@ -48,7 +50,8 @@ export function redisContext(
 
 /**
  * The part of a campaign that is in one hash slot, as this process knows it: its keys and its epoch. The highest stamp
- * that was seen is the fence against a rollback. A shard knows no rules.
+ * that was seen is the fence against a rollback. Of the rules a shard knows only those that a record needs: the lease
+ * and the validity.
  */
 export class Shard {
   readonly campaignId: string;
@@ -58,6 +61,7 @@ export class Shard {
   readonly #follow: ((fields: ReadFields) => void) | null;
   #epoch = '';
   #leaseMs = 0;
+  #validity: ValidityRules | null = null;
   #verified = false;
   #building = false;
   #fence = 0;
@@ -96,6 +100,11 @@ export class Shard {
 
   get leaseMs(): number {
     return this.#leaseMs;
+  }
+
+  /** Whose record it is, and the rule that gives it its end. */
+  recordOf(userId: string, epoch: string): RecordOf {
+    return { campaignId: this.campaignId, userId, epoch, validity: this.#validity };
   }
 
   get fence(): string {
@@ -172,6 +181,7 @@ export class Shard {
     this.#epoch = epoch;
     this.sawStamp(fields.stamp);
     this.#leaseMs = leaseMs;
+    this.#validity = fields.rules.validity;
     this.#verified = fields.verified;
     this.#building = fields.building;
     this.#follow?.(fields);

@@ -23,6 +23,10 @@ const REFUSED: Readonly<Record<string, Conflict>> = {
   opened: { what: 'has opened: opensAt does not move any more', cure: 'Leave opensAt out' },
   draws: { what: 'draws at the opening: opensAt cannot be removed', cure: 'Give another opensAt' },
   fewer: { what: 'has a higher perUser: it may rise, never fall', cure: 'Leave perUser out' },
+  past_validity: {
+    what: 'has validity.until, and a coupon that is given later would be expired at its issue',
+    cure: 'Give a closesAt that is not after validity.until',
+  },
   no_window: { what: 'would close before it opens', cure: 'Give a closesAt that is after opensAt' },
 };
 

@@ -12,5 +12,5 @@ export async function findUser(shard: Shard, userId: string): Promise<Issuance[]
   );
   oneOf('find-user', ['ok'], reply[0]);
   shard.sawStamp(Number(reply[1]));
-  return shownIssuances(reply.slice(2), { campaignId: shard.campaignId, userId, epoch });
+  return shownIssuances(reply.slice(2), shard.recordOf(userId, epoch));
 }

@@ -5,6 +5,7 @@ import { checkInvariants, expireLeases } from '../support/checks/invariants.js';
 import { answers, ScriptedPersistence } from '../support/scenes/campaigns.js';
 import { RedisServer } from '../support/servers/redis-server.js';
 
+const HOUR = 3_600_000;
 let server: RedisServer;
 let redis: Redis;
 let persistence: ScriptedPersistence;
@@ -23,11 +24,12 @@ beforeEach(() => {
 
 async function opened(options: Partial<CouponIssuerOptions>): Promise<CouponIssuer> {
   const issuer = new CouponIssuer({ redis, persistence, ...options });
-  await issuer.campaign(campaignId).open({ stock: { kind: 'counted', total: 5, generateCodes: true } });
+  const validity = { forMs: HOUR };
+  await issuer.campaign(campaignId).open({ stock: { kind: 'counted', total: 5, generateCodes: true }, validity });
   return issuer;
 }
 
-/** What one call was told, what the row says, and what Redis says, of the moment and the code. */
+/** What one call was told, what the row says, and what Redis says, of the moments and the code. */
 async function threeSides(issuer: CouponIssuer) {
   const told = await issuer.campaign(campaignId).issue({ userId: 'ann' });
   await issuer.idle();
@@ -35,10 +37,15 @@ async function threeSides(issuer: CouponIssuer) {
   const status = await issuer.campaign(campaignId).userStatus({ userId: 'ann' });
   const [known] = 'issuances' in status ? status.issuances : [];
   const issuance = 'issuance' in told ? told.issuance : undefined;
-  return [issuance, row, known].map((one) => ({ code: one?.code, at: one?.issuedAt.getTime() }));
+  return [issuance, row, known].map((one) => ({
+    code: one?.code,
+    at: one?.issuedAt.getTime(),
+    lasts: one && one.expiresAt!.getTime() - one.issuedAt.getTime(),
+  }));
 }
 
 const moveDate = (issuance: Issuance) => void issuance.issuedAt.setTime(0);
+const moveEnd = (issuance: Issuance) => void issuance.expiresAt!.setTime(0);
 
 test('every object that a hook is given is frozen', async () => {
   const given = new Map<string, boolean>();
@@ -62,6 +69,8 @@ test('every object that a hook is given is frozen', async () => {
         see('find', ...issuances);
         return issuances.map(() => null);
       },
+      look: (refs) => persistence.look(refs),
+      change: (changes) => persistence.change(changes),
     },
   });
   const unknown = () => Promise.reject(new Error('gone'));
@@ -74,9 +83,13 @@ test('every object that a hook is given is frozen', async () => {
   expect([...given].sort()).toEqual(hooks.sort().map((hook) => [hook, true]));
 });
 
-test('a delivery that moves the date of what it is given moves neither the row nor the answer', async () => {
-  const issuer = await opened({ deliver: moveDate });
+test.each([
+  ['date', moveDate],
+  ['end', moveEnd],
+])('a delivery that moves the %s of what it is given moves neither the row nor the answer', async (_, deliver) => {
+  const issuer = await opened({ deliver });
   const [told, row, known] = await threeSides(issuer);
+  expect(told).toMatchObject({ lasts: HOUR });
   expect(told!.at).toBeGreaterThan(0);
   expect([row, known]).toEqual([told, told]);
   await checkInvariants({ redis, campaignId, rows: await persistence.rows(campaignId), settled: true });

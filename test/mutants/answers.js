@@ -79,8 +79,8 @@ export const ANSWERS = [
   {
     defect: 'a coupon of before counts as reserved',
     file: 'src/model/issuance-of.ts',
-    find: "epoch: EPOCH, state: 'issued'",
-    replace: "epoch: EPOCH, state: 'reserved'",
+    find: "    state: 'issued',",
+    replace: "    state: 'reserved',",
     caughtBy: given('has what was given'),
   },
   {

@@ -76,7 +76,7 @@ export const NAMES = [
   {
     defect: 'two definitions differ in milliseconds',
     file: 'src/model/campaign-rules.ts',
-    find: "  if (name.endsWith('At') && typeof value === 'number') return new Date(value).toISOString();\n",
+    find: "  if (/(At|until)$/.test(name) && typeof value === 'number') return new Date(value).toISOString();\n",
     replace: '',
     caughtBy: { file: 'test/unit/messages.test.ts', test: 'instants that differ are told as people read them' },
   },

@@ -117,8 +117,8 @@ export const PACE = [
   {
     defect: 'a campaign that is open is refused for its pace',
     file: 'src/model/campaign-rules.ts',
-    find: 'function named({ room, pace: _, ...rules }',
-    replace: 'function named({ room, ...rules }',
+    find: 'function named({ room, validity, pace: _, ...rules }',
+    replace: 'function named({ room, validity, ...rules }',
     caughtBy: pace('is the first one only where it is given to open'),
   },
 ];

@@ -217,16 +217,16 @@ export const REFUSED = [
   {
     defect: 'a hook writes into what is saved',
     file: 'src/redis/record.ts',
-    find: "Object.freeze(data === '' ? issuance :",
-    replace: "(data === '' ? issuance :",
+    find: 'Object.freeze(whole)',
+    replace: 'whole',
     caughtBy: { file: OBJECTS, test: 'every object that a hook is given is frozen' },
   },
   {
     defect: 'a date that a hook moved is saved and told',
     file: 'src/redis/reservation.ts',
-    find: 'if (issuance.issuedAt.getTime() === issuedMs) return issuance',
-    replace: 'if (issuedMs > 0) return issuance',
-    caughtBy: { file: OBJECTS, test: 'a delivery that moves the date' },
+    find: 'if (issuedAt.getTime() === issuedMs && (',
+    replace: 'if (issuedMs > 0 && (',
+    caughtBy: { file: OBJECTS, test: "a delivery that moves the 'date' of what" },
   },
   {
     defect: 'an observer writes into an event',

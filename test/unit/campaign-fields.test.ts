@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { CampaignNeed, CampaignRules } from '../../src/model/campaign-rules.js';
+import { MisconfiguredError } from '../../src/model/errors.js';
 import { readFields, rulesToFields } from '../../src/redis/campaign-fields.js';
 import { SEED } from './support.js';
 
@@ -21,6 +22,12 @@ const room = fc.record({
   presenceMs: fc.option(fc.integer({ min: 1_000, max: 86_400_000 })),
   drawAtOpen: fc.boolean(),
 });
+const validity = fc.record({
+  until: instant,
+  forMs: fc.option(fc.integer({ min: 1, max: 3_155_760_000_000 })),
+  days: fc.option(fc.integer({ min: 0, max: 36_525 })),
+  timeZone: fc.option(fc.constantFrom('Asia/Seoul', 'Etc/GMT+5', 'America/New_York')),
+});
 const rules: fc.Arbitrary<CampaignRules> = fc
   .record({
     kind: fc.constantFrom('counted', 'unlimited', 'codes'),
@@ -31,6 +38,7 @@ const rules: fc.Arbitrary<CampaignRules> = fc
     closesAt: instant,
     saveMode: fc.constantFrom('write-through', 'write-behind'),
     room: fc.option(room),
+    validity: fc.option(validity),
     needs: fc.constantFrom<CampaignNeed[]>([], ['deliver'], ['persistence'], ['deliver', 'persistence']),
   })
   .map((given) => ({
@@ -62,6 +70,17 @@ test(`what was read is written in the same words (seed ${SEED})`, () => {
     }),
     { seed: SEED },
   );
+});
+
+test('a validity is shown with its instant as a date', () => {
+  const given = { until: 1_000, forMs: null, days: 7, timeZone: 'Asia/Seoul' };
+  const { snapshot } = readFields('launch', reply(rulesToFields({ ...COUNTED, validity: given }, 30_000)));
+  expect(snapshot.validity).toEqual({ ...given, until: new Date(1_000) });
+});
+
+test('a campaign that counts days in a zone which this process lacks is not read', () => {
+  const fields = [...rulesToFields(COUNTED, 30_000), { name: 'validity', value: '::7:Mars/Olympus' }];
+  expect(() => readFields('launch', reply(fields))).toThrow(MisconfiguredError);
 });
 
 test('an updated campaign has the rules that hold now, and the rules that it was opened with', () => {
@@ -109,6 +128,7 @@ const COUNTED: CampaignRules = {
   saveMode: 'write-through',
   admission: 'immediate',
   room: null,
+  validity: null,
   needs: ['persistence'],
   pace: [],
 };

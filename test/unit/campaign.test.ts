@@ -17,6 +17,7 @@ test('a definition gets its defaults', () => {
     saveMode: 'write-through',
     admission: 'immediate',
     room: null,
+    validity: null,
     needs: ['persistence'],
     pace: [],
   });
@@ -51,9 +52,33 @@ test.each<[string, unknown]>([
   ['a window that ends before it opens', { id: 'launch', stock, opensAt: new Date(2), closesAt: new Date(1) }],
   ['an empty window', { id: 'launch', stock, opensAt: new Date(1), closesAt: new Date(1) }],
   ['an instant that is no Date', { id: 'launch', stock, opensAt: '2026-01-01' }],
+  ['a validity without a bound', { stock, validity: {} }],
+  ['a validity that ends before the opening', { stock, opensAt: new Date(5), validity: { until: new Date(5) } }],
+  ['a close after the end of all coupons', { stock, closesAt: new Date(6), validity: { until: new Date(5) } }],
   ['a misspelt option', { id: 'launch', stock, perUsr: 2 }],
 ])('%s is refused', (_, definition) => {
   expect(() => toRules(definition as CampaignDefinition, [])).toThrow(InvalidArgumentError);
+});
+
+test('a campaign whose coupons all end at one instant closes then, or before', () => {
+  const validity = { until: new Date(5), forMs: 2 };
+  expect(rules({ validity })).toMatchObject({ closesAt: 5, validity: { until: 5, forMs: 2, days: null } });
+  expect(rules({ validity, closesAt: new Date(4) }).closesAt).toBe(4);
+  expect(rules({ validity: { forMs: 2 } }).closesAt).toBeNull();
+});
+
+test('a validity that differs is named by its bounds', () => {
+  const until = new Date(5);
+  expect(differences(rules({ validity: { until, forMs: 7 } }), rules({ closesAt: until }))).toEqual([
+    'validity.until is 1970-01-01T00:00:00.005Z, not none',
+    'validity.forMs is 7, not none',
+  ]);
+  const asked = rules({ validity: { days: 3, timeZone: 'Asia/Seoul' } });
+  expect(differences(rules({ validity: { days: 7, timeZone: 'UTC' } }), asked)).toEqual([
+    'validity.days is 7, not 3',
+    'validity.timeZone is UTC, not Asia/Seoul',
+  ]);
+  expect(differences(asked, asked)).toEqual([]);
 });
 
 test('the same definition has no differences, whatever order its needs are in', () => {

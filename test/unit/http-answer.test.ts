@@ -56,6 +56,17 @@ const RESULTS: [
     201,
     { status: 'issued', issuance: shownAs, replayed: true },
   ],
+  [
+    { status: 'issued', issuance: { ...issued, expiresAt: AT } },
+    201,
+    { status: 'issued', issuance: { ...shownAs, expiresAt: ISO } },
+  ],
+  [
+    { status: 'accepted', issuance: { ...reserved, expiresAt: AT } },
+    202,
+    { status: 'accepted', issuance: { ...hiddenAs, expiresAt: ISO } },
+  ],
+  [{ status: 'issued', issuance: { ...issued, expiresAt: null } }, 201, { status: 'issued', issuance: shownAs }],
   [{ status: 'accepted', issuance: reserved }, 202, { status: 'accepted', issuance: hiddenAs }],
   [
     { status: 'already_issued', issuances: [issued, reserved] },

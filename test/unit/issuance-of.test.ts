@@ -14,6 +14,10 @@ describe('the row of a coupon that was given out before', () => {
       ...{ epoch: '0-given-before', state: 'issued' },
     });
     expect(issuanceOf({ ...given, code: 'AAA-1', grant: 2 })).toMatchObject({ code: 'AAA-1', grant: 2 });
+    expect(issuanceOf({ ...given, expiresAt: '2027-01-01T00:00+09:00' }).expiresAt).toEqual(
+      new Date('2026-12-31T15:00:00Z'),
+    );
+    expect(issuanceOf({ ...given, expiresAt: null })).toEqual(issuanceOf(given));
     expect(issuanceOf({ ...given, issuedAt: new Date(0) }).issuedAt).toEqual(new Date(0));
   });
 

@@ -3,10 +3,11 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { textFault } from '../../src/model/check.js';
 import { deriveId, mintId } from '../../src/model/issuance.js';
-import { decodeIssuance, decodeRecord, fieldOf, splitField } from '../../src/redis/record.js';
+import { decodeIssuance, decodeRecord, fieldOf, shownIssuances, splitField } from '../../src/redis/record.js';
 import { SEED } from './support.js';
 
-const of = { campaignId: 'launch', userId: 'kim', epoch: '1-abc' };
+const named = { campaignId: 'launch', userId: 'kim', epoch: '1-abc' };
+const of = { ...named, validity: null };
 const text = fc.string({ unit: 'binary', maxLength: 128 }).filter((value) => textFault(value) === null);
 
 test(`a record gives back what was written, whatever the code holds (seed ${SEED})`, () => {
@@ -23,7 +24,7 @@ test(`a record gives back what was written, whatever the code holds (seed ${SEED
       ({ state, stamp, serial, issuedAt, id, code }) => {
         const record = [state, stamp, serial, issuedAt, id, code ?? ''].join(':');
         expect(decodeIssuance('2', record, of)).toEqual({
-          ...of,
+          ...named,
           id,
           grant: 2,
           serial,
@@ -47,6 +48,17 @@ test.each(['a:b:c', ':', '::::::', 'a\nb', '\n', '🎟️', 'r:1:1:1:id:code', '
     expect(decodeIssuance('1', `r:5:7:9:${'A'.repeat(22)}:${code}`, of).code).toBe(code);
   },
 );
+
+test('a record has the end that the rule of its campaign gives it, each time it is read', () => {
+  const record = `r:5:7:9:${'A'.repeat(22)}:`;
+  const ending = { ...of, validity: { until: null, forMs: 60_000, days: null, timeZone: null } };
+  expect(decodeIssuance('1', record, ending).expiresAt).toEqual(new Date(60_009));
+  expect(decodeIssuance('1', record.replace('r', 'i'), ending).expiresAt).toEqual(new Date(60_009));
+  expect(decodeRecord('1', record, ending, '{"a":1}').issuance).toMatchObject({ data: { a: 1 } });
+  expect(decodeIssuance('1', record, of)).not.toHaveProperty('expiresAt');
+  const [shown] = shownIssuances(['1', record], ending);
+  expect(shown).toMatchObject({ code: null, expiresAt: new Date(60_009) });
+});
 
 test('an id of digits alone is not taken for the number before it', () => {
   const id = '1'.repeat(22);

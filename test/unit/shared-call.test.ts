@@ -4,7 +4,7 @@ import type { IssueCall } from '../../src/issue/steps.js';
 import { OverloadedError, RedisError } from '../../src/model/errors.js';
 import type { IssueResult } from '../../src/model/result.js';
 import { ScriptRunner } from '../../src/redis/runner.js';
-import { anIssuance, manual, settled } from './support.js';
+import { anIssuance, aReserved, manual, settled } from './support.js';
 
 const nothing = async () => null;
 const READY = { status: 'ready', evalsha: nothing, eval: nothing };
@@ -114,7 +114,7 @@ test('when time runs out after it was reserved, that is accepted', async () => {
   const { call, shared } = aSharedCall();
   call.sent = true;
   const issuance = anIssuance(1);
-  call.reserved = { issuance, issuedMs: issuance.issuedAt.getTime() };
+  call.reserved = aReserved(issuance);
   expect(await shared.wait({ timeoutMs: 5 })).toEqual({ status: 'accepted', issuance: anIssuance(1, { code: null }) });
 });
 
@@ -122,7 +122,7 @@ test('when time runs out while a hook moves the date of what is reserved, the ri
   const { call, shared } = aSharedCall();
   call.sent = true;
   const issuance = anIssuance(1);
-  call.reserved = { issuance, issuedMs: issuance.issuedAt.getTime() };
+  call.reserved = aReserved(issuance);
   issuance.issuedAt.setTime(0);
   expect(await shared.wait({ timeoutMs: 5 })).toEqual({ status: 'accepted', issuance: anIssuance(1, { code: null }) });
 });

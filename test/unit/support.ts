@@ -34,7 +34,8 @@ export async function isPending(promise: Promise<unknown>): Promise<boolean> {
 }
 
 export function aReserved(issuance: Issuance) {
-  return { issuance, issuedMs: issuance.issuedAt.getTime() };
+  const expiresMs = issuance.expiresAt?.getTime() ?? null;
+  return { issuance, issuedMs: issuance.issuedAt.getTime(), expiresMs };
 }
 
 export function anIssuance(serial = 1, change: Partial<Issuance> = {}): Issuance {

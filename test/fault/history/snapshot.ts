@@ -28,7 +28,7 @@ export class Snapshot {
     this.#records = grants as Record<string, string>;
     this.grants = Object.entries(this.#records).map(([field, record]) => {
       const { grant, userId } = splitField(field);
-      return decodeIssuance(grant, record, { campaignId: id, userId, epoch: this.epoch });
+      return decodeIssuance(grant, record, { campaignId: id, userId, epoch: this.epoch, validity: null });
     });
     const scores = leases as string[];
     this.leases = new Map(scores.flatMap((field, i) => (i % 2 === 0 ? [[field, Number(scores[i + 1])]] : [])));

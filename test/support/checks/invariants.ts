@@ -81,7 +81,7 @@ export async function checkCounters(of: Named) {
   const campaign = await redis.hgetall(key('campaign'));
   const grants = Object.entries(await redis.hgetall(key('grants'))).map(([field, record]) => {
     const { grant, userId } = splitField(field);
-    return decodeIssuance(grant, record, { campaignId, userId, epoch: campaign.epoch! });
+    return decodeIssuance(grant, record, { campaignId, userId, epoch: campaign.epoch!, validity: null });
   });
   const returned = await redis.lrange(key('returned'), 0, -1);
   const pool = await redis.lrange(key('pool'), 0, -1);

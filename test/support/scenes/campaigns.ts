@@ -1,5 +1,13 @@
 import type { Redis } from 'ioredis';
-import type { Issuance, PersistenceAdapter, RedisClient, SaveVerdict } from '../../../src/index.js';
+import type {
+  ChangeVerdict,
+  CouponChange,
+  CouponRef,
+  Issuance,
+  PersistenceAdapter,
+  RedisClient,
+  SaveVerdict,
+} from '../../../src/index.js';
 import { MemoryPersistence } from '../../../src/index.js';
 import { scripts } from '../../../src/redis/scripts.js';
 
@@ -45,6 +53,14 @@ export class ScriptedPersistence implements PersistenceAdapter {
 
   list(campaignId: string, options: { afterSerial: number; limit: number }): Promise<readonly Issuance[]> {
     return this.memory.list(campaignId, options);
+  }
+
+  look(refs: readonly CouponRef[]): Promise<readonly (Issuance | null)[]> {
+    return this.memory.look(refs);
+  }
+
+  change(changes: readonly CouponChange[]): Promise<readonly ChangeVerdict[]> {
+    return this.memory.change(changes);
   }
 
   rows(campaignId: string): Promise<readonly Issuance[]> {
