@@ -1,11 +1,13 @@
 -- announced: coupons that are about to be revoked in the database. Each is a field of the campaign hash, revoking:<id>
--- with <token>:<due>:<serial>:<user>, and campaign.revoking counts them. It is a reminder: the row decides.
+-- with <version>:<due>:<serial>:<user>, and campaign.revoking counts them. The version is that of the row which the
+-- change will name. It is a reminder: the row decides.
 --- @include "include/campaign"
 local ANNOUNCED = 'revoking:'
 
-local function announcedToken(id)
+-- -1: none is there.
+local function announcedVersion(id)
   local text = redis.call('HMGET', campaignKey, ANNOUNCED .. id)[1]
-  return type(text) == 'string' and string.match(text, '^[^:]*')
+  return type(text) == 'string' and tonumber(string.match(text, '^%d+')) or -1
 end
 
 local function dropAnnounced(ids)

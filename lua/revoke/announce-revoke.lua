@@ -1,9 +1,9 @@
 -- Announces coupons that are about to be revoked in the database: whatever becomes of the caller, a worker finds them
--- and takes their units back. A later announcement of the same coupon replaces the earlier one; the same one that is
--- sent again changes nothing. A rebuild keeps them.
+-- and takes their units back. An announcement of a later version of the row replaces the earlier one; a copy, or one of
+-- an earlier version, changes nothing. A rebuild keeps them.
 --
 -- KEYS     campaign
--- ARGV     epoch, then for each coupon: id token serial userId
+-- ARGV     epoch, then for each coupon: id version serial userId
 -- RETURNS  missing | stale_epoch, alone; or announced
 -- WRITES   campaign
 -- COST     O(coupons)
@@ -19,9 +19,9 @@ if refusal then return { refusal } end
 
 local due = integer(nowMs + campaign.leaseMs)
 for i = FIRST, #ARGV, STRIDE do
-  local id, token, serial, userId = unpack(ARGV, i, i + STRIDE - 1)
-  if announcedToken(id) ~= token then
-    local text = token .. ':' .. due .. ':' .. serial .. ':' .. userId
+  local id, version, serial, userId = unpack(ARGV, i, i + STRIDE - 1)
+  if tonumber(version) > announcedVersion(id) then
+    local text = version .. ':' .. due .. ':' .. serial .. ':' .. userId
     campaign.revoking = (campaign.revoking or 0) + redis.call('HSET', campaignKey, ANNOUNCED .. id, text)
   end
 end

@@ -1,8 +1,8 @@
--- Drops announcements whose coupons turned out not to be revoked, and will not be under this announcement. Each is named
--- by its token: a newer one of the same coupon stays.
+-- Drops announcements whose coupons turned out not to be revoked: no change of this version or an earlier one is made any
+-- more. One of a later version stays.
 --
 -- KEYS     campaign
--- ARGV     epoch, then for each coupon: id token
+-- ARGV     epoch, then for each coupon: id version
 -- RETURNS  missing | stale_epoch, alone; or dropped
 -- WRITES   campaign
 -- COST     O(coupons)
@@ -17,8 +17,8 @@ if refusal then return { refusal } end
 
 local ids = {}
 for i = FIRST, #ARGV, STRIDE do
-  local id, token = ARGV[i], ARGV[i + 1]
-  if announcedToken(id) == token then ids[#ids + 1] = id end
+  local id, version = ARGV[i], ARGV[i + 1]
+  if announcedVersion(id) <= tonumber(version) then ids[#ids + 1] = id end
 end
 dropAnnounced(ids)
 saveCounters()

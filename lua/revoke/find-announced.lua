@@ -3,7 +3,7 @@
 --
 -- KEYS     campaign
 -- ARGV     epoch cursor limit
--- RETURNS  missing | stale_epoch, alone; or ok, the next cursor (0 at the end), then in pieces for each: id, token,
+-- RETURNS  missing | stale_epoch, alone; or ok, the next cursor (0 at the end), then in pieces for each: id, version,
 --          serial, userId
 -- WRITES   nothing
 -- COST     O(limit)
@@ -21,9 +21,9 @@ local page = redis.call('HSCAN', campaignKey, cursor, 'COUNT', limit)
 local entries, late = listed(page[2]), {}
 for i = 1, #entries, 2 do
   if string.sub(entries[i], 1, #ANNOUNCED) == ANNOUNCED then
-    local token, due, serial, userId = string.match(entries[i + 1], '^([^:]*):(%d+):(%d+):(.*)$')
+    local version, due, serial, userId = string.match(entries[i + 1], '^(%d+):(%d+):(%d+):(.*)$')
     if tonumber(due) <= nowMs then
-      for _, value in ipairs({ string.sub(entries[i], #ANNOUNCED + 1), token, serial, userId }) do late[#late + 1] = value end
+      for _, value in ipairs({ string.sub(entries[i], #ANNOUNCED + 1), version, serial, userId }) do late[#late + 1] = value end
     end
   end
 end

@@ -1,4 +1,3 @@
-import { mintId } from '../model/issuance.js';
 import type { NotReadyReason } from '../model/result.js';
 import { underEpoch } from './epoch.js';
 import { inOnePiece } from './runner.js';
@@ -11,11 +10,11 @@ export interface Announcement {
   readonly id: string;
   readonly userId: string;
   readonly serial: number;
-  /** Names this announcement of the coupon, 22 characters: a change that is decided anew is announced anew. */
-  readonly token: string;
+  /** The version of the row that its change will name: a change that is decided anew is announced anew. */
+  readonly version: number;
 }
 
-/** A coupon whose row is revoked. */
+/** A coupon whose row is revoked, and what its row says of the unit: never what a call asked for. */
 export interface RevokedUnit {
   readonly id: string;
   readonly userId: string;
@@ -34,10 +33,6 @@ const CHUNK = 500;
 /** Each user has up to 100 coupons to look through. */
 const UNITS = 100;
 
-export function announcementOf({ id, userId, serial }: Omit<Announcement, 'token'>): Announcement {
-  return { id, userId, serial, token: mintId() };
-}
-
 /**
  * Before the rows are changed, so that a worker takes the units back if this process does not. The same announcement
  * may be sent again. It also counts while the campaign is rebuilt. One round trip per 500. Throws `RedisError`,
@@ -48,7 +43,12 @@ export async function announceRevokes(
   announcements: readonly Announcement[],
 ): Promise<'announced' | NotReadyReason> {
   for (const some of chunksOf(announcements, CHUNK)) {
-    const items = some.map(({ id, token, serial, userId }) => ({ id, token, serial: String(serial), userId }));
+    const items = some.map(({ id, version, serial, userId }) => ({
+      id,
+      version: String(version),
+      serial: String(serial),
+      userId,
+    }));
     const { reply, refused } = await underEpoch(shard, () =>
       shard.run(scripts.announceRevoke, { epoch: shard.epoch }, items),
     );
@@ -88,7 +88,7 @@ export async function takeBack(shard: Shard, units: readonly RevokedUnit[]): Pro
  * campaign. Throws `RedisError`, `CampaignOverError`, `UnknownCampaignError`.
  */
 export async function findAnnounced(shard: Shard, limit: number): Promise<Announcement[] | NotReadyReason> {
-  // A field may come twice, and one that is written meanwhile with either token.
+  // A field may come twice, the second time perhaps of a later version.
   const found = new Map<string, Announcement>();
   let cursor = '0';
   do {
@@ -100,17 +100,17 @@ export async function findAnnounced(shard: Shard, limit: number): Promise<Announ
     cursor = String(reply[1]);
     const [, , ...values] = inOnePiece(reply);
     for (let i = 0; i < values.length; i += 4) {
-      const [id, token, serial, userId] = values.slice(i, i + 4).map(String) as [string, string, string, string];
-      found.set(id, { id, userId, serial: Number(serial), token });
+      const [id, version, serial, userId] = values.slice(i, i + 4).map(String) as [string, string, string, string];
+      found.set(id, { id, userId, serial: Number(serial), version: Number(version) });
     }
   } while (cursor !== '0' && found.size < limit);
   return [...found.values()].slice(0, limit);
 }
 
-/** Drops these announcements; a later one of the same coupon stays. One round trip per 500. Throws `RedisError`. */
+/** Drops these announcements, and earlier ones of the same coupons. One round trip per 500. Throws `RedisError`. */
 export async function dropAnnounced(shard: Shard, announcements: readonly Announcement[]): Promise<void> {
   for (const some of chunksOf(announcements, CHUNK)) {
-    const items = some.map(({ id, token }) => ({ id, token }));
+    const items = some.map(({ id, version }) => ({ id, version: String(version) }));
     const { reply, refused } = await underEpoch(shard, () =>
       shard.run(scripts.dropAnnounced, { epoch: shard.epoch }, items),
     );

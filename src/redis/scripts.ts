@@ -232,7 +232,7 @@ export const scripts = {
   announceRevoke: defineScript('announce-revoke', announceRevoke, {
     keys: ['campaign'],
     args: ['epoch'],
-    each: ['id', 'token', 'serial', 'userId'],
+    each: ['id', 'version', 'serial', 'userId'],
   }),
   takeBack: defineScript('take-back', takeBack, {
     keys: ALL,
@@ -247,7 +247,7 @@ export const scripts = {
   dropAnnounced: defineScript('drop-announced', dropAnnounced, {
     keys: ['campaign'],
     args: ['epoch'],
-    each: ['id', 'token'],
+    each: ['id', 'version'],
   }),
   joinLine: defineScript('join-line', joinLine, {
     keys: [...WAITING, 'old'],

@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type Campaign, CouponIssuer, type Issuance } from '../../src/index.js';
 import {
-  announcementOf,
+  type Announcement,
   announceRevokes,
   dropAnnounced,
   findAnnounced,
@@ -49,6 +49,12 @@ const unitOf = ({ id, userId, serial }: Issuance, how: Partial<RevokedUnit> = {}
   returns: false,
   ...how,
 });
+const announcementOf = ({ id, userId, serial }: Issuance, version = 0): Announcement => ({
+  id,
+  userId,
+  serial,
+  version,
+});
 const campaignKey = () => `{coupon:${launch.id}}:campaign`;
 /** A lease after they were announced. */
 async function makeDue(): Promise<void> {
@@ -57,7 +63,7 @@ async function makeDue(): Promise<void> {
 }
 
 test('each announcement is found once it is due, and goes with the unit that is taken back', async () => {
-  const announced = (await rows()).map(announcementOf);
+  const announced = (await rows()).map((row) => announcementOf(row));
   expect(await announceRevokes(shard, announced)).toBe('announced');
   expect(await redis.hget(campaignKey(), 'revoking')).toBe(String(COUNT));
   expect(await findAnnounced(shard, COUNT)).toEqual([]);
@@ -73,15 +79,18 @@ test('each announcement is found once it is due, and goes with the unit that is 
   expect(await launch.inspect()).toMatchObject({ issued: COUNT / 2, withdrawn: COUNT / 2, available: 10, ready: true });
 });
 
-test('an announcement is dropped by its token, and a later one of the same coupon stays', async () => {
-  const [first, second] = await rows();
-  const [before, other] = [announcementOf(first!), announcementOf(second!)];
-  const after = announcementOf(first!);
-  await announceRevokes(shard, [before, other]);
-  await announceRevokes(shard, [after]);
+test('an announcement gives way to those of later versions alone, and goes with those that are dropped', async () => {
+  const [row, other] = await rows();
+  const of = (version: number) => announcementOf(row!, version);
+  await announceRevokes(shard, [of(2), announcementOf(other!)]);
+  await announceRevokes(shard, [of(1)]);
+  await dropAnnounced(shard, [of(1), announcementOf(other!)]);
   await makeDue();
-  await dropAnnounced(shard, [before, other]);
-  expect(await findAnnounced(shard, 10)).toEqual([after]);
-  await dropAnnounced(shard, [after]);
+  expect(await findAnnounced(shard, 10)).toEqual([of(2)]);
+  await announceRevokes(shard, [of(3)]);
+  await dropAnnounced(shard, [of(2)]);
+  await makeDue();
+  expect(await findAnnounced(shard, 10)).toEqual([of(3)]);
+  await dropAnnounced(shard, [of(4)]);
   expect(await redis.hget(campaignKey(), 'revoking')).toBe('0');
 });

@@ -126,16 +126,16 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
   }
   const ending = { field: u1.field, record: (await redis.hget(keys.grants, '1:u1'))! };
   const serialOf = async (userId: string) => (await redis.hget(keys.grants, `1:${userId}`))?.split(':')[2] ?? '1';
-  const announced = async (userId: string, token: string) => ({
+  const announced = async (userId: string, version: string) => ({
     id: idOf(userId),
-    token,
+    version,
     serial: await serialOf(userId),
     userId,
   });
   if (['take-back', 'find-announced', 'drop-announced'].includes(name)) {
-    const both = [await announced('u1', 'first'), await announced('u2', 'second')];
+    const both = [await announced('u1', '3'), await announced('u2', '0')];
     await run(call(scripts.announceRevoke, { epoch }, both));
-    await redis.hset(keys.campaign, `revoking:${idOf('u1')}`, `first:1:${await serialOf('u1')}:u1`);
+    await redis.hset(keys.campaign, `revoking:${idOf('u1')}`, `3:1:${await serialOf('u1')}:u1`);
   }
   if (name === 'reopen-grant') await run(call(scripts.confirm, { epoch }, [ending]));
   if (name === 'purge-campaign') await redis.hset(keys.campaign, { closedAt: '1', reserved: '0' });
@@ -236,15 +236,15 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
       ]),
       announce: call(scripts.announce, { news: 'moved' }),
       'announce-revoke': call(scripts.announceRevoke, { epoch }, [
-        await announced('u1', 'new'),
-        await announced('u3', 'new'),
+        await announced('u1', '4'),
+        await announced('u3', '0'),
       ]),
       'take-back': call(scripts.takeBack, { epoch }, [
         { id: idOf('u1'), userId: 'u1', serial: await serialOf('u1'), frees: '', returns: '1' },
         { id: idOf('u3'), userId: 'u3', serial: await serialOf('u3'), frees: '1', returns: '1' },
       ]),
       'find-announced': call(scripts.findAnnounced, { epoch, cursor: '0', limit: '500' }),
-      'drop-announced': call(scripts.dropAnnounced, { epoch }, [{ id: idOf('u1'), token: 'first' }]),
+      'drop-announced': call(scripts.dropAnnounced, { epoch }, [{ id: idOf('u1'), version: '3' }]),
     },
   };
 }
