@@ -23,6 +23,8 @@ export function toldAtOnce(answer: AtOnce, steps: Steps): IssueResult {
         : issuedNow(answer.issuance, steps, !answer.isNew);
     case 'unattended':
       return acceptedNow(answer.issuance, steps, true);
+    case 'revoked':
+      return { status: 'revoked', issuance: withoutCode(answer.issuance) };
     case 'already_issued':
       return { status: 'already_issued', issuances: answer.issuances };
     case 'not_open':
@@ -56,6 +58,11 @@ export function toldOf(
     case 'accepted': {
       const { finished } = carried;
       return { result: acceptedNow(carried.issuance, steps, replayed), ...(finished && { finished }) };
+    }
+    case 'revoked': {
+      const { issuance, finished } = carried;
+      steps.emit({ type: 'refused', campaignId, status: 'revoked', count: 1 });
+      return { result: { status: 'revoked', issuance: withoutCode(issuance) }, finished };
     }
     case 'released':
       if (carried.why.reason !== undefined) {

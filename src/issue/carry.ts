@@ -132,11 +132,15 @@ async function meetRow(reservation: Reservation, row: Issuance, delivered: boole
     if (delivered) await reportWithdrawn(intact(reservation), steps);
     else steps.emit({ type: 'released', ...refOf(reservation.issuance) });
   };
-  if (row.id === reservation.id) {
-    return { outcome: 'issued', issuance: { ...row, state: 'issued' }, finished: adopt, before: true };
-  }
+  if (row.id === reservation.id) return committed(row, adopt);
   await adopt();
   return { outcome: 'forgotten' };
+}
+
+/** Another attempt had committed the row of this id. */
+function committed(issuance: Issuance, finished: () => Promise<unknown>): Carried {
+  if (issuance.state === 'revoked') return { outcome: 'revoked', issuance, finished };
+  return { outcome: 'issued', issuance: { ...issuance, state: 'issued' }, finished, before: true };
 }
 
 async function withdraw(reservation: Reservation, delivered: boolean, steps: Steps): Promise<Carried> {
@@ -174,7 +178,7 @@ function overtaken(
 ): Carried {
   switch (answer.word) {
     case 'issued':
-      return { outcome: 'issued', issuance: answer.issuance, finished: async () => {}, before: true };
+      return committed(answer.issuance, async () => {});
     case 'taken_over':
       return { outcome: 'accepted', issuance: answer.issuance, trouble: 'unknown' };
     // Given back and taken anew by another call, or of another epoch.

@@ -50,6 +50,8 @@ export type Carried =
       readonly finished: () => Promise<unknown>;
       readonly before?: true;
     }
+  /** The row of this very id is revoked. `finished` marks the record, or frees its grant. */
+  | { readonly outcome: 'revoked'; readonly issuance: Issuance; readonly finished: () => Promise<unknown> }
   /**
    * It stays reserved, and settle rolls it forward. `finished`: it will never be accepted, and is put into quarantine;
    * if that is lost, settle does it.

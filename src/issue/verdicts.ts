@@ -52,8 +52,9 @@ function ownVerdict(given: unknown, asked: SaveRequest): SaveVerdict | string {
 /** Written to Redis, any other row would give one user the coupon of another, or break the books of the campaign. */
 function standsInTheWay(row: Issuance, { reserved: { issuance }, perUser }: SaveRequest): boolean {
   if (row.campaignId !== issuance.campaignId || row.userId !== issuance.userId) return false;
-  if (row.grant < 1 || row.grant > perUser) return false;
-  return row.id === issuance.id || row.grant === issuance.grant;
+  if (row.grant > perUser) return false;
+  // A grant that is freed is in nobody's way but that of a repeat under its own id.
+  return row.id === issuance.id || (row.grant > 0 && row.grant === issuance.grant);
 }
 
 /**

@@ -174,7 +174,9 @@ export function httpAnswer(resultOrError: unknown): HttpAnswer {
   const status = statusOf(word, resultOrError);
   const part = (name: string): unknown => read(() => (resultOrError as Record<string, unknown>)[name]);
   if (word === null) return problem(status, UNEXPECTED, 0);
-  const [name, retryAfter] = isRefused(word) ? ANSWERED[word] : [];
+  // A result with coupons tells of them, and refuses nothing.
+  const isRefusal = isRefused(word) && !Array.isArray(part('issuances'));
+  const [name, retryAfter] = isRefusal ? ANSWERED[word] : [];
   // A result that lost a field on its way is none.
   if (name === undefined) return read(() => result(status, word, part)) ?? problem(500, UNEXPECTED, 0);
   const { title, detail } = PROBLEMS[name];
@@ -203,6 +205,7 @@ function result(status: HttpStatus, word: HttpWord, part: Part): HttpAnswer {
     redeemed: Boolean(part('coupon')),
     unredeemed: Boolean(part('coupon')),
     not_redeemed: Boolean(part('coupon')),
+    taken_back: Boolean(part('coupon')),
     extended: Boolean(part('coupon')),
   };
   if (isThere[word] === false) throw new TypeError('the result has lost a part');

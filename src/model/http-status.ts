@@ -13,7 +13,7 @@ type CouponWord = LifeAnswer | 'not_saved_yet' | 'not_found';
 export type CouponRefusal = Exclude<CouponWord, 'taken_back' | 'redeemed' | 'unredeemed' | 'not_redeemed' | 'extended'>;
 
 /** The words of `issue()` and `join()`, the further words of `leave()` and `userStatus()`, and those of a coupon. */
-type StatusWord = IssueStatus | 'waiting' | 'reserved' | 'left' | 'absent' | 'none' | Exclude<CouponWord, 'taken_back'>;
+type StatusWord = IssueStatus | 'waiting' | 'reserved' | 'left' | 'absent' | 'none' | CouponWord;
 
 const STATUS_CODES: Record<StatusWord, HttpStatus> = {
   issued: 201,
@@ -33,6 +33,7 @@ const STATUS_CODES: Record<StatusWord, HttpStatus> = {
   redeemed: 200,
   unredeemed: 200,
   not_redeemed: 200,
+  taken_back: 200,
   extended: 200,
   already_redeemed: 409,
   redemption_undone: 409,

@@ -20,7 +20,8 @@ export interface Issuance {
   readonly issuedAt: Date;
   /** The generation of the campaign's Redis state under which it was reserved. */
   readonly epoch: string;
-  readonly state: 'reserved' | 'issued';
+  /** `revoked`: its coupon was taken back. Of a row, `life` says so, whatever the adapter wrote here. */
+  readonly state: 'reserved' | 'issued' | 'revoked';
   /**
    * The data that the call gave, for `deliver`, `recall`, `save` and the rows of `list` and `find`; absent where it
    * gave none, and in every result.
@@ -65,6 +66,11 @@ export function asIssued(reserved: Issuance): Issuance {
   return expiresAt ? { ...issued, expiresAt } : issued;
 }
 
+/** The state of a row with this life. */
+export function rowState(life: Life | undefined): 'issued' | 'revoked' {
+  return life?.state === 'revoked' ? 'revoked' : 'issued';
+}
+
 /** The same issuance without its code, for callers that must not see it yet. */
 export function withoutCode(issuance: Issuance): Issuance {
   const { id, campaignId, userId, grant, serial, issuedAt, epoch, state, expiresAt } = issuance;
@@ -104,7 +110,7 @@ export function ownRow(value: unknown): Issuance | null {
     code: code!,
     issuedAt: new Date(issuedMs),
     epoch,
-    state: 'issued',
+    state: rowState(ownedLife),
     ...(expiresAt ? { expiresAt: new Date(timeOf(expiresAt)) } : {}),
     ...(ownedLife ? { life: ownedLife } : {}),
   });

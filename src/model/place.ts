@@ -25,13 +25,23 @@ export type Waiting = { readonly status: 'waiting' } & Place;
  */
 export type JoinResult = Waiting | IssueResult;
 
+/** `issued`: at least one row is committed. `reserved`: none is yet. `revoked`: every coupon was revoked. */
+export type Holding = 'reserved' | 'issued' | 'revoked';
+
+/** How a user stands who has at least one of these coupons. */
+export function heldAs(issuances: readonly Issuance[]): Holding {
+  const has = (wanted: Holding) => issuances.some(({ state }) => state === wanted);
+  if (has('issued')) return 'issued';
+  return has('reserved') ? 'reserved' : 'revoked';
+}
+
 /** The reason why a user is no longer in line, without having been admitted. */
 export type LineEnd = 'left' | 'absent' | 'sold_out' | 'closed';
 
 /** The answer of `leave()`: `left`, or the reason why there was no place. `none`: no place is known. */
 export type LeaveResult =
   | { readonly status: LineEnd | 'none' }
-  | { readonly status: 'reserved' | 'issued'; readonly issuances: readonly Issuance[] };
+  | { readonly status: Holding; readonly issuances: readonly Issuance[] };
 
 /** A change that `watch()` gives. The last one is final. */
 export type WaitingChange =
@@ -44,14 +54,16 @@ export type WaitingChange =
 
 /**
  * How the waiting ended. `left`: by `leave()`. `absent`: no sign of life for too long. `sold_out`, `closed`: there is
- * nothing to wait for any more. `lost`: Redis lost the line, or an operator withdrew the coupon; join again. `none`:
+ * nothing to wait for any more. `revoked`: the coupon was
+ * revoked. `lost`: Redis lost the line, an operator withdrew the coupon, or it was revoked so that its user may ask
+ * again; join again. `none`:
  * the user was not in line when the watching began.
  */
 export type FinalChange =
-  | { readonly status: 'issued'; readonly issuance: Issuance }
+  | { readonly status: 'issued' | 'revoked'; readonly issuance: Issuance }
   | { readonly status: LineEnd | 'lost' | 'none' };
 
-const FINAL: readonly string[] = ['issued', 'left', 'absent', 'sold_out', 'closed', 'lost', 'none'];
+const FINAL: readonly string[] = ['issued', 'revoked', 'left', 'absent', 'sold_out', 'closed', 'lost', 'none'];
 
 export function isFinal(change: WaitingChange): change is FinalChange {
   return FINAL.includes(change.status);
@@ -93,7 +105,7 @@ export function changeOf(now: Standing, before: Standing | null): WaitingChange 
 function holding(issuance: Issuance): WaitingChange {
   return issuance.state === 'issued'
     ? { status: 'issued', issuance }
-    : { status: 'reserved', issuance: withoutCode(issuance) };
+    : { status: issuance.state, issuance: withoutCode(issuance) };
 }
 
 /** Whether it need not be told again: a guess of the time alone is no change. */

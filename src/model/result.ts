@@ -13,7 +13,10 @@ export type NotReadyReason = 'missing' | 'rolled_back' | 'rebuilding';
 export type IssueResult =
   | { readonly status: 'issued'; readonly issuance: Issuance; readonly replayed?: true }
   | { readonly status: 'accepted'; readonly issuance: Issuance; readonly replayed?: true }
+  /** The coupons may be revoked: their `state` says so. */
   | { readonly status: 'already_issued'; readonly issuances: readonly Issuance[] }
+  /** A repeat of an attempt whose coupon was revoked; its code is `null`. It never gets another coupon. */
+  | { readonly status: 'revoked'; readonly issuance: Issuance }
   | { readonly status: 'sold_out' }
   | { readonly status: 'not_open'; readonly opensAt: Date }
   | { readonly status: 'closed'; readonly closedAt: Date }

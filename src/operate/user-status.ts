@@ -1,5 +1,5 @@
 import type { Issuance } from '../model/issuance.js';
-import type { Waiting } from '../model/place.js';
+import { type Holding, heldAs, type Waiting } from '../model/place.js';
 import type { Serving } from '../redis/serving.js';
 import { findUser } from '../redis/user.js';
 import type { WaitingRoom } from '../waiting-room/room.js';
@@ -7,9 +7,9 @@ import type { WaitingRoom } from '../waiting-room/room.js';
 /** The answer of `userStatus()`. */
 export type UserStatus =
   | {
-      /** `none`: no coupon. `reserved`: no row is committed yet. `issued`: at least one row is committed. */
-      readonly status: 'none' | 'reserved' | 'issued';
-      /** The coupons of the user, by grant; the code is `null` until the row is committed. */
+      /** `none`: no coupon. */
+      readonly status: 'none' | Holding;
+      /** The coupons of the user, by grant; the code is `null` until the row is committed, and of a revoked coupon. */
       readonly issuances: readonly Issuance[];
     }
   /** In line, with or without earlier coupons. */
@@ -26,5 +26,5 @@ export async function userStatus(serving: Serving, room: WaitingRoom, userId: st
     return { status: 'waiting', ticket, position, etaMs, issuances };
   }
   if (issuances.length === 0) return { status: 'none', issuances };
-  return { status: issuances.some(({ state }) => state === 'issued') ? 'issued' : 'reserved', issuances };
+  return { status: heldAs(issuances), issuances };
 }

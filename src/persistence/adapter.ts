@@ -3,9 +3,12 @@ import type { ChangeVerdict, CouponChange, CouponRef } from './coupon-change.js'
 
 /** The answer of the database about one issuance. */
 export type SaveVerdict =
-  /** This id with this serial and this code is stored, now or before. */
+  /** This id with this serial and this code is stored, now or before, and its coupon is not revoked. */
   | { readonly verdict: 'saved' }
-  /** The row of this id, or of this grant of the user, is stored on another unit. `existing` is that row. */
+  /**
+   * The row of this id, or of this grant of the user, is stored on another unit; or the row of this id is revoked.
+   * `existing` is that row.
+   */
   | { readonly verdict: 'user_conflict'; readonly existing: Issuance }
   /** Another row has this serial, or this code. */
   | { readonly verdict: 'serial_conflict' | 'code_conflict' }

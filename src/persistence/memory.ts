@@ -1,4 +1,4 @@
-import type { Issuance } from '../model/issuance.js';
+import { type Issuance, rowState } from '../model/issuance.js';
 import { changedRow } from '../model/life.js';
 import type { PersistenceAdapter, SaveVerdict } from './adapter.js';
 import { type ChangeVerdict, type CouponChange, type CouponRef, isNamedBy } from './coupon-change.js';
@@ -83,7 +83,8 @@ class Rows {
     const changed = row && changedRow(row, change, now);
     if (!changed) return { changed: false, row };
     if (change.freesGrant) this.#byGrant.delete(grantOf(row));
-    return { changed: true, row: this.#keep({ ...row, ...changed, ...(change.freesGrant ? { grant: 0 } : {}) }) };
+    const freed = change.freesGrant ? { grant: 0 } : {};
+    return { changed: true, row: this.#keep({ ...row, ...changed, ...freed, state: rowState(changed.life) }) };
   }
 
   #keep(row: Issuance): Issuance {

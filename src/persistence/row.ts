@@ -1,5 +1,5 @@
 import type { JsonObject } from '../model/caller-data.js';
-import type { Issuance } from '../model/issuance.js';
+import { type Issuance, rowState } from '../model/issuance.js';
 import type { Life } from '../model/life.js';
 
 /** A row as a driver gives it: a text may come as bytes, and a large number as text. */
@@ -26,6 +26,7 @@ type Text = Uint8Array | string;
 
 /** The issuance of a row. It has no property for what the row does not have: data, an end, a life. */
 export function toIssuance(row: Row): Issuance {
+  const life = lifeOf(row);
   return {
     id: textOf(row.id),
     campaignId: textOf(row.campaign_id),
@@ -35,19 +36,19 @@ export function toIssuance(row: Row): Issuance {
     code: row.code === null ? null : textOf(row.code),
     issuedAt: new Date(Number(row.issued_at_ms)),
     epoch: textOf(row.epoch),
-    state: 'issued',
+    state: rowState(life),
     ...(row.expires_at_ms === null ? {} : { expiresAt: new Date(Number(row.expires_at_ms)) }),
-    ...lifeOf(row),
+    ...(life ? { life } : {}),
     ...(row.data === null ? {} : { data: JSON.parse(textOf(row.data)) as JsonObject }),
   };
 }
 
 /** A row that was never changed has none. */
-function lifeOf(row: Row): { life?: Life } {
+function lifeOf(row: Row): Life | undefined {
   const version = Number(row.version);
-  if (version === 0) return {};
+  if (version === 0) return undefined;
   const { state_at_ms: atMs, state_by: by, undone, unit_returned: returned } = row;
-  const life: Life = {
+  return {
     version,
     state: textOf(row.state) as Life['state'],
     at: atMs === null ? null : new Date(Number(atMs)),
@@ -55,7 +56,6 @@ function lifeOf(row: Row): { life?: Life } {
     undone: undone === null ? '' : textOf(undone),
     unitReturned: returned === true || Number(returned) === 1,
   };
-  return { life };
 }
 
 function textOf(value: Text): string {

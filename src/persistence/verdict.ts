@@ -74,7 +74,8 @@ export function knownVerdict(issuance: Issuance, rows: readonly Issuance[]): Sav
   for (const row of rows) {
     if (row.campaignId !== campaignId) continue;
     if (row.id === id) {
-      if (row.serial === serial && row.code === code) return SAVED;
+      // A coupon that was revoked is not issued by a repeat of its save.
+      if (row.serial === serial && row.code === code && row.life?.state !== 'revoked') return SAVED;
       inWay.id ??= row;
     }
     if (row.userId === userId && row.grant === grant) inWay.grant ??= row;

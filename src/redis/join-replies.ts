@@ -63,5 +63,5 @@ export function refusedJoin(shard: Shard, reply: Reply, { id, userId }: JoinCall
 
 function held(pair: Reply, of: RecordOf): JoinAnswer {
   const [issuance] = shownIssuances(pair, of) as [Issuance];
-  return issuance.state === 'issued' ? { status: 'issued', issuance } : { status: 'accepted', issuance };
+  return { status: issuance.state === 'reserved' ? 'accepted' : issuance.state, issuance };
 }

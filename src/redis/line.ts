@@ -4,7 +4,7 @@ import { mintCode } from '../model/codes.js';
 import { type CampaignConflictError, conflict, RedisError } from '../model/errors.js';
 import type { Issuance } from '../model/issuance.js';
 import { METHODS } from '../model/methods.js';
-import type { LeaveResult, Standing } from '../model/place.js';
+import { heldAs, type LeaveResult, type Standing } from '../model/place.js';
 import { type Answered, answerOf, sendUntilNoneIsOpen, underEpoch } from './epoch.js';
 import { joined, joinReply, refusedJoin } from './join-replies.js';
 import { campaignKeys } from './keys.js';
@@ -105,8 +105,7 @@ export class Line {
     if (reply[2] !== 'held')
       return { result: { status: oneOf(scripts.leaveLine.name, ENDS, reply[2]) }, now: reply[3] === 'now' };
     const issuances = this.#issuances(reply.slice(3), userId, epoch);
-    const isIssued = issuances.some(({ state }) => state === 'issued');
-    return { result: { status: isIssued ? 'issued' : 'reserved', issuances }, now: false };
+    return { result: { status: heldAs(issuances), issuances }, now: false };
   }
 
   /** Lets up to `count` through; `paced`: no more than the pace of the campaign allows. One round trip. */

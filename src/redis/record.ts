@@ -29,10 +29,12 @@ export interface Decoded {
 
 /** Both tries are one number in a record, so that scripts need not look into it. */
 const COUNTED = 10_000;
+/** The place of the tries is free in an issued record. */
+const REVOKED = 'i1:';
 const NEVER_FAILED: Tries = Object.freeze({ failures: 0, counted: 0 });
 
 /**
- * The one place where a record becomes an issuance, so each repeat gets the same `expiresAt`. A record as Redis keeps it: `<r|t|i><tries>:<stamp>:<serial>:<issuedAt>:<id>:<code>`, written by
+ * The one place where a record becomes an issuance, so each repeat gets the same `expiresAt`. A record as Redis keeps it, marked (`i1`) if its coupon was revoked: `<r|t|i><tries>:<stamp>:<serial>:<issuedAt>:<id>:<code>`, written by
  * `lua/include/record.lua`.
  */
 export function decodeRecord(grant: string, record: string, of: RecordOf, data = ''): Decoded {
@@ -50,7 +52,7 @@ export function decodeRecord(grant: string, record: string, of: RecordOf, data =
     code: codeAt === record.length ? null : record.slice(codeAt),
     issuedAt: new Date(Number(record.slice(issuedAt, idAt - 1))),
     epoch: of.epoch,
-    state: record.startsWith('i') ? 'issued' : 'reserved',
+    state: record.startsWith(REVOKED) ? 'revoked' : record.startsWith('i') ? 'issued' : 'reserved',
   };
   const tries = stampAt === 2 ? NEVER_FAILED : decodeTries(Number(record.slice(1, stampAt - 1)));
   const whole = of.validity || data !== '' ? withExtras(issuance, of.validity, data) : issuance;

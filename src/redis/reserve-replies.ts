@@ -14,6 +14,8 @@ export type ReserveAnswer =
   | { readonly word: 'unattended'; readonly issuance: Issuance }
   /** `isNew`: by this very call. `unsafe`: not known to be on as many replicas as asked for. */
   | { readonly word: 'issued'; readonly issuance: Issuance; readonly isNew?: boolean; readonly unsafe?: boolean }
+  /** The coupon of this very id is revoked: its record is marked. */
+  | { readonly word: 'revoked'; readonly issuance: Issuance }
   | { readonly word: 'already_issued'; readonly issuances: readonly Issuance[] }
   | { readonly word: 'sold_out' | 'paused' }
   /** It was not sent: its time ran out in the queue, or nobody waits for it any more. */
@@ -54,13 +56,13 @@ export function answersOf(shard: Shard, answered: Answered, sent: readonly Askin
         const at = take(word === 'new' ? 2 : 3);
         const [grant, record] = [String(reply[at]), String(reply[at + 1])];
         // Without hooks it is issued at once, and there is nothing to hold.
-        if (record.startsWith('i')) return { word: 'issued', issuance: decodeAt(reply, at, of), isNew: word === 'new' };
+        if (record.startsWith('i')) return foundOf(decodeAt(reply, at, of), word === 'new');
         const data = word === 'new' ? own : String(reply[at + 2]);
         return { word, reservation: toReservation({ userId, grant, record, data, mayRelease: word === 'new' }) };
       }
       case 'issued':
       case 'unattended':
-        return { word, issuance: decodeAt(reply, take(2), of) };
+        return foundOf(decodeAt(reply, take(2), of));
       case 'already_issued': {
         const first = take(1);
         const count = 2 * Number(reply[first]);
@@ -83,8 +85,19 @@ export function answersOf(shard: Shard, answered: Answered, sent: readonly Askin
 export function refusedOr(shard: Shard, reply: Reply, { id, userId }: Asking, reason: NotReadyReason): ReserveAnswer {
   const at = reply.indexOf(id, 1);
   if (at < 0) return { word: 'not_ready', reason };
-  const issuance = decodeAt(reply, at + 1, shard.recordOf(userId, shard.epoch));
-  return { word: issuance.state === 'issued' ? 'issued' : 'unattended', issuance };
+  return foundOf(decodeAt(reply, at + 1, shard.recordOf(userId, shard.epoch)));
+}
+
+/** The answer to a call whose coupon is there. The mark of a revoked one is in its record. */
+function foundOf(issuance: Issuance, isNew?: boolean): ReserveAnswer {
+  switch (issuance.state) {
+    case 'revoked':
+      return { word: 'revoked', issuance };
+    case 'reserved':
+      return { word: 'unattended', issuance };
+    case 'issued':
+      return { word: 'issued', issuance, ...(isNew === undefined ? {} : { isNew }) };
+  }
 }
 
 /** Whether the reply has one of these words. */

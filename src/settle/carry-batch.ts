@@ -5,6 +5,7 @@ import type { Carried, Steps, Trouble } from '../issue/steps.js';
 import { refOf } from '../model/events.js';
 import type { Issuance } from '../model/issuance.js';
 import { redacted } from '../model/safe-error.js';
+import type { SaveVerdict } from '../persistence/adapter.js';
 import type { Reservation, Tries } from '../redis/reservation.js';
 import type { Serving } from '../redis/serving.js';
 
@@ -19,8 +20,8 @@ export interface Finishing {
   readonly timeoutMs: number;
   /** After so many refusals a reservation goes into quarantine. */
   readonly maxTries: number;
-  /** Which of them the database has already. */
-  readonly saved: readonly boolean[];
+  /** The verdict on each of them that the database has already. */
+  readonly saved: readonly (SaveVerdict | null)[];
   /** The database worked just now, so a failure is the fault of the reservation. */
   readonly healthy: boolean;
   /** The event of a reservation with a committed row. */
@@ -31,7 +32,6 @@ type End = 'settled' | Trouble | 'untried';
 /** Whether other reservations succeeded: in the same batch, or just before it. */
 type Others = 'came_through' | 'came_through_before' | 'failed_too';
 
-const SAVED = { verdict: 'saved' } as const;
 const NOT_RESERVED_ANEW =
   'an accepted coupon has no reservation any more, because Redis had forgotten another coupon of its user; repeat its call with the same requestId';
 const FIRST_DELAY_MS = 1_000;
@@ -115,12 +115,12 @@ async function settleOne(
   reservation: Reservation,
   steps: Steps,
   { timeoutMs, event }: Finishing,
-  alreadySaved: boolean,
+  saved: SaveVerdict | null,
 ): Promise<End> {
   try {
     const attempt = { deadlineAt: monotonicMs() + timeoutMs, reserved: null, promised: true };
-    const carried = await carryThrough(serving, reservation, attempt, steps, alreadySaved ? SAVED : null);
-    if (carried.outcome === 'issued') await carried.finished();
+    const carried = await carryThrough(serving, reservation, attempt, steps, saved);
+    if (carried.outcome === 'issued' || carried.outcome === 'revoked') await carried.finished();
     if (carried.outcome === 'forgotten') return await reserveAnew(serving, reservation, steps, attempt.deadlineAt);
     return endOf(carried, reservation.issuance, steps, event);
   } catch (error) {
@@ -148,6 +148,7 @@ async function reserveAnew(
     case 'unattended':
       return 'unknown';
     case 'issued':
+    case 'revoked':
     case 'already_issued':
       steps.emit({ type: 'settled', ...refOf(issuance) });
       return 'settled';
@@ -179,6 +180,10 @@ function endOf(
   switch (carried.outcome) {
     case 'issued':
       steps.emit({ type: event, ...refOf(carried.issuance) });
+      return 'settled';
+    case 'revoked':
+      // No coupon was issued by it.
+      steps.emit({ type: 'settled', ...refOf(issuance) });
       return 'settled';
     case 'accepted':
       return carried.trouble;

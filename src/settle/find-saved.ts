@@ -3,7 +3,8 @@ import type { Steps } from '../issue/steps.js';
 import { ownFound } from '../issue/verdicts.js';
 import { secretsOf } from '../model/caller-data.js';
 import { redacted } from '../model/safe-error.js';
-import type { PersistenceAdapter } from '../persistence/adapter.js';
+import type { PersistenceAdapter, SaveVerdict } from '../persistence/adapter.js';
+import { SAVED } from '../persistence/verdict.js';
 import type { Reservation } from '../redis/reservation.js';
 
 /** How to ask the database for its rows. */
@@ -13,16 +14,16 @@ export interface FindOptions {
 }
 
 /**
- * Which reservations the database already has, so that nothing is delivered a second time. Where it cannot say, they
- * are delivered again.
+ * The verdict on each reservation that the database already has, so that nothing is delivered a second time. Where it
+ * cannot say (`null`), they are delivered again. The row of a revoked coupon stands in the way of its repeats.
  */
 export async function findSaved(
   claimed: readonly Reservation[],
   { emit }: Steps,
   findOptions: FindOptions,
-): Promise<boolean[]> {
+): Promise<(SaveVerdict | null)[]> {
   const { find, timeoutMs } = findOptions;
-  const none = claimed.map(() => false);
+  const none = claimed.map(() => null);
   if (!find || claimed.length === 0) return none;
   try {
     const asking = (async () => find(claimed.map(({ issuance }) => issuance)))();
@@ -31,7 +32,11 @@ export async function findSaved(
       given,
       claimed.map(({ issuance }) => issuance),
     );
-    return claimed.map(({ issuance }, i) => rows[i]?.serial === issuance.serial && rows[i]?.code === issuance.code);
+    return claimed.map(({ issuance }, i) => {
+      const row = rows[i];
+      if (row?.state === 'revoked') return { verdict: 'user_conflict', existing: row };
+      return row?.serial === issuance.serial && row.code === issuance.code ? SAVED : null;
+    });
   } catch (error) {
     const { campaignId } = claimed[0]!.issuance;
     const secrets = claimed.flatMap(({ issuance }) => secretsOf(issuance));

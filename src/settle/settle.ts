@@ -78,7 +78,7 @@ export async function settleBatch(
   const claim = await claimDue(serving, options.batchSize, options.paced);
   if (typeof claim === 'string') throw notReady(serving.campaign.id, claim);
   const { claimed, waitMs } = claim;
-  const saved = steps.deliveries ? await findSaved(claimed, steps, options) : claimed.map(() => false);
+  const saved = steps.deliveries ? await findSaved(claimed, steps, options) : claimed.map(() => null);
   const { timeoutMs, maxTries } = options;
   const finishing: Finishing = { timeoutMs, maxTries, saved, healthy, event: 'settled' };
   return { claimed, waitMs, ...(await finishAll(serving, claimed, steps, finishing)) };

@@ -12,9 +12,11 @@ import {
   assertLife,
   byCode,
   change,
+  changing,
   expectSeen,
   given,
   look,
+  REVOKE,
 } from './changing.js';
 import type { Case, Need, Stage } from './stage.js';
 import type { Fault } from './wire.js';
@@ -22,9 +24,8 @@ import type { Fault } from './wire.js';
 const HOUR_MS = 3_600_000;
 /** More than any adapter needs for one change. */
 const MAX_UNITS = 20;
-/** A change that only counts up, and one that makes most of a row another. */
+/** A change that only counts up. */
 const COUNT_UP: RowChange = { version: 0, unexpired: false };
-const REVOKE: RowChange = { version: 0, unexpired: false, to: { state: 'revoked', by: 'R' }, unitReturned: true };
 
 /** The life of a coupon after its issue: `look` and `change`. */
 export const changeCases: Case[] = [
@@ -211,24 +212,6 @@ export const changeCases: Case[] = [
       assert.equal(found?.life?.version, 1);
     }
   }),
-  changing('a grant that is freed can be saved anew, and its old row keeps its id, serial and code', async (stage) => {
-    const row = await given(stage);
-    const [verdict] = await ask(stage, [byCode(row), { ...REVOKE, freesGrant: true }]);
-    assert.equal(verdict!.row!.grant, 0);
-    await stage.given(stage.issuance({ userId: row.userId, grant: row.grant }));
-    await stage.given(row);
-    await expectSeen(stage, verdict!.row!);
-    await stage.expectSave([stage.issuance({ serial: row.serial })], ['serial_conflict']);
-    await stage.expectSave([stage.issuance({ code: row.code })], ['code_conflict']);
-  }),
-  changing('two grants of one user that were freed stand in no way', async (stage) => {
-    const { userId } = await given(stage);
-    for (let round = 0; round < 2; round++) {
-      const row = await given(stage, null, { userId, grant: 2 });
-      await ask(stage, [byCode(row), { ...REVOKE, freesGrant: true }]);
-    }
-    await stage.given(stage.issuance({ userId, grant: 2 }));
-  }),
   changing('a save after a change keeps the life of the row, and says saved', async (stage) => {
     const row = await given(stage, HOUR_MS);
     await ask(stage, [byCode(row), firstRedeem('A')]);
@@ -268,10 +251,6 @@ export const changeCases: Case[] = [
     await expectSeen(stage, newer!.row!);
   }),
 ];
-
-function changing(name: string, check: (stage: Stage) => Promise<void>): Case {
-  return { name, needs: ['look', 'change'], check };
-}
 
 /** Strikes each unit of a change in turn. `denied`: the adapter said that nothing was changed. */
 function wired(

@@ -4,9 +4,22 @@ import type { Issuance } from '../model/issuance.js';
 import { type Life, type RowChange, UNTOUCHED } from '../model/life.js';
 import type { ChangeVerdict, CouponRef } from '../persistence/coupon-change.js';
 import { assertIssuance } from './assertions.js';
-import type { Stage } from './stage.js';
+import type { Case, Stage } from './stage.js';
+
+/** The change that makes most of a row another. */
+export const REVOKE: RowChange = {
+  version: 0,
+  unexpired: false,
+  to: { state: 'revoked', by: 'R' },
+  unitReturned: true,
+};
 
 export type AskedChange = readonly [ref: CouponRef, change: RowChange];
+
+/** A case of an adapter that can look and change. */
+export function changing(name: string, check: (stage: Stage) => Promise<void>): Case {
+  return { name, needs: ['look', 'change'], check };
+}
 
 /** A stored coupon with a code. `endsInMs`: when it expires, from now. */
 export async function given(

@@ -7,6 +7,7 @@ import { fidelityCases } from './fidelity-cases.js';
 import { largeCases } from './large-cases.js';
 import { readingCases } from './reading-cases.js';
 import { refusalCases } from './refusal-cases.js';
+import { revokeCases } from './revoke-cases.js';
 import { rivalCases } from './rival-cases.js';
 import { savingCases } from './saving-cases.js';
 import { signalCases } from './signal-cases.js';
@@ -97,6 +98,7 @@ const CASES: readonly Case[] = [
   ...signalCases,
   ...readingCases,
   ...changeCases,
+  ...revokeCases,
   ...checkCases,
   ...wireCases,
 ];

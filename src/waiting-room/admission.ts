@@ -133,7 +133,7 @@ async function finish(serving: Serving, admitted: Admitted, parts: AdmissionPart
   }
   if (admitted.exhausted) steps.emit({ type: 'exhausted', campaignId });
   if (open.length === 0) return atOnce;
-  const saved = open.map(() => false);
+  const saved = open.map(() => null);
   const { settled } = await finishAll(serving, open, steps, { timeoutMs, maxTries, saved, healthy, event: 'issued' });
   return atOnce + settled;
 }

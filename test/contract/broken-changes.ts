@@ -188,6 +188,18 @@ export const WRONG_CHANGES: Broken[] = [
     caughtBy: ['a save after a change keeps the life of the row, and says saved'].map((name) => name + LOOKS),
   },
   {
+    how: 'takes a row that was revoked for one that is saved',
+    Adapter: class extends Sheet {
+      protected override isSaved(row: Issuance, issuance: Issuance) {
+        return super.isSaved({ ...row, life: UNTOUCHED }, issuance);
+      }
+    },
+    caughtBy: [
+      'a save of a coupon that was revoked is told user_conflict with its row',
+      'a grant that is freed can be saved anew, and its old row keeps its id, serial and code',
+    ].map((name) => name + LOOKS),
+  },
+  {
     how: 'lists rows as they were issued',
     Adapter: class extends Sheet {
       override async list(...args: Parameters<Sheet['list']>) {

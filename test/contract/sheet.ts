@@ -89,7 +89,8 @@ export class Sheet implements PersistenceAdapter {
   }
 
   protected isSaved(row: Issuance, issuance: Issuance): boolean {
-    return row.id === issuance.id && row.serial === issuance.serial && row.code === issuance.code;
+    const isRevoked = row.life?.state === 'revoked';
+    return row.id === issuance.id && row.serial === issuance.serial && row.code === issuance.code && !isRevoked;
   }
 
   protected sameCampaign(row: Issuance, issuance: Issuance): boolean {

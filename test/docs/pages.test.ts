@@ -27,6 +27,7 @@ const STATUSES: Record<IssueStatus, string[]> = {
   issued: ['issuance'],
   accepted: ['issuance', 'code', 'null'],
   already_issued: ['issuances'],
+  revoked: ['issuance', 'code', 'null'],
   sold_out: [],
   not_open: ['opensAt'],
   closed: ['closedAt'],

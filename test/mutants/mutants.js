@@ -16,6 +16,7 @@ import { PACE } from './pace.js';
 import { QUARANTINE } from './quarantine.js';
 import { REFUSED } from './refused.js';
 import { RESERVING } from './reserving.js';
+import { REVOKE } from './revoke.js';
 import { RIGHTS } from './rights.js';
 import { ROLLBACK } from './rollback.js';
 import { SAVING } from './saving.js';
@@ -47,6 +48,7 @@ export const MUTANTS = [
   ...ERRORS,
   ...ISOLATION,
   ...NAMES,
+  ...REVOKE,
   ...RIGHTS,
   ...ROLLBACK,
   ...TABLES,

@@ -68,16 +68,16 @@ export const REFUSED = [
   {
     defect: 'a row of any of the grants of a user is taken for the one in the way',
     file: 'src/issue/verdicts.ts',
-    find: 'return row.id === issuance.id || row.grant === issuance.grant',
+    find: 'return row.id === issuance.id || (row.grant > 0 && row.grant === issuance.grant)',
     replace: 'return true',
     caughtBy: { file: SAVE, test: 'a conflict with a row of another grant and another id' },
   },
   {
     defect: 'a row whose grant is free again is taken for the one in the way',
     file: 'src/issue/verdicts.ts',
-    find: 'row.grant < 1 || ',
-    replace: '',
-    caughtBy: { file: SAVE, test: 'a conflict with a row of this id whose grant is free again' },
+    find: '(row.grant > 0 && row.grant === issuance.grant)',
+    replace: 'row.grant === 0 || row.grant === issuance.grant',
+    caughtBy: { file: SAVE, test: 'a conflict with a row of another id whose grant is free again' },
   },
   {
     defect: 'a row of a grant that the campaign does not have is written to Redis',

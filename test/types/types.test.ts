@@ -73,6 +73,8 @@ function told(result: IssueResult): string {
     case 'issued':
     case 'accepted':
       return String(result.issuance.serial satisfies number);
+    case 'revoked':
+      return result.issuance.id;
     case 'already_issued':
       return result.issuances.map(({ code }) => code satisfies string | null).join();
     case 'sold_out':
@@ -143,11 +145,12 @@ describe('what is told', () => {
     expectTypeOf(judged).returns.toBeString();
   });
 
-  test('is one of nine statuses, seven of which take nothing', () => {
+  test('is one of ten statuses, eight of which take nothing', () => {
     expectTypeOf<IssueStatus>().toEqualTypeOf<
       | 'issued'
       | 'accepted'
       | 'already_issued'
+      | 'revoked'
       | 'sold_out'
       | 'not_open'
       | 'closed'
@@ -158,9 +161,11 @@ describe('what is told', () => {
     expectTypeOf<RefusalStatus>().toEqualTypeOf<Exclude<IssueStatus, 'issued' | 'accepted'>>();
   });
 
-  test('a refusal carries no issuance', () => {
+  test('a refusal carries no issuance, but that of a coupon that was revoked', () => {
     expectTypeOf<Extract<IssueResult, { status: 'sold_out' }>>().toEqualTypeOf<{ readonly status: 'sold_out' }>();
-    expectTypeOf<Extract<IssueResult, { issuance: unknown }>['status']>().toEqualTypeOf<'issued' | 'accepted'>();
+    expectTypeOf<Extract<IssueResult, { issuance: unknown }>['status']>().toEqualTypeOf<
+      'issued' | 'accepted' | 'revoked'
+    >();
   });
 
   test('a fault has one of eleven codes', () => {

@@ -49,18 +49,34 @@ const FINE: Record<Verb, string> = {
   adopt: 'adopted',
   postpone: 'quarantined',
 };
-const FOUND = ['issued', 'taken_over', 'retaken', 'gone', 'stale', 'error'];
+const FOUND = ['issued', 'issued:revoked', 'taken_over', 'retaken', 'gone', 'stale', 'error'];
 const HELD = ['new', 'existing'];
-const AT_ONCE = ['expired', 'unattended', 'issued', 'issued:new', 'issued:new:unsafe', 'already_issued', 'sold_out'];
+const AT_ONCE = [
+  'expired',
+  'unattended',
+  'issued',
+  'issued:new',
+  'issued:new:unsafe',
+  'revoked',
+  'already_issued',
+  'sold_out',
+];
 const SHUT = ['paused', 'not_open', 'closed', 'not_ready'];
 const REFUSED = ['not_saved:no', 'not_saved:yes', 'not_saved:for_good', 'refused'];
-const CONFLICTS = ['user_conflict:own', 'user_conflict:other', 'serial_conflict', 'code_conflict'];
+const CONFLICTS = [
+  'user_conflict:own',
+  'user_conflict:revoked',
+  'user_conflict:other',
+  'serial_conflict',
+  'code_conflict',
+];
 const SAVES = ['saved', 'unknown', 'error', ...REFUSED, ...CONFLICTS];
 /** The verbs that a save outcome leads to. */
 const AFTER: Record<string, readonly Verb[]> = {
   saved: ['confirm'],
   ...Object.fromEntries(REFUSED.map((save) => [save, ['release', 'postpone'] as const])),
   'user_conflict:own': ['adopt'],
+  'user_conflict:revoked': ['adopt'],
   'user_conflict:other': ['adopt'],
   serial_conflict: ['reassign', 'withdraw'],
   code_conflict: ['reassign', 'withdraw'],
@@ -144,10 +160,10 @@ function aWorld(scene: Scene, log: unknown[]) {
     return word;
   };
   const { issuance: _, ...none } = { issuance: null };
-  const withIssuance = (word: string, { issuance }: Reservation) =>
-    word === 'issued' || word === 'taken_over'
-      ? { word, issuance: { ...issuance, state: 'issued' } }
-      : { word, ...none };
+  const withIssuance = (given: string, { issuance }: Reservation) => {
+    const [word, state = 'issued'] = given.split(':');
+    return word === 'issued' || word === 'taken_over' ? { word, issuance: { ...issuance, state } } : { word, ...none };
+  };
   const reserved = (userId: string, serial: number, mayRelease: boolean) =>
     new Reservation(verbs as unknown as Verbs, {
       field: `1:${userId}`,
@@ -232,6 +248,8 @@ function reserveAnswer(
       return { word, reservation: reserved(userId, 1, word === 'new') };
     case 'unattended':
       return { word, issuance };
+    case 'revoked':
+      return { word, issuance: { ...issuance, state: 'revoked' } };
     case 'issued':
       return { word, issuance, ...(isNew && { isNew: true }), ...(unsafe && { unsafe: true }) };
     case 'already_issued':
@@ -256,6 +274,7 @@ function saveOutcome(given: string, issuance: Issuance): SaveOutcome {
     case 'refused':
       return { verdict, reason: 'barred' };
     case 'user_conflict':
+      if (more === 'revoked') return { verdict, existing: { ...row, state: more } };
       return { verdict, existing: more === 'own' ? row : { ...row, id: `other-of-${issuance.userId}` } };
     default:
       return { verdict: verdict as 'saved' | 'unknown' | 'serial_conflict' | 'code_conflict' };
@@ -273,7 +292,17 @@ test('the fast path does and tells what issue() does and tells, whatever happens
     count++;
   }
   expect(count).toBeGreaterThan(400);
-  const statuses = ['issued', 'accepted', 'already_issued', 'sold_out', 'paused', 'not_open', 'closed', 'not_ready'];
+  const statuses = [
+    'issued',
+    'accepted',
+    'revoked',
+    'already_issued',
+    'sold_out',
+    'paused',
+    'not_open',
+    'closed',
+    'not_ready',
+  ];
   const errors = ['NotIssuedError', 'RedisError', 'Error', 'CampaignConflictError'];
   expect([...told].sort()).toEqual([...statuses, ...errors, 'not_eligible'].sort());
 });

@@ -9,6 +9,7 @@ import {
   httpAnswer,
   httpStatus,
   InvalidArgumentError,
+  type Issuance,
   type IssueResult,
   type JoinResult,
   type LeaveResult,
@@ -37,6 +38,8 @@ const reserved = anIssuance(2, { code: CODE, issuedAt: AT, state: 'reserved' });
 const place = { ticket: 7, position: 3, etaMs: null };
 
 const shownAs = { ...issued, issuedAt: ISO };
+const revoked: Issuance = { ...issued, state: 'revoked' };
+const revokedAs = { ...revoked, code: null, issuedAt: ISO };
 const hiddenAs = { ...reserved, code: null, issuedAt: ISO };
 
 const coupon: Coupon = couponOf({ ...issued, expiresAt: AT }, 0);
@@ -77,6 +80,7 @@ const RESULTS: [
   [{ status: 'waiting', ...place, issuances: [issued] }, 200, { status: 'waiting', ...place, issuances: [shownAs] }],
   [{ status: 'issued', issuances: [issued] }, 200, { status: 'issued', issuances: [shownAs] }],
   [{ status: 'reserved', issuances: [reserved] }, 200, { status: 'reserved', issuances: [hiddenAs] }],
+  [{ status: 'revoked', issuances: [revoked] }, 200, { status: 'revoked', issuances: [revokedAs] }],
   [{ status: 'none', issuances: [] }, 200, { status: 'none', issuances: [] }],
   [{ status: 'left' }, 200, { status: 'left' }],
   [{ status: 'absent' }, 200, { status: 'absent' }],
@@ -104,6 +108,7 @@ const REFUSALS: [IssueResult | LeaveResult | RedeemResult, number, string | unde
   [{ status: 'not_saved_yet', retryAfterMs: 29_001 }, 409, '30', {}],
   [{ status: 'expired', expiresAt: AT }, 410, undefined, { expiresAt: ISO }],
   [{ status: 'revoked', revokedAt: AT }, 410, undefined, { revokedAt: ISO }],
+  [{ status: 'revoked', issuance: revoked }, 410, undefined, {}],
   [{ status: 'not_found' }, 404, undefined, {}],
 ];
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Issuance } from '../../src/index.js';
-import { changeOf, isFinal, isSameChange, type Standing } from '../../src/model/place.js';
+import { changeOf, heldAs, isFinal, isSameChange, type Standing } from '../../src/model/place.js';
 
 const issuance = (id: string, state: Issuance['state'] = 'issued'): Issuance => ({
   id,
@@ -37,6 +37,19 @@ test('the coupon that was waited for is final once issued; reserved, its code is
   const reserved = changeOf(held('reserved'), waiting());
   expect(reserved).toEqual({ status: 'reserved', issuance: { ...issuance('own', 'reserved'), code: null } });
   expect(isFinal(reserved)).toBe(false);
+});
+
+test('the coupon that was waited for is final once it is revoked, and its code is not told', () => {
+  const revoked = changeOf(standing({ word: 'held', issuances: [issuance('own', 'revoked')] }), waiting());
+  expect(revoked).toEqual({ status: 'revoked', issuance: { ...issuance('own', 'revoked'), code: null } });
+  expect(isFinal(revoked)).toBe(true);
+});
+
+test('a user with coupons holds an issued one before a reserved one, and a revoked one last', () => {
+  const held = (...states: Issuance['state'][]) => heldAs(states.map((state) => issuance(state, state)));
+  expect(held('revoked', 'reserved', 'issued')).toBe('issued');
+  expect(held('revoked', 'reserved')).toBe('reserved');
+  expect(held('revoked')).toBe('revoked');
 });
 
 test('who waits for a second coupon is not told of the first as if it were that one', () => {

@@ -14,7 +14,7 @@ test(`a record gives back what was written, whatever the code holds (seed ${SEED
   fc.assert(
     fc.property(
       fc.record({
-        state: fc.constantFrom('r', 'i'),
+        state: fc.constantFrom('r', 't', 'i', 'i1'),
         stamp: fc.nat(),
         serial: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
         issuedAt: fc.integer({ min: 0, max: 8_640_000_000_000_000 }),
@@ -30,11 +30,11 @@ test(`a record gives back what was written, whatever the code holds (seed ${SEED
           serial,
           code,
           issuedAt: new Date(issuedAt),
-          state: state === 'i' ? 'issued' : 'reserved',
+          state: { r: 'reserved', t: 'reserved', i: 'issued', i1: 'revoked' }[state],
         });
         expect(decodeRecord('2', record, of)).toMatchObject({
           stamp: String(stamp),
-          tries: { failures: 0, counted: 0 },
+          tries: { failures: state === 'i1' ? 1 : 0, counted: 0 },
         });
       },
     ),

@@ -4,10 +4,11 @@ import type { Issuance } from '../../src/index.js';
 import { batchedSaves, type SaveOutcome } from '../../src/issue/save.js';
 import { NotSavedError } from '../../src/model/errors.js';
 import type { CouponEvent, FaultEvent } from '../../src/model/events.js';
+import type { Life } from '../../src/model/life.js';
 import type { PersistenceAdapter, SaveVerdict } from '../../src/persistence/adapter.js';
 import { anIssuance, aReserved } from './support.js';
 
-const REVOKED = { version: 1, state: 'revoked', at: new Date(), by: 'R', undone: '', unitReturned: false };
+const REVOKED: Life = { version: 1, state: 'revoked', at: new Date(), by: 'R', undone: '', unitReturned: false };
 
 type Save = PersistenceAdapter['save'];
 
@@ -180,6 +181,9 @@ test('conflicts are handed on as they are', async () => {
   expect((await saveBatch(4, async () => verdicts)).outcomes).toEqual(verdicts);
   const sameId = { verdict: 'user_conflict', existing: anIssuance(9, { id, userId, grant: 2, state: 'issued' }) };
   expect((await saveBatch(2, async () => [verdicts[0]!, sameId as SaveVerdict])).outcomes[1]).toEqual(sameId);
+  const freed = anIssuance(2, { grant: 0, life: REVOKED, state: 'revoked' });
+  const ownFreed: SaveVerdict = { verdict: 'user_conflict', existing: freed };
+  expect((await saveBatch(2, async () => [verdicts[0]!, ownFreed])).outcomes[1]).toEqual(ownFreed);
 });
 
 test.each<[string, Partial<Record<keyof Issuance, unknown>>]>([
@@ -189,7 +193,7 @@ test.each<[string, Partial<Record<keyof Issuance, unknown>>]>([
   ['of another grant and another id', { grant: 2 }],
   ['of a grant beyond perUser', { id: anIssuance(1).id, grant: 3 }],
   ['of grant 0', { id: anIssuance(1).id, grant: 0 }],
-  ['of this id whose grant is free again', { id: anIssuance(1).id, grant: 0, life: REVOKED }],
+  ['of another id whose grant is free again', { grant: 0, life: REVOKED }],
   ['of half a grant', { id: anIssuance(1).id, grant: 1.5 }],
   ['of serial 0', { serial: 0 }],
   ['of a serial below 0', { serial: -5 }],

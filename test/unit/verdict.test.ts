@@ -1,17 +1,24 @@
 import { describe, expect, test } from 'vitest';
 import { type Issuance, verdictOf, verdictsOf } from '../../src/index.js';
+import { UNTOUCHED } from '../../src/model/life.js';
 import { seeded } from '../support/checks/random.js';
 import { anIssuance } from './support.js';
 
 const asked = anIssuance(7, { code: 'AAA-7' });
 const row = (change: Partial<Issuance>) => anIssuance(8, { code: 'AAA-8', ...change });
 const { id, userId, grant, serial, code } = asked;
+const revoked = (one: Issuance): Issuance => ({
+  ...one,
+  life: { ...UNTOUCHED, version: 1, state: 'revoked', at: new Date(1), by: 'R' },
+});
 const other = row({});
 
 describe('the verdict on an issuance', () => {
   test.each<[string, Issuance[], string]>([
     ['its own row is stored', [asked], 'saved'],
     ['its own row is stored among others', [other, row({ serial: 9 }), asked], 'saved'],
+    ['its own row is revoked', [revoked(asked)], 'user_conflict'],
+    ['its own row is revoked and its grant is free again', [{ ...revoked(asked), grant: 0 }], 'user_conflict'],
     ['its id is stored on another serial', [row({ id, code })], 'user_conflict'],
     ['its id is stored with another code', [row({ id, serial })], 'user_conflict'],
     ['its id is stored without a code', [row({ id, serial, code: null })], 'user_conflict'],

@@ -8,6 +8,7 @@ import {
   type PersistenceAdapter,
   type SaveMode,
 } from '../../../src/index.js';
+import type { Holding } from '../../../src/model/place.js';
 import { Actor, type ActorConfig, type News, type Outcome, outcomeOf } from '../actors/actor.js';
 import { type Book, postgresBook } from '../checks/books.js';
 import { checkInvariants, checkRows, checkState, expireLeases } from '../checks/invariants.js';
@@ -146,7 +147,7 @@ export class Scene {
   }
 
   /** What is there of a user's request: a grant in Redis, a row in the database. */
-  async leftOf(userId: string): Promise<'nothing' | 'reserved' | 'saved' | 'issued' | 'row alone'> {
+  async leftOf(userId: string): Promise<'nothing' | 'saved' | 'row alone' | Holding> {
     const { campaignId } = this;
     const hasRow = (await this.rows()).some((row) => row.userId === userId);
     const { status } = await this.survivor.campaign(campaignId).userStatus({ userId });
