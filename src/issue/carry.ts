@@ -132,9 +132,17 @@ async function meetRow(reservation: Reservation, row: Issuance, delivered: boole
     if (delivered) await reportWithdrawn(intact(reservation), steps);
     else steps.emit({ type: 'released', ...refOf(reservation.issuance) });
   };
-  if (row.id === reservation.id) return committed(row, adopt);
+  const isOwn = row.id === reservation.id;
+  if (isOwn && row.state === 'revoked' && !otherUnit) return committed(row, () => takeBack(reservation, row, steps));
+  if (isOwn) return committed(row, adopt);
   await adopt();
   return { outcome: 'forgotten' };
+}
+
+/** The unit of a revoked row leaves its user once, whether this call or the one that revoked it comes first. */
+async function takeBack(reservation: Reservation, row: Issuance, steps: Steps): Promise<void> {
+  const word = await reservation.takeBack(row);
+  if (word === 'taken_back') steps.emit({ type: 'taken_back', ...refOf(row) });
 }
 
 /** Another attempt had committed the row of this id. */

@@ -55,6 +55,13 @@ export type CouponEvent =
   | { readonly type: 'drawn'; readonly campaignId: string; readonly seed: string; readonly count: number }
   /** A coupon was redeemed, or its redemption undone, or its end moved, by this call. A repeat does not tell it. */
   | ({ readonly type: 'redeemed' | 'unredeemed' | 'extended' } & IssuanceRef)
+  /**
+   * A coupon was revoked by this call. `unit`: whether a new unit goes into the stock for it; `again`: whether its user
+   * may have another coupon. A repeat does not tell it.
+   */
+  | ({ readonly type: 'revoked'; readonly unit: 'kept' | 'returned'; readonly again: boolean } & IssuanceRef)
+  /** Redis knows of the revocation: by the call that revoked, by a repeat or by a worker. Once per coupon at most. */
+  | ({ readonly type: 'taken_back' } & IssuanceRef)
   /** A fault that reached no caller, or that an operator should know. The error is redacted. */
   | FaultEvent;
 
@@ -78,7 +85,7 @@ export interface FaultEvent {
 }
 
 /** The step in which a fault arose. */
-export type FaultSource = 'deliver' | 'save' | 'find' | 'confirm' | 'recall' | 'settle' | 'watch';
+export type FaultSource = 'deliver' | 'save' | 'find' | 'confirm' | 'recall' | 'settle' | 'watch' | 'take_back';
 
 export type Emit = (event: CouponEvent) => void;
 

@@ -3,9 +3,11 @@ import { monotonicMs } from '../flow/deadline.js';
 import { inDoubt } from '../model/errors.js';
 import type { Emit } from '../model/events.js';
 import type { Issuance } from '../model/issuance.js';
+import type { NotReadyReason } from '../model/result.js';
 import type { CampaignKeys } from './keys.js';
 import { decodeIssuance, encodeTries, fieldOf, type Tries } from './record.js';
 import { type Reservation, reservationsOf } from './reservation.js';
+import { type TakeBackWord, takeBack, unitOf } from './revoke.js';
 import type { Reply, Script } from './runner.js';
 import { scripts } from './scripts.js';
 import type { Shard } from './shard.js';
@@ -75,6 +77,8 @@ export class Verbs {
   readonly reassignments: Batcher<Reassignment, ReassignAnswer>;
   readonly adoptions: Batcher<Adoption, AdoptWord>;
   readonly postponements: Batcher<Postponement, PostponeWord>;
+  /** The units of revoked rows. The row is proof under every epoch. */
+  readonly takeBacks: Batcher<Issuance, TakeBackWord | NotReadyReason>;
 
   constructor(shard: Shard, epoch: string, { maxBatch, maxInFlight, emit }: VerbsOptions) {
     const batched = <T, R>(run: (items: T[]) => Promise<readonly R[]>) => new Batcher({ run, maxBatch, maxInFlight });
@@ -87,6 +91,7 @@ export class Verbs {
     this.reassignments = batched((items) => this.#reassign(items));
     this.adoptions = batched((items) => this.#adopt(items));
     this.postponements = batched((items) => this.#postpone(items));
+    this.takeBacks = batched((rows) => this.#takeBack(rows));
   }
 
   async #postpone(items: Postponement[]): Promise<PostponeWord[]> {
@@ -162,6 +167,11 @@ export class Verbs {
     const reply = this.#noteStamp(await this.#send(scripts.withdraw, items));
     this.#noteEnd(reply[2]);
     return items.map((_, i) => wordAt(reply, 3 + i, scripts.withdraw, WITHDRAW));
+  }
+
+  async #takeBack(rows: Issuance[]): Promise<readonly (TakeBackWord | NotReadyReason)[]> {
+    const words = await takeBack(this.#shard, rows.map(unitOf));
+    return typeof words === 'string' ? rows.map(() => words) : words;
   }
 
   #recordAt(reply: Reply, index: number, reservation: Reservation): Issuance {

@@ -34,8 +34,9 @@ const REVOKED = 'i1:';
 const NEVER_FAILED: Tries = Object.freeze({ failures: 0, counted: 0 });
 
 /**
- * The one place where a record becomes an issuance, so each repeat gets the same `expiresAt`. A record as Redis keeps it, marked (`i1`) if its coupon was revoked: `<r|t|i><tries>:<stamp>:<serial>:<issuedAt>:<id>:<code>`, written by
- * `lua/include/record.lua`.
+ * The one place where a record becomes an issuance, so each repeat gets the same `expiresAt`. A record as Redis keeps it:
+ * `<r|t|i><tries>:<stamp>:<serial>:<issuedAt>:<id>:<code>`, written by `lua/include/record.lua`. `i1`: the coupon was
+ * revoked.
  */
 export function decodeRecord(grant: string, record: string, of: RecordOf, data = ''): Decoded {
   const stampAt = record.indexOf(':') + 1;

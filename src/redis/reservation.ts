@@ -1,5 +1,6 @@
 import type { Caller } from '../flow/batcher.js';
 import { asIssued, type Issuance } from '../model/issuance.js';
+import type { NotReadyReason } from '../model/result.js';
 import type {
   AdoptWord,
   ConfirmWord,
@@ -10,6 +11,7 @@ import type {
   WithdrawWord,
 } from './held.js';
 import { decodeRecord, type Tries } from './record.js';
+import type { TakeBackWord } from './revoke.js';
 import type { Sending, Shard } from './shard.js';
 
 export type { Tries };
@@ -94,6 +96,11 @@ export class Reservation {
   /** Writes a row that Redis had forgotten back, and gives the unit reserved in its place back. */
   adopt(row: Issuance, delivered: boolean): Promise<AdoptWord> {
     return this.#verbs.adoptions.add({ reservation: this, row, delivered });
+  }
+
+  /** Takes the unit back: the row of this coupon is revoked. */
+  takeBack(row: Issuance): Promise<TakeBackWord | NotReadyReason> {
+    return this.#verbs.takeBacks.add(row);
   }
 
   /** Leaves it for a later try, or puts it into quarantine, where settle does not find it. */

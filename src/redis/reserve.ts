@@ -49,12 +49,12 @@ export function dataLines(requests: readonly { readonly data: string }[]): strin
   return requests.some(({ data }) => data !== '') ? requests.map(({ data }) => data).join('\n') : '';
 }
 
-/** Of refused users that hold something already. */
-const HOLDING: readonly string[] = ['already_issued', 'revoked'];
+/** The words of users that hold something, or might. */
+const HOLDING: readonly string[] = [...TAKING, 'already_issued', 'revoked'];
 
 /** Whether a user may hold something after this answer. */
 export function mayHold(answer: ReserveAnswer | undefined): boolean {
-  return !answer || HOLDING.includes(answer.word) || TAKING.includes(answer.word);
+  return !answer || HOLDING.includes(answer.word);
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { Issuance } from '../model/issuance.js';
 import type { NotReadyReason } from '../model/result.js';
 import { underEpoch } from './epoch.js';
 import { inOnePiece } from './runner.js';
@@ -28,6 +29,11 @@ export interface RevokedUnit {
 /** `before`: it was taken back already. `gone`: Redis has no such coupon of the user on that unit. */
 export type TakeBackWord = (typeof WORDS)[number];
 const WORDS = ['taken_back', 'before', 'gone'] as const;
+
+/** The unit of a revoked row: what becomes of it is for the row to say, never for a call. */
+export function unitOf({ id, userId, serial, grant, life }: Issuance): RevokedUnit {
+  return { id, userId, serial, frees: grant === 0, returns: life?.unitReturned === true };
+}
 
 const CHUNK = 500;
 /** Each user has up to 100 coupons to look through. */

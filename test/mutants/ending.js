@@ -237,8 +237,8 @@ export const ENDING = [
   {
     defect: 'settle delivers again what the database already has',
     file: 'src/settle/find-saved.ts',
-    find: 'rows[i]?.serial === issuance.serial && rows[i]?.code === issuance.code',
-    replace: 'false',
+    find: 'row?.serial === issuance.serial && row.code === issuance.code ? SAVED : null',
+    replace: 'null',
     caughtBy: {
       file: 'test/fault/deliver.test.ts',
       test: 'settle skips the delivery of what the database already has',
@@ -247,8 +247,8 @@ export const ENDING = [
   {
     defect: 'settle takes a row on another unit for the one it claimed',
     file: 'src/settle/find-saved.ts',
-    find: 'rows[i]?.serial === issuance.serial && rows[i]?.code === issuance.code',
-    replace: 'rows[i] !== null',
+    find: 'row?.serial === issuance.serial && row.code === issuance.code ? SAVED : null',
+    replace: 'row ? SAVED : null',
     caughtBy: { file: 'test/fault/another-unit.test.ts', test: 'settle that finds the row on another unit' },
   },
   {

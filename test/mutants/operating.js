@@ -295,8 +295,8 @@ export const OPERATING = [
   {
     defect: 'users whose answer was lost are refused from memory',
     file: 'src/redis/reserve.ts',
-    find: 'return !answer || answer.word',
-    replace: 'return answer?.word',
+    find: 'return !answer || HOLDING',
+    replace: 'return answer !== undefined && HOLDING',
     caughtBy: {
       file: 'test/integration/refusal-cache.test.ts',
       test: 'a user whose call ended unknown is asked after',

@@ -82,7 +82,7 @@ export const REFUSED = [
   {
     defect: 'a row of a grant that the campaign does not have is written to Redis',
     file: 'src/issue/verdicts.ts',
-    find: ' || row.grant > perUser',
+    find: 'if (row.grant > perUser) return false;',
     replace: '',
     caughtBy: { file: SAVE, test: 'a conflict with a row of a grant beyond perUser' },
   },

@@ -73,15 +73,15 @@ export const ROLLBACK = [
   {
     defect: 'a row that another attempt had saved counts as issued anew',
     file: 'src/issue/carry.ts',
-    find: 'finished: adopt, before: true',
-    replace: 'finished: adopt',
+    find: ', finished, before: true',
+    replace: ', finished',
     caughtBy: { file: 'test/integration/repeats.test.ts', test: 'of what Redis had forgotten finds its row' },
   },
   {
     defect: 'without hooks the call that took the unit looks like a repeat',
     file: 'src/redis/reserve-replies.ts',
-    find: ", isNew: word === 'new' }",
-    replace: ' }',
+    find: "decodeAt(reply, at, of), word === 'new')",
+    replace: 'decodeAt(reply, at, of))',
     caughtBy: { file: 'test/integration/repeats.test.ts', test: 'in a campaign without hooks' },
   },
   {
@@ -171,8 +171,8 @@ export const ROLLBACK = [
   {
     defect: 'while it is rebuilt a repeat of what was issued is told accepted',
     file: 'src/redis/reserve-replies.ts',
-    find: "issuance.state === 'issued' ? 'issued' : 'unattended', issuance }",
-    replace: "'unattended' as const, issuance }",
+    find: 'return foundOf(decodeAt(reply, at + 1, shard.recordOf(userId, shard.epoch))',
+    replace: "return { word: 'unattended', issuance: decodeAt(reply, at + 1, shard.recordOf(userId, shard.epoch)) }",
     caughtBy: { file: 'test/integration/rollback.test.ts', test: 'is told issued with its code at each step' },
   },
   {

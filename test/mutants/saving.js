@@ -115,15 +115,15 @@ export const SAVING = [
   {
     defect: 'saved is told of an id that is stored on another serial',
     file: 'src/persistence/verdict.ts',
-    find: 'if (row.serial === serial && row.code === code) return SAVED;',
-    replace: 'if (row.code === code) return SAVED;',
+    find: 'if (row.serial === serial && row.code === code &&',
+    replace: 'if (row.code === code &&',
     caughtBy: { file: POSTGRES, test: 'an id that is stored on another serial is a user_conflict' },
   },
   {
     defect: 'saved is told of an id that is stored with another code',
     file: 'src/persistence/verdict.ts',
-    find: 'if (row.serial === serial && row.code === code) return SAVED;',
-    replace: 'if (row.serial === serial) return SAVED;',
+    find: 'if (row.serial === serial && row.code === code &&',
+    replace: 'if (row.serial === serial &&',
     caughtBy: { file: POSTGRES, test: 'an id that is stored on this serial with another code is a user_conflict' },
   },
   {

@@ -115,7 +115,10 @@ function noted(event: CouponEvent): string {
     case 'redeemed':
     case 'unredeemed':
     case 'extended':
+    case 'taken_back':
       return event.id;
+    case 'revoked':
+      return `${event.unit satisfies 'kept' | 'returned'} ${event.again satisfies boolean}`;
     case 'fault':
       return `${event.during} ${event.error.message}`;
     default:
