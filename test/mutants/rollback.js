@@ -171,7 +171,7 @@ export const ROLLBACK = [
   {
     defect: 'while it is rebuilt a repeat of what was issued is told accepted',
     file: 'src/redis/reserve-replies.ts',
-    find: 'return foundOf(decodeAt(reply, at + 1, shard.recordOf(userId, shard.epoch))',
+    find: 'return foundOf(decodeAt(reply, at + 1, shard.recordOf(userId, shard.epoch)))',
     replace: "return { word: 'unattended', issuance: decodeAt(reply, at + 1, shard.recordOf(userId, shard.epoch)) }",
     caughtBy: { file: 'test/integration/rollback.test.ts', test: 'is told issued with its code at each step' },
   },
