@@ -7,6 +7,7 @@ export default defineConfig({
     postgres: 'src/persistence/postgres/index.ts',
     mysql: 'src/persistence/mysql/index.ts',
     codes: 'src/read-codes/index.ts',
+    csv: 'src/csv/index.ts',
     testing: 'src/testing/index.ts',
   },
   // The parser of `coupon-issuer/codes` is part of that entry, so that the package depends on nothing.

@@ -1,10 +1,14 @@
+import { assertLists, couponsIn, type Paged, tallyOf } from './box/pages.js';
+import { type CouponFilter, checkedFilter } from './box/requests.js';
 import { Quarantine } from './campaign-quarantine.js';
 import type { Core } from './core.js';
 import { reading, type Source } from './flow/source.js';
 import type { IssueRequest } from './issue/request.js';
 import type { CampaignDefinition, CampaignSnapshot } from './model/campaign-rules.js';
 import { assertName } from './model/check.js';
+import type { Coupon, CouponTally } from './model/coupon.js';
 import type { ReconcileReport } from './model/findings.js';
+import type { Operation } from './model/methods.js';
 import { checkedPace, type Pace, type PaceChange } from './model/pace.js';
 import type { JoinResult, LeaveResult, WaitingChange } from './model/place.js';
 import type { IssueResult } from './model/result.js';
@@ -195,6 +199,52 @@ export class Campaign {
   async extend(request: ExtendRequest): Promise<ExtendResult> {
     const call = checkedExtend(this.id, request);
     return this.#core.call('extend', () => this.#core.coupons.ask<ExtendResult>(call));
+  }
+
+  /**
+   * Iterates over the coupons of this campaign in the order of their serials, for an export or for reminders. Rows alone:
+   * also after a purge. After an error, go on with `afterSerial`, the serial of the last coupon you are done with.
+   *
+   * Reads pages of 500 rows and filters them in this process, by its clock: one statement per page. Leaving the loop ends
+   * it. A coupon that is saved behind the place of the loop is found by the next one. The call throws
+   * `InvalidArgumentError`, `MisconfiguredError` (an adapter without `list`) and `ClosedError`; the iterator throws
+   * `PersistenceError` and `ClosedError`.
+   *
+   * @example
+   * ```ts
+   * const inThreeDays = new Date(Date.now() + 3 * 86_400_000);
+   * for await (const coupon of launch.coupons({ state: 'issued', expiringBefore: inThreeDays })) {
+   *   console.log(coupon.userId, coupon.expiresAt);
+   * }
+   * ```
+   */
+  coupons(filter: CouponFilter = {}): AsyncIterableIterator<Coupon> {
+    const own = checkedFilter(filter);
+    const paged = this.#paged('coupons');
+    assertLists(paged);
+    this.#core.assertNotClosed();
+    return couponsIn(paged, own);
+  }
+
+  /**
+   * Counts the coupons of this campaign by their state, from rows alone. The clock of the database decides which ones have
+   * expired; where the adapter has no `count`, the rows are read page by page, and the clock of this process decides.
+   *
+   * One statement, which reads every row of the campaign and may take a minute; without `count`, one per 500 rows. Throws
+   * `MisconfiguredError` (an adapter with neither `count` nor `list`), `PersistenceError`, `ClosedError`.
+   *
+   * @example
+   * ```ts
+   * const { issued, redeemed, expired } = await launch.tally();
+   * ```
+   */
+  async tally(): Promise<CouponTally> {
+    return tallyOf(this.#paged('tally'));
+  }
+
+  #paged(operation: Operation): Paged {
+    const { persistence: adapter, timeoutMs } = this.#core.options;
+    return { campaignId: this.id, adapter, timeoutMs, call: (read) => this.#core.call(operation, read) };
   }
 
   /**

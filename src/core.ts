@@ -1,3 +1,4 @@
+import { Box } from './box/box.js';
 import { PendingWork } from './flow/pending-work.js';
 import { Deliveries } from './issue/deliver.js';
 import { type IssueRequest, Requests } from './issue/request.js';
@@ -33,6 +34,7 @@ export class Core {
   readonly workers = new Set<Worker>();
   readonly room: WaitingRoom;
   readonly coupons: Coupons;
+  readonly box: Box;
   readonly #requests: Requests;
   #closed = false;
 
@@ -69,6 +71,7 @@ export class Core {
     const rules = { eligible, timeoutMs, maxTries };
     const reserved = (campaignId: string, userId: string) => this.#reserved(campaignId, userId);
     this.coupons = new Coupons({ adapter: persistence, timeoutMs, ...lines, emit, reserved });
+    this.box = new Box({ adapter: persistence, timeoutMs, served: () => campaigns.ids });
     this.room = new WaitingRoom({ redis, context, campaigns, lines, steps, following, track, ...rules });
   }
 

@@ -1,3 +1,4 @@
+export type { BoxRequest, CodeRequest, CouponFilter } from './box/requests.js';
 export type { Campaign } from './campaign.js';
 export type { Quarantine } from './campaign-quarantine.js';
 export type { Deliver } from './issue/deliver.js';
@@ -16,7 +17,7 @@ export type {
   Stock,
 } from './model/campaign-rules.js';
 export { generateCodes, isValidCode } from './model/codes.js';
-export type { Coupon } from './model/coupon.js';
+export type { Coupon, CouponTally } from './model/coupon.js';
 export { drawKey } from './model/draw.js';
 export {
   CampaignConflictError,

@@ -1,5 +1,7 @@
+import { type BoxRequest, type CodeRequest, checkedBox, checkedCode } from './box/requests.js';
 import { Campaign } from './campaign.js';
 import { Core } from './core.js';
+import type { Coupon } from './model/coupon.js';
 import {
   checkedListing,
   type ListCampaignsOptions,
@@ -67,6 +69,46 @@ export class CouponIssuer {
     const { context, campaigns } = this.#core;
     const call: Core['call'] = (operation, work) => this.#core.call(operation, work);
     return listCampaigns({ context, campaigns, call }, checkedListing(options));
+  }
+
+  /**
+   * Returns the coupons of a user in all campaigns, as their rows show them: the newest first, at most 500. A coupon that
+   * was used, revoked or expired is among them; one that is only reserved is not. Redis is not asked, so campaigns that are
+   * over or purged count too.
+   *
+   * A campaign that another process opened may be missing until a minute after its first coupon; `campaignIds` names it at
+   * once. One statement per 500 campaigns; once a minute, one more for the list of campaigns. Throws
+   * `InvalidArgumentError`, `MisconfiguredError` (an adapter without `listByUser`, or without `campaigns` where no
+   * `campaignIds` are given), `PersistenceError`, `ClosedError`.
+   *
+   * @example
+   * ```ts
+   * const coupons = await issuer.coupons({ userId });
+   * const usable = coupons.filter(({ state }) => state === 'issued');
+   * ```
+   */
+  async coupons(request: BoxRequest): Promise<readonly Coupon[]> {
+    const own = checkedBox(request);
+    return this.#core.call('coupons', () => this.#core.box.ofUser(own));
+  }
+
+  /**
+   * Returns the coupons that have this code, mostly one: campaigns may have the same code. For a checkout or a till, which
+   * has a code and no campaign. A call of the shop: the answer names the user and the order of a coupon.
+   *
+   * One statement per 500 campaigns; once a minute, and for a code that is found nowhere, one more for the list of
+   * campaigns. Limit how often a client may try. Throws `InvalidArgumentError`, `MisconfiguredError` (an adapter without
+   * `look`, or without `campaigns` where no `campaignIds` are given), `PersistenceError`, `ClosedError`.
+   *
+   * @example
+   * ```ts
+   * const [coupon] = await issuer.findByCode({ code });
+   * if (coupon) await issuer.campaign(coupon.campaignId).redeem({ code, bearer: true, redemptionId: orderId });
+   * ```
+   */
+  async findByCode(request: CodeRequest): Promise<readonly Coupon[]> {
+    const own = checkedCode(request);
+    return this.#core.call('findByCode', () => this.#core.box.ofCode(own));
   }
 
   /**

@@ -36,6 +36,10 @@ export function assertText(name: string, value: unknown): asserts value is strin
   if (fault) throw invalid(name, fault);
 }
 
+export function isName(value: string): boolean {
+  return NAME.test(value);
+}
+
 /** Campaign ids and prefixes become part of key names, inside the hash tag. */
 export function assertName(name: string, value: unknown): asserts value is string {
   if (typeof value !== 'string') throw invalid(name, `must be a string, not ${describeType(value)}`);

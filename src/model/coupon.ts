@@ -33,3 +33,35 @@ export function couponOf(row: Issuance, now: number = Date.now()): Coupon {
       return { ...named, state: expiresAt !== null && expiresAt.getTime() <= now ? 'expired' : 'issued' };
   }
 }
+
+/** How many coupons of a campaign are in each state. The first four count each coupon once. */
+export interface CouponTally {
+  /** Still valid, and not used. */
+  readonly issued: number;
+  readonly redeemed: number;
+  /** Not used, and no longer valid. */
+  readonly expired: number;
+  readonly revoked: number;
+  /** Of the revoked ones: those whose unit went back into the stock. */
+  readonly returned: number;
+}
+
+export type Counts = { -readonly [state in keyof CouponTally]: number };
+
+export function noCounts(): Counts {
+  return { issued: 0, redeemed: 0, expired: 0, revoked: 0, returned: 0 };
+}
+
+export function countIn(counts: Counts, row: Issuance, now: number): void {
+  counts[couponOf(row, now).state]++;
+  if (row.life?.unitReturned) counts.returned++;
+}
+
+type Placed = Pick<Issuance, 'issuedAt' | 'campaignId' | 'serial'>;
+
+/** For `sort`: the newest first, and always in the same order. */
+export function newestFirst(a: Placed, b: Placed): number {
+  const newer = b.issuedAt.getTime() - a.issuedAt.getTime();
+  if (newer !== 0) return newer;
+  return a.campaignId === b.campaignId ? b.serial - a.serial : a.campaignId < b.campaignId ? -1 : 1;
+}

@@ -28,6 +28,9 @@ export const METHODS = {
   redeem: 'redeem',
   unredeem: 'unredeem',
   extend: 'extend',
+  findByCode: 'findByCode',
+  coupons: 'coupons',
+  tally: 'tally',
   health: 'health',
 } as const;
 

@@ -1,3 +1,4 @@
+import type { CouponTally } from '../model/coupon.js';
 import type { Issuance } from '../model/issuance.js';
 import type { ChangeVerdict, CouponChange, CouponRef } from './coupon-change.js';
 
@@ -45,6 +46,18 @@ export interface PersistenceAdapter {
    * twice in a batch. A throw means "unknown"; `NotSavedError`: nothing of this batch was changed, nor ever will be by this attempt.
    */
   change?(changes: readonly CouponChange[], options: { signal: AbortSignal }): Promise<readonly ChangeVerdict[]>;
+  /**
+   * Returns the rows of these users in these campaigns, whatever became of them: the newest `issuedAt` first, and at most `limit` in all. At most 500 users and
+   * 500 campaigns, each of them once.
+   */
+  listByUser?(
+    userIds: readonly string[],
+    options: { campaignIds: readonly string[]; limit: number; signal: AbortSignal },
+  ): Promise<readonly Issuance[]>;
+  /** Returns the id of every campaign that has a row, in any order. Each process asks at most once a second, and mostly once a minute. */
+  campaigns?(options: { signal: AbortSignal }): Promise<readonly string[]>;
+  /** Counts the rows of a campaign by their state. Whether an issued one has expired, the clock of your store decides. */
+  count?(campaignId: string, options: { signal: AbortSignal }): Promise<CouponTally>;
   /**
    * Checks that the table can keep the promises of `save`; writes nothing. Throws `MisconfiguredError` if it cannot;
    * any other error says that the database could not be asked. Called once per process, before anything is reserved or

@@ -3,6 +3,8 @@ import { type Issuance, ownRow } from '../model/issuance.js';
 import type { PersistenceAdapter } from './adapter.js';
 import { askAdapter } from './ask-adapter.js';
 
+export const LIST_MUST = 'issuances of the campaign in ascending order of serial, and no more than it was asked for';
+
 /** The purpose of a `list`, and the state that its failure leaves. */
 interface Page {
   readonly campaignId: string;
@@ -20,12 +22,14 @@ export async function listRows(list: PersistenceAdapter['list'] & {}, page: Page
   const { campaignId, afterSerial, limit, otherwise } = page;
   const rows = ownPage(await askAdapter('list', () => list(campaignId, { afterSerial, limit }), page), page);
   if (rows) return rows;
-  throw new HookError(
-    `the adapter's list must answer issuances of the campaign in ascending order of serial, and no more than it was asked for; ${otherwise}`,
-  );
+  throw new HookError(`the adapter's list must answer ${LIST_MUST}; ${otherwise}`);
 }
 
-function ownPage(given: unknown, { campaignId, afterSerial, limit }: Page): Issuance[] | null {
+/** Own copies of a page that `list` gave, or `null`. */
+export function ownPage(
+  given: unknown,
+  { campaignId, afterSerial, limit }: Pick<Page, 'campaignId' | 'afterSerial' | 'limit'>,
+): Issuance[] | null {
   if (!Array.isArray(given)) return null;
   const rows: Issuance[] = [];
   let last = afterSerial;

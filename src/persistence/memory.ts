@@ -1,3 +1,4 @@
+import { type CouponTally, countIn, newestFirst, noCounts } from '../model/coupon.js';
 import { type Issuance, rowState } from '../model/issuance.js';
 import { changedRow } from '../model/life.js';
 import type { PersistenceAdapter, SaveVerdict } from './adapter.js';
@@ -42,6 +43,28 @@ export class MemoryPersistence implements PersistenceAdapter {
 
   async change(changes: readonly CouponChange[]): Promise<readonly ChangeVerdict[]> {
     return changes.map((change) => this.#rows(change.ref.campaignId).change(change, this.#now()));
+  }
+
+  async listByUser(
+    userIds: readonly string[],
+    options: { campaignIds: readonly string[]; limit: number },
+  ): Promise<readonly Issuance[]> {
+    const users = new Set(userIds);
+    return options.campaignIds
+      .flatMap((id) => [...this.#rows(id).byId.values()].filter(({ userId }) => users.has(userId)))
+      .sort(newestFirst)
+      .slice(0, options.limit);
+  }
+
+  async campaigns(): Promise<readonly string[]> {
+    return [...this.#campaigns].filter(([, { byId }]) => byId.size > 0).map(([id]) => id);
+  }
+
+  async count(campaignId: string): Promise<CouponTally> {
+    const counts = noCounts();
+    const now = this.#now().getTime();
+    for (const row of this.#rows(campaignId).byId.values()) countIn(counts, row, now);
+    return counts;
   }
 
   #rows(campaignId: string): Rows {

@@ -1,4 +1,5 @@
 import type { JsonObject } from '../model/caller-data.js';
+import type { CouponTally } from '../model/coupon.js';
 import { type Issuance, rowState } from '../model/issuance.js';
 import type { Life } from '../model/life.js';
 
@@ -58,8 +59,21 @@ function lifeOf(row: Row): Life | undefined {
   };
 }
 
-function textOf(value: Text): string {
+export function textOf(value: Text): string {
   return typeof value === 'string' ? value : Buffer.from(value).toString();
+}
+
+/** A row of counts as a driver gives it. */
+export type CountRow = { readonly [state in keyof CouponTally]: number | string };
+
+export function toTally({ issued, redeemed, expired, revoked, returned }: CountRow): CouponTally {
+  return {
+    issued: Number(issued),
+    redeemed: Number(redeemed),
+    expired: Number(expired),
+    revoked: Number(revoked),
+    returned: Number(returned),
+  };
 }
 
 /** The data of an issuance as the text that a column keeps. */

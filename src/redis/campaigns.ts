@@ -120,6 +120,11 @@ export class Campaigns {
     if (!this.#known.has(campaign.id)) this.#known.set(campaign.id, new Serving(campaign, this.#options));
   }
 
+  /** The campaigns that this process serves. */
+  get ids(): Iterable<string> {
+    return this.#known.keys();
+  }
+
   /** Its keys are gone for good: the next call for it reads anew. */
   forget(id: string): void {
     this.#known.delete(id);

@@ -220,14 +220,17 @@ export const changeCases: Case[] = [
     const [found] = await look(stage, [byCode(row)]);
     assertLife(found, row, { version: 1, state: 'redeemed', by: 'A' });
   }),
-  changing('list and find show the same life as look, of a coupon whose grant is freed as well', async (stage) => {
-    const freed: RowChange = { ...REVOKE, freesGrant: true };
-    for (const change of [firstRedeem('A'), { ...COUNT_UP, undone: 'x' }, REVOKE, freed]) {
-      const row = await given(stage, HOUR_MS);
-      const [verdict] = await ask(stage, [byCode(row), change]);
-      await expectSeen(stage, verdict!.row!);
-    }
-  }),
+  changing(
+    'list, find and listByUser show the same life as look, of a coupon whose grant is freed as well',
+    async (stage) => {
+      const freed: RowChange = { ...REVOKE, freesGrant: true };
+      for (const change of [firstRedeem('A'), { ...COUNT_UP, undone: 'x' }, REVOKE, freed]) {
+        const row = await given(stage, HOUR_MS);
+        const [verdict] = await ask(stage, [byCode(row), change]);
+        await expectSeen(stage, verdict!.row!);
+      }
+    },
+  ),
   changing('a change under a signal that was aborted changes nothing, or all of it and says so', async (stage) => {
     const row = await given(stage);
     const made = await change(stage, [[byCode(row), firstRedeem('A')]], AbortSignal.abort()).then(

@@ -14,6 +14,9 @@ export const REVOKE: RowChange = {
   unitReturned: true,
 };
 
+/** More than a case stores of one user. */
+const MANY = 500;
+
 export type AskedChange = readonly [ref: CouponRef, change: RowChange];
 
 /** A case of an adapter that can look and change. */
@@ -66,6 +69,18 @@ export async function look(stage: Stage, refs: readonly CouponRef[]): Promise<re
   return rows;
 }
 
+export async function listByUser(
+  stage: Stage,
+  userIds: readonly string[],
+  { campaignIds, limit = MANY }: { readonly campaignIds: readonly string[]; readonly limit?: number },
+): Promise<readonly Issuance[]> {
+  const { signal } = new AbortController();
+  const options = { campaignIds: Object.freeze([...campaignIds]), limit, signal };
+  const rows = await stage.adapter.listByUser!(Object.freeze([...userIds]), options);
+  assert.ok(Array.isArray(rows), 'listByUser gives an array of rows');
+  return rows;
+}
+
 export function assertChanged(
   verdict: ChangeVerdict | undefined,
   row: Issuance,
@@ -93,6 +108,14 @@ export async function expectSeen(stage: Stage, row: Issuance): Promise<void> {
   const life = row.life ?? UNTOUCHED;
   assertLife((await look(stage, [byCode(row)]))[0], row, life);
   if (adapter.find) assertLife((await adapter.find([row]))[0], row, life);
+  if (adapter.listByUser) {
+    const rows = await listByUser(stage, [row.userId], { campaignIds: [campaignId] });
+    assertLife(
+      rows.find(({ serial }) => serial === row.serial),
+      row,
+      life,
+    );
+  }
   if (!adapter.list) return;
   const listed = await adapter.list(campaignId, { afterSerial: row.serial - 1, limit: 1 });
   assertLife(listed[0], row, life);

@@ -1,4 +1,5 @@
 import type { PersistenceAdapter } from '../persistence/adapter.js';
+import { boxCases } from './box-cases.js';
 import { changeCases } from './change-cases.js';
 import { checkCases } from './check-cases.js';
 import { conflictCases } from './conflict-cases.js';
@@ -99,6 +100,7 @@ const CASES: readonly Case[] = [
   ...readingCases,
   ...changeCases,
   ...revokeCases,
+  ...boxCases,
   ...checkCases,
   ...wireCases,
 ];
@@ -108,6 +110,9 @@ const ABLE: Record<Need, string> = {
   find: 'finds',
   look: 'looks',
   change: 'changes',
+  listByUser: 'lists by user',
+  campaigns: 'lists campaigns',
+  count: 'counts',
   check: 'checks its table',
   identity: 'says which database it is',
   wire: 'is wired',

@@ -9,7 +9,17 @@ import type { FaultyWire } from './wire.js';
 export type Oracle = (campaignId: string) => Promise<readonly StoredRow[]>;
 
 /** A need of a case beyond `save`: an optional method of the adapter, or that its calls go over the kit's wire. */
-export type Need = 'list' | 'find' | 'look' | 'change' | 'check' | 'identity' | 'wire';
+export type Need =
+  | 'list'
+  | 'find'
+  | 'look'
+  | 'change'
+  | 'listByUser'
+  | 'campaigns'
+  | 'count'
+  | 'check'
+  | 'identity'
+  | 'wire';
 
 /** One rule, before it knows the adapter. */
 export interface Case {

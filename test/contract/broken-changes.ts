@@ -206,7 +206,7 @@ export const WRONG_CHANGES: Broken[] = [
         return (await super.list(...args)).map(({ life: _, ...row }) => row);
       }
     },
-    caughtBy: ['list and find show the same life as look, of a coupon whose grant is freed as well'].map(
+    caughtBy: ['list, find and listByUser show the same life as look, of a coupon whose grant is freed as well'].map(
       (name) => name + LOOKS,
     ),
   },
@@ -219,7 +219,7 @@ export const WRONG_CHANGES: Broken[] = [
     },
     caughtBy: [
       'a grant that is freed can be saved anew, and its old row keeps its id, serial and code',
-      'list and find show the same life as look, of a coupon whose grant is freed as well',
+      'list, find and listByUser show the same life as look, of a coupon whose grant is freed as well',
     ].map((name) => name + LOOKS),
   },
   {
@@ -229,7 +229,7 @@ export const WRONG_CHANGES: Broken[] = [
         return (await super.find(issuances)).map((row) => row && { ...row, grant: row.grant || 1 });
       }
     },
-    caughtBy: ['list and find show the same life as look, of a coupon whose grant is freed as well'].map(
+    caughtBy: ['list, find and listByUser show the same life as look, of a coupon whose grant is freed as well'].map(
       (name) => name + LOOKS,
     ),
   },

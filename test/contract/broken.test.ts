@@ -6,6 +6,7 @@ import {
   persistenceContract,
 } from '../../src/testing/index.js';
 import type { Broken } from './broken.js';
+import { WRONG_BOXES } from './broken-boxes.js';
 import { WRONG_CHANGES } from './broken-changes.js';
 import { WRONG_CHECKS } from './broken-checks.js';
 import { WRONG_CONFLICTS } from './broken-conflicts.js';
@@ -32,6 +33,7 @@ const BROKEN: Broken[] = [
   ...WRONG_CHECKS,
   ...WRONG_DATA,
   ...WRONG_CHANGES,
+  ...WRONG_BOXES,
 ];
 
 /** A sheet looks at all its rows for each issuance: ten thousand are for adapters with indexes. */
@@ -90,6 +92,9 @@ describe('an adapter that can only save', () => {
     override find = undefined as never;
     override look = undefined as never;
     override change = undefined as never;
+    override listByUser = undefined as never;
+    override campaigns = undefined as never;
+    override count = undefined as never;
     override check = undefined as never;
     override identity = undefined as never;
   }
@@ -103,7 +108,7 @@ describe('an adapter that can only save', () => {
     const needy = persistenceContract(options).filter((one) => isSmall(one) && one.needs.length > 0);
     expect(skipped.toSorted()).toEqual(needy.map(({ name }) => name).toSorted());
     expect(new Set(needy.flatMap(({ needs }) => needs))).toEqual(
-      new Set(['list', 'find', 'look', 'change', 'check', 'identity', 'wire']),
+      new Set(['list', 'find', 'look', 'change', 'listByUser', 'campaigns', 'count', 'check', 'identity', 'wire']),
     );
   });
 

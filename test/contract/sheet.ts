@@ -1,4 +1,5 @@
 import type { Issuance, PersistenceAdapter, SaveVerdict } from '../../src/index.js';
+import { type CouponTally, countIn, newestFirst, noCounts } from '../../src/model/coupon.js';
 import { changedRow } from '../../src/model/life.js';
 import {
   type ChangeVerdict,
@@ -35,6 +36,26 @@ export class Sheet implements PersistenceAdapter {
 
   async change(changes: readonly CouponChange[], _?: { signal: AbortSignal }): Promise<readonly ChangeVerdict[]> {
     return changes.map((change) => this.changeOne(change));
+  }
+
+  async listByUser(
+    userIds: readonly string[],
+    options: { campaignIds: readonly string[]; limit: number },
+  ): Promise<readonly Issuance[]> {
+    return this.rows
+      .filter((row) => userIds.includes(row.userId) && options.campaignIds.includes(row.campaignId))
+      .sort(newestFirst)
+      .slice(0, options.limit);
+  }
+
+  async campaigns(_?: { signal: AbortSignal }): Promise<readonly string[]> {
+    return [...new Set(this.rows.map(({ campaignId }) => campaignId))];
+  }
+
+  async count(campaignId: string, _?: { signal: AbortSignal }): Promise<CouponTally> {
+    const counts = noCounts();
+    for (const row of this.rows) if (row.campaignId === campaignId) countIn(counts, row, Date.now());
+    return counts;
   }
 
   async check(): Promise<{ format: number }> {

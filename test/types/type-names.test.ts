@@ -9,6 +9,7 @@ const SOURCES: Record<string, string> = {
   './mysql': 'src/persistence/mysql/index.ts',
   './testing': 'src/testing/index.ts',
   './codes': 'src/read-codes/index.ts',
+  './csv': 'src/csv/index.ts',
 };
 
 /** Each type that an entry exports, under its public name: the places in the files where it is declared. */

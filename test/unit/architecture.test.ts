@@ -14,9 +14,9 @@ const FLOORS: readonly (readonly string[])[] = [
   ['options'],
   ['recover', 'operate', 'worker'],
   ['waiting-room'],
-  ['settle', 'redeem'],
+  ['settle', 'redeem', 'box'],
   ['issue'],
-  ['redis', 'persistence', 'read-codes', 'testing'],
+  ['redis', 'persistence', 'read-codes', 'csv', 'testing'],
   ['flow'],
   ['model'],
 ];

@@ -41,12 +41,15 @@ const CALLS: Record<Operation, (issuer: CouponIssuer) => Promise<unknown>> = {
   redeem: (issuer) => issuer.campaign('c').redeem({ userId: 'ann', code: 'A', redemptionId: 'r' }),
   unredeem: (issuer) => issuer.campaign('c').unredeem({ userId: 'ann', code: 'A', redemptionId: 'r' }),
   extend: (issuer) => issuer.campaign('c').extend({ userId: 'ann', code: 'A', expiresAt: new Date() }),
+  coupons: (issuer) => issuer.coupons({ userId: 'ann' }),
+  findByCode: (issuer) => issuer.findByCode({ code: 'A' }),
+  tally: (issuer) => issuer.campaign('c').tally(),
   health: async () => {
     throw new Error('a worker without a Redis knows no campaign to look at');
   },
 };
 /** Redis is not what these ask. */
-const OTHERS: readonly Operation[] = ['health', 'redeem', 'unredeem', 'extend'];
+const OTHERS: readonly Operation[] = ['health', 'redeem', 'unredeem', 'extend', 'coupons', 'findByCode', 'tally'];
 const calls = (Object.keys(CALLS) as Operation[]).filter((operation) => !OTHERS.includes(operation));
 
 async function faultOf(operation: Operation, answer: () => Promise<never>) {
@@ -87,10 +90,10 @@ test('a server that answers no INFO is let pass, and one that fails otherwise is
 });
 
 test('every method that messages name is there', () => {
-  const { health, campaigns, ...ofCampaign } = METHODS;
+  const { health, campaigns, findByCode, ...ofCampaign } = METHODS;
   const issuer = new CouponIssuer({ redis: { evalsha: async () => [], eval: async () => [] } });
   const handle = issuer.campaign('c');
-  expect(issuer[campaigns]).toBeTypeOf('function');
+  for (const method of [campaigns, findByCode, METHODS.coupons]) expect(issuer[method]).toBeTypeOf('function');
   for (const method of Object.values(ofCampaign)) {
     const [name, room] = method.split('.').reverse();
     const on = (room ? handle[room as 'quarantine'] : handle) as unknown as Record<string, unknown>;

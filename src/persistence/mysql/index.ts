@@ -1,3 +1,4 @@
+import type { CouponTally } from '../../model/coupon.js';
 import { NotSavedError } from '../../model/errors.js';
 import type { Issuance } from '../../model/issuance.js';
 import type { PersistenceAdapter, SaveVerdict } from '../adapter.js';
@@ -10,6 +11,7 @@ import { CouponStatements } from './change.js';
 import { MysqlClient } from './client.js';
 import { isDeadlock, isDuplicate } from './errors.js';
 import { insertOf } from './insert.js';
+import { ReadStatements } from './read.js';
 import { SELECTED } from './selected.js';
 import { MysqlTable, quotedTable } from './table.js';
 
@@ -69,12 +71,14 @@ export class MysqlPersistence implements PersistenceAdapter {
   readonly #table: string;
   readonly #made: MysqlTable;
   readonly #coupons: CouponStatements;
+  readonly #reads: ReadStatements;
   #poolChecked = false;
 
   constructor(client: MysqlLike, options: { table?: string | undefined } = {}) {
     this.#client = new MysqlClient(client);
     this.#table = quotedTable(options.table);
     this.#coupons = new CouponStatements(this.#table, this.#client);
+    this.#reads = new ReadStatements(this.#table, this.#client);
     this.#made = new MysqlTable((sql, values) => this.#query(sql, values), options.table);
   }
 
@@ -159,6 +163,21 @@ export class MysqlPersistence implements PersistenceAdapter {
   async change(changes: readonly CouponChange[]): Promise<readonly ChangeVerdict[]> {
     await this.#assertAutocommit();
     return this.#coupons.change(changes);
+  }
+
+  async listByUser(
+    userIds: readonly string[],
+    options: { campaignIds: readonly string[]; limit: number },
+  ): Promise<readonly Issuance[]> {
+    return this.#reads.listByUser(userIds, options);
+  }
+
+  async campaigns(): Promise<readonly string[]> {
+    return this.#reads.campaigns();
+  }
+
+  async count(campaignId: string): Promise<CouponTally> {
+    return this.#reads.count(campaignId);
   }
 
   /**

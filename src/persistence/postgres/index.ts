@@ -1,3 +1,4 @@
+import type { CouponTally } from '../../model/coupon.js';
 import { NotSavedError } from '../../model/errors.js';
 import type { Issuance } from '../../model/issuance.js';
 import type { PersistenceAdapter, SaveVerdict } from '../adapter.js';
@@ -10,6 +11,7 @@ import { CouponStatements } from './change.js';
 import { PostgresClient } from './client.js';
 import { codeOf, MOMENTARY } from './errors.js';
 import { arraysOf, BATCH, Batch, InsertStatements, type Statement } from './insert.js';
+import { ReadStatements } from './read.js';
 import { SELECTED } from './selected.js';
 import { PostgresTable, quotedTable } from './table.js';
 
@@ -69,6 +71,7 @@ export class PostgresPersistence implements PersistenceAdapter {
   readonly #inserts: InsertStatements;
   readonly #lookUp: string;
   readonly #coupons: CouponStatements;
+  readonly #reads: ReadStatements;
   readonly #prepare: boolean;
   #wary = 0;
 
@@ -79,6 +82,7 @@ export class PostgresPersistence implements PersistenceAdapter {
     this.#made = new PostgresTable(this.#client, options.table);
     this.#inserts = new InsertStatements(this.#table);
     this.#coupons = new CouponStatements(this.#table, this.#client);
+    this.#reads = new ReadStatements(this.#table, this.#client);
     this.#lookUp = [
       't.serial = n.serial',
       't.user_id = n.user_id AND (t.grant_no = n.grant_no OR t.id = n.id)',
@@ -169,6 +173,21 @@ export class PostgresPersistence implements PersistenceAdapter {
   async change(changes: readonly CouponChange[]): Promise<readonly ChangeVerdict[]> {
     await this.#assertAutocommit();
     return this.#coupons.change(changes);
+  }
+
+  async listByUser(
+    userIds: readonly string[],
+    options: { campaignIds: readonly string[]; limit: number },
+  ): Promise<readonly Issuance[]> {
+    return this.#reads.listByUser(userIds, options);
+  }
+
+  async campaigns(): Promise<readonly string[]> {
+    return this.#reads.campaigns();
+  }
+
+  async count(campaignId: string): Promise<CouponTally> {
+    return this.#reads.count(campaignId);
   }
 
   /**
