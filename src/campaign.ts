@@ -17,8 +17,9 @@ import { type CodeSource, checkedLoad, type LoadOptions, type LoadResult, loadIn
 import { checkedOpenOptions, type OpenOptions, open } from './operate/open.js';
 import { type CampaignUpdate, checkedUpdate } from './operate/update.js';
 import { type UserStatus, userStatus } from './operate/user-status.js';
+import type { ReconcileOptions } from './recover/comparison.js';
 import { checkedRebuildOptions, type RebuildOptions, type RebuildResult, rebuild } from './recover/rebuild.js';
-import { checkedReconcileOptions, type ReconcileOptions, reconcile } from './recover/reconcile.js';
+import { checkedReconcileOptions, reconcile } from './recover/reconcile.js';
 import {
   checkedExtend,
   checkedRedeem,

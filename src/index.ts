@@ -77,8 +77,8 @@ export type { PersistenceAdapter, SaveVerdict } from './persistence/adapter.js';
 export type { ChangeVerdict, CouponChange, CouponRef } from './persistence/coupon-change.js';
 export { MemoryPersistence } from './persistence/memory.js';
 export { verdictOf, verdictsOf } from './persistence/verdict.js';
+export type { ReconcileOptions } from './recover/comparison.js';
 export type { RebuildOptions, RebuildProgress, RebuildResult } from './recover/rebuild.js';
-export type { ReconcileOptions } from './recover/reconcile.js';
 export type {
   BearerCoupon,
   ExtendRequest,

@@ -32,9 +32,8 @@ else
   campaign.returned = campaign.returned - old
   -- A later stamp, so that a process which saw this change notices a state that has lost it.
   campaign.stamp = nextStamp()
-  local changed = { changeField, integer(add), 'total', integer(campaign.total), 'removed', integer(campaign.removed) }
-  redis.call('HSET', campaignKey, unpack(changed))
+  redis.call('HSET', campaignKey, changeField, integer(add), 'removed', integer(campaign.removed))
   if old > 0 then redis.call('LTRIM', returnedKey, 0, integer(-old - 1)) end
   saveCounters()
 end
-return { 'done', integer(campaign.total - (campaign.removed or 0)), integer(available()), integer(campaign.stamp) }
+return { 'done', integer(campaign.total - (campaign.removed or 0) - (campaign.replaced or 0)), integer(available()), integer(campaign.stamp) }

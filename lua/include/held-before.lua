@@ -12,7 +12,7 @@ local function heldBefore(refusal, first, stride)
       local record = type(text) == 'string' and decodeRecord(text)
       if record and record.id == ARGV[i] then
         -- An issued record keeps the stamp 0 when it is carried over.
-        if record.stamp == '0' then text = issuedText(text) end
+        if record.stamp == '0' and not isMarked(record) then text = issuedText(text) end
         for _, value in ipairs({ ARGV[i], integer(grant), text }) do reply[#reply + 1] = value end
       end
     end

@@ -29,6 +29,6 @@ local function addCodes(fresh, units)
   writeAll('RPUSH', poolKey, units)
   campaign.pool, campaign.codes = campaign.pool + #fresh, campaign.codes + #fresh
   campaign.total = (campaign.total or 0) + #fresh
-  redis.call('HSET', campaignKey, 'total', integer(campaign.total), 'codes', integer(campaign.codes))
+  redis.call('HSET', campaignKey, 'codes', integer(campaign.codes))
   saveCounters()
 end

@@ -21,9 +21,20 @@ end
 
 local function isMarked(record) return record.state == 'i' and record.tries == '1' end
 
--- The record of a row of the database; `became` is `revoked` where it gets the mark.
-local function rowRecord(id, serial, issuedAt, code, became)
-  return { state = 'i', tries = became == 'revoked' and '1' or '', stamp = '0', serial = serial, issuedAt = issuedAt, id = id, code = code }
+-- The record of a row of the database. What became of it: `revoked`, which is marked; `freed`, which has no record,
+-- because its user may have another coupon; or empty. `returned` is 1 where a new unit went into the stock for its own.
+local function rowRecord(id, serial, issuedAt, code, became, returned)
+  local record = { state = 'i', tries = '', stamp = '0', serial = serial, issuedAt = issuedAt, id = id, code = code }
+  if became == 'revoked' then record.tries = '1' end
+  record.became, record.returned = became, returned == '1'
+  return record
+end
+
+-- Counts the record of a row. The unit of a freed grant is in nobody's hands.
+local function countRow(row)
+  local counter = row.became == 'freed' and 'withdrawn' or 'issued'
+  campaign[counter] = campaign[counter] + 1
+  if isMarked(row) then campaign.revoked = (campaign.revoked or 0) + 1 end
 end
 
 -- The record of the same grant once it is issued.

@@ -4,6 +4,7 @@
 -- both cases, before and after.
 --- @include "include/stock"
 --- @include "include/known-codes"
+--- @include "include/returned-unit"
 local MOST_SKIPPED, NEAR = 1000, 500
 local skippable = MOST_SKIPPED
 
@@ -24,9 +25,7 @@ local function isBeyond(serial)
 end
 
 local function takeBeyond(serial)
-  if fromPool then
-    campaign.total = (campaign.total or 0) + 1
-    redis.call('HSET', campaignKey, 'total', integer(campaign.total))
+  if fromPool then campaign.total = (campaign.total or 0) + 1
   else
     local between = {}
     for free = campaign.lastSerial + 1, serial - 1 do between[#between + 1] = integer(free) end
@@ -54,9 +53,14 @@ local function takeUnitsOf(rows)
   for _, unit in ipairs(redis.call('LRANGE', freeKey, 0, NEAR - 1)) do near[unit] = 1 end
   for _, row in ipairs(rows) do
     local unit, serial = unitOf(row), tonumber(row.serial)
-    if not row.hasUnit and not (near[unit] and takeFree(unit, near[unit])) then
-      if isBeyond(serial) then takeBeyond(serial) else campaign.withdrawn = campaign.withdrawn - 1 end
+    local isTaken = row.hasUnit or (near[unit] and takeFree(unit, near[unit]))
+    if not isTaken and isBeyond(serial) then
+      takeBeyond(serial)
+      isTaken = true
     end
+    if not isTaken then campaign.withdrawn = campaign.withdrawn - 1 end
+    -- Of a freed grant that was withdrawn already, the new unit is in the stock too.
+    if row.returned and (isTaken or row.became ~= 'freed') then addReturned(1) end
   end
   knowCodesOf(rows)
 end

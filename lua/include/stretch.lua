@@ -37,3 +37,39 @@ local function forget(field, promised, row)
   if not ahead and passed then freed[#freed + 1] = promised.serial end
   if promised.code ~= row.code then drop(promised.code) end
 end
+
+-- Where a promise to the user of a row may be: in the field of its grant, or in any one if that was freed.
+local function fieldsOf(field, became)
+  if became ~= 'freed' then return { field } end
+  local own, user = {}, string.match(field, ':(.*)$')
+  for grant = 1, campaign.perUser do own[grant] = integer(grant) .. ':' .. user end
+  return own
+end
+
+-- All fields to look at: of the promises to this stretch, and of promises to the users of rows.
+local function promisesOf(first, stride)
+  for i = first, #ARGV, stride do
+    for _, field in ipairs(fieldsOf(ARGV[i], ARGV[i + 5])) do holderFields[#holderFields + 1] = field end
+  end
+  return holderFields
+end
+
+-- The row of a freed grant ends the promise with its id alone: that user may have a promise to another coupon.
+local function endPromise(records, field, row)
+  for _, own in ipairs(fieldsOf(field, row.became)) do
+    local promised = records[own]
+    if promised and promised.state ~= 'i' and (own == field or promised.id == row.id) then
+      forget(own, promised, row)
+      records[own] = nil
+    end
+  end
+end
+
+-- Ended promises in whose place no row stands.
+local function withoutRow(records)
+  local gone = {}
+  for _, field in ipairs(ended) do
+    if not records[field] then gone[#gone + 1] = field end
+  end
+  return gone
+end

@@ -3,13 +3,14 @@
 --
 -- KEYS     campaign grants senders leases returned pool data codes queue tickets presence ended
 -- ARGV     epoch, then for each reservation: field id stamp delivered rowField rowId rowSerial rowIssuedAt rowCode
+--          rowBecame rowReturned
 -- RETURNS  missing | stale_epoch, alone; or ok, the campaign's stamp, ended, then for each: adopted | issued |
 --          taken_over | retaken | gone
 -- WRITES   leases grants data returned pool codes campaign
 -- COST     O(reservations * (log leases + the first and last 500 free units) + 1,000 units that are skipped)
 local campaignKey, grantsKey, leasesKey, returnedKey, poolKey, dataKey, codesKey = KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local epoch = ARGV[1]
-local FIRST, STRIDE = 2, 9
+local FIRST, STRIDE = 2, 11
 --- @include "include/stamp"
 --- @include "include/epoch"
 --- @include "include/record"
@@ -36,17 +37,18 @@ local function adopt(field, record, delivered, rowField, row)
   if not row.hasUnit and not delivered then units[#units + 1] = record
   elseif not row.hasUnit or stands then campaign.withdrawn = campaign.withdrawn + 1 end
   if stands then return end
-  records[rowField] = row
   rows[#rows + 1] = row
+  countRow(row)
+  if row.became == 'freed' then return end
+  records[rowField] = row
   setGrant(rowField, encodeRecord(row))
-  campaign.issued = campaign.issued + 1
 end
 
 for i = FIRST, #ARGV, STRIDE do
-  local field, id, stamp, delivered, rowField, rowId, rowSerial, rowIssuedAt, rowCode = unpack(ARGV, i, i + STRIDE - 1)
+  local field, id, stamp, delivered, rowField, rowId, rowSerial, rowIssuedAt, rowCode, became, returned = unpack(ARGV, i, i + STRIDE - 1)
   local word = lookAt(records[field], id, stamp)
   if word == 'held' then
-    local row = rowRecord(rowId, rowSerial, rowIssuedAt, rowCode)
+    local row = rowRecord(rowId, rowSerial, rowIssuedAt, rowCode, became, returned)
     adopt(field, records[field], delivered == '1', rowField, row)
   end
   reply[#reply + 1] = word == 'held' and 'adopted' or word

@@ -32,9 +32,9 @@ if campaign.building == definition then
   return { 'building', epoch, progress[1], progress[2], integer(campaign.stamp) }
 end
 
-local opened, rules = campaign.kind == 'counted' and campaign.opened, {}
+local rules = {}
 local fields = { 'epoch', epoch, 'format', FORMAT, 'verified', '0', 'building', definition, 'phase', 'old', 'cursor', '0', 'scan', '0' }
-for _, name in ipairs({ 'lastSerial', 'reserved', 'issued', 'withdrawn', 'returned', 'pool', 'codes', 'senders' }) do
+for _, name in ipairs({ 'revoked', 'replaced', 'lastSerial', 'reserved', 'issued', 'withdrawn', 'returned', 'pool', 'codes', 'senders' }) do
   fields[#fields + 1] = name
   fields[#fields + 1] = '0'
 end
@@ -42,10 +42,12 @@ local stamp = integer(nextStamp())
 fields[#fields + 1], fields[#fields + 2] = 'stamp', stamp
 for i = FIRST, #ARGV, STRIDE do rules[ARGV[i]] = ARGV[i + 1] end
 keepUpdated(rules)
+local isSame = campaign.kind == 'counted' and campaign.opened and campaign.opened == tonumber(rules.opened)
 for name, value in pairs(rules) do
-  -- Restocked units are part of the total, as long as the campaign itself is remembered; so is its pace.
-  local isKept = name == 'total' and opened and opened == tonumber(rules.opened) or isPace(name) and known ~= ''
-  if not isKept then
+  -- Restocked units are part of the total, as long as the campaign itself is remembered; so is its pace. How many units
+  -- were returned is known from the rows.
+  if name == 'total' and isSame then value = integer(campaign.total - (campaign.replaced or 0)) end
+  if not isPace(name) or known == '' then
     fields[#fields + 1] = name
     fields[#fields + 1] = value
   end
@@ -60,7 +62,7 @@ for _, name in ipairs(redis.call('HKEYS', campaignKey)) do
   if string.sub(name, 1, 5) == 'load:' then redis.call('HDEL', campaignKey, name) end
 end
 redis.call('PERSIST', campaignKey)
-if not opened or opened ~= tonumber(rules.opened) then redis.call('HDEL', campaignKey, 'removed') end
+if not isSame then redis.call('HDEL', campaignKey, 'removed') end
 
 local aside = isOf(redis.call('TYPE', grantsKey), 'hash') and redis.call('EXISTS', oldKey) == 0
 if aside then redis.call('RENAME', grantsKey, oldKey) end

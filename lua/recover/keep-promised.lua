@@ -1,5 +1,6 @@
 -- Carries one stretch of the old grants over to the state that is being made: each keeps its unit as a reservation that
--- nobody gives back, until the rows of the database decide.
+-- nobody gives back, until the rows of the database decide. A marked one is no promise: if its row is gone, nobody gets
+-- the coupon, and its code, which may be known, goes to nobody else.
 --
 -- KEYS     campaign grants leases codes old kept
 -- ARGV     epoch fence limit
@@ -30,7 +31,8 @@ local there = readRecords(fields)
 local keptWrites, codes = {}, {}
 for i = 1, #old, 2 do
   local field, record = old[i], decodeRecord(old[i + 1])
-  if record.serial and not there[field] then
+  if record.serial and campaign.kind == 'codes' then codes[#codes + 1] = record.code end
+  if record.serial and not isMarked(record) and not there[field] then
     there[field] = record
     -- Issued at once by a campaign without hooks: it stays issued, whatever the rebuild needs.
     if record.state == 'i' then record.stamp = '0' end
@@ -38,7 +40,6 @@ for i = 1, #old, 2 do
     setGrant(field, encodeRecord(record), inLine(tonumber(record.stamp)))
     keptWrites[#keptWrites + 1] = record.serial
     keptWrites[#keptWrites + 1] = field
-    if campaign.kind == 'codes' then codes[#codes + 1] = record.code end
   end
 end
 

@@ -1,9 +1,10 @@
 -- Writes one stretch of the database's rows, (after, upTo], into the state that is being made. A row always wins: over
--- a promise to the same user, and over another holder of its unit. Serials that nobody has are free again. A user in
--- line with a row leaves the line: their place would keep another user out.
+-- a promise to the same user, and over another holder of its unit. Serials that nobody has are free again. The unit of
+-- a freed grant is withdrawn: its row names no grant, so its promise is found by its id. A user in line with a row
+-- leaves the line: their place would keep another user out.
 --
 -- KEYS     campaign grants leases returned codes queue tickets presence ended data kept
--- ARGV     epoch fence after upTo, then for each row: field id serial issuedAt code
+-- ARGV     epoch fence after upTo, then for each row: field id serial issuedAt code became returned
 -- RETURNS  missing | stale_epoch | rolled_back | beyond (a serial above the total), alone; or ok, cursor, the highest
 --          serial promised beyond it, the campaign's stamp
 -- WRITES   campaign grants leases returned codes queue tickets presence ended data kept
@@ -11,7 +12,7 @@
 local campaignKey, grantsKey, leasesKey, returnedKey, codesKey, queueKey, ticketsKey, presenceKey, endedKey, dataKey, keptKey =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local epoch, fence, after, upTo = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local FIRST, STRIDE = 5, 5
+local FIRST, STRIDE = 5, 7
 --- @include "include/stamp"
 --- @include "include/epoch"
 --- @include "include/record"
@@ -21,6 +22,7 @@ local FIRST, STRIDE = 5, 5
 --- @include "include/stretch"
 --- @include "include/known-codes"
 --- @include "include/line"
+--- @include "include/returned-unit"
 
 local refusal = mismatch(epoch, fence)
 if refusal then return { refusal } end
@@ -31,25 +33,27 @@ local function answer(cursor)
 end
 if not campaign.building or progress[1] ~= 'rows' then return { 'stale_epoch' } end
 if after == upTo or after ~= tonumber(progress[2]) then return answer(tonumber(progress[2])) end
+-- One character for each.
+addReturned(#table.concat(named(FIRST + 6, STRIDE)))
 if campaign.kind == 'counted' and upTo > campaign.total then return { 'beyond' } end
 
 readHolders()
-local fields = named(FIRST, STRIDE)
-for _, field in ipairs(holderFields) do fields[#fields + 1] = field end
-local records = readRecords(fields)
+local records = readRecords(promisesOf(FIRST, STRIDE))
 local codes, losers = {}, {}
 local fromPool = campaign.kind == 'codes'
 
 local rows = {}
 for i = FIRST, #ARGV, STRIDE do
-  local field, id, serial, issuedAt, code = unpack(ARGV, i, i + STRIDE - 1)
-  local row = rowRecord(id, serial, issuedAt, code)
-  if records[field] and records[field].state ~= 'i' then forget(field, records[field], row) end
-  records[field] = row
+  local field, id, serial, issuedAt, code, became = unpack(ARGV, i, i + STRIDE - 1)
+  local row = rowRecord(id, serial, issuedAt, code, became)
+  endPromise(records, field, row)
   rows[serial] = row
-  setGrant(field, encodeRecord(row))
+  countRow(row)
   if fromPool and code ~= '' then codes[#codes + 1] = code end
-  campaign.issued = campaign.issued + 1
+  if became ~= 'freed' then
+    records[field] = row
+    setGrant(field, encodeRecord(row))
+  end
 end
 
 for serial = after + 1, upTo do
@@ -75,7 +79,7 @@ local served = {}
 if room.line and lineIsWhole() and room.waiting > 0 then
   for i = FIRST, #ARGV, STRIDE do
     local user = string.match(ARGV[i], ':(.*)$')
-    local ticket = redis.call('HGET', ticketsKey, user)
+    local ticket = ARGV[i + 5] ~= 'freed' and redis.call('HGET', ticketsKey, user)
     if type(ticket) == 'string' and (splitTicket(ticket) == ARGV[i + 1] or campaign.perUser == 1) then served[#served + 1] = user end
   end
 end
@@ -86,6 +90,7 @@ redis.call('ZCARD', leasesKey)
 readData({ ended[1] })
 redis.call('SCARD', codesKey)
 writeGrants()
+writeAll('HDEL', grantsKey, withoutRow(records))
 writeAll('ZREM', leasesKey, ended)
 writeAll('ZREM', keptKey, ended)
 dropData(ended)

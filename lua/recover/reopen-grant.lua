@@ -1,5 +1,5 @@
--- Makes a grant that is marked issued a reservation again, due at once: the database has no row of it, and settle will
--- save it.
+-- Makes a grant that is issued, and not marked, a reservation again, due at once: the database has no row of it, and
+-- settle will save it.
 --
 -- KEYS     campaign grants senders leases returned pool data codes queue tickets presence ended
 -- ARGV     epoch fence field id
@@ -15,7 +15,7 @@ local epoch, fence, field, id = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local refusal = unready(epoch, fence)
 if refusal then return { refusal } end
 local record = readRecords({ field })[field]
-if not record or record.id ~= id or record.state ~= 'i' then return { 'moved' } end
+if not record or record.id ~= id or record.state ~= 'i' or isMarked(record) then return { 'moved' } end
 local stamp = integer(nextStamp())
 record.state, record.tries, record.stamp = 't', '', stamp
 redis.call('HSET', grantsKey, field, encodeRecord(record))

@@ -5,7 +5,7 @@
 -- KEYS     campaign grants senders leases returned pool data
 -- ARGV     epoch fence perUser limit paced; paced is 1 to keep to the pace
 -- RETURNS  missing | rebuilding | stale_epoch | stale_rules | rolled_back, alone; or ok, the campaign's stamp, ms until
---          the pace allows the next claim (0 without a cap), then for each: field, record, data (or empty)
+--          the pace allows the next claim (0 without a cap), how many revocations are announced, then for each: field, record, data (or empty)
 -- WRITES   grants leases campaign
 -- COST     O(limit * log leases)
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, dataKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
@@ -44,7 +44,7 @@ take(LINE_END, integer(nowMs), before, allowed - #due)
 local records, data = readRecords(due), readData(due)
 local stamp = integer(nextStamp())
 local lease = integer(nowMs + campaign.leaseMs)
-local reply, claimed = { 'ok', '', '' }, {}
+local reply, claimed = { 'ok', '', '', integer(campaign.revoking or 0) }, {}
 for _, field in ipairs(due) do
   local record = records[field]
   if record and record.state ~= 'i' then

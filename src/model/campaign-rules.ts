@@ -113,12 +113,17 @@ export interface CampaignSnapshot {
   readonly ready: boolean;
   readonly stock: Stock['kind'];
   readonly generateCodes: boolean;
-  /** All units; `null` if unlimited. `available + reserved + issued + withdrawn = total`. */
+  /** All units but the replaced ones; `null` if unlimited. `available + reserved + issued + withdrawn = total + replaced`. */
   readonly total: number | null;
   readonly available: number | null;
   readonly reserved: number;
+  /** Users with a coupon, also those whose coupon is revoked and who may have no other one. */
   readonly issued: number;
+  /** How many of the issued ones are revoked. */
+  readonly revoked: number;
   readonly withdrawn: number;
+  /** Units for which a new one went into the stock, because their coupons were revoked with `unit: 'returned'`. */
+  readonly replaced: number;
   readonly perUser: number;
   readonly opensAt: Date | null;
   readonly closesAt: Date | null;

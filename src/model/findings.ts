@@ -17,10 +17,15 @@ export type Finding = { readonly cure: Cure; readonly repaired: boolean } & (
       readonly grant: IssuanceRef;
     }
   | {
-      /** The row and the grant of one user and number are of different ids, units or codes. */
+      /** The row and the grant of one user and number are of different ids, units or codes; or Redis says revoked, and the row does not. */
       readonly kind: 'row_differs';
       readonly row: IssuanceRef;
       readonly grant: IssuanceRef;
+    }
+  | {
+      /** The database has revoked a coupon, and Redis has not taken its unit back. */
+      readonly kind: 'revoked_in_database';
+      readonly row: IssuanceRef;
     }
   | {
       /** A unit, or its code, is in two hands. */
@@ -114,6 +119,8 @@ function describe(finding: Finding): string {
       return `Redis has issued ${name(finding.grant)}, the database has no row of it`;
     case 'row_differs':
       return `the database has ${name(finding.row)}, Redis ${name(finding.grant)}`;
+    case 'revoked_in_database':
+      return `the database has revoked ${name(finding.row)}, Redis has not taken its unit back`;
     case 'serial_twice':
     case 'code_twice':
       return `unit ${finding.serial} is in ${finding.grants.map(name).join(' and in ') || 'two hands'}`;

@@ -41,11 +41,3 @@ export function ownPage(
   }
   return rows;
 }
-
-/** A freed grant has no field in Redis, so its row cannot be written there. Throws `HookError`. */
-export function assertNoneFreed(rows: readonly Issuance[], otherwise: string): void {
-  if (rows.every(({ grant }) => grant > 0)) return;
-  throw new HookError(
-    `the database has a revoked coupon whose grant is free again, which Redis cannot hold; ${otherwise}`,
-  );
-}

@@ -1,62 +1,24 @@
-import { tell } from '../flow/progress.js';
 import { assertFunction, assertSignal, ownCopy } from '../model/check.js';
 import { invalid } from '../model/errors.js';
 import { refOf } from '../model/events.js';
 import { type Cure, type Finding, found, ReconcileReport } from '../model/findings.js';
 import type { Issuance } from '../model/issuance.js';
-import type { PersistenceAdapter } from '../persistence/adapter.js';
-import { assertNoneFreed, listRows } from '../persistence/list-rows.js';
 import * as audit from '../redis/audit.js';
-import type { KnownCampaign } from '../redis/known-campaign.js';
 import type { Serving } from '../redis/serving.js';
-import type { Shard } from '../redis/shard.js';
+import {
+  PAGE,
+  page,
+  placeOf,
+  type ReconcileOptions,
+  type ReconcileParts,
+  type Seen,
+  sameUnit,
+  step,
+} from './comparison.js';
+import { compareRevoked, findUnrevoked } from './revoked-rows.js';
 
-export interface ReconcileOptions {
-  /**
-   * `safe` settles due reservations, writes back rows that Redis lacks, and makes settle save grants that the database
-   * lacks. Default: nothing is changed.
-   */
-  readonly repair?: 'safe' | undefined;
-  /**
-   * Called after each page of 500 rows or grants, and not awaited. If it throws, the call ends with that error. A
-   * promise that it returns may reject.
-   */
-  readonly onProgress?:
-    | ((progress: { readonly phase: 'rows' | 'grants' | 'units'; readonly done: number }) => void)
-    | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
-
-export interface ReconcileParts {
-  readonly persistence: PersistenceAdapter | undefined;
-  readonly timeoutMs: number;
-  /** Settles the campaign, for repairs. */
-  readonly settle: () => Promise<unknown>;
-}
-
-const PAGE = 500;
 /** The most units that `row-unit.lua` skips. */
 const MOST_SKIPPED = 1_000;
-
-/** The observations of one campaign, from the first page to the last. */
-interface Seen {
-  readonly campaign: KnownCampaign;
-  readonly shard: Shard;
-  readonly books: audit.Books;
-  readonly options: ReconcileOptions;
-  readonly parts: ReconcileParts;
-  findings: Finding[];
-  /** Ids of all rows, or `null` where there is no list. */
-  readonly rowIds: Set<string> | null;
-  /** The holder of each serial in Redis; `null`: it is free. */
-  readonly hands: Map<number, Issuance | null>;
-  readonly missing: Issuance[];
-  /** Ids of rows on another unit than their grant has. */
-  readonly differing: Set<string>;
-  /** Ids of reservations in quarantine. */
-  readonly quarantined: Set<string>;
-  grants: number;
-}
 
 export function checkedReconcileOptions(given: ReconcileOptions): ReconcileOptions {
   const options = ownCopy('the argument of reconcile()', given, ['repair', 'onProgress', 'signal']);
@@ -88,6 +50,8 @@ export async function reconcile(
     missing: [],
     differing: new Set(),
     quarantined: new Set(),
+    revoked: new Map(),
+    marked: 0,
     grants: 0,
   };
   if (!books.whole) return report(seen, [found('rebuild', { kind: 'state_incomplete' })], false);
@@ -98,6 +62,7 @@ export async function reconcile(
   const quiet = after.mark === books.mark;
   if (quiet) compareCounters(seen);
   else dropWhatMoved(seen);
+  await compareRevoked(seen, after, quiet);
   await mendRows(seen, quiet);
   if (options.repair && seen.findings.some(({ repaired }) => repaired)) await settle?.();
   return report(seen, seen.findings, quiet);
@@ -110,17 +75,19 @@ async function compareRows(seen: Seen, rowIds: Set<string>): Promise<void> {
     const rows = await page(seen, after);
     if (rows.length === 0) return;
     const grants = await audit.readGrants(shard, books.epoch, rows);
-    rows.forEach((row, i) => {
+    for (const [i, row] of rows.entries()) {
       rowIds.add(row.id);
+      if (row.state === 'revoked') seen.revoked.set(row.id, row);
       const grant = grants[i]!;
+      if (row.grant === 0) continue;
       if (!grant) seen.missing.push(row);
       else if (!sameUnit(row, grant)) {
         // A reservation meets its row when it is saved again; a grant that is issued never is.
         const cure = grant.state === 'reserved' ? 'settle' : 'rebuild';
         if (row.id === grant.id) seen.differing.add(row.id);
         seen.findings.push(found(cure, { kind: 'row_differs', row: refOf(row), grant: refOf(grant) }));
-      }
-    });
+      } else await findUnrevoked(seen, row, grant);
+    }
     after = rows.at(-1)!.serial;
     step(seen, 'rows', rowIds.size);
   }
@@ -135,11 +102,12 @@ async function compareGrants(seen: Seen): Promise<void> {
       const field = `${grant}:${userId}`;
       return fields.size < fields.add(field).size;
     });
-    const issued = fresh.flatMap(({ issuance }) => (issuance.state === 'issued' ? [issuance] : []));
+    const issued = fresh.flatMap(({ issuance }) => (issuance.state === 'reserved' ? [] : [issuance]));
     if (rowIds) await findUnsaved(seen, issued, rowIds);
     for (const { issuance, due } of fresh) {
       if (due !== null && audit.isInQuarantine(due)) seen.quarantined.add(issuance.id);
       compareHands(seen, issuance, codes);
+      if (issuance.state === 'revoked') seen.marked++;
       if (issuance.state === 'reserved') compareLease(seen, issuance, due);
     }
     seen.grants = fields.size;
@@ -156,8 +124,12 @@ async function findUnsaved(seen: Seen, issued: readonly Issuance[], rowIds: Set<
       rowIds.add(row.id);
       continue;
     }
-    const repaired = options.repair === 'safe' && (await audit.reopenGrant(shard, books.epoch, issuance));
-    seen.findings.push(found('repair', { kind: 'grant_without_row', grant: refOf(issuance) }, repaired));
+    // Nothing is saved again that was revoked.
+    const isKept = issuance.state === 'issued';
+    const repaired = isKept && options.repair === 'safe' && (await audit.reopenGrant(shard, books.epoch, issuance));
+    seen.findings.push(
+      found(isKept ? 'repair' : 'rebuild', { kind: 'grant_without_row', grant: refOf(issuance) }, repaired),
+    );
   }
 }
 
@@ -182,7 +154,7 @@ function compareHands(seen: Seen, issuance: Issuance, codes: Map<string, Issuanc
  * which have no row.
  */
 function cureOfTwo({ rowIds, differing, quarantined }: Seen, holders: readonly Issuance[]): Cure {
-  const issued = holders.filter(({ state }) => state === 'issued');
+  const issued = holders.filter(({ state }) => state !== 'reserved');
   if (issued.some(({ id }) => differing.has(id))) return 'rebuild';
   if (holders.some(({ id }) => quarantined.has(id))) return 'look';
   if (issued.some(({ id }) => rowIds && !rowIds.has(id))) return 'repair';
@@ -267,44 +239,10 @@ async function mendRows(seen: Seen, quiet: boolean): Promise<void> {
   }
 }
 
-/**
- * Where the unit of a row is. `null`: another user holds it in Redis, and the database will refuse that save; or things
- * move, and the place is not known.
- */
-function placeOf(row: Issuance, hands: Seen['hands'], books: audit.Books, quiet: boolean): audit.UnitPlace | null {
-  if (hands.get(row.serial) === null) return 'free';
-  if (hands.has(row.serial)) return null;
-  if (row.serial > books.number('lastSerial')) return 'beyond';
-  return quiet && books.number('withdrawn') > 0 ? 'nobody' : null;
-}
-
 /** Beyond this the units in between would be too many for one step, or there are no such units. */
 function isNear({ serial }: Issuance, books: audit.Books): boolean {
   const total = books.number('total');
   return serial <= books.number('lastSerial') + MOST_SKIPPED && (total === 0 || serial <= total);
-}
-
-async function page(
-  { campaign, parts, options }: Seen,
-  afterSerial: number,
-  limit = PAGE,
-): Promise<readonly Issuance[]> {
-  options.signal?.throwIfAborted();
-  const { persistence, timeoutMs } = parts;
-  const otherwise = 'nothing was compared to the end';
-  const ask = persistence!.list!.bind(persistence);
-  const rows = await listRows(ask, { campaignId: campaign.id, afterSerial, limit, timeoutMs, otherwise });
-  assertNoneFreed(rows, otherwise);
-  return rows;
-}
-
-function step({ options }: Seen, phase: 'rows' | 'grants' | 'units', done: number): void {
-  tell(options.onProgress, { phase, done });
-  options.signal?.throwIfAborted();
-}
-
-function sameUnit(row: Issuance, grant: Issuance): boolean {
-  return row.id === grant.id && row.serial === grant.serial && row.code === grant.code;
 }
 
 function report(

@@ -1,6 +1,6 @@
 import type { Issuance } from '../model/issuance.js';
 import { fieldsOf } from './campaign-fields.js';
-import { decodeIssuance, fieldOf, splitField } from './record.js';
+import { decodeIssuance, fateOf, fieldOf, splitField } from './record.js';
 import { inOnePiece, type Reply } from './runner.js';
 import { scripts } from './scripts.js';
 import type { Shard } from './shard.js';
@@ -29,10 +29,10 @@ export async function readBooks(shard: Shard): Promise<Books> {
   if (fields.get('epoch') === shard.epoch) shard.sawStamp(number('stamp'));
   // Where people wait the stamp moves with the line, which says nothing of the units.
   const stamp = fields.has('room') ? [] : ['stamp'];
-  const moving = ['epoch', ...stamp, 'total', 'lastSerial', 'reserved', 'issued', 'withdrawn', 'returned', 'pool'];
+  const counters = ['total', 'lastSerial', 'reserved', 'issued', 'revoked', 'withdrawn', 'returned', 'pool'];
   return {
     epoch: fields.get('epoch')!,
-    mark: moving.map((name) => fields.get(name)).join(' '),
+    mark: ['epoch', ...stamp, ...counters].map((name) => fields.get(name)).join(' '),
     whole: reply[2] === '1',
     nowMs: Number(reply[1]),
     number,
@@ -113,6 +113,7 @@ export async function mendRow(shard: Shard, epoch: string, row: Issuance, place:
     serial: String(row.serial),
     issuedAt: String(row.issuedAt.getTime()),
     code: row.code ?? '',
+    ...fateOf(row),
     place,
   };
   return repaired(shard, await answered(shard, shard.run(scripts.mendRow, args)), 'mended');

@@ -76,7 +76,7 @@ function snapshotOf(
     ready: reply[2] === '1',
     stock: kind,
     generateCodes: fields.get('generate') === '1',
-    total: ceiling === null ? null : ceiling - count('removed'),
+    total: ceiling === null ? null : ceiling - count('removed') - count('replaced'),
     available:
       kind === 'codes'
         ? free(count('pool'))
@@ -85,7 +85,9 @@ function snapshotOf(
           : free(ceiling - count('lastSerial') + count('returned')),
     reserved: count('reserved'),
     issued: count('issued'),
+    revoked: count('revoked'),
     withdrawn: Math.max(0, withdrawn),
+    replaced: count('replaced'),
     perUser: count('perUser'),
     opensAt,
     closesAt,

@@ -9,6 +9,8 @@ export interface Claim {
   readonly claimed: readonly Reservation[];
   /** Ms until the cap allows the next claim; 0 without a cap. */
   readonly waitMs: number;
+  /** How many revocations are announced whose units were not taken back yet. */
+  readonly revoking: number;
 }
 
 /** Takes over up to `limit` reservations that are due, no more per second than the cap allows. One round trip. */
@@ -26,9 +28,9 @@ export async function claimDue(
   shard.sawStamp(Number(reply[1]));
   const toReservation = reservationsOf(shard, answered);
   const claimed: Reservation[] = [];
-  for (let i = 3; i < reply.length; i += 3) {
+  for (let i = 4; i < reply.length; i += 3) {
     const [record, data] = [String(reply[i + 1]), String(reply[i + 2])];
     claimed.push(toReservation({ ...splitField(String(reply[i])), record, data, mayRelease: false }));
   }
-  return { claimed, waitMs: Number(reply[2]) };
+  return { claimed, waitMs: Number(reply[2]), revoking: Number(reply[3]) };
 }

@@ -5,7 +5,7 @@ import type { Emit } from '../model/events.js';
 import type { Issuance } from '../model/issuance.js';
 import type { NotReadyReason } from '../model/result.js';
 import type { CampaignKeys } from './keys.js';
-import { decodeIssuance, encodeTries, fieldOf, type Tries } from './record.js';
+import { decodeIssuance, encodeTries, fateOf, fieldOf, type Tries } from './record.js';
 import { type Reservation, reservationsOf } from './reservation.js';
 import { type TakeBackWord, takeBack, unitOf } from './revoke.js';
 import type { Reply, Script } from './runner.js';
@@ -150,6 +150,8 @@ export class Verbs {
       rowSerial: String(row.serial),
       rowIssuedAt: String(row.issuedAt.getTime()),
       rowCode: row.code ?? '',
+      rowBecame: fateOf(row).became,
+      rowReturned: fateOf(row).returned,
     }));
     const reply = this.#noteStamp(await this.#send(scripts.adoptRow, named));
     this.#noteEnd(reply[2]);

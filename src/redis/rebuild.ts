@@ -7,7 +7,7 @@ import { rulesToFields } from './campaign-fields.js';
 import { sendUntilAnswered } from './epoch.js';
 import { epochSuffix, generationOf } from './generation.js';
 import type { KnownCampaign } from './known-campaign.js';
-import { decodeIssuance, fieldOf, splitField } from './record.js';
+import { decodeIssuance, fateOf, fieldOf, splitField } from './record.js';
 import { nextGeneration } from './registry.js';
 import type { Reply } from './runner.js';
 import { scripts } from './scripts.js';
@@ -104,6 +104,7 @@ export async function writeRows(
       serial: String(row.serial),
       issuedAt: String(row.issuedAt.getTime()),
       code: row.code ?? '',
+      ...fateOf(row),
     }));
     const args = { ...named(run), after: String(cursor), upTo: String(end) };
     const sent = await shard.run(scripts.rebuildRows, args, items);

@@ -84,6 +84,12 @@ export function shownIssuances(pairs: readonly (string | number)[], of: RecordOf
   return issuances;
 }
 
+/** The fate of a row, as the scripts that write rows are told. */
+export function fateOf({ grant, life }: Issuance): { became: '' | 'revoked' | 'freed'; returned: '' | '1' } {
+  const kept = life?.state === 'revoked' ? 'revoked' : '';
+  return { became: grant === 0 ? 'freed' : kept, returned: life?.unitReturned ? '1' : '' };
+}
+
 function decodeTries(tries: number): Tries {
   return { failures: tries % COUNTED, counted: Math.floor(tries / COUNTED) };
 }

@@ -15,7 +15,7 @@ export interface Announcement {
   readonly version: number;
 }
 
-/** A coupon whose row is revoked, and what its row says of the unit: never what a call asked for. */
+/** A coupon whose row is revoked, by the row alone: a call may have asked for something else. */
 export interface RevokedUnit {
   readonly id: string;
   readonly userId: string;

@@ -142,7 +142,19 @@ export const scripts = {
   adoptRow: defineScript('adopt-row', adoptRow, {
     keys: ALL,
     args: ['epoch'],
-    each: ['field', 'id', 'stamp', 'delivered', 'rowField', 'rowId', 'rowSerial', 'rowIssuedAt', 'rowCode'],
+    each: [
+      'field',
+      'id',
+      'stamp',
+      'delivered',
+      'rowField',
+      'rowId',
+      'rowSerial',
+      'rowIssuedAt',
+      'rowCode',
+      'rowBecame',
+      'rowReturned',
+    ],
   }),
   claimDue: defineScript('claim-due', claimDue, {
     keys: SERVING,
@@ -202,7 +214,7 @@ export const scripts = {
       'kept',
     ],
     args: ['epoch', 'fence', 'after', 'upTo'],
-    each: ['field', 'id', 'serial', 'issuedAt', 'code'],
+    each: ['field', 'id', 'serial', 'issuedAt', 'code', 'became', 'returned'],
   }),
   finishRebuild: defineScript('finish-rebuild', finishRebuild, {
     keys: [...ALL, 'old', 'kept'],
@@ -226,7 +238,7 @@ export const scripts = {
   }),
   mendRow: defineScript('mend-row', mendRow, {
     keys: ALL,
-    args: ['epoch', 'fence', 'field', 'id', 'serial', 'issuedAt', 'code', 'place'],
+    args: ['epoch', 'fence', 'field', 'id', 'serial', 'issuedAt', 'code', 'became', 'returned', 'place'],
   }),
   reopenGrant: defineScript('reopen-grant', reopenGrant, { keys: ALL, args: ['epoch', 'fence', 'field', 'id'] }),
   announceRevoke: defineScript('announce-revoke', announceRevoke, {

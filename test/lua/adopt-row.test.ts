@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { RedisServer } from '../support/servers/redis-server.js';
-import { idOf, openWorld, type World } from './world.js';
+import { ISSUED_ROW, idOf, openWorld, type World } from './world.js';
 
 let server: RedisServer;
 let redis: Redis;
@@ -45,6 +45,7 @@ const row = (serial: number, code = '') => ({
   rowSerial: String(serial),
   rowIssuedAt: '1',
   rowCode: code,
+  ...ISSUED_ROW,
 });
 
 /** The reservation of a user that meets this row. */

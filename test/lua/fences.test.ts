@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { scripts } from '../../src/redis/scripts.js';
 import { dump } from '../support/scenes/campaigns.js';
 import { RedisServer } from '../support/servers/redis-server.js';
-import { type Call, EPOCH, openWorld, type World } from './world.js';
+import { type Call, EPOCH, ISSUED, openWorld, type World } from './world.js';
 
 /** Later than any clock of the tests. */
 const AHEAD = 8_000_000_000_000_000;
@@ -265,7 +265,7 @@ test('a rebuild loads no codes while those that it knew are lost, and none into 
 });
 
 describe('a row of a user who was promised another unit', () => {
-  const row = { field: '1:u1', id: 'the-row'.padEnd(22, '0'), serial: '5', issuedAt: '1', code: '' };
+  const row = { field: '1:u1', id: 'the-row'.padEnd(22, '0'), serial: '5', issuedAt: '1', code: '', ...ISSUED };
 
   test.each([
     { needs: 'persistence', withdrawn: '0', known: 0 },

@@ -37,13 +37,13 @@ const ofAllKeys = ({ name, keys }: { name: string; keys: readonly (string | unde
 const LONGER: Record<string, number> = {
   reserve: 66,
   reassign: 64,
-  'adopt-row': 62,
+  'adopt-row': 63,
   'claim-due': 63,
-  'rebuild-rows': 92,
+  'rebuild-rows': 96,
   'finish-rebuild': 74,
   'admit-line': 69,
   'join-line': 66,
-  'begin-rebuild': 64,
+  'begin-rebuild': 66,
 };
 
 const files = scriptFiles();

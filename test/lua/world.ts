@@ -24,6 +24,10 @@ export interface World {
   readonly key: (name: string) => string;
 }
 
+/** Nothing became of a row. */
+export const ISSUED = { became: '', returned: '' };
+export const ISSUED_ROW = { rowBecame: '', rowReturned: '' };
+
 /** Every user but `u3` and `w3` gives data. */
 export const dataOf = (user: string) => (user.endsWith('3') ? '' : `{"of":"${user}"}`);
 export const idOf = (user: string) => `id-${user}`.padEnd(22, '0');
@@ -99,7 +103,14 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
   await redis.zadd(keys.presence, 1, 'w1');
   const u1 = await held('u1');
   const serial = (await redis.hget(keys.grants, '1:u1'))!.split(':')[2]!;
-  const row = { rowField: '1:u1', rowId: 'the-row'.padEnd(22, '0'), rowSerial: '9', rowIssuedAt: '1', rowCode: '' };
+  const row = {
+    rowField: '1:u1',
+    rowId: 'the-row'.padEnd(22, '0'),
+    rowSerial: '9',
+    rowIssuedAt: '1',
+    rowCode: '',
+    ...ISSUED_ROW,
+  };
 
   const begin = call(
     scripts.beginRebuild,
@@ -108,8 +119,8 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
   );
   const keep = call(scripts.keepPromised, { epoch, fence: '0', limit: '500' });
   const rebuildRows = call(scripts.rebuildRows, { epoch, fence: '0', after: '0', upTo: '5' }, [
-    { field: '1:u1', id: idOf('u1'), serial: '2', issuedAt: '1', code: kind === 'codes' ? 'BBB' : '' },
-    { field: '1:u9', id: idOf('u9'), serial: '3', issuedAt: '1', code: kind === 'codes' ? 'CCC' : '' },
+    { field: '1:u1', id: idOf('u1'), serial: '2', issuedAt: '1', code: kind === 'codes' ? 'BBB' : '', ...ISSUED },
+    { field: '1:u9', id: idOf('u9'), serial: '3', issuedAt: '1', code: kind === 'codes' ? 'CCC' : '', ...ISSUED },
   ]);
   const before = {
     'keep-promised': [],
@@ -214,6 +225,7 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
         serial: '1',
         issuedAt: '1',
         code: kind === 'codes' ? 'AAA' : '',
+        ...ISSUED,
         place: 'free',
       }),
       'reopen-grant': call(scripts.reopenGrant, { epoch, fence: '0', field: '1:u1', id: idOf('u1') }),

@@ -149,7 +149,7 @@ export const OPERATING = [
   {
     defect: 'a rebuild forgets what was promised',
     file: 'lua/recover/keep-promised.lua',
-    find: 'if record.serial and not there[field] then',
+    find: 'if record.serial and not isMarked(record) and not there[field] then',
     replace: 'if false then',
     caughtBy: { file: 'test/integration/rebuild.test.ts', test: 'whoever was told accepted still gets a coupon' },
   },
@@ -198,7 +198,7 @@ export const OPERATING = [
   {
     defect: 'a rebuild counts the user’s promise beside the user’s row',
     file: 'lua/recover/rebuild-rows.lua',
-    find: "if records[field] and records[field].state ~= 'i' then forget(field, records[field], row) end",
+    find: '  endPromise(records, field, row)\n',
     replace: '',
     caughtBy: { file: 'test/integration/rebuild.test.ts', test: 'a row wins over what was promised for its unit' },
   },
@@ -229,7 +229,7 @@ export const OPERATING = [
   {
     defect: 'a rebuild loads a code that somebody is promised',
     file: 'lua/recover/keep-promised.lua',
-    find: "if campaign.kind == 'codes' then codes[#codes + 1] = record.code end",
+    find: "if record.serial and campaign.kind == 'codes' then codes[#codes + 1] = record.code end",
     replace: '',
     caughtBy: { file: 'test/lua/fences.test.ts', test: 'a code that is promised is not loaded again' },
   },

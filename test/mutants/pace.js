@@ -89,8 +89,8 @@ export const PACE = [
   {
     defect: 'a rebuild sets the pace of its definition',
     file: 'lua/recover/begin-rebuild.lua',
-    find: " or isPace(name) and known ~= ''",
-    replace: '',
+    find: "if not isPace(name) or known == '' then",
+    replace: 'if true then',
     caughtBy: pace('keeps the pace that Redis remembers'),
   },
   {

@@ -115,14 +115,14 @@ export const ROLLBACK = [
   {
     defect: 'the unit of a row that is written back is left where it is free',
     file: 'lua/include/row-unit.lua',
-    find: 'if not row.hasUnit and not (near[unit] and takeFree(unit, near[unit])) then',
-    replace: 'if not row.hasUnit then',
+    find: 'row.hasUnit or (near[unit] and takeFree(unit, near[unit]))',
+    replace: 'row.hasUnit',
     caughtBy: { file: 'test/lua/adopt-row.test.ts', test: 'from the units that came back' },
   },
   {
     defect: 'a row that is written back is one unit more',
     file: 'lua/include/row-unit.lua',
-    find: 'if isBeyond(serial) then takeBeyond(serial) else campaign.withdrawn = campaign.withdrawn - 1 end',
+    find: 'if not isTaken then campaign.withdrawn = campaign.withdrawn - 1 end',
     replace: '',
     caughtBy: { file: 'test/lua/adopt-row.test.ts', test: 'from another user who holds it' },
   },
@@ -178,7 +178,7 @@ export const ROLLBACK = [
   {
     defect: 'a rebuild forgets what was issued once it carried it over',
     file: 'lua/include/held-before.lua',
-    find: "if record.stamp == '0' then text = issuedText(text) end",
+    find: "if record.stamp == '0' and not isMarked(record) then text = issuedText(text) end",
     replace: '',
     caughtBy: { file: 'test/integration/rollback.test.ts', test: 'is told issued with its code at each step' },
   },
