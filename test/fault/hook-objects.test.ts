@@ -40,7 +40,7 @@ async function threeSides(issuer: CouponIssuer) {
   return [issuance, row, known].map((one) => ({
     code: one?.code,
     at: one?.issuedAt.getTime(),
-    lasts: one && one.expiresAt!.getTime() - one.issuedAt.getTime(),
+    lasts: one && (one.expiresAt?.getTime() ?? Number.NaN) - one.issuedAt.getTime(),
   }));
 }
 

@@ -156,6 +156,8 @@ describe('without a row', () => {
     const { issuance } = result as { issuance: Issuance };
     const request = { userId: 'kim', id: issuance.id, redemptionId: 'o' };
     expect(await launch.redeem(request)).toEqual({ status: 'not_saved_yet', retryAfterMs: 30_000 });
+    const hasty = new CouponIssuer({ redis: server.client(), persistence, leaseMs: 20_000 });
+    expect(await hasty.campaign(id).redeem(request)).toEqual({ status: 'not_saved_yet', retryAfterMs: 30_000 });
     expect(await launch.redeem({ ...request, userId: 'lee' })).toEqual({ status: 'not_found' });
     expect(await launch.redeem({ ...request, id: 'another' })).toEqual({ status: 'not_found' });
   });

@@ -45,7 +45,7 @@ const issuerWith = (persistence: PersistenceAdapter, options: Partial<CouponIssu
 /** A result that has a coupon, and one that has several. */
 type Told = Extract<IssueResult, { status: 'issued' }>;
 type Listed = Extract<IssueResult, { status: 'already_issued' }>;
-const lastsOf = ({ issuedAt, expiresAt }: Issuance) => expiresAt!.getTime() - issuedAt.getTime();
+const lastsOf = ({ issuedAt, expiresAt }: Issuance) => (expiresAt?.getTime() ?? Number.NaN) - issuedAt.getTime();
 
 async function opened(definition: Partial<CampaignDefinition>, options: Partial<CouponIssuerOptions> = {}) {
   const persistence = new ScriptedPersistence();

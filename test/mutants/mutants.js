@@ -23,6 +23,7 @@ import { SAVING } from './saving.js';
 import { SKIPPED } from './skipped.js';
 import { STAMPS } from './stamps.js';
 import { TABLES } from './tables.js';
+import { VALIDITY } from './validity.js';
 import { WAITING } from './waiting.js';
 import { WATCHING } from './watching.js';
 import { WINDOW } from './windows.js';
@@ -42,6 +43,7 @@ export const MUTANTS = [
   ...WAITING,
   ...PACE,
   ...LIFE,
+  ...VALIDITY,
   ...CHANGES,
   ...LISTING,
   ...QUARANTINE,

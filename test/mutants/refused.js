@@ -226,7 +226,7 @@ export const REFUSED = [
     file: 'src/redis/reservation.ts',
     find: 'if (issuedAt.getTime() === issuedMs && (',
     replace: 'if (issuedMs > 0 && (',
-    caughtBy: { file: OBJECTS, test: "a delivery that moves the 'date' of what" },
+    caughtBy: { file: OBJECTS, test: 'a delivery that moves the date of what' },
   },
   {
     defect: 'an observer writes into an event',

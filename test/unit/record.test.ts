@@ -54,7 +54,10 @@ test('a record has the end that the rule of its campaign gives it, each time it 
   const ending = { ...of, validity: { until: null, forMs: 60_000, days: null, timeZone: null } };
   expect(decodeIssuance('1', record, ending).expiresAt).toEqual(new Date(60_009));
   expect(decodeIssuance('1', record.replace('r', 'i'), ending).expiresAt).toEqual(new Date(60_009));
-  expect(decodeRecord('1', record, ending, '{"a":1}').issuance).toMatchObject({ data: { a: 1 } });
+  expect(decodeRecord('1', record, ending, '{"a":1}').issuance).toMatchObject({
+    expiresAt: new Date(60_009),
+    data: { a: 1 },
+  });
   expect(decodeIssuance('1', record, of)).not.toHaveProperty('expiresAt');
   const [shown] = shownIssuances(['1', record], ending);
   expect(shown).toMatchObject({ code: null, expiresAt: new Date(60_009) });
