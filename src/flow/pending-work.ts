@@ -26,10 +26,13 @@ export class PendingWork {
 
   /** The same for a call of the public face: a fault of Redis is told under its name. */
   async call<T>(operation: Operation, work: Promise<T>): Promise<T> {
+    this.begin();
     try {
-      return await this.track(work);
+      return await work;
     } catch (error) {
       throw inCall(operation, error);
+    } finally {
+      this.end();
     }
   }
 

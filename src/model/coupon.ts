@@ -21,17 +21,17 @@ export interface Coupon {
   readonly revokedAt?: Date;
 }
 
+/** Written out, because thousands are made at once, and a spread costs as much as the rest of the call. */
 export function couponOf(row: Issuance, now: number = Date.now()): Coupon {
   const { id, campaignId, userId, serial, code, issuedAt, expiresAt = null, life = UNTOUCHED } = row;
-  const named = { id, campaignId, userId, serial, code, issuedAt, expiresAt };
-  switch (life.state) {
-    case 'redeemed':
-      return { ...named, state: 'redeemed', redeemedAt: life.at!, redemptionId: life.by! };
-    case 'revoked':
-      return { ...named, state: 'revoked', revokedAt: life.at! };
-    case 'issued':
-      return { ...named, state: expiresAt !== null && expiresAt.getTime() <= now ? 'expired' : 'issued' };
+  const { state, at, by } = life;
+  if (state === 'redeemed') {
+    const [redeemedAt, redemptionId] = [at!, by!];
+    return { id, campaignId, userId, serial, code, issuedAt, expiresAt, state, redeemedAt, redemptionId };
   }
+  if (state === 'revoked') return { id, campaignId, userId, serial, code, issuedAt, expiresAt, state, revokedAt: at! };
+  const isOver = expiresAt !== null && expiresAt.getTime() <= now;
+  return { id, campaignId, userId, serial, code, issuedAt, expiresAt, state: isOver ? 'expired' : state };
 }
 
 /** How many coupons of a campaign are in each state. The first four count each coupon once. */

@@ -1,4 +1,4 @@
-import { Batcher } from '../flow/batcher.js';
+import { Batcher, type Caller } from '../flow/batcher.js';
 import { monotonicMs, withDeadline } from '../flow/deadline.js';
 import { isNotSaved, OverloadedError } from '../model/errors.js';
 import type { Issuance } from '../model/issuance.js';
@@ -28,9 +28,16 @@ export type ChangingAdapter = PersistenceAdapter & Required<Pick<PersistenceAdap
 /** Each change that is not made says that another call got on. */
 const MOST_SENDS = 5;
 
-/** A call on its way to its answer. */
-class Turn {
+/** A call on its way to its answer. Batches hand it back with `resolve`. */
+class Turn implements Caller<Turn> {
   readonly request: ChangeRequest;
+  readonly key: string;
+  /** Gives the call its answer. */
+  readonly tell: (outcome: ChangeOutcome) => void;
+  /** The next call of the same coupon, which is sent after this one. */
+  follower: Turn | null = null;
+  /** Runs while this call waits for the one before it. */
+  patience: NodeJS.Timeout | undefined;
   /** The change to send next, and its answer once it is made; `null`: look at the row first. */
   next: { readonly change: RowChange; readonly answer: LifeAnswer; readonly looked: boolean } | null = null;
   outcome: ChangeOutcome | null = null;
@@ -38,12 +45,25 @@ class Turn {
   held = false;
   inDoubt = false;
   #sends = 0;
+  readonly #back: (turn: Turn) => void;
 
-  constructor(request: ChangeRequest) {
+  constructor(request: ChangeRequest, tell: (outcome: ChangeOutcome) => void, back: (turn: Turn) => void) {
     this.request = request;
+    this.key = refKey(request.ref);
+    this.tell = tell;
+    this.#back = back;
     const { call } = request;
     // Most coupons were never changed: their first redemption needs no look.
     if (call.verb === 'redeem') this.next = { change: firstRedeem(call.id), answer: 'redeemed', looked: false };
+  }
+
+  resolve(): void {
+    this.#back(this);
+  }
+
+  reject(cause: unknown): void {
+    this.fail(cause);
+    this.#back(this);
   }
 
   /** It is in a batch that leaves now. */
@@ -107,8 +127,8 @@ const MOST_HELD = 4;
 export class Changes {
   readonly #batcher: Batcher<Turn, Turn>;
   readonly #alone: Batcher<Turn, Turn>;
-  /** The end of the last call of each coupon. */
-  readonly #last = new Map<string, Promise<void>>();
+  /** The last call of each coupon. */
+  readonly #last = new Map<string, Turn>();
   readonly #maxQueued: number;
   /** Calls without an answer. */
   #pending = 0;
@@ -119,47 +139,53 @@ export class Changes {
     this.#alone = new Batcher({ maxBatch: 1, maxInFlight: MOST_HELD, run: (turns) => changeAll(adapter, turns) });
   }
 
-  /** Throws `OverloadedError`. */
-  async change(request: ChangeRequest): Promise<ChangeOutcome> {
+  /** Rejects with `OverloadedError`. Each call is one promise and no more: thousands may be on their way. */
+  change(request: ChangeRequest): Promise<ChangeOutcome> {
     if (this.#pending >= this.#maxQueued) {
-      throw new OverloadedError(
-        `the queue is full (maxQueued ${this.#maxQueued}); nothing was changed; try again after retryAfterMs`,
-        1000,
-      );
+      const what = `the queue is full (maxQueued ${this.#maxQueued}); nothing was changed; try again after retryAfterMs`;
+      return Promise.reject(new OverloadedError(what, 1000));
     }
     this.#pending++;
-    return this.#inTurn(request).finally(() => {
-      this.#pending--;
+    return new Promise((resolve) => {
+      const turn = new Turn(request, resolve, this.#back);
+      const before = this.#last.get(turn.key);
+      this.#last.set(turn.key, turn);
+      if (before) this.#wait(turn, before);
+      else this.#batcher.hand(turn, turn);
     });
   }
 
-  async #inTurn(request: ChangeRequest): Promise<ChangeOutcome> {
-    const key = refKey(request.ref);
-    const before = this.#last.get(key);
-    const outcome = before ? this.#sendAfter(before, request) : this.#send(request);
-    const ended = Promise.all([before, outcome]).then(() => {
-      if (this.#last.get(key) === ended) this.#last.delete(key);
-    });
-    this.#last.set(key, ended);
-    return outcome;
+  /** At most until the deadline of the call that waits. */
+  #wait(turn: Turn, before: Turn): void {
+    before.follower = turn;
+    const giveUp = () => {
+      turn.fail(new Error('other calls of this coupon took too long'));
+      this.#answer(turn);
+    };
+    turn.patience = setTimeout(giveUp, Math.max(0, turn.request.deadlineAt - monotonicMs()));
+    turn.patience.unref?.();
   }
 
-  async #sendAfter(before: Promise<void>, request: ChangeRequest): Promise<ChangeOutcome> {
-    try {
-      await withDeadline(
-        before,
-        request.deadlineAt - monotonicMs(),
-        () => new Error('other calls of this coupon took too long'),
-      );
-    } catch (cause) {
-      return { answer: 'failed', outcome: 'not_applied', cause };
+  readonly #back = (turn: Turn): void => {
+    if (!turn.outcome) {
+      this.#alone.hand(turn, turn);
+      return;
     }
-    return this.#send(request);
-  }
+    this.#answer(turn);
+    let next = turn.follower;
+    // Those that gave up while they waited have their answers.
+    while (next?.outcome) next = next.follower;
+    if (next) {
+      clearTimeout(next.patience);
+      this.#batcher.hand(next, next);
+    } else {
+      this.#last.delete(turn.key);
+    }
+  };
 
-  async #send(request: ChangeRequest): Promise<ChangeOutcome> {
-    const turn = await this.#batcher.add(new Turn(request));
-    return (turn.outcome ?? (await this.#alone.add(turn)).outcome)!;
+  #answer(turn: Turn): void {
+    this.#pending--;
+    turn.tell(turn.outcome!);
   }
 }
 

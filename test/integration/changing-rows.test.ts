@@ -232,3 +232,56 @@ describe.each([
     await expect(adapter.change([redeem(second)])).rejects.toBeInstanceOf(NotSavedError);
   });
 });
+
+test('in a partitioned table of PostgreSQL a change leaves alone the row at the same place of another partition', async () => {
+  await new PostgresPersistence(postgres.pool, { table: 'whole' }).createTable();
+  await postgres.pool.query(`CREATE TABLE parted (LIKE whole INCLUDING ALL) PARTITION BY LIST (campaign_id);
+    CREATE TABLE parted_a PARTITION OF parted FOR VALUES IN ('a'); CREATE TABLE parted_b PARTITION OF parted FOR VALUES IN ('b')`);
+  const persistence = new PostgresPersistence(postgres.pool, { table: 'parted' });
+  const rows = ['a', 'a', 'b', 'b'].map((campaignId, i) => issuance({ campaignId, serial: i + 1 }));
+  await persistence.save(rows);
+  const { rows: places } = await postgres.pool.query('SELECT count(DISTINCT ctid)::int AS places FROM parted');
+  expect(places).toEqual([{ places: 2 }]);
+  const changes = rows
+    .slice(0, 2)
+    .map(({ campaignId, id, userId }) => ({ ref: { campaignId, id, userId }, ...firstRedeem('A') }));
+  expect(await persistence.change(changes)).toMatchObject([{ changed: true }, { changed: true }]);
+  const versions = (await persistence.find(rows)).map((row) => row?.life?.version ?? 0);
+  expect(versions).toEqual([1, 1, 0, 0]);
+});
+
+test.each([1, 50])(
+  'in PostgreSQL a change finds its row by the key, in a campaign that the statistics do not know as well: %i at a time',
+  async (size) => {
+    const table = `changed_${size}`;
+    const plans: string[] = [];
+    const query = async (text: string, values?: unknown[]) => {
+      const { rows } = await postgres.pool.query(`EXPLAIN ${text}`, values);
+      plans.push(rows.map((row) => row['QUERY PLAN']).join('\n'));
+      return postgres.pool.query(text, values);
+    };
+    await new PostgresPersistence(postgres.pool, { table }).createTable();
+    const fill = (campaignId: string, count: number) =>
+      postgres.pool.query(
+        `INSERT INTO ${table} SELECT $1, n, 'user-' || n, 1, 'id-' || n, 'CODE-' || n, now(), '1-a' FROM generate_series(1, $2::int) n`,
+        [campaignId, count],
+      );
+    await fill('known', 1_000);
+    await postgres.pool.query(`ANALYZE ${table}`);
+    await fill('new', 40_000);
+    const persistence = new PostgresPersistence({ query, totalCount: 1 } as PostgresLike, { table });
+    const numbers = Array.from({ length: size }, (_, i) => 100 + i);
+    const byCode = numbers.map((n) => ({ campaignId: 'new', code: `CODE-${n}`, userId: `user-${n}` }));
+    const byId = numbers.map((n) => ({ campaignId: 'new', id: `id-${n}`, userId: `user-${n}` }));
+    for (const [version, refs] of [byCode, byId].entries()) {
+      const made = await persistence.change(
+        refs.map((ref) => ({ ref, version, unexpired: true, undone: `m${version}` })),
+      );
+      expect(made.filter(({ changed }) => changed)).toHaveLength(size);
+    }
+    const [code, id] = plans;
+    expect(code).toMatch(/Index Scan using \w+_code_/);
+    expect(id).toMatch(/Index Scan using \w+_user_id_grant_no_key/);
+    for (const plan of plans) expect(plan).not.toMatch(/_pkey|Seq Scan on changed/);
+  },
+);

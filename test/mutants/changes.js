@@ -50,8 +50,8 @@ export const CHANGES = [
   {
     defect: 'PostgreSQL: a change names no version',
     file: POSTGRES,
-    find: "'t.version = n.version AND (NOT n.unexpired",
-    replace: "'(NOT n.unexpired",
+    find: 'return `t.version = ',
+    replace: 'return `t.version >= ',
     caughtBy: contractOf('postgres', OTHER_VERSION),
   },
   {
@@ -148,9 +148,37 @@ export const CHANGES = [
   {
     defect: 'a coupon is twice in the batches that are out',
     file: LOOP,
-    find: 'before ? this.#sendAfter(before, request) : this.#send(request)',
-    replace: 'this.#send(request)',
+    find: 'if (before) this.#wait(turn, before);',
+    replace: 'if (before && MOST_HELD < 0) this.#wait(turn, before);',
     caughtBy: inLoop('are never twice in the batches that are out'),
+  },
+  {
+    defect: 'a call that gave up while it waited is answered twice',
+    file: LOOP,
+    find: 'while (next?.outcome) next = next.follower;',
+    replace: '',
+    caughtBy: inLoop('a call that ran out of time while it waited'),
+  },
+  {
+    defect: 'PostgreSQL: a change takes rows of other partitions for its own',
+    file: POSTGRES,
+    find: ' AND t.tableoid = n.part',
+    replace: '',
+    caughtBy: { file: SERVERS, test: 'leaves alone the row at the same place' },
+  },
+  {
+    defect: 'PostgreSQL: a campaign that the statistics do not know is read as a whole by each change',
+    file: POSTGRES,
+    find: "n.campaign_id?.startsWith('$')",
+    replace: "n.campaign_id === ''",
+    caughtBy: { file: SERVERS, test: 'in PostgreSQL a change finds its row by the key' },
+  },
+  {
+    defect: 'PostgreSQL: a value that differs is taken for one of the whole batch',
+    file: POSTGRES,
+    find: 'all.every((value) => value === all[0])',
+    replace: 'all.some((value) => value === all[1])',
+    caughtBy: contractOf('postgres', 'a batch may mix campaigns, ways to name a coupon, and kinds of change'),
   },
   {
     defect: 'a lost attempt is forgotten',
@@ -183,8 +211,8 @@ export const CHANGES = [
   {
     defect: 'a coupon that another transaction holds does not go alone',
     file: LOOP,
-    find: 'turn.outcome ?? (await this.#alone.add(turn)).outcome',
-    replace: 'turn.outcome ?? (await this.#batcher.add(turn)).outcome',
+    find: 'this.#alone.hand(turn, turn);',
+    replace: 'this.#batcher.hand(turn, turn);',
     caughtBy: inLoop('goes alone, and the others are answered before'),
   },
 ];

@@ -37,11 +37,11 @@ async function scene(wrap: (change: Change, nth: number) => Change = (change) =>
     },
   };
   const changes = new Changes(adapter, SIZES);
-  const ask = (serial: number, call: LifeCall, userId?: string) =>
+  const ask = (serial: number, call: LifeCall, userId?: string, timeoutMs = 60_000) =>
     changes.change({
       ref: { campaignId: 'c', code: `CODE${serial}`, userId },
       call,
-      deadlineAt: monotonicMs() + 60_000,
+      deadlineAt: monotonicMs() + timeoutMs,
     });
   return {
     ask,
@@ -91,6 +91,30 @@ describe('calls about one coupon', () => {
     const expected = ['redeemed', 'unredeemed', 'redemption_undone', 'redeemed', 'unredeemed', 'not_redeemed'];
     expect(await answers(...calls.map((call) => ask(1, call)))).toEqual(expected);
   });
+});
+
+test('a call that ran out of time while it waited changes nothing, and those behind it get their turn, once each', async () => {
+  let free = () => {};
+  const freed = new Promise<void>((resolve) => {
+    free = resolve;
+  });
+  const { ask, answers } = await scene((change) => async (changes) => {
+    await freed;
+    return change(changes);
+  });
+  const first = ask(1, redeem('A'));
+  const impatient = [ask(1, unredeem('A'), undefined, 0), ask(1, unredeem('A'), undefined, 0)];
+  const last = ask(1, redeem('B'));
+  for (const call of impatient) expect(await call).toMatchObject({ answer: 'failed', outcome: 'not_applied' });
+  // They are out of the queue, which has room for a hundred.
+  const room = Array.from({ length: 98 }, (_, i) => ask(2, redeem(`order-${i}`)));
+  await expect(ask(3, redeem('A'))).rejects.toMatchObject({ code: 'OVERLOADED' });
+  free();
+  expect(await answers(first, last)).toEqual(['redeemed', 'already_redeemed']);
+  await answers(...room);
+  const full = Array.from({ length: 100 }, (_, i) => ask(3, redeem(`order-${i}`)));
+  await expect(ask(4, redeem('A'))).rejects.toMatchObject({ code: 'OVERLOADED' });
+  expect((await answers(...full)).filter((answer) => answer === 'redeemed')).toHaveLength(1);
 });
 
 describe('a coupon that another transaction holds', () => {

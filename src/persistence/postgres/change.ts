@@ -6,11 +6,14 @@ import { codeOf, MOMENTARY } from './errors.js';
 import { arrayOf } from './insert.js';
 import { SELECTED } from './selected.js';
 
+/** A column as SQL, by its name: of a row of the batch, or one value for all of them. */
+type Given = Readonly<Record<string, string>>;
+
 /** How a coupon is named, and the index that finds it. */
 interface Kind {
   readonly names: (ref: CouponRef) => boolean;
   readonly columns: readonly RefColumn[];
-  readonly match: string;
+  readonly match: (n: Given) => string;
 }
 
 interface GivenColumn<T> {
@@ -39,27 +42,33 @@ const [CAMPAIGN, CODE, USER, ID, SERIAL] = (
   RefColumn,
 ];
 
+/** The first column tells the coupons of a batch apart. */
 const KINDS: readonly Kind[] = [
   {
     names: (ref) => 'code' in ref,
-    columns: [CAMPAIGN, CODE, USER],
-    match: 't.campaign_id = n.campaign_id AND t.code = n.code AND (n.user_id IS NULL OR t.user_id = n.user_id)',
+    columns: [CODE, CAMPAIGN, USER],
+    match: (n) =>
+      `t.campaign_id = ${n.campaign_id} AND t.code = ${n.code} AND (${n.user_id} IS NULL OR t.user_id = ${n.user_id})`,
   },
   {
     names: (ref) => 'id' in ref && 'userId' in ref,
-    columns: [CAMPAIGN, ID, USER],
-    match: 't.campaign_id = n.campaign_id AND t.user_id = n.user_id AND t.id = n.id',
+    columns: [ID, CAMPAIGN, USER],
+    match: (n) => `t.campaign_id = ${n.campaign_id} AND t.user_id = ${n.user_id} AND t.id = ${n.id}`,
   },
   {
     names: (ref) => 'id' in ref && 'serial' in ref,
-    columns: [CAMPAIGN, ID, SERIAL],
-    match: 't.campaign_id = n.campaign_id AND t.serial = n.serial AND t.id = n.id',
+    columns: [ID, CAMPAIGN, SERIAL],
+    match: (n) => `t.campaign_id = ${n.campaign_id} AND t.serial = ${n.serial} AND t.id = ${n.id}`,
   },
 ];
 
-const CHANGED: readonly GivenColumn<CouponChange>[] = [
+/** What a row has to be. */
+const WANTED: readonly GivenColumn<CouponChange>[] = [
   { name: 'version', type: 'int', of: ({ version }) => version },
   { name: 'unexpired', type: 'boolean', of: ({ unexpired }) => String(unexpired) },
+];
+/** What it becomes. */
+const CHANGED: readonly GivenColumn<CouponChange>[] = [
   { name: 'state', type: 'text', of: ({ to }) => to?.state ?? null },
   { name: 'by_id', type: 'text', of: ({ to }) => to?.by ?? null },
   { name: 'undone', type: 'text', of: ({ undone }) => undone ?? null },
@@ -69,8 +78,18 @@ const CHANGED: readonly GivenColumn<CouponChange>[] = [
 ];
 
 /** It may be changed, by the version and by the clock of the database. */
-const RIGHT =
-  't.version = n.version AND (NOT n.unexpired OR t.expires_at IS NULL OR t.expires_at > statement_timestamp())';
+function isRight(n: Given): string {
+  return `t.version = ${n.version} AND (NOT ${n.unexpired} OR t.expires_at IS NULL OR t.expires_at > statement_timestamp())`;
+}
+
+function setOf(n: Given): string {
+  return `SET state = coalesce(${n.state}, t.state),
+    state_at = CASE WHEN ${n.state} IS NULL THEN t.state_at ELSE statement_timestamp() END,
+    state_by = CASE WHEN ${n.state} IS NULL THEN t.state_by ELSE ${n.by_id} END,
+    undone = coalesce(${n.undone}, t.undone), expires_at = coalesce(to_timestamp(${n.expires_ms} / 1000.0), t.expires_at),
+    unit_returned = t.unit_returned OR ${n.returned}, grant_no = CASE WHEN ${n.frees} THEN NULL ELSE t.grant_no END,
+    version = t.version + 1`;
+}
 
 /** The changes of a batch that name their coupons in one way, and where their verdicts go. */
 interface ChangesOfKind {
@@ -142,22 +161,23 @@ export class CouponStatements {
   }
 
   /**
-   * Rows are locked in one order, so batches that share some do not lock each other out. A change that is alone waits for its row. A batch leaves out the
-   * rows that another transaction holds.
+   * A change that is alone waits for its row. A batch leaves out the rows that another transaction holds: it waits for
+   * nobody, so batches that share rows do not lock each other out. The rows that it got are changed where they lie.
    */
   async #changed(kind: Kind, changes: readonly CouponChange[], isAlone: boolean): Promise<FoundRow[]> {
-    const { rows, values } = batchOf(columnsOf(kind), changes);
-    const free = `SELECT t.campaign_id, t.serial, n.ord FROM n JOIN ${this.#table} t ON ${kind.match} AND ${RIGHT}
-      ORDER BY t.campaign_id, t.serial FOR NO KEY UPDATE OF t SKIP LOCKED`;
+    const { n, rows, values } = batchOf([...columnsOf(kind), ...CHANGED], changes);
+    const named = `${kind.match(n)} AND ${isRight(n)}`;
+    const update = `UPDATE ${this.#table} t ${setOf(n)}`;
+    const returning = `RETURNING ${n.ord} AS ord, ${SELECTED}`;
+    const free = `SELECT t.tableoid AS part, t.ctid AS place${rows && ', n.*'} FROM ${this.#joined(rows)} ${named} FOR NO KEY UPDATE OF t SKIP LOCKED`;
     const text = isAlone
-      ? `WITH n AS MATERIALIZED (SELECT * FROM ${rows}) ${this.#update('n', kind.match)}`
-      : `WITH n AS MATERIALIZED (SELECT * FROM ${rows}), free AS MATERIALIZED (${free})
-        ${this.#update('n JOIN free USING (ord)', 't.campaign_id = free.campaign_id AND t.serial = free.serial')}`;
+      ? `${update} WHERE ${named} ${returning}`
+      : `WITH n AS MATERIALIZED (${free}) ${update} FROM n WHERE t.ctid = n.place AND t.tableoid = n.part AND ${isRight(n)} ${returning}`;
     return foundRows(await this.#sendUpdate(text, values));
   }
 
   /** A dead-lock or a serialization failure proves that nothing was changed, and may not come again. */
-  async #sendUpdate(text: string, values: string[], tries = MOST_TRIES): Promise<readonly unknown[]> {
+  async #sendUpdate(text: string, values: unknown[], tries = MOST_TRIES): Promise<readonly unknown[]> {
     try {
       return (await this.#client.query(text, values)).rows;
     } catch (error) {
@@ -166,31 +186,30 @@ export class CouponStatements {
     }
   }
 
-  #update(from: string, where: string): string {
-    return `UPDATE ${this.#table} t SET state = coalesce(n.state, t.state),
-      state_at = CASE WHEN n.state IS NULL THEN t.state_at ELSE statement_timestamp() END,
-      state_by = CASE WHEN n.state IS NULL THEN t.state_by ELSE n.by_id END,
-      undone = coalesce(n.undone, t.undone), expires_at = coalesce(to_timestamp(n.expires_ms / 1000.0), t.expires_at),
-      unit_returned = t.unit_returned OR n.returned, grant_no = CASE WHEN n.frees THEN NULL ELSE t.grant_no END,
-      version = t.version + 1
-      FROM ${from} WHERE ${where} AND ${RIGHT} RETURNING ord, ${SELECTED}`;
-  }
-
   async #unchanged(kind: Kind, changes: readonly CouponChange[]): Promise<FoundRow[]> {
-    return this.#found(kind, columnsOf(kind), changes, `, ${RIGHT} AS is_right`);
+    return this.#found(kind, columnsOf(kind), changes, (n) => `, ${isRight(n)} AS is_right`);
   }
 
-  async #found<T>(kind: Kind, columns: readonly GivenColumn<T>[], asked: readonly T[], more = ''): Promise<FoundRow[]> {
-    const { rows, values } = batchOf(columns, asked);
-    const text = `SELECT ord, ${SELECTED}${more} FROM ${rows} JOIN ${this.#table} t ON ${kind.match}`;
+  async #found<T>(
+    kind: Kind,
+    columns: readonly GivenColumn<T>[],
+    asked: readonly T[],
+    more = (_: Given) => '',
+  ): Promise<FoundRow[]> {
+    const { n, rows, values } = batchOf(columns, asked);
+    const text = `SELECT ${n.ord} AS ord, ${SELECTED}${more(n)} FROM ${this.#joined(rows)} ${kind.match(n)}`;
     return foundRows((await this.#client.query(text, values)).rows);
+  }
+
+  #joined(rows: string): string {
+    return rows ? `${rows} JOIN ${this.#table} t ON` : `${this.#table} t WHERE`;
   }
 }
 
 function columnsOf(kind: Kind): readonly GivenColumn<CouponChange>[] {
   return [
     ...kind.columns.map(({ of, ...column }) => ({ ...column, of: ({ ref }: CouponChange) => of(ref) })),
-    ...CHANGED,
+    ...WANTED,
   ];
 }
 
@@ -201,14 +220,29 @@ function byKind(refs: readonly CouponRef[]): { kind: Kind; at: number[] }[] {
   return groups.filter(({ at }) => at.length > 0);
 }
 
-/** Rows numbered in their order, of which each column is an array. */
-function batchOf<T>(columns: readonly GivenColumn<T>[], items: readonly T[]): { rows: string; values: string[] } {
-  const arrays = columns.map(({ type }, i) => `$${i + 1}::${type}[]`);
-  const names = columns.map(({ name }) => name);
-  return {
-    rows: `unnest(${arrays.join(', ')}) WITH ORDINALITY AS n(${names.join(', ')}, ord)`,
-    values: columns.map(({ of }) => arrayOf(items.map(of))),
-  };
+/**
+ * A batch as rows that are numbered in their order. A column that is equal in all of them is one value; the others, and
+ * always the first, are arrays. A lone item has no arrays, and no `rows`.
+ */
+function batchOf<T>(
+  columns: readonly GivenColumn<T>[],
+  items: readonly T[],
+): { n: Given; rows: string; values: (string | number | null)[] } {
+  const n: Record<string, string> = { ord: items.length === 1 ? '1' : 'n.ord' };
+  const values: (string | number | null)[] = [];
+  const listed: { name: string; array: string }[] = [];
+  for (const [i, { name, type, of }] of columns.entries()) {
+    const all = items.map(of);
+    const isShared = items.length === 1 || (i > 0 && all.every((value) => value === all[0]));
+    values.push(isShared ? all[0]! : arrayOf(all));
+    n[name] = isShared ? `$${i + 1}::${type}` : `n.${name}`;
+    if (!isShared) listed.push({ name, array: `$${i + 1}::${type}[]` });
+  }
+  // In a subquery, because a campaign that the statistics do not know would be taken for an empty one.
+  if (n.campaign_id?.startsWith('$')) n.campaign_id = `(SELECT ${n.campaign_id})`;
+  const arrays = listed.map(({ array }) => array).join(', ');
+  const names = listed.map(({ name }) => name).join(', ');
+  return { n, rows: arrays && `unnest(${arrays}) WITH ORDINALITY AS n(${names}, ord)`, values };
 }
 
 function foundRows(rows: readonly unknown[]): FoundRow[] {
