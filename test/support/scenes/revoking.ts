@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import type { RedisClient } from '../../../src/index.js';
+import type { CouponChange, Issuance, MemoryPersistence, RedisClient } from '../../../src/index.js';
 import { redisContext, Shard } from '../../../src/redis/shard.js';
 
 /** A campaign as the modules of Redis know it, in a process of its own. */
@@ -13,4 +13,29 @@ export async function shardOf(redis: Redis, campaignId: string): Promise<Shard> 
   const shard = new Shard(context, campaignId);
   await shard.refresh();
   return shard;
+}
+
+export interface RevokedHow {
+  readonly again?: boolean;
+  readonly returned?: boolean;
+}
+
+/** Revokes a coupon in the database alone. */
+export async function revokeRow(
+  memory: MemoryPersistence,
+  row: Issuance,
+  { again = false, returned = false }: RevokedHow = {},
+): Promise<Issuance> {
+  const { campaignId, id, userId, life } = row;
+  const change: CouponChange = {
+    ref: { campaignId, id, userId },
+    version: life?.version ?? 0,
+    unexpired: false,
+    to: { state: 'revoked', by: 'fraud' },
+    unitReturned: returned || undefined,
+    freesGrant: again || undefined,
+  };
+  const [verdict] = await memory.change([change]);
+  if (!verdict!.changed) throw new Error('the row was not revoked');
+  return verdict!.row!;
 }
