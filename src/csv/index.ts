@@ -43,7 +43,7 @@ const SHOWN = 4;
  * cell that begins with `=`, `+`, `-`, `@`, a tab or a line break. Such a cell gets a `'` before it. So does a cell that
  * begins with `'` and such a character: to read the file back, remove one `'` there.
  *
- * The text is without a byte order mark; for Excel, write `\ufeff` first. The call throws `InvalidArgumentError`. An error
+ * The text is without a byte order mark; for Excel, write one (U+FEFF) first. The call throws `InvalidArgumentError`. An error
  * of the source reaches the reader, behind the chunks that were complete.
  *
  * @example

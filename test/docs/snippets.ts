@@ -55,6 +55,7 @@ export function faultsOf(blocks: readonly Block[], options: { given: boolean }):
     noUnusedLocals: false,
     paths: {
       'coupon-issuer': [join(ROOT, 'src/index.ts')],
+      'coupon-issuer/csv': [join(ROOT, 'src/csv/index.ts')],
       'coupon-issuer/mysql': [join(ROOT, 'src/persistence/mysql/index.ts')],
       'coupon-issuer/postgres': [join(ROOT, 'src/persistence/postgres/index.ts')],
       'coupon-issuer/testing': [join(ROOT, 'src/testing/index.ts')],

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import {
   ClosedError,
   type Coupon,
@@ -288,6 +288,43 @@ describe('the campaigns of the table', () => {
     await issuer.coupons({ userId, campaignIds: [own] });
     expect(await issuer.findByCode({ code: `${own}-CODE-1` })).toHaveLength(1);
     expect(seen.reads).toBe(1);
+  });
+
+  /** So much later, by the clock that never jumps. */
+  function later(ms: number): void {
+    const now = performance.now.bind(performance);
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() + ms);
+    onTestFinished(() => clock.mockRestore());
+  }
+
+  test('are read again after a minute', async () => {
+    const memory = new MemoryPersistence();
+    await memory.save([aRow(1)]);
+    const issuer = issuerOf(memory);
+    const userId = `kim-${own}`;
+    expect(await issuer.coupons({ userId })).toHaveLength(1);
+    await memory.save([aRow(1, { campaignId: `${own}-new` })]);
+    later(59_000);
+    expect(await issuer.coupons({ userId })).toHaveLength(1);
+    vi.restoreAllMocks();
+    later(60_000);
+    expect(await issuer.coupons({ userId })).toHaveLength(2);
+  });
+
+  test('of a second ago are read again for a code that was found nowhere', async () => {
+    const memory = new MemoryPersistence();
+    await memory.save([aRow(1)]);
+    const { seen, persistence } = counted(memory);
+    const issuer = issuerOf(persistence);
+    const code = 'OF-A-NEW-CAMPAIGN';
+    expect(await issuer.findByCode({ code })).toEqual([]);
+    await memory.save([aRow(1, { campaignId: `${own}-new`, code })]);
+    expect(await issuer.findByCode({ code })).toEqual([]);
+    expect(seen.reads).toBe(1);
+    later(1_000);
+    expect(await issuer.findByCode({ code })).toHaveLength(1);
+    expect(await issuer.findByCode({ code: `${own}-CODE-1` })).toHaveLength(1);
+    expect(seen.reads).toBe(2);
   });
 
   test('that could not be read are read again by the next call', async () => {

@@ -188,6 +188,14 @@ describe.each([
     expect(at!.getTime()).toBeLessThanOrEqual(after.getTime() + 1);
   });
 
+  test('a count takes a coupon for expired at its end, and for valid a millisecond before', async () => {
+    const end = new Date('2030-05-01T10:00:00.123Z');
+    const [row] = await coupons(1, { expiresAt: end });
+    const countAt = async (ms: number) => (await ground.adapterAt(new Date(ms))).count(row!.campaignId);
+    expect(await countAt(end.getTime() - 1)).toMatchObject({ issued: 1, expired: 0 });
+    expect(await countAt(end.getTime())).toMatchObject({ issued: 0, expired: 1 });
+  });
+
   test('a coupon is redeemed a millisecond before its end, and not at its end', async () => {
     const expiresAt = new Date('2026-12-01T00:00:00.500Z');
     const [row] = await coupons(1, { expiresAt });

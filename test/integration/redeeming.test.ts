@@ -115,6 +115,16 @@ describe.each(['memory', 'PostgreSQL', 'MariaDB'])('in %s a coupon', (database) 
     expect(await launch.redeem({ ...request, code: 'NONE' })).toEqual({ status: 'not_found' });
   });
 
+  test('is in the box of its user at once, also if its campaign is a new one', async () => {
+    const { issuer, coupon } = await scene(persistence);
+    expect(await issuer.coupons({ userId: 'box' })).toEqual([]);
+    const second = issuer.campaign(`${id}-new`);
+    await second.open(STOCK);
+    const { issuance } = (await second.issue({ userId: 'box' })) as { issuance: Issuance };
+    expect(await issuer.coupons({ userId: 'box' })).toMatchObject([{ campaignId: `${id}-new`, id: issuance.id }]);
+    expect(await issuer.findByCode({ code: coupon.code })).toMatchObject([{ campaignId: id, userId: 'kim' }]);
+  });
+
   test('that 40 orders want at once goes to one of them, and each other one is told so for good', async () => {
     const { issuer, launch, coupon } = await scene(persistence);
     const rival = new CouponIssuer({ redis: server.client(), persistence });

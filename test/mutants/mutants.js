@@ -1,4 +1,5 @@
 import { ANSWERS } from './answers.js';
+import { BOX_DEFECTS } from './box.js';
 import { CHANGES } from './changes.js';
 import { CODES } from './codes.js';
 import { DATA } from './data.js';
@@ -45,6 +46,7 @@ export const MUTANTS = [
   ...LIFE,
   ...VALIDITY,
   ...CHANGES,
+  ...BOX_DEFECTS,
   ...LISTING,
   ...QUARANTINE,
   ...ERRORS,

@@ -6,11 +6,15 @@ import type { Pool as CallbackPool } from 'mysql2';
 import mysql from 'mysql2/promise';
 import pg from 'pg';
 import { describe, expectTypeOf, test } from 'vitest';
+import { toCsv } from '../../src/csv/index.js';
 import type {
   Campaign,
+  Coupon,
   CouponEvent,
+  CouponIssuer,
   CouponIssuerErrorCode,
   CouponIssuerOptions,
+  CouponTally,
   Issuance,
   IssueRequest,
   IssueResult,
@@ -140,6 +144,36 @@ function judged(verdict: SaveVerdict): string {
       return verdict satisfies never;
   }
 }
+
+function shown(coupon: Coupon): string {
+  switch (coupon.state) {
+    case 'issued':
+    case 'redeemed':
+    case 'expired':
+    case 'revoked':
+      return coupon.state;
+    default:
+      return coupon.state satisfies never;
+  }
+}
+
+describe('coupons after their issue', () => {
+  test('are read as they are, and have a state that can be switched over to the last case', () => {
+    expectTypeOf(shown).returns.toBeString();
+    expectTypeOf<CouponIssuer['coupons']>().returns.resolves.toEqualTypeOf<readonly Coupon[]>();
+    expectTypeOf<CouponIssuer['findByCode']>().returns.resolves.toEqualTypeOf<readonly Coupon[]>();
+    expectTypeOf<Campaign['coupons']>().returns.toExtend<AsyncIterable<Coupon>>();
+    expectTypeOf<Campaign['tally']>().returns.resolves.toEqualTypeOf<CouponTally>();
+    expectTypeOf<keyof CouponTally>().toEqualTypeOf<Coupon['state'] | 'returned'>();
+    expectTypeOf<Parameters<CouponIssuer['coupons']>[0]['userId']>().toEqualTypeOf<string>();
+  });
+
+  test('go into a CSV from a list as well as from a campaign', () => {
+    expectTypeOf<ReturnType<Campaign['coupons']>>().toExtend<Parameters<typeof toCsv>[0]>();
+    expectTypeOf<readonly Coupon[]>().toExtend<Parameters<typeof toCsv>[0]>();
+    expectTypeOf(toCsv).returns.toExtend<AsyncIterable<string>>();
+  });
+});
 
 describe('what is told', () => {
   test('can be switched over to the last case', () => {

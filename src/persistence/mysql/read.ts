@@ -1,4 +1,4 @@
-import type { CouponTally } from '../../model/coupon.js';
+import { type CouponTally, newestFirst } from '../../model/coupon.js';
 import type { Issuance } from '../../model/issuance.js';
 import { type CountRow, type Row, textOf, toIssuance, toTally } from '../row.js';
 import type { MysqlClient } from './client.js';
@@ -13,6 +13,9 @@ const COUNTS = [
   countOf('returned', 'unit_returned = 1'),
 ].join(', ');
 
+/** So many ranges of a key are one statement. From 200 on, the server guesses what they hold, and may read whole campaigns instead. */
+const MOST_RANGES = 150;
+
 /** Reads rows by their users, by their states, and by the campaigns that there are. */
 export class ReadStatements {
   readonly #table: string;
@@ -23,23 +26,24 @@ export class ReadStatements {
     this.#client = client;
   }
 
-  /**
-   * One look-up in the key of campaign, user and grant for each user and campaign. Beyond some thousand pairs, a server takes two lists of `IN` for too many ranges
-   * and reads whole campaigns.
-   */
+  /** One look-up in the key of campaign, user and grant for each user and campaign. */
   async listByUser(
     userIds: readonly string[],
     { campaignIds, limit }: { readonly campaignIds: readonly string[]; readonly limit: number },
   ): Promise<Issuance[]> {
-    if (userIds.length === 0 || campaignIds.length === 0) return [];
-    const sql = `SELECT ${SELECTED} FROM ${listed('of_campaign', campaignIds)} c STRAIGHT_JOIN ${listed('of_user', userIds)} u
-      STRAIGHT_JOIN ${this.#table} t ON t.campaign_id = c.of_campaign AND t.user_id = u.of_user
+    const sql = `SELECT ${SELECTED} FROM ${this.#table} WHERE campaign_id IN (?) AND user_id IN (?)
       ORDER BY issued_at DESC, serial DESC LIMIT ?`;
-    const texts = [...campaignIds, ...userIds].map((text) => Buffer.from(text));
-    return ((await this.#query(sql, [...texts, limit])) as Row[]).map(toIssuance);
+    const found: Issuance[] = [];
+    for (const some of inParts(userIds, MOST_RANGES)) {
+      for (const campaigns of inParts(campaignIds, Math.floor(MOST_RANGES / some.length))) {
+        const rows = await this.#query(sql, [campaigns.map(asBytes), some.map(asBytes), limit]);
+        for (const row of rows as Row[]) found.push(toIssuance(row));
+      }
+    }
+    return found.sort(newestFirst).slice(0, limit);
   }
 
-  /** The server jumps from each campaign to the next one in a key. */
+  /** Once the server knows the statistics of the table, it jumps from each campaign to the next one in a key. Before that, it reads the key. */
   async campaigns(): Promise<string[]> {
     const rows = await this.#query(`SELECT DISTINCT campaign_id FROM ${this.#table}`, []);
     return (rows as Pick<Row, 'campaign_id'>[]).map(({ campaign_id }) => textOf(campaign_id));
@@ -57,7 +61,8 @@ export class ReadStatements {
   }
 }
 
-/** A derived table of one column. */
-function listed(name: string, values: readonly string[]): string {
-  return `(SELECT ? AS ${name}${' UNION ALL SELECT ?'.repeat(values.length - 1)})`;
+const asBytes = (text: string) => Buffer.from(text);
+
+function inParts(items: readonly string[], size: number): string[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
 }
