@@ -23,12 +23,14 @@ import { checkedReconcileOptions, reconcile } from './recover/reconcile.js';
 import {
   checkedExtend,
   checkedRedeem,
+  checkedRevoke,
   checkedUnredeem,
   type ExtendRequest,
   type RedeemRequest,
+  type RevokeRequest,
   type UnredeemRequest,
 } from './redeem/requests.js';
-import type { ExtendResult, RedeemResult, UnredeemResult } from './redeem/results.js';
+import type { ExtendResult, RedeemResult, RevokeResult, UnredeemResult } from './redeem/results.js';
 import { keptRules } from './redis/known-campaign.js';
 import { closeCampaign, purge, type Restocked, restock, setPace, setPaused } from './redis/operate.js';
 import { replaceInPool } from './redis/pool.js';
@@ -200,6 +202,28 @@ export class Campaign {
   async extend(request: ExtendRequest): Promise<ExtendResult> {
     const call = checkedExtend(this.id, request);
     return this.#core.call('extend', () => this.#core.coupons.ask<ExtendResult>(call));
+  }
+
+  /**
+   * Revokes a coupon for good: nobody redeems it any more. The row decides; then Redis marks the coupon, or moves its unit
+   * and its grant. `unit: 'returned'` puts a new unit into the stock. `again: true` lets the user have another coupon, by a
+   * new request id; the old id is told `revoked`. A redeemed coupon stays: undo its redemption first. A call of the shop.
+   *
+   * A repeat under the same `revocationId` finds its own answer, and finishes the part of Redis. If a process dies between
+   * the two, a worker does that. While Redis is away, a coupon is revoked only if unit and grant stay.
+   *
+   * Two statements in the database and two round trips to Redis, shared by calls of the same moment. Throws as `redeem()`
+   * does, and `CampaignConflictError` (`unit: 'returned'` of a pool; a campaign that is over), `NotReadyError`,
+   * `UnknownCampaignError`, `RedisError`: nothing was changed.
+   *
+   * @example
+   * ```ts
+   * const result = await launch.revoke({ code, revocationId: 'fraud-7', unit: 'returned' });
+   * ```
+   */
+  async revoke(request: RevokeRequest): Promise<RevokeResult> {
+    const call = checkedRevoke(this.id, request);
+    return this.#core.call('revoke', () => this.#core.coupons.ask<RevokeResult>(call));
   }
 
   /**

@@ -11,6 +11,7 @@ import type { Operation } from './model/methods.js';
 import type { IssueResult } from './model/result.js';
 import type { CheckedOptions } from './options.js';
 import { Coupons, canChange, type StillReserved } from './redeem/coupons.js';
+import { Revocations } from './redeem/revocations.js';
 import { Campaigns } from './redis/campaigns.js';
 import type { Serving } from './redis/serving.js';
 import { type RedisContext, redisContext } from './redis/shard.js';
@@ -45,6 +46,7 @@ export class Core {
     const observed = safeEmit(options.onEvent);
     this.emit = (event) => {
       if (event.type === 'settled') this.room.settled(event.campaignId);
+      if (event.type === 'taken_back') this.room.takenBack(event.campaignId);
       if (event.type === 'fault') for (const worker of this.workers) worker.noteFault(event);
       observed(event);
     };
@@ -70,7 +72,8 @@ export class Core {
     const track = <T>(work: Promise<T>) => pending.track(work);
     const rules = { eligible, timeoutMs, maxTries };
     const reserved = (campaignId: string, userId: string) => this.#reserved(campaignId, userId);
-    this.coupons = new Coupons({ adapter: persistence, timeoutMs, ...lines, emit, reserved });
+    const revocations = new Revocations(campaigns, emit);
+    this.coupons = new Coupons({ adapter: persistence, timeoutMs, ...lines, emit, reserved, revocations });
     this.box = new Box({ adapter: persistence, timeoutMs, served: () => campaigns.ids });
     this.room = new WaitingRoom({ redis, context, campaigns, lines, steps, following, track, ...rules });
   }
@@ -134,7 +137,8 @@ export class Core {
 
   settling(batchSize: number, paced: boolean): SettleOptions {
     const { maxTries } = this.options;
-    return { ...this.findOptions, batchSize, paced, maxTries, closing: () => this.#closed };
+    const endAnnounced = (serving: Serving) => this.coupons.endAnnounced(serving);
+    return { ...this.findOptions, batchSize, paced, maxTries, endAnnounced, closing: () => this.#closed };
   }
 
   get findOptions(): FindOptions {

@@ -84,10 +84,11 @@ export type {
   ExtendRequest,
   OwnCoupon,
   RedeemRequest,
+  RevokeRequest,
   ShopCoupon,
   UnredeemRequest,
 } from './redeem/requests.js';
-export type { ExtendResult, NoRow, RedeemResult, UnredeemResult } from './redeem/results.js';
+export type { ExtendResult, NoRow, RedeemResult, RevokeResult, UnredeemResult } from './redeem/results.js';
 export type { RedisClient, SubscriberClient } from './redis/client.js';
 export type { Restocked } from './redis/operate.js';
 export type { RunningRules } from './redis/update.js';

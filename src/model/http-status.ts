@@ -7,7 +7,7 @@ import type { IssueStatus } from './result.js';
 export type HttpStatus = 200 | 201 | 202 | 400 | 403 | 404 | 409 | 410 | 500 | 503;
 
 /** The words of a coupon after its issue. */
-type CouponWord = LifeAnswer | 'not_saved_yet' | 'not_found';
+type CouponWord = Exclude<LifeAnswer, 'fenced'> | 'not_saved_yet' | 'not_found';
 
 /** The words of a coupon that was not changed because of its row, or because it has none. */
 export type CouponRefusal = Exclude<CouponWord, 'taken_back' | 'redeemed' | 'unredeemed' | 'not_redeemed' | 'extended'>;

@@ -22,11 +22,21 @@ export interface LifeRow {
   readonly expiresAt?: Date | null | undefined;
 }
 
+/** `unit`: whether a new unit goes into the stock for it. `again`: its user may have another coupon. */
+export interface RevokeCall {
+  readonly verb: 'revoke';
+  readonly id: string;
+  readonly unit: 'kept' | 'returned';
+  readonly again: boolean;
+}
+
 /** One call about one coupon. `id`: the redemption or revocation, named by the shop. */
 export type LifeCall =
   | { readonly verb: 'redeem' | 'unredeem'; readonly id: string }
-  | { readonly verb: 'revoke'; readonly id: string; readonly unit: 'kept' | 'returned'; readonly again: boolean }
-  | { readonly verb: 'extend'; readonly expiresAt: Date };
+  | RevokeCall
+  | { readonly verb: 'extend'; readonly expiresAt: Date }
+  /** Of a worker: no change that names this version is made any more. */
+  | { readonly verb: 'fence'; readonly version: number };
 
 /** What a row has to become: all of it if the row has this version, and nothing otherwise. Each change counts the version up. */
 export interface RowChange {
@@ -51,7 +61,8 @@ export type LifeAnswer =
   | 'unredeemed'
   | 'not_redeemed'
   | 'taken_back'
-  | 'extended';
+  | 'extended'
+  | 'fenced';
 
 /** A final answer, or a change and the answer that it gives once it is made. */
 export type Decision = { readonly answer: LifeAnswer } | { readonly change: RowChange; readonly answer: LifeAnswer };
@@ -91,6 +102,8 @@ export function decide(call: LifeCall, row: LifeRow, attempts: Attempts = FIRST_
       return decideRevoke(call, row.life ?? UNTOUCHED);
     case 'extend':
       return decideExtend(call.expiresAt, row);
+    case 'fence':
+      return decideFence(call.version, row.life ?? UNTOUCHED);
   }
 }
 
@@ -128,10 +141,7 @@ function decideUnredeem(id: string, { version, state, by, undone }: Life): Decis
   return { change, answer: 'not_redeemed' };
 }
 
-function decideRevoke(
-  { id, unit, again }: Extract<LifeCall, { verb: 'revoke' }>,
-  { version, state, by }: Life,
-): Decision {
+function decideRevoke({ id, unit, again }: RevokeCall, { version, state, by }: Life): Decision {
   if (state === 'revoked') return { answer: by === id ? 'taken_back' : 'revoked' };
   if (state === 'redeemed') return { answer: 'already_redeemed' };
   const change: RowChange = {
@@ -148,6 +158,13 @@ function decideExtend(until: Date, { life = UNTOUCHED, expiresAt = null }: LifeR
   if (life.state === 'revoked') return { answer: 'revoked' };
   if (expiresAt === null || expiresAt >= until) return { answer: 'extended' };
   return { change: { version: life.version, unexpired: false, expiresAt: until }, answer: 'extended' };
+}
+
+/** A revoked row is final. Otherwise a change that only counts up is in the way of one that is still on its way. */
+function decideFence(announced: number, { version, state }: Life): Decision {
+  if (state === 'revoked') return { answer: 'revoked' };
+  if (version > announced) return { answer: 'fenced' };
+  return { change: { version, unexpired: false }, answer: 'fenced' };
 }
 
 /** An own copy of the life of a row of an adapter, or `null` if it is none. Each property is read once. */

@@ -28,6 +28,7 @@ export const METHODS = {
   redeem: 'redeem',
   unredeem: 'unredeem',
   extend: 'extend',
+  revoke: 'revoke',
   findByCode: 'findByCode',
   coupons: 'coupons',
   tally: 'tally',

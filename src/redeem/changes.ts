@@ -2,7 +2,7 @@ import { Batcher, type Caller } from '../flow/batcher.js';
 import { monotonicMs, withDeadline } from '../flow/deadline.js';
 import { isNotSaved, OverloadedError } from '../model/errors.js';
 import type { Issuance } from '../model/issuance.js';
-import { decide, firstRedeem, type LifeAnswer, type LifeCall, type RowChange } from '../model/life.js';
+import { decide, firstRedeem, type LifeAnswer, type LifeCall, type RevokeCall, type RowChange } from '../model/life.js';
 import type { PersistenceAdapter } from '../persistence/adapter.js';
 import { type ChangeVerdict, type CouponRef, refKey } from '../persistence/coupon-change.js';
 import { ownChangeVerdicts, ownLooked } from './verdicts.js';
@@ -19,6 +19,8 @@ export type ChangeOutcome =
   | { readonly answer: LifeAnswer; readonly row: Issuance; readonly changed: boolean }
   /** There is no such row, and this call left nothing behind that could still change one. */
   | { readonly answer: 'no_row' }
+  /** It was not announced in Redis, so nothing was changed. */
+  | { readonly answer: 'not_announced'; readonly error: Error }
   /** `not_applied`: every attempt proved that it changed nothing. `unknown`: one of them may yet. */
   | { readonly answer: 'failed'; readonly outcome: 'not_applied' | 'unknown'; readonly cause: unknown };
 
@@ -27,6 +29,15 @@ export type ChangingAdapter = PersistenceAdapter & Required<Pick<PersistenceAdap
 
 /** Each change that is not made says that another call got on. */
 const MOST_SENDS = 5;
+
+/** A coupon that is about to be revoked: its row as it is now. */
+export interface Revoking {
+  readonly call: RevokeCall;
+  readonly row: Issuance;
+}
+
+/** Announces coupons in Redis; for each why it must not be revoked now, or `null`. Never rejects. */
+export type Announce = (coupons: readonly Revoking[]) => Promise<readonly (Error | null)[]>;
 
 /** A call on its way to its answer. Batches hand it back with `resolve`. */
 class Turn implements Caller<Turn> {
@@ -44,6 +55,8 @@ class Turn implements Caller<Turn> {
   /** Another transaction holds the row: the change has to be sent alone. */
   held = false;
   inDoubt = false;
+  /** As it was found last. */
+  #row: Issuance | null = null;
   #sends = 0;
   readonly #back: (turn: Turn) => void;
 
@@ -81,10 +94,25 @@ class Turn implements Caller<Turn> {
       return;
     }
     const { inDoubt } = this;
+    this.#row = row;
     const decision = decide(this.request.call, row, { refusedVersion, inDoubt });
     if (!('change' in decision)) this.outcome = { answer: decision.answer, row, changed: false };
     else if (this.#sends === MOST_SENDS) this.fail(new Error(`the row was changed ${MOST_SENDS} times meanwhile`));
     else this.next = { ...decision, looked: true };
+  }
+
+  /** What its change would revoke, as it was looked at; `null`: it revokes nothing. */
+  get revoking(): Revoking | null {
+    const { call } = this.request;
+    return call.verb === 'revoke' ? { call, row: this.#row! } : null;
+  }
+
+  /** Redis was told, or why it was not. */
+  announced(error: Error | null): void {
+    // A change of an earlier attempt may still be made. It was announced.
+    if (error && this.inDoubt) this.fail(error);
+    else if (error) this.outcome = { answer: 'not_announced', error };
+    else this.begin();
   }
 
   /** The answer to its change. */
@@ -115,6 +143,7 @@ export interface ChangesOptions {
   readonly maxBatch: number;
   readonly maxInFlight: number;
   readonly maxQueued: number;
+  readonly announce: Announce;
 }
 
 /** More calls than this for coupons that others hold would take the connections of all others. */
@@ -133,10 +162,11 @@ export class Changes {
   /** Calls without an answer. */
   #pending = 0;
 
-  constructor(adapter: ChangingAdapter, { maxQueued, ...sizes }: ChangesOptions) {
+  constructor(adapter: ChangingAdapter, { maxQueued, announce, ...sizes }: ChangesOptions) {
     this.#maxQueued = maxQueued;
-    this.#batcher = new Batcher({ ...sizes, run: (turns) => changeAll(adapter, turns) });
-    this.#alone = new Batcher({ maxBatch: 1, maxInFlight: MOST_HELD, run: (turns) => changeAll(adapter, turns) });
+    const run = (turns: Turn[]) => changeAll(adapter, turns, announce);
+    this.#batcher = new Batcher({ ...sizes, run });
+    this.#alone = new Batcher({ maxBatch: 1, maxInFlight: MOST_HELD, run });
   }
 
   /** Rejects with `OverloadedError`. Each call is one promise and no more: thousands may be on their way. */
@@ -190,16 +220,29 @@ export class Changes {
 }
 
 /** Looks, decides and changes until each call has its answer, or must go alone. Never rejects. */
-async function changeAll(adapter: ChangingAdapter, turns: Turn[]): Promise<Turn[]> {
+async function changeAll(adapter: ChangingAdapter, turns: Turn[], announce: Announce): Promise<Turn[]> {
   for (const turn of turns) turn.begin();
   const isOpen = ({ outcome, held }: Turn) => !outcome && !held;
   for (let open = turns.filter(isOpen); open.length > 0; open = open.filter(isOpen)) {
     const unseen = open.filter(({ next }) => !next);
     if (unseen.length > 0) await lookAt(adapter, unseen);
-    const changing = open.filter(({ next, outcome }) => next && !outcome);
+    await announceAll(announce, open.filter(isChanging));
+    const changing = open.filter(isChanging);
     if (changing.length > 0) await changeOnce(adapter, changing);
   }
   return turns;
+}
+
+function isChanging({ next, outcome }: Turn): boolean {
+  return next !== null && !outcome;
+}
+
+/** After the look, and anew for each version: a change in flight has an announcement that no worker has dropped. */
+async function announceAll(announce: Announce, turns: readonly Turn[]): Promise<void> {
+  const revokes = turns.filter(({ revoking }) => revoking);
+  if (revokes.length === 0) return;
+  const errors = await announce(revokes.map(({ revoking }) => revoking!));
+  for (const [i, turn] of revokes.entries()) turn.announced(errors[i]!);
 }
 
 async function lookAt(adapter: ChangingAdapter, turns: readonly Turn[]): Promise<void> {

@@ -5,16 +5,20 @@ import { type Emit, refOf } from '../model/events.js';
 import type { Issuance } from '../model/issuance.js';
 import { kindOf } from '../model/safe-error.js';
 import type { PersistenceAdapter } from '../persistence/adapter.js';
-import { type ChangeOutcome, Changes, type ChangesOptions, type ChangingAdapter } from './changes.js';
+import type { Serving } from '../redis/serving.js';
+import { endAnnounced } from './announced.js';
+import { type Announce, type ChangeOutcome, Changes, type ChangesOptions, type ChangingAdapter } from './changes.js';
 import type { CouponCall } from './requests.js';
 import type { CouponResult, NoRow } from './results.js';
+import type { Revocations, StockAfter } from './revocations.js';
 
-export interface CouponsOptions extends ChangesOptions {
+export interface CouponsOptions extends Omit<ChangesOptions, 'announce'> {
   readonly adapter: PersistenceAdapter | undefined;
   readonly timeoutMs: number;
   readonly emit: Emit;
   /** What Redis has of a user, and how long a lease lasts; `null`: Redis has no such campaign. */
   readonly reserved: (campaignId: string, userId: string) => Promise<StillReserved | null>;
+  readonly revocations: Revocations;
 }
 
 export interface StillReserved {
@@ -31,8 +35,9 @@ export class Coupons {
 
   constructor(options: CouponsOptions) {
     this.#options = options;
-    const { adapter, maxBatch, maxInFlight, maxQueued } = options;
-    const sizes = { maxBatch, maxInFlight, maxQueued };
+    const { adapter, maxBatch, maxInFlight, maxQueued, revocations } = options;
+    const announce: Announce = (coupons) => revocations.announce(coupons);
+    const sizes = { maxBatch, maxInFlight, maxQueued, announce };
     this.#changes = adapter && canChange(adapter) ? new Changes(adapter, sizes) : null;
   }
 
@@ -47,9 +52,22 @@ export class Coupons {
         return (await this.#withoutRow(request)) as R;
       case 'failed':
         throw failed(outcome);
+      case 'not_announced':
+        throw outcome.error;
       default:
-        this.#tell(outcome);
-        return resultOf(outcome) as R;
+        this.#tell(request, outcome);
+        return resultOf(outcome, await this.#stockAfter(request, outcome)) as R;
+    }
+  }
+
+  /** For a worker: revocations whose process died. A process that cannot change rows leaves them to others. */
+  async endAnnounced({ shard }: Serving): Promise<void> {
+    const { revocations, timeoutMs } = this.#options;
+    if (!this.#changes) return;
+    try {
+      await endAnnounced(shard, { changes: this.#changes, revocations, timeoutMs });
+    } catch (error) {
+      revocations.tell(shard.campaignId, error);
     }
   }
 
@@ -68,9 +86,16 @@ export class Coupons {
     return { status: 'not_saved_yet', retryAfterMs: reserved.leaseMs };
   }
 
-  #tell({ answer, row, changed }: RowOutcome): void {
+  /** Also after a revocation by another call: its process may be gone. */
+  async #stockAfter({ call }: CouponCall, { row }: RowOutcome): Promise<StockAfter> {
+    const isRevoked = call.verb === 'revoke' && row.state === 'revoked';
+    return isRevoked ? this.#options.revocations.takeBack(row) : 'done';
+  }
+
+  #tell({ call }: CouponCall, { answer, row, changed }: RowOutcome): void {
     const { emit } = this.#options;
     if (!changed) return;
+    if (call.verb === 'revoke') emit({ type: 'revoked', ...refOf(row), unit: call.unit, again: call.again });
     if (answer === 'redeemed' || answer === 'unredeemed' || answer === 'extended')
       emit({ type: answer, ...refOf(row) });
   }
@@ -80,11 +105,14 @@ export function canChange(adapter: PersistenceAdapter): adapter is ChangingAdapt
   return Boolean(adapter.look && adapter.change);
 }
 
-function resultOf({ answer, row, changed }: RowOutcome): CouponResult {
+function resultOf({ answer, row, changed }: RowOutcome, stock: StockAfter): CouponResult {
   const { at } = row.life ?? { at: null };
+  const replayed = changed ? {} : { replayed: true as const };
   switch (answer) {
     case 'redeemed':
-      return { status: answer, coupon: couponOf(row), ...(changed ? {} : { replayed: true }) };
+      return { status: answer, coupon: couponOf(row), ...replayed };
+    case 'taken_back':
+      return { status: answer, coupon: couponOf(row), stock, ...replayed };
     case 'unredeemed':
     case 'not_redeemed':
     case 'extended':
@@ -97,8 +125,8 @@ function resultOf({ answer, row, changed }: RowOutcome): CouponResult {
       return { status: answer, expiresAt: row.expiresAt! };
     case 'revoked':
       return { status: answer, revokedAt: at! };
-    case 'taken_back':
-      throw new Error('no call asks for it here');
+    case 'fenced':
+      throw new Error('no caller asks for it');
   }
 }
 

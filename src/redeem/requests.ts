@@ -1,7 +1,7 @@
-import { assertText, ownCopy } from '../model/check.js';
+import { assertBoolean, assertText, ownCopy } from '../model/check.js';
 import { InvalidArgumentError, invalid } from '../model/errors.js';
 import { type Instant, instantMs } from '../model/instants.js';
-import type { LifeCall } from '../model/life.js';
+import type { LifeCall, RevokeCall } from '../model/life.js';
 import type { CouponRef } from '../persistence/coupon-change.js';
 
 /** A coupon of one user, by its code or by its id. */
@@ -38,6 +38,22 @@ export type ExtendRequest = ShopCoupon & {
   readonly expiresAt: Instant;
 };
 
+/** How coupons are revoked. */
+export interface RevokeOptions {
+  /** 1–128 bytes. The reason, as your records name it: a repeat under it finds its own answer. One id may serve many coupons. */
+  readonly revocationId: string;
+  /**
+   * `returned`: a new unit goes into the stock, with the next serial. Default `kept`: none does. A pool has none
+   * without a new code, and an unlimited campaign needs none.
+   */
+  readonly unit?: 'kept' | 'returned' | undefined;
+  /** Whether the user may have another coupon, by a new request id; default `false`. */
+  readonly again?: boolean | undefined;
+}
+
+/** The argument of `revoke()`. */
+export type RevokeRequest = ShopCoupon & RevokeOptions;
+
 /** A request that was checked. */
 export interface CouponCall {
   readonly ref: CouponRef;
@@ -72,7 +88,21 @@ export function checkedExtend(campaignId: string, given: ExtendRequest): CouponC
   return named(campaignId, request, { verb: 'extend', expiresAt });
 }
 
-type Fields = Readonly<Record<string, unknown>>;
+/** Throws `InvalidArgumentError`. */
+export function checkedRevoke(campaignId: string, given: RevokeRequest): CouponCall {
+  const request = own('revoke', given, ['revocationId', 'unit', 'again']);
+  return named(campaignId, request, revokeCallOf(request));
+}
+
+/** The call that revokes, of a request with its options. Throws `InvalidArgumentError`. */
+export function revokeCallOf({ revocationId: id, unit = 'kept', again = false }: Fields): RevokeCall {
+  assertText('revocationId', id);
+  if (unit !== 'kept' && unit !== 'returned') throw invalid('unit', "must be 'kept' or 'returned'");
+  assertBoolean('again', again);
+  return { verb: 'revoke', id, unit, again: again as boolean };
+}
+
+export type Fields = Readonly<Record<string, unknown>>;
 
 function own(method: string, given: object, more: readonly string[]): Fields {
   return ownCopy(`the argument of ${method}()`, given, ['userId', 'code', 'id', ...more]) as Fields;

@@ -32,4 +32,22 @@ export type ExtendResult =
   | { readonly status: 'revoked'; readonly revokedAt: Date }
   | NoRow;
 
-export type CouponResult = RedeemResult | UnredeemResult | ExtendResult;
+/** The answer of `revoke()`. After each but those without a row, the coupon is not redeemed by anybody any more, or was before. */
+export type RevokeResult =
+  /**
+   * It is revoked for good. `replayed`: by an earlier call under the same `revocationId`. `stock`: whether Redis knows;
+   * `pending`: it was away, or the campaign is being rebuilt.
+   */
+  | {
+      readonly status: 'taken_back';
+      readonly coupon: Coupon;
+      readonly stock: 'done' | 'pending';
+      readonly replayed?: true;
+    }
+  /** A redemption has it. Undo that first, if its order is cancelled. */
+  | { readonly status: 'already_redeemed'; readonly redeemedAt: Date }
+  /** Another revocation took it. */
+  | { readonly status: 'revoked'; readonly revokedAt: Date }
+  | NoRow;
+
+export type CouponResult = RedeemResult | UnredeemResult | ExtendResult | RevokeResult;

@@ -28,6 +28,8 @@ export interface SettleOptions extends FindOptions {
   readonly paced: boolean;
   /** After so many refusals a reservation goes into quarantine. */
   readonly maxTries: number;
+  /** Ends revocations that were announced and left. Never rejects. */
+  readonly endAnnounced: (serving: Serving) => Promise<void>;
   /** Whether to claim nothing more. */
   readonly closing: () => boolean;
 }
@@ -40,7 +42,7 @@ export interface SettledBatch extends Finished {
 }
 
 /**
- * Finishes every reservation of a campaign that is due. It rolls forward and never releases: reserved means it will be
+ * Finishes every reservation of a campaign that is due, and revocations that were left. It rolls forward and never releases: reserved means it will be
  * issued, unless the call that took it proved that nothing happened.
  */
 export async function settle(serving: Serving, steps: Steps, options: SettleOptions): Promise<SettleResult> {
@@ -77,7 +79,8 @@ export async function settleBatch(
 ): Promise<SettledBatch> {
   const claim = await claimDue(serving, options.batchSize, options.paced);
   if (typeof claim === 'string') throw notReady(serving.campaign.id, claim);
-  const { claimed, waitMs } = claim;
+  const { claimed, waitMs, revoking } = claim;
+  if (revoking > 0) await options.endAnnounced(serving);
   const saved = steps.deliveries ? await findSaved(claimed, steps, options) : claimed.map(() => null);
   const { timeoutMs, maxTries } = options;
   const finishing: Finishing = { timeoutMs, maxTries, saved, healthy, event: 'settled' };

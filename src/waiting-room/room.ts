@@ -127,6 +127,12 @@ export class WaitingRoom {
     if (serving?.campaign.rules.room) this.#moved(this.#lines.of(serving));
   }
 
+  /** A unit or a grant may be free again, and a watcher may wait for a coupon that was revoked. */
+  takenBack(campaignId: string): void {
+    const serving = this.#parts.campaigns.known(campaignId);
+    if (serving) this.changed(serving);
+  }
+
   /** The campaign was paused, resumed or restocked: watchers and workers look at once. */
   changed(serving: Serving): void {
     if (!serving.campaign.rules.room) return;

@@ -162,7 +162,12 @@ describe.each([
   test('calls are answered while another transaction holds the coupon of one of them, which is answered after it', async () => {
     const rows = await coupons(10);
     const release = await ground.hold(rows[4]!);
-    const changes = new Changes(ground.adapter(), { maxBatch: 500, maxInFlight: 2, maxQueued: 100 });
+    const changes = new Changes(ground.adapter(), {
+      maxBatch: 500,
+      maxInFlight: 2,
+      maxQueued: 100,
+      announce: async () => [],
+    });
     const calls = rows.map(({ campaignId, code }) =>
       changes.change({
         ref: { campaignId, code: code! },

@@ -77,7 +77,7 @@ interface State {
 type Emit = (next: State, why: string) => void;
 
 function callOf(call: Call): LifeCall {
-  const [verb, id] = call.split(' ') as [LifeCall['verb'], string];
+  const [verb, id] = call.split(' ') as [Exclude<LifeCall['verb'], 'fence'>, string];
   if (verb === 'extend') return { verb, expiresAt: EXTENDED };
   if (verb === 'revoke') return { verb, id, unit: 'kept', again: false };
   return { verb, id };

@@ -6,7 +6,7 @@ import type { ChangeVerdict, CouponChange } from '../../src/persistence/coupon-c
 import { Changes, type ChangingAdapter } from '../../src/redeem/changes.js';
 
 const EXPIRY = new Date('2026-12-01T00:00:00Z');
-const SIZES = { maxBatch: 500, maxInFlight: 2, maxQueued: 100 };
+const SIZES = { maxBatch: 500, maxInFlight: 2, maxQueued: 100, announce: async () => [] };
 const redeem = (id: string): LifeCall => ({ verb: 'redeem', id });
 const unredeem = (id: string): LifeCall => ({ verb: 'unredeem', id });
 

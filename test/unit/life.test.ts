@@ -58,6 +58,8 @@ describe('without a change, a call of', () => {
     ['revoke', revoke('S'), 'a coupon that another id revoked', revoked, 'revoked'],
     ['revoke', revoke('R'), 'a redeemed coupon', redeemed, 'already_redeemed'],
     ['extend', extend(LATER), 'a revoked coupon', { ...revoked, expiresAt: NOW }, 'revoked'],
+    ['fence', { verb: 'fence', version: 0 }, 'a revoked coupon', revoked, 'revoked'],
+    ['fence', { verb: 'fence', version: 0 }, 'a coupon that was changed since', redeemed, 'fenced'],
     ['extend', extend(LATER), 'a coupon that is valid for ever', issued, 'extended'],
     ['extend', extend(NOW), 'a coupon that is valid for longer', { expiresAt: LATER }, 'extended'],
     ['extend', extend(NOW), 'a coupon that is valid for as long', { expiresAt: NOW }, 'extended'],
@@ -101,6 +103,14 @@ describe('with a change, a call of', () => {
       issued,
       'taken_back',
       { state: 'revoked', by: 'R', at: NOW, version: 1 },
+    ],
+    [
+      'fence',
+      { verb: 'fence', version: 1 },
+      'the version that is named',
+      redeemed,
+      'fenced',
+      { ...redeemed.life, version: 2 },
     ],
     ['revoke', revoke('R'), 'an expired coupon', { expiresAt: new Date(0) }, 'taken_back', { state: 'revoked' }],
     [

@@ -41,6 +41,7 @@ const CALLS: Record<Operation, (issuer: CouponIssuer) => Promise<unknown>> = {
   redeem: (issuer) => issuer.campaign('c').redeem({ userId: 'ann', code: 'A', redemptionId: 'r' }),
   unredeem: (issuer) => issuer.campaign('c').unredeem({ userId: 'ann', code: 'A', redemptionId: 'r' }),
   extend: (issuer) => issuer.campaign('c').extend({ userId: 'ann', code: 'A', expiresAt: new Date() }),
+  revoke: (issuer) => issuer.campaign('c').revoke({ code: 'A', revocationId: 'r' }),
   coupons: (issuer) => issuer.coupons({ userId: 'ann' }),
   findByCode: (issuer) => issuer.findByCode({ code: 'A' }),
   tally: (issuer) => issuer.campaign('c').tally(),
@@ -49,7 +50,16 @@ const CALLS: Record<Operation, (issuer: CouponIssuer) => Promise<unknown>> = {
   },
 };
 /** Redis is not what these ask. */
-const OTHERS: readonly Operation[] = ['health', 'redeem', 'unredeem', 'extend', 'coupons', 'findByCode', 'tally'];
+const OTHERS: readonly Operation[] = [
+  'health',
+  'redeem',
+  'unredeem',
+  'extend',
+  'revoke',
+  'coupons',
+  'findByCode',
+  'tally',
+];
 const calls = (Object.keys(CALLS) as Operation[]).filter((operation) => !OTHERS.includes(operation));
 
 async function faultOf(operation: Operation, answer: () => Promise<never>) {
