@@ -39,7 +39,7 @@ export type ExtendRequest = ShopCoupon & {
 };
 
 /** How coupons are revoked. */
-export interface RevokeOptions {
+interface RevokeOptions {
   /** 1–128 bytes. The reason, as your records name it: a repeat under it finds its own answer. One id may serve many coupons. */
   readonly revocationId: string;
   /**
@@ -95,14 +95,14 @@ export function checkedRevoke(campaignId: string, given: RevokeRequest): CouponC
 }
 
 /** The call that revokes, of a request with its options. Throws `InvalidArgumentError`. */
-export function revokeCallOf({ revocationId: id, unit = 'kept', again = false }: Fields): RevokeCall {
+function revokeCallOf({ revocationId: id, unit = 'kept', again = false }: Fields): RevokeCall {
   assertText('revocationId', id);
   if (unit !== 'kept' && unit !== 'returned') throw invalid('unit', "must be 'kept' or 'returned'");
   assertBoolean('again', again);
   return { verb: 'revoke', id, unit, again: again as boolean };
 }
 
-export type Fields = Readonly<Record<string, unknown>>;
+type Fields = Readonly<Record<string, unknown>>;
 
 function own(method: string, given: object, more: readonly string[]): Fields {
   return ownCopy(`the argument of ${method}()`, given, ['userId', 'code', 'id', ...more]) as Fields;
