@@ -1,4 +1,4 @@
-import type { Issuance } from '../../../src/model/issuance.js';
+import { type Issuance, rowState } from '../../../src/model/issuance.js';
 import { changedRow, type RowChange, UNTOUCHED } from '../../../src/model/life.js';
 import { knownVerdict } from '../../../src/persistence/verdict.js';
 import { type Held, isRevoked, type Reply, type Row, rowOf, type State, type World } from './state.js';
@@ -7,8 +7,8 @@ import { type Held, isRevoked, type Reply, type Row, rowOf, type State, type Wor
 export const TARGET = 'X';
 const NOW = new Date(0);
 
-/** As the library knows a row. */
-function issuanceOf({ id, user, serial }: Pick<Row, 'id' | 'user' | 'serial'>, grant: number): Issuance {
+/** As the library knows a row, or what is to become one. */
+function issuanceOf({ id, user, serial, grant, life }: Row): Issuance {
   return {
     campaignId: 'launch',
     id,
@@ -18,22 +18,19 @@ function issuanceOf({ id, user, serial }: Pick<Row, 'id' | 'user' | 'serial'>, g
     code: null,
     issuedAt: NOW,
     epoch: '1',
-    state: 'issued',
+    state: rowState(life),
+    life,
   };
 }
 
 /** A save of the database under its unique keys, and the verdict of the library on it. */
 export function save({ rules }: World, state: State, { user, id, serial }: Held): Reply {
-  const own = rowOf(state, id);
-  const isSame = own?.serial === serial;
-  if (own && isRevoked(own) && isSame) return { word: rules.saveTellsRevoked ? 'user_conflict' : 'saved', row: own };
-  const known = knownVerdict(
-    issuanceOf({ id, user, serial }, 1),
-    state.rows.map((row) => issuanceOf(row, row.grant)),
-  );
+  if (rowOf(state, id)?.serial === serial && !rules.saveTellsRevoked) return { word: 'saved' };
+  const row: Row = { id, user, serial, grant: 1, life: UNTOUCHED };
+  const known = knownVerdict(issuanceOf(row), state.rows.map(issuanceOf));
   if (known?.verdict === 'user_conflict') return { word: 'user_conflict', row: rowOf(state, known.existing.id) };
   if (known) return { word: known.verdict };
-  state.rows.push({ id, user, serial, grant: 1, life: UNTOUCHED });
+  state.rows.push(row);
   state.rows.sort((a, b) => a.serial - b.serial);
   const { redis, old } = state;
   const grant = (redis.state === 'building' ? old : redis.grants)[user];
