@@ -64,5 +64,6 @@ const FAULTS = [
   ...['killed processes', 'rebuilds', 'failed lists', 'late commits'],
   ...['held calls', 'lost calls', 'lost replies', 'calls sent twice', 'calls sent again later', 'late copies'],
   ...['refused', 'all refused', 'lost', 'done and lost', 'half', 'lands later'].map((mood) => `saves ${mood}`),
+  ...['refused', 'all refused', 'lost', 'done and lost', 'half', 'lands later'].map((mood) => `changes ${mood}`),
   ...['refused', 'lost', 'done and lost'].map((mood) => `deliveries ${mood}`),
 ].sort();

@@ -24,7 +24,7 @@ export async function audit(history: History): Promise<void> {
   for (const { code } of rows) {
     if (setting.stock === 'codes' && !history.loaded.has(code!)) throw new Error(`nobody loaded ${code}`);
   }
-  fail([...told.violations, ...told.untrue(rows), ...dataViolations(history, rows)]);
+  fail([...told.violations, ...told.untrue(rows), ...history.deeds.broken(rows), ...dataViolations(history, rows)]);
   history.denied.clear();
   for (const id of history.traffic.released) history.traffic.releasedEarlier.add(id);
   history.traffic.released.clear();

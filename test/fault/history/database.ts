@@ -1,8 +1,16 @@
-import { type Issuance, MemoryPersistence, NotSavedError, type SaveVerdict } from '../../../src/index.js';
+import {
+  type ChangeVerdict,
+  type CouponChange,
+  type CouponRef,
+  type Issuance,
+  MemoryPersistence,
+  NotSavedError,
+  type SaveVerdict,
+} from '../../../src/index.js';
 import type { Ending, Traffic } from './traffic.js';
 
 /**
- * What the database makes of one save. `refused`: certainly nothing of it; `lost`: nobody is told, and nothing is stored; `done and lost`: it is; `lands later`: it is, when the
+ * What the database makes of one save, or of one batch of changes. `refused`: certainly nothing of it; `lost`: nobody is told, and nothing is stored; `done and lost`: it is; `lands later`: it is, when the
  * history says so, if ever; `half`: the first half is, and nobody is told; `held`: it waits.
  */
 export type SaveMood = Ending | 'all refused' | 'lands later' | 'half' | 'held';
@@ -18,17 +26,22 @@ export const SAVE_MOODS: readonly SaveMood[] = [
   'held',
 ];
 
-/** The rows of a history, and all that can go wrong with saving them. */
+/** Of its own the clock of the database stands still. */
+const BEGINNING = new Date('2020-01-01T00:00:00Z');
+
+/** The rows of a history, and all that can go wrong with writing them. */
 export class MoodyDatabase {
-  /** What the next saves come to; then they are done. */
+  /** What the next saves and changes come to; then they are done. */
   moods: SaveMood[] = [];
+  changeMoods: SaveMood[] = [];
+  now = BEGINNING;
   /** The next reads of rows fail. */
   failingLists = 0;
   /** Whoever's row is refused for good, alone or with others. */
   poison: string | null = null;
   /** Writes whose sender was told nothing, and that may yet be stored. */
-  readonly landing: (readonly Issuance[])[] = [];
-  readonly #memory = new MemoryPersistence();
+  readonly landing: (() => Promise<unknown>)[] = [];
+  readonly #memory = new MemoryPersistence({ now: () => this.now });
   readonly #traffic: Traffic;
 
   constructor(traffic: Traffic) {
@@ -39,31 +52,53 @@ export class MoodyDatabase {
     if (issuances.some(({ userId }) => userId === this.poison)) {
       throw new NotSavedError('a value is out of range', { permanent: true });
     }
-    const mood = this.moods.shift() ?? 'done';
     const names = issuances.map(({ userId, serial }) => `${userId} #${serial}`).join(', ');
-    if (mood === 'held') return this.#end(issuances, await this.#traffic.hold(`save of ${names}`));
-    return this.#traffic.of(this.#end(issuances, mood));
+    const mood = this.moods.shift() ?? 'done';
+    return this.#write(issuances, mood, {
+      what: 'saves',
+      name: `save of ${names}`,
+      store: (of) => this.#memory.save(of),
+    });
   }
 
-  async #end(issuances: readonly Issuance[], mood: SaveMood): Promise<readonly SaveVerdict[]> {
-    if (mood !== 'done') this.#traffic.injected(`saves ${mood}`);
-    if (mood === 'refused' || mood === 'all refused') {
-      throw new NotSavedError('a constraint says no', { wholeBatch: mood === 'all refused' });
-    }
-    if (mood === 'lands later') this.landing.push(issuances);
-    if (mood === 'half') await this.#memory.save(issuances.slice(0, Math.ceil(issuances.length / 2)));
-    if (mood === 'done' || mood === 'done and lost') {
-      const verdicts = await this.#memory.save(issuances);
-      if (mood === 'done') return verdicts;
-    }
-    throw new Error('the connection is gone');
+  async change(changes: readonly CouponChange[]): Promise<readonly ChangeVerdict[]> {
+    const names = changes.map(({ to, version }) => `${to?.by ?? to?.state ?? 'nobody'} at ${version}`).join(', ');
+    const mood = this.changeMoods.shift() ?? 'done';
+    const how = {
+      what: 'changes',
+      name: `change by ${names}`,
+      store: (of: readonly CouponChange[]) => this.#memory.change(of),
+    };
+    return this.#write(changes, mood, how);
+  }
+
+  look(refs: readonly CouponRef[]): Promise<readonly (Issuance | null)[]> {
+    return this.#traffic.of(this.#memory.look(refs));
+  }
+
+  async #write<T, V>(items: readonly T[], mood: SaveMood, { what, name, store }: Writing<T, V>): Promise<readonly V[]> {
+    const ending = mood === 'held' ? await this.#traffic.hold(name) : mood;
+    const end = async () => {
+      if (ending !== 'done') this.#traffic.injected(`${what} ${ending}`);
+      if (ending === 'refused' || ending === 'all refused') {
+        throw new NotSavedError('a constraint says no', { wholeBatch: ending === 'all refused' });
+      }
+      if (ending === 'lands later') this.landing.push(() => store(items));
+      if (ending === 'half') await store(items.slice(0, Math.ceil(items.length / 2)));
+      if (ending === 'done' || ending === 'done and lost') {
+        const verdicts = await store(items);
+        if (ending === 'done') return verdicts;
+      }
+      throw new Error('the connection is gone');
+    };
+    return mood === 'held' ? end() : this.#traffic.of(end());
   }
 
   /** A write that nobody waits for any more is committed. */
   async land(index: number): Promise<void> {
-    const [issuances] = this.landing.splice(index, 1);
+    const [store] = this.landing.splice(index, 1);
     this.#traffic.injected('late commits');
-    if (issuances) await this.#memory.save(issuances);
+    await store?.();
   }
 
   async list(campaignId: string, options: { afterSerial: number; limit: number }): Promise<readonly Issuance[]> {
@@ -82,4 +117,17 @@ export class MoodyDatabase {
   rows(campaignId: string): Promise<readonly Issuance[]> {
     return this.#memory.list(campaignId, { afterSerial: 0, limit: Number.MAX_SAFE_INTEGER });
   }
+
+  /** What a shop reads. */
+  get reads(): Pick<MemoryPersistence, 'listByUser' | 'campaigns' | 'count'> {
+    return this.#memory;
+  }
+}
+
+interface Writing<T, V> {
+  /** As faults are counted. */
+  readonly what: string;
+  /** As the history names it. */
+  readonly name: string;
+  readonly store: (items: readonly T[]) => Promise<readonly V[]>;
 }

@@ -20,6 +20,7 @@ async function heal(history: History): Promise<void> {
   const { database, partner, traffic, processes } = history;
   traffic.fates.splice(0);
   database.moods = [];
+  database.changeMoods = [];
   database.poison = null;
   partner.moods = [];
   while (traffic.held.length > 0) {

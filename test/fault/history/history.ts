@@ -8,6 +8,7 @@ import {
 } from '../../../src/index.js';
 import { type Belief, emptyBelief } from './belief.js';
 import { MoodyDatabase } from './database.js';
+import { type Deed, Deeds, type Said } from './deeds.js';
 import type { Ground } from './ground.js';
 import { Partner } from './partner.js';
 import type { Setting } from './setting.js';
@@ -52,6 +53,7 @@ export class History {
   readonly partner: Partner;
   readonly processes: Process[];
   readonly told = new Told(this.id);
+  readonly deeds = new Deeds();
   belief: Belief = emptyBelief();
   /** `behind`: Redis lost something that no rebuild has brought back. */
   trust: 'whole' | 'behind' = 'whole';
@@ -82,6 +84,7 @@ export class History {
   before!: { readonly books: Snapshot; readonly rows: readonly Issuance[] };
   readonly #hands = new Map<string, string>();
   readonly #underWay = new Set<Answer>();
+  readonly #deeds = new Map<Deed, Process>();
 
   private constructor(ground: Ground, setting: Setting) {
     this.ground = ground;
@@ -153,7 +156,30 @@ export class History {
     for (const answer of this.#underWay) {
       if (answer.process === process) this.#answered(answer, new RedisError('it died', { outcome: 'unknown' }));
     }
+    for (const [deed, of] of this.#deeds) {
+      if (of === process) this.#did(deed, new RedisError('it died', { outcome: 'unknown' }));
+    }
     this.processes[index] = this.#start(index);
+  }
+
+  /** A shop does something with a coupon; it may wait for what is held, or for ever. */
+  does(
+    process: Process,
+    begun: Omit<Deed, 'told'>,
+    doing: (launch: ReturnType<CouponIssuer['campaign']>) => Promise<Said>,
+  ): Deed {
+    this.ground.tally.requests++;
+    const deed = this.deeds.begun(begun);
+    this.#deeds.set(deed, process);
+    const done = doing(process.issuer.campaign(this.id)).catch((error: Error) => error);
+    this.pursue(done.then((said) => this.#did(deed, said)));
+    return deed;
+  }
+
+  #did(deed: Deed, said: Said): void {
+    if (!this.#deeds.delete(deed)) return;
+    this.deeds.answered(deed, said, this.database.now);
+    this.told.log.push(`${deed.verb} ${deed.of} ${deed.order} was told ${deed.told}`);
   }
 
   /** Redis lost something that was there. */
@@ -186,12 +212,18 @@ export class History {
       persistence: {
         save: (issuances) => alive(() => database.save(issuances)),
         list: (id, page) => alive(() => database.list(id, page)),
+        look: (refs) => alive(() => database.look(refs)),
+        change: (changes) => alive(() => database.change(changes)),
+        listByUser: (ids, page) => alive(() => database.reads.listByUser(ids, page)),
+        campaigns: () => alive(() => database.reads.campaigns()),
+        count: (id) => alive(() => database.reads.count(id)),
         ...(setting.finds && { find: (issuances: readonly Issuance[]) => alive(() => database.find(issuances)) }),
       },
       ...(setting.delivers && {
         deliver: (issuance: Issuance) => alive(() => partner.deliver(issuance)),
         recall: (issuance: Issuance) => void this.recalled.add(issuance.code ?? ''),
       }),
+      onEvent: (event) => this.deeds.heard(event),
       ...{ leaseMs: 600_000, timeoutMs: 300_000, maxInFlight: 8, maxTries: 2, maxBatch: setting.maxBatch },
     };
     return { wire, issuer: new CouponIssuer(options) };

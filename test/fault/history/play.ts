@@ -24,11 +24,15 @@ import { rebuilding } from './rebuilding.js';
 import { pacing, replacing, updating } from './ruling.js';
 import { type Setting, settings } from './setting.js';
 import { leasesRunningOut, reconciling, retrying, settling, withdrawing, working } from './settlers.js';
+import { expiring, reading, shopping } from './shops.js';
 
 /** How often each thing happens. */
 const WEIGHTS: readonly (readonly [number, fc.Arbitrary<HistoryCommand>])[] = [
   [14, asking],
   [16, racing],
+  [14, shopping],
+  [1, expiring],
+  [2, reading],
   [8, settling],
   [3, working],
   [1, leasesRunningOut],

@@ -10,6 +10,8 @@ export interface Setting {
   readonly delivers: boolean;
   readonly finds: boolean;
   readonly maxBatch: number;
+  /** Whether coupons expire. */
+  readonly expires: boolean;
   /** Whether Redis may lose data. */
   readonly loses: boolean;
 }
@@ -22,11 +24,14 @@ export const settings: fc.Arbitrary<Setting> = fc.record({
   delivers: fc.constantFrom(false, false, true),
   finds: fc.boolean(),
   maxBatch: fc.constantFrom(500, 2, 1),
+  expires: fc.boolean(),
   loses: fc.boolean(),
 });
 
 /** Which is never set again, whatever an opening or a rebuild says. */
 export const FIRST_PACE = 500_000;
+
+const A_YEAR_MS = 365 * 86_400_000;
 
 export function definitionOf(setting: Setting, id: string, total: number, perUser = setting.perUser): NamedDefinition {
   const { stock, saveMode } = setting;
@@ -36,7 +41,8 @@ export function definitionOf(setting: Setting, id: string, total: number, perUse
     codes: { kind: 'codes' },
     unlimited: { kind: 'unlimited' },
   } as const;
-  return { id, perUser, saveMode, stock: stocks[stock], pace: { savesPerSecond: FIRST_PACE } };
+  const validity = setting.expires ? { validity: { forMs: A_YEAR_MS } } : {};
+  return { id, perUser, saveMode, stock: stocks[stock], pace: { savesPerSecond: FIRST_PACE }, ...validity };
 }
 
 export function isCounted({ stock }: Setting): boolean {

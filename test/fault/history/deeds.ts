@@ -1,0 +1,130 @@
+import { type CouponEvent, CouponIssuerError, type Issuance } from '../../../src/index.js';
+
+/** The outcome of a call about a coupon: a result with its status, or what was thrown. */
+export type Said = { readonly status: string } | Error;
+
+/** One call of the shop about one coupon. */
+export interface Deed {
+  readonly verb: 'redeem' | 'unredeem' | 'extend';
+  /** The id of the coupon. */
+  readonly of: string;
+  /** The redemption, or for `extend` nothing. */
+  readonly order: string;
+  /** The user who asks has no such coupon. */
+  readonly isStranger: boolean;
+  /** The row was there when it was sent. */
+  readonly hadRow: boolean;
+  /** A status; `unknown` and `not_applied` of an error; `null`: under way. */
+  told: string | null;
+}
+
+/** An end that no coupon has by itself. */
+export const EXTENDED = new Date('2300-01-01T00:00:00Z');
+
+export const orderOf = (number: number) => `order-${number}`;
+const ORDER = /order-\d+/g;
+const SECRET = /order-\d+|CODE-\d+/;
+
+/** Everything that a shop was told of coupons in one history. */
+export class Deeds {
+  readonly all: Deed[] = [];
+  readonly violations: string[] = [];
+
+  begun(deed: Omit<Deed, 'told'>): Deed {
+    const begun: Deed = { ...deed, told: null };
+    this.all.push(begun);
+    return begun;
+  }
+
+  /** The answer, or the death of its process. */
+  answered(deed: Deed, said: Said, now: Date): void {
+    if (deed.told !== null) return;
+    const word = wordOf(said);
+    deed.told = word ?? 'unknown';
+    const wrong = word === null ? `unexpected: ${(said as Error).stack}` : this.#untrue(deed, said, now);
+    if (wrong) this.violations.push(`${nameOf(deed)} was told ${deed.told}: ${wrong}`);
+  }
+
+  /** L10: an event names no order, and no code of a list. */
+  heard(event: CouponEvent): void {
+    const { error } = event as { error?: Error };
+    const secret = SECRET.exec(`${JSON.stringify(event)} ${error?.message ?? ''}`);
+    if (secret) this.violations.push(`L10: the event ${event.type} names ${secret[0]}`);
+  }
+
+  /** What was told of coupons, held against their rows: true whatever happened to Redis. */
+  broken(rows: readonly Issuance[]): string[] {
+    return [...this.violations, ...rows.flatMap((row) => this.#brokenBy(row))];
+  }
+
+  /** L4 and L10: what an answer says was true at some instant of its call, and it names no order of others. */
+  #untrue(deed: Deed, said: Said, now: Date): string | null {
+    const { verb, of, order, told, isStranger, hadRow } = deed;
+    const others = this.all.filter((one) => one !== deed && one.of === of);
+    const isNoRow = told === 'not_found' || told === 'not_saved_yet';
+    if (isStranger && !isNoRow && !(said instanceof Error)) return 'it is the coupon of another user';
+    if (isNoRow && hadRow && !isStranger) return 'L4: its row was there';
+    if (told === 'expired' && now < EXPIRED) return 'L4: the clock of the database says otherwise';
+    if (
+      told === 'already_redeemed' &&
+      !others.some((one) => one.verb === 'redeem' && one.order !== order && mayStand(one))
+    )
+      return 'L4: nobody else can have redeemed it';
+    if (told === 'redemption_undone' && !others.some((one) => one.verb === 'unredeem' && one.order === order))
+      return 'L4: nobody undid it';
+    const text = said instanceof Error ? said.message : JSON.stringify(said);
+    const named = verb === 'redeem' ? (text.match(ORDER) ?? []).find((one) => one !== order) : undefined;
+    return named ? `L10: it names ${named}` : null;
+  }
+
+  #brokenBy({ id, life, expiresAt }: Issuance): string[] {
+    const of = this.all.filter((deed) => deed.of === id);
+    const standing = life?.state === 'redeemed' ? life.by : null;
+    const broken: string[] = [];
+    for (const deed of of) {
+      const wrong = wrongBeside(deed, of, standing, expiresAt ?? null);
+      if (wrong) broken.push(`${nameOf(deed)} was told ${deed.told}: ${wrong}`);
+    }
+    const redeems = of.filter(({ verb, order }) => verb === 'redeem' && order === standing);
+    if (standing !== null && !redeems.some(mayStand))
+      broken.push(`L4: ${standing} has ${id}, and each call of it was refused`);
+    if (standing !== null && expiresAt && life!.at! >= expiresAt)
+      broken.push(`L5: ${standing} redeemed ${id} after its end`);
+    return broken;
+  }
+}
+
+/** L2, L3 and the end of a coupon. */
+function wrongBeside(
+  { verb, order, told }: Deed,
+  of: readonly Deed[],
+  standing: string | null,
+  expiresAt: Date | null,
+): string | null {
+  if (verb === 'redeem' && told === 'redeemed') {
+    const mayBeUndone = of.some((deed) => deed.verb === 'unredeem' && deed.order === order);
+    return mayBeUndone || standing === order ? null : `L2: its row says ${standing ?? 'no order'}`;
+  }
+  if (verb === 'unredeem' && (told === 'unredeemed' || told === 'not_redeemed')) {
+    return standing === order ? 'L3: the redemption stands' : null;
+  }
+  const isShort = verb === 'extend' && told === 'extended' && expiresAt !== null && expiresAt < EXTENDED;
+  return isShort ? 'its end is not that late' : null;
+}
+
+/** From this instant on coupons are expired, unless they were extended. */
+export const EXPIRED = new Date('2200-01-01T00:00:00Z');
+
+/** It was not refused. */
+const mayStand = ({ told }: Deed) => told === null || told === 'redeemed' || told === 'unknown';
+
+function wordOf(said: Said): string | null {
+  if (!(said instanceof Error)) return said.status;
+  const { code, outcome } = said as { code?: string; outcome?: string };
+  if (!(said instanceof CouponIssuerError) || (code !== 'PERSISTENCE' && code !== 'REDIS')) return null;
+  return code === 'PERSISTENCE' && outcome === 'not_applied' ? 'not_applied' : 'unknown';
+}
+
+function nameOf({ verb, of, order }: Deed): string {
+  return `${verb} ${of} ${order}`;
+}
