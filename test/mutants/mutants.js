@@ -18,6 +18,7 @@ import { QUARANTINE } from './quarantine.js';
 import { REFUSED } from './refused.js';
 import { RESERVING } from './reserving.js';
 import { REVOKE } from './revoke.js';
+import { REVOKE_REDIS } from './revoke-redis.js';
 import { RIGHTS } from './rights.js';
 import { ROLLBACK } from './rollback.js';
 import { SAVING } from './saving.js';
@@ -53,6 +54,7 @@ export const MUTANTS = [
   ...ISOLATION,
   ...NAMES,
   ...REVOKE,
+  ...REVOKE_REDIS,
   ...RIGHTS,
   ...ROLLBACK,
   ...TABLES,
