@@ -25,6 +25,8 @@ class Exchanged implements PersistenceAdapter {
   book: Book = memoryBook();
   readonly save: Book['save'] = (issuances, options) => this.book.save(issuances, options);
   readonly list: NonNullable<Book['list']> = (campaignId, options) => this.book.list!(campaignId, options);
+  readonly look: NonNullable<Book['look']> = (refs, options) => this.book.look!(refs, options);
+  readonly change: NonNullable<Book['change']> = (changes, options) => this.book.change!(changes, options);
 }
 
 type Rows = Awaited<ReturnType<NonNullable<Book['list']>>>;

@@ -26,11 +26,16 @@ export function memoryBook(): Book {
   return bookOf(adapter, (campaignId) => adapter.list(campaignId, { afterSerial: 0, limit: Number.MAX_SAFE_INTEGER }));
 }
 
-function bookOf(adapter: Required<Pick<PersistenceAdapter, 'save' | 'list' | 'find'>>, rows: Book['rows']): Book {
+function bookOf(
+  adapter: Required<Pick<PersistenceAdapter, 'save' | 'list' | 'find' | 'look' | 'change'>>,
+  rows: Book['rows'],
+): Book {
   return {
     save: (issuances, options) => adapter.save(issuances, options),
     list: (campaignId, options) => adapter.list(campaignId, options),
     find: (issuances) => adapter.find(issuances),
+    look: (refs, options) => adapter.look(refs, options),
+    change: (changes, options) => adapter.change(changes, options),
     rows,
   };
 }

@@ -4,7 +4,7 @@ import type { Issuance } from '../../../src/index.js';
 import { decodeIssuance, splitField } from '../../../src/redis/record.js';
 
 /** A row of a campaign, as the test itself reads it. */
-export type Row = Pick<Issuance, 'id' | 'userId' | 'grant' | 'serial' | 'code' | 'life'>;
+export type Row = Pick<Issuance, 'id' | 'userId' | 'grant' | 'serial' | 'code' | 'expiresAt' | 'life'>;
 
 /** A connection to the server that holds the campaign. */
 export type StateReader = Pick<Redis, 'hgetall' | 'lrange' | 'zrange'>;

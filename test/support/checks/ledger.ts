@@ -144,6 +144,14 @@ function isIssued({ state }: Issuance): boolean {
   return state === 'issued';
 }
 
-function same(one: Pick<Row, 'userId' | 'serial' | 'code'> | undefined, other: Issuance): boolean {
-  return one?.userId === other.userId && one.serial === other.serial && one.code === other.code;
+function same(
+  one: Pick<Row, 'userId' | 'serial' | 'code' | 'expiresAt'> | undefined,
+  other: Pick<Issuance, 'userId' | 'serial' | 'code' | 'expiresAt'>,
+): boolean {
+  const isUnit = one?.userId === other.userId && one.serial === other.serial && one.code === other.code;
+  return isUnit && endOf(one) === endOf(other);
+}
+
+function endOf({ expiresAt }: Pick<Row, 'expiresAt'>): number | null {
+  return expiresAt?.getTime() ?? null;
 }

@@ -13,19 +13,29 @@ export interface CampaignUnderFault {
 
 /** A number of units, with codes made when they are taken. */
 export function counted(id: string, total: number): CampaignUnderFault {
-  const definition = { id, stock: { kind: 'counted', total, generateCodes: true } } as const;
+  const definition = {
+    id,
+    stock: { kind: 'counted', total, generateCodes: true },
+    validity: { forMs: 86_400_000 },
+  } as const;
   return { id, total, perUser: 1, definition, codes: null };
 }
 
 /** Codes loaded ahead. */
 export function pooled(id: string, total: number): CampaignUnderFault {
-  const definition = { id, stock: { kind: 'codes' }, perUser: 2 } as const;
+  const validity = { days: 7, timeZone: 'Asia/Seoul' };
+  const definition = { id, stock: { kind: 'codes' }, perUser: 2, validity } as const;
   return { id, total, perUser: 2, definition, codes: generateCodes({ count: total }) };
 }
 
 /** A campaign whose rows follow the answer. */
 export function behind(id: string, total: number): CampaignUnderFault {
-  const definition = { id, stock: { kind: 'counted', total }, saveMode: 'write-behind' } as const;
+  const definition = {
+    id,
+    stock: { kind: 'counted', total },
+    saveMode: 'write-behind',
+    validity: { forMs: 1 },
+  } as const;
   return { id, total, perUser: 1, definition, codes: null };
 }
 

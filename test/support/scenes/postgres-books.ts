@@ -20,6 +20,8 @@ export async function watchedBook(saving: pg.Pool, reading: pg.Pool = saving): P
     save: (issuances) => adapter.save(issuances),
     list: (campaignId, options) => adapter.list(campaignId, options),
     find: (issuances) => adapter.find(issuances),
+    look: (refs) => adapter.look(refs),
+    change: (changes) => adapter.change(changes),
     rows: (campaignId) => rowsIn(reading, campaignId),
     failures,
     failed,
@@ -50,7 +52,8 @@ export function watched(pool: pg.Pool, failures: Map<string, number>): PostgresL
 
 /** The rows of a campaign by a query of the test's own, not by the adapter. */
 export async function rowsIn(pool: pg.Pool, campaignId: string): Promise<Row[]> {
-  const columns = 'id, user_id AS "userId", grant_no AS "grant", serial::float8 AS serial, code';
+  const columns =
+    'id, user_id AS "userId", grant_no AS "grant", serial::float8 AS serial, code, expires_at AS "expiresAt"';
   const query = `SELECT ${columns} FROM coupon_issuances WHERE campaign_id = $1 ORDER BY serial`;
   return (await pool.query(query, [campaignId])).rows;
 }

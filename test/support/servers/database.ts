@@ -32,8 +32,15 @@ export class Database {
 /** The rows of a campaign by a query of the test's own, not by the adapter. */
 export async function rowsOf(database: Database, campaignId: string, table = 'coupon_issuances') {
   const { rows } = await database.pool.query(
-    `SELECT id, user_id AS "userId", grant_no AS "grant", serial::float8 AS serial, code FROM ${table} WHERE campaign_id = $1 ORDER BY serial`,
+    `SELECT id, user_id AS "userId", grant_no AS "grant", serial::float8 AS serial, code, expires_at AS "expiresAt" FROM ${table} WHERE campaign_id = $1 ORDER BY serial`,
     [campaignId],
   );
-  return rows as { id: string; userId: string; grant: number; serial: number; code: string | null }[];
+  return rows as {
+    id: string;
+    userId: string;
+    grant: number;
+    serial: number;
+    code: string | null;
+    expiresAt: Date | null;
+  }[];
 }
