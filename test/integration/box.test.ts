@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import {
   ClosedError,
@@ -244,7 +245,7 @@ describe('the coupons of a campaign', () => {
     };
     const error = await errorOf(read());
     expect(error).toBeInstanceOf(PersistenceError);
-    expect(JSON.stringify([error, error!.message, error!.cause])).not.toContain('CODE');
+    expect(inspect(error)).not.toContain('CODE');
     await read();
     expect(seen).toEqual(Array.from({ length: 1_200 }, (_, i) => i + 1));
   });
@@ -338,7 +339,7 @@ describe('the campaigns of the table', () => {
     const issuer = issuerOf(like(memory, { campaigns }));
     const userId = `kim-${own}`;
     await expect(issuer.coupons({ userId })).rejects.toBeInstanceOf(PersistenceError);
-    expect(await issuer.coupons({ userId })).toHaveLength(1);
+    await expect(issuer.coupons({ userId })).resolves.toHaveLength(1);
   });
 
   test('may have ids that no campaign of this library has: they are left out', async () => {
@@ -393,7 +394,7 @@ describe('an adapter that answers untruly', () => {
     const error = await errorOf(issuerOf(like(memory, { listByUser })).coupons({ userId: kim() }));
     expect(error).toBeInstanceOf(PersistenceError);
     expect(error).toMatchObject({ outcome: 'not_applied', message: expect.stringContaining('listByUser') });
-    expect(JSON.stringify([error!.message, error!.cause ?? null])).not.toMatch(/CODE|mallory|kim/);
+    expect(inspect({ ...error, message: error!.message, cause: error!.cause })).not.toMatch(/CODE|mallory|kim/);
   });
 
   test.each<[string, unknown]>([
@@ -454,7 +455,7 @@ describe('a database that fails', () => {
       expect(error).toBeInstanceOf(PersistenceError);
       expect(error).toMatchObject({ code: 'PERSISTENCE', outcome: 'not_applied' });
       expect(error!.message).toContain('nothing was changed');
-      expect(JSON.stringify([error!.message, error!.cause])).not.toContain('CODE');
+      expect(inspect(error)).not.toContain('CODE');
     }
   });
 
