@@ -32,6 +32,7 @@ const SECTIONS = [
   'scripts',
   'http',
   'overload',
+  'redeeming',
   'profile',
 ];
 const RESULTS = new URL('results.json', import.meta.url);

@@ -10,9 +10,9 @@ const spoiled = (test) => ({ file: POSTGRES, test: `after ${test} the table is r
 export const TABLES = [
   {
     defect: 'the unique keys of a table have names that a renamed table may hold',
-    file: TABLE,
-    find: 'others.map((columns) =>',
-    replace: "others.map((columns) => 'CONSTRAINT coupon_issuances_key' + columns.length + ' ' +",
+    file: CATALOG,
+    find: 'return `CREATE UNIQUE INDEX ON ',
+    replace: 'return `CREATE UNIQUE INDEX IF NOT EXISTS coupon_issuances_code ON ',
     caughtBy: { file: POSTGRES, test: 'a table that was renamed keeps its indexes' },
   },
   {
@@ -306,8 +306,8 @@ export const TABLES = [
   {
     defect: 'one migration gives all its databases one identity',
     file: TABLE,
-    find: 'md5(concat(random(), random(), clock_timestamp()))',
-    replace: "md5('coupons')",
+    find: 'random(), random(), clock_timestamp()',
+    replace: '1, 2, 3',
     caughtBy: { file: POSTGRES, test: 'gives each database an identity of its own' },
   },
   {
@@ -337,5 +337,19 @@ export const TABLES = [
     find: '[...added, ...keys(missing',
     replace: "[...(isThere('data') ? [] : added), ...keys(missing",
     caughtBy: { file: MYSQL, test: 'upgradeTable adds what is missing' },
+  },
+  {
+    defect: 'each coupon without a code costs an entry in the key of codes',
+    file: CATALOG,
+    find: "columns.includes('code') ?",
+    replace: "columns.includes('codes') ?",
+    caughtBy: { file: POSTGRES, test: 'has no entry for a coupon without a code' },
+  },
+  {
+    defect: 'a migration that runs twice is an error',
+    file: TABLE,
+    find: ' IS NULL THEN`,',
+    replace: ' IS NULL OR true THEN`,',
+    caughtBy: { file: POSTGRES, test: 'a migration that runs twice makes one table' },
   },
 ];

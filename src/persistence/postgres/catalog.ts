@@ -209,8 +209,9 @@ function flawsOfKey(columns: readonly string[], keys: readonly FoundKey[], quote
   ];
 }
 
+/** Rows without a code are in nobody's way, so the index of codes leaves them out: they would cost each save an entry. */
 export function uniqueIndexSql(columns: readonly string[], quoted: string): string {
-  return `CREATE UNIQUE INDEX ON ${quoted} ${listed(columns)}`;
+  return `CREATE UNIQUE INDEX ON ${quoted} ${listed(columns)}${columns.includes('code') ? ' WHERE code IS NOT NULL' : ''}`;
 }
 
 export function listed(columns: readonly string[]): string {

@@ -44,13 +44,22 @@ const HIDDEN = `SELECT quote_ident(current_user) AS role
  * ```
  */
 export function createTableSql(options: { table?: string | undefined } = {}): string {
-  const [primary, ...others] = KEYS.map(listed);
+  const quoted = quotedTable(options.table);
+  const [primary, ofUsers, ofCodes] = KEYS as [readonly string[], readonly string[], readonly string[]];
   const lines = [
     ...COLUMNS.map(({ name, made }) => `${name.padEnd(11)} ${made}`),
-    `PRIMARY KEY ${primary}`,
-    ...others.map((columns) => `UNIQUE ${columns}`),
+    `PRIMARY KEY ${listed(primary)}`,
+    `UNIQUE ${listed(ofUsers)}`,
   ];
-  return `CREATE TABLE IF NOT EXISTS ${quotedTable(options.table)} (\n  ${lines.join(',\n  ')}\n) WITH (fillfactor = ${FILLFACTOR});\n`;
+  // CREATE TABLE cannot make a key that leaves rows out. A name for IF NOT EXISTS may belong to a table that was renamed.
+  return [
+    'DO $table$ BEGIN',
+    `IF to_regclass('${quoted}') IS NULL THEN`,
+    `CREATE TABLE ${quoted} (\n  ${lines.join(',\n  ')}\n) WITH (fillfactor = ${FILLFACTOR});`,
+    `${uniqueIndexSql(ofCodes, quoted)};`,
+    'END IF;',
+    'END $table$;\n',
+  ].join('\n');
 }
 
 /** The table as SQL names it. Throws `TypeError`. */
