@@ -217,8 +217,8 @@ export const REFUSED = [
   {
     defect: 'a hook writes into what is saved',
     file: 'src/redis/record.ts',
-    find: 'Object.freeze(whole)',
-    replace: 'whole',
+    find: 'Object.freeze(issuance)',
+    replace: 'issuance',
     caughtBy: { file: OBJECTS, test: 'every object that a hook is given is frozen' },
   },
   {

@@ -11,15 +11,15 @@ export const VALIDITY = [
   {
     defect: 'the end of a coupon is counted from the instant at which its record is read',
     file: 'src/redis/record.ts',
-    find: 'expiryOf(validity, issuance.issuedAt)',
-    replace: 'expiryOf(validity, new Date())',
+    find: 'expiryOf(of.validity, issuance.issuedAt)',
+    replace: 'expiryOf(of.validity, new Date())',
     caughtBy: RECORD,
   },
   {
     defect: 'a record with data has no end',
     file: 'src/redis/record.ts',
-    find: '...(expiresAt && { expiresAt })',
-    replace: "...(data === '' && expiresAt && { expiresAt })",
+    find: 'if (of.validity) issuance',
+    replace: "if (of.validity && data === '') issuance",
     caughtBy: RECORD,
   },
   {
