@@ -183,6 +183,9 @@ export const operatorKills = places(
   ['next-generation'],
   ['drop-over'],
   ['note-over'],
+  ['announce-revoke'],
+  ['take-back'],
+  ['drop-announced'],
 );
 
 /** At these points the process is also stopped, and another one acts in its place before it goes on. */

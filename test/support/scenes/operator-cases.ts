@@ -1,6 +1,9 @@
 import { expect } from 'vitest';
+import { deriveId } from '../../../src/model/issuance.js';
+import { announceRevokes } from '../../../src/redis/revoke.js';
 import type { Order } from '../actors/actor.js';
 import { openNamed, quarantinedOf, withoutId } from './named.js';
+import { shardOf } from './revoking.js';
 import type { Scene, SceneOptions } from './scene.js';
 
 type Call = Extract<Order, { calls: unknown }>['calls'][number];
@@ -80,6 +83,38 @@ const reconciling: Pick<OperatorCase, 'scene' | 'call' | 'again'> = {
   call: ({ campaignId }) => ['reconcile', campaignId, { repair: 'safe' }],
   again: async ({ survivor, campaignId }) => {
     await survivor.campaign(campaignId).reconcile({ repair: 'safe' });
+    expect((await survivor.campaign(campaignId).reconcile()).findings).toEqual([]);
+  },
+};
+
+const idOfEve = ({ campaignId }: Scene) => deriveId(campaignId, 'eve', 'request of eve');
+const announcedOfEve = (scene: Scene) => field(scene, `revoking:${idOfEve(scene)}`);
+const revocationOf = (scene: Scene) =>
+  ({ id: idOfEve(scene), userId: 'eve', revocationId: 'fraud', unit: 'returned', again: true }) as const;
+
+/** As if a lease had passed since. */
+async function makeAnnouncedDue(scene: Scene): Promise<void> {
+  const text = await announcedOfEve(scene);
+  if (text === null) return;
+  const { ground, campaignId } = scene;
+  const due = text.replace(/^(\d+):\d+/, '$1:1');
+  await ground.redis.hset(`{coupon:${campaignId}}:campaign`, `revoking:${idOfEve(scene)}`, due);
+}
+
+const revoking: Omit<OperatorCase, 'done' | 'again'> = {
+  scene: counted,
+  prepare: open,
+  call: (scene) => ['revoke', scene.campaignId, revocationOf(scene)],
+  end: async (scene) => {
+    const { survivor, campaignId } = scene;
+    await scene.settle();
+    await scene.drain();
+    await scene.settle();
+    await scene.checkNow();
+    const books = await survivor.campaign(campaignId).inspect();
+    expect(books).toMatchObject({ total: 6, available: 0, reserved: 0, issued: 6, withdrawn: 1, replaced: 1 });
+    expect(await scene.rows(), 'one unit came back, as a new one').toHaveLength(7);
+    expect(await field(scene, 'revoking')).toBe('0');
     expect((await survivor.campaign(campaignId).reconcile()).findings).toEqual([]);
   },
 };
@@ -238,6 +273,43 @@ export const operatorCases: Readonly<Record<string, OperatorCase>> = {
     ...purging,
     done: async ({ ground, campaignId: id }) => (await ground.redis.zscore(OVER, `purged:${id}`)) !== null,
     again: ({ survivor, campaignId }) => survivor.campaign(campaignId).purge(),
+  },
+  'announce-revoke': {
+    ...revoking,
+    done: async (scene) => (await announcedOfEve(scene)) !== null,
+    again: async (scene) => {
+      const again = await scene.survivor.campaign(scene.campaignId).revoke(revocationOf(scene));
+      expect(again).toMatchObject({ status: 'taken_back', stock: 'done' });
+    },
+  },
+  // The row is revoked, so a worker does the rest.
+  'take-back': {
+    ...revoking,
+    done: async (scene) => (await field(scene, 'replaced')) === '1',
+    again: async (scene) => {
+      await makeAnnouncedDue(scene);
+      await scene.survivor.campaign(scene.campaignId).settle();
+      expect(await field(scene, 'replaced')).toBe('1');
+    },
+  },
+  // A worker, which found that the coupon was not revoked.
+  'drop-announced': {
+    scene: counted,
+    prepare: async (scene) => {
+      await open(scene);
+      const [row] = await scene.rows();
+      const { serial } = row!;
+      const announced = { id: idOfEve(scene), userId: 'eve', serial, version: 0 };
+      await announceRevokes(await shardOf(scene.ground.redis, scene.campaignId), [announced]);
+      await makeAnnouncedDue(scene);
+    },
+    call: ({ campaignId }) => ['settle', campaignId],
+    done: async (scene) => (await announcedOfEve(scene)) === null,
+    again: async (scene) => {
+      await scene.survivor.campaign(scene.campaignId).settle();
+      expect(await field(scene, 'revoking')).toBe('0');
+      expect(await scene.leftOf('eve')).toBe('issued');
+    },
   },
   'forget-campaign': {
     ...purging,

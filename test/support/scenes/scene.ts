@@ -109,6 +109,8 @@ export class Scene {
       },
       list: (campaignId, options) => book.list!(campaignId, options),
       find: (issuances) => book.find!(issuances),
+      look: (refs, options) => book.look!(refs, options),
+      change: (changes, options) => book.change!(changes, options),
     };
     const hooks = {
       deliver: (issuance: Issuance) => void this.deliveries.push(issuance),
