@@ -4,6 +4,7 @@ import {
   type Call,
   copyState,
   type Held,
+  hasLost,
   IDLE_CARRIER,
   isRevoked,
   type Message,
@@ -46,7 +47,8 @@ export function arrivals(world: World, state: State, emit: Emit): void {
   state.late.forEach((message, i) => {
     const next = copyState(state);
     next.late.splice(i, 1);
-    execute(world, next, message);
+    const { word } = execute(world, next, message);
+    if (message.op === 'change' && word === 'changed') next.unannounced ||= hasLost(world, next);
     emit(next, `a late ${message.op} arrives`);
   });
 }

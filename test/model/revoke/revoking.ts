@@ -4,6 +4,7 @@ import { change, TARGET } from './rows.js';
 import { execute, takeBack } from './scripts.js';
 import {
   copyState,
+  hasLost,
   IDLE_WORKER,
   isRevoked,
   type Message,
@@ -75,14 +76,10 @@ export function revoking(world: World, state: State, emit: Emit): void {
     const died = copyState(state);
     died.crashes--;
     tell(died, k, 'crashed');
+    // It cannot announce again what Redis lost.
     died.unannounced ||= hasLost(world, state);
     emit(died, `${who} dies`);
   });
-}
-
-/** A process that dies, or hears nothing, cannot announce again what Redis lost. */
-function hasLost({ config }: World, { losses }: State): boolean {
-  return config.loses !== undefined && losses === 0;
 }
 
 /** Without the rule that the row changes first. */

@@ -1,7 +1,7 @@
 import { type Issuance, rowState } from '../../../src/model/issuance.js';
 import { changedRow, type RowChange, UNTOUCHED } from '../../../src/model/life.js';
 import { knownVerdict } from '../../../src/persistence/verdict.js';
-import { type Held, isRevoked, type Reply, type Row, rowOf, type State, type World } from './state.js';
+import { type Held, hasLost, isRevoked, type Reply, type Row, rowOf, type State, type World } from './state.js';
 
 /** The id of the coupon that is revoked. */
 export const TARGET = 'X';
@@ -24,7 +24,8 @@ function issuanceOf({ id, user, serial, grant, life }: Row): Issuance {
 }
 
 /** A save of the database under its unique keys, and the verdict of the library on it. */
-export function save({ rules }: World, state: State, { user, id, serial }: Held): Reply {
+export function save(world: World, state: State, { user, id, serial, epoch }: Held): Reply {
+  const { rules } = world;
   if (rowOf(state, id)?.serial === serial && !rules.saveTellsRevoked) return { word: 'saved' };
   const row: Row = { id, user, serial, grant: 1, life: UNTOUCHED };
   const known = knownVerdict(issuanceOf(row), state.rows.map(issuanceOf));
@@ -34,8 +35,9 @@ export function save({ rules }: World, state: State, { user, id, serial }: Held)
   state.rows.sort((a, b) => a.serial - b.serial);
   const { redis, old } = state;
   const grant = (redis.state === 'building' ? old : redis.grants)[user];
-  // Without a promise Redis does not know of it.
-  if (grant?.id !== id || grant.serial !== serial) state.sound = false;
+  // Without a promise Redis does not know of it. After a loss another call may have the promise, and give it up.
+  const isOld = hasLost(world, state) && epoch !== redis.epoch;
+  if (isOld || grant?.id !== id || grant.serial !== serial) state.sound = false;
   return { word: 'saved' };
 }
 

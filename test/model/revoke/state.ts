@@ -242,6 +242,11 @@ export function isRevoked({ life }: Row): boolean {
   return life.state === 'revoked';
 }
 
+/** Redis lost or forgot something. */
+export function hasLost({ config }: World, { losses }: State): boolean {
+  return config.loses !== undefined && losses === 0;
+}
+
 /** What a take-back does, as the row says. */
 export function unitOf({ id, user, serial, grant, life }: Row): Unit {
   return { id, user, serial, frees: grant === 0, returns: life.unitReturned };
