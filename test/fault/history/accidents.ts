@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { campaignKeys } from '../../../src/redis/keys.js';
+import { totalOf } from './audit.js';
 import { emptyBelief } from './belief.js';
 import { POISONED } from './callers.js';
 import { command, type HistoryCommand } from './command.js';
@@ -13,6 +14,7 @@ const HELD: readonly Fate[] = ['held', 'held', 'again'];
 const FATES: readonly (readonly [scripts: readonly string[], often: number, fates: readonly Fate[]])[] = [
   [['reserve', 'confirm', 'release', 'claim-due'], 6, [...LOST, ...HELD]],
   [['postpone', 'reassign', 'adopt-row'], 2, [...LOST, ...HELD]],
+  [['announce-revoke', 'take-back', 'drop-announced'], 2, [...LOST, ...HELD]],
   [['begin-rebuild', 'keep-promised', 'rebuild-rows', 'rebuild-codes', 'finish-rebuild'], 1, [...LOST, ...HELD]],
   [['load-codes', 'withdraw', 'restock', 'set-paused', 'close-campaign', 'open-campaign'], 1, LOST],
   [['set-pace', 'update-campaign', 'replace-code'], 1, LOST],
@@ -58,7 +60,7 @@ async function noteChanges(history: History): Promise<void> {
   const { belief } = history;
   if (books.epoch !== belief.epoch) return;
   const restocks = new Map([...books.changes('restock')].map(([id, add]) => [id, Number(add)]));
-  const total = books.count('total') - books.count('removed');
+  const total = totalOf(books);
   const changed = { restocks, total, updates: books.changes('update'), rules: books.rules };
   history.belief = { ...belief, ...changed };
 }
@@ -76,6 +78,9 @@ const ALSO_COPIED = [
   'rebuild-rows',
   'rebuild-codes',
   'finish-rebuild',
+  'announce-revoke',
+  'take-back',
+  'drop-announced',
 ];
 
 export const copying: fc.Arbitrary<HistoryCommand> = fc

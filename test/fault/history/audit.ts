@@ -14,7 +14,7 @@ export async function audit(history: History): Promise<void> {
   const rows = await history.database.rows(history.id);
   const surprises = surprising(history, rows);
   if (surprises.length > 0) history.lose();
-  follow(history, books);
+  follow(history, books, rows);
   noteStrays(history, [...surprises, ...rows.filter((row) => !isThere(books, row))]);
   history.ceiling = Math.max(history.ceiling, history.belief.total);
   if (books.expiring > 0) throw new Error(`${books.expiring} keys of a campaign that nobody gave an end expire`);
@@ -47,7 +47,7 @@ function limitOf({ lost, ceiling, belief, setting, loaded }: History): number {
 }
 
 /** The campaign in Redis may be another making by now. */
-function follow(history: History, books: Snapshot): void {
+function follow(history: History, books: Snapshot, now: readonly Issuance[]): void {
   const { state, epoch } = books;
   if (state === 'none') return;
   if (epoch !== history.belief.epoch) begin(history, books);
@@ -59,12 +59,19 @@ function follow(history: History, books: Snapshot): void {
   }
   const rows = belief.mustHave ?? history.before.rows;
   if (isNew(history, epoch) && rows.length > 0) throw new Error('it was opened as new, though the database has rows');
-  const forgotten = rows.filter((row) => !isThere(books, row));
+  const isFreed = ({ id }: Issuance) => now.some((row) => row.id === id && row.grant === 0);
+  const forgotten = rows.filter((row) => !isThere(books, row) && !isFreed(row));
   fail(forgotten.map((row) => `it serves without the row of ${row.userId}, serial ${row.serial}`));
+  // The unit of a row whose grant was freed counts as withdrawn. Those that came to it meanwhile may be among them.
   const withdrawn = books.count('withdrawn');
-  if (!history.lost && withdrawn > 0) throw new Error(`${withdrawn} units are withdrawn in what was made anew`);
-  Object.assign(belief, { serving: true, mustHave: null, withdrawn: [withdrawn, withdrawn] });
+  const least = withdrawn - freedOf(now);
+  if (!history.lost && least > 0) throw new Error(`${least} units are withdrawn in what was made anew`);
+  Object.assign(belief, { serving: true, mustHave: null, withdrawn: [least, withdrawn - freedOf(rows)] });
   history.trust = 'whole';
+}
+
+function freedOf(rows: readonly Issuance[]): number {
+  return rows.filter(({ grant }) => grant === 0).length;
 }
 
 function begin(history: History, books: Snapshot): void {
@@ -93,7 +100,9 @@ function isNew({ makings }: History, epoch: string): boolean {
   return makings.get(epoch.slice(epoch.indexOf('-') + 1)) === 'opened';
 }
 
+/** A row whose grant was freed needs none. */
 function isThere(books: Snapshot, row: Issuance): boolean {
+  if (row.grant === 0) return true;
   return books.grants.some((grant) => grant.id === row.id && grant.grant === row.grant && sameUnit(grant, row));
 }
 
@@ -138,10 +147,34 @@ async function checkBooks(history: History, books: Snapshot, rows: readonly Issu
   is('closed', books.campaign.closedAt !== undefined, closed);
   for (const name of ['savesPerSecond', 'closesAt', 'perUser'] as const) is(name, books.rules[name], rules[name]);
   is('the changes of the rules', books.changes('update').size, updates.size);
-  if (isCounted(setting)) is('the total', books.count('total') - books.count('removed'), belief.total);
+  if (isCounted(setting)) is('the total', totalOf(books), belief.total);
+  fail(untaken(history, books, rows));
   const out = books.count('withdrawn');
-  if (out < withdrawn[0] || (out > withdrawn[1] && !history.lost))
+  // A delivered unit of a revoked id does not go back into the stock.
+  const isBounded = !history.lost && !(setting.delivers && rows.some(isRevoked));
+  if (out < withdrawn[0] || (isBounded && out > withdrawn[1] + freedOf(rows)))
     throw new Error(`${out} units are withdrawn, not ${withdrawn}`);
+}
+
+/** As operators know it: a unit that took the place of another one does not count. */
+export function totalOf(books: Snapshot): number {
+  return books.count('total') - books.count('removed') - books.count('replaced');
+}
+
+const isRevoked = ({ life }: Issuance) => life?.state === 'revoked';
+
+/** L7: what Redis was told to take back, it took back, once. */
+function untaken({ deeds }: History, books: Snapshot, rows: readonly Issuance[]): string[] {
+  const returned = rows.filter(({ life }) => life?.unitReturned).length;
+  const replaced = books.count('replaced');
+  const left = rows.filter((row) => deeds.isTakenBack(row.id) && isLeft(books, row));
+  const more = replaced > returned ? [`L7: ${replaced} units came back for ${returned} rows`] : [];
+  return [...more, ...left.map(({ id }) => `L7: ${id} was taken back, and Redis does not know`)];
+}
+
+/** A revoked row that Redis does not take for revoked. */
+export function isLeft({ grants }: Snapshot, { id, serial, grant }: Issuance): boolean {
+  return grants.some((one) => one.id === id && one.serial === serial && (grant === 0 || one.state !== 'revoked'));
 }
 
 function is(what: string, found: unknown, expected: unknown): void {

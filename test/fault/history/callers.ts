@@ -86,7 +86,8 @@ function checkAnswer(
   }
   if (history.trust === 'behind') return;
   if (unready) throw new Error(`${name} was told not_ready: ${outcome.reason}, though nothing is missing`);
-  if (!before) return;
+  // Its user may have another by now, and a repeat of it finds nothing, or the row.
+  if (!before || history.deeds.mayBeRevoked(attempt.id)) return;
   // `accepted` after `issued`: the confirm was lost, and what this call knows of its own save is nothing.
   const took = outcome.status === 'issued' || outcome.status === 'accepted';
   const promised = before.has('issued') || (before.has('accepted') && !attempt.exempt);

@@ -1,14 +1,14 @@
 import { type CouponEvent, CouponIssuerError, type Issuance } from '../../../src/index.js';
 
 /** The outcome of a call about a coupon: a result with its status, or what was thrown. */
-export type Said = { readonly status: string } | Error;
+export type Said = { readonly status: string; readonly stock?: 'done' | 'pending' } | Error;
 
 /** One call of the shop about one coupon. */
 export interface Deed {
-  readonly verb: 'redeem' | 'unredeem' | 'extend';
+  readonly verb: 'redeem' | 'unredeem' | 'extend' | 'revoke';
   /** The id of the coupon. */
   readonly of: string;
-  /** The redemption, or for `extend` nothing. */
+  /** The redemption or revocation; `extend` has none. */
   readonly order: string;
   /** The user who asks has no such coupon. */
   readonly isStranger: boolean;
@@ -16,7 +16,11 @@ export interface Deed {
   readonly hadRow: boolean;
   /** A status; `unknown` and `not_applied` of an error; `null`: under way. */
   told: string | null;
+  /** Of a revoke: whether Redis took the unit back, as it was told. */
+  stock: 'done' | 'pending' | null;
 }
+
+type Begun = Omit<Deed, 'told' | 'stock'>;
 
 /** An end that no coupon has by itself. */
 export const EXTENDED = new Date('2300-01-01T00:00:00Z');
@@ -30,8 +34,8 @@ export class Deeds {
   readonly all: Deed[] = [];
   readonly violations: string[] = [];
 
-  begun(deed: Omit<Deed, 'told'>): Deed {
-    const begun: Deed = { ...deed, told: null };
+  begun(deed: Begun): Deed {
+    const begun: Deed = { ...deed, told: null, stock: null };
     this.all.push(begun);
     return begun;
   }
@@ -39,7 +43,8 @@ export class Deeds {
   /** The answer, or the death of its process. */
   answered(deed: Deed, said: Said, now: Date): void {
     if (deed.told !== null) return;
-    const word = wordOf(said);
+    const word = wordOf(deed, said);
+    if (!(said instanceof Error)) deed.stock = said.stock ?? null;
     deed.told = word ?? 'unknown';
     const wrong = word === null ? `unexpected: ${(said as Error).stack}` : this.#untrue(deed, said, now);
     if (wrong) this.violations.push(`${nameOf(deed)} was told ${deed.told}: ${wrong}`);
@@ -79,34 +84,59 @@ export class Deeds {
 
   #brokenBy({ id, life, expiresAt }: Issuance): string[] {
     const of = this.all.filter((deed) => deed.of === id);
-    const standing = life?.state === 'redeemed' ? life.by : null;
+    const standing = { state: life?.state ?? 'issued', by: life?.by ?? '' };
     const broken: string[] = [];
     for (const deed of of) {
       const wrong = wrongBeside(deed, of, standing, expiresAt ?? null);
       if (wrong) broken.push(`${nameOf(deed)} was told ${deed.told}: ${wrong}`);
     }
-    const redeems = of.filter(({ verb, order }) => verb === 'redeem' && order === standing);
-    if (standing !== null && !redeems.some(mayStand))
-      broken.push(`L4: ${standing} has ${id}, and each call of it was refused`);
-    if (standing !== null && expiresAt && life!.at! >= expiresAt)
-      broken.push(`L5: ${standing} redeemed ${id} after its end`);
+    const verb = MADE_BY[standing.state];
+    const isRefused = (deed: Deed) => deed.verb !== verb || deed.order !== standing.by || !mayStand(deed);
+    if (verb && of.every(isRefused))
+      broken.push(`L4: ${id} is ${standing.state} by ${standing.by}, and each call of it was refused`);
+    const isLate = standing.state === 'redeemed' && expiresAt && life!.at! >= expiresAt;
+    if (isLate) broken.push(`L5: ${standing.by} redeemed ${id} after its end`);
     return broken;
+  }
+
+  /** A revoke of it was not refused. */
+  mayBeRevoked(id: string): boolean {
+    return this.all.some((deed) => deed.of === id && deed.verb === 'revoke' && mayStand(deed));
+  }
+
+  /** It was told that Redis took the unit back. */
+  isTakenBack(id: string): boolean {
+    return this.all.some((deed) => deed.of === id && deed.stock === 'done');
+  }
+
+  /** A revoke went on without Redis, or lost sight of it. */
+  get anyPending(): boolean {
+    return this.all.some(({ verb, told, stock }) => verb === 'revoke' && (stock === 'pending' || told === 'unknown'));
   }
 }
 
-/** L2, L3 and the end of a coupon. */
+interface Standing {
+  readonly state: 'issued' | 'redeemed' | 'revoked';
+  readonly by: string;
+}
+
+const MADE_BY = { issued: null, redeemed: 'redeem', revoked: 'revoke' } as const;
+
+/** L2, L3, L6 and the end of a coupon. */
 function wrongBeside(
   { verb, order, told }: Deed,
   of: readonly Deed[],
-  standing: string | null,
+  { state, by }: Standing,
   expiresAt: Date | null,
 ): string | null {
+  const redeemed = state === 'redeemed' && by === order;
+  if (told === 'taken_back' || told === 'revoked') return state === 'revoked' ? null : `L6: its row is ${state}`;
   if (verb === 'redeem' && told === 'redeemed') {
     const mayBeUndone = of.some((deed) => deed.verb === 'unredeem' && deed.order === order);
-    return mayBeUndone || standing === order ? null : `L2: its row says ${standing ?? 'no order'}`;
+    return mayBeUndone || redeemed ? null : `L2: its row is ${state} by ${by}`;
   }
   if (verb === 'unredeem' && (told === 'unredeemed' || told === 'not_redeemed')) {
-    return standing === order ? 'L3: the redemption stands' : null;
+    return redeemed ? 'L3: the redemption stands' : null;
   }
   const isShort = verb === 'extend' && told === 'extended' && expiresAt !== null && expiresAt < EXTENDED;
   return isShort ? 'its end is not that late' : null;
@@ -116,13 +146,17 @@ function wrongBeside(
 export const EXPIRED = new Date('2200-01-01T00:00:00Z');
 
 /** It was not refused. */
-const mayStand = ({ told }: Deed) => told === null || told === 'redeemed' || told === 'unknown';
+const mayStand = ({ told }: Deed) => told === null || ['redeemed', 'taken_back', 'unknown'].includes(told);
 
-function wordOf(said: Said): string | null {
+/** Of a revoke these say that nothing was changed. */
+const REFUSALS = ['NOT_READY', 'UNKNOWN_CAMPAIGN', 'CAMPAIGN_CONFLICT'];
+
+function wordOf({ verb }: Deed, said: Said): string | null {
   if (!(said instanceof Error)) return said.status;
-  const { code, outcome } = said as { code?: string; outcome?: string };
+  const { code = '', outcome } = said as { code?: string; outcome?: string };
+  if (verb === 'revoke' && REFUSALS.includes(code)) return 'not_applied';
   if (!(said instanceof CouponIssuerError) || (code !== 'PERSISTENCE' && code !== 'REDIS')) return null;
-  return code === 'PERSISTENCE' && outcome === 'not_applied' ? 'not_applied' : 'unknown';
+  return outcome === 'not_applied' ? 'not_applied' : 'unknown';
 }
 
 function nameOf({ verb, of, order }: Deed): string {

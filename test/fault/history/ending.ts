@@ -1,8 +1,10 @@
-import { audit } from './audit.js';
+import { until } from '../../support/checks/until.js';
+import { audit, isLeft } from './audit.js';
 import { isOver } from './belief.js';
 import { fail } from './fail.js';
 import type { History, Process } from './history.js';
 import { rebuild } from './rebuilding.js';
+import { isCounted } from './setting.js';
 import { letLeasesRunOut } from './settlers.js';
 
 /** All faults heal: what was promised is kept, and everything that nobody has can be given out. */
@@ -13,6 +15,7 @@ export async function end(history: History): Promise<void> {
   const process = history.processes[0]!;
   if (history.trust === 'behind' || !history.belief.serving) await makeAgain(history, process);
   await settleAll(history, process);
+  await endRevocations(history, process);
   await giveOutTheRest(history, process);
 }
 
@@ -62,6 +65,25 @@ async function settleAll(history: History, { issuer }: Process): Promise<void> {
   await audit(history);
 }
 
+/** L7: one round of a worker takes every unit back; after a loss, and where a revoke went on without Redis, a comparison does. */
+async function endRevocations(history: History, { issuer }: Process): Promise<void> {
+  await letLeasesRunOut(history);
+  const worker = issuer.startWorker({ campaigns: [history.id], intervalMs: 3_600_000 });
+  const { calls } = history.traffic;
+  const before = calls.length;
+  await until(() => calls.length > before);
+  await history.traffic.quiet();
+  await worker.stop();
+  if (history.lost || history.deeds.anyPending) await issuer.campaign(history.id).reconcile({ repair: 'safe' });
+  await audit(history);
+  const { books, rows } = history.before;
+  const left = rows.filter((row) => row.life?.state === 'revoked' && isLeft(books, row));
+  fail(left.map(({ id }) => `L7: ${id} is revoked, and Redis does not know`));
+  const returned = rows.filter(({ life }) => life?.unitReturned).length;
+  const isRight = !isCounted(history.setting) || books.count('replaced') === returned;
+  fail(isRight ? [] : [`L7: ${books.count('replaced')} units came back for ${returned} rows`]);
+}
+
 /** It was closed by time. */
 async function openAgain({ belief, id }: History, issuer: Process['issuer']): Promise<void> {
   await issuer.campaign(id).update({ closesAt: null, requestId: 'open again' });
@@ -88,6 +110,8 @@ async function giveOutTheRest(history: History, process: Process): Promise<void>
   if (setting.stock === 'unlimited') return;
   const units = setting.stock === 'codes' ? books.count('total') : belief.total;
   const left = belief.closed ? books.available : 0;
-  const out = rows.length + left + books.count('withdrawn');
-  fail(out === units ? [] : [`${out} of ${units} units came out or are left`]);
+  // The unit of a row whose grant was freed counts as withdrawn.
+  const out = rows.filter(({ grant }) => grant > 0).length + left + books.count('withdrawn');
+  const all = units + books.count('replaced');
+  fail(out === all ? [] : [`${out} of ${all} units came out or are left`]);
 }

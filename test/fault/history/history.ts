@@ -34,6 +34,8 @@ export interface Answer {
   readonly attempt: Attempt;
   readonly process: Process;
   outcome: IssueResult | Error | null;
+  /** Its coupon was revoked before it was asked. */
+  readonly afterRevoke: boolean;
 }
 
 let histories = 0;
@@ -131,7 +133,8 @@ export class History {
   ask(process: Process, ask: Ask): Answer {
     this.ground.tally.requests++;
     const attempt = this.told.asked(ask, this.trust === 'behind');
-    const answer: Answer = { attempt, process, outcome: null };
+    const afterRevoke = this.trust === 'whole' && this.deeds.isTakenBack(attempt.id);
+    const answer: Answer = { attempt, process, outcome: null, afterRevoke };
     this.#underWay.add(answer);
     const asked = process.issuer
       .campaign(this.id)
@@ -165,7 +168,7 @@ export class History {
   /** A shop does something with a coupon; it may wait for what is held, or for ever. */
   does(
     process: Process,
-    begun: Omit<Deed, 'told'>,
+    begun: Parameters<Deeds['begun']>[0],
     doing: (launch: ReturnType<CouponIssuer['campaign']>) => Promise<Said>,
   ): Deed {
     this.ground.tally.requests++;
@@ -197,6 +200,9 @@ export class History {
     if (this.told.answered(answer.attempt, outcome) === 'not_issued') this.denied.add(answer.attempt.id);
     if (outcome instanceof Error) return;
     if (outcome.status === 'issued') this.shown(outcome.issuance);
+    if (outcome.status === 'issued' && answer.afterRevoke && this.trust === 'whole') {
+      this.told.violations.push(`L6: ${answer.attempt.id} was told issued after its revoke was answered`);
+    }
     if (outcome.status === 'already_issued') for (const one of outcome.issuances) this.shown(one);
     if (outcome.status === 'accepted' && outcome.issuance.code !== null) {
       this.told.violations.push(`${outcome.issuance.userId} was shown a code before its row was there`);

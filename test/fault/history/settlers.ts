@@ -10,14 +10,18 @@ import { IN_QUARANTINE } from './snapshot.js';
 
 const opened = ({ belief }: Readonly<History>) => belief.epoch !== '';
 
-/** Makes the leases that still run end now. */
+/** Makes the leases that still run end now, and those of announcements. */
 export async function letLeasesRunOut(history: History): Promise<void> {
-  const { leases } = await history.books();
+  const { leases, campaign } = await history.books();
   const { leases: key } = campaignKeys('coupon', history.id);
   const { redis } = history.ground;
   const now = Number((await redis.time())[0]) * 1000;
   for (const [field, due] of leases) {
     if (due > now && due < IN_QUARANTINE) await redis.zadd(key, 'XX', now, field);
+  }
+  const { campaign: hash } = campaignKeys('coupon', history.id);
+  for (const [field, announced] of Object.entries(campaign).filter(([name]) => name.startsWith('revoking:'))) {
+    await redis.hset(hash, field, announced.replace(/^(\d+):\d+/, '$1:0'));
   }
 }
 

@@ -13,22 +13,27 @@ interface Call {
   readonly coupon: number;
   readonly order: number;
   readonly by: 'code' | 'id' | 'stranger';
+  /** Of a revoke. */
+  readonly returned: boolean;
+  readonly again: boolean;
 }
 
 /** Few coupons and few orders, so that they meet. */
 const call: fc.Arbitrary<Call> = fc.record({
   process: fc.nat(2),
-  verb: fc.constantFrom<Deed['verb']>('redeem', 'redeem', 'redeem', 'unredeem', 'unredeem', 'extend'),
+  verb: fc.constantFrom<Deed['verb']>('redeem', 'redeem', 'redeem', 'unredeem', 'unredeem', 'extend', 'revoke'),
   coupon: fc.nat(2),
   order: fc.nat(2),
   by: fc.constantFrom<Call['by']>('code', 'code', 'id', 'id', 'id', 'stranger'),
+  returned: fc.boolean(),
+  again: fc.boolean(),
 });
 
 const changeMoods = fc.array(fc.constantFrom<SaveMood>(...SAVE_MOODS, 'held', 'held'), { maxLength: 3, size: 'max' });
 
 const coupons = ({ told }: Readonly<History>) => [...told.attempts.values()];
 
-/** Shops redeem and undo, and move ends. A call of a code that was never saved, or of another user, finds nothing. */
+/** Shops redeem and undo, revoke, and move ends. A call of a code that was never saved, or of another user, finds nothing. */
 function shop(calls: readonly Call[], moods: readonly SaveMood[]): HistoryCommand {
   const words = calls.map(
     ({ process, verb, coupon, order, by }) => `${process}: ${verb} coupon ${coupon} by ${by} for ${order}`,
@@ -43,14 +48,16 @@ function shop(calls: readonly Call[], moods: readonly SaveMood[]): HistoryComman
       const deeds = calls.map((one) => does(history, one));
       await traffic.quiet();
       // L9: no state of Redis stands in the way of a coupon that has its row.
-      const missing = deeds.filter(({ told, hadRow }) => hadRow && calm && (told === null || told === 'unknown'));
+      const missing = deeds.filter(
+        ({ verb, told, hadRow }) => verb !== 'revoke' && hadRow && calm && (told === null || told === 'unknown'),
+      );
       fail(missing.map(({ verb, of }) => `L9: ${verb} ${of} got no answer`));
     },
     (history) => coupons(history).length > 0,
   );
 }
 
-function does(history: History, { process, verb, coupon, order, by }: Call): Deed {
+function does(history: History, { process, verb, coupon, order, by, returned, again }: Call): Deed {
   const all = coupons(history);
   const { id, ask } = all[coupon % all.length]!;
   const row = history.before.rows.find((one) => one.id === id);
@@ -58,10 +65,15 @@ function does(history: History, { process, verb, coupon, order, by }: Call): Dee
   const userId = by === 'stranger' ? 'a stranger' : ask.userId;
   const named = code === null ? { id, userId } : { code, userId };
   const redemptionId = orderOf(order);
-  const begun = { verb, of: id, order: redemptionId, isStranger: by === 'stranger', hadRow: row !== undefined };
+  const revocationId = `revocation-${order}`;
+  const own = verb === 'revoke' ? revocationId : redemptionId;
+  const begun = { verb, of: id, order: own, isStranger: by === 'stranger', hadRow: row !== undefined };
   return history.does(history.processes[process]!, begun, (launch) => {
     if (verb === 'redeem') return launch.redeem({ ...named, redemptionId });
     if (verb === 'unredeem') return launch.unredeem({ ...named, redemptionId });
+    if (verb === 'revoke') {
+      return launch.revoke({ ...named, revocationId, unit: returned ? 'returned' : 'kept', again });
+    }
     return launch.extend({ ...named, expiresAt: EXTENDED });
   });
 }
