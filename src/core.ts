@@ -9,6 +9,7 @@ import { CampaignConflictError, ClosedError, NotReadyError, UnknownCampaignError
 import { type Emit, safeEmit } from './model/events.js';
 import type { Operation } from './model/methods.js';
 import type { IssueResult } from './model/result.js';
+import type { RevokeAllParts } from './operate/revoke-all.js';
 import type { CheckedOptions } from './options.js';
 import { Coupons, canChange, type StillReserved } from './redeem/coupons.js';
 import { Revocations } from './redeem/revocations.js';
@@ -127,6 +128,18 @@ export class Core {
   async settleOne(serving: Serving): Promise<SettleResult> {
     await this.campaigns.assertEquipped(serving);
     return settle(serving, this.steps, this.settling(this.batchSize, false));
+  }
+
+  /** What `revokeAll` of a campaign works with. */
+  revoking(campaignId: string): RevokeAllParts {
+    const { persistence: adapter, timeoutMs } = this.options;
+    const reserved = (userId: string) => this.#reserved(campaignId, userId);
+    // Without Redis nothing is known of reservations, and the rows come first.
+    const perUser = async () => {
+      const found = await Promise.resolve(this.campaigns.find(campaignId)).catch(() => 'missing' as const);
+      return typeof found === 'string' ? 1 : found.campaign.rules.perUser;
+    };
+    return { campaignId, adapter, timeoutMs, coupons: this.coupons, perUser, reserved };
   }
 
   /** Claimed reservations are delivered at once, so a claim is no larger than the number of deliveries that may run. */

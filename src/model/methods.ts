@@ -29,6 +29,7 @@ export const METHODS = {
   unredeem: 'unredeem',
   extend: 'extend',
   revoke: 'revoke',
+  revokeAll: 'revokeAll',
   findByCode: 'findByCode',
   coupons: 'coupons',
   tally: 'tally',

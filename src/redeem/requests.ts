@@ -39,7 +39,7 @@ export type ExtendRequest = ShopCoupon & {
 };
 
 /** How coupons are revoked. */
-interface RevokeOptions {
+export interface RevokeOptions {
   /** 1–128 bytes. The reason, as your records name it: a repeat under it finds its own answer. One id may serve many coupons. */
   readonly revocationId: string;
   /**
@@ -95,7 +95,7 @@ export function checkedRevoke(campaignId: string, given: RevokeRequest): CouponC
 }
 
 /** The call that revokes, of a request with its options. Throws `InvalidArgumentError`. */
-function revokeCallOf({ revocationId: id, unit = 'kept', again = false }: Fields): RevokeCall {
+export function revokeCallOf({ revocationId: id, unit = 'kept', again = false }: Fields): RevokeCall {
   assertText('revocationId', id);
   if (unit !== 'kept' && unit !== 'returned') throw invalid('unit', "must be 'kept' or 'returned'");
   assertBoolean('again', again);

@@ -1,0 +1,216 @@
+import { readFrom, unfit } from '../box/ask.js';
+import { tell } from '../flow/progress.js';
+import type { Source } from '../flow/source.js';
+import { assertFunction, assertSignal, assertText, ownCopy } from '../model/check.js';
+import { InvalidArgumentError, invalid, MisconfiguredError, RedisError } from '../model/errors.js';
+import { read } from '../model/foreign.js';
+import { type Issuance, ownRow } from '../model/issuance.js';
+import type { RevokeCall } from '../model/life.js';
+import type { PersistenceAdapter } from '../persistence/adapter.js';
+import type { CouponRef } from '../persistence/coupon-change.js';
+import type { Coupons, StillReserved } from '../redeem/coupons.js';
+import { type RevokeOptions, revokeCallOf, type ShopCoupon } from '../redeem/requests.js';
+import type { RevokeResult } from '../redeem/results.js';
+
+type Listed<T> = Iterable<T> | AsyncIterable<T>;
+
+/** The argument of `revokeAll()`. */
+export type RevokeAllRequest = RevokeOptions &
+  (
+    | {
+        /** User ids: every coupon that they have in this campaign. */
+        readonly users: Listed<string>;
+        readonly coupons?: undefined;
+      }
+    | {
+        /** Each by its id and user, or by its code. The coupons of `campaign(id).coupons()` are such. */
+        readonly coupons: Listed<ShopCoupon>;
+        readonly users?: undefined;
+      }
+  ) & {
+    /** Called after each chunk of 500 users or coupons, and not awaited. If it throws, the call ends with that error. */
+    readonly onProgress?: ((progress: RevokedSoFar) => void) | undefined;
+    /** Ends the call between two chunks, and at once while the source is silent. */
+    readonly signal?: AbortSignal | undefined;
+  };
+
+/** Counts of coupons. A repeat under the same `revocationId` counts a coupon again. */
+export interface RevokedSoFar {
+  /** Users or coupons of the source that are done with. */
+  readonly done: number;
+  readonly takenBack: number;
+  /** A redeemed coupon stays. */
+  readonly alreadyRedeemed: number;
+  /** By another revocation. */
+  readonly revoked: number;
+  /** Coupons that nobody has, and users without one. */
+  readonly notFound: number;
+}
+
+/** The result of `revokeAll()`. */
+export interface RevokedAll extends RevokedSoFar {
+  /** `pending`: Redis does not know of each yet. Run it again, or let a worker end it. */
+  readonly stock: 'done' | 'pending';
+  /** Users whose coupon has no row yet, or of whom Redis could not say. Run it again for them after a lease. */
+  readonly notSavedYet: readonly string[];
+}
+
+export interface RevokeAllParts {
+  readonly campaignId: string;
+  readonly adapter: PersistenceAdapter | undefined;
+  readonly timeoutMs: number;
+  readonly coupons: Coupons;
+  /** The most coupons of one user. */
+  readonly perUser: () => Promise<number>;
+  readonly reserved: (userId: string) => Promise<StillReserved | null>;
+}
+
+interface CheckedRevokeAll {
+  readonly call: RevokeCall;
+  readonly of: 'users' | 'coupons';
+  readonly onProgress: RevokeAllRequest['onProgress'];
+  readonly signal: AbortSignal | undefined;
+}
+
+const CHUNK = 500;
+/** One user has at most 100 grants, and revoked coupons beside them. */
+const MOST_ROWS = 5_000;
+const COUNTED = {
+  taken_back: 'takenBack',
+  already_redeemed: 'alreadyRedeemed',
+  revoked: 'revoked',
+  not_found: 'notFound',
+} as const;
+
+/** Throws `InvalidArgumentError`. */
+export function checkedRevokeAll(given: RevokeAllRequest): CheckedRevokeAll & { readonly source: unknown } {
+  const names = ['users', 'coupons', 'revocationId', 'unit', 'again', 'onProgress', 'signal'];
+  const own = ownCopy('the argument of revokeAll()', given, names);
+  const { users, coupons, onProgress, signal } = own;
+  if ((users === undefined) === (coupons === undefined)) {
+    throw new InvalidArgumentError('revokeAll() takes users or coupons, one of the two');
+  }
+  assertFunction('onProgress', onProgress);
+  assertSignal(signal);
+  const of = users === undefined ? 'coupons' : 'users';
+  return { call: revokeCallOf({ ...own }), of, onProgress, signal, source: users ?? coupons };
+}
+
+/** Chunk by chunk, each as one look, one announcement, one change and one return of units. */
+export async function revokeAll(
+  source: Source,
+  { call, of, onProgress, signal }: CheckedRevokeAll,
+  parts: RevokeAllParts,
+): Promise<RevokedAll> {
+  source.endWith(signal);
+  const sum = { done: 0, takenBack: 0, alreadyRedeemed: 0, revoked: 0, notFound: 0 };
+  const notSavedYet = new Set<string>();
+  let stock: RevokedAll['stock'] = 'done';
+  const count = (result: RevokeResult, userId: string | undefined) => {
+    if (result.status === 'not_saved_yet') return notSavedYet.add(userId!);
+    if (result.status === 'taken_back' && result.stock === 'pending') stock = 'pending';
+    return sum[COUNTED[result.status]]++;
+  };
+  for await (const chunk of chunksOf(source, of)) {
+    const { refs, missing } = of === 'users' ? await ofUsers(chunk, parts) : ofCoupons(chunk, sum.done, parts);
+    const results = await Promise.allSettled(
+      refs.map((ref) => parts.coupons.ask<RevokeResult>({ ref, userId: ref.userId, call })),
+    );
+    for (const [i, result] of results.entries()) {
+      if (result.status === 'rejected') throw result.reason;
+      count(result.value, refs[i]!.userId);
+    }
+    for (const userId of missing.reserved) notSavedYet.add(userId);
+    sum.notFound += missing.without;
+    sum.done += chunk.length;
+    tell(onProgress, { ...sum });
+    signal?.throwIfAborted();
+  }
+  return { ...sum, stock, notSavedYet: [...notSavedYet] };
+}
+
+type UserRef = CouponRef & { readonly userId?: string | undefined };
+
+/** The coupons to revoke, and users that have none. */
+interface Found {
+  readonly refs: readonly UserRef[];
+  readonly missing: { readonly reserved: readonly string[]; readonly without: number };
+}
+
+async function* chunksOf(source: Source, of: 'users' | 'coupons'): AsyncGenerator<unknown[]> {
+  for (let chunk: unknown[] = [], at = 0; ; at++) {
+    const next = source.next();
+    const { done, value } = next instanceof Promise ? await next : next;
+    if (done) {
+      if (chunk.length > 0) yield chunk;
+      return;
+    }
+    if (of === 'users') assertText(`users[${at}]`, value);
+    chunk.push(value);
+    if (chunk.length < CHUNK) continue;
+    yield chunk;
+    chunk = [];
+  }
+}
+
+function ofCoupons(chunk: readonly unknown[], from: number, { campaignId }: RevokeAllParts): Found {
+  const refs = chunk.map((one, i): UserRef => {
+    const name = `coupons[${from + i}]`;
+    const part = (key: string) => read(() => (one as Record<string, unknown>)[key]);
+    const [id, userId, code, other] = ['id', 'userId', 'code', 'campaignId'].map(part);
+    if (other !== undefined && other !== campaignId) throw invalid(`${name}.campaignId`, 'must be this campaign');
+    if (userId !== undefined) assertText(`${name}.userId`, userId);
+    if (id !== undefined && userId !== undefined) {
+      assertText(`${name}.id`, id);
+      return { campaignId, id, userId: userId as string };
+    }
+    assertText(`${name}.code`, code);
+    return { campaignId, code: code as string, userId: userId as string | undefined };
+  });
+  return { refs, missing: { reserved: [], without: 0 } };
+}
+
+async function ofUsers(chunk: readonly unknown[], parts: RevokeAllParts): Promise<Found> {
+  const users = [...new Set(chunk as string[])];
+  const rows = await rowsOf(users, parts);
+  const refs = rows.map(({ campaignId, id, userId }) => ({ campaignId, id, userId }));
+  const perUser = await parts.perUser();
+  const held = new Map<string, number>();
+  for (const { userId, grant } of rows) held.set(userId, (held.get(userId) ?? 0) + (grant > 0 ? 1 : 0));
+  // Each other grant of a user may be reserved, and have no row yet.
+  const open = users.filter((userId) => (held.get(userId) ?? 0) < perUser);
+  const isReserved = await Promise.all(open.map((userId) => hasReserved(userId, parts)));
+  const reserved = open.filter((_, i) => isReserved[i]);
+  const without = open.filter((userId, i) => !isReserved[i] && !held.has(userId)).length;
+  return { refs, missing: { reserved, without } };
+}
+
+/** Where Redis cannot say, the answer is yes: the caller asks again. */
+async function hasReserved(userId: string, { reserved }: RevokeAllParts): Promise<boolean> {
+  try {
+    return (await reserved(userId))?.issuances.some(({ state }) => state === 'reserved') ?? false;
+  } catch (error) {
+    if (error instanceof RedisError) return true;
+    throw error;
+  }
+}
+
+/** A page that is full may lack rows, so it is asked for in halves. Throws `MisconfiguredError`, `PersistenceError`. */
+async function rowsOf(users: readonly string[], parts: RevokeAllParts): Promise<Issuance[]> {
+  const { adapter, campaignId, timeoutMs } = parts;
+  const listByUser = adapter?.listByUser?.bind(adapter);
+  if (!listByUser) {
+    const need = 'revokeAll() with users needs persistence whose adapter has listByUser';
+    throw new MisconfiguredError(`${need}; nothing was changed by this chunk. Pass coupons instead`);
+  }
+  const asked = { campaignIds: [campaignId], limit: MOST_ROWS };
+  const given: unknown = await readFrom('listByUser', timeoutMs, (signal) =>
+    listByUser([...users], { ...asked, signal }),
+  );
+  const rows = Array.isArray(given) ? given.map(ownRow) : [null];
+  const isOwn = (row: Issuance | null): row is Issuance => row?.campaignId === campaignId && users.includes(row.userId);
+  if (!rows.every(isOwn)) throw unfit('listByUser', 'issuances of the users and the campaign that were asked');
+  if (rows.length < MOST_ROWS || users.length === 1) return rows;
+  const middle = users.length >> 1;
+  return [...(await rowsOf(users.slice(0, middle), parts)), ...(await rowsOf(users.slice(middle), parts))];
+}
