@@ -8,7 +8,7 @@ import { Redis } from 'ioredis';
 import pg from 'pg';
 import { storm } from './actor-storm.js';
 
-const { redisPort, postgresUrl, scripts, delivers, holdAt, saves, deliveries, options } = JSON.parse(process.argv[2]);
+const { redisPort, postgresUrl, scripts, delivers, identifies, holdAt, saves, deliveries, options } = JSON.parse(process.argv[2]);
 const say = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
 
 let toGo = holdAt?.nth ?? 1;
@@ -69,6 +69,8 @@ const persistence = {
   find: (issuances) => around('find', () => postgres.find(issuances)),
   look: (refs) => around('look', () => postgres.look(refs)),
   change: (changes) => around('change', () => postgres.change(changes)),
+  listByUser: (userIds, given) => postgres.listByUser(userIds, given),
+  ...(identifies && { identity: () => postgres.identity() }),
 };
 const deliver = (issuance) =>
   around('deliver', async () => {

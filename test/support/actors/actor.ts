@@ -24,6 +24,8 @@ export interface ActorConfig {
   readonly postgresUrl: string;
   /** Whether it has `deliver` and `recall`. */
   readonly delivers?: boolean;
+  /** Whether it says which database it has, for a campaign that is bound to one. */
+  readonly identifies?: boolean;
   /** Where it stands still until the test says what becomes of it: at the n-th time it comes there. */
   readonly holdAt?: { readonly point: `${When} ${Step}`; readonly nth?: number };
   /** What its database says instead of saving; `code taken`: of the first batch alone. */

@@ -39,3 +39,11 @@ export async function revokeRow(
   if (!verdict!.changed) throw new Error('the row was not revoked');
   return verdict!.row!;
 }
+
+/** A lease after they were announced. */
+export async function makeRevokesDue(redis: Redis, campaignId: string): Promise<void> {
+  const key = `{coupon:${campaignId}}:campaign`;
+  for (const [field, text] of Object.entries(await redis.hgetall(key))) {
+    if (field.startsWith('revoking:')) await redis.hset(key, field, text.replace(/^([^:]*):\d+/, '$1:1'));
+  }
+}
