@@ -231,8 +231,8 @@ export class Campaign {
    * Revokes every coupon of many users, or many coupons, as `revoke()` does. If it was stopped, run it again under the same
    * `revocationId`: it is a repeat. It is no ban: a user who asks later gets a coupon, unless `eligible` says no.
    *
-   * Per chunk of 500 two statements in the database and two round trips to Redis; of users one statement more, and a round
-   * trip for each user who may have a reservation. Throws as `revoke()` does, `MisconfiguredError` (users, and an adapter
+   * Two statements in the database and two round trips to Redis per chunk of 500. Users cost one statement more, and a
+   * round trip for each user with an open grant. Throws as `revoke()` does, `MisconfiguredError` (users, and an adapter
    * without `listByUser`), the error of the source, and the reason of an aborted signal. What was revoked before stays.
    *
    * @example

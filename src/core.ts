@@ -130,7 +130,7 @@ export class Core {
     return settle(serving, this.steps, this.settling(this.batchSize, false));
   }
 
-  /** What `revokeAll` of a campaign works with. */
+  /** The parts of `revokeAll` of a campaign. */
   revoking(campaignId: string): RevokeAllParts {
     const { persistence: adapter, timeoutMs } = this.options;
     const reserved = (userId: string) => this.#reserved(campaignId, userId);

@@ -70,7 +70,7 @@ export type { CodeReplacement } from './operate/checks.js';
 export type { ListCampaignsOptions, ListedCampaign } from './operate/list-campaigns.js';
 export type { CodeSource, LoadOptions, LoadResult } from './operate/load-codes.js';
 export type { OpenOptions } from './operate/open.js';
-export type { RevokeAllRequest, RevokedAll, RevokedSoFar } from './operate/revoke-all.js';
+export type { ListedCoupon, RevokeAllRequest, RevokedAll, RevokedSoFar } from './operate/revoke-all.js';
 export type { CampaignUpdate } from './operate/update.js';
 export type { UserStatus } from './operate/user-status.js';
 export type { CouponIssuerOptions } from './options.js';
@@ -85,6 +85,7 @@ export type {
   ExtendRequest,
   OwnCoupon,
   RedeemRequest,
+  RevokeOptions,
   RevokeRequest,
   ShopCoupon,
   UnredeemRequest,

@@ -9,22 +9,27 @@ import type { RevokeCall } from '../model/life.js';
 import type { PersistenceAdapter } from '../persistence/adapter.js';
 import type { CouponRef } from '../persistence/coupon-change.js';
 import type { Coupons, StillReserved } from '../redeem/coupons.js';
-import { type RevokeOptions, revokeCallOf, type ShopCoupon } from '../redeem/requests.js';
+import { type RevokeOptions, revokeCallOf } from '../redeem/requests.js';
 import type { RevokeResult } from '../redeem/results.js';
 
-type Listed<T> = Iterable<T> | AsyncIterable<T>;
+type ListOf<T> = Iterable<T> | AsyncIterable<T>;
+
+/** A coupon of a list, as a row or a `Coupon` names it. */
+export type ListedCoupon =
+  | { readonly id: string; readonly userId: string }
+  | { readonly code: string; readonly userId?: string | undefined };
 
 /** The argument of `revokeAll()`. */
 export type RevokeAllRequest = RevokeOptions &
   (
     | {
         /** User ids: every coupon that they have in this campaign. */
-        readonly users: Listed<string>;
+        readonly users: ListOf<string>;
         readonly coupons?: undefined;
       }
     | {
         /** Each by its id and user, or by its code. The coupons of `campaign(id).coupons()` are such. */
-        readonly coupons: Listed<ShopCoupon>;
+        readonly coupons: ListOf<ListedCoupon>;
         readonly users?: undefined;
       }
   ) & {
@@ -132,7 +137,7 @@ export async function revokeAll(
 type UserRef = CouponRef & { readonly userId?: string | undefined };
 
 /** The coupons to revoke, and users that have none. */
-interface Found {
+interface Chunk {
   readonly refs: readonly UserRef[];
   readonly missing: { readonly reserved: readonly string[]; readonly without: number };
 }
@@ -153,7 +158,7 @@ async function* chunksOf(source: Source, of: 'users' | 'coupons'): AsyncGenerato
   }
 }
 
-function ofCoupons(chunk: readonly unknown[], from: number, { campaignId }: RevokeAllParts): Found {
+function ofCoupons(chunk: readonly unknown[], from: number, { campaignId }: RevokeAllParts): Chunk {
   const refs = chunk.map((one, i): UserRef => {
     const name = `coupons[${from + i}]`;
     const part = (key: string) => read(() => (one as Record<string, unknown>)[key]);
@@ -170,7 +175,7 @@ function ofCoupons(chunk: readonly unknown[], from: number, { campaignId }: Revo
   return { refs, missing: { reserved: [], without: 0 } };
 }
 
-async function ofUsers(chunk: readonly unknown[], parts: RevokeAllParts): Promise<Found> {
+async function ofUsers(chunk: readonly unknown[], parts: RevokeAllParts): Promise<Chunk> {
   const users = [...new Set(chunk as string[])];
   const rows = await rowsOf(users, parts);
   const refs = rows.map(({ campaignId, id, userId }) => ({ campaignId, id, userId }));

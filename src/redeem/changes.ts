@@ -101,7 +101,7 @@ class Turn implements Caller<Turn> {
     else this.next = { ...decision, looked: true };
   }
 
-  /** What its change would revoke, as it was looked at; `null`: it revokes nothing. */
+  /** The coupon that its change revokes, as it was found; `null`: it revokes nothing. */
   get revoking(): Revoking | null {
     const { call } = this.request;
     return call.verb === 'revoke' ? { call, row: this.#row! } : null;

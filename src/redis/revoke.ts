@@ -30,7 +30,7 @@ export interface RevokedUnit {
 export type TakeBackWord = (typeof WORDS)[number];
 const WORDS = ['taken_back', 'before', 'gone'] as const;
 
-/** The unit of a revoked row: what becomes of it is for the row to say, never for a call. */
+/** The unit of a revoked row. The row decides on its return, never a call. */
 export function unitOf({ id, userId, serial, grant, life }: Issuance): RevokedUnit {
   return { id, userId, serial, frees: grant === 0, returns: life?.unitReturned === true };
 }

@@ -29,7 +29,6 @@ export interface Files {
     whenExhausted(db: Db): (event: CouponEvent) => void;
     checkExhausted(db: Db, issuer: CouponIssuer, campaignId: string): Promise<void>;
   };
-  revoke: { revoke(db: Db, campaignId: string, serial: number): Promise<void> };
 }
 
 /** The guide as a project: its files written side by side. */

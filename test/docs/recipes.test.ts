@@ -20,7 +20,7 @@ beforeAll(async () => {
   guide = new Guide(project);
   [server, database] = await Promise.all([RedisServer.start(), Database.create()]);
   await new PostgresPersistence(database.pool).createTable();
-  for (const words of ['CREATE TABLE vouchers', 'CREATE TABLE coupons', 'ADD COLUMN revoked_at']) {
+  for (const words of ['CREATE TABLE vouchers', 'CREATE TABLE coupons']) {
     await database.pool.query(sqlWith(words));
   }
 });
@@ -183,21 +183,4 @@ describe('the mark of the last coupon', () => {
     await checkExhausted(database.pool, issuer, id);
     expect(await isMarked(id)).toBe(true);
   });
-});
-
-test('a revoked row is still proof for save, list and find', async () => {
-  const { revoke } = await guide.file('revoke');
-  const { vouchers } = await guide.file('vouchers');
-  const adapter = vouchers(database.pool);
-  const one = issuance();
-  const { campaignId } = one;
-  await adapter.save([one], options);
-  await revoke(database.pool, campaignId, one.serial);
-  const { rows } = await database.pool.query('SELECT revoked_at FROM vouchers WHERE campaign_id = $1', [campaignId]);
-  expect(rows).toEqual([{ revoked_at: expect.any(Date) }]);
-  const rivals = [one, issuance({ campaignId, userId: 'lee' }), issuance({ campaignId, serial: 2 })];
-  const verdicts = await adapter.save(rivals, options);
-  expect(verdicts.map(({ verdict }) => verdict)).toEqual(['saved', 'serial_conflict', 'user_conflict']);
-  expect((await adapter.find!([one]))[0]?.id).toBe(one.id);
-  expect(await adapter.list!(campaignId, { afterSerial: 0, limit: 10 })).toHaveLength(1);
 });

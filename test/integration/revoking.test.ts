@@ -1,10 +1,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import {
+  CampaignConflictError,
   type CampaignDefinition,
   type CouponEvent,
   CouponIssuer,
   MemoryPersistence,
+  MisconfiguredError,
   type PersistenceAdapter,
+  type RevokeAllRequest,
+  type RevokeRequest,
 } from '../../src/index.js';
 import { MysqlPersistence } from '../../src/persistence/mysql/index.js';
 import { PostgresPersistence } from '../../src/persistence/postgres/index.js';
@@ -28,7 +32,7 @@ beforeEach(() => {
 });
 
 /** An issuer, its events, and a coupon of kim under the request id `first`. */
-async function scene(persistence: PersistenceAdapter, definition: CampaignDefinition = STOCK) {
+async function scene(persistence: PersistenceAdapter, definition: CampaignDefinition = STOCK, issues = true) {
   const events: CouponEvent[] = [];
   const redis = server.client();
   const issuer = new CouponIssuer({ redis, persistence, onEvent: (event) => events.push(event) });
@@ -39,9 +43,9 @@ async function scene(persistence: PersistenceAdapter, definition: CampaignDefini
     await issuer.idle();
     return result;
   };
-  const first = await issue('kim', 'first');
-  if (first.status !== 'issued') throw new Error(first.status);
-  const { issuance } = first;
+  const first = issues ? await issue('kim', 'first') : null;
+  if (first && first.status !== 'issued') throw new Error(first.status);
+  const issuance = first?.issuance ?? { id: '', code: '' };
   events.length = 0;
   const check = async () => {
     await issuer.idle();
@@ -143,4 +147,140 @@ describe.each(['memory', 'PostgreSQL', 'MariaDB'])('in %s a coupon that is revok
     expect(await launch.revoke({ code, userId: 'lee', ...R })).toEqual({ status: 'not_found' });
     await check();
   });
+});
+
+describe('a campaign', () => {
+  test('with a pool: a unit of a pool is not returned, and the coupon stays as it is', async () => {
+    const persistence = new MemoryPersistence();
+    const issuer = new CouponIssuer({ redis: server.client(), persistence });
+    const launch = issuer.campaign(id);
+    await launch.open({ stock: { kind: 'codes' } });
+    await launch.loadCodes(['AAA-1', 'AAA-2']);
+    await launch.issue({ userId: 'kim' });
+    const [row] = await persistence.list(id, { afterSerial: 0, limit: 1 });
+    const request = { userId: 'kim', id: row!.id, revocationId: 'R' };
+    await expect(launch.revoke({ ...request, unit: 'returned' })).rejects.toBeInstanceOf(CampaignConflictError);
+    expect((await persistence.list(id, { afterSerial: 0, limit: 1 }))[0]).toEqual(row);
+    expect(await launch.revoke({ ...request, again: true })).toMatchObject({ status: 'taken_back', stock: 'done' });
+    expect(await launch.issue({ userId: 'kim' })).toMatchObject({
+      status: 'issued',
+      issuance: { code: expect.any(String) },
+    });
+  });
+
+  test('that is over is asked for the row alone', async () => {
+    const { launch, coupon } = await scene(new MemoryPersistence());
+    await launch.closeForGood();
+    await launch.purge();
+    const request = { code: coupon.code, ...R };
+    await expect(launch.revoke({ ...request, again: true })).rejects.toThrow('is over');
+    expect(await launch.revoke(request)).toMatchObject({ status: 'taken_back', stock: 'done' });
+  });
+
+  test('with two coupons for each user frees the grant of one of them', async () => {
+    const { launch, issue, coupon, check } = await scene(new MemoryPersistence(), { ...STOCK, perUser: 2 });
+    await issue('kim', 'second');
+    await launch.revoke({ code: coupon.code, ...R, again: true, unit: 'returned' });
+    expect(await launch.userStatus({ userId: 'kim' })).toMatchObject({ status: 'issued', issuances: [{ serial: 2 }] });
+    expect(await issue('kim', 'third')).toMatchObject({ status: 'issued' });
+    expect(await issue('kim', 'fourth')).toMatchObject({ status: 'already_issued' });
+    await check();
+  });
+
+  test('with a waiting room: a watcher hears of a coupon that is revoked, and the next user gets its unit', async () => {
+    const persistence = new MemoryPersistence();
+    const issuer = new CouponIssuer({ redis: server.client(), persistence });
+    const launch = issuer.campaign(id);
+    await launch.open({ stock: { kind: 'counted', total: 1 }, admission: 'queued' });
+    await launch.join({ userId: 'kim', requestId: 'first' });
+    await launch.admit({ count: 1 });
+    await issuer.idle();
+    const [row] = await persistence.list(id, { afterSerial: 0, limit: 1 });
+    expect(await launch.join({ userId: 'lee' })).toMatchObject({ status: 'sold_out' });
+    expect(await launch.revoke({ userId: 'kim', id: row!.id, ...R, unit: 'returned' })).toMatchObject({
+      stock: 'done',
+    });
+    expect(await launch.join({ userId: 'kim', requestId: 'first' })).toMatchObject({ status: 'revoked' });
+    expect(await launch.leave({ userId: 'kim' })).toMatchObject({ status: 'revoked' });
+    const watched: string[] = [];
+    for await (const { status } of launch.watch({ userId: 'kim' })) watched.push(status);
+    expect(watched).toEqual(['revoked']);
+    expect(await launch.join({ userId: 'lee' })).toMatchObject({ status: 'waiting' });
+    expect(await launch.admit({ count: 1 })).toMatchObject({ issued: 1 });
+    await issuer.close();
+  });
+});
+
+describe('many coupons', () => {
+  test('are revoked by their users, by a list of coupons and by what expired, each once', async () => {
+    const persistence = new MemoryPersistence();
+    const issuer = new CouponIssuer({ redis: server.client(), persistence });
+    const launch = issuer.campaign(id);
+    await launch.open({ stock: { kind: 'counted', total: 30 } });
+    const users = Array.from({ length: 20 }, (_, i) => `user-${i}`);
+    await Promise.all(users.map((userId) => launch.issue({ userId })));
+    await issuer.idle();
+    const none = { alreadyRedeemed: 0, revoked: 0, notFound: 0, stock: 'done', notSavedYet: [] };
+    const request = { revocationId: 'R', unit: 'returned' } as const;
+    expect(await launch.revokeAll({ ...request, users: [...users.slice(0, 5), 'nobody'] })).toEqual({
+      ...none,
+      ...{ done: 6, takenBack: 5, notFound: 1 },
+    });
+    const coupons = await persistence.list(id, { afterSerial: 5, limit: 5 });
+    expect(await launch.revokeAll({ ...request, coupons })).toEqual({ ...none, done: 5, takenBack: 5 });
+    expect(await launch.revokeAll({ ...request, revocationId: 'other', coupons: launch.coupons() })).toEqual({
+      ...none,
+      ...{ done: 20, takenBack: 10, revoked: 10 },
+    });
+    expect(await launch.inspect()).toMatchObject({ available: 30, total: 30 });
+  });
+
+  test('end with the reason of an aborted signal, and a second run goes on', async () => {
+    const { launch, coupon } = await scene(new MemoryPersistence());
+    const abort = new AbortController();
+    const request = { ...R, coupons: [coupon, { code: 'NONE' }] };
+    const onProgress = () => abort.abort(new Error('enough'));
+    await expect(launch.revokeAll({ ...request, onProgress, signal: abort.signal })).rejects.toThrow('enough');
+    expect(await launch.revokeAll(request)).toMatchObject({ done: 2, takenBack: 1, notFound: 1 });
+  });
+
+  test('users whose second coupon is not saved yet are named', async () => {
+    const { launch } = await scene(new MemoryPersistence(), { ...STOCK, perUser: 2, saveMode: 'write-behind' }, false);
+    await launch.issue({ userId: 'kim' });
+    await launch.settle();
+    await launch.issue({ userId: 'kim' });
+    expect(await launch.revokeAll({ users: ['kim'], ...R })).toMatchObject({ takenBack: 1, notSavedYet: ['kim'] });
+  });
+});
+
+describe('a request is refused before any I/O', () => {
+  const good = { code: 'A', revocationId: 'r' };
+  test.each<[string, object, string]>([
+    ['no revocationId', { code: 'A' }, 'revocationId must be a string'],
+    ['an id without a user', { id: 'x', revocationId: 'r' }, 'userId must be a string'],
+    ['a unit that is neither', { ...good, unit: 'back' }, "unit must be 'kept' or 'returned'"],
+    ['again that is no boolean', { ...good, again: 'yes' }, 'again must be'],
+    ['a misspelt option', { ...good, reason: 'fraud' }, "has no property 'reason'"],
+  ])('%s', async (_, request, message) => {
+    const issuer = new CouponIssuer({ redis: server.client(), persistence: new MemoryPersistence() });
+    await expect(issuer.campaign(id).revoke(request as RevokeRequest)).rejects.toThrow(message);
+  });
+
+  test.each<[string, object, string]>([
+    ['neither users nor coupons', {}, 'takes users or coupons'],
+    ['users and coupons', { users: [], coupons: [] }, 'takes users or coupons'],
+    ['users that are none', { users: 7 }, 'users must be an iterable'],
+    ['a user that is a number', { users: ['kim', 7] }, 'users[1] must be a string'],
+    ['a coupon without code and id', { coupons: [{ userId: 'kim' }] }, 'coupons[0].code must be a string'],
+    ['a coupon of another campaign', { coupons: [{ ...good, campaignId: 'x' }] }, 'coupons[0].campaignId'],
+  ])('many: %s', async (_, request, message) => {
+    const issuer = new CouponIssuer({ redis: server.client(), persistence: new MemoryPersistence() });
+    const asked = { revocationId: 'r', ...request } as RevokeAllRequest;
+    await expect(issuer.campaign(id).revokeAll(asked)).rejects.toThrow(message);
+  });
+});
+
+test('an adapter that cannot change rows revokes nothing', async () => {
+  const issuer = new CouponIssuer({ redis: server.client(), persistence: { save: async () => [] } });
+  await expect(issuer.campaign(id).revoke({ code: 'A', ...R })).rejects.toBeInstanceOf(MisconfiguredError);
 });

@@ -8,7 +8,9 @@ import { Redis } from 'ioredis';
 import pg from 'pg';
 import { storm } from './actor-storm.js';
 
-const { redisPort, postgresUrl, scripts, delivers, identifies, holdAt, saves, deliveries, options } = JSON.parse(process.argv[2]);
+const { redisPort, postgresUrl, scripts, delivers, identifies, holdAt, saves, deliveries, options } = JSON.parse(
+  process.argv[2],
+);
 const say = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
 
 let toGo = holdAt?.nth ?? 1;
