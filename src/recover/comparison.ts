@@ -9,8 +9,8 @@ import type { Shard } from '../redis/shard.js';
 
 export interface ReconcileOptions {
   /**
-   * `safe` settles due reservations, writes back rows that Redis lacks, and makes settle save grants that the database
-   * lacks. Default: nothing is changed.
+   * `safe` settles due reservations, writes back rows that Redis lacks, takes the units of revoked rows back, and makes
+   * settle save grants that the database lacks. Default: nothing is changed.
    */
   readonly repair?: 'safe' | undefined;
   /**
