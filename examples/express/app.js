@@ -1,10 +1,12 @@
 import { httpAnswer, PROBLEMS } from 'coupon-issuer';
 import express from 'express';
+import { checkout } from './checkout.js';
 import { linesOf } from './lines.js';
-import { answerProblem, HttpProblem, send } from './problems.js';
+import { answerProblem, bodyOf, HttpProblem, send } from './problems.js';
+import { demoShop } from './shop.js';
 
-/** The routes. Those of the operator (everything but issuing and looking) belong behind your own authentication. */
-export function createApp({ issuer, log = console.error }) {
+/** The routes. Those of the operator (everything but issuing, looking and the checkout) belong behind your own authentication. */
+export function createApp({ issuer, shop = demoShop(), log = console.error }) {
   const app = express();
   app.disable('x-powered-by');
   // Codes are worth money: no answer stays in a cache on the way.
@@ -70,6 +72,8 @@ export function createApp({ issuer, log = console.error }) {
     res.status(204).end();
   });
 
+  app.use(checkout(issuer, shop));
+
   app.get('/problems/:name', (req, res) => {
     const { name } = req.params;
     if (!Object.hasOwn(PROBLEMS, name)) throw new HttpProblem(404, 'there is no such problem');
@@ -81,12 +85,6 @@ export function createApp({ issuer, log = console.error }) {
   });
   app.use(answerProblem(log));
   return app;
-}
-
-function bodyOf(req) {
-  const { body = {} } = req;
-  if (typeof body !== 'object' || Array.isArray(body)) throw new HttpProblem(400, 'the body must be a JSON object');
-  return body;
 }
 
 function codesOf(req) {

@@ -11,6 +11,12 @@ export class HttpProblem extends Error {
   }
 }
 
+export function bodyOf(req) {
+  const { body = {} } = req;
+  if (typeof body !== 'object' || Array.isArray(body)) throw new HttpProblem(400, 'the body must be a JSON object');
+  return body;
+}
+
 /** The instance of a problem is this occurrence: the same id stands in the log. */
 export function send(res, { status, headers, body }, instance = `urn:uuid:${randomUUID()}`) {
   res

@@ -333,6 +333,75 @@ describe('the Express example', () => {
   });
 });
 
+describe('the checkout of the Express example', () => {
+  let example: Example;
+  let campaignId: string;
+  let code: string;
+  beforeAll(async () => {
+    example = await Example.start();
+  });
+  afterAll(async () => {
+    await example.stop();
+  });
+  beforeEach(async () => {
+    campaignId = nextId();
+    code = `CODE-${campaignId}`;
+    await example.post('/campaigns', { id: campaignId, stock: { kind: 'codes' } });
+    await example.post(`/campaigns/${campaignId}/codes`, [code]);
+    await example.post(`/campaigns/${campaignId}/coupons`, { userId: 'kim' });
+  });
+
+  async function order(userId = 'kim'): Promise<string> {
+    const answer = await example.post('/orders', { userId, campaignId, code });
+    expect(answer.status).toBe(201);
+    return answer.headers.location as string;
+  }
+
+  const pay = (path: string, card = 'good') => example.post(`${path}/payment`, { card });
+
+  async function stateInBox(): Promise<string> {
+    const { body } = await example.get('/users/kim/coupons');
+    return body.coupons.find((coupon: { code: string }) => coupon.code === code).state;
+  }
+
+  test('redeems the coupon once, and a payment that is sent again finds its answer', async () => {
+    const [mine, other] = [await order(), await order()];
+    expect(await pay(mine)).toMatchObject({ status: 200, body: { status: 'paid', coupon: { code } } });
+    expect((await pay(mine, 'declined')).status).toBe(200);
+    expectProblem(await pay(other), 409, '/problems/already_redeemed');
+    expect(await stateInBox()).toBe('redeemed');
+  });
+
+  test('gives the coupon back if the payment is refused, and another order can use it', async () => {
+    const refused = await order();
+    expectProblem(await pay(refused, 'declined'), 402, 'about:blank');
+    expect(await stateInBox()).toBe('issued');
+    expectProblem(await pay(refused), 409, '/problems/redemption_undone');
+    expect((await pay(await order())).status).toBe(200);
+  });
+
+  test('gives the coupon of a cancelled order back, and takes no later payment of it', async () => {
+    const [paid, unpaid] = [await order(), await order()];
+    await pay(paid);
+    for (const path of [paid, unpaid, paid]) expect((await example.call('DELETE', path)).status).toBe(204);
+    expect(await stateInBox()).toBe('issued');
+    for (const path of [paid, unpaid]) expectProblem(await pay(path), 409, '/problems/redemption_undone');
+  });
+
+  test('tells nobody the coupon of another user, and no user the id of an order', async () => {
+    expectProblem(await pay(await order('lee')), 404, '/problems/not_found');
+    await pay(await order());
+    const { body } = await example.get('/users/kim/coupons');
+    expect(Object.keys(body.coupons[0]).sort()).toEqual(['campaignId', 'code', 'expiresAt', 'issuedAt', 'state']);
+    expect((await example.get('/users/lee/coupons')).body).toEqual({ coupons: [] });
+  });
+
+  test('an order that does not exist is answered with a problem', async () => {
+    expectProblem(await pay('/orders/none'), 404, 'about:blank');
+    expectProblem(await example.call('DELETE', '/orders/none'), 404, 'about:blank');
+  });
+});
+
 describe('a shutdown of the Express example', () => {
   let example: Example;
   beforeEach(async () => {
