@@ -105,6 +105,8 @@ const EXPECTED: readonly string[] = ['NOT_ISSUED', 'REDIS', 'UNKNOWN_CAMPAIGN'];
 
 function wordOf(outcome: IssueResult | Error): Word {
   if (!(outcome instanceof Error)) {
+    // Its row is there, and what became of the coupon is the matter of `deeds.ts`.
+    if (outcome.status === 'revoked') return 'unknown';
     return outcome.status === 'issued' || outcome.status === 'accepted' ? outcome.status : 'refused';
   }
   const { code, outcome: known } = outcome as { code?: string; outcome?: string };
