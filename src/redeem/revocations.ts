@@ -68,15 +68,29 @@ export class Revocations {
     try {
       const { shard } = await this.#campaigns.get(row.campaignId);
       const word = await shard.verbs(shard.epoch).takeBacks.add(row);
-      if (isNotReady(word)) return 'pending';
+      if (isNotReady(word)) return await this.#leave(row);
       if (word === 'taken_back') this.#emit({ type: 'taken_back', ...refOf(row) });
       return 'done';
     } catch (error) {
       // Redis has nothing of it, and no unit goes out any more.
       if (error instanceof CampaignOverError) return 'done';
       this.tell(row.campaignId, error);
-      return 'pending';
+      return this.#leave(row);
     }
+  }
+
+  /**
+   * For a worker. Redis may have lost the announcement, and a rebuild under way may have read the row before its change:
+   * so it is announced anew, by the row as it is now. If that fails too, `reconcile` finds the coupon.
+   */
+  async #leave(row: Issuance): Promise<StockAfter> {
+    try {
+      const { shard } = await this.#campaigns.get(row.campaignId);
+      await announceRevokes(shard, [announcementOf({ row })]);
+    } catch (error) {
+      this.tell(row.campaignId, error);
+    }
+    return 'pending';
   }
 
   /** Tells a fault that reached no caller. */
@@ -91,7 +105,7 @@ function movesUnit({ call }: Revoking): boolean {
   return call.unit === 'returned' || call.again;
 }
 
-function announcementOf({ row: { id, userId, serial, life = UNTOUCHED } }: Revoking): Announcement {
+function announcementOf({ row: { id, userId, serial, life = UNTOUCHED } }: Pick<Revoking, 'row'>): Announcement {
   return { id, userId, serial, version: life.version };
 }
 

@@ -145,6 +145,27 @@ test('Redis is emptied between the change and the return of the unit, and a rebu
   await actor.kill();
 });
 
+test('a rebuild that read the row before its change refuses the return of the unit, and a worker ends it', async () => {
+  await launch.open(DEFINITION);
+  const coupon = await couponOf('ann');
+  const revoker = await start({ holdAt: { point: 'before change' } });
+  revoker.order({ calls: [['revoke', launch.id, { ...named(coupon), revocationId: 'R', unit: 'returned' }]] });
+  await revoker.reaches('before change');
+  await redis.flushall();
+  const rebuilder = await start({ holdAt: { point: 'after rebuild-rows' } });
+  rebuilder.order({ calls: [['rebuild', launch.id, DEFINITION]] });
+  await rebuilder.reaches('after rebuild-rows');
+  revoker.goOn();
+  const [outcome] = await revoker.reaches('done');
+  expect(outcome).toMatchObject({ result: { status: 'taken_back', stock: 'pending' } });
+  rebuilder.goOn();
+  await rebuilder.reaches('done');
+  expect(await launch.inspect()).toMatchObject({ available: TOTAL - 1, ready: true });
+  await pass();
+  expect(await launch.inspect()).toMatchObject({ available: TOTAL, total: TOTAL });
+  await Promise.all([revoker.kill(), rebuilder.kill()]);
+});
+
 test('while Redis is emptied, a coupon whose unit is kept is revoked, and any other one stays as it is', async () => {
   await launch.open(DEFINITION);
   const [ann, bob] = [await couponOf('ann'), await couponOf('bob')];

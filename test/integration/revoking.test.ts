@@ -12,7 +12,8 @@ import {
 } from '../../src/index.js';
 import { MysqlPersistence } from '../../src/persistence/mysql/index.js';
 import { PostgresPersistence } from '../../src/persistence/postgres/index.js';
-import { checkInvariants } from '../support/checks/invariants.js';
+import { checkInvariants, expireLeases } from '../support/checks/invariants.js';
+import { makeRevokesDue, revokeRow } from '../support/scenes/revoking.js';
 import { Database } from '../support/servers/database.js';
 import { Mariadb } from '../support/servers/mariadb.js';
 import { RedisServer } from '../support/servers/redis-server.js';
@@ -283,4 +284,60 @@ describe('a request is refused before any I/O', () => {
 test('an adapter that cannot change rows revokes nothing', async () => {
   const issuer = new CouponIssuer({ redis: server.client(), persistence: { save: async () => [] } });
   await expect(issuer.campaign(id).revoke({ code: 'A', ...R })).rejects.toBeInstanceOf(MisconfiguredError);
+});
+
+test('settle meets a row that was revoked: it delivers nothing again and takes the unit back', async () => {
+  const memory = new MemoryPersistence();
+  let delivered = 0;
+  const persistence: PersistenceAdapter = Object.assign(Object.create(memory) as MemoryPersistence, {
+    save: async (rows: Parameters<MemoryPersistence['save']>[0]) => {
+      await memory.save(rows);
+      throw new Error('connection reset');
+    },
+    find: (rows: Parameters<MemoryPersistence['find']>[0]) => memory.find(rows),
+  });
+  const redis = server.client();
+  const issuer = new CouponIssuer({ redis, persistence, deliver: async () => void delivered++, timeoutMs: 500 });
+  const launch = issuer.campaign(id);
+  await launch.open(STOCK, { skipRowCheck: true });
+  expect(await launch.issue({ userId: 'kim' })).toMatchObject({ status: 'accepted' });
+  await issuer.idle();
+  const [row] = await memory.list(id, { afterSerial: 0, limit: 1 });
+  await revokeRow(memory, row!, { again: true, returned: true });
+  await expireLeases(redis, id);
+  const before = delivered;
+  expect(await launch.settle()).toMatchObject({ settled: 1, pending: 0 });
+  expect(delivered).toBe(before);
+  expect(await launch.inspect()).toMatchObject({ available: 3, total: 3, reserved: 0, issued: 0 });
+});
+
+test('a return that a rebuild refuses is announced anew, and a worker ends it', async () => {
+  const memory = new MemoryPersistence();
+  let [pages, stops] = [0, false];
+  const redis = server.client();
+  const list = async (...args: Parameters<MemoryPersistence['list']>) => {
+    if (stops && ++pages > 1) throw new Error('connection reset');
+    return memory.list(...args);
+  };
+  const rebuilding = new CouponIssuer({
+    redis,
+    persistence: Object.assign(Object.create(memory) as MemoryPersistence, { save: memory.save.bind(memory), list }),
+  });
+  const change = async (...args: Parameters<MemoryPersistence['change']>) => {
+    stops = true;
+    await redis.flushall();
+    await expect(rebuilding.campaign(id).rebuild(STOCK)).rejects.toThrow('list');
+    stops = false;
+    return memory.change(...args);
+  };
+  const { launch, coupon } = await scene(memory);
+  const look = (...args: Parameters<MemoryPersistence['look']>) => memory.look(...args);
+  const revoking = new CouponIssuer({ redis, persistence: { save: (rows) => memory.save(rows), look, change } });
+  const request = { code: coupon.code, ...R, unit: 'returned' } as const;
+  expect(await revoking.campaign(id).revoke(request)).toMatchObject({ status: 'taken_back', stock: 'pending' });
+  await launch.rebuild(STOCK);
+  expect(await launch.inspect()).toMatchObject({ available: 2 });
+  await makeRevokesDue(redis, id);
+  await launch.settle();
+  expect(await launch.inspect()).toMatchObject({ available: 3, total: 3 });
 });

@@ -70,7 +70,7 @@ export const REVOKE = [
     file: 'src/redeem/revocations.ts',
     find: 'await announceRevokes(shard, allowed.map(announcementOf))',
     replace: 'await announceRevokes(shard, allowed.slice(allowed.length).map(announcementOf))',
-    caughtBy: { file: KILLED, test: 'whose unit is returned after change, and one pass of a worker ends it' },
+    caughtBy: { file: KILLED, test: 'the database falls silent after the change, and a worker takes the unit back' },
   },
   {
     defect: 'a unit is taken back by what the call asked for',
@@ -101,14 +101,14 @@ export const REVOKE = [
     file: 'src/redeem/announced.ts',
     find: '      await revocations.takeBack(outcome.row);\n',
     replace: '',
-    caughtBy: { file: KILLED, test: 'whose unit is returned after change, and one pass of a worker ends it' },
+    caughtBy: { file: KILLED, test: 'the database falls silent after the change, and a worker takes the unit back' },
   },
   {
     defect: 'settle leaves announcements alone',
     file: 'src/settle/settle.ts',
     find: '  if (revoking > 0) await options.endAnnounced(serving);\n',
     replace: '',
-    caughtBy: { file: KILLED, test: 'whose unit is returned after change, and one pass of a worker ends it' },
+    caughtBy: { file: KILLED, test: 'the database falls silent after the change, and a worker takes the unit back' },
   },
   {
     defect: 'a repeat does not finish the part of Redis',
@@ -122,7 +122,7 @@ export const REVOKE = [
     file: 'src/issue/carry.ts',
     find: "if (isOwn && row.state === 'revoked' && !otherUnit) return",
     replace: 'if (isOwn && otherUnit && !otherUnit) return',
-    caughtBy: { file: KILLED, test: 'settle meets a row that was revoked' },
+    caughtBy: { file: REVOKING, test: 'settle meets a row that was revoked' },
   },
   {
     defect: 'a coupon whose row is revoked is told issued',
@@ -136,7 +136,7 @@ export const REVOKE = [
     file: 'src/settle/find-saved.ts',
     find: "      if (row?.state === 'revoked') return { verdict: 'user_conflict', existing: row };\n",
     replace: "      if (row?.state === 'revoked') return null;\n",
-    caughtBy: { file: KILLED, test: 'settle meets a row that was revoked' },
+    caughtBy: { file: REVOKING, test: 'settle meets a row that was revoked' },
   },
   {
     defect: 'a unit of a pool is returned without a code',
@@ -165,5 +165,12 @@ export const REVOKE = [
     find: '(held.get(userId) ?? 0) < perUser',
     replace: '(held.get(userId) ?? 0) < 1',
     caughtBy: { file: REVOKING, test: 'users whose second coupon is not saved yet are named' },
+  },
+  {
+    defect: 'a return that is refused is not announced anew',
+    file: 'src/redeem/revocations.ts',
+    find: 'await announceRevokes(shard, [announcementOf({ row })]);',
+    replace: 'void shard;',
+    caughtBy: { file: REVOKING, test: 'a return that a rebuild refuses is announced anew' },
   },
 ];
