@@ -46,7 +46,7 @@ import { checkedCount, checkedUser, type WatchRequest } from './waiting-room/roo
  * as you like. It stays usable after the campaign is closed, purged or rebuilt. After `issuer.close()` each method
  * throws `ClosedError`.
  */
-export class Campaign {
+export class Campaign<Client = never> {
   /** The id that names this campaign within the prefix of the issuer. */
   readonly id: string;
   readonly #core: Core;
@@ -155,10 +155,12 @@ export class Campaign {
    * whether the coupon has expired. A repeat under the same `redemptionId` finds its own answer.
    *
    * A user redeems by `userId` with `code` or `id`; the code of another user is `not_found`. `bearer: true` lets any caller
-   * with the code redeem it: then limit how often a client may try.
+   * with the code redeem it: then limit how often a client may try. `within` takes the client of your open transaction: the
+   * answer holds once you commit, no event is told, and after a throw you roll back.
    *
-   * One statement in the database, shared by calls of the same moment; after a change, two or three. If there is no row,
-   * one round trip to Redis. Throws `InvalidArgumentError`, `MisconfiguredError` (an adapter without `look` and `change`),
+   * One statement in the database, shared by calls of the same moment; after a change, two or three. `within`: two to four,
+   * shared with no other call. If there is no row, one round trip to Redis. Throws `InvalidArgumentError`,
+   * `MisconfiguredError` (an adapter without `look` and `change`, or without `within`),
    * `OverloadedError`, `PersistenceError`, `RedisError`, `ClosedError`.
    *
    * @example
@@ -167,7 +169,7 @@ export class Campaign {
    * if (result.status === 'redeemed') console.log(result.coupon.redeemedAt);
    * ```
    */
-  async redeem(request: RedeemRequest): Promise<RedeemResult> {
+  async redeem(request: RedeemRequest<Client>): Promise<RedeemResult> {
     const call = checkedRedeem(this.id, request);
     return this.#core.call('redeem', () => this.#core.coupons.ask<RedeemResult>(call));
   }
@@ -177,14 +179,14 @@ export class Campaign {
    * still on its way. `not_redeemed`: the coupon was not redeemed under this id, and never will be. A call of the shop: no
    * route may take `redemptionId` from a user.
    *
-   * Two statements in the database, shared by calls of the same moment. Throws as `redeem()` does.
+   * Two statements in the database, shared by calls of the same moment. `within` as in `redeem()`. Throws as `redeem()` does.
    *
    * @example
    * ```ts
    * await launch.unredeem({ code, redemptionId: orderId });
    * ```
    */
-  async unredeem(request: UnredeemRequest): Promise<UnredeemResult> {
+  async unredeem(request: UnredeemRequest<Client>): Promise<UnredeemResult> {
     const call = checkedUnredeem(this.id, request);
     return this.#core.call('unredeem', () => this.#core.coupons.ask<UnredeemResult>(call));
   }

@@ -27,11 +27,11 @@ import { type SettleWorker, Worker } from './worker/worker.js';
  * const result = await launch.issue({ userId: String(user.id) });
  * ```
  */
-export class CouponIssuer {
+export class CouponIssuer<Client = never> {
   readonly #core: Core;
 
   /** Does no I/O. Throws `InvalidArgumentError` for an option outside its range. */
-  constructor(options: CouponIssuerOptions) {
+  constructor(options: CouponIssuerOptions<Client>) {
     this.#core = new Core(checkedOptions(options));
   }
 
@@ -44,7 +44,7 @@ export class CouponIssuer {
    * const launch = issuer.campaign('launch');
    * ```
    */
-  campaign(id: string): Campaign {
+  campaign(id: string): Campaign<Client> {
     return new Campaign(this.#core, id);
   }
 

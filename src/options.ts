@@ -11,14 +11,14 @@ import { canWait, whyUnfit } from './redis/ioredis.js';
 /**
  * The options of an issuer. Durations are whole milliseconds. A number outside its range is an `InvalidArgumentError`.
  */
-export interface CouponIssuerOptions {
+export interface CouponIssuerOptions<Client = never> {
   /**
    * Your ioredis `Redis` or `Cluster`. The issuer neither closes nor configures it. A client with `keyPrefix` is
    * refused.
    */
   readonly redis: RedisClient;
   /** Your database. Without it, `issued` means that Redis has recorded the coupon. */
-  readonly persistence?: PersistenceAdapter | undefined;
+  readonly persistence?: PersistenceAdapter<Client> | undefined;
   /**
    * Your external call for each reserved coupon, before the save. It runs at least once, each time with the same id.
    */

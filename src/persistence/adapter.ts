@@ -20,11 +20,14 @@ export type SaveVerdict =
    */
   | { readonly verdict: 'refused'; readonly reason: string };
 
+/** The rows of coupons, as they are looked at and changed. */
+export type CouponRows = Required<Pick<PersistenceAdapter, 'look' | 'change'>>;
+
 /**
  * Your database. An optional ability is an optional method. An adapter that wraps another one passes all of its methods
- * on, `check` and `identity` too.
+ * on, `check` and `identity` too. `Client`: the client of a transaction that `within` takes.
  */
-export interface PersistenceAdapter {
+export interface PersistenceAdapter<Client = never> {
   /**
    * Stores each issuance, idempotent by id. Returns one verdict each, in order. A batch may mix campaigns. When it
    * resolves, the rows are committed. `NotSavedError`: nothing of this batch is stored, nor ever will be by this
@@ -58,6 +61,12 @@ export interface PersistenceAdapter {
   campaigns?(options: { signal: AbortSignal }): Promise<readonly string[]>;
   /** Counts the rows of a campaign by their state. Whether an issued one has expired, the clock of your store decides. */
   count?(campaignId: string, options: { signal: AbortSignal }): Promise<CouponTally>;
+  /**
+   * `look` and `change` on the client of a transaction that the caller ends. They get one coupon at a time, wait for its row, and show it as it is now,
+   * whatever the transaction saw before. They send nothing again after a failure: the transaction may be over. Changes nothing itself. `InvalidArgumentError`: the
+   * client is in no transaction.
+   */
+  within?(client: Client): Promise<CouponRows>;
   /**
    * Checks that the table can keep the promises of `save`; writes nothing. Throws `MisconfiguredError` if it cannot;
    * any other error says that the database could not be asked. Called once per process, before anything is reserved or

@@ -1,9 +1,10 @@
 import { Batcher, type Caller } from '../flow/batcher.js';
 import { monotonicMs, withDeadline } from '../flow/deadline.js';
 import { isNotSaved, OverloadedError } from '../model/errors.js';
+import { isErrorNamed } from '../model/foreign.js';
 import type { Issuance } from '../model/issuance.js';
 import { decide, firstRedeem, type LifeAnswer, type LifeCall, type RevokeCall, type RowChange } from '../model/life.js';
-import type { PersistenceAdapter } from '../persistence/adapter.js';
+import type { CouponRows } from '../persistence/adapter.js';
 import { type ChangeVerdict, type CouponRef, refKey } from '../persistence/coupon-change.js';
 import { ownChangeVerdicts, ownLooked } from './verdicts.js';
 
@@ -23,9 +24,6 @@ export type ChangeOutcome =
   | { readonly answer: 'not_announced'; readonly error: Error }
   /** `not_applied`: every attempt proved that it changed nothing. `unknown`: one of them may yet. */
   | { readonly answer: 'failed'; readonly outcome: 'not_applied' | 'unknown'; readonly cause: unknown };
-
-/** An adapter that can change rows. */
-export type ChangingAdapter = PersistenceAdapter & Required<Pick<PersistenceAdapter, 'look' | 'change'>>;
 
 /** Each change that is not made says that another call got on. */
 const MOST_SENDS = 5;
@@ -57,14 +55,22 @@ class Turn implements Caller<Turn> {
   inDoubt = false;
   /** As it was found last. */
   #row: Issuance | null = null;
+  readonly #isWithin: boolean;
   #sends = 0;
   readonly #back: (turn: Turn) => void;
 
-  constructor(request: ChangeRequest, tell: (outcome: ChangeOutcome) => void, back: (turn: Turn) => void) {
+  /** `isWithin`: it is in a transaction of the caller. */
+  constructor(
+    request: ChangeRequest,
+    tell: (outcome: ChangeOutcome) => void,
+    back: (turn: Turn) => void,
+    isWithin = false,
+  ) {
     this.request = request;
     this.key = refKey(request.ref);
     this.tell = tell;
     this.#back = back;
+    this.#isWithin = isWithin;
     const { call } = request;
     // Most coupons were never changed: their first redemption needs no look.
     if (call.verb === 'redeem') this.next = { change: firstRedeem(call.id), answer: 'redeemed', looked: false };
@@ -131,7 +137,8 @@ class Turn implements Caller<Turn> {
     this.#sends++;
     this.inDoubt = true;
     this.next = null;
-    if (this.#sends === MOST_SENDS || monotonicMs() >= this.request.deadlineAt) this.fail(cause);
+    // The transaction of the caller may be over: a change that is sent again would be committed alone.
+    if (this.#isWithin || this.#sends === MOST_SENDS || monotonicMs() >= this.request.deadlineAt) this.fail(cause);
   }
 
   fail(cause: unknown): void {
@@ -162,7 +169,7 @@ export class Changes {
   /** Calls without an answer. */
   #pending = 0;
 
-  constructor(adapter: ChangingAdapter, { maxQueued, announce, ...sizes }: ChangesOptions) {
+  constructor(adapter: CouponRows, { maxQueued, announce, ...sizes }: ChangesOptions) {
     this.#maxQueued = maxQueued;
     const run = (turns: Turn[]) => changeAll(adapter, turns, announce);
     this.#batcher = new Batcher({ ...sizes, run });
@@ -219,8 +226,24 @@ export class Changes {
   }
 }
 
+/**
+ * One call in a transaction of the caller, on its connection: no batch, no turn behind other calls. Throws the errors of the adapter about the client that it was
+ * given.
+ */
+export async function changeWithin(begin: () => Promise<CouponRows>, request: ChangeRequest): Promise<ChangeOutcome> {
+  const ignore = () => {};
+  const turn = new Turn(request, ignore, ignore, true);
+  try {
+    await changeAll(await inTime('within', [turn], begin), [turn], async () => []);
+  } catch (error) {
+    if (['InvalidArgumentError', 'MisconfiguredError'].some((name) => isErrorNamed(error, name))) throw error;
+    turn.fail(error);
+  }
+  return turn.outcome!;
+}
+
 /** Looks, decides and changes until each call has its answer, or must go alone. Never rejects. */
-async function changeAll(adapter: ChangingAdapter, turns: Turn[], announce: Announce): Promise<Turn[]> {
+async function changeAll(adapter: CouponRows, turns: Turn[], announce: Announce): Promise<Turn[]> {
   for (const turn of turns) turn.begin();
   const isOpen = ({ outcome, held }: Turn) => !outcome && !held;
   for (let open = turns.filter(isOpen); open.length > 0; open = open.filter(isOpen)) {
@@ -245,7 +268,7 @@ async function announceAll(announce: Announce, turns: readonly Turn[]): Promise<
   for (const [i, turn] of revokes.entries()) turn.announced(errors[i]!);
 }
 
-async function lookAt(adapter: ChangingAdapter, turns: readonly Turn[]): Promise<void> {
+async function lookAt(adapter: CouponRows, turns: readonly Turn[]): Promise<void> {
   const refs = turns.map(({ request }) => request.ref);
   try {
     const rows = ownLooked(await inTime('look', turns, (signal) => adapter.look([...refs], { signal })), refs);
@@ -255,7 +278,7 @@ async function lookAt(adapter: ChangingAdapter, turns: readonly Turn[]): Promise
   }
 }
 
-async function changeOnce(adapter: ChangingAdapter, turns: readonly Turn[]): Promise<void> {
+async function changeOnce(adapter: CouponRows, turns: readonly Turn[]): Promise<void> {
   const changes = turns.map(({ request, next }) => ({ ref: request.ref, ...next!.change }));
   try {
     const given = await inTime('change', turns, (signal) => adapter.change([...changes], { signal }));

@@ -1,13 +1,20 @@
 import { monotonicMs } from '../flow/deadline.js';
 import { couponOf } from '../model/coupon.js';
-import { MisconfiguredError, PersistenceError } from '../model/errors.js';
+import { isNotSaved, MisconfiguredError, PersistenceError } from '../model/errors.js';
 import { type Emit, refOf } from '../model/events.js';
 import type { Issuance } from '../model/issuance.js';
 import { kindOf } from '../model/safe-error.js';
-import type { PersistenceAdapter } from '../persistence/adapter.js';
+import type { CouponRows, PersistenceAdapter } from '../persistence/adapter.js';
 import type { Serving } from '../redis/serving.js';
 import { endAnnounced } from './announced.js';
-import { type Announce, type ChangeOutcome, Changes, type ChangesOptions, type ChangingAdapter } from './changes.js';
+import {
+  type Announce,
+  type ChangeOutcome,
+  type ChangeRequest,
+  Changes,
+  type ChangesOptions,
+  changeWithin,
+} from './changes.js';
 import type { CouponCall } from './requests.js';
 import type { CouponResult, NoRow } from './results.js';
 import type { Revocations, StockAfter } from './revocations.js';
@@ -43,19 +50,18 @@ export class Coupons {
 
   /** Throws `MisconfiguredError`, `OverloadedError`, `PersistenceError`, `RedisError`. */
   async ask<R extends CouponResult>(request: CouponCall): Promise<R> {
-    const { timeoutMs } = this.#options;
-    const { ref, call } = request;
-    const changes = this.#assertAble();
-    const outcome = await changes.change({ ref, call, deadlineAt: monotonicMs() + timeoutMs });
+    const { ref, call, within } = request;
+    const outcome = await this.#change({ ref, call, deadlineAt: monotonicMs() + this.#options.timeoutMs }, within);
     switch (outcome.answer) {
       case 'no_row':
         return (await this.#withoutRow(request)) as R;
       case 'failed':
-        throw failed(outcome);
+        throw failed(outcome, within !== undefined);
       case 'not_announced':
         throw outcome.error;
       default:
-        this.#tell(request, outcome);
+        // In a transaction of the caller it holds once that is committed, and nobody tells this process.
+        if (within === undefined) this.#tell(request, outcome);
         return resultOf(outcome, await this.#stockAfter(request, outcome)) as R;
     }
   }
@@ -69,6 +75,17 @@ export class Coupons {
     } catch (error) {
       revocations.tell(shard.campaignId, error);
     }
+  }
+
+  #change(request: ChangeRequest, client: object | undefined): Promise<ChangeOutcome> {
+    if (client === undefined) return this.#assertAble().change(request);
+    const { adapter } = this.#options;
+    if (!adapter?.within) {
+      throw new MisconfiguredError(
+        'a coupon is redeemed in a transaction of yours by an adapter that has `within`, which this one lacks; nothing was changed',
+      );
+    }
+    return changeWithin(() => adapter.within!(client as never), request);
   }
 
   #assertAble(): Changes {
@@ -101,7 +118,7 @@ export class Coupons {
   }
 }
 
-export function canChange(adapter: PersistenceAdapter): adapter is ChangingAdapter {
+export function canChange(adapter: PersistenceAdapter): adapter is PersistenceAdapter & CouponRows {
   return Boolean(adapter.look && adapter.change);
 }
 
@@ -130,11 +147,17 @@ function resultOf({ answer, row, changed }: RowOutcome, stock: StockAfter): Coup
   }
 }
 
-function failed({ outcome, cause }: Extract<ChangeOutcome, { readonly answer: 'failed' }>): PersistenceError {
-  const kind = kindOf(cause);
-  const what =
-    outcome === 'unknown'
+function failed(
+  { outcome, cause }: Extract<ChangeOutcome, { readonly answer: 'failed' }>,
+  isWithin: boolean,
+): PersistenceError {
+  const kind = kindOf(isNotSaved(cause) ? (cause.cause ?? cause) : cause);
+  const { code } = kind as { code?: string };
+  const said = code === undefined ? kind.name : `${kind.name} ${code}`;
+  const what = isWithin
+    ? 'roll your transaction back, then nothing is changed; ask again in a new one'
+    : outcome === 'unknown'
       ? 'whether the coupon was changed is not known; ask again with the same id'
       : 'nothing was changed; ask again';
-  return new PersistenceError(`the database gave no answer (${kind.name}): ${what}`, { outcome, cause: kind });
+  return new PersistenceError(`the database gave no answer (${said}): ${what}`, { outcome, cause: kind });
 }

@@ -20,17 +20,28 @@ export interface BearerCoupon {
   readonly id?: undefined;
 }
 
+/** A transaction of the caller that a call takes part in. */
+export interface WithinTransaction<Client> {
+  /**
+   * The client of your open transaction, as the adapter takes it: for `pg` the PoolClient that you sent BEGIN on. The answer holds once you commit. No event is
+   * told. After a throw, roll back.
+   */
+  readonly within?: Client | undefined;
+}
+
 /** The argument of `redeem()`. */
-export type RedeemRequest = ((OwnCoupon & { readonly bearer?: undefined }) | BearerCoupon) & {
-  /** 1–128 bytes. The order that uses the coupon: a repeat under it finds its own answer. */
-  readonly redemptionId: string;
-};
+export type RedeemRequest<Client = never> = WithinTransaction<Client> &
+  ((OwnCoupon & { readonly bearer?: undefined }) | BearerCoupon) & {
+    /** 1–128 bytes. The order that uses the coupon: a repeat under it finds its own answer. */
+    readonly redemptionId: string;
+  };
 
 /** The argument of `unredeem()`. */
-export type UnredeemRequest = ShopCoupon & {
-  /** The redemption to undo. It never stands again: a later redeem of it is told `redemption_undone`. */
-  readonly redemptionId: string;
-};
+export type UnredeemRequest<Client = never> = WithinTransaction<Client> &
+  ShopCoupon & {
+    /** The redemption to undo. It never stands again: a later redeem of it is told `redemption_undone`. */
+    readonly redemptionId: string;
+  };
 
 /** The argument of `extend()`. */
 export type ExtendRequest = ShopCoupon & {
@@ -60,11 +71,13 @@ export interface CouponCall {
   /** Who asks for the coupon, if it is a user. */
   readonly userId: string | undefined;
   readonly call: LifeCall;
+  /** The client of a transaction of the caller. */
+  readonly within: object | undefined;
 }
 
 /** Throws `InvalidArgumentError`. */
-export function checkedRedeem(campaignId: string, given: RedeemRequest): CouponCall {
-  const request = own('redeem', given, ['bearer', 'redemptionId']);
+export function checkedRedeem(campaignId: string, given: RedeemRequest<unknown>): CouponCall {
+  const request = own('redeem', given, ['bearer', 'redemptionId', 'within']);
   if (request.bearer !== undefined && request.bearer !== true) throw invalid('bearer', 'must be true, or absent');
   if (request.bearer && request.userId !== undefined) {
     throw new InvalidArgumentError('redeem() takes userId or bearer: true, not both');
@@ -75,8 +88,8 @@ export function checkedRedeem(campaignId: string, given: RedeemRequest): CouponC
 }
 
 /** Throws `InvalidArgumentError`. */
-export function checkedUnredeem(campaignId: string, given: UnredeemRequest): CouponCall {
-  const request = own('unredeem', given, ['redemptionId']);
+export function checkedUnredeem(campaignId: string, given: UnredeemRequest<unknown>): CouponCall {
+  const request = own('unredeem', given, ['redemptionId', 'within']);
   assertText('redemptionId', request.redemptionId);
   return named(campaignId, request, { verb: 'unredeem', id: request.redemptionId });
 }
@@ -108,12 +121,13 @@ function own(method: string, given: object, more: readonly string[]): Fields {
   return ownCopy(`the argument of ${method}()`, given, ['userId', 'code', 'id', ...more]) as Fields;
 }
 
-function named(campaignId: string, { userId, code, id }: Fields, call: LifeCall): CouponCall {
+function named(campaignId: string, { userId, code, id, within }: Fields, call: LifeCall): CouponCall {
+  if (within !== undefined && !isClient(within)) throw invalid('within', 'must be the client of your transaction');
   if (userId !== undefined) assertText('userId', userId);
   if ((code === undefined) === (id === undefined)) {
     throw new InvalidArgumentError('a coupon is named by its code, or by its id and userId; give one of the two');
   }
-  const about = { userId: userId as string | undefined, call };
+  const about = { userId: userId as string | undefined, call, within };
   if (code !== undefined) {
     assertText('code', code);
     return { ...about, ref: userId === undefined ? { campaignId, code } : { campaignId, code, userId } };
@@ -121,4 +135,8 @@ function named(campaignId: string, { userId, code, id }: Fields, call: LifeCall)
   assertText('id', id);
   assertText('userId', userId);
   return { ...about, ref: { campaignId, id, userId } };
+}
+
+function isClient(value: unknown): value is object {
+  return typeof value === 'function' || (typeof value === 'object' && value !== null);
 }

@@ -29,6 +29,7 @@ import { VALIDITY } from './validity.js';
 import { WAITING } from './waiting.js';
 import { WATCHING } from './watching.js';
 import { WINDOW } from './windows.js';
+import { WITHIN } from './within.js';
 import { WORDS } from './words.js';
 
 /**
@@ -66,6 +67,7 @@ export const MUTANTS = [
   ...SKIPPED,
   ...WORDS,
   ...WINDOW,
+  ...WITHIN,
   ...ANSWERS,
   ...FORMAT,
   ...DATA,

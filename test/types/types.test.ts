@@ -25,9 +25,14 @@ import type {
   SaveVerdict,
   Stock,
 } from '../../src/index.js';
+import { CouponIssuer } from '../../src/issuer.js';
 import { MemoryPersistence } from '../../src/persistence/memory.js';
-import { type MysqlLike, MysqlPersistence } from '../../src/persistence/mysql/index.js';
-import { type PostgresLike, PostgresPersistence } from '../../src/persistence/postgres/index.js';
+import { type MysqlLike, MysqlPersistence, type MysqlTransaction } from '../../src/persistence/mysql/index.js';
+import {
+  type PostgresLike,
+  PostgresPersistence,
+  type PostgresTransaction,
+} from '../../src/persistence/postgres/index.js';
 
 // Held by tsc: these are statements about types, and running them only shows that the file loads.
 
@@ -58,6 +63,29 @@ describe('clients that fit as they are', () => {
     expectTypeOf<mysql.PoolNamespace>().toExtend<MysqlLike>();
     expectTypeOf<CallbackPool>().not.toExtend<MysqlLike>();
     expectTypeOf(mysql.createPool).toBeFunction();
+  });
+
+  test('a transaction of pg, PGlite and mysql2 is one, and a pool is none', () => {
+    expectTypeOf<pg.PoolClient>().toExtend<PostgresTransaction>();
+    expectTypeOf<pg.Client>().toExtend<PostgresTransaction>();
+    expectTypeOf<Parameters<Parameters<PGlite['transaction']>[0]>[0]>().toExtend<PostgresTransaction>();
+    expectTypeOf<pg.Pool>().not.toExtend<PostgresTransaction>();
+    expectTypeOf<mysql.PoolConnection>().toExtend<MysqlTransaction>();
+    expectTypeOf<mysql.Connection>().toExtend<MysqlTransaction>();
+    expectTypeOf<mysql.Pool>().not.toExtend<MysqlTransaction>();
+  });
+
+  test('an issuer takes the transactions of its adapter, and without one none', () => {
+    const within = <Client>(make: (redis: Redis) => CouponIssuer<Client>) =>
+      make as unknown as Parameters<Campaign<Client>['redeem']>[0]['within'];
+    const ofPostgres = (redis: Redis) =>
+      new CouponIssuer({ redis, persistence: new PostgresPersistence({} as pg.Pool) });
+    const ofMysql = (redis: Redis) => new CouponIssuer({ redis, persistence: new MysqlPersistence({} as mysql.Pool) });
+    const ofMemory = (redis: Redis) => new CouponIssuer({ redis, persistence: new MemoryPersistence() });
+    expectTypeOf(within(ofPostgres)).toEqualTypeOf<PostgresTransaction | undefined>();
+    expectTypeOf(within(ofMysql)).toEqualTypeOf<MysqlTransaction | undefined>();
+    expectTypeOf(within(ofMemory)).toEqualTypeOf<undefined>();
+    expectTypeOf<CouponIssuer<PostgresTransaction>>().toExtend<CouponIssuer>();
   });
 
   test('the adapters of this package are adapters', () => {

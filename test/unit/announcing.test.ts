@@ -2,8 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { monotonicMs } from '../../src/flow/deadline.js';
 import { MemoryPersistence, NotReadyError, NotSavedError } from '../../src/index.js';
 import { type LifeCall, type RevokeCall, UNTOUCHED } from '../../src/model/life.js';
+import type { CouponRows, PersistenceAdapter } from '../../src/persistence/adapter.js';
 import type { ChangeVerdict, CouponChange } from '../../src/persistence/coupon-change.js';
-import { type Announce, Changes, type ChangingAdapter } from '../../src/redeem/changes.js';
+import { type Announce, Changes } from '../../src/redeem/changes.js';
 import { anIssuance } from './support.js';
 
 const revoke: RevokeCall = { verb: 'revoke', id: 'R', unit: 'returned', again: false };
@@ -19,7 +20,7 @@ async function scene(wrap: (change: Change, nth: number) => Change = (change) =>
   await memory.save(rows);
   const log: string[] = [];
   let changed = 0;
-  const adapter: ChangingAdapter = {
+  const adapter: PersistenceAdapter & CouponRows = {
     save: (issuances) => memory.save(issuances),
     look: async (refs) => {
       log.push(`look ${refs.length}`);

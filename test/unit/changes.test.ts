@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { monotonicMs } from '../../src/flow/deadline.js';
-import { type Issuance, MemoryPersistence, NotSavedError } from '../../src/index.js';
+import { type Issuance, MemoryPersistence, NotSavedError, type PersistenceAdapter } from '../../src/index.js';
 import type { LifeCall } from '../../src/model/life.js';
+import type { CouponRows } from '../../src/persistence/adapter.js';
 import type { ChangeVerdict, CouponChange } from '../../src/persistence/coupon-change.js';
-import { Changes, type ChangingAdapter } from '../../src/redeem/changes.js';
+import { Changes } from '../../src/redeem/changes.js';
 
 const EXPIRY = new Date('2026-12-01T00:00:00Z');
 const SIZES = { maxBatch: 500, maxInFlight: 2, maxQueued: 100, announce: async () => [] };
@@ -25,7 +26,7 @@ async function scene(wrap: (change: Change, nth: number) => Change = (change) =>
   await memory.save(Array.from({ length: 10 }, (_, i) => coupon(i + 1)));
   await memory.save([coupon(11, { expiresAt: new Date(0) })]);
   const asked: string[] = [];
-  const adapter: ChangingAdapter = {
+  const adapter: PersistenceAdapter & CouponRows = {
     save: (issuances) => memory.save(issuances),
     look: async (refs) => {
       asked.push(`look ${refs.length}`);

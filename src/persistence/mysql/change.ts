@@ -3,7 +3,7 @@ import { UNTOUCHED } from '../../model/life.js';
 import type { ChangeVerdict, CouponChange, CouponRef } from '../coupon-change.js';
 import { failureOf } from '../proof.js';
 import { type Row, toIssuance } from '../row.js';
-import type { MysqlClient } from './client.js';
+import { IN_TRANSACTION, type MysqlClient } from './client.js';
 import { isDeadlock } from './errors.js';
 import { utc } from './insert.js';
 import { SELECTED } from './selected.js';
@@ -78,7 +78,6 @@ const MOST_ROWS = 500;
 const MOST_TRIES = 3;
 /** The server does not know SKIP LOCKED. */
 const SYNTAX_ERROR = 1064;
-const IN_TRANSACTION = 1;
 
 interface FoundRow {
   readonly row: Issuance;
@@ -89,22 +88,23 @@ interface FoundRow {
 export class CouponStatements {
   readonly #table: string;
   readonly #client: MysqlClient;
+  readonly #isWithin: boolean;
   #skipsLocked = true;
 
-  constructor(table: string, client: MysqlClient) {
+  /** `isWithin`: the client is in a transaction of the caller. */
+  constructor(table: string, client: MysqlClient, isWithin = false) {
     this.#table = table;
     this.#client = client;
+    this.#isWithin = isWithin;
   }
 
   async look(refs: readonly CouponRef[]): Promise<(Issuance | null)[]> {
     const found: (Issuance | null)[] = refs.map(() => null);
     for (const { kind, at } of groupsOf(refs)) {
-      const rows = await this.#find(
-        kind,
-        kind.columns,
-        at.map((i) => refs[i]!),
-      );
-      for (const [nth, { row }] of rows) found[at[nth]!] = row;
+      let asked: readonly CouponRef[] = at.map((i) => refs[i]!);
+      if (this.#isWithin) asked = await this.#present(kind, kind.columns, asked);
+      const rows = await this.#find(kind, kind.columns, asked);
+      for (const i of at) found[i] = rows.get(refs[i]!)?.row ?? null;
     }
     return found;
   }
@@ -138,17 +138,26 @@ export class CouponStatements {
     committed: () => void,
   ): Promise<ChangeVerdict[]> {
     const columns = columnsOf(kind);
-    const free = isAlone ? changes : await this.#free(kind, changes);
+    const asked = this.#isWithin ? await this.#present(kind, columns, changes) : changes;
+    const free = isAlone ? asked : await this.#free(kind, asked);
     const affected = free.length === 0 ? 0 : await this.#update(kind, free);
     committed();
-    const found = await this.#find(kind, columns, changes, `, ${RIGHT} AS is_right`);
-    return changes.map((change, nth): ChangeVerdict => {
-      const { row = null, isRight = false } = found.get(nth) ?? {};
+    const found = await this.#find(kind, columns, asked, `, ${RIGHT} AS is_right`);
+    return changes.map((change): ChangeVerdict => {
+      const { row = null, isRight = false } = found.get(change) ?? {};
       if (isRight && !isAlone) return { changed: false, row: null, held: true };
       const isSent = affected > 0 && free.includes(change);
       const changed = row !== null && isSent && (affected === free.length || isMade(change, row));
       return { changed, row };
     });
+  }
+
+  /**
+   * The refs or changes whose row the transaction of the caller sees. The lock of a row that is not there would keep others from saving it until that transaction
+   * ends.
+   */
+  async #present<T>(kind: Kind, columns: readonly GivenColumn<T>[], items: readonly T[]): Promise<readonly T[]> {
+    return [...(await this.#find(kind, columns, items, '', '')).keys()];
   }
 
   /**
@@ -159,7 +168,7 @@ export class CouponStatements {
     const lock = this.#skipsLocked ? ' FOR UPDATE SKIP LOCKED' : '';
     try {
       const found = await this.#find(kind, columnsOf(kind), changes, `, ${RIGHT} AS is_right`, lock);
-      return changes.filter((_, nth) => found.get(nth)?.isRight);
+      return changes.filter((change) => found.get(change)?.isRight);
     } catch (error) {
       if (failureOf(error).errno !== SYNTAX_ERROR || !this.#skipsLocked) throw error;
       this.#skipsLocked = false;
@@ -168,7 +177,11 @@ export class CouponStatements {
   }
 
   /** How many rows were changed. A deadlock has changed nothing, so the statement is sent again. */
-  async #update(kind: Kind, changes: readonly CouponChange[], tries = MOST_TRIES): Promise<number> {
+  async #update(
+    kind: Kind,
+    changes: readonly CouponChange[],
+    tries = this.#isWithin ? 1 : MOST_TRIES,
+  ): Promise<number> {
     const { rows, values } = derived(columnsOf(kind), changes);
     const sql = `UPDATE ${rows} STRAIGHT_JOIN ${this.#table} t ON ${kind.match} AND ${RIGHT} SET ${SET}`;
     try {
@@ -176,7 +189,7 @@ export class CouponStatements {
         affectedRows: number;
         serverStatus: number;
       };
-      if (serverStatus & IN_TRANSACTION) {
+      if (!this.#isWithin && serverStatus & IN_TRANSACTION) {
         throw new Error('the changes are in an open transaction: it is not known whether it will be committed');
       }
       return affectedRows;
@@ -186,20 +199,23 @@ export class CouponStatements {
     }
   }
 
-  /** The rows that were found, by the place of their ref. */
+  /**
+   * The row of each ref or change, if there is one. The snapshot of a transaction of the caller may be old: a row that is locked is the one of now, or the server
+   * refuses it.
+   */
   async #find<T>(
     kind: Kind,
     columns: readonly GivenColumn<T>[],
     items: readonly T[],
     more = '',
-    lock = '',
-  ): Promise<Map<number, FoundRow>> {
-    const found = new Map<number, FoundRow>();
+    lock = this.#isWithin ? ' FOR UPDATE' : '',
+  ): Promise<Map<T, FoundRow>> {
+    const found = new Map<T, FoundRow>();
     for (let first = 0; first < items.length; first += MOST_ROWS) {
       const { rows, values } = derived(columns, items.slice(first, first + MOST_ROWS));
       const sql = `SELECT n.ord, ${SELECTED}${more} FROM ${rows} STRAIGHT_JOIN ${this.#table} t ON ${kind.match}${lock}`;
       for (const row of (await this.#query(sql, values)) as (Row & { ord: number; is_right?: number | string })[]) {
-        found.set(first + Number(row.ord), { row: toIssuance(row), isRight: Number(row.is_right ?? 0) === 1 });
+        found.set(items[first + Number(row.ord)]!, { row: toIssuance(row), isRight: Number(row.is_right ?? 0) === 1 });
       }
     }
     return found;

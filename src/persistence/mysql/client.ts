@@ -18,6 +18,10 @@ interface Lent extends MysqlLike {
   destroy(): void;
 }
 
+/** Flags of the server's status. */
+export const IN_TRANSACTION = 1;
+export const AUTOCOMMIT = 2;
+
 /** After a fail-over a connection may be left on a server that is read only by now. The pool does not lend it again. */
 const READ_ONLY = [1290, 1792, 1836];
 
@@ -31,16 +35,20 @@ export class MysqlClient {
   readonly proof = new ClientProof(MYSQL_RULES);
   readonly #client: MysqlLike;
   readonly #pool: Pool | null;
+  readonly #signal: AbortSignal | undefined;
 
   /** Throws `InvalidArgumentError`. */
-  constructor(client: MysqlLike) {
-    assertClient(client);
+  constructor(client: MysqlLike, options: { readonly wanted?: string; readonly signal?: AbortSignal } = {}) {
+    assertClient(client, options.wanted);
+    this.#signal = options.signal;
     this.#client = client;
     this.isPool = 'getConnection' in client;
     this.#pool = this.isPool && isUntouched(client) ? client : null;
   }
 
+  /** Once the signal is aborted, nothing is sent any more: the transaction of the caller may be over. */
   async query(asked: Asked): Promise<Answer> {
+    this.#signal?.throwIfAborted();
     const answer = this.#pool ? await this.#onLent(this.#pool, asked) : await this.#ask(asked);
     if (Array.isArray(answer) && answer.length >= 2) return answer;
     throw misfit('resolve to [result, fields]');
@@ -78,8 +86,10 @@ function misfit(must: string): MisconfiguredError {
   );
 }
 
-function assertClient(client: unknown): void {
-  const wanted = 'MysqlPersistence needs a client of `mysql2/promise`: a pool, as createPool(…)';
+function assertClient(
+  client: unknown,
+  wanted = 'MysqlPersistence needs a client of `mysql2/promise`: a pool, as createPool(…)',
+): void {
   if (typeof (client as Partial<MysqlLike> | null | undefined)?.query !== 'function') {
     throw new InvalidArgumentError(wanted);
   }

@@ -1,23 +1,25 @@
 import type { CouponTally } from '../../model/coupon.js';
 import { NotSavedError } from '../../model/errors.js';
 import type { Issuance } from '../../model/issuance.js';
-import type { PersistenceAdapter, SaveVerdict } from '../adapter.js';
+import type { CouponRows, PersistenceAdapter, SaveVerdict } from '../adapter.js';
 import type { ChangeVerdict, CouponChange, CouponRef } from '../coupon-change.js';
 import type { TableFormat } from '../fit.js';
 import { type Row, storedOf, toIssuance } from '../row.js';
 import { SKIPPED, withoutSkipped } from '../skipped.js';
 import { knownVerdicts, SAVED } from '../verdict.js';
 import { CouponStatements } from './change.js';
-import { MysqlClient } from './client.js';
+import { AUTOCOMMIT, IN_TRANSACTION, MysqlClient } from './client.js';
 import { isDeadlock, isDuplicate } from './errors.js';
 import { insertOf } from './insert.js';
 import { ReadStatements } from './read.js';
 import { SELECTED } from './selected.js';
 import { MysqlTable, quotedTable } from './table.js';
+import { type MysqlTransaction, rowsWithin } from './within.js';
 
 export type { TableFormat } from '../fit.js';
 export { notSavedError } from './errors.js';
 export { createTableSql } from './table.js';
+export type { MysqlTransaction } from './within.js';
 
 /** The required parts of a MySQL client. Pool, PoolConnection and Connection of `mysql2/promise` fit. */
 export interface MysqlLike {
@@ -45,9 +47,6 @@ const KEYS: readonly Key[] = [
   { columns: 'campaign_id, user_id, grant_no', of: (one) => [one.campaignId, one.userId, one.grant] },
   { columns: 'campaign_id, code', of: (one) => [one.campaignId, one.code] },
 ];
-/** Flags of the server's status. */
-const IN_TRANSACTION = 1;
-const AUTOCOMMIT = 2;
 const MAX_ATTEMPTS = 3;
 /** Issuances per look-up, so that one of long texts still fits in a packet. */
 const MAX_LOOK_UP = 1000;
@@ -66,7 +65,7 @@ const MAX_LOOK_UP = 1000;
  * await persistence.createTable();
  * ```
  */
-export class MysqlPersistence implements PersistenceAdapter {
+export class MysqlPersistence implements PersistenceAdapter<MysqlTransaction> {
   readonly #client: MysqlClient;
   readonly #table: string;
   readonly #made: MysqlTable;
@@ -178,6 +177,10 @@ export class MysqlPersistence implements PersistenceAdapter {
 
   async count(campaignId: string): Promise<CouponTally> {
     return this.#reads.count(campaignId);
+  }
+
+  async within(client: MysqlTransaction): Promise<CouponRows> {
+    return rowsWithin(client, this.#table);
   }
 
   /**

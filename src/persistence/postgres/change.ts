@@ -111,10 +111,13 @@ const MOST_TRIES = 3;
 export class CouponStatements {
   readonly #table: string;
   readonly #client: PostgresClient;
+  readonly #isWithin: boolean;
 
-  constructor(table: string, client: PostgresClient) {
+  /** `isWithin`: the client is in a transaction of the caller. */
+  constructor(table: string, client: PostgresClient, isWithin = false) {
     this.#table = table;
     this.#client = client;
+    this.#isWithin = isWithin;
   }
 
   async look(refs: readonly CouponRef[]): Promise<(Issuance | null)[]> {
@@ -177,7 +180,11 @@ export class CouponStatements {
   }
 
   /** A dead-lock or a serialization failure proves that nothing was changed, and may not come again. */
-  async #sendUpdate(text: string, values: unknown[], tries = MOST_TRIES): Promise<readonly unknown[]> {
+  async #sendUpdate(
+    text: string,
+    values: unknown[],
+    tries = this.#isWithin ? 1 : MOST_TRIES,
+  ): Promise<readonly unknown[]> {
     try {
       return (await this.#client.query(text, values)).rows;
     } catch (error) {
@@ -197,7 +204,9 @@ export class CouponStatements {
     more = (_: Given) => '',
   ): Promise<FoundRow[]> {
     const { n, rows, values } = batchOf(columns, asked);
-    const text = `SELECT ${n.ord} AS ord, ${SELECTED}${more(n)} FROM ${this.#joined(rows)} ${kind.match(n)}`;
+    // The snapshot of a transaction may be old. A row that is locked is the one of now, or the server refuses it.
+    const lock = this.#isWithin ? ' FOR NO KEY UPDATE OF t' : '';
+    const text = `SELECT ${n.ord} AS ord, ${SELECTED}${more(n)} FROM ${this.#joined(rows)} ${kind.match(n)}${lock}`;
     return foundRows((await this.#client.query(text, values)).rows);
   }
 

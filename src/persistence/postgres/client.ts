@@ -32,15 +32,18 @@ export class PostgresClient {
   readonly proof = new ClientProof(POSTGRES_RULES);
   readonly #client: PostgresLike;
   readonly #pool: Pool | null;
+  readonly #signal: AbortSignal | undefined;
 
   /** Throws `InvalidArgumentError`. */
-  constructor(client: PostgresLike) {
-    assertClient(client);
+  constructor(client: PostgresLike, options: { readonly wanted?: string; readonly signal?: AbortSignal } = {}) {
+    assertClient(client, options.wanted);
+    this.#signal = options.signal;
     this.#client = client;
     this.isPool = 'totalCount' in client;
     this.#pool = this.isPool && isUntouched(client) ? client : null;
   }
 
+  /** Once the signal is aborted, nothing is sent any more: the transaction of the caller may be over. */
   async query(...asked: Asked): Promise<PostgresResult> {
     const result = await this.#send(asked);
     if (Array.isArray((result as Partial<PostgresResult> | null | undefined)?.rows)) return result;
@@ -52,7 +55,7 @@ export class PostgresClient {
   #send(asked: Asked): Promise<PostgresResult> {
     if (this.#pool) return this.#onLent(this.#pool, asked);
     if ('connectionParameters' in this.#client) return this.#inTurn(asked);
-    return ask(this.#client, asked);
+    return this.#ask(asked);
   }
 
   async #onLent(pool: Pool, asked: Asked): Promise<PostgresResult> {
@@ -75,9 +78,14 @@ export class PostgresClient {
   #inTurn(asked: Asked): Promise<PostgresResult> {
     assertConnected(this.#client);
     const before = turns.get(this.#client) ?? Promise.resolve();
-    const answer = before.then(() => ask(this.#client, asked));
+    const answer = before.then(() => this.#ask(asked));
     turns.set(this.#client, answer.catch(ignore));
     return answer;
+  }
+
+  async #ask(asked: Asked): Promise<PostgresResult> {
+    this.#signal?.throwIfAborted();
+    return (this.#client as { query(...asked: Asked): Promise<PostgresResult> }).query(...asked);
   }
 }
 
@@ -88,12 +96,10 @@ function isUntouched(client: PostgresLike): client is PostgresLike & Pool {
   return isPool && client.query === made.query && (client as Partial<Pool>).connect === made.connect;
 }
 
-function ask(client: PostgresLike, asked: Asked): Promise<PostgresResult> {
-  return (client as { query(...asked: Asked): Promise<PostgresResult> }).query(...asked);
-}
-
-function assertClient(client: unknown): void {
-  const wanted = 'PostgresPersistence needs a client with query(text, values): a Pool of `pg`, as new Pool(…)';
+function assertClient(
+  client: unknown,
+  wanted = 'PostgresPersistence needs a client with query(text, values): a Pool of `pg`, as new Pool(…)',
+): void {
   if (typeof (client as Partial<PostgresLike> | null | undefined)?.query !== 'function') {
     const isFunction = typeof client === 'function';
     throw new InvalidArgumentError(

@@ -1,7 +1,7 @@
 import type { CouponTally } from '../../model/coupon.js';
 import { NotSavedError } from '../../model/errors.js';
 import type { Issuance } from '../../model/issuance.js';
-import type { PersistenceAdapter, SaveVerdict } from '../adapter.js';
+import type { CouponRows, PersistenceAdapter, SaveVerdict } from '../adapter.js';
 import type { ChangeVerdict, CouponChange, CouponRef } from '../coupon-change.js';
 import type { TableFormat } from '../fit.js';
 import { type Row, storedOf, toIssuance } from '../row.js';
@@ -14,10 +14,12 @@ import { arraysOf, BATCH, Batch, InsertStatements, type Statement } from './inse
 import { ReadStatements } from './read.js';
 import { SELECTED } from './selected.js';
 import { PostgresTable, quotedTable } from './table.js';
+import { type PostgresTransaction, rowsWithin } from './within.js';
 
 export type { TableFormat } from '../fit.js';
 export { notSavedError } from './errors.js';
 export { createTableSql } from './table.js';
+export type { PostgresTransaction } from './within.js';
 
 /**
  * The required parts of a PostgreSQL client. `pg`'s Pool and Client and PGlite fit. Its errors should carry the
@@ -64,7 +66,7 @@ const WARY_FOR = 100;
  * await persistence.createTable();
  * ```
  */
-export class PostgresPersistence implements PersistenceAdapter {
+export class PostgresPersistence implements PersistenceAdapter<PostgresTransaction> {
   readonly #client: PostgresClient;
   readonly #table: string;
   readonly #made: PostgresTable;
@@ -188,6 +190,10 @@ export class PostgresPersistence implements PersistenceAdapter {
 
   async count(campaignId: string): Promise<CouponTally> {
     return this.#reads.count(campaignId);
+  }
+
+  async within(client: PostgresTransaction): Promise<CouponRows> {
+    return rowsWithin(client, this.#table);
   }
 
   /**

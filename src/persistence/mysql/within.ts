@@ -1,0 +1,32 @@
+import { invalid } from '../../model/errors.js';
+import type { CouponRows } from '../adapter.js';
+import { CouponStatements } from './change.js';
+import { AUTOCOMMIT, IN_TRANSACTION, MysqlClient } from './client.js';
+import type { MysqlLike } from './index.js';
+
+/** The client of an open transaction: a PoolConnection or Connection of `mysql2/promise` after `beginTransaction()`. A pool is none. */
+export type MysqlTransaction = MysqlLike & { readonly getConnection?: undefined };
+
+/** The rows of coupons in a transaction of the caller. */
+export async function rowsWithin(client: MysqlTransaction, table: string): Promise<CouponRows> {
+  const own = new MysqlClient(client, {
+    wanted: 'within needs the client of your transaction: a PoolConnection of `mysql2/promise`',
+  });
+  if (own.isPool) throw invalid('within', 'must be the client of your transaction, not a pool; nothing was changed');
+  const [{ serverStatus }] = (await own.query({ sql: 'DO 0', values: [], rowsAsArray: false })) as [
+    { serverStatus: number },
+    unknown,
+  ];
+  // Without autocommit the next statement begins the transaction.
+  if ((serverStatus & (IN_TRANSACTION | AUTOCOMMIT)) === AUTOCOMMIT) {
+    throw invalid(
+      'within',
+      'must be a client in a transaction: call beginTransaction() on it first; nothing was changed',
+    );
+  }
+  const until = (signal: AbortSignal) => new CouponStatements(table, new MysqlClient(client, { signal }), true);
+  return {
+    look: (refs, { signal }) => until(signal).look(refs),
+    change: (changes, { signal }) => until(signal).change(changes),
+  };
+}
