@@ -74,7 +74,7 @@ export type { ListedCoupon, RevokeAllRequest, RevokedAll, RevokedSoFar } from '.
 export type { CampaignUpdate } from './operate/update.js';
 export type { UserStatus } from './operate/user-status.js';
 export type { CouponIssuerOptions } from './options.js';
-export type { PersistenceAdapter, SaveVerdict } from './persistence/adapter.js';
+export type { CouponRows, PersistenceAdapter, SaveVerdict } from './persistence/adapter.js';
 export type { ChangeVerdict, CouponChange, CouponRef } from './persistence/coupon-change.js';
 export { MemoryPersistence } from './persistence/memory.js';
 export { verdictOf, verdictsOf } from './persistence/verdict.js';
@@ -89,6 +89,7 @@ export type {
   RevokeRequest,
   ShopCoupon,
   UnredeemRequest,
+  WithinTransaction,
 } from './redeem/requests.js';
 export type { ExtendResult, NoRow, RedeemResult, RevokeResult, UnredeemResult } from './redeem/results.js';
 export type { RedisClient, SubscriberClient } from './redis/client.js';

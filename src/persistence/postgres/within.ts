@@ -6,7 +6,7 @@ import { codeOf } from './errors.js';
 import type { PostgresLike } from './index.js';
 
 /**
- * The client of an open transaction: a PoolClient or Client of `pg` after BEGIN, the transaction of PGlite, or an object of your own whose `query` sends each
+ * The client of an open transaction: a PoolClient or Client of `pg` after BEGIN, or the transaction of PGlite. An object of your own fits if its `query` sends each
  * statement on that connection. A pool is none.
  */
 export type PostgresTransaction = PostgresLike & { readonly totalCount?: undefined };
