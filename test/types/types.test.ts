@@ -11,7 +11,6 @@ import type {
   Campaign,
   Coupon,
   CouponEvent,
-  CouponIssuer,
   CouponIssuerErrorCode,
   CouponIssuerOptions,
   CouponTally,
