@@ -121,8 +121,8 @@ export const ERRORS = [
   {
     defect: 'a Client is asked many things at once',
     file: 'src/persistence/postgres/client.ts',
-    find: 'before.then(() => ask(this.#client, asked))',
-    replace: 'ask(this.#client, asked)',
+    find: 'before.then(() => this.#ask(asked))',
+    replace: 'this.#ask(asked)',
     caughtBy: postgres('is asked one thing at a time'),
   },
   {
