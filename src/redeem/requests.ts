@@ -72,7 +72,7 @@ export interface CouponCall {
   readonly userId: string | undefined;
   readonly call: LifeCall;
   /** The client of a transaction of the caller. */
-  readonly within: object | undefined;
+  readonly within?: object | undefined;
 }
 
 /** Throws `InvalidArgumentError`. */
