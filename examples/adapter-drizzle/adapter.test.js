@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
-import { CouponIssuer } from 'coupon-issuer';
+import { CouponIssuer, NotSavedError } from 'coupon-issuer';
 import { persistenceContract } from 'coupon-issuer/testing';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import RedisMock from 'ioredis-mock';
@@ -21,7 +21,10 @@ async function rowsOf(campaignId) {
 
 /** Drizzle on a pool whose every statement goes over the wire that the kit cuts. */
 function drizzleOver({ send }) {
-  return drizzle({ client: { query: (text, values) => send(() => pool.query(text, values)) } });
+  const wired = drizzle({ client: { query: (text, values) => send(() => pool.query(text, values)) } });
+  // All of a transaction is one unit: it has a connection of its own.
+  wired.transaction = (work) => send(() => db.transaction(work));
+  return wired;
 }
 
 describe('the adapter on Drizzle keeps the contract', () => {
@@ -44,3 +47,37 @@ test('80 users want one of 50 coupons: 50 are issued, and each has its row', asy
   assert.equal(issued.length, 50);
   assert.deepEqual(issued.toSorted(), stored.toSorted());
 });
+
+test('a change whose COMMIT got no answer does not say that it changed nothing', async () => {
+  const ref = await given('lost');
+  const client = new pg.Client({ connectionString: process.env.DATABASE_URL });
+  await client.connect();
+  const dying = {
+    async query(text, values) {
+      const result = await client.query(text, values);
+      if (!/^commit/i.test(text.text ?? text)) return result;
+      await client.end();
+      throw new Error('Connection terminated unexpectedly');
+    },
+  };
+  const change = { ref, version: 0, unexpired: true, to: { state: 'redeemed', by: 'order' } };
+  const changing = drizzlePersistence(drizzle({ client: dying })).change([change]);
+  await assert.rejects(changing, (error) => !(error instanceof NotSavedError));
+  assert.equal((await drizzlePersistence(db).look([ref]))[0].life.by, 'order');
+});
+
+/** A stored coupon, as a ref. */
+async function given(campaignId) {
+  const issuance = {
+    campaignId,
+    id: 'id',
+    serial: 1,
+    userId: 'kim',
+    grant: 1,
+    code: 'CODE',
+    issuedAt: new Date(),
+    epoch: '1',
+  };
+  await drizzlePersistence(db).save([issuance]);
+  return { campaignId, code: 'CODE' };
+}

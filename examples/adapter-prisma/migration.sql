@@ -1,0 +1,21 @@
+CREATE TABLE "coupons" (
+  "campaignId" text NOT NULL,
+  "id" text NOT NULL,
+  "serial" bigint NOT NULL,
+  "userId" text NOT NULL,
+  "grant" integer,
+  "code" text,
+  "issuedAt" timestamp (3) with time zone NOT NULL,
+  "epoch" text NOT NULL,
+  "expiresAt" timestamp (3) with time zone,
+  "state" text DEFAULT 'issued' NOT NULL,
+  "stateAt" timestamp (3) with time zone,
+  "stateBy" text,
+  "undone" text DEFAULT '' NOT NULL,
+  "version" integer DEFAULT 0 NOT NULL,
+  "unitReturned" boolean DEFAULT false NOT NULL,
+  CONSTRAINT "coupons_id" PRIMARY KEY("campaignId","id"),
+  CONSTRAINT "coupons_serial" UNIQUE("campaignId","serial"),
+  CONSTRAINT "coupons_grant" UNIQUE("campaignId","userId","grant"),
+  CONSTRAINT "coupons_code" UNIQUE("campaignId","code")
+);
