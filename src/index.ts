@@ -56,6 +56,7 @@ export { changedRow, type Life, type LifeRow, type RowChange } from './model/lif
 export type { Pace, PaceChange } from './model/pace.js';
 export type {
   FinalChange,
+  Holding,
   JoinResult,
   LeaveResult,
   LineEnd,

@@ -12,8 +12,6 @@ import type { Coupons, StillReserved } from '../redeem/coupons.js';
 import { type RevokeOptions, revokeCallOf } from '../redeem/requests.js';
 import type { RevokeResult } from '../redeem/results.js';
 
-type ListOf<T> = Iterable<T> | AsyncIterable<T>;
-
 /** A coupon of a list, as a row or a `Coupon` names it. */
 export type ListedCoupon =
   | { readonly id: string; readonly userId: string }
@@ -24,12 +22,12 @@ export type RevokeAllRequest = RevokeOptions &
   (
     | {
         /** User ids: every coupon that they have in this campaign. */
-        readonly users: ListOf<string>;
+        readonly users: Iterable<string> | AsyncIterable<string>;
         readonly coupons?: undefined;
       }
     | {
         /** Each by its id and user, or by its code. The coupons of `campaign(id).coupons()` are such. */
-        readonly coupons: ListOf<ListedCoupon>;
+        readonly coupons: Iterable<ListedCoupon> | AsyncIterable<ListedCoupon>;
         readonly users?: undefined;
       }
   ) & {
@@ -137,7 +135,7 @@ export async function revokeAll(
 type UserRef = CouponRef & { readonly userId?: string | undefined };
 
 /** The coupons to revoke, and users that have none. */
-interface Chunk {
+interface ChunkCoupons {
   readonly refs: readonly UserRef[];
   readonly missing: { readonly reserved: readonly string[]; readonly without: number };
 }
@@ -158,7 +156,7 @@ async function* chunksOf(source: Source, of: 'users' | 'coupons'): AsyncGenerato
   }
 }
 
-function ofCoupons(chunk: readonly unknown[], from: number, { campaignId }: RevokeAllParts): Chunk {
+function ofCoupons(chunk: readonly unknown[], from: number, { campaignId }: RevokeAllParts): ChunkCoupons {
   const refs = chunk.map((one, i): UserRef => {
     const name = `coupons[${from + i}]`;
     const part = (key: string) => read(() => (one as Record<string, unknown>)[key]);
@@ -175,7 +173,7 @@ function ofCoupons(chunk: readonly unknown[], from: number, { campaignId }: Revo
   return { refs, missing: { reserved: [], without: 0 } };
 }
 
-async function ofUsers(chunk: readonly unknown[], parts: RevokeAllParts): Promise<Chunk> {
+async function ofUsers(chunk: readonly unknown[], parts: RevokeAllParts): Promise<ChunkCoupons> {
   const users = [...new Set(chunk as string[])];
   const rows = await rowsOf(users, parts);
   const refs = rows.map(({ campaignId, id, userId }) => ({ campaignId, id, userId }));

@@ -80,8 +80,8 @@ export class Revocations {
   }
 
   /**
-   * For a worker. Redis may have lost the announcement, and a rebuild under way may have read the row before its change:
-   * so it is announced anew, by the row as it is now. If that fails too, `reconcile` finds the coupon.
+   * For a worker. Redis may have lost the announcement, and a rebuild under way may have read the row before its change.
+   * So the row is announced anew, as it is now. If that fails too, `reconcile` finds the coupon.
    */
   async #leave(row: Issuance): Promise<StockAfter> {
     try {
