@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { CouponIssuer } from 'coupon-issuer';
+import { CouponIssuer, NotSavedError } from 'coupon-issuer';
 import { persistenceContract } from 'coupon-issuer/testing';
 import RedisMock from 'ioredis-mock';
 import { Kysely, PostgresDialect } from 'kysely';
@@ -22,7 +22,12 @@ async function rowsOf(campaignId) {
 /** Kysely on a pool whose every statement goes over the wire that the kit cuts. */
 function kyselyOver({ send }) {
   const client = { query: (text, values) => send(() => pool.query(text, values)), release() {} };
-  return new Kysely({ dialect: new PostgresDialect({ pool: { connect: async () => client, end: async () => {} } }) });
+  const wired = new Kysely({
+    dialect: new PostgresDialect({ pool: { connect: async () => client, end: async () => {} } }),
+  });
+  // All of a transaction is one unit: it has a connection of its own.
+  wired.transaction = () => ({ execute: (work) => send(() => db.transaction().execute(work)) });
+  return wired;
 }
 
 describe('the adapter on Kysely keeps the contract', () => {
@@ -45,3 +50,31 @@ test('80 users want one of 50 coupons: 50 are issued, and each has its row', asy
   assert.equal(issued.length, 50);
   assert.deepEqual(issued.toSorted(), stored.toSorted());
 });
+
+test('a change whose COMMIT got no answer does not say that it changed nothing', async () => {
+  const ref = await given('lost');
+  const client = new pg.Client({ connectionString: process.env.DATABASE_URL });
+  await client.connect();
+  const dying = {
+    async query(text, values) {
+      const result = await client.query(text, values);
+      if (!/^commit/i.test(text)) return result;
+      await client.end();
+      throw new Error('Connection terminated unexpectedly');
+    },
+    release() {},
+  };
+  const pool = { connect: async () => dying, end: async () => {} };
+  const change = { ref, version: 0, unexpired: true, to: { state: 'redeemed', by: 'order' } };
+  const changing = kyselyPersistence(new Kysely({ dialect: new PostgresDialect({ pool }) })).change([change]);
+  await assert.rejects(changing, (error) => !(error instanceof NotSavedError));
+  assert.equal((await kyselyPersistence(db).look([ref]))[0].life.by, 'order');
+});
+
+/** A stored coupon, as a ref. */
+async function given(campaignId) {
+  const [id, code] = ['id', 'CODE'];
+  const issuance = { campaignId, id, serial: 1, userId: 'kim', grant: 1, code, issuedAt: new Date(), epoch: '1' };
+  await kyselyPersistence(db).save([issuance]);
+  return { campaignId, code };
+}
