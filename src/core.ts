@@ -1,4 +1,5 @@
 import { Box } from './box/box.js';
+import { Caches } from './cache/caches.js';
 import { PendingWork } from './flow/pending-work.js';
 import { Deliveries } from './issue/deliver.js';
 import { type IssueRequest, Requests } from './issue/request.js';
@@ -37,6 +38,7 @@ export class Core {
   readonly room: WaitingRoom;
   readonly coupons: Coupons;
   readonly box: Box;
+  readonly caches: Caches;
   readonly #requests: Requests;
   #closed = false;
 
@@ -76,6 +78,8 @@ export class Core {
     const revocations = new Revocations(campaigns, emit);
     this.coupons = new Coupons({ adapter: persistence, timeoutMs, ...lines, emit, reserved, revocations });
     this.box = new Box({ adapter: persistence, timeoutMs, served: () => campaigns.ids });
+    const call: Core['call'] = (operation, work) => this.call(operation, work);
+    this.caches = new Caches({ redis, context, call, track, emit });
     this.room = new WaitingRoom({ redis, context, campaigns, lines, steps, following, track, ...rules });
   }
 
@@ -93,6 +97,7 @@ export class Core {
   close(): void {
     this.#closed = true;
     this.room.close();
+    this.caches.close();
   }
 
   /** Throws `ClosedError`. */

@@ -1,4 +1,6 @@
 export type { BoxRequest, CodeRequest, CouponFilter } from './box/requests.js';
+export type { Cache, WarmOptions, WarmResult } from './cache/cache.js';
+export type { CacheOptions } from './cache/options.js';
 export type { Campaign } from './campaign.js';
 export type { Quarantine } from './campaign-quarantine.js';
 export type { Deliver } from './issue/deliver.js';

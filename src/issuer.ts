@@ -1,4 +1,6 @@
 import { type BoxRequest, type CodeRequest, checkedBox, checkedCode } from './box/requests.js';
+import type { Cache } from './cache/cache.js';
+import type { CacheOptions } from './cache/options.js';
 import { Campaign } from './campaign.js';
 import { Core } from './core.js';
 import type { Coupon } from './model/coupon.js';
@@ -109,6 +111,28 @@ export class CouponIssuer<Client = never> {
   async findByCode(request: CodeRequest): Promise<readonly Coupon[]> {
     const own = checkedCode(request);
     return this.#core.call('findByCode', () => this.#core.box.ofCode(own));
+  }
+
+  /**
+   * Makes a cache of your own data, for `eligible` and for anything else that is read often: a grade, a block list. Each
+   * value is loaded once over all processes, refreshed before it expires, and gone once `invalidate` returns.
+   *
+   * Make each cache once, and keep it. No I/O. Throws `InvalidArgumentError` for an option outside its range and for a
+   * name that this issuer has already, and `ClosedError`. `close()` closes it too.
+   *
+   * @example
+   * ```ts
+   * const grades = issuer.cache({
+   *   name: 'grade',
+   *   ttlMs: 60_000,
+   *   load: async (userId) => (await pool.query('SELECT grade FROM customers WHERE id = $1', [userId])).rows[0] ?? null,
+   * });
+   * const customer = await grades.get('kim');
+   * ```
+   */
+  cache<V>(options: CacheOptions<V>): Cache<V> {
+    this.#core.assertNotClosed();
+    return this.#core.caches.make(options);
   }
 
   /**

@@ -129,7 +129,7 @@ function kindOf(value: unknown): string {
   return typeof value === 'object' ? 'an instance of a class' : typeof value;
 }
 
-function frozen<T extends JsonValue>(value: T): T {
+export function frozen<T extends JsonValue>(value: T): T {
   if (typeof value !== 'object' || value === null) return value;
   for (const inner of Object.values(value)) frozen(inner as JsonValue);
   return Object.freeze(value);

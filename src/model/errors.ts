@@ -163,8 +163,8 @@ export class NotReadyError extends CouponIssuerError {
 }
 
 /**
- * A function that you gave threw or did not answer in time, before anything was reserved: `eligible`, or the adapter's
- * `list`, `check` or `identity`.
+ * A function that you gave threw or did not answer in time, before anything was reserved: `eligible`, `load` of a cache,
+ * or the adapter's `list`, `check` or `identity`.
  */
 export class HookError extends CouponIssuerError {
   readonly code = 'HOOK';

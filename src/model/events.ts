@@ -85,7 +85,16 @@ export interface FaultEvent {
 }
 
 /** The step in which a fault arose. */
-export type FaultSource = 'deliver' | 'save' | 'find' | 'confirm' | 'recall' | 'settle' | 'watch' | 'take_back';
+export type FaultSource =
+  | 'deliver'
+  | 'save'
+  | 'find'
+  | 'confirm'
+  | 'recall'
+  | 'settle'
+  | 'watch'
+  | 'take_back'
+  | 'cache';
 
 export type Emit = (event: CouponEvent) => void;
 

@@ -33,6 +33,11 @@ export const METHODS = {
   findByCode: 'findByCode',
   coupons: 'coupons',
   tally: 'tally',
+  cacheGet: 'cache.get',
+  cacheGetMany: 'cache.getMany',
+  cacheSet: 'cache.set',
+  cacheInvalidate: 'cache.invalidate',
+  cacheWarm: 'cache.warm',
   health: 'health',
 } as const;
 

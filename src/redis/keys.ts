@@ -30,7 +30,7 @@ export interface CampaignKeys {
   readonly rights: string;
 }
 
-export type KeyName = keyof CampaignKeys | keyof RegistryKeys;
+export type KeyName = keyof CampaignKeys | keyof RegistryKeys | keyof CacheKeys;
 
 export function campaignKeys(prefix: string, campaignId: string): CampaignKeys {
   const tag = `{${prefix}:${campaignId}}`;
@@ -66,4 +66,17 @@ export interface RegistryKeys {
 
 export function registryKeys(prefix: string): RegistryKeys {
   return { campaigns: `${prefix}:campaigns`, generation: `${prefix}:generation`, over: `${prefix}:over` };
+}
+
+/** The keys of one entry of a cache. Each is in a slot of its own. */
+export interface CacheKeys {
+  /** Its value, its lease and its last failure, under one tag. */
+  readonly entry: string;
+  /** Of the whole cache: the bytes of stored values, by the instant when they are gone. */
+  readonly stored: string;
+}
+
+/** The keys of one entry, by its id. A campaign id has no colon, so no campaign has these keys. */
+export function cacheKeys(prefix: string, name: string, id: string): CacheKeys {
+  return { entry: `{${prefix}:cache:${name}:${id}}`, stored: `{${prefix}:cache:${name}}` };
 }

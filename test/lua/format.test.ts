@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { campaignKeys, registryKeys } from '../../src/redis/keys.js';
+import { cacheKeys, campaignKeys, registryKeys } from '../../src/redis/keys.js';
 import { type Script, ScriptRunner } from '../../src/redis/runner.js';
 import { scripts } from '../../src/redis/scripts.js';
 import { dump } from '../support/scenes/campaigns.js';
@@ -52,7 +52,11 @@ test.each([
   },
 ])('the format is written by $name', async ({ script, args }) => {
   await redis.flushall();
-  const keys = { ...campaignKeys('coupon', 'launch'), ...registryKeys('coupon') };
+  const keys = {
+    ...campaignKeys('coupon', 'launch'),
+    ...registryKeys('coupon'),
+    ...cacheKeys('coupon', 'grade', 'id'),
+  };
   const items = [{ name: 'kind', value: 'counted' }];
   await new ScriptRunner(redis).run(script as Script, { keys, args, items }, 10_000);
   expect(await redis.hget(keys.campaign, 'format')).toBe('1');

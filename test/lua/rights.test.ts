@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { RedisError } from '../../src/index.js';
-import { campaignKeys, registryKeys } from '../../src/redis/keys.js';
+import { cacheKeys, campaignKeys, registryKeys } from '../../src/redis/keys.js';
 import { ScriptRunner } from '../../src/redis/runner.js';
 import { scripts } from '../../src/redis/scripts.js';
 import { dump } from '../support/scenes/campaigns.js';
@@ -12,7 +12,11 @@ import { scriptFiles } from './read-script.js';
 import { openWorld } from './world.js';
 
 const files = scriptFiles();
-const keys = { ...campaignKeys('coupon', 'launch'), ...registryKeys('coupon') };
+const keys = {
+  ...campaignKeys('coupon', 'launch'),
+  ...registryKeys('coupon'),
+  ...cacheKeys('coupon', 'grade', 'of-a-key'.padEnd(22, '0')),
+};
 const USER = { username: 'limited', password: 'secret' };
 /** The stock that a script can be called with; where both will do, the pool, which has more keys. */
 const kindFor = (name: string) => (name === 'restock' ? 'counted' : 'codes');

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { campaignKeys, registryKeys } from '../../src/redis/keys.js';
+import { cacheKeys, campaignKeys, registryKeys } from '../../src/redis/keys.js';
 import { type Reply, type Script, ScriptRunner } from '../../src/redis/runner.js';
 import { scripts } from '../../src/redis/scripts.js';
 
@@ -7,7 +7,11 @@ export const EPOCH = '1-abc';
 /** The score of what is in quarantine. */
 const NEVER = '9007199254740991';
 const ID = 'launch';
-const keys = { ...campaignKeys('coupon', ID), ...registryKeys('coupon') };
+const keys = {
+  ...campaignKeys('coupon', ID),
+  ...registryKeys('coupon'),
+  ...cacheKeys('coupon', 'grade', 'of-a-key'.padEnd(22, '0')),
+};
 
 type Values = Readonly<Record<string, string>>;
 export interface Call {
@@ -149,6 +153,9 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
     await redis.hset(keys.campaign, `revoking:${idOf('u1')}`, `3:1:${await serialOf('u1')}:u1`);
   }
   if (name === 'reopen-grant') await run(call(scripts.confirm, { epoch }, [ending]));
+  await run(call(scripts.findCached, { caller: 'tests.1', leaseMs: '10000', early: '0' }));
+  const token = (await redis.hget(keys.entry, 'lease'))!.split(':')[2]!;
+  const listeners = keys.stored;
   if (name === 'purge-campaign') await redis.hset(keys.campaign, { closedAt: '1', reserved: '0' });
 
   return {
@@ -246,6 +253,18 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
       'draw-line': call(scripts.drawLine, { epoch, fence: '0', seed: 'seed', limit: '2' }, [
         { userId: 'w1', key: '0.5' },
       ]),
+      'find-cached': call(scripts.findCached, { caller: 'tests.1', leaseMs: '10000', early: '0' }),
+      'store-cached': call(scripts.storeCached, {
+        listeners,
+        token,
+        value: '"gold"',
+        ttlMs: '1000',
+        staleMs: '0',
+        took: '5',
+      }),
+      'give-up-load': call(scripts.giveUpLoad, { listeners, token, failure: 'Error: no', failedMs: '1000' }),
+      'drop-cached': call(scripts.dropCached, { listeners, caller: 'tests.2', leaseMs: '10000' }),
+      'count-bytes': call(scripts.countBytes, { bytes: '100', limit: '1000', lifeMs: '60000' }),
       announce: call(scripts.announce, { news: 'moved' }),
       'announce-revoke': call(scripts.announceRevoke, { epoch }, [
         await announced('u1', '4'),

@@ -15,7 +15,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['recover', 'operate', 'worker'],
   ['waiting-room'],
   ['settle', 'redeem', 'box'],
-  ['issue'],
+  ['issue', 'cache'],
   ['redis', 'persistence', 'read-codes', 'csv', 'testing'],
   ['flow'],
   ['model'],

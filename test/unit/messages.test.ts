@@ -14,6 +14,9 @@ import { quarantinedOf } from '../support/scenes/named.js';
 const definition = { stock: { kind: 'counted', total: 5 } } as const;
 const user = { userId: 'ann' };
 
+const cacheOf = (issuer: CouponIssuer) =>
+  issuer.cache({ name: 'grade', load: () => 'gold', ttlMs: 1_000, withoutRedis: 'throw' });
+
 const CALLS: Record<Operation, (issuer: CouponIssuer) => Promise<unknown>> = {
   open: (issuer) => issuer.campaign('c').open(definition),
   load: (issuer) => issuer.campaign('c').loadCodes(['AAA-1'], { loadId: 'l' }),
@@ -46,6 +49,13 @@ const CALLS: Record<Operation, (issuer: CouponIssuer) => Promise<unknown>> = {
   coupons: (issuer) => issuer.coupons({ userId: 'ann' }),
   findByCode: (issuer) => issuer.findByCode({ code: 'A' }),
   tally: (issuer) => issuer.campaign('c').tally(),
+  cacheGet: (issuer) => cacheOf(issuer).get('ann'),
+  cacheGetMany: (issuer) => cacheOf(issuer).getMany(['ann']),
+  cacheSet: (issuer) => cacheOf(issuer).set('ann', 'gold'),
+  cacheInvalidate: (issuer) => cacheOf(issuer).invalidate('ann'),
+  cacheWarm: async (issuer) => {
+    throw (await cacheOf(issuer).warm(['ann'])).firstError;
+  },
   health: async () => {
     throw new Error('a worker without a Redis knows no campaign to look at');
   },
@@ -89,7 +99,8 @@ describe('a call that Redis does not answer', () => {
       throw new Error('Connection is closed.');
     });
     expect(error.message).toBe(`${METHODS[operation]}: Redis failed: Connection is closed.`);
-    expect(error.outcome).toBe('unknown');
+    // A cache asks for its rights first, and sends nothing else.
+    expect(error.outcome).toBe(operation.startsWith('cache') ? 'not_applied' : 'unknown');
     for (const { name } of Object.values(scripts).filter((script) => script.name.includes('-')))
       expect(error.message).not.toContain(name);
   });
@@ -106,9 +117,11 @@ test('every method that messages name is there', () => {
   const issuer = new CouponIssuer({ redis: { evalsha: async () => [], eval: async () => [] } });
   const handle = issuer.campaign('c');
   for (const method of [campaigns, findByCode, METHODS.coupons]) expect(issuer[method]).toBeTypeOf('function');
+  const cache = cacheOf(issuer);
   for (const method of Object.values(ofCampaign)) {
     const [name, room] = method.split('.').reverse();
-    const on = (room ? handle[room as 'quarantine'] : handle) as unknown as Record<string, unknown>;
+    const rooms: Record<string, unknown> = { quarantine: handle.quarantine, cache };
+    const on = (room ? rooms[room] : handle) as Record<string, unknown>;
     expect(on[name!], method).toBeTypeOf('function');
   }
   expect(Worker.prototype[health]).toBeTypeOf('function');

@@ -1,0 +1,42 @@
+/** The end of a pass, and the last call that may take it. */
+export interface PassEnd<T> {
+  readonly upTo: number;
+  readonly value?: T;
+  readonly error?: unknown;
+}
+
+/** All callers that wait may take it: an error is never too old. */
+export const FOR_ALL = Number.POSITIVE_INFINITY;
+
+/**
+ * One pass per key at a time, for all callers of this process. A caller takes the end of a pass only if the pass proved,
+ * by a call that was sent after the caller had come, that no invalidation went before it. Otherwise it waits for the
+ * next pass, so no caller waits for more than two.
+ */
+export class Passes<T> {
+  readonly #running = new Map<string, Promise<PassEnd<T>>>();
+  #sends = 0;
+
+  /** Called right before a call to Redis is sent: callers that came before it have numbers up to this one. */
+  sent(): number {
+    return this.#sends++;
+  }
+
+  async get(id: string, begin: () => Promise<PassEnd<T>>): Promise<T> {
+    const cameAt = this.#sends;
+    for (;;) {
+      const end = await (this.#running.get(id) ?? this.#begin(id, begin));
+      if (cameAt > end.upTo) continue;
+      if ('error' in end) throw end.error;
+      return end.value as T;
+    }
+  }
+
+  #begin(id: string, begin: () => Promise<PassEnd<T>>): Promise<PassEnd<T>> {
+    const running = begin()
+      .catch((error: unknown) => ({ upTo: FOR_ALL, error }))
+      .finally(() => this.#running.delete(id));
+    this.#running.set(id, running);
+    return running;
+  }
+}

@@ -1,0 +1,229 @@
+import { monotonicMs } from '../flow/deadline.js';
+import { frozen } from '../model/caller-data.js';
+import { ClosedError, HookError, MisconfiguredError, RedisError } from '../model/errors.js';
+import { bareError, redacted } from '../model/safe-error.js';
+import type { CachedEntries } from '../redis/cached.js';
+import type { CacheFaults } from './faults.js';
+import { type Loaded, loaded, loadFailed } from './loading.js';
+import type { LocalValues } from './local.js';
+import type { EntryNews } from './news.js';
+import type { CheckedCache } from './options.js';
+import { LoadRate, Outage } from './outage.js';
+import { type PassEnd, Passes } from './passes.js';
+
+const FIRST_PAUSE_MS = 10;
+const LONGEST_PAUSE_MS = 500;
+
+export interface ReaderParts<V> {
+  readonly options: CheckedCache<V>;
+  readonly entries: CachedEntries;
+  readonly news: EntryNews;
+  readonly local: LocalValues<V> | null;
+  readonly faults: CacheFaults;
+  /** The deadline of a call. */
+  readonly timeoutMs: number;
+  readonly track: (work: Promise<unknown>) => void;
+  /** Names one call over all processes. */
+  readonly nextCaller: () => string;
+  readonly random: () => number;
+}
+
+interface Reading {
+  readonly key: string;
+  readonly id: string;
+  /** An invalidation was heard of meanwhile, so the value is not remembered. */
+  dropped: boolean;
+}
+
+/** Looks values up, and loads them under the lease of their entry. */
+export class Reader<V> {
+  readonly #parts: ReaderParts<V>;
+  readonly #passes = new Passes<V>();
+  readonly #reading = new Map<string, Reading>();
+  readonly #outage = new Outage();
+  readonly #rate: LoadRate | null;
+  #closed = false;
+  #took = 1;
+
+  constructor(parts: ReaderParts<V>) {
+    const { withoutRedis } = parts.options;
+    this.#parts = parts;
+    this.#rate = withoutRedis === 'throw' ? null : new LoadRate(withoutRedis.loadsPerSecond);
+  }
+
+  get(key: string): Promise<V> {
+    const id = this.#parts.entries.idOf(key);
+    return this.#passes.get(id, () => this.#pass({ key, id, dropped: false }));
+  }
+
+  /** The value of this entry is old: it leaves the memory of this process, and a reading under way brings none back. */
+  dropped(id: string): void {
+    this.#parts.local?.drop(id);
+    const reading = this.#reading.get(id);
+    if (reading) reading.dropped = true;
+  }
+
+  /** Messages were lost, perhaps about any entry. */
+  droppedAll(): void {
+    this.#parts.local?.clear();
+    for (const reading of this.#reading.values()) reading.dropped = true;
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+
+  async #pass(reading: Reading): Promise<PassEnd<V>> {
+    this.#reading.set(reading.id, reading);
+    try {
+      if (!this.#outage.mayAsk()) return await this.#withoutRedis(reading, away());
+      return await this.#ask(reading).catch((error: unknown) => {
+        if (!(error instanceof RedisError || error instanceof MisconfiguredError)) throw error;
+        this.#failed(error);
+        return this.#withoutRedis(reading, error);
+      });
+    } finally {
+      this.#reading.delete(reading.id);
+    }
+  }
+
+  async #ask(reading: Reading): Promise<PassEnd<V>> {
+    const { entries, news, options, timeoutMs, nextCaller, random } = this.#parts;
+    const { name, leaseMs, beta } = options;
+    const until = monotonicMs() + timeoutMs;
+    for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+      if (this.#closed) throw new ClosedError('this issuer is closed; this call did nothing');
+      await entries.ready();
+      const early = beta * -Math.log(1 - random());
+      const seen = this.#seen();
+      const call = { caller: nextCaller(), leaseMs, early, timeoutMs: timeoutMs / 4 };
+      const found = await entries.find(reading.id, call);
+      this.#outage.answered();
+      if (found.word === 'refresh') this.#parts.track(this.#refresh(reading, found.token));
+      if (found.word === 'load') return this.#load(reading, found.token, seen.upTo);
+      if (found.word === 'failed') throw loadFailed(name, errorOf(found.failure));
+      if (found.word !== 'loading') return this.#end(reading, { ...found, ...seen });
+      const left = until - monotonicMs();
+      if (left <= 0) throw new HookError(`cache ${name}: no load has ended within ${timeoutMs} ms; nothing was stored`);
+      await news.change(reading.id, Math.min(pause, left));
+    }
+  }
+
+  /** The end of a pass that saw this value when it asked at `askedAt`. */
+  #end(
+    { key, id, dropped }: Reading,
+    { text, leftMs, askedAt, upTo }: { text: string; leftMs: number; askedAt: number; upTo: number },
+  ): PassEnd<V> {
+    const value = frozen(JSON.parse(text)) as V;
+    if (!dropped) this.#parts.local?.keep(key, { id, value, askedAt, leftMs });
+    return { upTo, value };
+  }
+
+  /** `upTo`: the last caller that had come when the lease was asked for. */
+  async #load(reading: Reading, token: string, upTo: number): Promise<PassEnd<V>> {
+    const { ttlMs, staleMs } = this.#parts.options;
+    const value = await this.#loaded(reading, token);
+    // The lease is still there when its entry is kept, so no invalidation was answered since the load began: later
+    // callers may have the value as well. If it is not there, they ask again.
+    const kept = await this.#keep(reading.id, token, value);
+    if (kept === null) reading.dropped = true;
+    return this.#end(reading, { text: value.text, leftMs: ttlMs + staleMs, ...(kept ?? { askedAt: 0, upTo }) });
+  }
+
+  /** Behind an answer: its failure reaches no caller. */
+  async #refresh(reading: Reading, token: string): Promise<void> {
+    try {
+      const value = await this.#loaded(reading, token);
+      await this.#keep(reading.id, token, value);
+    } catch (error) {
+      this.#parts.faults.tell('refresh', error);
+    }
+  }
+
+  async #loaded({ key, id }: Reading, token: string): Promise<Loaded> {
+    const { entries, options, track } = this.#parts;
+    try {
+      const value = await loaded(options, key);
+      this.#took = value.took;
+      return value;
+    } catch (error) {
+      const { name, message } = (error as HookError).cause as Error;
+      track(entries.giveUp(id, token, `${name}: ${message}`, options.failedMs).catch((fault) => this.#failed(fault)));
+      throw error;
+    }
+  }
+
+  /**
+   * Stores a value under a lease, or ends the lease if the value is too large. Returns the last caller that had come when
+   * the lease was seen for the last time; `null`: it was no longer there, or Redis did not say.
+   */
+  async #keep(id: string, token: string, { text, took }: Loaded): Promise<{ askedAt: number; upTo: number } | null> {
+    try {
+      if (await this.fits(text)) return await this.store(id, token, { text, took });
+      const seen = this.#seen();
+      return (await this.#parts.entries.giveUp(id, token, '', 0)) ? seen : null;
+    } catch (error) {
+      this.#failed(error);
+      return null;
+    }
+  }
+
+  /** The same for a value that fits. Without `took`, the last load of this process tells how early it is refreshed. */
+  async store(id: string, token: string, { text, took = this.#took }: { text: string; took?: number }) {
+    const { entries, options, random } = this.#parts;
+    const { ttlMs, staleMs, jitter } = options;
+    const jittered = Math.max(1, Math.round(ttlMs * (1 - jitter * random())));
+    const seen = this.#seen();
+    return (await entries.store(id, { token, value: text, ttlMs: jittered, staleMs, took })) ? seen : null;
+  }
+
+  /** Whether a value may be stored; if so, it is counted. */
+  async fits(text: string): Promise<boolean> {
+    const { entries, faults, options } = this.#parts;
+    const { name, maxBytes, maxTotalBytes, lifeMs } = options;
+    const bytes = Buffer.byteLength(text);
+    if (bytes > maxBytes) {
+      faults.tell('size', new Error(`cache ${name}: a value has ${bytes} bytes, more than maxBytes; it is not stored`));
+      return false;
+    }
+    if (maxTotalBytes === Number.POSITIVE_INFINITY) return true;
+    await entries.ready();
+    if (await entries.count(text, maxTotalBytes, lifeMs)) return true;
+    faults.tell(
+      'total',
+      new Error(`cache ${name}: its values take maxTotalBytes (${maxTotalBytes}); more is not stored`),
+    );
+    return false;
+  }
+
+  /** What is sent now, as a pass and the memory of this process have to know it. */
+  #seen(): { askedAt: number; upTo: number } {
+    return { askedAt: monotonicMs(), upTo: this.#passes.sent() };
+  }
+
+  async #withoutRedis(reading: Reading, error: unknown): Promise<PassEnd<V>> {
+    const { options } = this.#parts;
+    if (!this.#rate) throw error;
+    this.#rate.take(options.name);
+    const seen = this.#seen();
+    const { text } = await loaded(options, reading.key);
+    return this.#end(reading, { text, leftMs: options.ttlMs, ...seen });
+  }
+
+  #failed(error: unknown): void {
+    this.#outage.failed(error);
+    this.#parts.faults.tell('redis', error);
+  }
+}
+
+function away(): RedisError {
+  return new RedisError('Redis did not answer a moment ago, and is asked again within a second', {
+    outcome: 'not_applied',
+  });
+}
+
+/** The error that another process left: `Name: message`, redacted there. */
+function errorOf(failure: string): Error {
+  const [, name, message] = /^(\w+): ([\s\S]*)$/.exec(failure) ?? [];
+  return redacted(bareError(name ?? 'Error', message ?? failure));
+}

@@ -1,0 +1,133 @@
+import { createHash } from 'node:crypto';
+import { type CacheKeys, cacheKeys } from './keys.js';
+import type { Reply, Script, ScriptRunner } from './runner.js';
+import { scripts } from './scripts.js';
+import type { Rights } from './server-check.js';
+
+/** The answer to a look at an entry. `leftMs`: how long the value holds at most. */
+export type CachedEntry =
+  | { readonly word: 'found'; readonly text: string; readonly leftMs: number }
+  | { readonly word: 'refresh'; readonly text: string; readonly leftMs: number; readonly token: string }
+  | { readonly word: 'load'; readonly token: string }
+  | { readonly word: 'loading' }
+  | { readonly word: 'failed'; readonly failure: string };
+
+/** One server, as the caches on it share it. */
+export interface CacheServer {
+  readonly runner: ScriptRunner;
+  readonly rights: Rights;
+  /** Of every call but a look. */
+  readonly timeoutMs: number;
+}
+
+interface StoredValue {
+  readonly token: string;
+  readonly value: string;
+  readonly ttlMs: number;
+  readonly staleMs: number;
+  readonly took: number;
+}
+
+/** What an entry takes in Redis beside its value: its key, its fields and their tables. A test measures it. */
+const OVERHEAD = 640;
+
+/**
+ * The entries of one cache in Redis. Each method is one round trip, and throws `RedisError`. The first on a connection
+ * is one more, and throws `MisconfiguredError` if a right is missing.
+ */
+export class CachedEntries {
+  /** The channel that tells of them. */
+  readonly listeners: string;
+  readonly #server: CacheServer;
+  readonly #keysOf: (id: string) => CacheKeys;
+  readonly #onUntold: () => void;
+
+  /** `onUntold`: a message could not be sent. */
+  constructor(server: CacheServer, named: { prefix: string; name: string }, onUntold: () => void) {
+    this.#server = server;
+    this.#keysOf = (id) => cacheKeys(named.prefix, named.name, id);
+    this.listeners = this.#keysOf('').stored;
+    this.#onUntold = onUntold;
+  }
+
+  /** The place of a key: its text is never sent. */
+  idOf(key: string): string {
+    return createHash('sha256').update(key).digest('base64url').slice(0, 22);
+  }
+
+  /** The id that a message is about, and whether its value was dropped; `null`: of another kind. */
+  static read(message: string): { id: string; dropped: boolean } | null {
+    const [, news, id] = /^(dropped|ended):\{.*:([\w-]{22})\}$/.exec(message) ?? [];
+    return id ? { id, dropped: news === 'dropped' } : null;
+  }
+
+  /** Whether the user has the rights, before a call that notes when it is sent. */
+  async ready(): Promise<void> {
+    const { runner, rights, timeoutMs } = this.#server;
+    if (!runner.mayWrite) await rights.assert({ rights: `${this.listeners}:rights` }, timeoutMs);
+  }
+
+  async find(
+    id: string,
+    { caller, leaseMs, early, timeoutMs }: { caller: string; leaseMs: number; early: number; timeoutMs: number },
+  ): Promise<CachedEntry> {
+    const args = { caller, leaseMs: String(leaseMs), early: early.toFixed(6) };
+    const keys = this.#keysOf(id);
+    const reply = await this.#server.runner.run(scripts.findCached, { keys, args }, timeoutMs);
+    const [word, first, left, token] = reply.map(String) as [CachedEntry['word'], string, string, string];
+    switch (word) {
+      case 'found':
+        return { word, text: first, leftMs: Number(left) };
+      case 'refresh':
+        return { word, text: first, leftMs: Number(left), token };
+      case 'load':
+        return { word, token: first };
+      case 'failed':
+        return { word, failure: first };
+      case 'loading':
+        return { word };
+    }
+  }
+
+  /** `false`: the lease was no longer there, and nothing was stored. */
+  async store(id: string, { token, value, ttlMs, staleMs, took }: StoredValue): Promise<boolean> {
+    const numbers = { ttlMs: String(ttlMs), staleMs: String(staleMs), took: String(took) };
+    const reply = await this.#run(scripts.storeCached, id, { token, value, ...numbers });
+    return reply[0] === 'stored';
+  }
+
+  /** Ends a lease, with the error of a failed load or without. `false`: the lease was no longer there. */
+  async giveUp(id: string, token: string, failure: string, failedMs: number): Promise<boolean> {
+    return (await this.#run(scripts.giveUpLoad, id, { token, failure, failedMs: String(failedMs) }))[0] === 'ended';
+  }
+
+  /** Drops the value, and returns the lease for `caller`. */
+  async drop(id: string, caller = '', leaseMs = 0): Promise<string> {
+    await this.ready();
+    return String((await this.#run(scripts.dropCached, id, { caller, leaseMs: String(leaseMs) }))[2]);
+  }
+
+  /** Whether a value of this text may be stored for `lifeMs`. */
+  async count(text: string, limit: number, lifeMs: number): Promise<boolean> {
+    const { runner, timeoutMs } = this.#server;
+    const args = { bytes: String(bytesOf(text)), limit: String(limit), lifeMs: String(lifeMs) };
+    return (await runner.run(scripts.countBytes, { keys: this.#keysOf(''), args }, timeoutMs))[0] === 'counted';
+  }
+
+  async #run<A extends string>(
+    script: Script<'entry', A | 'listeners'>,
+    id: string,
+    args: Readonly<Record<A, string>>,
+  ): Promise<Reply> {
+    const { runner, timeoutMs } = this.#server;
+    const all = { ...args, listeners: this.listeners } as Readonly<Record<A | 'listeners', string>>;
+    const reply = await runner.run(script, { keys: this.#keysOf(id), args: all }, timeoutMs);
+    if (reply[1] === 'untold') this.#onUntold();
+    return reply;
+  }
+}
+
+/** An upper bound of the memory of an entry: an allocator rounds a text up by a quarter at most. */
+export function bytesOf(text: string): number {
+  return OVERHEAD + Math.ceil(Buffer.byteLength(text) * 1.25);
+}

@@ -1,0 +1,299 @@
+import type { Redis } from 'ioredis';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { OverloadedError, RedisError } from '../../src/index.js';
+import { bytesOf } from '../../src/redis/cached.js';
+import { until } from '../support/checks/until.js';
+import { RedisServer } from '../support/servers/redis-server.js';
+import { entryKeyOf, issuerOn, stepClock } from './support.js';
+
+let server: RedisServer;
+let redis: Redis;
+beforeAll(async () => {
+  server = await RedisServer.start();
+  redis = server.client();
+});
+afterAll(() => server.stop());
+beforeEach(() => redis.flushall());
+
+const GRADE = { name: 'grade', ttlMs: 60_000, beta: 0 } as const;
+const STORED = '{coupon:cache:grade}';
+const counted = async () => (await redis.hvals(STORED)).reduce((sum, bytes) => sum + Number(bytes), 0);
+const entries = async () => (await redis.keys('{coupon:cache:grade:*')).length;
+
+describe('a value over maxBytes', () => {
+  test('is returned to all, not stored, and one fault says so', async () => {
+    const { issuer, faults } = issuerOn(redis);
+    let loads = 0;
+    const load = () => ++loads && 'x'.repeat(5_000);
+    const cache = issuer.cache({ ...GRADE, load });
+    const values = await Promise.all(Array.from({ length: 1_000 }, () => cache.get('kim')));
+    expect(new Set(values).size).toBe(1);
+    expect(loads).toBe(1);
+    await cache.get('kim');
+    expect(loads).toBe(2);
+    expect(await entries()).toBe(0);
+    expect(faults).toEqual([expect.stringMatching(/^cache grade: a value has 5002 bytes, more than maxBytes/)]);
+  });
+
+  test('drops the old value where it is set', async () => {
+    const { issuer } = issuerOn(redis);
+    const cache = issuer.cache({ ...GRADE, load: () => 'loaded', maxBytes: 100 });
+    await cache.set('kim', 'small');
+    await cache.set('kim', 'x'.repeat(200));
+    expect(await cache.get('kim')).toBe('loaded');
+  });
+});
+
+describe('the values of a cache in the Redis of the campaigns', () => {
+  test('take no more than maxTotalBytes: what is beyond it is returned and not stored, and one fault says so', async () => {
+    const { issuer, faults } = issuerOn(redis);
+    const load = (key: string) => key.padEnd(100, '.');
+    const each = bytesOf(JSON.stringify(load('')));
+    const cache = issuer.cache({ ...GRADE, load, maxTotalBytes: 10 * each });
+    const keys = Array.from({ length: 50 }, (_, i) => `user-${i}`);
+    expect(await cache.getMany(keys)).toEqual(keys.map(load));
+    expect(await entries()).toBe(10);
+    expect(faults).toEqual([expect.stringMatching(/^cache grade: its values take maxTotalBytes/)]);
+    await cache.set('user-0', 'new');
+    expect(await cache.get('user-0')).toBe(load('user-0'));
+  });
+
+  test('are counted until they are gone, and not a moment less', async () => {
+    const { issuer } = issuerOn(redis);
+    const cache = issuer.cache({ ...GRADE, load: () => 'gold', staleMs: 10_000 });
+    await cache.get('kim');
+    const [before] = await redis.hkeys(STORED);
+    expect(Number(before)).toBeGreaterThan(await redis.pexpiretime(entryKeyOf('grade', 'kim')));
+    expect(await redis.pexpiretime(STORED)).toBe(Number(before));
+    expect(await counted()).toBe(bytesOf('"gold"'));
+    // The counts move with the instants: they are names here.
+    await redis.hset(STORED, '1000', 5_000);
+    await cache.get('lee');
+    expect(await counted()).toBe(2 * bytesOf('"gold"'));
+  });
+
+  test('are counted in instants of Redis, so that a step back of its clock frees nothing early', async () => {
+    const { issuer } = issuerOn(redis);
+    const cache = issuer.cache({ ...GRADE, load: () => 'gold', maxTotalBytes: 1_000 });
+    await cache.get('kim');
+    await stepClock(redis, -3_600_000);
+    expect(await redis.exists(entryKeyOf('grade', 'kim'))).toBe(1);
+    await cache.get('lee');
+    expect(await redis.exists(entryKeyOf('grade', 'lee'))).toBe(0);
+  });
+
+  test.each([1, 63, 64, 65, 500, 1_100, 4_090])('of %i bytes take no more memory than is counted', async (length) => {
+    const { issuer } = issuerOn(redis, { prefix: 'p'.repeat(64) });
+    const name = 'n'.repeat(64);
+    const cache = issuer.cache({ ...GRADE, name, load: () => 'x'.repeat(length), maxTotalBytes: 1e12 });
+    const keys = Array.from({ length: 1_024 }, (_, i) => `user-${i}`);
+    const used = async () => Number(/used_memory:(\d+)/.exec(await redis.info('memory'))![1]);
+    await cache.getMany(['warm']);
+    const before = await used();
+    await cache.getMany(keys);
+    const each = ((await used()) - before) / keys.length;
+    expect(each).toBeLessThan(bytesOf('x'.repeat(length + 2)));
+    expect(each).toBeGreaterThan(length);
+  });
+
+  test('a Redis of their own is not counted unless a limit is given', async () => {
+    const { issuer } = issuerOn(server.client());
+    const cache = issuer.cache({ ...GRADE, load: () => 'gold', redis });
+    await cache.get('kim');
+    expect(await redis.exists(STORED)).toBe(0);
+    expect(await entries()).toBe(1);
+  });
+});
+
+test('a load that fails and a lease leave nothing behind that stays', async () => {
+  const { issuer } = issuerOn(redis);
+  const load = async () => {
+    throw new Error('no');
+  };
+  const cache = issuer.cache({ ...GRADE, load });
+  await cache.get('kim').catch(() => {});
+  await issuer.idle();
+  expect(await redis.pttl(entryKeyOf('grade', 'kim'))).toBeGreaterThan(0);
+  await stepClock(redis, 1_001);
+  expect(await entries()).toBe(0);
+});
+
+describe('in the memory of a process', () => {
+  test('values cost no round trip, at most max of them, and the longest unused goes first', async () => {
+    const { issuer } = issuerOn(redis);
+    let loads = 0;
+    const cache = issuer.cache({ ...GRADE, load: (key) => ++loads && key, local: { max: 2, ttlMs: 60_000 } });
+    for (const key of ['a', 'b', 'a', 'c']) await cache.get(key);
+    await redis.flushall();
+    for (const key of ['a', 'c']) expect(await cache.get(key)).toBe(key);
+    expect(loads).toBe(3);
+    await cache.get('b');
+    expect(loads).toBe(4);
+  });
+
+  test('an invalidation of another process arrives by a message', async () => {
+    const [here, there] = [issuerOn(server.client()).issuer, issuerOn(server.client()).issuer];
+    let version = 1;
+    const options = { ...GRADE, name: 'messages', load: () => version, local: { max: 10, ttlMs: 3_600_000 } };
+    const listening = async () => (await redis.pubsub('NUMSUB', '{coupon:cache:messages}'))[1];
+    const [one, other] = [here.cache(options), there.cache(options)];
+    expect([await one.get('kim'), await other.get('kim')]).toEqual([1, 1]);
+    await until(async () => (await listening()) === 2);
+    version = 2;
+    await one.invalidate('kim');
+    expect(await one.get('kim')).toBe(2);
+    await until(async () => (await other.get('kim')) === 2);
+    await Promise.all([here.close(), there.close()]);
+    await until(async () => (await listening()) === 0);
+  });
+
+  test('all is forgotten when messages may have been lost', async () => {
+    const { issuer } = issuerOn(server.client());
+    let loads = 0;
+    const cache = issuer.cache({ ...GRADE, name: 'gaps', load: () => ++loads, local: { max: 10, ttlMs: 3_600_000 } });
+    await cache.get('kim');
+    await until(async () => (await redis.pubsub('NUMSUB', '{coupon:cache:gaps}'))[1] === 1);
+    await redis.flushall();
+    await redis.client('KILL', 'TYPE', 'pubsub');
+    await until(async () => (await cache.get('kim')) === 2);
+    await issuer.close();
+  });
+
+  test('an answer that left before the invalidation of this process is not remembered after it', async () => {
+    const client = server.client();
+    const evalsha = client.evalsha.bind(client);
+    let release = () => {};
+    let isHolding = false;
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    Object.assign(client, {
+      evalsha: async (...args: Parameters<typeof evalsha>) => {
+        const holds = isHolding;
+        isHolding = false;
+        const reply = await evalsha(...args);
+        if (holds) await held;
+        return reply;
+      },
+    });
+    let version = 1;
+    const { issuer } = issuerOn(client);
+    const cache = issuer.cache({ ...GRADE, load: () => version, local: { max: 10, ttlMs: 3_600_000 } });
+    await cache.set('kim', 1);
+    isHolding = true;
+    const early = cache.get('kim');
+    await until(async () => !isHolding);
+    version = 2;
+    await cache.invalidate('kim');
+    release();
+    expect(await early).toBe(1);
+    expect(await cache.get('kim')).toBe(2);
+    await issuer.close();
+  });
+});
+
+describe('while Redis is away', () => {
+  /** A client whose calls fail as ioredis fails them. */
+  const failing = (calls: { asked: number; fails: boolean }, real: Redis) => {
+    const guarded =
+      (method: 'evalsha' | 'eval') =>
+      async (...args: [string, number, ...string[]]) => {
+        calls.asked++;
+        if (calls.fails) throw new Error('Connection is closed.');
+        return real[method](...args);
+      };
+    return { evalsha: guarded('evalsha'), eval: guarded('eval') } as unknown as Redis;
+  };
+
+  test('values are loaded at a bounded rate, Redis is asked once, and a fault says so', async () => {
+    const calls = { asked: 0, fails: true };
+    const { issuer, faults } = issuerOn(failing(calls, redis));
+    let loads = 0;
+    const cache = issuer.cache({ ...GRADE, load: (key) => ++loads && key, withoutRedis: { loadsPerSecond: 20 } });
+    expect(await cache.get('first')).toBe('first');
+    const keys = Array.from({ length: 100 }, (_, i) => `user-${i}`);
+    const ends = await Promise.allSettled(keys.map((key) => cache.get(key)));
+    const told = ends.filter(({ status }) => status === 'rejected') as PromiseRejectedResult[];
+    // Of the second in which the test runs, and of what becomes free meanwhile.
+    expect(loads).toBeGreaterThanOrEqual(20);
+    expect(loads).toBeLessThan(60);
+    expect(told.length).toBe(101 - loads);
+    for (const { reason } of told) {
+      expect(reason).toBeInstanceOf(OverloadedError);
+      expect(reason.retryAfterMs).toBeGreaterThan(0);
+    }
+    expect(calls.asked).toBe(1);
+    expect(faults).toEqual([expect.stringContaining('Connection is closed')]);
+  });
+
+  test('or each call is told, where that is chosen', async () => {
+    const calls = { asked: 0, fails: true };
+    const { issuer } = issuerOn(failing(calls, redis));
+    let loads = 0;
+    const cache = issuer.cache({ ...GRADE, load: () => ++loads, withoutRedis: 'throw' });
+    for (let i = 0; i < 3; i++) await expect(cache.get('kim')).rejects.toThrow(RedisError);
+    expect([loads, calls.asked]).toEqual([0, 1]);
+  });
+
+  test('callers of one key share one load, and a later caller never gets a load from before it came', async () => {
+    const { issuer } = issuerOn(failing({ asked: 0, fails: true }, redis));
+    let loads = 0;
+    const opens: (() => void)[] = [];
+    const load = () => new Promise<number>((resolve) => opens.push(() => resolve(++loads)));
+    const cache = issuer.cache({ ...GRADE, load });
+    await until(async () => {
+      void cache.get('warm').catch(() => {});
+      return opens.length > 0;
+    });
+    const first = cache.get('kim');
+    await until(async () => opens.length === 2);
+    const later = [cache.get('kim'), cache.get('kim')];
+    opens[1]!();
+    expect(await first).toBe(1);
+    await until(async () => opens.length === 3);
+    opens[2]!();
+    expect(await Promise.all(later)).toEqual([2, 2]);
+    opens[0]!();
+    await issuer.idle();
+  });
+
+  test('an invalidation is told that it did not arrive', async () => {
+    const { issuer } = issuerOn(failing({ asked: 0, fails: true }, redis));
+    const cache = issuer.cache({ ...GRADE, load: () => 'gold' });
+    await expect(cache.invalidate('kim')).rejects.toThrow(/^cache.invalidate: /);
+    await expect(cache.set('kim', 'gold')).rejects.toThrow(/^cache.set: /);
+  });
+
+  test('a Redis that is full serves the values that it has, and loads are not stored', async () => {
+    const full = await RedisServer.start(['--maxmemory-policy', 'noeviction']);
+    try {
+      const client = full.client();
+      const { issuer, faults } = issuerOn(client);
+      let loads = 0;
+      const cache = issuer.cache({ ...GRADE, load: (key) => ++loads && key });
+      await cache.get('kim');
+      await client.config('SET', 'maxmemory', '1');
+      expect(await cache.get('lee')).toBe('lee');
+      for (let i = 0; i < 5; i++) expect(await cache.get('kim')).toBe('kim');
+      expect(loads).toBe(2);
+      await cache.invalidate('kim');
+      expect(await cache.get('kim')).toBe('kim');
+      expect(faults).toEqual([expect.stringMatching(/OOM/)]);
+    } finally {
+      await full.stop();
+    }
+  });
+});
+
+test('without the right to publish, changes are seen all the same, and one fault says so', async () => {
+  await redis.call('ACL', 'SETUSER', 'mute', 'reset', 'on', '>secret', '~*', '&*', '+@all', '-publish');
+  const client = server.client({ username: 'mute', password: 'secret', enableReadyCheck: false });
+  const { issuer, faults } = issuerOn(client);
+  let version = 1;
+  const cache = issuer.cache({ ...GRADE, load: () => version });
+  expect(await cache.get('kim')).toBe(1);
+  version = 2;
+  await cache.invalidate('kim');
+  expect(await cache.get('kim')).toBe(2);
+  expect(faults).toEqual([expect.stringContaining('may not PUBLISH')]);
+});
