@@ -48,7 +48,8 @@ export function entryKeyOf(name: string, key: string): string {
 }
 
 const STEP = `
-for _, key in ipairs(redis.call('KEYS', '{coupon:cache:*')) do
+for _, key in ipairs(redis.call('KEYS', '{coupon:cache:' .. ARGV[2] .. '*')) do
+  local goneAt = redis.call('PEXPIRETIME', key)
   local later = function(at) return string.format('%.0f', tonumber(at) - tonumber(ARGV[1])) end
   for _, field in ipairs(redis.call('HKEYS', key)) do
     local text, name = redis.call('HGET', key, field), field
@@ -65,13 +66,13 @@ for _, key in ipairs(redis.call('KEYS', '{coupon:cache:*')) do
     end
     redis.call('HSET', key, name, text)
   end
-  redis.call('PEXPIREAT', key, later(redis.call('PEXPIRETIME', key)))
+  redis.call('PEXPIREAT', key, later(goneAt))
 end`;
 
 /**
  * A step of the clock of Redis, as far as the scripts can see it: they compare instants that they wrote with the clock,
- * so all of those move the other way. A step back by an hour makes each instant an hour later.
+ * so all of those of a cache move the other way. A step back by an hour makes each instant an hour later.
  */
-export async function stepClock(redis: Redis, ms: number): Promise<void> {
-  await redis.eval(STEP, 0, String(ms));
+export async function stepClock(redis: Redis, ms: number, name = ''): Promise<void> {
+  await redis.eval(STEP, 0, String(ms), name);
 }

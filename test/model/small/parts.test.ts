@@ -1,4 +1,5 @@
 import { ABSENCE } from './absence.js';
+import { CACHE } from './cache.js';
 import { DATA } from './data.js';
 import { GENERATIONS } from './generations.js';
 import { OVER } from './over.js';
@@ -14,4 +15,10 @@ tryParts({
   pace: PACE as Part<string, string>,
   'rules that change while a campaign runs': UPDATES as Part<string, string>,
   'data of calls': DATA as Part<string, string>,
+  'entries of a cache': CACHE as Part<string, string>,
+};
+const lines: string[] = [];
+
+afterAll(() => {
+  console.log(lines.join('\n'));
 });
