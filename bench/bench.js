@@ -33,6 +33,7 @@ const SECTIONS = [
   'http',
   'overload',
   'redeeming',
+  'cache',
   'profile',
 ];
 const RESULTS = new URL('results.json', import.meta.url);

@@ -1,5 +1,6 @@
 import { ANSWERS } from './answers.js';
 import { BOX_DEFECTS } from './box.js';
+import { CACHED } from './cache.js';
 import { CHANGES } from './changes.js';
 import { CODES } from './codes.js';
 import { DATA } from './data.js';
@@ -71,4 +72,5 @@ export const MUTANTS = [
   ...ANSWERS,
   ...FORMAT,
   ...DATA,
+  ...CACHED,
 ];

@@ -16,9 +16,4 @@ tryParts({
   'rules that change while a campaign runs': UPDATES as Part<string, string>,
   'data of calls': DATA as Part<string, string>,
   'entries of a cache': CACHE as Part<string, string>,
-};
-const lines: string[] = [];
-
-afterAll(() => {
-  console.log(lines.join('\n'));
 });
