@@ -39,8 +39,8 @@ export interface CacheOptions<V> {
    */
   readonly maxTotalBytes?: number | undefined;
   /**
-   * Values in the memory of this process, without a round trip: at most `max` (1–1,000,000), the longest unused go
-   * first, each for `ttlMs` (1–3,600,000 ms) at most.
+   * Values in the memory of this process, without a round trip: at most `max` (1–1,000,000), each for `ttlMs`
+   * (1–3,600,000 ms) at most. The longest unused goes first.
    *
    * After `invalidate` or `set` of another process this process may answer the old value for `ttlMs` at most. A message
    * usually ends that within milliseconds. After its own `invalidate` or `set` it never does.

@@ -24,10 +24,16 @@ describe('a value over maxBytes', () => {
   test('is returned to all, not stored, and one fault says so', async () => {
     const { issuer, faults } = issuerOn(redis);
     let loads = 0;
-    const load = () => ++loads && 'x'.repeat(5_000);
-    const cache = issuer.cache({ ...GRADE, load });
-    const values = await Promise.all(Array.from({ length: 1_000 }, () => cache.get('kim')));
-    expect(new Set(values).size).toBe(1);
+    let open = (_: string) => {};
+    const first = new Promise<string>((resolve) => {
+      open = resolve;
+    });
+    const cache = issuer.cache({ ...GRADE, load: () => (++loads === 1 ? first : 'x'.repeat(5_000)) });
+    const values = Array.from({ length: 500 }, () => cache.get('kim'));
+    await until(async () => loads === 1);
+    values.push(...Array.from({ length: 500 }, () => cache.get('kim')));
+    open('x'.repeat(5_000));
+    expect(new Set(await Promise.all(values)).size).toBe(1);
     expect(loads).toBe(1);
     await cache.get('kim');
     expect(loads).toBe(2);
@@ -122,7 +128,12 @@ describe('in the memory of a process', () => {
   test('values cost no round trip, at most max of them, and the longest unused goes first', async () => {
     const { issuer } = issuerOn(redis);
     let loads = 0;
-    const cache = issuer.cache({ ...GRADE, load: (key) => ++loads && key, local: { max: 2, ttlMs: 60_000 } });
+    const options = { ...GRADE, name: 'memory', local: { max: 2, ttlMs: 60_000 } };
+    const cache = issuer.cache({ ...options, load: (key) => ++loads && key });
+    // A connection that comes forgets all.
+    await cache.get('first');
+    await until(async () => (await redis.pubsub('NUMSUB', '{coupon:cache:memory}'))[1] === 1);
+    loads = 0;
     for (const key of ['a', 'b', 'a', 'c']) await cache.get(key);
     await redis.flushall();
     for (const key of ['a', 'c']) expect(await cache.get(key)).toBe(key);
@@ -139,6 +150,8 @@ describe('in the memory of a process', () => {
     const [one, other] = [here.cache(options), there.cache(options)];
     expect([await one.get('kim'), await other.get('kim')]).toEqual([1, 1]);
     await until(async () => (await listening()) === 2);
+    // A connection that comes forgets all as well.
+    expect([await one.get('kim'), await other.get('kim')]).toEqual([1, 1]);
     version = 2;
     await one.invalidate('kim');
     expect(await one.get('kim')).toBe(2);
@@ -153,9 +166,14 @@ describe('in the memory of a process', () => {
     const cache = issuer.cache({ ...GRADE, name: 'gaps', load: () => ++loads, local: { max: 10, ttlMs: 3_600_000 } });
     await cache.get('kim');
     await until(async () => (await redis.pubsub('NUMSUB', '{coupon:cache:gaps}'))[1] === 1);
+    await cache.get('kim');
     await redis.flushall();
+    const connection = async () => String(await redis.call('CLIENT', 'LIST', 'TYPE', 'pubsub')).match(/id=(\d+)/)?.[1];
+    const before = await connection();
     await redis.client('KILL', 'TYPE', 'pubsub');
-    await until(async () => (await cache.get('kim')) === 2);
+    await until(async () => (await connection()) !== undefined && (await connection()) !== before);
+    await until(async () => (await redis.pubsub('NUMSUB', '{coupon:cache:gaps}'))[1] === 1);
+    expect(await cache.get('kim')).toBe(2);
     await issuer.close();
   });
 
@@ -178,7 +196,11 @@ describe('in the memory of a process', () => {
     });
     let version = 1;
     const { issuer } = issuerOn(client);
-    const cache = issuer.cache({ ...GRADE, load: () => version, local: { max: 10, ttlMs: 3_600_000 } });
+    const options = { ...GRADE, name: 'own', load: () => version, local: { max: 10, ttlMs: 3_600_000 } };
+    const cache = issuer.cache(options);
+    // A connection that comes forgets all as well.
+    await cache.get('lee');
+    await until(async () => (await redis.pubsub('NUMSUB', '{coupon:cache:own}'))[1] === 1);
     await cache.set('kim', 1);
     isHolding = true;
     const early = cache.get('kim');

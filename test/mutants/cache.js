@@ -55,7 +55,7 @@ export const CACHED = [
     caughtBy: cache('is made once per mark for 1,000 callers in two processes, and each is told its error'),
   },
   {
-    defect: 'a mark hides a value that is still answered',
+    defect: 'a refresh that failed is tried again by the next caller',
     file: 'lua/cache/find-cached.lua',
     find: 'if not isDue or entry.failure or',
     replace: 'if not isDue or',
@@ -128,7 +128,7 @@ export const CACHED = [
     defect: 'a loader that hangs is waited for',
     file: 'src/cache/loading.ts',
     find: 'await withDeadline((async () => load(key))(), loadTimeoutMs, late)',
-    replace: 'await withDeadline((async () => load(key))(), loadTimeoutMs * 100, late)',
+    replace: 'await withDeadline((async () => load(key))(), loadTimeoutMs * 1_000, late)',
     caughtBy: cache('ends at its deadline, though its loader hangs'),
   },
   {
