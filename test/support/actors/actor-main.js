@@ -103,11 +103,24 @@ async function call(calls) {
   say({ at: 'done', results });
 }
 
+/** Calls a method of a cache, whose load fails where the test says so. */
+async function useCache({ method, args, fails }) {
+  const load = async () => {
+    if (fails) throw new Error('the test says so');
+    return 'loaded by the actor';
+  };
+  const cache = issuer.cache({ name: 'grade', ttlMs: 60_000, load });
+  const results = [await cache[method](...args).then((result) => ({ result }), told)];
+  await issuer.idle();
+  say({ at: 'done', results });
+}
+
 say({ at: 'ready' });
 for await (const line of createInterface({ input: process.stdin })) {
   const word = JSON.parse(line);
   if (word.goOn) goOn();
   else if (word.calls) call(word.calls);
+  else if (word.cache) useCache(word.cache);
   else if (word.work) issuer.startWorker(word.work);
   else if (word.storm) storm(issuer, word.storm, say, told).then(() => say({ at: 'done' }));
   else if (word.stop) issuer.close().then(() => say({ at: 'done' }));

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import {
+  type Cache,
   type Campaign,
   CouponIssuerError,
   type CouponIssuerErrorCode,
@@ -67,6 +68,7 @@ interface Stop {
 export type Call = [method: keyof Campaign | `quarantine.${keyof Quarantine}`, campaignId: string, ...unknown[]];
 export type Order =
   | { readonly calls: readonly Call[] }
+  | { readonly cache: { readonly method: keyof Cache<string>; readonly args: unknown[]; readonly fails?: boolean } }
   | { readonly work: WorkerOptions }
   | { readonly storm: Storm }
   | { readonly stop: true };

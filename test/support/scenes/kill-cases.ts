@@ -4,7 +4,7 @@ import { SOAK } from '../checks/lengths.js';
 import type { Variant } from './scene.js';
 
 /** Which process is killed. The rebuild, the loader and the operator are told in their own tests what they had begun. */
-export type Role = 'issuer' | 'worker' | 'rebuild' | 'loader' | 'operator' | 'host';
+export type Role = 'issuer' | 'worker' | 'rebuild' | 'loader' | 'operator' | 'host' | 'cache';
 
 /**
  * What stands in the way of the users of a scene. `serial taken`: the database has given ann's unit to a stranger, and `user has a row`: ann a unit
@@ -188,6 +188,9 @@ export const operatorKills = places(
   ['drop-announced'],
 );
 
+/** A process that uses a cache. */
+export const cacheKills = places(['find-cached'], ['count-bytes'], ['store-cached'], ['give-up-load'], ['drop-cached']);
+
 /** At these points the process is also stopped, and another one acts in its place before it goes on. */
 const STOPS: Readonly<Record<'issuer' | 'worker', readonly string[]>> = {
   issuer: [
@@ -264,5 +267,6 @@ export function allKills(): { role: Role; step: Step; when: When }[] {
     ...of('loader', loaderKills),
     ...of('operator', operatorKills),
     ...of('host', hostKills),
+    ...of('cache', cacheKills),
   ];
 }
