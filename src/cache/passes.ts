@@ -6,7 +6,7 @@ export interface PassEnd<T> {
 }
 
 /** All callers that wait may take it: an error is never too old. */
-export const FOR_ALL = Number.POSITIVE_INFINITY;
+const FOR_ALL = Number.POSITIVE_INFINITY;
 
 /**
  * One pass per key at a time, for all callers of this process. A caller takes the end of a pass only if the pass proved,

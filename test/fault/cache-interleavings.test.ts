@@ -7,7 +7,7 @@ import { seeded } from '../support/checks/random.js';
 import { RedisServer } from '../support/servers/redis-server.js';
 
 /**
- * Seeded interleavings of three processes on one key, on a real Redis: loads, invalidations, sets, expiries, calls that are lost, late or run twice, lost
+ * Seeded orders of three processes on one key, on a real Redis: loads, invalidations, sets, expiries, calls that are lost, late or run twice, lost
  * replies and messages, a process that dies, and a clock that steps.
  */
 
