@@ -8,11 +8,16 @@ const [{ part, redisPort, cache: options, loadMs, ms, callers }] = await once(pr
 const redis = new Redis(redisPort, '127.0.0.1');
 const issuer = new CouponIssuer({ redis });
 let loads = 0;
+/** When loads ran, ms since 1970. */
+const loading = [];
+const now = () => performance.timeOrigin + performance.now();
 /** The database: a number that only this benchmark changes. */
 const versions = { kim: 0 };
 const load = async (key) => {
   loads++;
+  const from = now();
   await pause(loadMs);
+  loading.push({ from, till: now() });
   return versions[key];
 };
 const cache = issuer.cache({ name: 'bench', load, ...options });
@@ -28,18 +33,19 @@ const PARTS = {
     // Not the cold start.
     await cache.get('kim');
     loads = 0;
-    const latencies = [];
-    const endsAt = performance.now() + ms;
+    loading.length = 0;
+    const calls = [];
+    const endsAt = now() + ms;
     const caller = async () => {
-      for (let now = performance.now(); now < endsAt; now = performance.now()) {
+      for (let from = now(); from < endsAt; from = now()) {
         await cache.get('kim');
-        latencies.push(performance.now() - now);
+        calls.push({ from, till: now() });
         await pause(2);
       }
     };
     await Promise.all(Array.from({ length: callers }, caller));
     await issuer.idle();
-    return { loads, latencies };
+    return { loads, loading, calls };
   },
   /** Looks in its own memory until the change of another process shows. */
   async watching() {
@@ -52,7 +58,7 @@ const PARTS = {
     process.send('changed');
     const [{ invalidatedAt }] = await once(process, 'message');
     while ((await cache.get('kim')) !== version) await pause(0);
-    return { staleMs: performance.timeOrigin + performance.now() - invalidatedAt };
+    return { staleMs: now() - invalidatedAt };
   },
 };
 

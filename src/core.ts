@@ -79,7 +79,8 @@ export class Core {
     this.coupons = new Coupons({ adapter: persistence, timeoutMs, ...lines, emit, reserved, revocations });
     this.box = new Box({ adapter: persistence, timeoutMs, served: () => campaigns.ids });
     const call: Core['call'] = (operation, work) => this.call(operation, work);
-    this.caches = new Caches({ redis, context, call, track, emit });
+    const assertNotClosed = () => this.assertNotClosed();
+    this.caches = new Caches({ redis, context, call, assertNotClosed, track, emit });
     this.room = new WaitingRoom({ redis, context, campaigns, lines, steps, following, track, ...rules });
   }
 

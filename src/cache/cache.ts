@@ -32,6 +32,8 @@ export interface WarmResult {
 const AT_ONCE = 64;
 
 export interface CacheCalls {
+  /** Throws `ClosedError`. */
+  readonly assertNotClosed: () => void;
   readonly call: <T>(operation: Operation, work: () => Promise<T>) => Promise<T>;
 }
 
@@ -69,7 +71,10 @@ export class Cache<V> {
    */
   async get(key: string): Promise<V> {
     assertText('key', key);
-    return this.#calls.call('cacheGet', () => this.#read(key));
+    this.#calls.assertNotClosed();
+    const kept = this.#parts.local?.get(key);
+    // Nothing is under way, so nothing has to end before the issuer closes.
+    return kept ? kept.value : this.#calls.call('cacheGet', () => this.#read(key));
   }
 
   /**
@@ -116,7 +121,8 @@ export class Cache<V> {
     const text = textOf(value);
     const { entries, nextCaller, options } = this.#parts;
     await this.#changing('cacheSet', key, async (id) => {
-      const fits = await this.#reader.fits(text);
+      // A Redis that is full counts nothing, and drops all the same.
+      const fits = await this.#reader.fits(text).catch(() => false);
       const token = await entries.drop(id, fits ? nextCaller() : '', options.leaseMs);
       // The old value is gone. Without the new one, the next caller loads.
       if (fits) await this.#reader.store(id, token, { text }).catch((error) => this.#parts.faults.tell('redis', error));

@@ -36,7 +36,7 @@ export class Caches {
 
   /** Throws `InvalidArgumentError`. */
   make<V>(options: CacheOptions<V>): Cache<V> {
-    const { context, call, track, emit, redis, random = Math.random } = this.#parts;
+    const { context, call, assertNotClosed, track, emit, redis, random = Math.random } = this.#parts;
     const { prefix, sender, timeoutMs } = context;
     const checked = checkedCache(options, timeoutMs);
     const { name } = checked;
@@ -68,7 +68,7 @@ export class Caches {
       () => reader.close(),
       () => news.close(),
     );
-    return new Cache(parts, reader, { call });
+    return new Cache(parts, reader, { call, assertNotClosed });
   }
 
   close(): void {

@@ -170,11 +170,17 @@ export class Reader<V> {
 
   /** The same for a value that fits. Without `took`, the last load of this process tells how early it is refreshed. */
   async store(id: string, token: string, { text, took = this.#took }: { text: string; took?: number }) {
-    const { entries, options, random } = this.#parts;
+    const { entries, options, random, track } = this.#parts;
     const { ttlMs, staleMs, jitter } = options;
     const jittered = Math.max(1, Math.round(ttlMs * (1 - jitter * random())));
     const seen = this.#seen();
-    return (await entries.store(id, { token, value: text, ttlMs: jittered, staleMs, took })) ? seen : null;
+    try {
+      return (await entries.store(id, { token, value: text, ttlMs: jittered, staleMs, took })) ? seen : null;
+    } catch (error) {
+      // A Redis that is full refuses the value, and lets the lease go: nobody has to wait for its end.
+      track(entries.giveUp(id, token, '', 0).catch(() => {}));
+      throw error;
+    }
   }
 
   /** Whether a value may be stored; if so, it is counted. */

@@ -305,7 +305,14 @@ describe('while Redis is away', () => {
       expect(loads).toBe(2);
       await cache.invalidate('kim');
       expect(await cache.get('kim')).toBe('kim');
-      expect(faults).toEqual([expect.stringMatching(/OOM/)]);
+      await cache.set('kim', 'set');
+      expect(await cache.get('kim')).toBe('kim');
+      const uncounted = issuer.cache({ ...GRADE, name: 'uncounted', load: (key) => key, redis: client });
+      await uncounted.set('lee', 'set');
+      await issuer.idle();
+      expect(await client.hexists(entryKeyOf('uncounted', 'lee'), 'lease')).toBe(0);
+      // One of each cache.
+      expect(faults).toEqual([expect.stringMatching(/OOM/), expect.stringMatching(/OOM/)]);
     } finally {
       await full.stop();
     }
