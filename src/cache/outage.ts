@@ -3,6 +3,11 @@ import { OverloadedError, RedisError } from '../model/errors.js';
 
 const AGAIN_MS = 1_000;
 
+/** Whether the server answered this call, by an error. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof RedisError && (error.cause as Error | undefined)?.name === 'ReplyError';
+}
+
 /**
  * Whether Redis answers. After a call without an answer this process goes on without it, and asks again by one call a
  * second. A server that refuses a call has answered: the next one may be of another kind.
@@ -23,7 +28,7 @@ export class Outage {
   }
 
   failed(error: unknown): void {
-    if (!(error instanceof RedisError) || (error.cause as Error | undefined)?.name === 'ReplyError') return;
+    if (!(error instanceof RedisError) || isRefusal(error)) return;
     this.#isAway = true;
     this.#askAgainAt = monotonicMs() + AGAIN_MS;
   }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
+import { cacheScripts as scripts } from './cache-scripts.js';
 import { type CacheKeys, cacheKeys } from './keys.js';
 import type { Reply, Script, ScriptRunner } from './runner.js';
-import { scripts } from './scripts.js';
 import type { Rights } from './server-check.js';
 
 /** The answer to a look at an entry. `leftMs`: how long the value holds at most. */

@@ -1,8 +1,3 @@
-import countBytes from '../../lua/cache/count-bytes.lua';
-import dropCached from '../../lua/cache/drop-cached.lua';
-import findCached from '../../lua/cache/find-cached.lua';
-import giveUpLoad from '../../lua/cache/give-up-load.lua';
-import storeCached from '../../lua/cache/store-cached.lua';
 import activateCampaign from '../../lua/campaign/activate-campaign.lua';
 import checkRights from '../../lua/campaign/check-rights.lua';
 import closeCampaign from '../../lua/campaign/close-campaign.lua';
@@ -60,6 +55,7 @@ import claimDue from '../../lua/settle/claim-due.lua';
 import listQuarantined from '../../lua/settle/list-quarantined.lua';
 import postpone from '../../lua/settle/postpone.lua';
 import retryQuarantined from '../../lua/settle/retry-quarantined.lua';
+import { cacheScripts } from './cache-scripts.js';
 import { defineScript } from './runner.js';
 
 const SERVING = ['campaign', 'grants', 'senders', 'leases', 'returned', 'pool', 'data'] as const;
@@ -293,18 +289,5 @@ export const scripts = {
   }),
   announce: defineScript('announce', announce, { keys: ['campaign'], args: ['news'], reads: true }),
   backlog: defineScript('backlog', backlog, { keys: HELD, args: ['epoch', 'fence'], reads: true }),
-  findCached: defineScript('find-cached', findCached, { keys: ['entry'], args: ['caller', 'leaseMs', 'early'] }),
-  storeCached: defineScript('store-cached', storeCached, {
-    keys: ['entry'],
-    args: ['listeners', 'token', 'value', 'ttlMs', 'staleMs', 'took'],
-  }),
-  giveUpLoad: defineScript('give-up-load', giveUpLoad, {
-    keys: ['entry'],
-    args: ['listeners', 'token', 'failure', 'failedMs'],
-  }),
-  dropCached: defineScript('drop-cached', dropCached, {
-    keys: ['entry'],
-    args: ['listeners', 'caller', 'leaseMs'],
-  }),
-  countBytes: defineScript('count-bytes', countBytes, { keys: ['stored'], args: ['bytes', 'limit', 'lifeMs'] }),
+  ...cacheScripts,
 };
