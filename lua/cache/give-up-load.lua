@@ -1,4 +1,4 @@
--- Ends a lease without a value. A load that failed leaves its error for a short while, so that all who wait are told it
+-- Ends a lease without a value. A load that failed leaves its error for a short while: all callers that wait are told it,
 -- and nobody loads again meanwhile.
 --
 -- KEYS     entry

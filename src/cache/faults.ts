@@ -4,7 +4,7 @@ import { redacted } from '../model/safe-error.js';
 
 const QUIET_MS = 60_000;
 
-/** What a fault of a cache is about. */
+/** The subject of a fault. */
 type CacheFaultKind = 'redis' | 'messages' | 'refresh' | 'size' | 'total';
 
 /** Tells a fault of each kind at most once a minute: one of a busy cache would be told for every call. */

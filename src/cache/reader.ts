@@ -202,7 +202,7 @@ export class Reader<V> {
     return false;
   }
 
-  /** What is sent now, as a pass and the memory of this process have to know it. */
+  /** The moment of a call that is sent now, for its pass and for the memory of this process. */
   #seen(): { askedAt: number; upTo: number } {
     return { askedAt: monotonicMs(), upTo: this.#passes.sent() };
   }

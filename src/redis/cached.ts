@@ -28,7 +28,7 @@ interface StoredValue {
   readonly took: number;
 }
 
-/** What an entry takes in Redis beside its value: its key, its fields and their tables. A test measures it. */
+/** The bytes of an entry in Redis beside its value: its key, its fields and their tables. A test measures it. */
 const OVERHEAD = 640;
 
 /**
