@@ -18,7 +18,7 @@ export function tryParts(parts: Record<string, Part<string, string>>): void {
   for (const [subject, part] of Object.entries(parts)) {
     describe(`of the ${subject} every promise holds in every state that can be reached with`, () => {
       for (const name of part.configurations) {
-        test(name, { timeout: 120_000 }, () => {
+        test(name, { timeout: 600_000 }, () => {
           const since = performance.now();
           const found = search(part.model(rulesOf(part), name));
           lines.push(line(name, found, since));
@@ -30,7 +30,7 @@ export function tryParts(parts: Record<string, Part<string, string>>): void {
 
     describe(`of the ${subject} a promise breaks without the rule that`, () => {
       for (const [rule, breaks, where] of part.mutants) {
-        test(`${part.rules[rule]}: ${breaks}, in ${where}`, { timeout: 120_000 }, () => {
+        test(`${part.rules[rule]}: ${breaks}, in ${where}`, { timeout: 600_000 }, () => {
           const since = performance.now();
           const { violation, ...found } = search(part.model(rulesOf(part, rule), where));
           lines.push(line(`${breaks} without ${rule}`, found, since));
