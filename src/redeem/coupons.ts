@@ -1,8 +1,9 @@
 import { monotonicMs } from '../flow/deadline.js';
-import { couponOf } from '../model/coupon.js';
+import { type Coupon, couponOf } from '../model/coupon.js';
 import { isNotSaved, MisconfiguredError, PersistenceError } from '../model/errors.js';
 import { type Emit, refOf } from '../model/events.js';
 import type { Issuance } from '../model/issuance.js';
+import type { LifeCall } from '../model/life.js';
 import { kindOf } from '../model/safe-error.js';
 import type { CouponRows, PersistenceAdapter } from '../persistence/adapter.js';
 import type { Serving } from '../redis/serving.js';
@@ -62,7 +63,7 @@ export class Coupons {
       default:
         // In a transaction of the caller it holds once that is committed, and nobody tells this process.
         if (within === undefined) this.#tell(request, outcome);
-        return resultOf(outcome, await this.#stockAfter(request, outcome)) as R;
+        return resultOf(outcome, request.call, await this.#stockAfter(request, outcome)) as R;
     }
   }
 
@@ -122,18 +123,24 @@ export function canChange(adapter: PersistenceAdapter): adapter is PersistenceAd
   return Boolean(adapter.look && adapter.change);
 }
 
-function resultOf({ answer, row, changed }: RowOutcome, stock: StockAfter): CouponResult {
+/** The order of another redemption is not told: the caller may be the user who lost against it. */
+function shown(row: Issuance, call: LifeCall): Coupon {
+  const { redemptionId, ...coupon } = couponOf(row);
+  return 'id' in call && call.id === redemptionId ? { ...coupon, redemptionId } : coupon;
+}
+
+function resultOf({ answer, row, changed }: RowOutcome, call: LifeCall, stock: StockAfter): CouponResult {
   const { at } = row.life ?? { at: null };
   const replayed = changed ? {} : { replayed: true as const };
   switch (answer) {
     case 'redeemed':
-      return { status: answer, coupon: couponOf(row), ...replayed };
+      return { status: answer, coupon: shown(row, call), ...replayed };
     case 'taken_back':
-      return { status: answer, coupon: couponOf(row), stock, ...replayed };
+      return { status: answer, coupon: shown(row, call), stock, ...replayed };
     case 'unredeemed':
     case 'not_redeemed':
     case 'extended':
-      return { status: answer, coupon: couponOf(row) };
+      return { status: answer, coupon: shown(row, call) };
     case 'already_redeemed':
       return { status: answer, redeemedAt: at! };
     case 'redemption_undone':

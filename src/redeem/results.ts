@@ -18,7 +18,10 @@ export type RedeemResult =
   | { readonly status: 'revoked'; readonly revokedAt: Date }
   | NoRow;
 
-/** The answer of `unredeem()`. After each but those without a row, no redemption under this id stands, now or later. */
+/**
+ * The answer of `unredeem()`. After each but those without a row, no redemption under this id stands, now or later. If
+ * another redemption has the coupon, its id is not told.
+ */
 export type UnredeemResult =
   | { readonly status: 'unredeemed'; readonly coupon: Coupon }
   /** It was not redeemed under this id, and never will be. */

@@ -21,13 +21,6 @@ test.each<[string, (rows: readonly Issuance[]) => readonly Issuance[]]>([
   ['without their campaign', (rows) => rows.map((row) => ({ ...row, campaignId: undefined as never }))],
   ['from before the place they were asked after', (rows) => rows.map((row) => ({ ...row, serial: row.serial - 1 }))],
   ['with a grant of 0', (rows) => rows.map((row) => ({ ...row, grant: 0 }))],
-  [
-    'with a grant that is free again',
-    (rows) => {
-      const life = { version: 1, state: 'revoked', at: new Date(), by: 'R', undone: '', unitReturned: false } as const;
-      return rows.map((row) => ({ ...row, grant: 0, life }));
-    },
-  ],
   ['with a code that no campaign can have', (rows) => rows.map((row) => ({ ...row, code: 'x'.repeat(129) }))],
   [
     'in greater number than they were asked for',

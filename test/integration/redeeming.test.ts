@@ -107,6 +107,25 @@ describe.each(['memory', 'PostgreSQL', 'MariaDB'])('in %s a coupon', (database) 
     expect(await launch.redeem({ userId, code, redemptionId: 'late' })).toEqual({ status: 'redemption_undone' });
   });
 
+  test('tells no call the id of the redemption of another order', async () => {
+    const { launch, coupon } = await scene(persistence);
+    const { userId, code } = coupon;
+    const own = await launch.redeem({ userId, code, redemptionId: 'order-1' });
+    expect(own).toMatchObject({ coupon: { redemptionId: 'order-1' } });
+    await launch.unredeem({ code, redemptionId: 'order-1' });
+    await launch.redeem({ userId, code, redemptionId: 'secret-order' });
+    const expiresAt = new Date(Date.now() + 3_600_000);
+    const others = [
+      await launch.redeem({ userId, code, redemptionId: 'order-1' }),
+      await launch.redeem({ userId, code, redemptionId: 'order-3' }),
+      await launch.unredeem({ code, redemptionId: 'order-1' }),
+      await launch.unredeem({ code, redemptionId: 'order-4' }),
+      await launch.extend({ code, expiresAt }),
+      await launch.revoke({ code, revocationId: 'R' }),
+    ];
+    expect(JSON.stringify(others)).not.toContain('secret-order');
+  });
+
   test('is redeemed after Redis has lost everything', async () => {
     const { launch, coupon } = await scene(persistence);
     await server.client().flushall();

@@ -215,4 +215,14 @@ export const CHANGES = [
     replace: 'this.#batcher.hand(turn, turn);',
     caughtBy: inLoop('goes alone, and the others are answered before'),
   },
+  {
+    defect: 'the order of another redemption is told',
+    file: 'src/redeem/coupons.ts',
+    find: "return 'id' in call && call.id === redemptionId ? { ...coupon, redemptionId } : coupon;",
+    replace: "return 'id' in call ? { ...coupon, redemptionId } : coupon;",
+    caughtBy: {
+      file: 'test/integration/redeeming.test.ts',
+      test: 'tells no call the id of the redemption of another order',
+    },
+  },
 ];

@@ -7,13 +7,13 @@ import { arrayOf } from './insert.js';
 import { SELECTED } from './selected.js';
 
 /** A column as SQL, by its name: of a row of the batch, or one value for all of them. */
-type Given = Readonly<Record<string, string>>;
+type SqlOf = Readonly<Record<string, string>>;
 
 /** How a coupon is named, and the index that finds it. */
 interface Kind {
   readonly names: (ref: CouponRef) => boolean;
   readonly columns: readonly RefColumn[];
-  readonly match: (n: Given) => string;
+  readonly match: (n: SqlOf) => string;
 }
 
 interface GivenColumn<T> {
@@ -78,11 +78,11 @@ const CHANGED: readonly GivenColumn<CouponChange>[] = [
 ];
 
 /** It may be changed, by the version and by the clock of the database. */
-function isRight(n: Given): string {
+function isRight(n: SqlOf): string {
   return `t.version = ${n.version} AND (NOT ${n.unexpired} OR t.expires_at IS NULL OR t.expires_at > statement_timestamp())`;
 }
 
-function setOf(n: Given): string {
+function setOf(n: SqlOf): string {
   return `SET state = coalesce(${n.state}, t.state),
     state_at = CASE WHEN ${n.state} IS NULL THEN t.state_at ELSE statement_timestamp() END,
     state_by = CASE WHEN ${n.state} IS NULL THEN t.state_by ELSE ${n.by_id} END,
@@ -201,7 +201,7 @@ export class CouponStatements {
     kind: Kind,
     columns: readonly GivenColumn<T>[],
     asked: readonly T[],
-    more = (_: Given) => '',
+    more = (_: SqlOf) => '',
   ): Promise<FoundRow[]> {
     const { n, rows, values } = batchOf(columns, asked);
     // The snapshot of a transaction may be old. A row that is locked is the one of now, or the server refuses it.
@@ -236,7 +236,7 @@ function byKind(refs: readonly CouponRef[]): { kind: Kind; at: number[] }[] {
 function batchOf<T>(
   columns: readonly GivenColumn<T>[],
   items: readonly T[],
-): { n: Given; rows: string; values: (string | number | null)[] } {
+): { n: SqlOf; rows: string; values: (string | number | null)[] } {
   const n: Record<string, string> = { ord: items.length === 1 ? '1' : 'n.ord' };
   const values: (string | number | null)[] = [];
   const listed: { name: string; array: string }[] = [];
