@@ -18,8 +18,6 @@ export interface CachesParts extends CacheCalls {
   readonly context: CacheServer & { readonly prefix: string; readonly sender: string };
   readonly track: <T>(work: Promise<T>) => Promise<T>;
   readonly emit: Emit;
-  /** Only tests give it. */
-  readonly random?: (() => number) | undefined;
 }
 
 /** The caches of one issuer. Those on one server share a connection that listens. */
@@ -36,7 +34,7 @@ export class Caches {
 
   /** Throws `InvalidArgumentError`. */
   make<V>(options: CacheOptions<V>): Cache<V> {
-    const { context, call, assertNotClosed, track, emit, redis, random = Math.random } = this.#parts;
+    const { context, call, assertNotClosed, track, emit, redis } = this.#parts;
     const { prefix, sender, timeoutMs } = context;
     const checked = checkedCache(options, timeoutMs);
     const { name } = checked;
@@ -61,7 +59,6 @@ export class Caches {
       timeoutMs,
       track: (work) => void track(work),
       nextCaller: () => `${sender}.${++this.#calls}`,
-      random,
     };
     const reader = new Reader(parts);
     this.#closing.push(

@@ -25,7 +25,6 @@ export interface ReaderParts<V> {
   readonly track: (work: Promise<unknown>) => void;
   /** Names one call over all processes. */
   readonly nextCaller: () => string;
-  readonly random: () => number;
 }
 
 interface Reading {
@@ -88,13 +87,13 @@ export class Reader<V> {
   }
 
   async #ask(reading: Reading): Promise<PassEnd<V>> {
-    const { entries, news, options, timeoutMs, nextCaller, random } = this.#parts;
+    const { entries, news, options, timeoutMs, nextCaller } = this.#parts;
     const { name, leaseMs, beta } = options;
     const until = monotonicMs() + timeoutMs;
     for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
       if (this.#closed) throw new ClosedError('this issuer is closed; this call did nothing');
       await entries.ready();
-      const early = beta * -Math.log(1 - random());
+      const early = beta * -Math.log(1 - Math.random());
       const seen = this.#seen();
       const call = { caller: nextCaller(), leaseMs, early, timeoutMs: timeoutMs / 4 };
       const found = await entries.find(reading.id, call);
@@ -170,9 +169,9 @@ export class Reader<V> {
 
   /** The same for a value that fits. Without `took`, the last load of this process tells how early it is refreshed. */
   async store(id: string, token: string, { text, took = this.#took }: { text: string; took?: number }) {
-    const { entries, options, random, track } = this.#parts;
+    const { entries, options, track } = this.#parts;
     const { ttlMs, staleMs, jitter } = options;
-    const jittered = Math.max(1, Math.round(ttlMs * (1 - jitter * random())));
+    const jittered = Math.max(1, Math.round(ttlMs * (1 - jitter * Math.random())));
     const seen = this.#seen();
     try {
       return (await entries.store(id, { token, value: text, ttlMs: jittered, staleMs, took })) ? seen : null;

@@ -197,7 +197,7 @@ export const CACHED = [
   {
     defect: 'keys that were written together expire together',
     file: 'src/cache/reader.ts',
-    find: 'ttlMs * (1 - jitter * random())',
+    find: 'ttlMs * (1 - jitter * Math.random())',
     replace: 'ttlMs',
     caughtBy: cache('keys that were written together do not expire together'),
   },
