@@ -27,12 +27,12 @@ const READERS = [
 ];
 /** They note when somebody was seen or looked, which a second run does anew. */
 const NOTING = ['find-places', 'tend-line'];
-/** A number that is skipped, or a later instant of a drop, harms nobody: a copy may take one too. */
-const COUNTING = ['next-generation', 'drop-over'];
+/** A number that is skipped, a later instant or lease of a drop, or bytes that count twice harm nobody: a copy may take one too. */
+const COUNTING = ['next-generation', 'drop-over', 'drop-cached', 'count-bytes'];
 /** They find in the world what they would write. */
 const DONE_BEFORE = ['open-campaign'];
 const POOL_ONLY = ['load-codes', 'rebuild-codes', 'find-in-pool', 'replace-code'];
-/** What ends a reservation has to work while memory is full, or full memory would never empty. */
+/** What ends a reservation, a value or a lease has to work while memory is full, or full memory would never empty. */
 const FREEING = [
   'confirm',
   'release',
@@ -48,6 +48,8 @@ const FREEING = [
   'claim-due',
   'close-campaign',
   'leave-line',
+  'give-up-load',
+  'drop-cached',
 ];
 /** What a script is given for the common expiry, or for the other kind of stock, and does not look at. */
 function notLookedAt(name: string, kind: 'counted' | 'codes'): string[] {
@@ -69,6 +71,8 @@ function notLookedAt(name: string, kind: 'counted' | 'codes'): string[] {
     'inspect-server': ['campaign'],
     'check-rights': ['rights'],
     announce: ['campaign'],
+    // An invalidation drops anything.
+    'drop-cached': ['entry'],
     'tend-line': ['codes'],
     inspect: ['codes'],
     'scan-free': [otherStock],
