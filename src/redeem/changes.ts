@@ -53,6 +53,8 @@ class Turn implements Caller<Turn> {
   /** Another transaction holds the row: the change has to be sent alone. */
   held = false;
   inDoubt = false;
+  /** The last attempt whose reply was lost. */
+  #lost: Turn['next'] = null;
   /** As it was found last. */
   #row: Issuance | null = null;
   readonly #isWithin: boolean;
@@ -102,9 +104,15 @@ class Turn implements Caller<Turn> {
     const { inDoubt } = this;
     this.#row = row;
     const decision = decide(this.request.call, row, { refusedVersion, inDoubt });
-    if (!('change' in decision)) this.outcome = { answer: decision.answer, row, changed: false };
+    if (!('change' in decision))
+      this.outcome = { answer: decision.answer, row, changed: this.#hasMade(decision.answer, row) };
     else if (this.#sends === MOST_SENDS) this.fail(new Error(`the row was changed ${MOST_SENDS} times meanwhile`));
     else this.next = { ...decision, looked: true };
+  }
+
+  /** Whether the attempt in doubt gave this answer. The event of a change is told, if perhaps twice by two calls of one id. */
+  #hasMade(answer: LifeAnswer, { life }: Issuance): boolean {
+    return this.#lost?.answer === answer && this.#lost.change.version + 1 === life?.version;
   }
 
   /** The coupon that its change revokes, as it was found; `null`: it revokes nothing. */
@@ -136,6 +144,7 @@ class Turn implements Caller<Turn> {
   lost(cause: unknown): void {
     this.#sends++;
     this.inDoubt = true;
+    this.#lost = this.next;
     this.next = null;
     // The transaction of the caller may be over: a change that is sent again would be committed alone.
     if (this.#isWithin || this.#sends === MOST_SENDS || monotonicMs() >= this.request.deadlineAt) this.fail(cause);

@@ -216,6 +216,20 @@ export const CHANGES = [
     caughtBy: inLoop('goes alone, and the others are answered before'),
   },
   {
+    defect: 'a change whose reply was lost counts as made by another call',
+    file: LOOP,
+    find: 'return this.#lost?.answer === answer && this.#lost.change.version + 1 === life?.version;',
+    replace: 'return answer === null && life === null;',
+    caughtBy: inLoop('whose reply was lost is looked for, and is not made twice'),
+  },
+  {
+    defect: 'a change in doubt counts as made, whoever made it',
+    file: LOOP,
+    find: 'this.#lost?.answer === answer && this.#lost.change.version + 1 === life?.version',
+    replace: 'this.#lost?.answer === answer && life !== null',
+    caughtBy: inLoop('of an id that redeemed the coupon long before does not count as made'),
+  },
+  {
     defect: 'the order of another redemption is told',
     file: 'src/redeem/coupons.ts',
     find: "return 'id' in call && call.id === redemptionId ? { ...coupon, redemptionId } : coupon;",

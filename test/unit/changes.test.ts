@@ -159,7 +159,7 @@ describe('a change', () => {
       if (nth === 1) throw new Error('connection reset');
       return made;
     });
-    expect(await ask(1, redeem('A'))).toMatchObject({ answer: 'redeemed', changed: false });
+    expect(await ask(1, redeem('A'))).toMatchObject({ answer: 'redeemed', changed: true });
     expect(asked).toEqual(['change 1', 'look 1']);
     expect((await memory.look([{ campaignId: 'c', code: 'CODE1' }]))[0]!.life).toMatchObject({ version: 1, by: 'A' });
   });
@@ -200,6 +200,16 @@ describe('a change', () => {
     });
     expect(await ask(1, redeem('A'))).toMatchObject({ answer: 'redeemed', changed: true });
     expect(asked).toEqual(['change 1', 'change 1']);
+  });
+
+  test('of an id that redeemed the coupon long before does not count as made, though its reply is lost', async () => {
+    const { ask, memory } = await scene(() => async () => {
+      throw new Error('connection reset');
+    });
+    const ref = { campaignId: 'c', code: 'CODE1' };
+    await memory.change([{ ref, version: 0, unexpired: false }]);
+    await memory.change([{ ref, version: 1, unexpired: true, to: { state: 'redeemed', by: 'A' } }]);
+    expect(await ask(1, redeem('A'))).toMatchObject({ answer: 'redeemed', changed: false });
   });
 
   test('that never answers is unknown, and says so before its statement could arrive', async () => {
