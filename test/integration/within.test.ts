@@ -255,6 +255,25 @@ describe.each([
     },
   );
 
+  test.each([
+    ['commits', 'commit', 'unredeemed'],
+    ['rolls back', 'rollback', 'not_redeemed'],
+  ] as const)(
+    'an order that is given up while its redemption waits for its commit is over for good, where that %s',
+    async (_end, end, status) => {
+      const { row, launch, redeem, stored } = await coupon();
+      const shop = await ground.begin('READ COMMITTED');
+      expect(await redeem('order-1', shop.client)).toMatchObject({ status: 'redeemed' });
+      const givenUp = launch.unredeem({ code: row.code!, redemptionId: 'order-1' });
+      await expect.poll(() => ground.isWaiting(), { timeout: 10_000 }).toBe(true);
+      await shop[end]();
+      expect(await givenUp).toMatchObject({ status });
+      expect(await stored()).toMatchObject({ state: 'issued', by: null, version: end === 'commit' ? 2 : 1 });
+      expect(await redeem('order-1')).toEqual({ status: 'redemption_undone' });
+      expect(await redeem('order-2')).toMatchObject({ status: 'redeemed' });
+    },
+  );
+
   test('an order whose time runs out behind another one is not known to be made, sends nothing more, and is not made if it rolls back', async () => {
     const { row, redeem, stored } = await coupon();
     const holder = await ground.begin();
