@@ -160,8 +160,8 @@ export class Campaign<Client = never> {
    *
    * One statement in the database, shared by calls of the same moment; after a change, two or three. `within`: two to four,
    * shared with no other call. If there is no row, one round trip to Redis. Throws `InvalidArgumentError`,
-   * `MisconfiguredError` (an adapter without `look` and `change`, or without `within`),
-   * `OverloadedError`, `PersistenceError`, `RedisError`, `ClosedError`.
+   * `MisconfiguredError` (an adapter without `look` and `change`, or without `within`), `OverloadedError`, `PersistenceError`,
+   * `ClosedError`. Where there is no row and Redis cannot say whether one comes: `RedisError`, `NotReadyError`.
    *
    * @example
    * ```ts
@@ -233,9 +233,11 @@ export class Campaign<Client = never> {
    * Revokes every coupon of many users, or many coupons, as `revoke()` does. If it was stopped, run it again under the same
    * `revocationId`: it is a repeat. It is no ban: a user who asks later gets a coupon, unless `eligible` says no.
    *
-   * Two statements in the database and two round trips to Redis per chunk of 500. Users cost one statement more, and a
-   * round trip for each user with an open grant. Throws as `revoke()` does, `MisconfiguredError` (users, and an adapter
-   * without `listByUser`), the error of the source, and the reason of an aborted signal. What was revoked before stays.
+   * Two statements in the database and two round trips to Redis per 500 coupons. While the queue of this process is full,
+   * it waits. A chunk of 500 users costs one statement and one round trip more, and a round trip for each user with an open
+   * grant. Where Redis cannot say whether a row comes, the user is in `notSavedYet`. Throws as `revoke()` does but
+   * `OverloadedError`, `MisconfiguredError` (users, and an adapter without `listByUser`), the error of the source, and the
+   * reason of an aborted signal. What was revoked before stays.
    *
    * @example
    * ```ts

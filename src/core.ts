@@ -6,7 +6,7 @@ import { type IssueRequest, Requests } from './issue/request.js';
 import { batchedSaves } from './issue/save.js';
 import type { Steps } from './issue/steps.js';
 import { AdapterStore } from './issue/store.js';
-import { CampaignConflictError, ClosedError, NotReadyError, UnknownCampaignError } from './model/errors.js';
+import { CampaignConflictError, ClosedError, UnknownCampaignError } from './model/errors.js';
 import { type Emit, safeEmit } from './model/events.js';
 import type { Operation } from './model/methods.js';
 import type { IssueResult } from './model/result.js';
@@ -17,7 +17,7 @@ import { Revocations } from './redeem/revocations.js';
 import { Campaigns } from './redis/campaigns.js';
 import type { Serving } from './redis/serving.js';
 import { type RedisContext, redisContext } from './redis/shard.js';
-import { findUser } from './redis/user.js';
+import { findHeld } from './redis/user.js';
 import type { FindOptions } from './settle/find-saved.js';
 import { type SettleOptions, type SettleResult, settle } from './settle/settle.js';
 import { WaitingRoom } from './waiting-room/room.js';
@@ -84,11 +84,11 @@ export class Core {
     this.room = new WaitingRoom({ redis, context, campaigns, lines, steps, following, track, ...rules });
   }
 
-  /** What Redis has of a user; `null`: the campaign is over or unknown, or its state must not be acted on. */
+  /** Throws `NotReadyError`: a state that must not be acted on says nothing of a reservation. */
   async #reserved(campaignId: string, userId: string): Promise<StillReserved | null> {
     try {
       const { shard } = await this.campaigns.get(campaignId);
-      return { issuances: await findUser(shard, userId), leaseMs: shard.leaseMs };
+      return { issuances: await findHeld(shard, userId), leaseMs: shard.leaseMs };
     } catch (error) {
       if (isAbsent(error)) return null;
       throw error;
@@ -138,14 +138,10 @@ export class Core {
 
   /** The parts of `revokeAll` of a campaign. */
   revoking(campaignId: string): RevokeAllParts {
-    const { persistence: adapter, timeoutMs } = this.options;
+    const { persistence: adapter, timeoutMs, maxQueued } = this.options;
     const reserved = (userId: string) => this.#reserved(campaignId, userId);
-    // Without Redis nothing is known of reservations, and the rows come first.
-    const perUser = async () => {
-      const found = await Promise.resolve(this.campaigns.find(campaignId)).catch(() => 'missing' as const);
-      return typeof found === 'string' ? 1 : found.campaign.rules.perUser;
-    };
-    return { campaignId, adapter, timeoutMs, coupons: this.coupons, perUser, reserved };
+    const rules = async () => (await this.campaigns.get(campaignId)).campaign.inspect();
+    return { campaignId, adapter, timeoutMs, maxQueued, coupons: this.coupons, rules, reserved };
   }
 
   /** Claimed reservations are delivered at once, so a claim is no larger than the number of deliveries that may run. */
@@ -168,7 +164,7 @@ export class Core {
 
 /** No reservation is known of such a campaign. */
 function isAbsent(error: unknown): boolean {
-  return [UnknownCampaignError, CampaignConflictError, NotReadyError].some((kind) => error instanceof kind);
+  return error instanceof UnknownCampaignError || error instanceof CampaignConflictError;
 }
 
 function closed(): ClosedError {

@@ -1,8 +1,16 @@
 import { readFrom, unfit } from '../box/ask.js';
+import { sleep } from '../flow/deadline.js';
 import { tell } from '../flow/progress.js';
 import type { Source } from '../flow/source.js';
 import { assertFunction, assertSignal, assertText, ownCopy } from '../model/check.js';
-import { InvalidArgumentError, invalid, MisconfiguredError, RedisError } from '../model/errors.js';
+import {
+  InvalidArgumentError,
+  invalid,
+  MisconfiguredError,
+  NotReadyError,
+  OverloadedError,
+  RedisError,
+} from '../model/errors.js';
 import { read } from '../model/foreign.js';
 import { type Issuance, ownRow } from '../model/issuance.js';
 import type { RevokeCall } from '../model/life.js';
@@ -11,6 +19,7 @@ import type { CouponRef } from '../persistence/coupon-change.js';
 import type { Coupons, StillReserved } from '../redeem/coupons.js';
 import { type RevokeOptions, revokeCallOf } from '../redeem/requests.js';
 import type { RevokeResult } from '../redeem/results.js';
+import { movesUnit } from '../redeem/revocations.js';
 
 /** A coupon of a list, as a row or a `Coupon` names it. */
 export type ListedCoupon =
@@ -33,7 +42,7 @@ export type RevokeAllRequest = RevokeOptions &
   ) & {
     /** Called after each chunk of 500 users or coupons, and not awaited. If it throws, the call ends with that error. */
     readonly onProgress?: ((progress: RevokedSoFar) => void) | undefined;
-    /** Ends the call between two chunks, and at once while the source is silent. */
+    /** Ends the call between two changes, and at once while the source is silent or the queue is full. */
     readonly signal?: AbortSignal | undefined;
   };
 
@@ -54,7 +63,7 @@ export interface RevokedSoFar {
 export interface RevokedAll extends RevokedSoFar {
   /** `pending`: Redis does not know of each yet. Run it again, or let a worker end it. */
   readonly stock: 'done' | 'pending';
-  /** Users whose coupon has no row yet, or of whom Redis could not say. Run it again for them after a lease. */
+  /** Users with a coupon whose row was not found, or of whom Redis could not say. Run it again for them after a lease. */
   readonly notSavedYet: readonly string[];
 }
 
@@ -62,9 +71,10 @@ export interface RevokeAllParts {
   readonly campaignId: string;
   readonly adapter: PersistenceAdapter | undefined;
   readonly timeoutMs: number;
-  readonly coupons: Coupons;
-  /** The most coupons of one user. */
-  readonly perUser: () => Promise<number>;
+  readonly maxQueued: number;
+  readonly coupons: Pick<Coupons, 'ask'>;
+  /** As Redis has them now. Rejects where it cannot say. */
+  readonly rules: () => Promise<{ readonly perUser: number }>;
   readonly reserved: (userId: string) => Promise<StillReserved | null>;
 }
 
@@ -116,12 +126,9 @@ export async function revokeAll(
   };
   for await (const chunk of chunksOf(source, of)) {
     const { refs, missing } = of === 'users' ? await ofUsers(chunk, parts) : ofCoupons(chunk, sum.done, parts);
-    const results = await Promise.allSettled(
-      refs.map((ref) => parts.coupons.ask<RevokeResult>({ ref, userId: ref.userId, call })),
-    );
-    for (const [i, result] of results.entries()) {
-      if (result.status === 'rejected') throw result.reason;
-      count(result.value, refs[i]!.userId);
+    const size = Math.min(CHUNK, parts.maxQueued);
+    for (let from = 0; from < refs.length; from += size) {
+      await revokeEach(refs.slice(from, from + size), { call, signal, coupons: parts.coupons, count });
     }
     for (const userId of missing.reserved) notSavedYet.add(userId);
     sum.notFound += missing.without;
@@ -130,6 +137,42 @@ export async function revokeAll(
     signal?.throwIfAborted();
   }
   return { ...sum, stock, notSavedYet: [...notSavedYet] };
+}
+
+interface RevokeEach {
+  readonly call: RevokeCall;
+  readonly signal: AbortSignal | undefined;
+  readonly coupons: RevokeAllParts['coupons'];
+  readonly count: (result: RevokeResult, userId: string | undefined) => void;
+}
+
+/** No more coupons than the queue of this process has room for. Where others fill it, the rest is asked again. */
+async function revokeEach(refs: readonly UserRef[], { call, signal, coupons, count }: RevokeEach): Promise<void> {
+  for (let open = refs; open.length > 0; ) {
+    signal?.throwIfAborted();
+    const asked = open.map((ref) => coupons.ask<RevokeResult>({ ref, userId: ref.userId, call }));
+    const results = await Promise.allSettled(asked);
+    const refused: UserRef[] = [];
+    let retryAfterMs = 0;
+    for (const [i, result] of results.entries()) {
+      const ref = open[i]!;
+      if (result.status === 'fulfilled') count(result.value, ref.userId);
+      else if (result.reason instanceof OverloadedError) {
+        refused.push(ref);
+        retryAfterMs = result.reason.retryAfterMs;
+      } else if (isUnsaid(result.reason) && !movesUnit({ call })) {
+        // Such a call needs Redis only where it found no row.
+        count({ status: 'not_saved_yet', retryAfterMs: 0 }, ref.userId);
+      } else throw result.reason;
+    }
+    if (refused.length > 0) await sleep(retryAfterMs, signal);
+    open = refused;
+  }
+}
+
+/** Redis cannot say what it has of a user. */
+function isUnsaid(error: unknown): boolean {
+  return error instanceof RedisError || error instanceof NotReadyError;
 }
 
 type UserRef = CouponRef & { readonly userId?: string | undefined };
@@ -177,23 +220,27 @@ async function ofUsers(chunk: readonly unknown[], parts: RevokeAllParts): Promis
   const users = [...new Set(chunk as string[])];
   const rows = await rowsOf(users, parts);
   const refs = rows.map(({ campaignId, id, userId }) => ({ campaignId, id, userId }));
-  const perUser = await parts.perUser();
-  const held = new Map<string, number>();
-  for (const { userId, grant } of rows) held.set(userId, (held.get(userId) ?? 0) + (grant > 0 ? 1 : 0));
-  // Each other grant of a user may be reserved, and have no row yet.
-  const open = users.filter((userId) => (held.get(userId) ?? 0) < perUser);
-  const isReserved = await Promise.all(open.map((userId) => hasReserved(userId, parts)));
+  const found = new Map(users.map((userId): [string, Issuance[]] => [userId, []]));
+  for (const row of rows) found.get(row.userId)!.push(row);
+  // Asked after the rows: a user whose limit is used up by rows has nothing else reserved.
+  const { perUser } = await parts.rules().catch(() => ({ perUser: Number.POSITIVE_INFINITY }));
+  const open = users.filter((userId) => found.get(userId)!.filter(({ grant }) => grant > 0).length < perUser);
+  const isReserved = await Promise.all(open.map((userId) => hasOther(userId, found.get(userId)!, parts)));
   const reserved = open.filter((_, i) => isReserved[i]);
-  const without = open.filter((userId, i) => !isReserved[i] && !held.has(userId)).length;
+  const without = open.filter((userId, i) => !isReserved[i] && found.get(userId)!.length === 0).length;
   return { refs, missing: { reserved, without } };
 }
 
-/** Where Redis cannot say, the answer is yes: the caller asks again. */
-async function hasReserved(userId: string, { reserved }: RevokeAllParts): Promise<boolean> {
+/**
+ * Whether Redis has a coupon of the user that is not among the rows: reserved, or saved since the rows were read. Where
+ * Redis cannot say, the answer is yes: the caller asks again.
+ */
+async function hasOther(userId: string, rows: readonly Issuance[], { reserved }: RevokeAllParts): Promise<boolean> {
   try {
-    return (await reserved(userId))?.issuances.some(({ state }) => state === 'reserved') ?? false;
+    const held = (await reserved(userId))?.issuances ?? [];
+    return held.some(({ id }) => rows.every((row) => row.id !== id));
   } catch (error) {
-    if (error instanceof RedisError) return true;
+    if (isUnsaid(error)) return true;
     throw error;
   }
 }

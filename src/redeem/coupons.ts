@@ -24,12 +24,14 @@ export interface CouponsOptions extends Omit<ChangesOptions, 'announce'> {
   readonly adapter: PersistenceAdapter | undefined;
   readonly timeoutMs: number;
   readonly emit: Emit;
-  /** What Redis has of a user, and how long a lease lasts; `null`: Redis has no such campaign. */
+  /** `null`: the campaign is over or unknown. Throws `NotReadyError`, `RedisError`: Redis cannot say. */
   readonly reserved: (campaignId: string, userId: string) => Promise<StillReserved | null>;
   readonly revocations: Revocations;
 }
 
+/** What Redis has of a user, and how long a lease lasts. */
 export interface StillReserved {
+  /** In every state, with their codes, which no answer may show. */
   readonly issuances: readonly Issuance[];
   readonly leaseMs: number;
 }
@@ -49,7 +51,7 @@ export class Coupons {
     this.#changes = adapter && canChange(adapter) ? new Changes(adapter, sizes) : null;
   }
 
-  /** Throws `MisconfiguredError`, `OverloadedError`, `PersistenceError`, `RedisError`. */
+  /** Throws `MisconfiguredError`, `OverloadedError`, `PersistenceError`, `RedisError`, `NotReadyError`. */
   async ask<R extends CouponResult>(request: CouponCall): Promise<R> {
     const { ref, call, within } = request;
     const outcome = await this.#change({ ref, call, deadlineAt: monotonicMs() + this.#options.timeoutMs }, within);
@@ -96,10 +98,10 @@ export class Coupons {
     );
   }
 
-  /** A coupon that is reserved has no row yet, and then no code that its user could know, but perhaps an id. */
+  /** A coupon without a row may be reserved. In any later state, its row was saved after this call had looked for it. */
   async #withoutRow({ ref, userId }: CouponCall): Promise<NoRow> {
     const reserved = userId === undefined ? null : await this.#options.reserved(ref.campaignId, userId);
-    const isNamed = (one: Issuance) => ('code' in ref ? one.state === 'reserved' : one.id === ref.id);
+    const isNamed = (one: Issuance) => ('code' in ref ? one.code === ref.code : one.id === ref.id);
     if (!reserved?.issuances.some(isNamed)) return { status: 'not_found' };
     return { status: 'not_saved_yet', retryAfterMs: reserved.leaseMs };
   }

@@ -101,7 +101,8 @@ export class Revocations {
   }
 }
 
-function movesUnit({ call }: Revoking): boolean {
+/** Whether Redis has to hear of it before. */
+export function movesUnit({ call }: Pick<Revoking, 'call'>): boolean {
   return call.unit === 'returned' || call.again;
 }
 

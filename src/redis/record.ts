@@ -71,14 +71,22 @@ export function decodeIssuance(grant: string, record: string, of: RecordOf): Iss
   return decodeRecord(grant, record, of).issuance;
 }
 
-/** Pairs of grant and record. The code of a unit that is not committed yet is not shown. */
-export function shownIssuances(pairs: readonly (string | number)[], of: RecordOf): Issuance[] {
+/** Pairs of grant and record, with the codes of units that are not committed yet: for no answer. */
+export function heldIssuances(pairs: readonly (string | number)[], of: RecordOf): Issuance[] {
   const issuances: Issuance[] = [];
   for (let i = 0; i < pairs.length; i += 2) {
-    const issuance = decodeIssuance(String(pairs[i]), String(pairs[i + 1]), of);
-    issuances.push(issuance.state === 'issued' ? issuance : withoutCode(issuance));
+    issuances.push(decodeIssuance(String(pairs[i]), String(pairs[i + 1]), of));
   }
   return issuances;
+}
+
+/** The same for answers: the code of a unit that is not committed yet is not shown. */
+export function shownIssuances(pairs: readonly (string | number)[], of: RecordOf): Issuance[] {
+  return heldIssuances(pairs, of).map(shownIssuance);
+}
+
+export function shownIssuance(issuance: Issuance): Issuance {
+  return issuance.state === 'issued' ? issuance : withoutCode(issuance);
 }
 
 /** The fate of a row, as the scripts that write rows are told. */

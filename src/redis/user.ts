@@ -1,16 +1,21 @@
 import type { Issuance } from '../model/issuance.js';
 import { answerUnderEpoch } from './epoch.js';
-import { shownIssuances } from './record.js';
+import { heldIssuances, shownIssuance } from './record.js';
 import { scripts } from './scripts.js';
 import type { Shard } from './shard.js';
 import { oneOf } from './words.js';
 
 /** The coupons of a user; the code of a reservation is not shown. One round trip. */
 export async function findUser(shard: Shard, userId: string): Promise<Issuance[]> {
+  return (await findHeld(shard, userId)).map(shownIssuance);
+}
+
+/** The same with every code: to compare, and for no answer. */
+export async function findHeld(shard: Shard, userId: string): Promise<Issuance[]> {
   const { reply, epoch } = await answerUnderEpoch(shard, ({ epoch, fence }) =>
     shard.run(scripts.findUser, { epoch, fence, userId }),
   );
   oneOf('find-user', ['ok'], reply[0]);
   shard.sawStamp(Number(reply[1]));
-  return shownIssuances(reply.slice(2), shard.recordOf(userId, epoch));
+  return heldIssuances(reply.slice(2), shard.recordOf(userId, epoch));
 }

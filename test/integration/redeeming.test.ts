@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import {
+  type CampaignDefinition,
   type CouponEvent,
   CouponIssuer,
   type Issuance,
@@ -44,6 +45,15 @@ async function scene(persistence: PersistenceAdapter) {
   const coupon = await issue();
   events.length = 0;
   return { issuer, launch, issue, coupon, events };
+}
+
+/** Leaves a rebuild half done. */
+async function stopRebuild(memory: MemoryPersistence, definition: CampaignDefinition) {
+  const list = () => Promise.reject(new Error('away'));
+  const save = memory.save.bind(memory);
+  const failing = Object.assign(Object.create(memory) as MemoryPersistence, { save, list });
+  const issuer = new CouponIssuer({ redis: server.client(), persistence: failing });
+  await expect(issuer.campaign(id).rebuild(definition)).rejects.toThrow('list');
 }
 
 describe.each(['memory', 'PostgreSQL', 'MariaDB'])('in %s a coupon', (database) => {
@@ -131,7 +141,8 @@ describe.each(['memory', 'PostgreSQL', 'MariaDB'])('in %s a coupon', (database) 
     await server.client().flushall();
     const request = { userId: coupon.userId, code: coupon.code, redemptionId: 'order-1' };
     expect(await launch.redeem(request)).toMatchObject({ status: 'redeemed' });
-    expect(await launch.redeem({ ...request, code: 'NONE' })).toEqual({ status: 'not_found' });
+    const unsaid = { code: 'NOT_READY', reason: 'missing' };
+    await expect(launch.redeem({ ...request, code: 'NONE' })).rejects.toMatchObject(unsaid);
   });
 
   test('is in the box of its user at once, also if its campaign is a new one', async () => {
@@ -189,6 +200,71 @@ describe('without a row', () => {
     expect(await hasty.campaign(id).redeem(request)).toEqual({ status: 'not_saved_yet', retryAfterMs: 30_000 });
     expect(await launch.redeem({ ...request, userId: 'lee' })).toEqual({ status: 'not_found' });
     expect(await launch.redeem({ ...request, id: 'another' })).toEqual({ status: 'not_found' });
+  });
+
+  test('a coupon that is reserved is known by its code, and a wrong code is not found', async () => {
+    const persistence = new ScriptedPersistence();
+    const codes: string[] = [];
+    const deliver = async ({ code }: Issuance) => void codes.push(code!);
+    const launch = new CouponIssuer({ redis: server.client(), persistence, deliver }).campaign(id);
+    await launch.open(STOCK);
+    persistence.next(fails(new Error('cut')), fails(new Error('cut')));
+    expect(await launch.issue({ userId: 'kim' })).toMatchObject({ status: 'accepted', issuance: { code: null } });
+    const request = { userId: 'kim', code: codes[0]!, redemptionId: 'o' };
+    expect(await launch.redeem(request)).toEqual({ status: 'not_saved_yet', retryAfterMs: 30_000 });
+    expect(await launch.redeem({ ...request, code: 'NONE' })).toEqual({ status: 'not_found' });
+    expect(await launch.userStatus({ userId: 'kim' })).toMatchObject({ issuances: [{ code: null }] });
+  });
+
+  test.each(['code', 'id'] as const)(
+    'a coupon that is saved after the statement is not saved yet, by its %s',
+    async (by) => {
+      const persistence = new ScriptedPersistence();
+      let coupon = { id: '', code: '' };
+      const deliver = async ({ id: own, code }: Issuance) => {
+        coupon = { id: own, code: code! };
+      };
+      const issuer = new CouponIssuer({ redis: server.client(), persistence, deliver });
+      await issuer.campaign(id).open(STOCK);
+      const release = persistence.hold();
+      const saving = persistence.reached();
+      const issuing = issuer.campaign(id).issue({ userId: 'kim' });
+      await saving;
+      const change = async (...args: Parameters<ScriptedPersistence['change']>) => {
+        const verdicts = await persistence.change(...args);
+        release();
+        await issuing;
+        await issuer.idle();
+        return verdicts;
+      };
+      const late = Object.assign(Object.create(persistence) as ScriptedPersistence, {
+        change,
+        save: persistence.save.bind(persistence),
+      });
+      const shop = new CouponIssuer({ redis: server.client(), persistence: late, deliver }).campaign(id);
+      const named = by === 'code' ? { code: coupon.code } : { id: coupon.id };
+      const request = { userId: 'kim', redemptionId: 'o', ...named } as RedeemRequest;
+      expect(await shop.redeem(request)).toMatchObject({ status: 'not_saved_yet' });
+      expect(await shop.redeem(request)).toMatchObject({ status: 'redeemed' });
+    },
+  );
+
+  test('a coupon is neither found nor missed while its campaign is rebuilt', async () => {
+    const memory = new MemoryPersistence();
+    const redis = server.client();
+    const launch = new CouponIssuer({ redis, persistence: memory }).campaign(id);
+    const definition = { ...STOCK, saveMode: 'write-behind' } as const;
+    await launch.open(definition);
+    const result = await launch.issue({ userId: 'kim' });
+    const { issuance } = result as { issuance: Issuance };
+    await stopRebuild(memory, definition);
+    const request = { userId: 'kim', id: issuance.id, redemptionId: 'o' };
+    const unsaid = { code: 'NOT_READY', reason: 'rebuilding' };
+    await expect(launch.redeem(request)).rejects.toMatchObject(unsaid);
+    await expect(launch.unredeem(request)).rejects.toMatchObject(unsaid);
+    await launch.rebuild(definition);
+    await launch.settle();
+    expect(await launch.redeem(request)).toMatchObject({ status: 'redeemed' });
   });
 
   test('the database of an adapter that cannot change rows redeems nothing', async () => {

@@ -13,6 +13,7 @@ import {
 import { MysqlPersistence } from '../../src/persistence/mysql/index.js';
 import { PostgresPersistence } from '../../src/persistence/postgres/index.js';
 import { checkInvariants, expireLeases } from '../support/checks/invariants.js';
+import { ScriptedPersistence } from '../support/scenes/campaigns.js';
 import { makeRevokesDue, revokeRow } from '../support/scenes/revoking.js';
 import { Database } from '../support/servers/database.js';
 import { Mariadb } from '../support/servers/mariadb.js';
@@ -252,7 +253,92 @@ describe('many coupons', () => {
     await launch.issue({ userId: 'kim' });
     expect(await launch.revokeAll({ users: ['kim'], ...R })).toMatchObject({ takenBack: 1, notSavedYet: ['kim'] });
   });
+
+  test('are revoked also if they are more than the queue of the process takes', async () => {
+    const persistence = new MemoryPersistence();
+    const redis = server.client();
+    const launch = new CouponIssuer({ redis, persistence }).campaign(id);
+    await launch.open({ stock: { kind: 'counted', total: 40 }, perUser: 5 });
+    const users = ['ann', 'bob', 'cho', 'dan'];
+    for (let nth = 0; nth < 5; nth++) await Promise.all(users.map((userId) => launch.issue({ userId })));
+    const small = new CouponIssuer({ redis, persistence, maxQueued: 3 }).campaign(id);
+    expect(await small.revokeAll({ ...R, users: users.slice(0, 2) })).toMatchObject({ takenBack: 10, notSavedYet: [] });
+    expect(await small.revokeAll({ ...R, coupons: launch.coupons() })).toMatchObject({ done: 20, takenBack: 20 });
+  });
+
+  test('a user whose row is saved while the list is read is named', async () => {
+    const persistence = new ScriptedPersistence();
+    const redis = server.client();
+    const shop = new CouponIssuer({ redis, persistence });
+    await shop.campaign(id).open(STOCK);
+    const release = persistence.hold();
+    const saving = persistence.reached();
+    const issuing = shop.campaign(id).issue({ userId: 'kim' });
+    await saving;
+    const { memory } = persistence;
+    const listByUser = async (...args: Parameters<MemoryPersistence['listByUser']>) => {
+      const rows = await memory.listByUser(...args);
+      release();
+      await issuing;
+      await shop.idle();
+      return rows;
+    };
+    const late = Object.assign(Object.create(memory) as MemoryPersistence, { ...bound(memory), listByUser });
+    const launch = new CouponIssuer({ redis, persistence: late }).campaign(id);
+    const request = { ...R, users: ['kim', 'nobody'] };
+    expect(await launch.revokeAll(request)).toMatchObject({ takenBack: 0, notFound: 1, notSavedYet: ['kim'] });
+    expect(await launch.revokeAll(request)).toMatchObject({ takenBack: 1, notFound: 1, notSavedYet: [] });
+  });
+
+  test('a user whose limit was raised by another process is named', async () => {
+    const persistence = new MemoryPersistence();
+    const [shop, other] = [1, 2].map(() => new CouponIssuer({ redis: server.client(), persistence }).campaign(id));
+    await shop!.open({ ...STOCK, saveMode: 'write-behind' });
+    await other!.inspect();
+    await shop!.issue({ userId: 'kim' });
+    await shop!.settle();
+    await shop!.update({ perUser: 2, requestId: 'more' });
+    expect(await shop!.issue({ userId: 'kim' })).toMatchObject({ status: 'accepted' });
+    expect(await other!.revokeAll({ ...R, users: ['kim'] })).toMatchObject({ takenBack: 1, notSavedYet: ['kim'] });
+  });
+
+  test('users of whom Redis cannot say are named, and their rows are revoked all the same', async () => {
+    const persistence = new MemoryPersistence();
+    const redis = server.client();
+    const launch = new CouponIssuer({ redis, persistence }).campaign(id);
+    const definition = { ...STOCK, perUser: 2, saveMode: 'write-behind' } as const;
+    await launch.open(definition);
+    await launch.issue({ userId: 'kim' });
+    await launch.settle();
+    const { issuance } = (await launch.issue({ userId: 'lee' })) as { issuance: { id: string } };
+    const list = () => Promise.reject(new Error('away'));
+    const failing = Object.assign(Object.create(persistence) as MemoryPersistence, { ...bound(persistence), list });
+    const rebuilding = new CouponIssuer({ redis, persistence: failing }).campaign(id);
+    await expect(rebuilding.rebuild(definition)).rejects.toThrow('list');
+    const named = ['kim', 'lee'];
+    expect(await launch.revokeAll({ ...R, users: named })).toMatchObject({
+      ...{ takenBack: 1, notFound: 0, notSavedYet: named },
+    });
+    const coupons = [{ id: issuance.id, userId: 'lee' }];
+    expect(await launch.revokeAll({ ...R, coupons })).toMatchObject({ notFound: 0, notSavedYet: ['lee'] });
+    const revoking = launch.revokeAll({ ...R, coupons, unit: 'returned' });
+    await expect(revoking).rejects.toMatchObject({ code: 'NOT_READY' });
+    await launch.rebuild(definition);
+    await launch.settle();
+    expect(await launch.revokeAll({ ...R, users: named })).toMatchObject({ takenBack: 2, notSavedYet: [] });
+  });
 });
+
+/** The methods of an adapter in memory, for one that stands before it. */
+function bound(memory: MemoryPersistence): Partial<PersistenceAdapter> {
+  return {
+    save: memory.save.bind(memory),
+    look: memory.look.bind(memory),
+    change: memory.change.bind(memory),
+    list: memory.list.bind(memory),
+    listByUser: memory.listByUser.bind(memory),
+  };
+}
 
 describe('a request is refused before any I/O', () => {
   const good = { code: 'A', revocationId: 'r' };

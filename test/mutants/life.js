@@ -1,4 +1,5 @@
 const MODEL = 'test/model/life.test.ts';
+const REDEEMING = 'test/integration/redeeming.test.ts';
 const RULE = 'src/model/life.ts';
 const AGAIN = 'a redemption, undone and made again';
 const OTHER = 'two redemptions, one of them undone';
@@ -110,5 +111,29 @@ export const LIFE = [
     find: 'if (this.#pending >= this.#maxQueued) {',
     replace: 'if (this.#pending < 0) {',
     caughtBy: { file: 'test/unit/changes.test.ts', test: 'calls above maxQueued are refused' },
+  },
+  {
+    defect: 'a state that must not be acted on says that a coupon is absent',
+    file: 'src/core.ts',
+    find: 'return error instanceof UnknownCampaignError ||',
+    replace: "return (error as Error).name === 'NotReadyError' || error instanceof UnknownCampaignError ||",
+    caughtBy: { file: REDEEMING, test: 'a coupon is neither found nor missed while its campaign is rebuilt' },
+  },
+  {
+    defect: 'any code of a user with a reserved coupon is taken for its code',
+    file: 'src/redeem/coupons.ts',
+    find: "'code' in ref ? one.code === ref.code",
+    replace: "'code' in ref ? one.state === 'reserved' || one.code === ref.code",
+    caughtBy: {
+      file: REDEEMING,
+      test: 'a coupon that is reserved is known by its code, and a wrong code is not found',
+    },
+  },
+  {
+    defect: 'a code is looked for among reserved coupons alone',
+    file: 'src/redeem/coupons.ts',
+    find: "'code' in ref ? one.code === ref.code",
+    replace: "'code' in ref ? one.state === 'reserved' && one.code === ref.code",
+    caughtBy: { file: REDEEMING, test: "a coupon that is saved after the statement is not saved yet, by its 'code'" },
   },
 ];

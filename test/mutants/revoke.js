@@ -3,6 +3,7 @@ const PLACE = 'test/unit/place.test.ts';
 const RECORD = 'test/unit/record.test.ts';
 const LOOP = 'test/unit/announcing.test.ts';
 const REVOKING = 'test/integration/revoking.test.ts';
+const MANY = 'test/unit/revoke-all.test.ts';
 const KILLED = 'test/fault/revoking.test.ts';
 const LIFE = 'test/unit/life.test.ts';
 
@@ -162,9 +163,65 @@ export const REVOKE = [
   {
     defect: 'only a user without any coupon may have one that is not saved yet',
     file: 'src/operate/revoke-all.ts',
-    find: '(held.get(userId) ?? 0) < perUser',
-    replace: '(held.get(userId) ?? 0) < 1',
+    find: 'grant > 0).length < perUser',
+    replace: 'grant > 0).length < 1',
     caughtBy: { file: REVOKING, test: 'users whose second coupon is not saved yet are named' },
+  },
+  {
+    defect: 'the limit of a user is the one that this process saw last',
+    file: 'src/core.ts',
+    find: '(await this.campaigns.get(campaignId)).campaign.inspect()',
+    replace: '(await this.campaigns.get(campaignId)).campaign.rules',
+    caughtBy: { file: REVOKING, test: 'a user whose limit was raised by another process is named' },
+  },
+  {
+    defect: 'a limit that is not known is one coupon',
+    file: 'src/operate/revoke-all.ts',
+    find: 'perUser: Number.POSITIVE_INFINITY',
+    replace: 'perUser: 1',
+    caughtBy: { file: REVOKING, test: 'users of whom Redis cannot say are named' },
+  },
+  {
+    defect: 'only a reserved coupon of Redis may lack among the rows',
+    file: 'src/operate/revoke-all.ts',
+    find: 'held.some(({ id }) => rows.every((row) => row.id !== id))',
+    replace: "held.some(({ id, state }) => state === 'reserved' && rows.every((row) => row.id !== id))",
+    caughtBy: { file: REVOKING, test: 'a user whose row is saved while the list is read is named' },
+  },
+  {
+    defect: 'a listed coupon without a row ends the call while Redis cannot say',
+    file: 'src/operate/revoke-all.ts',
+    find: 'isUnsaid(result.reason) && !movesUnit({ call })',
+    replace: 'isUnsaid(null)',
+    caughtBy: { file: REVOKING, test: 'users of whom Redis cannot say are named' },
+  },
+  {
+    defect: 'a refusal of the whole campaign is taken for a coupon without a row',
+    file: 'src/operate/revoke-all.ts',
+    find: ' && !movesUnit({ call })',
+    replace: '',
+    caughtBy: { file: REVOKING, test: 'users of whom Redis cannot say are named' },
+  },
+  {
+    defect: 'many coupons fill the queue of the process',
+    file: 'src/operate/revoke-all.ts',
+    find: 'const size = Math.min(CHUNK, parts.maxQueued);',
+    replace: 'const size = CHUNK;',
+    caughtBy: { file: MANY, test: 'are asked for in parts that the queue has room for' },
+  },
+  {
+    defect: 'a queue that others fill ends the call',
+    file: 'src/operate/revoke-all.ts',
+    find: 'result.reason instanceof OverloadedError',
+    replace: 'result.reason === OverloadedError',
+    caughtBy: { file: MANY, test: 'that find the queue full of other calls are asked for again' },
+  },
+  {
+    defect: 'a wait for room in the queue outlasts its signal',
+    file: 'src/operate/revoke-all.ts',
+    find: 'sleep(retryAfterMs, signal)',
+    replace: 'sleep(retryAfterMs, undefined)',
+    caughtBy: { file: MANY, test: 'wait for room in the queue no longer than their signal' },
   },
   {
     defect: 'a return that is refused is not announced anew',

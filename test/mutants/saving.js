@@ -192,8 +192,8 @@ export const SAVING = [
   {
     defect: 'the code of a reservation is shown to whoever asks again',
     file: 'src/redis/record.ts',
-    find: "issuances.push(issuance.state === 'issued' ? issuance : withoutCode(issuance));",
-    replace: 'issuances.push(issuance);',
+    find: "return issuance.state === 'issued' ? issuance : withoutCode(issuance);",
+    replace: 'return issuance;',
     caughtBy: {
       file: 'test/integration/campaign.test.ts',
       test: 'hides the code of a reservation that is not confirmed',
