@@ -1,9 +1,12 @@
+import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { CouponIssuer } from '../../src/index.js';
+import { type CouponEvent, CouponIssuer } from '../../src/index.js';
 import { PostgresPersistence } from '../../src/persistence/postgres/index.js';
 import { Actor, type Call } from '../support/actors/actor.js';
+import { own } from '../support/checks/own.js';
 import { seeded } from '../support/checks/random.js';
 import { Database } from '../support/servers/database.js';
+import { LossyProxy } from '../support/servers/proxy.js';
 import { RedisServer } from '../support/servers/redis-server.js';
 import { SEED } from '../unit/support.js';
 
@@ -45,6 +48,12 @@ async function redemptionOf({ code }: { code: string }): Promise<{ state: string
     code,
   ]);
   return rows[0] as { state: string; by: string | null };
+}
+
+/** How often the row was changed. */
+async function changesOf({ code }: { code: string }): Promise<number> {
+  const { rows } = await database.pool.query('SELECT version FROM coupon_issuances WHERE code = $1', [code]);
+  return rows[0].version;
 }
 
 test(`of ${ORDERS} orders in ${PROCESSES} processes that want one coupon at once exactly one gets it, in ${ROUNDS} rounds (seed ${SEED})`, async () => {
@@ -132,4 +141,50 @@ test('a coupon that its shop holds in a transaction delays no other one, and goe
   } finally {
     shop.release();
   }
+});
+
+describe.each([
+  ['is lost with its connection', 'lost'],
+  ['ends in the middle', 'cut'],
+] as const)('the reply to a change that committed %s', (_, injected) => {
+  /** A process that loses the reply to its next change, and its events. */
+  async function losing() {
+    const proxy = await own(LossyProxy.start(Number(new URL(database.url).port)));
+    const url = new URL(database.url);
+    url.port = String(proxy.port);
+    const pool = new pg.Pool({ connectionString: url.href });
+    pool.on('error', () => {});
+    await own({ stop: () => pool.end() });
+    const events: CouponEvent[] = [];
+    const options = { redis: server.client(), persistence: new PostgresPersistence(pool) };
+    const launch = new CouponIssuer({ ...options, onEvent: (event) => events.push(event) }).campaign(id);
+    const change = 'UPDATE "coupon_issuances"';
+    if (injected === 'lost') proxy.loseReplyTo(change);
+    else proxy.cutReplyTo(change, 20);
+    return { launch, events, proxy };
+  }
+
+  test('is found in the row: the coupon is redeemed, and told so, once', async () => {
+    const coupon = await couponOf('ann');
+    const { launch, events, proxy } = await losing();
+    const told = await launch.redeem({ ...coupon, redemptionId: 'order-1' });
+    expect(proxy.injected[injected]).toBe(1);
+    expect(told).toEqual({ status: 'redeemed', coupon: expect.objectContaining({ redemptionId: 'order-1' }) });
+    expect(events.map(({ type }) => type)).toEqual(['redeemed']);
+    expect(await changesOf(coupon)).toBe(1);
+    expect(await launch.redeem({ ...coupon, redemptionId: 'order-2' })).toMatchObject({ status: 'already_redeemed' });
+    expect(await redemptionOf(coupon)).toEqual({ state: 'redeemed', by: 'order-1' });
+  });
+
+  test('is found in the row: the order is given up once', async () => {
+    const coupon = await couponOf('ann');
+    await issuer.campaign(id).redeem({ ...coupon, redemptionId: 'order-1' });
+    const { launch, events, proxy } = await losing();
+    const told = await launch.unredeem({ code: coupon.code, redemptionId: 'order-1' });
+    expect(proxy.injected[injected]).toBe(1);
+    expect(told).toMatchObject({ status: 'unredeemed' });
+    expect(events.map(({ type }) => type)).toEqual(['unredeemed']);
+    expect(await changesOf(coupon)).toBe(2);
+    expect(await redemptionOf(coupon)).toEqual({ state: 'issued', by: null });
+  });
 });
