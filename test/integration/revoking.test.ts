@@ -302,6 +302,13 @@ describe('many coupons', () => {
     expect(await other!.revokeAll({ ...R, users: ['kim'] })).toMatchObject({ takenBack: 1, notSavedYet: ['kim'] });
   });
 
+  test('a user whose limit Redis has lost is named', async () => {
+    const { launch, redis } = await scene(new MemoryPersistence());
+    await redis.flushall();
+    const told = { takenBack: 1, stock: 'pending', notSavedYet: ['kim'] };
+    expect(await launch.revokeAll({ ...R, users: ['kim'] })).toMatchObject(told);
+  });
+
   test('users of whom Redis cannot say are named, and their rows are revoked all the same', async () => {
     const persistence = new MemoryPersistence();
     const redis = server.client();

@@ -179,7 +179,7 @@ export const REVOKE = [
     file: 'src/operate/revoke-all.ts',
     find: 'perUser: Number.POSITIVE_INFINITY',
     replace: 'perUser: 1',
-    caughtBy: { file: REVOKING, test: 'users of whom Redis cannot say are named' },
+    caughtBy: { file: REVOKING, test: 'a user whose limit Redis has lost is named' },
   },
   {
     defect: 'only a reserved coupon of Redis may lack among the rows',
