@@ -134,6 +134,6 @@ export const LIFE = [
     file: 'src/redeem/coupons.ts',
     find: "'code' in ref ? one.code === ref.code",
     replace: "'code' in ref ? one.state === 'reserved' && one.code === ref.code",
-    caughtBy: { file: REDEEMING, test: "a coupon that is saved after the statement is not saved yet, by its 'code'" },
+    caughtBy: { file: REDEEMING, test: 'a coupon that is saved after the statement is not saved yet, by its code' },
   },
 ];
