@@ -8,12 +8,12 @@ local function integer(number) return string.format('%.0f', number) end
 
 -- The numbers first, the counters before the others; then the texts.
 local FIELDS = {
-  'stamp', 'lastSerial', 'reserved', 'issued', 'withdrawn', 'returned', 'pool', 'data', 'revoked', 'replaced', 'revoking',
+  'stamp', 'lastSerial', 'reserved', 'issued', 'withdrawn', 'returned', 'pool', 'data', 'revoked', 'replaced', 'revoking', 'freed',
   'total', 'opened', 'removed', 'perUser', 'opensAt', 'closesAt', 'closedAt', 'retainMs', 'leaseMs', 'codes', 'senders', 'savesAt',
   'epoch', 'verified', 'kind', 'generate', 'needs', 'saveMode', 'paused', 'exhausted', 'building',
   'room', 'store', 'format',
 }
-local LAST_COUNTER, LAST_NUMBER = 12, 23
+local LAST_COUNTER, LAST_NUMBER = 13, 24
 
 local campaign, found = {}, {}
 local stored = redis.call('HMGET', campaignKey, unpack(FIELDS))

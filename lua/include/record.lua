@@ -30,13 +30,6 @@ local function rowRecord(id, serial, issuedAt, code, became, returned)
   return record
 end
 
--- Counts the record of a row. The unit of a freed grant is in nobody's hands.
-local function countRow(row)
-  local counter = row.became == 'freed' and 'withdrawn' or 'issued'
-  campaign[counter] = campaign[counter] + 1
-  if isMarked(row) then campaign.revoked = (campaign.revoked or 0) + 1 end
-end
-
 -- The record of the same grant once it is issued.
 local function issuedText(text)
   local _, stampEnd = string.find(text, ':%d+:')

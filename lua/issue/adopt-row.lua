@@ -13,7 +13,7 @@ local epoch = ARGV[1]
 local FIRST, STRIDE = 2, 11
 --- @include "include/stamp"
 --- @include "include/epoch"
---- @include "include/record"
+--- @include "include/freed"
 --- @include "include/grants"
 --- @include "include/row-unit"
 --- @include "include/data"
@@ -65,6 +65,7 @@ if #ended > 0 then
   writeGrants()
   giveBack(units)
   takeUnitsOf(rows)
+  writeFreed()
   campaign.reserved = campaign.reserved - #ended
   raiseStamp()
   reply[3] = finish()

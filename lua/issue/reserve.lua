@@ -19,6 +19,7 @@ local FIRST, STRIDE = 8, 3
 --- @include "include/ready"
 --- @include "include/held-before"
 --- @include "include/lines"
+--- @include "include/freed"
 --- @include "include/again"
 --- @include "include/finish"
 
@@ -32,6 +33,7 @@ if lacksCode(FIRST + 2, STRIDE) then return { 'no_code' } end
 
 local shut, shutAt = shutNow()
 readHoldings(ARGV, FIRST + 1, STRIDE)
+readFreed(ARGV, FIRST, STRIDE)
 if not shut and not repeated then takeUnits((#ARGV - FIRST + 1) / STRIDE) end
 local given, words, reply, size = linesOf(data), {}, { 'ok', '', '0', shutAt and integer(shutAt) or '', '' }, 5
 
@@ -47,6 +49,10 @@ local function serve(nth, id, code)
     if text then bring(grant); bring(text) end
     if own then bring(own) end
     return word
+  end
+  if freedTexts[id] then
+    bring('0'); bring(freedTexts[id])
+    return 'issued'
   end
   if not grant then
     bring(#grants)

@@ -21,6 +21,7 @@ local FIRST, STRIDE = 7, 2
 --- @include "include/call"
 --- @include "include/line-ready"
 --- @include "include/named"
+--- @include "include/freed"
 --- @include "include/new-place"
 
 local refusal = unreadyLine(epoch, fence)
@@ -34,6 +35,7 @@ freezeDraw()
 local left = not early and available()
 local users, given, seenNow = named(FIRST + 1, STRIDE), linesOf(data), {}
 readPlaces(users)
+readFreed(ARGV, FIRST, STRIDE)
 
 local function isSeen(user)
   if presenceMs > 0 then seenNow[#seenNow + 1], seenNow[#seenNow + 2] = integer(nowMs), user end
@@ -43,6 +45,7 @@ end
 local function judge(nth, id, user)
   local grant, field, own = grantFor(nth, id)
   if own then return 'held', { grant, texts[field] } end
+  if freedTexts[id] then return 'held', { '0', freedTexts[id] } end
   if not grant then return 'already_issued:' .. #grants, holdingsOf(nth) end
   local known = ticketIds[user]
   if type(known) == 'number' then return joinedHere(known) end

@@ -34,7 +34,7 @@ end
 
 local rules = {}
 local fields = { 'epoch', epoch, 'format', FORMAT, 'verified', '0', 'building', definition, 'phase', 'old', 'cursor', '0', 'scan', '0' }
-for _, name in ipairs({ 'revoked', 'replaced', 'lastSerial', 'reserved', 'issued', 'withdrawn', 'returned', 'pool', 'codes', 'senders' }) do
+for _, name in ipairs({ 'revoked', 'replaced', 'freed', 'lastSerial', 'reserved', 'issued', 'withdrawn', 'returned', 'pool', 'codes', 'senders' }) do
   fields[#fields + 1] = name
   fields[#fields + 1] = '0'
 end
@@ -57,9 +57,9 @@ for _, name in ipairs({ 'opensAt', 'closesAt', 'needs', 'saveMode', 'generate', 
   if not rules[name] then redis.call('HDEL', campaignKey, name) end
 end
 if rules.kind == 'unlimited' then redis.call('HDEL', campaignKey, 'total') end
--- How far each load came says nothing of the pool that is made now. An expiry that a close had set is set again by settling.
+-- How far each load came says nothing of the pool that is made now. The rows name the freed coupons. An expiry that a close had set is set again by settling.
 for _, name in ipairs(redis.call('HKEYS', campaignKey)) do
-  if string.sub(name, 1, 5) == 'load:' then redis.call('HDEL', campaignKey, name) end
+  if string.sub(name, 1, 5) == 'load:' or string.sub(name, 1, 6) == 'freed:' then redis.call('HDEL', campaignKey, name) end
 end
 redis.call('PERSIST', campaignKey)
 if not isSame then redis.call('HDEL', campaignKey, 'removed') end

@@ -14,7 +14,7 @@ local epoch, fence, field, id = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local serial, issuedAt, code, became, returned, place = ARGV[5], ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
 --- @include "include/stamp"
 --- @include "include/ready"
---- @include "include/record"
+--- @include "include/freed"
 --- @include "include/row-unit"
 --- @include "include/finish"
 
@@ -31,6 +31,7 @@ local row = rowRecord(id, serial, issuedAt, code, became, returned)
 if place == 'free' and not takeFree(unitOf(row), 1) then return { 'moved' } end
 if not freed then redis.call('HSET', grantsKey, field, encodeRecord(row)) end
 countRow(row)
+writeFreed()
 if row.returned then addReturned(1) end
 campaign.stamp = nextStamp()
 if place == 'nobody' then campaign.withdrawn = campaign.withdrawn - 1 end

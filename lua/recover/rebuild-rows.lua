@@ -15,7 +15,7 @@ local epoch, fence, after, upTo = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]),
 local FIRST, STRIDE = 5, 7
 --- @include "include/stamp"
 --- @include "include/epoch"
---- @include "include/record"
+--- @include "include/freed"
 --- @include "include/grants"
 --- @include "include/data"
 --- @include "include/named"
@@ -97,6 +97,7 @@ dropData(ended)
 writeAll('ZADD', keptKey, losers)
 writeAll('RPUSH', returnedKey, freed)
 knowCodes(codes, unseen)
+writeFreed()
 campaign.returned = campaign.returned + #freed
 campaign.lastSerial = upTo
 campaign.stamp = nextStamp()

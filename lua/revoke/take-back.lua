@@ -14,6 +14,7 @@ local FIRST, STRIDE = 2, 5
 --- @include "include/stamp"
 --- @include "include/serving"
 --- @include "include/holdings"
+--- @include "include/freed"
 --- @include "include/grants"
 --- @include "include/data"
 --- @include "include/named"
@@ -34,6 +35,7 @@ local function takeBack(field, record, frees, returns)
   if frees then
     texts[field], freed[#freed + 1] = nil, field
     campaign.withdrawn = campaign.withdrawn + 1
+    noteFreed(record)
     if marked then campaign.revoked = campaign.revoked - 1 end
   else
     texts[field] = encodeRecord(rowRecord(record.id, record.serial, record.issuedAt, record.code, 'revoked'))
@@ -62,6 +64,7 @@ if #freed + granted > 0 then
   dropData(settled)
   writeGrants()
   writeAll('HDEL', grantsKey, freed)
+  writeFreed()
   raiseStamp()
   reply[3] = finish()
 end

@@ -1,8 +1,11 @@
 import { invalid } from './errors.js';
 import { isValidDate, timeOf } from './foreign.js';
 
+/** Databases keep no later year. */
+const LAST_MS = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+
 /**
- * A point in time from 1970 on: a `Date`, or an ISO 8601 string with `Z` or an offset, such as
+ * A point in time from 1970 to 9999: a `Date`, or an ISO 8601 string with `Z` or an offset, such as
  * `2030-05-01T10:00:00+09:00`. Config files and JSON bring strings. Digits beyond milliseconds are dropped.
  */
 export type Instant = Date | string;
@@ -12,6 +15,7 @@ const ISO = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|
 /** The instant in ms. Throws `InvalidArgumentError`. */
 export function instantMs(name: string, value: unknown): number {
   const ms = isValidDate(value) ? timeOf(value) : typeof value === 'string' ? isoMs(name, value) : Number.NaN;
+  if (ms > LAST_MS) throw invalid(name, 'must be before the year 10000 in UTC');
   if (ms >= 0) return ms;
   throw invalid(name, 'must be a valid Date, or an ISO 8601 string with an offset such as 2030-05-01T10:00:00+09:00');
 }

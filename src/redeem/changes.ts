@@ -53,6 +53,8 @@ class Turn implements Caller<Turn> {
   /** Another transaction holds the row: the change has to be sent alone. */
   held = false;
   inDoubt = false;
+  /** Monotonic ms. It moves by the time that Redis takes: a coupon can be revoked while Redis does not answer. */
+  deadlineAt: number;
   /** The last attempt whose reply was lost. */
   #lost: Turn['next'] = null;
   /** As it was found last. */
@@ -69,6 +71,7 @@ class Turn implements Caller<Turn> {
     isWithin = false,
   ) {
     this.request = request;
+    this.deadlineAt = request.deadlineAt;
     this.key = refKey(request.ref);
     this.tell = tell;
     this.#back = back;
@@ -90,7 +93,7 @@ class Turn implements Caller<Turn> {
   /** It is in a batch that leaves now. */
   begin(): void {
     this.held = false;
-    if (monotonicMs() >= this.request.deadlineAt) this.fail(new Error('the time of this call ran out'));
+    if (monotonicMs() >= this.deadlineAt) this.fail(new Error('the time of this call ran out'));
   }
 
   /** The row as it was found. */
@@ -121,8 +124,9 @@ class Turn implements Caller<Turn> {
     return call.verb === 'revoke' ? { call, row: this.#row! } : null;
   }
 
-  /** Redis was told, or why it was not. */
-  announced(error: Error | null): void {
+  /** Redis was told within so many ms, or why it was not. */
+  announced(error: Error | null, tookMs: number): void {
+    this.deadlineAt += tookMs;
     // A change of an earlier attempt may still be made. It was announced.
     if (error && this.inDoubt) this.fail(error);
     else if (error) this.outcome = { answer: 'not_announced', error };
@@ -147,7 +151,7 @@ class Turn implements Caller<Turn> {
     this.#lost = this.next;
     this.next = null;
     // The transaction of the caller may be over: a change that is sent again would be committed alone.
-    if (this.#isWithin || this.#sends === MOST_SENDS || monotonicMs() >= this.request.deadlineAt) this.fail(cause);
+    if (this.#isWithin || this.#sends === MOST_SENDS || monotonicMs() >= this.deadlineAt) this.fail(cause);
   }
 
   fail(cause: unknown): void {
@@ -171,6 +175,8 @@ const MOST_HELD = 4;
  */
 export class Changes {
   readonly #batcher: Batcher<Turn, Turn>;
+  /** A revocation is announced in Redis first. No other call waits for that. */
+  readonly #revocations: Batcher<Turn, Turn>;
   readonly #alone: Batcher<Turn, Turn>;
   /** The last call of each coupon. */
   readonly #last = new Map<string, Turn>();
@@ -182,6 +188,7 @@ export class Changes {
     this.#maxQueued = maxQueued;
     const run = (turns: Turn[]) => changeAll(adapter, turns, announce);
     this.#batcher = new Batcher({ ...sizes, run });
+    this.#revocations = new Batcher({ ...sizes, run });
     this.#alone = new Batcher({ maxBatch: 1, maxInFlight: MOST_HELD, run });
   }
 
@@ -197,8 +204,13 @@ export class Changes {
       const before = this.#last.get(turn.key);
       this.#last.set(turn.key, turn);
       if (before) this.#wait(turn, before);
-      else this.#batcher.hand(turn, turn);
+      else this.#send(turn);
     });
+  }
+
+  #send(turn: Turn): void {
+    const batcher = turn.request.call.verb === 'revoke' ? this.#revocations : this.#batcher;
+    batcher.hand(turn, turn);
   }
 
   /** At most until the deadline of the call that waits. */
@@ -223,7 +235,7 @@ export class Changes {
     while (next?.outcome) next = next.follower;
     if (next) {
       clearTimeout(next.patience);
-      this.#batcher.hand(next, next);
+      this.#send(next);
     } else {
       this.#last.delete(turn.key);
     }
@@ -273,8 +285,9 @@ function isChanging({ next, outcome }: Turn): boolean {
 async function announceAll(announce: Announce, turns: readonly Turn[]): Promise<void> {
   const revokes = turns.filter(({ revoking }) => revoking);
   if (revokes.length === 0) return;
+  const sentAt = monotonicMs();
   const errors = await announce(revokes.map(({ revoking }) => revoking!));
-  for (const [i, turn] of revokes.entries()) turn.announced(errors[i]!);
+  for (const [i, turn] of revokes.entries()) turn.announced(errors[i]!, monotonicMs() - sentAt);
 }
 
 async function lookAt(adapter: CouponRows, turns: readonly Turn[]): Promise<void> {
@@ -309,7 +322,7 @@ async function changeOnce(adapter: CouponRows, turns: readonly Turn[]): Promise<
 
 function inTime<T>(name: string, turns: readonly Turn[], ask: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const abort = new AbortController();
-  const deadlineAt = Math.max(...turns.map(({ request }) => request.deadlineAt));
+  const deadlineAt = Math.max(...turns.map((turn) => turn.deadlineAt));
   const late = () => {
     const error = new Error(`${name} did not answer in time`);
     abort.abort(error);

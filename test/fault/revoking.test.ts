@@ -183,6 +183,21 @@ test('while Redis is emptied, a coupon whose unit is kept is revoked, and any ot
   await check();
 });
 
+test('while Redis hangs, a coupon whose unit is kept is revoked', async () => {
+  await launch.open(DEFINITION);
+  const ann = await couponOf('ann');
+  const patient = new CouponIssuer({ redis, persistence, timeoutMs: 500 });
+  const there = patient.campaign(launch.id);
+  await there.inspect();
+  server.signal('SIGSTOP');
+  const kept = { ...named(ann), revocationId: 'R' };
+  expect(await there.revoke(kept)).toMatchObject({ status: 'taken_back', stock: 'pending' });
+  expect(await stateOf(ann)).toEqual({ state: 'revoked', by: 'R' });
+  server.signal('SIGCONT');
+  expect(await launch.revoke(kept)).toMatchObject({ status: 'taken_back', stock: 'done' });
+  await pass();
+});
+
 /** The rows of PostgreSQL, of which the replies to the first changes are lost. */
 function losing(replies: number): PersistenceAdapter {
   let lost = 0;

@@ -35,15 +35,16 @@ const ofAllKeys = ({ name, keys }: { name: string; keys: readonly (string | unde
   EXPIRES.includes(name) && keys[0] === 'key';
 /** Looking ids up, judging the window and taking units is one act; so is refusing one unit and taking the next, or judging a stretch of serials, or a line. */
 const LONGER: Record<string, number> = {
-  reserve: 66,
+  reserve: 72,
   reassign: 64,
-  'adopt-row': 63,
+  'adopt-row': 64,
   'claim-due': 63,
-  'rebuild-rows': 96,
+  'rebuild-rows': 97,
   'finish-rebuild': 74,
   'admit-line': 69,
-  'join-line': 66,
+  'join-line': 69,
   'begin-rebuild': 66,
+  'take-back': 63,
 };
 
 const files = scriptFiles();

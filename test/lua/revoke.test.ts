@@ -105,10 +105,19 @@ describe.each([
     const state2 = await dump(redis);
     expect(await takeBack(world, unit)).toEqual(['gone']);
     expect(await dump(redis)).toEqual(state2);
-    // A repeat under the same id has another unit, and that one is nobody's to take.
-    const items = [{ id: idOf('u1'), userId: 'u1', code: '' }];
-    const args = { ...world.calls.reserve!.args, call: '9' };
-    expect((await world.run({ ...world.calls.reserve!, args, items }))[4]).toBe('new');
+    const reserve = (call: string, id: string) =>
+      world.run({
+        ...world.calls.reserve!,
+        args: { ...world.calls.reserve!.args, call },
+        items: [{ id, userId: 'u1', code: '' }],
+      });
+    // A repeat under the same id is told so, and takes nothing.
+    const told = await reserve('9', idOf('u1'));
+    expect(told.slice(4, 6)).toEqual(['issued', '0']);
+    expect(told[6]).toMatch(new RegExp(`^i1:0:${unit.serial}:`));
+    expect(await recordOf(world, 'u1')).toBeNull();
+    // Another id has another unit, and that one is not the one to take back.
+    expect((await reserve('10', 'another-id'))[4]).toBe('new');
     expect(await serialOf(world, 'u1')).not.toBe(unit.serial);
     const repeated = await dump(redis);
     expect(await takeBack(world, unit)).toEqual(['gone']);

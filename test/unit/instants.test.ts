@@ -9,6 +9,13 @@ test('a date is a valid Date from 1970 on', () => {
     expect(() => instantMs('opensAt', bad)).toThrow(InvalidArgumentError);
 });
 
+test('the last instant is the end of the year 9999, which every database keeps', () => {
+  const last = new Date('9999-12-31T23:59:59.999Z');
+  expect(instantMs('expiresAt', last)).toBe(last.getTime());
+  for (const beyond of [new Date(last.getTime() + 1), new Date(8.64e15), '9999-12-31T23:59:59-01:00'])
+    expect(() => instantMs('expiresAt', beyond)).toThrow('expiresAt must be before the year 10000 in UTC');
+});
+
 test.each([
   ['2030-05-01T10:00:00Z', '2030-05-01T10:00:00.000Z'],
   ['2030-05-01T10:00:00+09:00', '2030-05-01T01:00:00.000Z'],

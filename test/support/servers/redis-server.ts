@@ -92,6 +92,11 @@ export class RedisServer {
     });
   }
 
+  /** `SIGSTOP`: it takes connections and calls, and answers none until `SIGCONT`. */
+  signal(name: 'SIGSTOP' | 'SIGCONT'): void {
+    this.#process?.kill(name);
+  }
+
   /** Kills it as a crash would, and says by which signal it ended, so that a test can assert that it was killed. */
   async kill(): Promise<NodeJS.Signals | null> {
     const child = this.#process;
