@@ -247,4 +247,51 @@ export const REVOKE = [
     replace: 'if (ms > LAST_MS * 2)',
     caughtBy: { file: 'test/unit/instants.test.ts', test: 'the last instant is the end of the year 9999' },
   },
+  {
+    defect: 'redemptions wait for the announcement of revocations',
+    file: 'src/redeem/changes.ts',
+    find: "turn.request.call.verb === 'revoke' ? this.#revocations : this.#batcher",
+    replace: 'this.#batcher',
+    caughtBy: { file: 'test/unit/announcing.test.ts', test: 'keeps no redemption waiting while Redis does not answer' },
+  },
+  {
+    defect: 'a take-back does not keep the id of a freed grant',
+    file: 'lua/revoke/take-back.lua',
+    find: '    noteFreed(record)\n',
+    replace: '',
+    caughtBy: {
+      file: 'test/integration/freed-ids.test.ts',
+      test: 'in a campaign with a delivery no repeat of a freed request id takes a unit or is delivered, also after a rebuild',
+    },
+  },
+  {
+    defect: 'a rebuild does not find the ids of freed grants in the rows',
+    file: 'lua/include/freed.lua',
+    find: "  if row.became == 'freed' then noteFreed(row) end\n",
+    replace: '',
+    caughtBy: {
+      file: 'test/integration/freed-ids.test.ts',
+      test: 'in a campaign with a delivery no repeat of a freed request id takes a unit or is delivered, also after a rebuild',
+    },
+  },
+  {
+    defect: 'a repeat of a freed id takes a unit',
+    file: 'lua/issue/reserve.lua',
+    find: 'if freedTexts[id] then',
+    replace: 'if nil then',
+    caughtBy: {
+      file: 'test/integration/freed-ids.test.ts',
+      test: 'in a campaign with a delivery no repeat of a freed request id takes a unit or is delivered, also after a rebuild',
+    },
+  },
+  {
+    defect: 'a repeat of a freed id takes a place in line',
+    file: 'lua/line/join-line.lua',
+    find: "  if freedTexts[id] then return 'held', { '0', freedTexts[id] } end\n",
+    replace: '',
+    caughtBy: {
+      file: 'test/integration/freed-ids.test.ts',
+      test: 'in a waiting room with a delivery no repeat of a freed request id takes a unit or is delivered, also after a rebuild',
+    },
+  },
 ];

@@ -109,6 +109,25 @@ describe('a coupon that is about to be revoked', () => {
     expect(log).toEqual(['look 1', 'announce 0', 'change of 0']);
   });
 
+  test('keeps no redemption waiting while Redis does not answer', async () => {
+    let answer = () => {};
+    const answered = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    const { ask } = await scene(undefined, async (coupons) => {
+      await answered;
+      return coupons.map(() => null);
+    });
+    const order: string[] = [];
+    const noted = (serial: number, call: LifeCall) => ask(serial, call).then((outcome) => order.push(outcome.answer));
+    const all = [noted(1, revoke), noted(2, redeem), noted(3, revoke), noted(4, redeem)];
+    for (let turn = 0; turn < 100; turn++) await new Promise(setImmediate);
+    expect(order).toEqual(['redeemed', 'redeemed']);
+    answer();
+    await Promise.all(all);
+    expect(order).toEqual(['redeemed', 'redeemed', 'taken_back', 'taken_back']);
+  });
+
   test('is announced once for a batch of which the database refuses one change', async () => {
     const { ask, log } = await scene((change) => async (changes) => {
       if (changes.some(({ ref }) => 'code' in ref && ref.code === 'CODE2')) throw new NotSavedError('no');
