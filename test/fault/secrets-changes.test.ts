@@ -57,9 +57,9 @@ const OBSTACLES = [
     ),
   },
   {
-    obstacle: 'PostgreSQL with a trigger that tells the row and proves nothing',
+    obstacle: 'PostgreSQL with a trigger whose file is missing, which proves nothing',
     ...onPostgres,
-    sql: before(`RAISE EXCEPTION 'no more than this: %', NEW USING ERRCODE = '40003';`),
+    sql: before('PERFORM pg_read_file(coalesce(NEW.state_by, NEW.code));'),
   },
   {
     obstacle: 'PostgreSQL with a check that fails',
