@@ -3,6 +3,7 @@ import { CouponIssuer, type Issuance } from '../../src/index.js';
 import { PostgresPersistence } from '../../src/persistence/postgres/index.js';
 import { Actor } from '../support/actors/actor.js';
 import { checkInvariants } from '../support/checks/invariants.js';
+import { loadScripts } from '../support/scenes/campaigns.js';
 import { Database } from '../support/servers/database.js';
 import { copyData, KEEPS, putBack } from '../support/servers/redis-data.js';
 import { RedisServer } from '../support/servers/redis-server.js';
@@ -64,6 +65,8 @@ describe.each([
   describe.each(['before take-back', 'after take-back'] as const)('whose process is killed %s', (point) => {
     /** Ann's coupon is revoked in the database, and Redis knows it as issued, as Bob's. */
     async function scene(meanwhile: (issuer: CouponIssuer) => Promise<unknown>) {
+      // A script that Redis does not know is sent whole, and reached in another way.
+      await loadScripts(server.client());
       const issuer = newIssuer();
       await issuer.campaign(id).open(DEFINITION);
       const coupon = await couponOf(issuer, 'ann');
