@@ -154,13 +154,6 @@ export const REVOKE = [
     caughtBy: { file: KILLED, test: 'while Redis is emptied, a coupon whose unit is kept is revoked' },
   },
   {
-    defect: 'a user in line does not hear of a unit that went back',
-    file: 'src/core.ts',
-    find: "      if (event.type === 'taken_back') this.room.takenBack(event.campaignId);\n",
-    replace: '',
-    caughtBy: { file: REVOKING, test: 'a watcher hears of a coupon that is revoked' },
-  },
-  {
     defect: 'only a user without any coupon may have one that is not saved yet',
     file: 'src/operate/revoke-all.ts',
     find: 'grant > 0).length < perUser',

@@ -65,7 +65,10 @@ export function takeUnitOf({ config }: World, redis: Redis, serial: number): 'fr
   return 'free';
 }
 
-/** reserve.lua, and admit-line.lua for users in line. */
+/**
+ * reserve.lua, and admit-line.lua for users in line. The freed ids, which reserve.lua and join-line.lua refuse, are left out: they
+ * only take steps away, and the promises hold without them.
+ */
 export function reserve(world: World, state: State, call: number): Reply {
   const { redis } = state;
   const { user, id, way } = world.config.calls[call]!;
