@@ -92,8 +92,10 @@ function groundOfPostgres(): Ground {
         around(text, () => (client as PostgresLike).query(text, values));
       return { query };
     },
-    isWaiting: async () =>
-      (await postgres.pool.query(`SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'`)).rowCount === 1,
+    isWaiting: async () => {
+      const here = `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`;
+      return (await postgres.pool.query(here)).rowCount === 1;
+    },
     whenSeen: {
       redeemed: { outcome: 'not_applied', cause: { code: '40001' } },
       extended: { outcome: 'not_applied', cause: { code: '40001' } },
