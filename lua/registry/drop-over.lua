@@ -12,6 +12,7 @@ local KEPT = 20000
 --- @include "include/now"
 
 redis.call('ZREM', overKey, 'gone:' .. campaignId, 'purged:' .. campaignId)
-redis.call('ZADD', overKey, string.format('%.0f', nowMs), 'closed:' .. campaignId)
+-- One more, because a note of this very millisecond is of before.
+redis.call('ZADD', overKey, string.format('%.0f', nowMs + 1), 'closed:' .. campaignId)
 redis.call('ZREMRANGEBYRANK', overKey, 0, -KEPT - 1)
 return { 'done' }

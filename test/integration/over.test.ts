@@ -215,6 +215,22 @@ test('a note that is late by less than a minute does not end the campaign that h
   expect(await issueTo('bob')).toEqual({ status: 'not_ready', reason: 'missing' });
 });
 
+test('a note of the very millisecond in which the id was given anew is late', async () => {
+  const { over } = registryKeys('coupon');
+  const nowMs = async () => {
+    const [seconds, micros] = await redis.time();
+    return 1_000 * Number(seconds) + Math.floor(Number(micros) / 1_000);
+  };
+  let sentAt: number;
+  do {
+    sentAt = await nowMs();
+    await redis.eval(scripts.dropOver.source, 1, over, ID);
+  } while ((await nowMs()) !== sentAt);
+  const note = (at: number) => redis.eval(scripts.noteOver.source, 1, over, ID, String(at), '', String(at));
+  expect(await note(sentAt)).toEqual(['late']);
+  expect(await note(sentAt + 1)).toEqual(['noted']);
+});
+
 describe('generations', () => {
   /** As if the clock of Redis was far ahead when the campaign was opened, and was set right since. */
   const openAhead = async () => {

@@ -125,4 +125,14 @@ export const OVER = [
     replace: `const snapshot = await campaign.shard.read();`,
     caughtBy: { file: `test/integration/over.test.ts`, test: `a process forgets what others purged` },
   },
+  {
+    defect: 'a late note of the same millisecond ends the campaign that has the id by now',
+    file: 'lua/registry/drop-over.lua',
+    find: "string.format('%.0f', nowMs + 1)",
+    replace: "string.format('%.0f', nowMs)",
+    caughtBy: {
+      file: 'test/integration/over.test.ts',
+      test: 'a note of the very millisecond in which the id was given anew is late',
+    },
+  },
 ];
