@@ -37,7 +37,7 @@ export class Outage {
 /** At most so many loads a second, and the share of one second at once. */
 export class LoadRate {
   readonly #perSecond: number;
-  #freeAt = 0;
+  #freeAt = Number.NEGATIVE_INFINITY;
 
   constructor(perSecond: number) {
     this.#perSecond = perSecond;

@@ -148,13 +148,14 @@ export const EXPIRED = new Date('2200-01-01T00:00:00Z');
 /** It was not refused. */
 const mayStand = ({ told }: Deed) => told === null || ['redeemed', 'taken_back', 'unknown'].includes(told);
 
-/** Of a revoke these say that nothing was changed. */
-const REFUSALS = ['NOT_READY', 'UNKNOWN_CAMPAIGN', 'CAMPAIGN_CONFLICT'];
+/** These say that nothing was changed. Without a row, Redis could not say whether one is to come. */
+const REFUSALS = ['NOT_READY'];
+const REFUSALS_OF_REVOKE = [...REFUSALS, 'UNKNOWN_CAMPAIGN', 'CAMPAIGN_CONFLICT'];
 
 function wordOf({ verb }: Deed, said: Said): string | null {
   if (!(said instanceof Error)) return said.status;
   const { code = '', outcome } = said as { code?: string; outcome?: string };
-  if (verb === 'revoke' && REFUSALS.includes(code)) return 'not_applied';
+  if ((verb === 'revoke' ? REFUSALS_OF_REVOKE : REFUSALS).includes(code)) return 'not_applied';
   if (!(said instanceof CouponIssuerError) || (code !== 'PERSISTENCE' && code !== 'REDIS')) return null;
   return outcome === 'not_applied' ? 'not_applied' : 'unknown';
 }
