@@ -24,7 +24,7 @@ export const boxCases: Case[] = [
     for (const row of rows) assertLife(row, row, UNTOUCHED);
   }),
   boxing('listByUser gives no coupon of another user, whose id differs in case or by a space', async (stage) => {
-    const userId = `kim ${stage.campaignId}`;
+    const userId = `kim ${stage.campaignId} k`;
     const own = stage.issuance({ userId });
     const others = [userId.toUpperCase(), `${userId} `, ` ${userId}`, `${userId}x`, userId.replace(/.$/, '_')];
     await stage.given(own, ...others.map((other) => stage.issuance({ userId: other })));
