@@ -327,7 +327,7 @@ test('without the right to publish, changes are seen all the same, and one fault
   const cache = issuer.cache({ ...GRADE, load: () => version });
   expect(await cache.get('kim')).toBe(1);
   version = 2;
-  await cache.invalidate('kim');
+  await expect(cache.invalidate('kim')).resolves.toBeUndefined();
   expect(await cache.get('kim')).toBe(2);
   expect(faults).toEqual([expect.stringContaining('may not PUBLISH')]);
 });

@@ -167,6 +167,19 @@ async function forgetFreed(): Promise<void> {
   await redis.hdel(key('campaign'), ...names);
 }
 
+test('where Redis has forgotten a freed id, the row says that its coupon is revoked, and the unit goes back', async () => {
+  await withRevoked(counted);
+  const before = await launch.inspect();
+  await forgetFreed();
+  expect((await issue('freed')).status).toBe('revoked');
+  await issuer.idle();
+  expect(await recordOf('freed')).toBeNull();
+  expect(await launch.inspect()).toMatchObject({ available: before.available, withdrawn: before.withdrawn });
+  // The row was met, so Redis knows the id again.
+  expect((await issue('freed')).status).toBe('revoked');
+  await audit();
+});
+
 test('a promise of before whose id has the row of a freed coupon is dropped, and its unit is free', async () => {
   await withRevoked(counted);
   await forgetFreed();

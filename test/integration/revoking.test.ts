@@ -390,7 +390,15 @@ test('settle meets a row that was revoked: it delivers nothing again and takes t
     find: (rows: Parameters<MemoryPersistence['find']>[0]) => memory.find(rows),
   });
   const redis = server.client();
-  const issuer = new CouponIssuer({ redis, persistence, deliver: async () => void delivered++, timeoutMs: 500 });
+  const events: string[] = [];
+  const onEvent = ({ type }: CouponEvent) => void events.push(type);
+  const issuer = new CouponIssuer({
+    redis,
+    persistence,
+    deliver: async () => void delivered++,
+    onEvent,
+    timeoutMs: 500,
+  });
   const launch = issuer.campaign(id);
   await launch.open(STOCK, { skipRowCheck: true });
   expect(await launch.issue({ userId: 'kim' })).toMatchObject({ status: 'accepted' });
@@ -401,6 +409,7 @@ test('settle meets a row that was revoked: it delivers nothing again and takes t
   const before = delivered;
   expect(await launch.settle()).toMatchObject({ settled: 1, pending: 0 });
   expect(delivered).toBe(before);
+  expect(events.filter((type) => type === 'taken_back')).toEqual(['taken_back']);
   expect(await launch.inspect()).toMatchObject({ available: 3, total: 3, reserved: 0, issued: 0 });
 });
 

@@ -83,6 +83,13 @@ export const CACHED = [
     caughtBy: bounds('are counted until they are gone, and not a moment less'),
   },
   {
+    defect: 'a script ends in the middle for a user who may not publish',
+    file: 'lua/include/entry.lua',
+    find: "return pcall(redis.call, 'PUBLISH', listeners, news .. ':' .. entryKey) and 'told' or 'untold'",
+    replace: "redis.call('PUBLISH', listeners, news .. ':' .. entryKey)\n  return 'told'",
+    caughtBy: bounds('without the right to publish, changes are seen all the same, and one fault says so'),
+  },
+  {
     defect: 'a caller gets the answer to a look that was sent before it came',
     file: 'src/cache/passes.ts',
     find: '      if (cameAt > end.upTo) continue;\n',

@@ -8,6 +8,13 @@ const ROWS = 'src/recover/revoked-rows.ts';
 
 export const REVOKE_REDIS = [
   {
+    defect: 'the unit of a revoked coupon is taken back without a look at its serial',
+    file: TAKE_BACK,
+    find: 'if record.id == id and record.serial == serial then',
+    replace: 'if record.id == id then',
+    caughtBy: script('and the user may have another one'),
+  },
+  {
     defect: 'the unit of a revoked coupon is taken back under another id',
     file: TAKE_BACK,
     find: 'if record.id == id and record.serial == serial then',

@@ -119,6 +119,23 @@ export const REVOKE = [
     caughtBy: { file: KILLED, test: 'while Redis is emptied, a coupon whose unit is kept is revoked' },
   },
   {
+    defect: 'the own row on the same unit is adopted instead of taken back',
+    file: 'src/issue/carry.ts',
+    find: "if (isOwn && row.state === 'revoked' && !otherUnit) return",
+    replace: 'if (isOwn && otherUnit && !otherUnit) return',
+    caughtBy: { file: REVOKING, test: 'settle meets a row that was revoked' },
+  },
+  {
+    defect: 'a coupon whose row is revoked is told issued',
+    file: 'src/issue/carry.ts',
+    find: "  if (issuance.state === 'revoked') return { outcome: 'revoked', issuance, finished };\n",
+    replace: '',
+    caughtBy: {
+      file: 'test/integration/revoked-rows.test.ts',
+      test: 'where Redis has forgotten a freed id, the row says that its coupon is revoked',
+    },
+  },
+  {
     defect: 'settle delivers a coupon again that was revoked',
     file: 'src/settle/find-saved.ts',
     find: "      if (row?.state === 'revoked') return { verdict: 'user_conflict', existing: row };\n",
