@@ -123,5 +123,5 @@ export async function reading<T>(name: string, given: unknown, read: (source: So
 }
 
 function noIterable(name: string): InvalidArgumentError {
-  return invalid(name, 'must be an iterable of strings: an array, a generator or a stream of lines');
+  return invalid(name, 'must be an iterable, such as an array, a generator or a stream of lines');
 }

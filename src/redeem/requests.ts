@@ -82,7 +82,12 @@ export function checkedRedeem(campaignId: string, given: RedeemRequest<unknown>)
   if (request.bearer && request.userId !== undefined) {
     throw new InvalidArgumentError('redeem() takes userId or bearer: true, not both');
   }
-  if (!request.bearer) assertText('userId', request.userId);
+  if (!request.bearer && request.userId === undefined) {
+    throw invalid(
+      'userId',
+      'must be a string, or bearer must be true: then any caller with the code may redeem the coupon',
+    );
+  }
   assertText('redemptionId', request.redemptionId);
   return named(campaignId, request, { verb: 'redeem', id: request.redemptionId });
 }
