@@ -7,7 +7,7 @@ import type { NotReadyReason } from '../model/result.js';
 import type { CampaignKeys } from './keys.js';
 import { decodeIssuance, encodeTries, fateOf, fieldOf, type Tries } from './record.js';
 import { type Reservation, reservationsOf } from './reservation.js';
-import { type TakeBackWord, takeBack, unitOf } from './revoke.js';
+import { MOST_UNITS, type TakeBackWord, takeBack, unitOf } from './revoke.js';
 import type { Reply, Script } from './runner.js';
 import { scripts } from './scripts.js';
 import type { Shard } from './shard.js';
@@ -81,7 +81,8 @@ export class Verbs {
   readonly takeBacks: Batcher<Issuance, TakeBackWord | NotReadyReason>;
 
   constructor(shard: Shard, epoch: string, { maxBatch, maxInFlight, emit }: VerbsOptions) {
-    const batched = <T, R>(run: (items: T[]) => Promise<readonly R[]>) => new Batcher({ run, maxBatch, maxInFlight });
+    const batched = <T, R>(run: (items: T[]) => Promise<readonly R[]>, most = maxBatch) =>
+      new Batcher({ run, maxBatch: Math.min(most, maxBatch), maxInFlight });
     this.#shard = shard;
     this.epoch = epoch;
     this.#emit = emit;
@@ -91,7 +92,7 @@ export class Verbs {
     this.reassignments = batched((items) => this.#reassign(items));
     this.adoptions = batched((items) => this.#adopt(items));
     this.postponements = batched((items) => this.#postpone(items));
-    this.takeBacks = batched((rows) => this.#takeBack(rows));
+    this.takeBacks = batched((rows) => this.#takeBack(rows), MOST_UNITS);
   }
 
   async #postpone(items: Postponement[]): Promise<PostponeWord[]> {

@@ -36,8 +36,8 @@ export function unitOf({ id, userId, serial, grant, life }: Issuance): RevokedUn
 }
 
 const CHUNK = 500;
-/** Each user has up to 100 coupons to look through. */
-const UNITS = 100;
+/** The most units of one take-back: each user has up to 100 coupons to look through. */
+export const MOST_UNITS = 100;
 
 /**
  * Before the rows are changed, so that a worker takes the units back if this process does not. The same announcement
@@ -65,28 +65,24 @@ export async function announceRevokes(
 }
 
 /**
- * Takes the units of revoked coupons back, each once, and drops their announcements; a word for each, in order. A
- * reason instead: the rest was not taken back, and its announcements stay. One round trip per 100. Throws `RedisError`,
+ * Takes the units of up to `MOST_UNITS` revoked coupons back, each once, and drops their announcements; a word for each,
+ * in order. A reason instead: none was taken back, and the announcements stay. One round trip. Throws `RedisError`,
  * `CampaignOverError`, `UnknownCampaignError`.
  */
 export async function takeBack(shard: Shard, units: readonly RevokedUnit[]): Promise<TakeBackWord[] | NotReadyReason> {
-  const words: TakeBackWord[] = [];
-  for (const some of chunksOf(units, UNITS)) {
-    const items = some.map(({ id, userId, serial, frees, returns }) => ({
-      id,
-      userId,
-      serial: String(serial),
-      frees: frees ? '1' : '',
-      returns: returns ? '1' : '',
-    }));
-    const { reply, refused } = await underEpoch(shard, ({ epoch }) => shard.run(scripts.takeBack, { epoch }, items));
-    if (refused) return refused;
-    oneOf('take-back', ['ok'], reply[0]);
-    shard.sawStamp(Number(reply[1]));
-    if (reply[2] === '1') shard.context.verbs.emit({ type: 'exhausted', campaignId: shard.campaignId });
-    for (let i = 0; i < some.length; i++) words.push(oneOf('take-back', WORDS, reply[3 + i]));
-  }
-  return words;
+  const items = units.map(({ id, userId, serial, frees, returns }) => ({
+    id,
+    userId,
+    serial: String(serial),
+    frees: frees ? '1' : '',
+    returns: returns ? '1' : '',
+  }));
+  const { reply, refused } = await underEpoch(shard, ({ epoch }) => shard.run(scripts.takeBack, { epoch }, items));
+  if (refused) return refused;
+  oneOf('take-back', ['ok'], reply[0]);
+  shard.sawStamp(Number(reply[1]));
+  if (reply[2] === '1') shard.context.verbs.emit({ type: 'exhausted', campaignId: shard.campaignId });
+  return units.map((_, i) => oneOf('take-back', WORDS, reply[3 + i]));
 }
 
 /**
