@@ -84,7 +84,11 @@ export async function carryOn(
         replayed: call.replayed,
         unsafe: held.unsafe === true,
       });
-      if (finished && 'issuance' in result) void finish(finished, result.issuance, call, parts);
+      if (finished && 'issuance' in result) {
+        const ended = finish(finished, result.issuance, call, parts);
+        // Until then the reservation stands in the way of the next request of this user.
+        if (result.status === 'revoked') await ended;
+      }
       return result;
     }
     if (round === rules.perUser + 2) break;
