@@ -41,6 +41,7 @@ export class Core {
   readonly caches: Caches;
   readonly #requests: Requests;
   #closed = false;
+  #ended = false;
 
   constructor(options: CheckedOptions) {
     this.options = options;
@@ -78,8 +79,13 @@ export class Core {
     const revocations = new Revocations(campaigns, emit);
     this.coupons = new Coupons({ adapter: persistence, timeoutMs, ...lines, emit, reserved, revocations });
     this.box = new Box({ adapter: persistence, timeoutMs, served: () => campaigns.ids });
-    const call: Core['call'] = (operation, work) => this.call(operation, work);
-    const assertNotClosed = () => this.assertNotClosed();
+    const assertNotClosed = () => {
+      if (this.#ended) throw closed();
+    };
+    const call: Core['call'] = async (operation, work) => {
+      assertNotClosed();
+      return pending.call(operation, work());
+    };
     this.caches = new Caches({ redis, context, call, assertNotClosed, track, emit });
     this.room = new WaitingRoom({ redis, context, campaigns, lines, steps, following, track, ...rules });
   }
@@ -98,6 +104,11 @@ export class Core {
   close(): void {
     this.#closed = true;
     this.room.close();
+  }
+
+  /** Once nothing is pending: the `eligible` of a call in flight may ask a cache. */
+  end(): void {
+    this.#ended = true;
     this.caches.close();
   }
 

@@ -224,6 +224,7 @@ export class CouponIssuer<Client = never> {
     this.#core.close();
     await Promise.all([...this.#core.workers].map((worker) => worker.stop()));
     await this.#core.pending.idle();
+    this.#core.end();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

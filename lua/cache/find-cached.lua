@@ -18,7 +18,10 @@ if entry.text then
   if not isDue or entry.failure or (entry.heldUntil and not isOwn) then
     return { 'found', entry.text, instant(entry.endsAt - nowMs) }
   end
-  local token = isOwn and entry.token or newLease(caller, leaseMs, entry.endsAt)
+  -- A Redis that takes no writes still has the value.
+  local mayWrite, token = true, entry.token
+  if not isOwn then mayWrite, token = pcall(newLease, caller, leaseMs, entry.endsAt) end
+  if not mayWrite then return { 'found', entry.text, instant(entry.endsAt - nowMs) } end
   return { 'refresh', entry.text, instant(entry.endsAt - nowMs), token }
 end
 if entry.failure then return { 'failed', entry.failure } end

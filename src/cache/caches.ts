@@ -36,7 +36,7 @@ export class Caches {
   make<V>(options: CacheOptions<V>): Cache<V> {
     const { context, call, assertNotClosed, track, emit, redis } = this.#parts;
     const { prefix, sender, timeoutMs } = context;
-    const checked = checkedCache(options, timeoutMs);
+    const checked = checkedCache(options, timeoutMs, options.redis !== undefined && options.redis !== redis);
     const { name } = checked;
     if (this.#names.has(name))
       throw invalid('name', 'is that of another cache of this issuer: make a cache once, and keep it');

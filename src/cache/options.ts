@@ -76,10 +76,10 @@ const defaults = (timeoutMs: number, isShared: boolean) => ({
   withoutRedis: { loadsPerSecond: 100 } as { readonly loadsPerSecond: number } | 'throw',
 });
 
-/** `timeoutMs`: that of the issuer. */
-export function checkedCache<V>(options: CacheOptions<V>, timeoutMs: number): CheckedCache<V> {
+/** `timeoutMs`: that of the issuer. `isOwn`: its Redis is not the client of the campaigns. */
+export function checkedCache<V>(options: CacheOptions<V>, timeoutMs: number, isOwn: boolean): CheckedCache<V> {
   assertObject('the argument of cache()', options as unknown);
-  const standard = defaults(timeoutMs, options.redis === undefined);
+  const standard = defaults(timeoutMs, !isOwn);
   const names = ['name', 'load', 'ttlMs', 'local', 'redis', ...Object.keys(standard)];
   assertOnlyKeys('the argument of cache()', options, names);
   const { redis, ...given } = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));

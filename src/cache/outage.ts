@@ -9,15 +9,18 @@ export function isRefusal(error: unknown): boolean {
 }
 
 /**
- * Whether Redis answers. After a call without an answer this process goes on without it, and asks again by one call a
- * second. A server that refuses a call has answered: the next one may be of another kind.
+ * Whether Redis answers. After a call without an answer this process goes on without it, and probes it once a second. A
+ * server that refuses a call has answered: the next one may be of another kind.
  */
 export class Outage {
   #askAgainAt = 0;
   #isAway = false;
 
-  mayAsk(): boolean {
-    if (!this.#isAway) return true;
+  get isAway(): boolean {
+    return this.#isAway;
+  }
+
+  mayProbe(): boolean {
     if (monotonicMs() < this.#askAgainAt) return false;
     this.#askAgainAt = monotonicMs() + AGAIN_MS;
     return true;

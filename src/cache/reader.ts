@@ -13,6 +13,8 @@ import { type PassEnd, Passes } from './passes.js';
 
 const FIRST_PAUSE_MS = 10;
 const LONGEST_PAUSE_MS = 500;
+/** No lease has this name, so giving it up changes nothing. */
+const NOBODYS = '-';
 
 export interface ReaderParts<V> {
   readonly options: CheckedCache<V>;
@@ -75,7 +77,10 @@ export class Reader<V> {
   async #pass(reading: Reading): Promise<PassEnd<V>> {
     this.#reading.set(reading.id, reading);
     try {
-      if (!this.#outage.mayAsk()) return await this.#withoutRedis(reading, away());
+      if (this.#outage.isAway) {
+        if (this.#outage.mayProbe()) this.#parts.track(this.#probe(reading.id));
+        return await this.#withoutRedis(reading, away());
+      }
       return await this.#ask(reading).catch((error: unknown) => {
         if (!(error instanceof RedisError || error instanceof MisconfiguredError)) throw error;
         this.#failed(error);
@@ -83,6 +88,17 @@ export class Reader<V> {
       });
     } finally {
       this.#reading.delete(reading.id);
+    }
+  }
+
+  /** Behind an answer: no caller waits for a Redis that may still be away. */
+  async #probe(id: string): Promise<void> {
+    try {
+      await this.#parts.entries.ready();
+      await this.#parts.entries.giveUp(id, NOBODYS, '', 0);
+      this.#outage.answered();
+    } catch (error) {
+      this.#outage.failed(error);
     }
   }
 
@@ -95,7 +111,7 @@ export class Reader<V> {
       await entries.ready();
       const early = beta * -Math.log(1 - Math.random());
       const seen = this.#seen();
-      const call = { caller: nextCaller(), leaseMs, early, timeoutMs: timeoutMs / 4 };
+      const call = { caller: nextCaller(), leaseMs, early };
       const found = await entries.find(reading.id, call);
       this.#outage.answered();
       if (found.word === 'refresh') this.#parts.track(this.#refresh(reading, found.token));
@@ -158,7 +174,11 @@ export class Reader<V> {
    */
   async #keep(id: string, token: string, { text, took }: Loaded): Promise<{ askedAt: number; upTo: number } | null> {
     try {
-      if (await this.fits(text)) return await this.store(id, token, { text, took });
+      const fits = await this.fits(text).catch((error: unknown) => {
+        this.#letGo(id, token);
+        throw error;
+      });
+      if (fits) return await this.store(id, token, { text, took });
       const seen = this.#seen();
       return (await this.#parts.entries.giveUp(id, token, '', 0)) ? seen : null;
     } catch (error) {
@@ -169,17 +189,22 @@ export class Reader<V> {
 
   /** The same for a value that fits. Without `took`, the last load of this process tells how early it is refreshed. */
   async store(id: string, token: string, { text, took = this.#took }: { text: string; took?: number }) {
-    const { entries, options, track } = this.#parts;
+    const { entries, options } = this.#parts;
     const { ttlMs, staleMs, jitter } = options;
     const jittered = Math.max(1, Math.round(ttlMs * (1 - jitter * Math.random())));
     const seen = this.#seen();
     try {
       return (await entries.store(id, { token, value: text, ttlMs: jittered, staleMs, took })) ? seen : null;
     } catch (error) {
-      // A Redis that is full refuses the value, and lets the lease go: nobody has to wait for its end.
-      track(entries.giveUp(id, token, '', 0).catch(() => {}));
+      this.#letGo(id, token);
       throw error;
     }
+  }
+
+  /** A Redis that is full refuses a value, and lets the lease go: nobody has to wait for its end. */
+  #letGo(id: string, token: string): void {
+    const { entries, track } = this.#parts;
+    track(entries.giveUp(id, token, '', 0).catch(() => {}));
   }
 
   /** Whether a value may be stored; if so, it is counted. */

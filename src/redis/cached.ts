@@ -16,7 +16,7 @@ export type CachedEntry =
 export interface CacheServer {
   readonly runner: ScriptRunner;
   readonly rights: Rights;
-  /** Of every call but a look. */
+  /** Of a call that changes a value. */
   readonly timeoutMs: number;
 }
 
@@ -41,10 +41,13 @@ export class CachedEntries {
   readonly #server: CacheServer;
   readonly #keysOf: (id: string) => CacheKeys;
   readonly #onUntold: () => void;
+  /** Of each call on the way to a value: a load and all of them fit into the time of one call, also if none is answered. */
+  readonly #patienceMs: number;
 
   /** `onUntold`: a message could not be sent. */
   constructor(server: CacheServer, named: { prefix: string; name: string }, onUntold: () => void) {
     this.#server = server;
+    this.#patienceMs = Math.ceil(server.timeoutMs / 4);
     this.#keysOf = (id) => cacheKeys(named.prefix, named.name, id);
     this.listeners = this.#keysOf('').stored;
     this.#onUntold = onUntold;
@@ -62,18 +65,18 @@ export class CachedEntries {
   }
 
   /** Whether the user has the rights, before a call that notes when it is sent. */
-  async ready(): Promise<void> {
-    const { runner, rights, timeoutMs } = this.#server;
-    if (!runner.mayWrite) await rights.assert({ rights: `${this.listeners}:rights` }, timeoutMs);
+  async ready(patienceMs = this.#patienceMs): Promise<void> {
+    const { runner, rights } = this.#server;
+    if (!runner.mayWrite) await rights.assert({ rights: `${this.listeners}:rights` }, patienceMs);
   }
 
   async find(
     id: string,
-    { caller, leaseMs, early, timeoutMs }: { caller: string; leaseMs: number; early: number; timeoutMs: number },
+    { caller, leaseMs, early }: { caller: string; leaseMs: number; early: number },
   ): Promise<CachedEntry> {
     const args = { caller, leaseMs: String(leaseMs), early: early.toFixed(6) };
     const keys = this.#keysOf(id);
-    const reply = await this.#server.runner.run(scripts.findCached, { keys, args }, timeoutMs);
+    const reply = await this.#server.runner.run(scripts.findCached, { keys, args }, this.#patienceMs);
     const [word, first, left, token] = reply.map(String) as [CachedEntry['word'], string, string, string];
     switch (word) {
       case 'found':
@@ -103,25 +106,27 @@ export class CachedEntries {
 
   /** Drops the value, and returns the lease for `caller`. */
   async drop(id: string, caller = '', leaseMs = 0): Promise<string> {
-    await this.ready();
-    return String((await this.#run(scripts.dropCached, id, { caller, leaseMs: String(leaseMs) }))[2]);
+    const { timeoutMs } = this.#server;
+    await this.ready(timeoutMs);
+    return String((await this.#run(scripts.dropCached, id, { caller, leaseMs: String(leaseMs) }, timeoutMs))[2]);
   }
 
   /** Whether a value of this text may be stored for `lifeMs`. */
   async count(text: string, limit: number, lifeMs: number): Promise<boolean> {
-    const { runner, timeoutMs } = this.#server;
+    const { runner } = this.#server;
     const args = { bytes: String(bytesOf(text)), limit: String(limit), lifeMs: String(lifeMs) };
-    return (await runner.run(scripts.countBytes, { keys: this.#keysOf(''), args }, timeoutMs))[0] === 'counted';
+    return (await runner.run(scripts.countBytes, { keys: this.#keysOf(''), args }, this.#patienceMs))[0] === 'counted';
   }
 
   async #run<A extends string>(
     script: Script<'entry', A | 'listeners'>,
     id: string,
     args: Readonly<Record<A, string>>,
+    patienceMs = this.#patienceMs,
   ): Promise<Reply> {
-    const { runner, timeoutMs } = this.#server;
+    const { runner } = this.#server;
     const all = { ...args, listeners: this.listeners } as Readonly<Record<A | 'listeners', string>>;
-    const reply = await runner.run(script, { keys: this.#keysOf(id), args: all }, timeoutMs);
+    const reply = await runner.run(script, { keys: this.#keysOf(id), args: all }, patienceMs);
     if (reply[1] === 'untold') this.#onUntold();
     return reply;
   }

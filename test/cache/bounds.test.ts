@@ -307,7 +307,7 @@ describe('while Redis is away', () => {
       expect(await cache.get('kim')).toBe('kim');
       await cache.set('kim', 'set');
       expect(await cache.get('kim')).toBe('kim');
-      const uncounted = issuer.cache({ ...GRADE, name: 'uncounted', load: (key) => key, redis: client });
+      const uncounted = issuer.cache({ ...GRADE, name: 'uncounted', load: (key) => key, redis: full.client() });
       await uncounted.set('lee', 'set');
       await issuer.idle();
       expect(await client.hexists(entryKeyOf('uncounted', 'lee'), 'lease')).toBe(0);

@@ -190,7 +190,7 @@ export const CACHED = [
   {
     defect: 'the lease of a value that is refused keeps all callers waiting',
     file: 'src/cache/reader.ts',
-    find: "      track(entries.giveUp(id, token, '', 0).catch(() => {}));\n",
+    find: "    track(entries.giveUp(id, token, '', 0).catch(() => {}));\n",
     replace: '',
     caughtBy: bounds('a Redis that is full serves the values that it has'),
   },
@@ -206,6 +206,56 @@ export const CACHED = [
     file: 'src/cache/reader.ts',
     find: "      if (this.#closed) throw new ClosedError('this issuer is closed; this call did nothing');\n",
     replace: '',
-    caughtBy: cache('after close each call is refused, and a caller that waits for another process ends'),
+    caughtBy: cache('after close each call is refused, and a caller that waits for another process gets its end first'),
+  },
+  {
+    defect: 'a look waits for a silent Redis as long as its caller',
+    file: 'src/redis/cached.ts',
+    find: 'Math.ceil(server.timeoutMs / 4)',
+    replace: 'server.timeoutMs',
+    caughtBy: {
+      file: 'test/cache/outage.test.ts',
+      test: 'gets a value that was loaded, though Redis falls silent before it is stored',
+    },
+  },
+  {
+    defect: 'a Redis that is away is never asked again',
+    file: 'src/cache/reader.ts',
+    find: 'if (this.#outage.mayProbe()) this.#parts.track(this.#probe(reading.id));\n',
+    replace: '',
+    caughtBy: {
+      file: 'test/cache/outage.test.ts',
+      test: 'asks Redis again behind the answers, and serves from it once it is back',
+    },
+  },
+  {
+    defect: 'a full Redis refuses the values that it has',
+    file: 'lua/cache/find-cached.lua',
+    find: 'mayWrite, token = pcall(newLease, caller, leaseMs, entry.endsAt)',
+    replace: 'token = newLease(caller, leaseMs, entry.endsAt)',
+    caughtBy: {
+      file: 'test/cache/outage.test.ts',
+      test: 'a Redis that is full answers a value that is due for a refresh',
+    },
+  },
+  {
+    defect: 'the client of the issuer counts as a Redis of its own',
+    file: 'src/cache/caches.ts',
+    find: 'options.redis !== undefined && options.redis !== redis',
+    replace: 'options.redis !== undefined',
+    caughtBy: {
+      file: 'test/cache/outage.test.ts',
+      test: 'the client of the issuer, named as `redis`, keeps the bound of its Redis',
+    },
+  },
+  {
+    defect: 'the caches end before the calls in flight',
+    file: 'src/core.ts',
+    find: '    this.room.close();\n  }\n\n  /** Once nothing is pending',
+    replace: '    this.room.close();\n    this.end();\n  }\n\n  /** Once nothing is pending',
+    caughtBy: {
+      file: 'test/cache/outage.test.ts',
+      test: 'a call in flight may ask a cache until it ends, though the issuer is being closed',
+    },
   },
 ];
