@@ -39,6 +39,7 @@ export {
   type RedisOutcome,
   UnknownCampaignError,
 } from './model/errors.js';
+export { SERVER_SENT_EVENTS_HEADERS } from './model/event-format.js';
 export type { CouponEvent, FaultEvent, FaultSource, IssuanceRef } from './model/events.js';
 export { type Cure, type Finding, type FindingKind, ReconcileReport } from './model/findings.js';
 export {
@@ -103,10 +104,6 @@ export type { SettleResult } from './settle/settle.js';
 export type { AdmitResult } from './waiting-room/admission.js';
 export type { JoinRequest } from './waiting-room/join.js';
 export type { WatchRequest } from './waiting-room/room.js';
-export {
-  SERVER_SENT_EVENTS_HEADERS,
-  type ServerSentEventsOptions,
-  serverSentEvents,
-} from './waiting-room/server-sent-events.js';
+export { type ServerSentEventsOptions, serverSentEvents } from './waiting-room/server-sent-events.js';
 export type { WorkerOptions } from './worker/options.js';
 export type { CampaignHealth, SettleWorker, WorkerHealth } from './worker/worker.js';

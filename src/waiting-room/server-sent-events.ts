@@ -1,13 +1,7 @@
 import { Readable } from 'node:stream';
 import { assertFunction, assertInteger, ownCopy } from '../model/check.js';
+import { DEFAULT_KEEP_ALIVE_MS, eventOf, STILL_HERE, WATCHING } from '../model/event-format.js';
 import type { WaitingChange } from '../model/place.js';
-
-/** Headers of a response that streams events: nothing on the way may keep or gather them. */
-export const SERVER_SENT_EVENTS_HEADERS: Readonly<Record<string, string>> = Object.freeze({
-  'Content-Type': 'text/event-stream; charset=utf-8',
-  'Cache-Control': 'no-store, no-transform',
-  'X-Accel-Buffering': 'no',
-});
 
 export interface ServerSentEventsOptions {
   /** How often a comment is sent: 1,000–600,000 ms, default 15,000. */
@@ -57,7 +51,10 @@ export function serverSentEvents(
   changes: AsyncIterableIterator<WaitingChange>,
   options: ServerSentEventsOptions = {},
 ): Readable {
-  const { keepAliveMs = 15_000, data = (change: WaitingChange): unknown => change } = checked(changes, options);
+  const { keepAliveMs = DEFAULT_KEEP_ALIVE_MS, data = (change: WaitingChange): unknown => change } = checked(
+    changes,
+    options,
+  );
   let reading = false;
   let ended = false;
   const stream = new Readable({
@@ -70,7 +67,7 @@ export function serverSentEvents(
         .then(({ done, value }) => {
           reading = false;
           ended = done === true;
-          this.push(done ? null : `data: ${JSON.stringify(data(value))}\n\n`);
+          this.push(done ? null : eventOf(data(value)));
         })
         .catch((error: Error) => this.destroy(error));
     },
@@ -79,11 +76,9 @@ export function serverSentEvents(
       Promise.resolve(changes.return?.()).then(() => callback(error), callback);
     },
   });
-  // So that headers go out at once, and the browser knows that it is connected, though the first change may take its
-  // time.
-  stream.push(': watching\n\n');
+  stream.push(WATCHING);
   const keepingAlive = setInterval(() => {
-    if (stream.readableLength === 0 && !ended && !stream.destroyed) stream.push(': still here\n\n');
+    if (stream.readableLength === 0 && !ended && !stream.destroyed) stream.push(STILL_HERE);
   }, keepAliveMs);
   keepingAlive.unref?.();
   return endedByItsReader(stream);
