@@ -387,7 +387,7 @@ export class Campaign<Client = never> {
    * ```
    */
   async userStatus(query: { userId: string }): Promise<UserStatus> {
-    const userId = checkedUser('userStatus', query);
+    const userId = checkedUser('userStatus', query, this.#core.options.persistence);
     return this.#core.on('userStatus', this.id, (serving) => userStatus(serving, this.#core.room, userId));
   }
 

@@ -72,9 +72,9 @@ export class Core {
       { ...lines, following, replicas, refusalCacheMs, emit },
     );
     const { campaigns, context, steps } = this;
-    this.#requests = new Requests({ campaigns, steps, pending, eligible, timeoutMs });
+    this.#requests = new Requests({ campaigns, steps, pending, eligible, adapter: persistence, timeoutMs });
     const track = <T>(work: Promise<T>) => pending.track(work);
-    const rules = { eligible, timeoutMs, maxTries };
+    const rules = { eligible, adapter: persistence, timeoutMs, maxTries };
     const reserved = (campaignId: string, userId: string) => this.#reserved(campaignId, userId);
     const revocations = new Revocations(campaigns, emit);
     this.coupons = new Coupons({ adapter: persistence, timeoutMs, ...lines, emit, reserved, revocations });

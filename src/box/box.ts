@@ -1,6 +1,7 @@
 import { type Coupon, couponOf, newestFirst } from '../model/coupon.js';
 import { type Issuance, ownRow } from '../model/issuance.js';
 import type { PersistenceAdapter } from '../persistence/adapter.js';
+import { assertUserId } from '../persistence/user-id.js';
 import { ownLooked } from '../redeem/verdicts.js';
 import { misses, readFrom, unfit } from './ask.js';
 import { TableCampaigns } from './campaigns.js';
@@ -30,8 +31,9 @@ export class Box {
     this.#campaigns = new TableCampaigns(adapter, timeoutMs, served);
   }
 
-  /** Throws `MisconfiguredError`, `PersistenceError`. */
+  /** Throws `InvalidArgumentError`, `MisconfiguredError`, `PersistenceError`. */
   async ofUser({ userId, campaignIds }: BoxRequest): Promise<readonly Coupon[]> {
+    assertUserId(this.#adapter, userId);
     const listByUser = this.#adapter?.listByUser?.bind(this.#adapter);
     if (!listByUser) throw misses('the coupons of a user are', 'listByUser');
     const ids = campaignIds ?? (await this.#campaigns.ids());

@@ -6,6 +6,8 @@ import { HookError, invalid, NotIssuedError } from '../model/errors.js';
 import { deriveId, mintId } from '../model/issuance.js';
 import { inCall } from '../model/methods.js';
 import type { IssueResult, NotReadyReason, RefusalStatus } from '../model/result.js';
+import type { PersistenceAdapter } from '../persistence/adapter.js';
+import { assertUserId } from '../persistence/user-id.js';
 import type { Campaigns, Patience } from '../redis/campaigns.js';
 import { CampaignOverError } from '../redis/registry.js';
 import type { Serving } from '../redis/serving.js';
@@ -38,6 +40,7 @@ export interface RequestParts {
   readonly steps: Steps;
   readonly pending: PendingWork;
   readonly eligible: Eligible | undefined;
+  readonly adapter: PersistenceAdapter | undefined;
   readonly timeoutMs: number;
 }
 
@@ -60,8 +63,9 @@ export class Requests {
   }
 
   #begin(campaignId: string, request: IssueRequest): Promise<IssueResult> {
-    const { campaigns, steps, timeoutMs: longest } = this.#parts;
+    const { campaigns, steps, adapter, timeoutMs: longest } = this.#parts;
     const { userId, requestId, data: given, signal, timeoutMs } = checkedRequest(request, longest);
+    assertUserId(adapter, userId);
     const data = callersData(given, steps);
     signal?.throwIfAborted();
     const known = campaigns.known(campaignId);

@@ -16,6 +16,7 @@ import { type Issuance, ownRow } from '../model/issuance.js';
 import type { RevokeCall } from '../model/life.js';
 import type { PersistenceAdapter } from '../persistence/adapter.js';
 import type { CouponRef } from '../persistence/coupon-change.js';
+import { assertUserId } from '../persistence/user-id.js';
 import type { Coupons, StillReserved } from '../redeem/coupons.js';
 import { type RevokeOptions, revokeCallOf } from '../redeem/requests.js';
 import type { RevokeResult } from '../redeem/results.js';
@@ -124,7 +125,7 @@ export async function revokeAll(
     if (result.status === 'taken_back' && result.stock === 'pending') stock = 'pending';
     return sum[COUNTED[result.status]]++;
   };
-  for await (const chunk of chunksOf(source, of)) {
+  for await (const chunk of chunksOf(source, of, parts.adapter)) {
     const { refs, missing } = of === 'users' ? await ofUsers(chunk, parts) : ofCoupons(chunk, sum.done, parts);
     const size = Math.min(CHUNK, parts.maxQueued);
     for (let from = 0; from < refs.length; from += size) {
@@ -183,7 +184,11 @@ interface ChunkCoupons {
   readonly missing: { readonly reserved: readonly string[]; readonly without: number };
 }
 
-async function* chunksOf(source: Source, of: 'users' | 'coupons'): AsyncGenerator<unknown[]> {
+async function* chunksOf(
+  source: Source,
+  of: 'users' | 'coupons',
+  adapter: RevokeAllParts['adapter'],
+): AsyncGenerator<unknown[]> {
   for (let chunk: unknown[] = [], at = 0; ; at++) {
     const next = source.next();
     const { done, value } = next instanceof Promise ? await next : next;
@@ -191,7 +196,10 @@ async function* chunksOf(source: Source, of: 'users' | 'coupons'): AsyncGenerato
       if (chunk.length > 0) yield chunk;
       return;
     }
-    if (of === 'users') assertText(`users[${at}]`, value);
+    if (of === 'users') {
+      assertText(`users[${at}]`, value);
+      assertUserId(adapter, value, `users[${at}]`);
+    }
     chunk.push(value);
     if (chunk.length < CHUNK) continue;
     yield chunk;
@@ -199,13 +207,16 @@ async function* chunksOf(source: Source, of: 'users' | 'coupons'): AsyncGenerato
   }
 }
 
-function ofCoupons(chunk: readonly unknown[], from: number, { campaignId }: RevokeAllParts): ChunkCoupons {
+function ofCoupons(chunk: readonly unknown[], from: number, { campaignId, adapter }: RevokeAllParts): ChunkCoupons {
   const refs = chunk.map((one, i): UserRef => {
     const name = `coupons[${from + i}]`;
     const part = (key: string) => read(() => (one as Record<string, unknown>)[key]);
     const [id, userId, code, other] = ['id', 'userId', 'code', 'campaignId'].map(part);
     if (other !== undefined && other !== campaignId) throw invalid(`${name}.campaignId`, 'must be this campaign');
-    if (userId !== undefined) assertText(`${name}.userId`, userId);
+    if (userId !== undefined) {
+      assertText(`${name}.userId`, userId);
+      assertUserId(adapter, userId, `${name}.userId`);
+    }
     if (id !== undefined && userId !== undefined) {
       assertText(`${name}.id`, id);
       return { campaignId, id, userId: userId as string };

@@ -74,6 +74,11 @@ export interface PersistenceAdapter<Client = never> {
    */
   check?(): Promise<{ readonly format: number }> | Promise<void>;
   /**
+   * Says why the table cannot hold this user id as it is spelt, or `null`; the words follow `userId`, as in `must be a whole number`, and quote no id. Without
+   * I/O. Every call with a user asks it before anything else. Of an id that a column prints otherwise, such as 007 in a `bigint`, two users would share a row.
+   */
+  userIdFault?(userId: string): string | null;
+  /**
    * Says which database this is: a text of 1–128 bytes, or `null` if it is not known. The text is the same for all
    * processes and for as long as the rows live, and no other database has it. A campaign serves only with the database
    * that it was opened with. Called once per process, together with `check`.

@@ -6,6 +6,7 @@ import type { Issuance } from '../model/issuance.js';
 import type { LifeCall } from '../model/life.js';
 import { kindOf } from '../model/safe-error.js';
 import type { CouponRows, PersistenceAdapter } from '../persistence/adapter.js';
+import { assertUserId } from '../persistence/user-id.js';
 import type { Serving } from '../redis/serving.js';
 import { endAnnounced } from './announced.js';
 import {
@@ -53,7 +54,8 @@ export class Coupons {
 
   /** Throws `MisconfiguredError`, `OverloadedError`, `PersistenceError`, `RedisError`, `NotReadyError`. */
   async ask<R extends CouponResult>(request: CouponCall): Promise<R> {
-    const { ref, call, within } = request;
+    const { ref, userId, call, within } = request;
+    if (userId !== undefined) assertUserId(this.#options.adapter, userId);
     const outcome = await this.#change({ ref, call, deadlineAt: monotonicMs() + this.#options.timeoutMs }, within);
     switch (outcome.answer) {
       case 'no_row':

@@ -111,11 +111,11 @@ export const changeCases: Case[] = [
     const row = await given(stage, null, { code: 'Abc-1' });
     const { campaignId, id, userId, serial } = row;
     const refs: CouponRef[] = [
-      { campaignId, code: 'Abc-1', userId: `${userId}x` },
+      { campaignId, code: 'Abc-1', userId: stage.otherThan(userId) },
       { campaignId, code: 'abc-1' },
       { campaignId, code: 'Abc-1 ' },
       { campaignId: `${campaignId}x`, code: 'Abc-1' },
-      { campaignId, id, userId: `${userId}x` },
+      { campaignId, id, userId: stage.otherThan(userId) },
       { campaignId, id, serial: serial + 1 },
       { campaignId: `${campaignId}x`, id, userId },
       { campaignId, id: id.toUpperCase() === id ? id.toLowerCase() : id.toUpperCase(), userId },

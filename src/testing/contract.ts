@@ -1,3 +1,4 @@
+import type { Issuance } from '../model/issuance.js';
 import type { PersistenceAdapter } from '../persistence/adapter.js';
 import { boxCases } from './box-cases.js';
 import { changeCases } from './change-cases.js';
@@ -12,7 +13,9 @@ import { revokeCases } from './revoke-cases.js';
 import { rivalCases } from './rival-cases.js';
 import { savingCases } from './saving-cases.js';
 import { signalCases } from './signal-cases.js';
-import { type Case, type Need, type Oracle, Stage } from './stage.js';
+import { type Case, type Need, type Oracle, Stage, type Surroundings } from './stage.js';
+import { userIdCases } from './user-id-cases.js';
+import { type UserIds, userIdOf } from './user-ids.js';
 import { FaultyWire, type Wire } from './wire.js';
 import { wireCases } from './wire-cases.js';
 
@@ -38,6 +41,16 @@ export interface PersistenceContractOptions {
    * the data out; default `false`.
    */
   readonly keepsData?: boolean | undefined;
+  /**
+   * How user ids look, if the table does not take any text; default `'text'`. A function gives the id of user 1, 2 and so on: the same id each time, and
+   * as the database prints it. Cases share these users. An adapter of such a table needs `userIdFault`.
+   */
+  readonly userIds?: UserIds | undefined;
+  /**
+   * Called before each save with its new issuances, up to 10,000 at once. Insert the rows that they refer to, such as their users, and skip those
+   * that are there. Never called for `refusedUserId`, or for an id with a fault: for a foreign key, the refused user is missing there.
+   */
+  readonly prepare?: ((issuances: readonly Issuance[]) => Promise<unknown>) | undefined;
 }
 
 /** The skip function of a test runner: in Vitest and `node:test` on the first argument, in others on `this`. */
@@ -81,12 +94,13 @@ export interface ContractCase {
  */
 export function persistenceContract(options: PersistenceContractOptions): ContractCase[] {
   const { refusedUserId, keepsData = false } = options;
+  const around = { ...options, userIds: userIdOf(options.userIds) };
   const refusals = refusedUserId === undefined ? [] : refusalCases(refusedUserId);
   return [...CASES, ...(keepsData ? dataCases : []), ...refusals].map((one) => ({
     name: one.needs ? `${one.name} (if it ${one.needs.map((need) => ABLE[need]).join(' and ')})` : one.name,
     needs: one.needs ?? [],
     // Of no declared parameter: runners take a second one, or the first, for a callback to wait for.
-    run: (...[context]: [SkipContext?]) => runCase(one, options, context),
+    run: (...[context]: [SkipContext?]) => runCase(one, options.createAdapter, around, context),
   }));
 }
 
@@ -101,6 +115,7 @@ const CASES: readonly Case[] = [
   ...changeCases,
   ...revokeCases,
   ...boxCases,
+  ...userIdCases,
   ...checkCases,
   ...wireCases,
 ];
@@ -115,27 +130,33 @@ const ABLE: Record<Need, string> = {
   count: 'counts',
   check: 'checks its table',
   identity: 'says which database it is',
+  userIdFault: 'judges user ids',
   wire: 'is wired',
 };
 
-async function runCase(one: Case, options: PersistenceContractOptions, context?: SkipContext): Promise<void> {
+async function runCase(
+  one: Case,
+  createAdapter: PersistenceContractOptions['createAdapter'],
+  around: Surroundings,
+  context?: SkipContext,
+): Promise<void> {
   const wire = new FaultyWire();
-  const adapter = await options.createAdapter(wire);
+  const adapter = await createAdapter(wire);
   try {
     for (const need of one.needs ?? []) {
-      const lack = await lackOf(need, adapter, wire);
+      const lack = await lackOf(need, new Stage(adapter, wire, around));
       if (lack) return skip(lack, need, context);
     }
-    await one.check(new Stage(adapter, wire, options.oracle));
+    await one.check(new Stage(adapter, wire, around));
   } finally {
     await adapter[Symbol.asyncDispose]?.();
   }
 }
 
 /** Why a case cannot be tried, or `null`. */
-async function lackOf(need: Need, adapter: PersistenceAdapter, wire: FaultyWire): Promise<string | null> {
+async function lackOf(need: Need, probe: Stage): Promise<string | null> {
+  const { adapter, wire } = probe;
   if (need !== 'wire') return adapter[need] ? null : `the adapter has no ${need}`;
-  const probe = new Stage(adapter, wire);
   await probe.given(probe.issuance());
   return wire.used ? null : 'createAdapter does not send the calls of the adapter over the wire';
 }

@@ -6,4 +6,5 @@ export {
   type SkipContext,
 } from './contract.js';
 export type { Need, Oracle } from './stage.js';
+export type { UserIds } from './user-ids.js';
 export type { Wire } from './wire.js';

@@ -64,6 +64,7 @@ export const readingCases: Case[] = [
     const committed = Array.from({ length: 20 }, (_, i) => stage.issuance({ serial: 2 * i + 1 }));
     await stage.given(...committed);
     const between = committed.map(({ serial }) => stage.issuance({ serial: serial + 1 }));
+    await stage.prepare(...between);
     const saves = between.map((one) => stage.given(one));
     const listing = list(stage.campaignId, { afterSerial: 0, limit: 100 });
     await Promise.all([...saves, listing]);

@@ -9,6 +9,7 @@ export const rivalCases: Case[] = [
     name: 'two simultaneous saves of the same batch store each issuance once, and both say saved',
     check: async (stage) => {
       const batch = stage.issuances(20);
+      await stage.prepare(...batch);
       await Promise.all([stage.given(...batch), stage.given(...batch)]);
       await stage.expectStored(...batch);
     },
@@ -17,6 +18,7 @@ export const rivalCases: Case[] = [
     name: 'of two simultaneous saves of the same batch neither says saved before the rows are stored',
     check: async (stage) => {
       const batch = stage.issuances(20);
+      await stage.prepare(...batch);
       const saveAndLook = async () => {
         await stage.given(...batch);
         await stage.expectStored(...batch);
@@ -28,6 +30,7 @@ export const rivalCases: Case[] = [
     name: 'twenty simultaneous saves of one issuance store it once, and all say saved',
     check: async (stage) => {
       const issuance = stage.issuance();
+      await stage.prepare(issuance);
       await Promise.all(Array.from({ length: 20 }, () => stage.given(issuance)));
       await stage.expectStored(issuance);
     },
@@ -41,6 +44,7 @@ export const rivalCases: Case[] = [
         [own, ...shared],
         [otherOwn, ...shared.toReversed()],
       ];
+      await stage.prepare(own, otherOwn, ...shared);
       const verdicts = await Promise.all(batches.map((batch) => stage.saveInTwo(...batch)));
       for (const words of verdicts.map(wordsOf)) assert.deepEqual(new Set(words), new Set(['saved']));
       await stage.expectStored(own, otherOwn, ...shared);
@@ -52,6 +56,7 @@ export const rivalCases: Case[] = [
       const [own, otherOwn] = [stage.issuance(), stage.issuance()];
       const rivals = stage.issuances(50);
       const others = rivals.map(({ serial }) => stage.issuance({ serial }));
+      await stage.prepare(own, otherOwn, ...rivals, ...others);
       const [[word, ...words], [otherWord, ...otherWords]] = (
         await Promise.all([stage.saveInTwo(own, ...rivals), stage.saveInTwo(otherOwn, ...others.toReversed())])
       ).map(wordsOf) as [string[], string[]];
@@ -73,6 +78,7 @@ export const rivalCases: Case[] = [
     check: async (stage) => {
       const first = stage.issuance();
       const second = stage.issuance({ userId: first.userId });
+      await stage.prepare(first, second);
       const [[verdict], [otherVerdict]] = await Promise.all([stage.save(first), stage.save(second)]);
       const firstWon = verdict?.verdict === 'saved';
       assert.equal((firstWon ? verdict : otherVerdict)?.verdict, 'saved');
@@ -87,6 +93,7 @@ function wantTheSame(what: (one: Issuance) => Partial<Issuance>, refusal: string
   return async (stage: Stage) => {
     const rivals = stage.issuances(10);
     const others = rivals.map((one) => stage.issuance(what(one)));
+    await stage.prepare(...rivals, ...others);
     const [verdicts, otherVerdicts] = await Promise.all([stage.save(...rivals), stage.save(...others)]);
     await stage.expectStored(...sharedOut([rivals, wordsOf(verdicts)], [others, wordsOf(otherVerdicts)], refusal));
   };

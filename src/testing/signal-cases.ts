@@ -19,6 +19,7 @@ export const signalCases: Case[] = [
         const batch = stage.issuances(3);
         const bystander = stage.issuance();
         const abort = new AbortController();
+        await stage.prepare(...batch);
         if (!moment) abort.abort();
         const saving = stage.attempt(batch, abort.signal);
         await moment?.();
@@ -39,6 +40,7 @@ export const signalCases: Case[] = [
     check: async (stage) => {
       const batch = stage.issuances(20);
       const abort = new AbortController();
+      await stage.prepare(...batch);
       const aborted = stage.attempt(batch, abort.signal);
       abort.abort();
       const repeated = await stage.saveInTwo(...batch);
@@ -67,6 +69,7 @@ export const signalCases: Case[] = [
     check: async (stage) => {
       const [aborted, beside] = [stage.issuances(3), stage.issuances(3)];
       const abort = new AbortController();
+      await stage.prepare(...aborted, ...beside);
       const saves = [stage.attempt(aborted, abort.signal), stage.given(...beside)];
       abort.abort();
       await Promise.all(saves);

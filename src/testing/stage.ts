@@ -19,6 +19,7 @@ export type Need =
   | 'count'
   | 'check'
   | 'identity'
+  | 'userIdFault'
   | 'wire';
 
 /** One rule, before it knows the adapter. */
@@ -26,6 +27,16 @@ export interface Case {
   readonly name: string;
   readonly needs?: readonly Need[];
   readonly check: (stage: Stage) => Promise<void>;
+}
+
+/** The facts about stored rows that `persistenceContract` was given. */
+export interface Surroundings {
+  readonly oracle?: Oracle | undefined;
+  /** The ids of users by number; `undefined`: any text is one. */
+  readonly userIds?: ((n: number) => string) | undefined;
+  readonly refusedUserId?: string | undefined;
+  /** Makes the rows that the issuances refer to. */
+  readonly prepare?: ((issuances: readonly Issuance[]) => Promise<unknown>) | undefined;
 }
 
 /** How a save ended that may fail. */
@@ -51,13 +62,47 @@ export class Stage {
   readonly adapter: PersistenceAdapter;
   readonly wire: FaultyWire;
   readonly campaignId = `contract-${mintId()}`;
-  readonly #oracle: Oracle | undefined;
+  readonly #around: Surroundings;
+  readonly #prepared = new WeakSet<Issuance>();
   #serial = 0;
+  #user = 0;
 
-  constructor(adapter: PersistenceAdapter, wire: FaultyWire, oracle?: Oracle) {
+  constructor(adapter: PersistenceAdapter, wire: FaultyWire, around: Surroundings = {}) {
     this.adapter = adapter;
     this.wire = wire;
-    this.#oracle = oracle;
+    this.#around = around;
+  }
+
+  /** The id of a user that this case has not named yet. */
+  userId(): string {
+    return this.#around.userIds?.(++this.#user) ?? `user-${mintId()}`;
+  }
+
+  /** Whether calls with this id get as far as the adapter, and its row is stored. */
+  isUserId(text: string): boolean {
+    return text !== this.#around.refusedUserId && (this.adapter.userIdFault?.(text) ?? null) === null;
+  }
+
+  /** The id of another user; where any text is an id, one that begins with this one. */
+  otherThan(userId: string): string {
+    return this.#around.userIds ? this.userId() : `${userId}x`;
+  }
+
+  /**
+   * Makes the rows that these refer to. Each save does so first; a case of simultaneous saves does it before them.
+   */
+  async prepare(...issuances: Issuance[]): Promise<void> {
+    await this.#unprepared(issuances);
+  }
+
+  /** `undefined`: nothing is to be made, so nothing has to be waited for. */
+  #unprepared(issuances: readonly Issuance[]): Promise<unknown> | undefined {
+    const { prepare } = this.#around;
+    if (!prepare) return undefined;
+    const fresh = issuances.filter((one) => !this.#prepared.has(one) && this.isUserId(one.userId));
+    if (fresh.length === 0) return undefined;
+    for (const one of fresh) this.#prepared.add(one);
+    return prepare(Object.freeze(fresh));
   }
 
   /** A new issuance that conflicts with no other, except for the given fields. */
@@ -66,7 +111,7 @@ export class Stage {
     return Object.freeze({
       id: mintId(),
       campaignId: this.campaignId,
-      userId: `user-${mintId()}`,
+      userId: given.userId ?? this.userId(),
       grant: 1,
       serial: this.#serial,
       code: `CODE-${mintId()}`,
@@ -87,11 +132,15 @@ export class Stage {
   }
 
   async saveUnder(signal: AbortSignal, issuances: Issuance[]): Promise<readonly SaveVerdict[]> {
+    const preparing = this.#unprepared(issuances);
+    if (preparing) await preparing;
     return oneEach(await this.adapter.save(Object.freeze(issuances), { signal }), issuances);
   }
 
   /** A save that may throw. If it does not, the contract holds for its result. */
   async attempt(issuances: Issuance[], signal: AbortSignal = new AbortController().signal): Promise<StagedSave> {
+    const preparing = this.#unprepared(issuances);
+    if (preparing) await preparing;
     let verdicts: readonly SaveVerdict[];
     try {
       verdicts = await this.adapter.save(Object.freeze(issuances), { signal });
@@ -133,7 +182,7 @@ export class Stage {
   async expectStored(...expected: Issuance[]): Promise<void> {
     for (const campaignId of new Set([this.campaignId, ...expected.map((one) => one.campaignId)])) {
       const rows = rowsOf(expected.filter((one) => one.campaignId === campaignId));
-      if (this.#oracle) assertSame('seenByOracle', rowsOf(await this.#oracle(campaignId)), rows);
+      if (this.#around.oracle) assertSame('seenByOracle', rowsOf(await this.#around.oracle(campaignId)), rows);
       if (this.adapter.list) {
         const listed = await this.adapter.list(campaignId, { afterSerial: 0, limit: ALL });
         assertSame('listed', rowsOf(listed), rows);

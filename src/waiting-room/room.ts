@@ -3,6 +3,8 @@ import type { Eligible } from '../issue/eligibility.js';
 import { assertInteger, assertSignal, assertText, ownCopy } from '../model/check.js';
 import type { JoinResult, LeaveResult, Standing, WaitingChange } from '../model/place.js';
 import { redacted } from '../model/safe-error.js';
+import type { PersistenceAdapter } from '../persistence/adapter.js';
+import { assertUserId } from '../persistence/user-id.js';
 import type { Campaigns } from '../redis/campaigns.js';
 import type { RedisClient } from '../redis/client.js';
 import { channelOf, type Line } from '../redis/line.js';
@@ -30,6 +32,7 @@ export interface WaitingRoomParts extends Omit<AdmissionParts, 'moved'> {
   readonly campaigns: Campaigns;
   readonly lines: LineOptions;
   readonly eligible: Eligible | undefined;
+  readonly adapter: PersistenceAdapter | undefined;
   readonly track: <T>(work: Promise<T>) => Promise<T>;
 }
 
@@ -54,8 +57,10 @@ export class WaitingRoom {
   }
 
   async join(campaignId: string, given: JoinRequest): Promise<JoinResult> {
-    const { campaigns, eligible, timeoutMs, steps } = this.#parts;
-    return join(campaignId, checkedJoin(given, steps), {
+    const { campaigns, eligible, adapter, timeoutMs, steps } = this.#parts;
+    const request = checkedJoin(given, steps);
+    assertUserId(adapter, request.userId);
+    return join(campaignId, request, {
       campaigns,
       lines: this.#lines,
       eligible,
@@ -65,7 +70,7 @@ export class WaitingRoom {
   }
 
   async leave(campaignId: string, given: { userId: string }): Promise<LeaveResult> {
-    const userId = checkedUser('leave', given);
+    const userId = checkedUser('leave', given, this.#parts.adapter);
     const line = await this.#lines.get(campaignId);
     const { result, now } = await line.leave(userId);
     if (now) {
@@ -115,6 +120,7 @@ export class WaitingRoom {
 
   watch(campaignId: string, given: WatchRequest): AsyncIterableIterator<WaitingChange> {
     const { userId, signal } = checkedWatch(given);
+    assertUserId(this.#parts.adapter, userId);
     const watch = this.#watches.get(campaignId) ?? this.#newWatch(campaignId);
     const watcher = watch.add(userId);
     if (signal) watcher.onEnd(onAbort(signal, () => watcher.end()));
@@ -191,9 +197,10 @@ export class WaitingRoom {
   }
 }
 
-export function checkedUser(call: string, given: { userId: string }): string {
+export function checkedUser(call: string, given: { userId: string }, adapter: PersistenceAdapter | undefined): string {
   const { userId } = ownCopy(`the argument of ${call}()`, given, ['userId']);
   assertText('userId', userId);
+  assertUserId(adapter, userId);
   return userId;
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { Issuance, SaveVerdict } from '../../src/index.js';
 import {
   type ContractCase,
   type Oracle,
@@ -17,6 +18,7 @@ import { WRONG_READING } from './broken-reading.js';
 import { WRONG_REFUSALS } from './broken-refusals.js';
 import { WRONG_AMONG_RIVALS } from './broken-rivals.js';
 import { WRONG_STORAGE } from './broken-storage.js';
+import { NumberSheet, WRONG_USER_IDS } from './broken-user-ids.js';
 import { WRONG_VERDICTS } from './broken-verdicts.js';
 import { REFUSED_USER, Sheet } from './sheet.js';
 
@@ -34,6 +36,7 @@ const BROKEN: Broken[] = [
   ...WRONG_DATA,
   ...WRONG_CHANGES,
   ...WRONG_BOXES,
+  ...WRONG_USER_IDS,
 ];
 
 /** A sheet looks at all its rows for each issuance: ten thousand are for adapters with indexes. */
@@ -55,10 +58,12 @@ async function outcomeOf(options: PersistenceContractOptions, chosen: (one: Cont
 }
 
 describe('an adapter that', () => {
-  for (const { how, Adapter, caughtBy } of BROKEN) {
+  for (const { how, Adapter, options, caughtBy } of BROKEN) {
     test(`${how} fails the case for it`, async () => {
       const createAdapter: PersistenceContractOptions['createAdapter'] = async (wire) => new Adapter(wire);
-      const { failed } = await outcomeOf({ ...SHEET, createAdapter }, ({ name }) => caughtBy.includes(name));
+      const { failed } = await outcomeOf({ ...SHEET, createAdapter, ...options }, ({ name }) =>
+        caughtBy.includes(name),
+      );
       expect(failed.toSorted()).toEqual(caughtBy.toSorted());
     });
   }
@@ -97,6 +102,7 @@ describe('an adapter that can only save', () => {
     override count = undefined as never;
     override check = undefined as never;
     override identity = undefined as never;
+    override userIdFault = undefined as never;
   }
   const sheet = new OnlySaves();
   const oracle: Oracle = async (campaignId) => sheet.rows.filter((row) => row.campaignId === campaignId);
@@ -108,7 +114,10 @@ describe('an adapter that can only save', () => {
     const needy = persistenceContract(options).filter((one) => isSmall(one) && one.needs.length > 0);
     expect(skipped.toSorted()).toEqual(needy.map(({ name }) => name).toSorted());
     expect(new Set(needy.flatMap(({ needs }) => needs))).toEqual(
-      new Set(['list', 'find', 'look', 'change', 'listByUser', 'campaigns', 'count', 'check', 'identity', 'wire']),
+      new Set([
+        ...['list', 'find', 'look', 'change', 'listByUser', 'campaigns', 'count', 'check', 'identity', 'userIdFault'],
+        'wire',
+      ]),
     );
   });
 
@@ -137,4 +146,52 @@ test('an adapter is disposed of after its case, passed, failed or skipped', asyn
   expect(failed.length).toBeGreaterThan(0);
   expect(skipped.length).toBeGreaterThan(0);
   expect(disposals).toBe(persistenceContract({ createAdapter }).filter(isSmall).length);
+});
+
+describe('an adapter whose user ids are numbers', () => {
+  const createAdapter = async () => new NumberSheet();
+
+  test.each([['integer'], ['bigint'], [(n: number) => String(10 * n)]] as const)(
+    'keeps every rule with userIds %s',
+    async (userIds) => {
+      const options = { ...SHEET, createAdapter, userIds, refusedUserId: undefined };
+      expect((await outcomeOf(options)).failed).toEqual([]);
+    },
+  );
+
+  test('keeps none of the rules of saving while the kit takes any text for an id', async () => {
+    const { failed } = await outcomeOf({ ...SHEET, createAdapter });
+    expect(failed).toContain('a batch is saved: every issuance is told so and stored');
+  });
+});
+
+describe('an adapter whose rows refer to users', () => {
+  const users = new Set<string>();
+  class Referring extends Sheet {
+    protected override saveOne(issuance: Issuance): SaveVerdict {
+      return users.has(issuance.userId) ? super.saveOne(issuance) : { verdict: 'refused', reason: 'unknown_user' };
+    }
+  }
+  const createAdapter = async () => new Referring();
+  const prepare = async (issuances: readonly Issuance[]) => {
+    for (const { userId } of issuances) users.add(userId);
+  };
+
+  test.each(['text', 'uuid', 'bigint'] as const)(
+    'keeps every rule once prepare has made them, with userIds %s',
+    async (userIds) => {
+      const options = { ...SHEET, createAdapter, prepare, userIds, refusedUserId: '0' };
+      expect((await outcomeOf(options)).failed).toEqual([]);
+    },
+  );
+
+  test('is never given the user whose rows it refuses', () => {
+    expect(users.has('0')).toBe(false);
+  });
+
+  test('keeps no rule of saving without prepare', async () => {
+    users.clear();
+    const { failed } = await outcomeOf({ ...SHEET, createAdapter });
+    expect(failed).toContain('a batch is saved: every issuance is told so and stored');
+  });
 });

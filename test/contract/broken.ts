@@ -1,5 +1,5 @@
 import type { Issuance, PersistenceAdapter, SaveVerdict } from '../../src/index.js';
-import type { Wire } from '../../src/testing/index.js';
+import type { PersistenceContractOptions, Wire } from '../../src/testing/index.js';
 import { Sheet } from './sheet.js';
 
 /** An adapter that breaks one rule. */
@@ -7,6 +7,7 @@ export interface Broken {
   /** What is wrong with it. */
   readonly how: string;
   readonly Adapter: new (wire: Wire & { readonly now?: undefined }) => PersistenceAdapter;
+  readonly options?: Partial<PersistenceContractOptions>;
   /** Cases that must catch it. */
   readonly caughtBy: string[];
 }

@@ -62,6 +62,10 @@ export class Sheet implements PersistenceAdapter {
     return { format: 1 };
   }
 
+  userIdFault(_: string): string | null {
+    return null;
+  }
+
   async identity(): Promise<string | null> {
     return 'a-sheet';
   }

@@ -26,6 +26,7 @@ import { SAVING } from './saving.js';
 import { SKIPPED } from './skipped.js';
 import { STAMPS } from './stamps.js';
 import { TABLES } from './tables.js';
+import { USER_IDS } from './user-ids.js';
 import { VALIDITY } from './validity.js';
 import { WAITING } from './waiting.js';
 import { WATCHING } from './watching.js';
@@ -73,4 +74,5 @@ export const MUTANTS = [
   ...FORMAT,
   ...DATA,
   ...CACHED,
+  ...USER_IDS,
 ];
