@@ -1,10 +1,10 @@
 -- Counts the bytes of a value that is about to be stored, by the instant when it will be gone, and refuses it where too
 -- many would live at a time. Nothing is ever subtracted: a count goes when all of its values are gone. So the sum is never
--- below the truth, and a value that is stored again counts twice until the earlier one would be gone.
+-- below the truth. An entry keeps until when it is counted, so it counts at most once per slice of a life.
 --
 -- KEYS     stored
 -- ARGV     bytes limit lifeMs
--- RETURNS  counted | full, alone
+-- RETURNS  counted, until when; or full, alone
 -- WRITES   stored
 -- COST     O(different lives)
 local storedKey = KEYS[1]
@@ -31,4 +31,4 @@ if sum > limit then return { 'full' } end
 redis.call('HSET', storedKey, field, string.format('%.0f', own + bytes))
 for _, name in ipairs(over) do redis.call('HDEL', storedKey, name) end
 redis.call('PEXPIREAT', storedKey, string.format('%.0f', last))
-return { 'counted' }
+return { 'counted', field }

@@ -3,8 +3,8 @@
 --
 -- KEYS     entry
 -- ARGV     caller leaseMs early; early: a refresh is due this many durations of the last load before the value expires
--- RETURNS  found, value, its ms left; or refresh, value, its ms left, the lease; or load, the lease; or loading, alone;
---          or failed, the error
+-- RETURNS  found, value, its ms left; or refresh, value, its ms left, the lease, counted; or load, the lease, counted; or
+--          loading, alone; or apart, alone; or failed, the error; counted: ms left and bytes
 -- WRITES   entry
 -- COST     O(1)
 local entryKey = KEYS[1]
@@ -20,14 +20,16 @@ if entry.text then
   end
   -- A Redis that takes no writes still has the value.
   local mayWrite, token = true, entry.token
-  if not isOwn then mayWrite, token = pcall(newLease, caller, leaseMs, entry.endsAt) end
+  if not isOwn then mayWrite, token = pcall(newLease, entry, caller, leaseMs) end
   if not mayWrite then return { 'found', entry.text, instant(entry.endsAt - nowMs) } end
-  return { 'refresh', entry.text, instant(entry.endsAt - nowMs), token }
+  return { 'refresh', entry.text, instant(entry.endsAt - nowMs), token, counted(entry) }
 end
+-- Values that cannot be stored are loaded by each process for itself: one after the other, they would wait too long.
+if entry.failure == '' then return { 'apart' } end
 if entry.failure then return { 'failed', entry.failure } end
-if isOwn then return { 'load', entry.token } end
+if isOwn then return { 'load', entry.token, counted(entry) } end
 if entry.heldUntil then return { 'loading' } end
-local token = newLease(caller, leaseMs)
+local token = newLease(entry, caller, leaseMs)
 -- The entry now lives longer than a value that is over was counted for.
 redis.call('HDEL', entryKey, 'value', 'failed')
-return { 'load', token }
+return { 'load', token, counted(entry) }

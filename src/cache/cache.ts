@@ -11,7 +11,6 @@ import {
 } from '../model/check.js';
 import { HookError, invalid } from '../model/errors.js';
 import { inCall, type Operation } from '../model/methods.js';
-import { isRefusal } from './outage.js';
 import type { Reader, ReaderParts } from './reader.js';
 
 export interface WarmOptions {
@@ -120,17 +119,7 @@ export class Cache<V> {
   async set(key: string, value: V): Promise<void> {
     assertText('key', key);
     const text = textOf(value);
-    const { entries, nextCaller, options } = this.#parts;
-    await this.#changing('cacheSet', key, async (id) => {
-      // A Redis that is full counts nothing, and drops all the same.
-      const fits = await this.#reader.fits(text).catch((error: unknown) => {
-        if (isRefusal(error)) return false;
-        throw error;
-      });
-      const token = await entries.drop(id, fits ? nextCaller() : '', options.leaseMs);
-      // The old value is gone. Without the new one, the next caller loads.
-      if (fits) await this.#reader.store(id, token, { text }).catch((error) => this.#parts.faults.tell('redis', error));
-    });
+    await this.#changing('cacheSet', key, (id) => this.#reader.replace(id, text));
   }
 
   /**

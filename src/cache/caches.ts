@@ -47,6 +47,7 @@ export class Caches {
       faults.tell('messages', new Error(`cache ${name}: this Redis user may not PUBLISH; others see changes later`));
     const entries = new CachedEntries(server, { prefix, name }, untold);
     const news = new EntryNews(subscription, entries.listeners, {
+      onNews: (id) => reader.heard(id),
       onDropped: (id) => reader.dropped(id),
       onGap: () => reader.droppedAll(),
     });

@@ -2,6 +2,8 @@ import { CachedEntries } from '../redis/cached.js';
 import { RECONNECTED, type Subscription } from '../redis/subscription.js';
 
 interface Listener {
+  /** Of any kind. */
+  readonly onNews: (id: string) => void;
   readonly onDropped: (id: string) => void;
   /** Messages may have been lost. */
   readonly onGap: () => void;
@@ -56,6 +58,7 @@ export class EntryNews {
     }
     const news = CachedEntries.read(message);
     if (!news) return;
+    this.#listener.onNews(news.id);
     if (news.dropped) this.#listener.onDropped(news.id);
     for (const wake of [...(this.#waiting.get(news.id) ?? [])]) wake();
   }

@@ -49,7 +49,7 @@ export interface CacheOptions<V> {
   /** Another Redis for the values, such as one with `maxmemory-policy allkeys-lru`. Default: that of the campaigns. */
   readonly redis?: RedisClient | undefined;
   /**
-   * Deadline of `load`: 1 ms to half of the issuer's `timeoutMs`; default a fifth of it. The lease of a load is twice as
+   * Deadline of `load`: 1 ms to a quarter of the issuer's `timeoutMs`; default a fifth of it. The lease of a load is twice as
    * long, so if a process dies in a load, its key waits that long.
    */
   readonly loadTimeoutMs?: number | undefined;
@@ -96,11 +96,11 @@ export function checkedCache<V>(options: CacheOptions<V>, timeoutMs: number, isO
   assertInteger('maxBytes', checked.maxBytes, 1, 1_000_000);
   if (checked.maxTotalBytes !== Number.POSITIVE_INFINITY)
     assertInteger('maxTotalBytes', checked.maxTotalBytes, 1_000, Number.MAX_SAFE_INTEGER);
-  assertInteger('loadTimeoutMs', loadTimeoutMs, 1, Math.max(1, Math.floor(timeoutMs / 2)));
+  assertInteger('loadTimeoutMs', loadTimeoutMs, 1, Math.max(1, Math.floor(timeoutMs / 4)));
   assertInner(checked);
   const leaseMs = 2 * loadTimeoutMs;
-  // A refresh under way keeps the entry for its lease.
-  const lifeMs = ttlMs + staleMs + leaseMs + FAILED_MS;
+  // A value is stored within a lease after its count, and a refresh under way keeps it for another.
+  const lifeMs = ttlMs + staleMs + 2 * leaseMs + FAILED_MS;
   return { ...checked, leaseMs, lifeMs, failedMs: Math.min(FAILED_MS, ttlMs) };
 }
 

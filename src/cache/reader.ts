@@ -2,7 +2,7 @@ import { monotonicMs } from '../flow/deadline.js';
 import { frozen } from '../model/caller-data.js';
 import { ClosedError, HookError, MisconfiguredError, RedisError } from '../model/errors.js';
 import { bareError, redacted } from '../model/safe-error.js';
-import type { CachedEntries } from '../redis/cached.js';
+import { bytesOf, type CachedEntries, type Lease } from '../redis/cached.js';
 import type { CacheFaults } from './faults.js';
 import { type Loaded, loaded, loadFailed } from './loading.js';
 import type { LocalValues } from './local.js';
@@ -34,7 +34,12 @@ interface Reading {
   readonly id: string;
   /** An invalidation was heard of meanwhile, so the value is not remembered. */
   dropped: boolean;
+  /** The messages about its entry. */
+  heard: number;
 }
+
+/** A value to be stored. */
+type Kept = Pick<Loaded, 'text'> & Partial<Loaded>;
 
 /** Looks values up, and loads them under the lease of their entry. */
 export class Reader<V> {
@@ -54,7 +59,7 @@ export class Reader<V> {
 
   get(key: string): Promise<V> {
     const id = this.#parts.entries.idOf(key);
-    return this.#passes.get(id, () => this.#pass({ key, id, dropped: false }));
+    return this.#passes.get(id, () => this.#pass({ key, id, dropped: false, heard: 0 }));
   }
 
   /** The value of this entry is old: it leaves the memory of this process, and a reading under way brings none back. */
@@ -62,6 +67,12 @@ export class Reader<V> {
     this.#parts.local?.drop(id);
     const reading = this.#reading.get(id);
     if (reading) reading.dropped = true;
+  }
+
+  /** A message may overtake the answer to a look: the next look comes at once. */
+  heard(id: string): void {
+    const reading = this.#reading.get(id);
+    if (reading) reading.heard++;
   }
 
   /** Messages were lost, perhaps about any entry. */
@@ -110,17 +121,19 @@ export class Reader<V> {
       if (this.#closed) throw new ClosedError('this issuer is closed; this call did nothing');
       await entries.ready();
       const early = beta * -Math.log(1 - Math.random());
+      const { heard } = reading;
       const seen = this.#seen();
       const call = { caller: nextCaller(), leaseMs, early };
       const found = await entries.find(reading.id, call);
       this.#outage.answered();
-      if (found.word === 'refresh') this.#parts.track(this.#refresh(reading, found.token));
-      if (found.word === 'load') return this.#load(reading, found.token, seen.upTo);
+      if (found.word === 'refresh') this.#parts.track(this.#refresh(reading, found.lease));
+      if (found.word === 'load') return this.#load(reading, found.lease, seen.upTo);
+      if (found.word === 'apart') return this.#apart(reading);
       if (found.word === 'failed') throw loadFailed(name, errorOf(found.failure));
       if (found.word !== 'loading') return this.#end(reading, { ...found, ...seen });
       const left = until - monotonicMs();
       if (left <= 0) throw new HookError(`cache ${name}: no load has ended within ${timeoutMs} ms; nothing was stored`);
-      await news.change(reading.id, Math.min(pause, left));
+      if (reading.heard === heard) await news.change(reading.id, Math.min(pause, left));
     }
   }
 
@@ -135,27 +148,27 @@ export class Reader<V> {
   }
 
   /** `upTo`: the last caller that had come when the lease was asked for. */
-  async #load(reading: Reading, token: string, upTo: number): Promise<PassEnd<V>> {
+  async #load(reading: Reading, lease: Lease, upTo: number): Promise<PassEnd<V>> {
     const { ttlMs, staleMs } = this.#parts.options;
-    const value = await this.#loaded(reading, token);
+    const value = await this.#loaded(reading, lease);
     // The lease is still there when its entry is kept, so no invalidation was answered since the load began: later
     // callers may have the value as well. If it is not there, they ask again.
-    const kept = await this.#keep(reading.id, token, value);
+    const kept = await this.#keep(reading.id, lease, value);
     if (kept === null) reading.dropped = true;
     return this.#end(reading, { text: value.text, leftMs: ttlMs + staleMs, ...(kept ?? { askedAt: 0, upTo }) });
   }
 
   /** Behind an answer: its failure reaches no caller. */
-  async #refresh(reading: Reading, token: string): Promise<void> {
+  async #refresh(reading: Reading, lease: Lease): Promise<void> {
     try {
-      const value = await this.#loaded(reading, token);
-      await this.#keep(reading.id, token, value);
+      const value = await this.#loaded(reading, lease);
+      await this.#keep(reading.id, lease, value);
     } catch (error) {
       this.#parts.faults.tell('refresh', error);
     }
   }
 
-  async #loaded({ key, id }: Reading, token: string): Promise<Loaded> {
+  async #loaded({ key, id }: Reading, { token }: Lease): Promise<Loaded> {
     const { entries, options, track } = this.#parts;
     try {
       const value = await loaded(options, key);
@@ -169,61 +182,61 @@ export class Reader<V> {
   }
 
   /**
-   * Stores a value under a lease, or ends the lease if the value is too large. Returns the last caller that had come when
-   * the lease was seen for the last time; `null`: it was no longer there, or Redis did not say.
+   * Stores a value under a lease, or ends the lease if it may not be stored. Returns the last caller that had come when
+   * the lease was seen for the last time; `null`: it was no longer there, or Redis did not say. Without `took`, the last
+   * load of this process tells how early it is refreshed.
    */
-  async #keep(id: string, token: string, { text, took }: Loaded): Promise<{ askedAt: number; upTo: number } | null> {
+  async #keep(id: string, lease: Lease, { text, took = this.#took }: Kept) {
+    const { entries, options, track } = this.#parts;
+    const { ttlMs, staleMs, jitter, failedMs } = options;
+    const { token } = lease;
     try {
-      const fits = await this.fits(text).catch((error: unknown) => {
-        this.#letGo(id, token);
-        throw error;
-      });
-      if (fits) return await this.store(id, token, { text, took });
+      const counted = await this.#counted(text, lease);
       const seen = this.#seen();
-      return (await this.#parts.entries.giveUp(id, token, '', 0)) ? seen : null;
+      if (counted === null) return (await entries.giveUp(id, token, '', failedMs)) ? seen : null;
+      const jittered = Math.max(1, Math.round(ttlMs * (1 - jitter * Math.random())));
+      return (await entries.store(id, { token, value: text, ttlMs: jittered, staleMs, took, counted })) ? seen : null;
     } catch (error) {
+      // A Redis that is full refuses a value, and lets the lease go: nobody has to wait for its end.
+      track(entries.giveUp(id, token, '', 0).catch(() => {}));
       this.#failed(error);
       return null;
     }
   }
 
-  /** The same for a value that fits. Without `took`, the last load of this process tells how early it is refreshed. */
-  async store(id: string, token: string, { text, took = this.#took }: { text: string; took?: number }) {
-    const { entries, options } = this.#parts;
-    const { ttlMs, staleMs, jitter } = options;
-    const jittered = Math.max(1, Math.round(ttlMs * (1 - jitter * Math.random())));
-    const seen = this.#seen();
-    try {
-      return (await entries.store(id, { token, value: text, ttlMs: jittered, staleMs, took })) ? seen : null;
-    } catch (error) {
-      this.#letGo(id, token);
-      throw error;
-    }
+  /** Stores a value in the place of the one before, after that is dropped. */
+  async replace(id: string, text: string): Promise<void> {
+    const { entries, options, nextCaller } = this.#parts;
+    if (!this.fits(text)) return entries.drop(id);
+    const lease = await entries.replace(id, nextCaller(), options.leaseMs);
+    // The old value is gone. Without the new one, the next caller loads.
+    await this.#keep(id, lease, { text });
   }
 
-  /** A Redis that is full refuses a value, and lets the lease go: nobody has to wait for its end. */
-  #letGo(id: string, token: string): void {
-    const { entries, track } = this.#parts;
-    track(entries.giveUp(id, token, '', 0).catch(() => {}));
-  }
-
-  /** Whether a value may be stored; if so, it is counted. */
-  async fits(text: string): Promise<boolean> {
-    const { entries, faults, options } = this.#parts;
-    const { name, maxBytes, maxTotalBytes, lifeMs } = options;
+  /** Whether a value is small enough to be stored. */
+  fits(text: string): boolean {
+    const { name, maxBytes } = this.#parts.options;
     const bytes = Buffer.byteLength(text);
-    if (bytes > maxBytes) {
-      faults.tell('size', new Error(`cache ${name}: a value has ${bytes} bytes, more than maxBytes; it is not stored`));
-      return false;
-    }
-    if (maxTotalBytes === Number.POSITIVE_INFINITY) return true;
-    await entries.ready();
-    if (await entries.count(text, maxTotalBytes, lifeMs)) return true;
-    faults.tell(
-      'total',
-      new Error(`cache ${name}: its values take maxTotalBytes (${maxTotalBytes}); more is not stored`),
-    );
+    if (bytes <= maxBytes) return true;
+    const error = new Error(`cache ${name}: a value has ${bytes} bytes, more than maxBytes; it is not stored`);
+    this.#parts.faults.tell('size', error);
     return false;
+  }
+
+  /** Counts a value, unless its entry is counted for as much and as long. `null`: it may not be stored. */
+  async #counted(text: string, { counted }: Lease): Promise<string | null> {
+    const { entries, faults, options } = this.#parts;
+    const { name, maxTotalBytes, lifeMs } = options;
+    if (!this.fits(text)) return null;
+    const bytes = bytesOf(text);
+    if (maxTotalBytes === Number.POSITIVE_INFINITY) return '';
+    if (counted.bytes >= bytes && counted.leftMs >= lifeMs) return '';
+    const count = await entries.count(bytes, maxTotalBytes, lifeMs);
+    if (count === null) {
+      const error = `cache ${name}: its values take maxTotalBytes (${maxTotalBytes}); more is not stored`;
+      faults.tell('total', new Error(error));
+    }
+    return count;
   }
 
   /** The moment of a call that is sent now, for its pass and for the memory of this process. */
@@ -232,9 +245,14 @@ export class Reader<V> {
   }
 
   async #withoutRedis(reading: Reading, error: unknown): Promise<PassEnd<V>> {
-    const { options } = this.#parts;
     if (!this.#rate) throw error;
-    this.#rate.take(options.name);
+    this.#rate.take(this.#parts.options.name);
+    return this.#apart(reading);
+  }
+
+  /** Loads for this process alone, and stores nothing. */
+  async #apart(reading: Reading): Promise<PassEnd<V>> {
+    const { options } = this.#parts;
     const seen = this.#seen();
     const { text } = await loaded(options, reading.key);
     return this.#end(reading, { text, leftMs: options.ttlMs, ...seen });

@@ -10,7 +10,7 @@ export const cacheScripts = {
   findCached: defineScript('find-cached', findCached, { keys: ['entry'], args: ['caller', 'leaseMs', 'early'] }),
   storeCached: defineScript('store-cached', storeCached, {
     keys: ['entry'],
-    args: ['listeners', 'token', 'value', 'ttlMs', 'staleMs', 'took'],
+    args: ['listeners', 'token', 'value', 'ttlMs', 'staleMs', 'took', 'counted'],
   }),
   giveUpLoad: defineScript('give-up-load', giveUpLoad, {
     keys: ['entry'],

@@ -4,12 +4,19 @@ import { type CacheKeys, cacheKeys } from './keys.js';
 import type { Reply, Script, ScriptRunner } from './runner.js';
 import type { Rights } from './server-check.js';
 
-/** The answer to a look at an entry. `leftMs`: how long the value holds at most. */
+/** The lease of an entry. The bytes that are counted for it already, and for how long: a value within both needs no count. */
+export interface Lease {
+  readonly token: string;
+  readonly counted: { readonly leftMs: number; readonly bytes: number };
+}
+
+/** The answer to a look at an entry. `leftMs`: how long the value holds at most. `apart`: it could not be stored. */
 export type CachedEntry =
   | { readonly word: 'found'; readonly text: string; readonly leftMs: number }
-  | { readonly word: 'refresh'; readonly text: string; readonly leftMs: number; readonly token: string }
-  | { readonly word: 'load'; readonly token: string }
+  | { readonly word: 'refresh'; readonly text: string; readonly leftMs: number; readonly lease: Lease }
+  | { readonly word: 'load'; readonly lease: Lease }
   | { readonly word: 'loading' }
+  | { readonly word: 'apart' }
   | { readonly word: 'failed'; readonly failure: string };
 
 /** One server, as the caches on it share it. */
@@ -26,6 +33,8 @@ interface StoredValue {
   readonly ttlMs: number;
   readonly staleMs: number;
   readonly took: number;
+  /** As `count` answered it; empty: it was not asked. */
+  readonly counted: string;
 }
 
 /** The bytes of an entry in Redis beside its value: its key, its fields and their tables. A test measures it. */
@@ -77,45 +86,63 @@ export class CachedEntries {
     const args = { caller, leaseMs: String(leaseMs), early: early.toFixed(6) };
     const keys = this.#keysOf(id);
     const reply = await this.#server.runner.run(scripts.findCached, { keys, args }, this.#patienceMs);
-    const [word, first, left, token] = reply.map(String) as [CachedEntry['word'], string, string, string];
+    const [word, first, second, token, counted] = reply.map(String) as [
+      CachedEntry['word'],
+      ...[string, string, string, string],
+    ];
     switch (word) {
       case 'found':
-        return { word, text: first, leftMs: Number(left) };
+        return { word, text: first, leftMs: Number(second) };
       case 'refresh':
-        return { word, text: first, leftMs: Number(left), token };
+        return { word, text: first, leftMs: Number(second), lease: leaseOf(token, counted) };
       case 'load':
-        return { word, token: first };
+        return { word, lease: leaseOf(first, second) };
       case 'failed':
         return { word, failure: first };
       case 'loading':
+      case 'apart':
         return { word };
     }
   }
 
   /** `false`: the lease was no longer there, and nothing was stored. */
-  async store(id: string, { token, value, ttlMs, staleMs, took }: StoredValue): Promise<boolean> {
+  async store(id: string, { token, value, ttlMs, staleMs, took, counted }: StoredValue): Promise<boolean> {
     const numbers = { ttlMs: String(ttlMs), staleMs: String(staleMs), took: String(took) };
-    const reply = await this.#run(scripts.storeCached, id, { token, value, ...numbers });
+    const reply = await this.#run(scripts.storeCached, id, { token, value, ...numbers, counted });
     return reply[0] === 'stored';
   }
 
-  /** Ends a lease, with the error of a failed load or without. `false`: the lease was no longer there. */
+  /**
+   * Ends a lease. For `failedMs` callers are told the error of a failed load, or load for themselves if it is empty. `false`:
+   * the lease was no longer there.
+   */
   async giveUp(id: string, token: string, failure: string, failedMs: number): Promise<boolean> {
     return (await this.#run(scripts.giveUpLoad, id, { token, failure, failedMs: String(failedMs) }))[0] === 'ended';
   }
 
-  /** Drops the value, and returns the lease for `caller`. */
-  async drop(id: string, caller = '', leaseMs = 0): Promise<string> {
-    const { timeoutMs } = this.#server;
-    await this.ready(timeoutMs);
-    return String((await this.#run(scripts.dropCached, id, { caller, leaseMs: String(leaseMs) }, timeoutMs))[2]);
+  /** Drops the value. */
+  async drop(id: string): Promise<void> {
+    await this.#drop(id, '', 0);
   }
 
-  /** Whether a value of this text may be stored for `lifeMs`. */
-  async count(text: string, limit: number, lifeMs: number): Promise<boolean> {
-    const { runner } = this.#server;
-    const args = { bytes: String(bytesOf(text)), limit: String(limit), lifeMs: String(lifeMs) };
-    return (await runner.run(scripts.countBytes, { keys: this.#keysOf(''), args }, this.#patienceMs))[0] === 'counted';
+  /** Drops the value, and returns the lease for another one. */
+  async replace(id: string, caller: string, leaseMs: number): Promise<Lease> {
+    const reply = (await this.#drop(id, caller, leaseMs)).map(String);
+    return leaseOf(reply[2] as string, reply[3] as string);
+  }
+
+  /** Counts bytes for `lifeMs`. Returns until when and how many, for `store`; `null`: they are more than the limit. */
+  async count(bytes: number, limit: number, lifeMs: number): Promise<string | null> {
+    const args = { bytes: String(bytes), limit: String(limit), lifeMs: String(lifeMs) };
+    const call = { keys: this.#keysOf(''), args };
+    const [word, goneAt] = await this.#server.runner.run(scripts.countBytes, call, this.#patienceMs);
+    return word === 'counted' ? `${goneAt}:${bytes}` : null;
+  }
+
+  async #drop(id: string, caller: string, leaseMs: number): Promise<Reply> {
+    const { timeoutMs } = this.#server;
+    await this.ready(timeoutMs);
+    return this.#run(scripts.dropCached, id, { caller, leaseMs: String(leaseMs) }, timeoutMs);
   }
 
   async #run<A extends string>(
@@ -135,4 +162,9 @@ export class CachedEntries {
 /** An upper bound of the memory of an entry: an allocator rounds a text up by a quarter at most. */
 export function bytesOf(text: string): number {
   return OVERHEAD + Math.ceil(Buffer.byteLength(text) * 1.25);
+}
+
+function leaseOf(token: string, counted: string): Lease {
+  const [leftMs, bytes] = counted.split(':').map(Number) as [number, number];
+  return { token, counted: { leftMs, bytes } };
 }

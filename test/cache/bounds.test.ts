@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { OverloadedError, RedisError } from '../../src/index.js';
+import { type Cache, OverloadedError, RedisError } from '../../src/index.js';
 import { bytesOf } from '../../src/redis/cached.js';
 import { pause, until } from '../support/checks/until.js';
 import { RedisServer } from '../support/servers/redis-server.js';
@@ -18,7 +18,11 @@ beforeEach(() => redis.flushall());
 const GRADE = { name: 'grade', ttlMs: 60_000, beta: 0 } as const;
 const STORED = '{coupon:cache:grade}';
 const counted = async () => (await redis.hvals(STORED)).reduce((sum, bytes) => sum + Number(bytes), 0);
-const entries = async () => (await redis.keys('{coupon:cache:grade:*')).length;
+const entries = async () => {
+  const keys = await redis.keys('{coupon:cache:grade:*');
+  const values = await Promise.all(keys.map((key) => redis.hexists(key, 'value')));
+  return values.filter(Boolean).length;
+};
 
 describe('a value over maxBytes', () => {
   test('is returned to all, not stored, and one fault says so', async () => {
@@ -41,6 +45,52 @@ describe('a value over maxBytes', () => {
     expect(faults).toEqual([expect.stringMatching(/^cache grade: a value has 5002 bytes, more than maxBytes/)]);
   });
 
+  test('is loaded by each process for itself, and none waits for another', async () => {
+    const opens: (() => void)[] = [];
+    const load = () => new Promise<string>((resolve) => opens.push(() => resolve('x'.repeat(5_000))));
+    const caches = [1, 2, 3].map(() => issuerOn(server.client()).issuer.cache({ ...GRADE, load }));
+    const loadsBecome = async (count: number) => {
+      for (let looks = 0; looks < 200 && opens.length < count; looks++) await pause(5);
+      expect(opens.length).toBe(count);
+    };
+    const first = caches[0]!.get('kim');
+    await loadsBecome(1);
+    opens[0]!();
+    await first;
+    const all = Promise.allSettled(caches.map((cache) => cache.get('kim')));
+    await loadsBecome(4);
+    for (const open of opens) open();
+    await all;
+    // An invalidation ends that as well: it is not known how large the next value is.
+    await caches[0]!.invalidate('kim');
+    const again = Promise.allSettled(caches.map((cache) => cache.get('kim')));
+    await loadsBecome(5);
+    await pause(20);
+    await loadsBecome(5);
+    opens[4]!();
+    await loadsBecome(7);
+    for (const open of opens) open();
+    await again;
+  });
+
+  test('is not loaded again for every caller while an older one may be answered', async () => {
+    const { issuer } = issuerOn(redis);
+    let loads = 0;
+    const load = () => (++loads === 1 ? 'small' : 'x'.repeat(5_000));
+    const cache = issuer.cache({ ...GRADE, load, staleMs: 3_600_000 });
+    await cache.get('kim');
+    await stepClock(redis, 60_001);
+    for (let i = 0; i < 20; i++) {
+      expect(await cache.get('kim')).toBe('small');
+      await issuer.idle();
+    }
+    expect(loads).toBe(2);
+    await stepClock(redis, 1_001);
+    await cache.get('kim');
+    await issuer.idle();
+    expect(loads).toBe(3);
+  });
+
   test('drops the old value where it is set', async () => {
     const { issuer } = issuerOn(redis);
     const cache = issuer.cache({ ...GRADE, load: () => 'loaded', maxBytes: 100 });
@@ -60,8 +110,13 @@ describe('the values of a cache in the Redis of the campaigns', () => {
     expect(await cache.getMany(keys)).toEqual(keys.map(load));
     expect(await entries()).toBe(10);
     expect(faults).toEqual([expect.stringMatching(/^cache grade: its values take maxTotalBytes/)]);
-    await cache.set('user-0', 'new');
-    expect(await cache.get('user-0')).toBe(load('user-0'));
+    const isStored = await Promise.all(keys.map((key) => redis.hexists(entryKeyOf('grade', key), 'value')));
+    const [stored, other] = [keys[isStored.indexOf(1)]!, keys[isStored.indexOf(0)]!];
+    await cache.set(other, 'new');
+    expect(await cache.get(other)).toBe(load(other));
+    // The bytes of this one are counted already.
+    await cache.set(stored, 'new');
+    expect(await cache.get(stored)).toBe('new');
   });
 
   test('are counted until they are gone, and not a moment less', async () => {
@@ -69,13 +124,67 @@ describe('the values of a cache in the Redis of the campaigns', () => {
     const cache = issuer.cache({ ...GRADE, load: () => 'gold', staleMs: 10_000 });
     await cache.get('kim');
     const [before] = await redis.hkeys(STORED);
-    expect(Number(before)).toBeGreaterThan(await redis.pexpiretime(entryKeyOf('grade', 'kim')));
+    expect(Number(before)).toBe(await redis.pexpiretime(entryKeyOf('grade', 'kim')));
     expect(await redis.pexpiretime(STORED)).toBe(Number(before));
     expect(await counted()).toBe(bytesOf('"gold"'));
     // The counts move with the instants: they are names here.
     await redis.hset(STORED, '1000', 5_000);
     await cache.get('lee');
     expect(await counted()).toBe(2 * bytesOf('"gold"'));
+  });
+
+  test.each([
+    ['set', (cache: Cache<string>, i: number) => cache.set('kim', `v${i % 10}`)],
+    [
+      'dropped and loaded again',
+      async (cache: Cache<string>) => {
+        await cache.invalidate('kim');
+        await cache.get('kim');
+      },
+    ],
+  ] as const)('are counted once where a key is %s often', async (_, change) => {
+    const { issuer } = issuerOn(redis);
+    const cache = issuer.cache({ ...GRADE, load: () => 'v0' });
+    for (let i = 0; i < 30; i++) await change(cache, i);
+    expect(await counted()).toBe(bytesOf('"v0"'));
+    // A larger one is counted for itself, and so is one that will live longer than the count.
+    await cache.set('kim', 'x'.repeat(100));
+    expect(await counted()).toBe(bytesOf('"v0"') + bytesOf(JSON.stringify('x'.repeat(100))));
+    await stepClock(redis, 30_000);
+    await cache.set('kim', 'v0');
+    expect(await counted()).toBe(2 * bytesOf('"v0"') + bytesOf(JSON.stringify('x'.repeat(100))));
+  });
+
+  test('are counted once where each load is overtaken by an invalidation', async () => {
+    const { issuer } = issuerOn(redis);
+    const cache: Cache<string> = issuer.cache({
+      ...GRADE,
+      load: async () => {
+        await cache.invalidate('kim');
+        return 'gold';
+      },
+    });
+    for (let i = 0; i < 10; i++) await cache.get('kim');
+    expect(await redis.hget(entryKeyOf('grade', 'kim'), 'value')).toBeNull();
+    expect(await counted()).toBe(bytesOf('"gold"'));
+    expect(await redis.pttl(entryKeyOf('grade', 'kim'))).toBeGreaterThan(0);
+  });
+
+  test('are not stored under a lease that is over, which their count does not reach', async () => {
+    const { issuer } = issuerOn(redis);
+    let loads = 0;
+    const cache = issuer.cache({
+      ...GRADE,
+      load: async () => {
+        if (++loads === 2) await stepClock(redis, 4_001);
+        return 'gold';
+      },
+    });
+    // An entry that is counted outlives the lease.
+    await cache.get('kim');
+    await cache.invalidate('kim');
+    expect(await cache.get('kim')).toBe('gold');
+    expect([loads, await entries()]).toEqual([2, 0]);
   });
 
   test('are counted in instants of Redis, so that a step back of its clock frees nothing early', async () => {
@@ -85,7 +194,7 @@ describe('the values of a cache in the Redis of the campaigns', () => {
     await stepClock(redis, -3_600_000);
     expect(await redis.exists(entryKeyOf('grade', 'kim'))).toBe(1);
     await cache.get('lee');
-    expect(await redis.exists(entryKeyOf('grade', 'lee'))).toBe(0);
+    expect(await redis.hexists(entryKeyOf('grade', 'lee'), 'value')).toBe(0);
   });
 
   test.each([1, 63, 64, 65, 500, 1_100, 4_090])('of %i bytes take no more memory than is counted', async (length) => {

@@ -48,13 +48,14 @@ export function entryKeyOf(name: string, key: string): string {
 }
 
 const STEP = `
+local INSTANTS = { value = '^(%d+):(%d+):(%d+):', lease = '^(%d+):(%d+):', failed = '^(%d+):(%d+):', counted = '^(%d+):' }
 for _, key in ipairs(redis.call('KEYS', '{coupon:cache:' .. ARGV[2] .. '*')) do
   local goneAt = redis.call('PEXPIRETIME', key)
   local later = function(at) return string.format('%.0f', tonumber(at) - tonumber(ARGV[1])) end
   for _, field in ipairs(redis.call('HKEYS', key)) do
     local text, name = redis.call('HGET', key, field), field
-    if field == 'value' or field == 'lease' or field == 'failed' then
-      local instants = field == 'value' and '^(%d+):(%d+):(%d+):' or '^(%d+):(%d+):'
+    local instants = INSTANTS[field]
+    if instants then
       text = string.gsub(text, instants, function(...)
         local moved = ''
         for _, at in ipairs({ ... }) do moved = moved .. later(at) .. ':' end

@@ -71,8 +71,6 @@ function notLookedAt(name: string, kind: 'counted' | 'codes'): string[] {
     'inspect-server': ['campaign'],
     'check-rights': ['rights'],
     announce: ['campaign'],
-    // An invalidation drops anything.
-    'drop-cached': ['entry'],
     'tend-line': ['codes'],
     inspect: ['codes'],
     'scan-free': [otherStock],

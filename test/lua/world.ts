@@ -261,6 +261,7 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
         ttlMs: '1000',
         staleMs: '0',
         took: '5',
+        counted: `${Date.now() + 60_000}:700`,
       }),
       'give-up-load': call(scripts.giveUpLoad, { listeners, token, failure: 'Error: no', failedMs: '1000' }),
       'drop-cached': call(scripts.dropCached, { listeners, caller: 'tests.2', leaseMs: '10000' }),
