@@ -4,7 +4,7 @@ import { OverloadedError, RedisError } from '../model/errors.js';
 const AGAIN_MS = 1_000;
 
 /** Whether the server answered this call, by an error. */
-export function isRefusal(error: unknown): boolean {
+function isRefusal(error: unknown): boolean {
   return error instanceof RedisError && (error.cause as Error | undefined)?.name === 'ReplyError';
 }
 
