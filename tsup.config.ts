@@ -8,6 +8,7 @@ export default defineConfig({
     mysql: 'src/persistence/mysql/index.ts',
     codes: 'src/read-codes/index.ts',
     csv: 'src/csv/index.ts',
+    web: 'src/web/index.ts',
     testing: 'src/testing/index.ts',
   },
   // The parser of `coupon-issuer/codes` is part of that entry, so that the package depends on nothing.

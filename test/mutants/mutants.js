@@ -30,6 +30,7 @@ import { USER_IDS } from './user-ids.js';
 import { VALIDITY } from './validity.js';
 import { WAITING } from './waiting.js';
 import { WATCHING } from './watching.js';
+import { WEB } from './web.js';
 import { WINDOW } from './windows.js';
 import { WITHIN } from './within.js';
 import { WORDS } from './words.js';
@@ -75,4 +76,5 @@ export const MUTANTS = [
   ...DATA,
   ...CACHED,
   ...USER_IDS,
+  ...WEB,
 ];

@@ -10,6 +10,7 @@ const SOURCES: Record<string, string> = {
   './testing': 'src/testing/index.ts',
   './codes': 'src/read-codes/index.ts',
   './csv': 'src/csv/index.ts',
+  './web': 'src/web/index.ts',
 };
 
 const program = ts.createProgram(
@@ -28,7 +29,9 @@ const own = (node: ts.Node) => node.getSourceFile().fileName.startsWith(join(ROO
 
 /** What users only read needs no `undefined`. */
 const isAnswer = (node: ts.Node) =>
-  /src\/(model\/(result|http-answer|events|place|coupon)|redeem\/results)\.ts$/.test(node.getSourceFile().fileName);
+  /src\/(model\/(result|http-answer|events|place|coupon)|redeem\/results|web\/answer)\.ts$/.test(
+    node.getSourceFile().fileName,
+  );
 
 const isPrivate = (node: ts.Node) =>
   ts.isClassElement(node) &&

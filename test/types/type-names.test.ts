@@ -10,6 +10,7 @@ const SOURCES: Record<string, string> = {
   './testing': 'src/testing/index.ts',
   './codes': 'src/read-codes/index.ts',
   './csv': 'src/csv/index.ts',
+  './web': 'src/web/index.ts',
 };
 
 /** Each type that an entry exports, under its public name: the places in the files where it is declared. */

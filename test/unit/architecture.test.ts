@@ -6,7 +6,7 @@ const ROOT = new URL('../../', import.meta.url).pathname;
 
 /** Rooms, from top to bottom: a file imports from its own floor or from one below. A room is a folder of src, or a file beside the folders. */
 const FLOORS: readonly (readonly string[])[] = [
-  ['index'],
+  ['index', 'web'],
   ['issuer'],
   ['campaign'],
   ['campaign-quarantine'],

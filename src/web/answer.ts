@@ -1,0 +1,128 @@
+import { isError, read } from '../model/foreign.js';
+import { httpAnswer, type IssuanceJson, type ProblemDetails } from '../model/http-answer.js';
+import type { Issuance } from '../model/issuance.js';
+import type { WaitingChange } from '../model/place.js';
+
+/** A coupon as its user sees it. Instants are ISO 8601 in UTC. Without `expiresAt` it is valid for ever. */
+export interface UserCoupon {
+  readonly serial: number;
+  readonly grant: number;
+  /** `null` until the row is committed, and once the coupon was revoked. */
+  readonly code: string | null;
+  readonly state: string;
+  readonly issuedAt: string;
+  readonly expiresAt?: string;
+}
+
+/** The answer of a server. A body that is text is JSON. */
+export interface RouteAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | ReadableStream<Uint8Array> | null;
+}
+
+const TITLES: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  413: 'Content Too Large',
+  415: 'Unsupported Media Type',
+  429: 'Too Many Requests',
+  500: 'Internal Server Error',
+  503: 'Service Unavailable',
+};
+
+/** On every answer: a coupon is worth money, and no browser may take an answer for another type. */
+const ALWAYS = { 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' };
+
+/** A problem that is HTTP's own. `detail` quotes nothing of the request. */
+export class HttpProblem extends Error {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(status: number, detail: string, headers: Readonly<Record<string, string>> = {}) {
+    super(detail);
+    this.status = status;
+    this.headers = headers;
+  }
+}
+
+/** A function of the shop failed. Its error is for the log alone, whichever code it has. */
+class ShopFault extends Error {}
+
+export function emptyAnswer(status: number, headers: Readonly<Record<string, string>> = {}): RouteAnswer {
+  return { status, headers: { ...ALWAYS, ...headers }, body: null };
+}
+
+export function streamAnswer(body: ReadableStream<Uint8Array> | null, headers: RouteAnswer['headers']): RouteAnswer {
+  return { status: 200, headers: { ...ALWAYS, ...headers }, body };
+}
+
+/** The answer to a result. A refusal is a problem. */
+export function answerOf(result: unknown): RouteAnswer {
+  const { status, headers, body } = httpAnswer(result);
+  if ('type' in body) return problemAnswer(status, headers, body);
+  const { issuance, issuances, ...rest } = body;
+  const shown = {
+    ...rest,
+    ...(issuance && { coupon: couponOf(issuance) }),
+    ...(issuances && { coupons: issuances.map(couponOf) }),
+  };
+  return { status, headers: { ...headers, ...ALWAYS }, body: JSON.stringify(shown) };
+}
+
+/** The answer to an error, and the `instance` of its problem. */
+export function answerOfError(error: unknown): RouteAnswer & { readonly instance: string } {
+  const instance = `urn:uuid:${crypto.randomUUID()}`;
+  if (error instanceof HttpProblem) {
+    const { status, headers, message } = error;
+    const body = { type: 'about:blank', title: TITLES[status]!, status, detail: message };
+    const type = { 'Content-Type': 'application/problem+json' };
+    return { ...problemAnswer(status, { ...type, ...headers }, body, instance), instance };
+  }
+  // A value that was thrown is no result, though it may look like one.
+  const { status, headers, body } = httpAnswer(isError(error) && !(error instanceof ShopFault) ? error : null);
+  return { ...problemAnswer(status, headers, body as ProblemDetails, instance), instance };
+}
+
+function problemAnswer(status: number, headers: RouteAnswer['headers'], body: object, instance?: string): RouteAnswer {
+  const occurrence = instance ?? `urn:uuid:${crypto.randomUUID()}`;
+  return {
+    status,
+    headers: { ...headers, ...ALWAYS },
+    body: JSON.stringify({ ...body, instance: occurrence }),
+  };
+}
+
+/** A change as the page of its user sees it. */
+export function shownChange(change: WaitingChange): object {
+  if ('issuance' in change) return { status: change.status, coupon: couponOf(change.issuance) };
+  if (change.status === 'waiting') {
+    const { status, ticket, position, etaMs } = change;
+    return { status, ticket, position, etaMs };
+  }
+  return change.status === 'not_ready' ? { status: change.status, reason: change.reason } : { status: change.status };
+}
+
+/** Field by field: the id, the epoch and the user id stay on the server. */
+function couponOf({ serial, grant, code, state, issuedAt, expiresAt }: IssuanceJson | Issuance): UserCoupon {
+  const ends = expiresAt ? { expiresAt: isoOf(expiresAt) } : {};
+  return { serial, grant, code, state, issuedAt: isoOf(issuedAt), ...ends };
+}
+
+const isoOf = (instant: string | Date): string => (typeof instant === 'string' ? instant : instant.toISOString());
+
+/** Calls a function of the shop. Whatever it throws is no answer of ours. */
+export async function ofShop<T>(work: () => T | PromiseLike<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw new ShopFault('a function of the handler failed', { cause: error });
+  }
+}
+
+/** The error that a log should have. */
+export function causeOf(error: unknown): unknown {
+  return error instanceof ShopFault ? read(() => error.cause) : error;
+}

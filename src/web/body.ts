@@ -1,0 +1,51 @@
+import type { JsonObject } from '../model/caller-data.js';
+import { HttpProblem } from './answer.js';
+
+/** Four times the most that `data` may have. */
+const MAX_BYTES = 4_096;
+
+/** The body of a request: its bytes, or the value that a parser before the handler made of them. */
+export type GivenBody = AsyncIterable<Uint8Array> | { readonly parsed: unknown } | null;
+
+/** A parser in front has read the body, and left nothing of it. A server is put together wrongly, and its log says so. */
+export function bodyTaken(cure: string): TypeError {
+  return new TypeError(`the body of the request was read before the handler; nothing was issued; ${cure}`);
+}
+
+/** The JSON object of a request, `{}` without a body. The bytes are counted: a length that is announced is not trusted. */
+export async function objectOf(body: GivenBody): Promise<JsonObject> {
+  const value = await jsonIn(body);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new HttpProblem(400, 'the body must be a JSON object');
+  }
+  return value as JsonObject;
+}
+
+async function jsonIn(body: GivenBody): Promise<unknown> {
+  if (body === null) return {};
+  if ('parsed' in body) return body.parsed;
+  const text = await textOf(body);
+  if (text === '') return {};
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The message of the parser quotes the body.
+    throw new HttpProblem(400, 'the body is not valid JSON');
+  }
+}
+
+async function textOf(chunks: AsyncIterable<Uint8Array>): Promise<string> {
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  let [text, length] = ['', 0];
+  try {
+    for await (const chunk of chunks) {
+      length += chunk.byteLength;
+      if (length > MAX_BYTES) throw new HttpProblem(413, `the body must have at most ${MAX_BYTES} bytes`);
+      text += decoder.decode(chunk, { stream: true });
+    }
+    return text + decoder.decode();
+  } catch (error) {
+    // Cut off, or no UTF-8.
+    throw error instanceof HttpProblem ? error : new HttpProblem(400, 'the body cannot be read');
+  }
+}
