@@ -41,6 +41,13 @@ export function sameRows(table: string, keys: readonly (readonly string[])[]): M
   );
 }
 
+/** Rows of the table are of users who are not there. */
+export function strangeUsers(table: string, users: string): MisconfiguredError {
+  return new MisconfiguredError(
+    `the table ${table} has coupons of users that are not in ${users}, so nothing was altered: add these users, and then upgrade again`,
+  );
+}
+
 /** The flaw of a table without one of the columns. */
 export function missingColumn({ name, made }: { readonly name: string; readonly made: string }, quoted: string): Flaw {
   const cure = `ALTER TABLE ${quoted} ADD COLUMN ${name} ${made}`;

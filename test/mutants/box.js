@@ -122,8 +122,8 @@ export const BOX_DEFECTS = [
   {
     defect: 'PostgreSQL: the box ignores the user',
     file: 'src/persistence/postgres/read.ts',
-    find: 't.user_id = ANY($2::text[])',
-    replace: 'cardinality($2::text[]) > 0',
+    find: 'AND t.user_id = ANY($2',
+    replace: 'AND 0 < cardinality($2',
     caughtBy: contractOf('postgres', OF_OTHERS),
   },
   {

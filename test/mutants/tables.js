@@ -32,7 +32,7 @@ export const TABLES = [
   {
     defect: 'the error of an upgrade quotes the rows',
     file: TABLE,
-    find: 'if ((error as { code?: unknown } | null)?.code !== UNIQUE_VIOLATION) throw error;',
+    find: 'if (code !== UNIQUE_VIOLATION) throw error;',
     replace: 'if (error) throw error;',
     caughtBy: { file: POSTGRES, test: 'upgradeTable alters nothing where rows forbid a key' },
   },

@@ -1,4 +1,5 @@
 const VERBS = 'test/unit/user-id.test.ts';
+const OWN = 'test/contract/own-postgres.test.ts';
 const BROKEN = 'test/contract/broken.test.ts';
 
 const refuses = (verb) => `${verb} refuses the user id`;
@@ -47,5 +48,64 @@ export const USER_IDS = [
     find: 'text !== this.#around.refusedUserId && ',
     replace: '',
     caughtBy: { file: BROKEN, test: 'is never given the user whose rows it refuses' },
+  },
+  {
+    defect: 'a user who is not there is tried for ever',
+    file: 'src/persistence/users.ts',
+    find: 'if (missing.has(one.userId)) verdicts.set(one, UNKNOWN_USER)',
+    replace: 'if (missing.has(one.userId)) break',
+    caughtBy: { file: OWN, test: 'are refused alone, all of a batch in one look' },
+  },
+  {
+    defect: 'the neighbours of a user who is not there are refused too',
+    file: 'src/persistence/users.ts',
+    find: 'if (missing.has(one.userId)) verdicts.set(one, UNKNOWN_USER)',
+    replace: 'verdicts.set(one, UNKNOWN_USER)',
+    caughtBy: { file: OWN, test: 'are refused alone, all of a batch in one look' },
+  },
+  {
+    defect: 'a foreign key of the shop is taken for a user who is not there',
+    file: 'src/persistence/users.ts',
+    find: 'if (missing.size === 0) throw error;',
+    replace: 'if (missing.size === 0) for (const one of open) verdicts.set(one, UNKNOWN_USER);',
+    caughtBy: { file: OWN, test: 'are not the ones to blame for a foreign key of the shop' },
+  },
+  {
+    defect: 'a value of another type goes into a column of the shop',
+    file: 'src/persistence/own-table.ts',
+    find: "return typeof value === 'string' ? value : null;",
+    replace: 'return value === undefined ? null : String(value);',
+    caughtBy: { file: OWN, test: 'hold the properties of data that have their type' },
+  },
+  {
+    defect: 'a foreign key that deletes coupons is fit',
+    file: 'src/persistence/postgres/catalog.ts',
+    find: "f.confdeltype NOT IN ('a', 'r') OR ",
+    replace: '',
+    caughtBy: { file: OWN, test: 'checkTable refuses a foreign key ON DELETE CASCADE' },
+  },
+  {
+    defect: 'a foreign key that changes the users of coupons is fit',
+    file: 'src/persistence/postgres/catalog.ts',
+    find: " OR f.confupdtype NOT IN ('a', 'r')",
+    replace: '',
+    caughtBy: { file: OWN, test: 'checkTable refuses a foreign key ON UPDATE CASCADE' },
+  },
+  {
+    defect: 'a table without the foreign key is fit',
+    file: 'src/persistence/postgres/catalog.ts',
+    find: '  if (foreign.some(isLink)) return [];',
+    replace: '  return [];',
+    caughtBy: { file: OWN, test: 'checkTable refuses no foreign key' },
+  },
+  {
+    defect: 'a user id is read as a number of the client',
+    file: 'src/persistence/postgres/selected.ts',
+    find: "userId === 'text' ? 't.user_id' : 't.user_id::text AS user_id'",
+    replace: "userId === 'text' ? 't.user_id' : 't.user_id::float8 AS user_id'",
+    caughtBy: {
+      file: OWN,
+      test: 'numbers as ids, a foreign key and columns of the shop in a schema keeps the contract a batch is saved',
+    },
   },
 ];

@@ -1,4 +1,5 @@
 import { type Flaw, missingColumn, sameColumns } from '../fit.js';
+import type { TableShape, UserIdType, UsersTable } from '../own-table.js';
 
 /** A column of the table: how it is made, and which types of a table that is there can hold it. */
 interface Column {
@@ -16,6 +17,20 @@ export interface Found {
   readonly role: string;
   readonly columns: readonly FoundColumn[];
   readonly keys: readonly FoundKey[];
+  readonly foreign: readonly FoundReference[];
+  /** The column of the users; `null`: it is not there, or none was named. */
+  readonly users: { readonly deterministic: boolean; readonly select: boolean } | null;
+}
+
+/** A foreign key of the table. */
+interface FoundReference {
+  readonly name: string;
+  readonly columns: readonly string[];
+  /** It refers to the column of the users. */
+  readonly isOfUsers: boolean;
+  readonly isEnforced: boolean;
+  /** A change of the other table deletes or changes rows of this one. */
+  readonly isActive: boolean;
 }
 
 interface FoundColumn {
@@ -37,7 +52,7 @@ interface FoundKey {
   readonly flaw: string;
 }
 
-export const COLUMNS: readonly Column[] = [
+const COLUMNS: readonly Column[] = [
   text('campaign_id', 64),
   { name: 'serial', made: 'bigint NOT NULL', fits: (type) => ['bigint', 'numeric'].includes(type) },
   text('user_id', 128),
@@ -60,6 +75,40 @@ export const COLUMNS: readonly Column[] = [
   { name: 'version', made: 'integer NOT NULL DEFAULT 0', fits: (type) => /^(integer|bigint)$/.test(type) },
   { name: 'unit_returned', made: 'boolean NOT NULL DEFAULT false', fits: (type) => type === 'boolean' },
 ];
+
+/** The columns of a table of this shape, named as SQL names them. */
+export function columnsOf({ userId, columns }: TableShape): readonly Column[] {
+  const own = columns.map(({ name, type }): Column => ({ name, ...OWN[type] }));
+  return [
+    ...COLUMNS.map((column) => (column.name === 'user_id' ? { name: 'user_id', ...USER_IDS[userId] } : column)),
+    ...own,
+  ];
+}
+
+const isType = (...types: string[]) => {
+  return (type: string) => types.includes(type);
+};
+const USER_IDS: Readonly<Record<UserIdType, Omit<Column, 'name'>>> = {
+  text: text('user_id', 128),
+  bigint: { made: 'bigint NOT NULL', fits: isType('bigint') },
+  integer: { made: 'integer NOT NULL', fits: isType('integer', 'bigint') },
+  uuid: { made: 'uuid NOT NULL', fits: isType('uuid') },
+};
+/** The data of a call has at most 1,024 bytes. */
+const OWN: Readonly<Record<TableShape['columns'][number]['type'], Omit<Column, 'name'>>> = {
+  text: { made: 'text', fits: text('', 1024).fits },
+  bigint: { made: 'bigint', fits: isType('bigint', 'numeric') },
+  boolean: { made: 'boolean', fits: isType('boolean') },
+};
+
+export function quotedUsers({ schema, name }: UsersTable): string {
+  return schema === null ? `"${name}"` : `"${schema}"."${name}"`;
+}
+
+/** The foreign key to the users, as it is made. Without an action: a coupon whose user was deleted would be lost. */
+export function referenceSql(users: UsersTable): string {
+  return `FOREIGN KEY (user_id) REFERENCES ${quotedUsers(users)} ("${users.column}")`;
+}
 
 export const KEYS: readonly (readonly string[])[] = [
   ['campaign_id', 'serial'],
@@ -99,7 +148,8 @@ export function keysSql(table: string): string {
  * All that is asked of a table, as JSON in `found`; no row where there is none. As text, because how JSON is parsed is
  * a setting of the driver.
  */
-export function foundSql(table: string): string {
+export function foundSql(table: string, users: UsersTable | null): string {
+  const [of, column] = users ? [`to_regclass('${quotedUsers(users)}')`, `'${users.column}'`] : ['NULL::regclass', "''"];
   return `SELECT jsonb_build_object(
     'kind', c.relkind, 'temporary', c.relpersistence = 't', 'role', quote_ident(current_user),
     'unlogged', c.relpersistence = 'u' OR EXISTS (SELECT FROM pg_partition_tree(c.oid) p JOIN pg_class k ON k.oid = p.relid WHERE k.relpersistence = 'u'),
@@ -113,23 +163,38 @@ export function foundSql(table: string): string {
       'select', has_column_privilege(c.oid, a.attnum, 'SELECT'), 'insert', has_column_privilege(c.oid, a.attnum, 'INSERT')))
       FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_collation l ON l.oid = a.attcollation
       WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '[]'),
+    'foreign', coalesce((SELECT jsonb_agg(jsonb_build_object('name', f.conname, 'columns', ${namesSql('f.conrelid', 'f.conkey')},
+      'isOfUsers', f.confrelid = ${of} AND ${namesSql('f.confrelid', 'f.confkey')} = ARRAY[${column}]::text[],
+      'isActive', f.confdeltype NOT IN ('a', 'r') OR f.confupdtype NOT IN ('a', 'r'),
+      'isEnforced', coalesce((to_jsonb(f) ->> 'conenforced')::boolean, true)))
+      FROM pg_constraint f WHERE f.conrelid = c.oid AND f.contype = 'f'), '[]'),
+    'users', (SELECT jsonb_build_object('deterministic', coalesce(l.collisdeterministic, true), 'select', has_column_privilege(a.attrelid, a.attnum, 'SELECT'))
+      FROM pg_attribute a LEFT JOIN pg_collation l ON l.oid = a.attcollation
+      WHERE a.attrelid = ${of} AND a.attname = ${column} AND a.attnum > 0 AND NOT a.attisdropped),
     'keys', coalesce((SELECT jsonb_agg(k) FROM (${keysSql('c.oid')}) k), '[]'))::text AS found
   FROM pg_class c WHERE c.oid = ${table}`;
 }
 
+/** The names of columns by their numbers. */
+function namesSql(table: string, numbers: string): string {
+  return `ARRAY(SELECT a.attname::text FROM unnest(${numbers}) WITH ORDINALITY k(num, n) JOIN pg_attribute a ON a.attrelid = ${table} AND a.attnum = k.num ORDER BY k.n)`;
+}
+
 /** The missing parts of a table, in the words of an operator; `quoted` names it in statements. */
-export function flawsOf(found: Found | null, quoted: string): Flaw[] {
+export function flawsOf(found: Found | null, quoted: string, shape: TableShape): Flaw[] {
   if (!found) return [{ what: 'it does not exist', cure: 'createTable()' }];
   if (found.kind !== 'r' && found.kind !== 'p') {
     return [{ what: 'it is not a table, so it has no unique keys', cure: 'name the table that holds the rows' }];
   }
   const there = new Map(found.columns.map((column) => [column.name, column]));
   const keys = KEYS.filter((key) => key.every((name) => there.has(name)));
+  const columns = columnsOf(shape);
   return [
     ...flawsOfKind(found, quoted),
-    ...COLUMNS.flatMap((column) => flawsOfColumn(column, there.get(column.name), quoted)),
-    ...flawsOfRights(found, quoted),
-    ...flawsOfStrangers(found, quoted),
+    ...columns.flatMap((column) => flawsOfColumn(column, there.get(column.name), quoted)),
+    ...flawsOfRights(found, quoted, columns),
+    ...flawsOfStrangers(found, quoted, columns),
+    ...flawsOfReferences(found, quoted, shape),
     ...keys.flatMap((key) => flawsOfKey(key, found.keys, quoted)),
   ];
 }
@@ -149,9 +214,10 @@ function flawsOfKind({ temporary, unlogged, inherited }: Found, quoted: string):
 }
 
 function flawsOfColumn({ name, made, fits }: Column, there: FoundColumn | undefined, quoted: string): Flaw[] {
-  const alter = `ALTER TABLE ${quoted} ALTER COLUMN ${name}`;
+  const named = sqlName(name);
+  const alter = `ALTER TABLE ${quoted} ALTER COLUMN ${named}`;
   const retype = `${alter} TYPE ${made.replace(/ NOT NULL.*/, '')}`;
-  if (!there) return [missingColumn({ name, made }, quoted)];
+  if (!there) return [missingColumn({ name: named, made }, quoted)];
   if (!fits(there.type)) return [{ what: `its column ${name} (${there.type}) cannot hold every value`, cure: retype }];
   const flaws: Flaw[] = [];
   if (!there.deterministic) {
@@ -165,10 +231,15 @@ function flawsOfColumn({ name, made, fits }: Column, there: FoundColumn | undefi
   }
   const [, preset] = /DEFAULT (.*)/.exec(made) ?? [];
   if (preset && !(there.notNull && there.filled)) {
-    const cure = `${alter} SET DEFAULT ${preset}, ALTER COLUMN ${name} SET NOT NULL`;
+    const cure = `${alter} SET DEFAULT ${preset}, ALTER COLUMN ${named} SET NOT NULL`;
     flaws.push({ what: `its column ${name} may be without a value`, cure });
   }
   return flaws;
+}
+
+/** A column of the owner may have a word of SQL for a name. */
+export function sqlName(name: string): string {
+  return COLUMNS.some((column) => column.name === name) ? name : `"${name}"`;
 }
 
 export function isNullable({ made }: Pick<Column, 'made'>): boolean {
@@ -176,8 +247,8 @@ export function isNullable({ made }: Pick<Column, 'made'>): boolean {
 }
 
 /** Of the columns that are used. */
-function flawsOfRights({ columns, role }: Found, quoted: string): Flaw[] {
-  const used = columns.filter(({ name }) => COLUMNS.some((one) => one.name === name));
+function flawsOfRights({ columns, role }: Found, quoted: string, wanted: readonly Column[]): Flaw[] {
+  const used = columns.filter(({ name }) => wanted.some((one) => one.name === name));
   const rights = (['select', 'insert'] as const).filter((right) => used.some((column) => !column[right]));
   if (rights.length === 0) return [];
   const names = rights.map((right) => right.toUpperCase());
@@ -187,13 +258,48 @@ function flawsOfRights({ columns, role }: Found, quoted: string): Flaw[] {
 }
 
 /** Columns of the user's own. */
-function flawsOfStrangers({ columns }: Found, quoted: string): Flaw[] {
+function flawsOfStrangers({ columns }: Found, quoted: string, wanted: readonly Column[]): Flaw[] {
   return columns
-    .filter(({ name, notNull, filled }) => notNull && !filled && !COLUMNS.some((one) => one.name === name))
+    .filter(({ name, notNull, filled }) => notNull && !filled && !wanted.some((one) => one.name === name))
     .map(({ name }) => ({
       what: `its column ${name} has neither a default nor may it be NULL`,
       cure: `ALTER TABLE ${quoted} ALTER COLUMN "${name}" DROP NOT NULL`,
     }));
+}
+
+/** A foreign key is judged also if none was named: its actions would change sold coupons behind the back of Redis. */
+function flawsOfReferences({ foreign, users: there, role }: Found, quoted: string, { users }: TableShape): Flaw[] {
+  const flaws = foreign
+    .filter(({ isActive, columns }) => isActive && columns.some((name) => COLUMNS.some((one) => one.name === name)))
+    .map(({ name, columns }) => ({
+      what: `its foreign key ${name} on ${listed(columns)} deletes or changes coupons together with rows of another table`,
+      cure: `ALTER TABLE ${quoted} DROP CONSTRAINT "${name}", and add it again without ON DELETE and ON UPDATE actions`,
+    }));
+  return users ? [...flaws, ...flawsOfUsers(users, there, role), ...flawsOfLink(users, foreign, quoted)] : flaws;
+}
+
+function flawsOfUsers(users: UsersTable, there: Found['users'], role: string): Flaw[] {
+  const named = `${quotedUsers(users)} ("${users.column}")`;
+  if (!there)
+    return [{ what: `there is no ${named} for its users`, cure: 'make that table first, or name another one' }];
+  const flaws: Flaw[] = [];
+  if (!there.select) {
+    const cure = `GRANT SELECT ("${users.column}") ON ${quotedUsers(users)} TO ${role}`;
+    flaws.push({ what: `${role} may not SELECT ${named}, so it cannot tell which user is not there`, cure });
+  }
+  if (there.deterministic === false) {
+    const cure = `ALTER TABLE ${quotedUsers(users)} ALTER COLUMN "${users.column}" TYPE text COLLATE "C"`;
+    flaws.push({ what: `the collation of ${named} takes two users for one`, cure });
+  }
+  return flaws;
+}
+
+function flawsOfLink(users: UsersTable, foreign: Found['foreign'], quoted: string): Flaw[] {
+  const isLink = ({ isOfUsers, isEnforced, columns }: FoundReference) =>
+    isOfUsers && isEnforced && sameColumns(columns, ['user_id']);
+  if (foreign.some(isLink)) return [];
+  const what = `its column user_id does not refer to ${quotedUsers(users)} ("${users.column}")`;
+  return [{ what, cure: `ALTER TABLE ${quoted} ADD ${referenceSql(users)}`, upgradable: true }];
 }
 
 function flawsOfKey(columns: readonly string[], keys: readonly FoundKey[], quoted: string): Flaw[] {

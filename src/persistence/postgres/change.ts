@@ -1,10 +1,11 @@
 import type { Issuance } from '../../model/issuance.js';
 import type { ChangeVerdict, CouponChange, CouponRef } from '../coupon-change.js';
+import type { UserIdType } from '../own-table.js';
 import { type Row, toIssuance } from '../row.js';
 import type { PostgresClient } from './client.js';
 import { codeOf, MOMENTARY } from './errors.js';
 import { arrayOf } from './insert.js';
-import { SELECTED } from './selected.js';
+import { selectedOf, USER_TYPES } from './selected.js';
 
 /** A column as SQL, by its name: of a row of the batch, or one value for all of them. */
 type SqlOf = Readonly<Record<string, string>>;
@@ -26,24 +27,18 @@ type RefColumn = GivenColumn<CouponRef>;
 
 const part = (ref: CouponRef, name: string) =>
   (ref as Readonly<Record<string, string | number | undefined>>)[name] ?? null;
-const [CAMPAIGN, CODE, USER, ID, SERIAL] = (
-  [
-    ['campaign_id', 'text', 'campaignId'],
-    ['code', 'text', 'code'],
-    ['user_id', 'text', 'userId'],
-    ['id', 'text', 'id'],
-    ['serial', 'bigint', 'serial'],
-  ] as const
-).map(([name, type, property]) => ({ name, type, of: (ref: CouponRef) => part(ref, property) })) as [
-  RefColumn,
-  RefColumn,
-  RefColumn,
-  RefColumn,
-  RefColumn,
-];
+const column = (name: string, type: string, property: string): RefColumn => ({
+  name,
+  type,
+  of: (ref) => part(ref, property),
+});
+const CAMPAIGN = column('campaign_id', 'text', 'campaignId');
+const CODE = column('code', 'text', 'code');
+const ID = column('id', 'text', 'id');
+const SERIAL = column('serial', 'bigint', 'serial');
 
 /** The first column tells the coupons of a batch apart. */
-const KINDS: readonly Kind[] = [
+const kindsOf = (USER: RefColumn): readonly Kind[] => [
   {
     names: (ref) => 'code' in ref,
     columns: [CODE, CAMPAIGN, USER],
@@ -112,17 +107,21 @@ export class CouponStatements {
   readonly #table: string;
   readonly #client: PostgresClient;
   readonly #isWithin: boolean;
+  readonly #kinds: readonly Kind[];
+  readonly #selected: string;
 
   /** `isWithin`: the client is in a transaction of the caller. */
-  constructor(table: string, client: PostgresClient, isWithin = false) {
+  constructor(table: string, client: PostgresClient, userId: UserIdType, isWithin = false) {
     this.#table = table;
     this.#client = client;
     this.#isWithin = isWithin;
+    this.#kinds = kindsOf(column('user_id', USER_TYPES[userId], 'userId'));
+    this.#selected = selectedOf(userId);
   }
 
   async look(refs: readonly CouponRef[]): Promise<(Issuance | null)[]> {
     const found: (Issuance | null)[] = refs.map(() => null);
-    for (const { kind, at } of byKind(refs)) {
+    for (const { kind, at } of byKind(this.#kinds, refs)) {
       const asked = at.map((i) => refs[i]!);
       for (const row of await this.#found(kind, kind.columns, asked)) found[at[row.ord - 1]!] = row.issuance;
     }
@@ -132,7 +131,10 @@ export class CouponStatements {
   async change(changes: readonly CouponChange[]): Promise<ChangeVerdict[]> {
     const verdicts: ChangeVerdict[] = changes.map(() => ({ changed: false, row: null }));
     try {
-      for (const { kind, at } of byKind(changes.map(({ ref }) => ref))) {
+      for (const { kind, at } of byKind(
+        this.#kinds,
+        changes.map(({ ref }) => ref),
+      )) {
         await this.#changeKind(kind, { changes, at, verdicts });
       }
     } catch (error) {
@@ -171,7 +173,7 @@ export class CouponStatements {
     const { n, rows, values } = batchOf([...columnsOf(kind), ...CHANGED], changes);
     const named = `${kind.match(n)} AND ${isRight(n)}`;
     const update = `UPDATE ${this.#table} t ${setOf(n)}`;
-    const returning = `RETURNING ${n.ord} AS ord, ${SELECTED}`;
+    const returning = `RETURNING ${n.ord} AS ord, ${this.#selected}`;
     const free = `SELECT t.tableoid AS part, t.ctid AS place${rows && ', n.*'} FROM ${this.#joined(rows)} ${named} FOR NO KEY UPDATE OF t SKIP LOCKED`;
     const text = isAlone
       ? `${update} WHERE ${named} ${returning}`
@@ -206,7 +208,7 @@ export class CouponStatements {
     const { n, rows, values } = batchOf(columns, asked);
     // The snapshot of a transaction may be old. A row that is locked is the one of now, or the server refuses it.
     const lock = this.#isWithin ? ' FOR NO KEY UPDATE OF t' : '';
-    const text = `SELECT ${n.ord} AS ord, ${SELECTED}${more(n)} FROM ${this.#joined(rows)} ${kind.match(n)}${lock}`;
+    const text = `SELECT ${n.ord} AS ord, ${this.#selected}${more(n)} FROM ${this.#joined(rows)} ${kind.match(n)}${lock}`;
     return foundRows((await this.#client.query(text, values)).rows);
   }
 
@@ -223,8 +225,8 @@ function columnsOf(kind: Kind): readonly GivenColumn<CouponChange>[] {
 }
 
 /** Which of the refs are named in each way. */
-function byKind(refs: readonly CouponRef[]): { kind: Kind; at: number[] }[] {
-  const groups = KINDS.map((kind) => ({ kind, at: [] as number[] }));
+function byKind(kinds: readonly Kind[], refs: readonly CouponRef[]): { kind: Kind; at: number[] }[] {
+  const groups = kinds.map((kind) => ({ kind, at: [] as number[] }));
   for (const [i, ref] of refs.entries()) groups.find(({ kind }) => kind.names(ref))!.at.push(i);
   return groups.filter(({ at }) => at.length > 0);
 }

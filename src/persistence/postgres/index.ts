@@ -4,19 +4,23 @@ import type { Issuance } from '../../model/issuance.js';
 import type { CouponRows, PersistenceAdapter, SaveVerdict } from '../adapter.js';
 import type { ChangeVerdict, CouponChange, CouponRef } from '../coupon-change.js';
 import type { TableFormat } from '../fit.js';
+import { type OwnTableOptions, type Range, shapeOf, type TableShape, userIdJudge } from '../own-table.js';
+import { failureOf } from '../proof.js';
 import { type Row, storedOf, toIssuance } from '../row.js';
 import { SKIPPED, withoutSkipped } from '../skipped.js';
+import { saveOfUsers, type Users } from '../users.js';
 import { knownVerdicts, SAVED } from '../verdict.js';
 import { CouponStatements } from './change.js';
 import { PostgresClient } from './client.js';
 import { codeOf, MOMENTARY } from './errors.js';
-import { arraysOf, BATCH, Batch, InsertStatements, type Statement } from './insert.js';
+import { arrayOf, type Batch, InsertStatements, type Statement } from './insert.js';
 import { ReadStatements } from './read.js';
-import { SELECTED } from './selected.js';
-import { PostgresTable, quotedTable } from './table.js';
+import { selectedOf, USER_TYPES } from './selected.js';
+import { PostgresTable, quotedTable, quotedUsers } from './table.js';
 import { type PostgresTransaction, rowsWithin } from './within.js';
 
 export type { TableFormat } from '../fit.js';
+export type { OwnColumn, OwnTableOptions, UserIdColumn, UserIdType } from '../own-table.js';
 export { notSavedError } from './errors.js';
 export { createTableSql } from './table.js';
 export type { PostgresTransaction } from './within.js';
@@ -38,7 +42,7 @@ export interface PostgresResult {
   readonly affectedRows?: number | undefined;
 }
 
-export interface PostgresOptions {
+export interface PostgresOptions extends OwnTableOptions {
   /** `[schema.]name` in lower case; default `coupon_issuances`. */
   readonly table?: string | undefined;
   /**
@@ -49,6 +53,9 @@ export interface PostgresOptions {
 }
 
 const UNIQUE_VIOLATION = '23505';
+const FOREIGN_KEY_VIOLATION = '23503';
+const signed = (bits: bigint): Range => ({ least: -(2n ** (bits - 1n)), most: 2n ** (bits - 1n) - 1n });
+const RANGES = { integer: signed(32n), bigint: signed(64n) };
 /** After a conflict, so many batches are expected to have one too. */
 const WARY_FOR = 100;
 
@@ -75,16 +82,34 @@ export class PostgresPersistence implements PersistenceAdapter<PostgresTransacti
   readonly #coupons: CouponStatements;
   readonly #reads: ReadStatements;
   readonly #prepare: boolean;
+  readonly #shape: TableShape;
+  readonly #selected: string;
+  /** `null`: any text is a user. */
+  readonly #users: Users | null;
+  readonly #userIdFault: (userId: string) => string | null;
   #wary = 0;
 
+  /** Throws `InvalidArgumentError` (the client, `userId`, `columns`), `TypeError` (`table`). */
   constructor(client: PostgresLike, options: PostgresOptions = {}) {
     this.#client = new PostgresClient(client);
     this.#prepare = options.prepare ?? false;
     this.#table = quotedTable(options.table);
-    this.#made = new PostgresTable(this.#client, options.table);
-    this.#inserts = new InsertStatements(this.#table);
-    this.#coupons = new CouponStatements(this.#table, this.#client);
-    this.#reads = new ReadStatements(this.#table, this.#client);
+    this.#shape = shapeOf(options);
+    const { userId } = this.#shape;
+    this.#selected = selectedOf(userId);
+    this.#userIdFault = userIdJudge(userId, RANGES);
+    this.#users =
+      userId === 'text' && !this.#shape.users
+        ? null
+        : {
+            userIdFault: this.#userIdFault,
+            isForeignKey: (error) => this.#shape.users !== null && failureOf(error).code === FOREIGN_KEY_VIOLATION,
+            missing: (userIds) => this.#missing(userIds),
+          };
+    this.#made = new PostgresTable(this.#client, this.#shape, options.table);
+    this.#inserts = new InsertStatements(this.#table, this.#shape);
+    this.#coupons = new CouponStatements(this.#table, this.#client, userId);
+    this.#reads = new ReadStatements(this.#table, this.#client, userId);
     this.#lookUp = [
       't.serial = n.serial',
       't.user_id = n.user_id AND (t.grant_no = n.grant_no OR t.id = n.id)',
@@ -92,7 +117,7 @@ export class PostgresPersistence implements PersistenceAdapter<PostgresTransacti
     ]
       .map(
         (match) =>
-          `SELECT ${SELECTED} FROM ${BATCH} JOIN ${this.#table} t ON t.campaign_id = n.campaign_id AND ${match}`,
+          `SELECT ${this.#selected} FROM ${this.#inserts.rows} JOIN ${this.#table} t ON t.campaign_id = n.campaign_id AND ${match}`,
       )
       .join(' UNION ALL ');
   }
@@ -150,7 +175,17 @@ export class PostgresPersistence implements PersistenceAdapter<PostgresTransacti
   async save(issuances: readonly Issuance[]): Promise<readonly SaveVerdict[]> {
     if (issuances.length === 0) return [];
     await this.#assertAutocommit();
-    const written = await this.#insertAll(new Batch(issuances));
+    if (!this.#users) return this.#saveAll(issuances);
+    return saveOfUsers(issuances, this.#users, (some) => this.#saveAll(some));
+  }
+
+  /** Says which spelling of a user id the column `user_id` prints; `null` for any text. No I/O. */
+  userIdFault(userId: string): string | null {
+    return this.#userIdFault(userId);
+  }
+
+  async #saveAll(issuances: readonly Issuance[]): Promise<readonly SaveVerdict[]> {
+    const written = await this.#insertAll(this.#inserts.batch(issuances));
     if (written === issuances.length) return issuances.map(() => SAVED);
     return withoutSkipped(issuances, await this.#explain(issuances), (one) => this.#saveAlone(one));
   }
@@ -158,7 +193,7 @@ export class PostgresPersistence implements PersistenceAdapter<PostgresTransacti
   async list(campaignId: string, options: { afterSerial: number; limit: number }): Promise<readonly Issuance[]> {
     if (options.afterSerial === 0) await this.#made.assertVisible();
     const { rows } = await this.#client.query(
-      `SELECT ${SELECTED} FROM ${this.#table} t WHERE t.campaign_id = $1 AND t.serial > $2 ORDER BY t.serial LIMIT $3`,
+      `SELECT ${this.#selected} FROM ${this.#table} t WHERE t.campaign_id = $1 AND t.serial > $2 ORDER BY t.serial LIMIT $3`,
       [campaignId, options.afterSerial, options.limit],
     );
     return (rows as Row[]).map(toIssuance);
@@ -193,7 +228,7 @@ export class PostgresPersistence implements PersistenceAdapter<PostgresTransacti
   }
 
   async within(client: PostgresTransaction): Promise<CouponRows> {
-    return rowsWithin(client, this.#table);
+    return rowsWithin(client, this.#table, this.#shape.userId);
   }
 
   /**
@@ -239,7 +274,8 @@ export class PostgresPersistence implements PersistenceAdapter<PostgresTransacti
 
   /** `null`: the client does not tell whether it was skipped. */
   async #saveAlone(one: Issuance): Promise<SaveVerdict | null> {
-    const written = await this.#sendInsert(this.#inserts.of(new Batch([one])).skipping, new Batch([one]));
+    const batch = this.#inserts.batch([one]);
+    const written = await this.#sendInsert(this.#inserts.of(batch).skipping, batch);
     if (written === 1) return SAVED;
     const [verdict] = await this.#explain([one]);
     return verdict ?? (written === 0 ? SKIPPED : null);
@@ -252,8 +288,17 @@ export class PostgresPersistence implements PersistenceAdapter<PostgresTransacti
 
   /** The rows that have a unique key in common with one of the issuances; a row may come more than once. */
   async #stored(issuances: readonly Issuance[]): Promise<Issuance[]> {
-    const { rows } = await this.#client.query(this.#lookUp, arraysOf(issuances));
+    const { rows } = await this.#client.query(this.#lookUp, this.#inserts.arraysOf(issuances));
     return (rows as Row[]).map(toIssuance);
+  }
+
+  /** Of these users, the ones that the table of users lacks. */
+  async #missing(userIds: readonly string[]): Promise<ReadonlySet<string>> {
+    const { users, userId } = this.#shape;
+    const text = `SELECT n.id::text AS id FROM unnest($1::${USER_TYPES[userId]}[]) AS n(id)
+      WHERE NOT EXISTS (SELECT FROM ${quotedUsers(users!)} u WHERE u."${users!.column}" = n.id)`;
+    const { rows } = await this.#client.query(text, [arrayOf(userIds)]);
+    return new Set((rows as { id: string }[]).map(({ id }) => id));
   }
 
   /** A setting that is local to the transaction is gone in the next statement, unless both are in the same one. */

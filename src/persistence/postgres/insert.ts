@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Issuance } from '../../model/issuance.js';
+import { ownValue, type TableShape, type UserIdType } from '../own-table.js';
 import { dataOfRow } from '../row.js';
+import { USER_TYPES } from './selected.js';
 
 export interface Statement {
   readonly name: string;
@@ -17,16 +19,20 @@ interface InsertedColumn {
   readonly name: string;
   readonly type: string;
   readonly of: (one: Issuance) => string | number | null;
+  /** The column of the table, if its name or its value is another there. */
+  readonly into?: { readonly column: string; readonly as: (given: string) => string };
 }
 
-const COLUMNS: readonly InsertedColumn[] = [
+const toInstant = (column: string) => ({ column, as: (given: string) => `to_timestamp(${given} / 1000.0)` });
+
+const columnsFor = (userId: UserIdType): readonly InsertedColumn[] => [
   { name: 'campaign_id', type: 'text', of: ({ campaignId }) => campaignId },
   { name: 'serial', type: 'bigint', of: ({ serial }) => serial },
-  { name: 'user_id', type: 'text', of: ({ userId }) => userId },
+  { name: 'user_id', type: USER_TYPES[userId], of: (one) => one.userId },
   { name: 'grant_no', type: 'int', of: ({ grant }) => grant },
   { name: 'id', type: 'text', of: ({ id }) => id },
   { name: 'code', type: 'text', of: ({ code }) => code },
-  { name: 'issued_ms', type: 'bigint', of: ({ issuedAt }) => issuedAt.getTime() },
+  { name: 'issued_ms', type: 'bigint', of: ({ issuedAt }) => issuedAt.getTime(), into: toInstant('issued_at') },
   { name: 'epoch', type: 'text', of: ({ epoch }) => epoch },
 ];
 /** Only in the statements of a batch that has some: the others cost what they cost without them. */
@@ -34,28 +40,33 @@ const EXPIRY: InsertedColumn = {
   name: 'expires_ms',
   type: 'bigint',
   of: ({ expiresAt }) => expiresAt?.getTime() ?? null,
+  into: toInstant('expires_at'),
 };
-const DATA: InsertedColumn = { name: 'data', type: 'text', of: dataOfRow };
-const ALL = [...COLUMNS, EXPIRY, DATA];
-const arrays = ALL.map(({ type }, i) => `$${i + 1}::${type}[]`);
-const names = ALL.map(({ name }) => name);
+const DATA: InsertedColumn = {
+  name: 'data',
+  type: 'text',
+  of: dataOfRow,
+  into: { column: 'data', as: (given) => `${given}::jsonb` },
+};
 
-/** A batch as rows, of which every column is an array. */
-export const BATCH = `unnest(${arrays.slice(0, COLUMNS.length).join(', ')}) AS n(${names.slice(0, COLUMNS.length).join(', ')})`;
-
-export function arraysOf(issuances: readonly Issuance[]): string[] {
-  return COLUMNS.map(({ of }) => arrayOf(issuances.map(of)));
+/** The name in the batch is one of ours: that of the owner may be a word of SQL. */
+function ownColumn(column: TableShape['columns'][number], i: number): InsertedColumn {
+  const of = (one: Issuance) => {
+    const value = ownValue(column, one);
+    return typeof value === 'boolean' ? String(value) : value;
+  };
+  return { name: `own_${i}`, type: column.type, of, into: { column: `"${column.name}"`, as: (given) => given } };
 }
 
-/** The inserted columns: equal in all rows, one value; otherwise an array. */
+/** The inserted columns of a batch: equal in all rows, one value; otherwise an array. */
 export class Batch {
   readonly values: (string | number | null)[] = [];
   /** One character for each column: 1 is an array. Those of expiry and data are there only where a row has some. */
   readonly shape: string;
 
-  constructor(issuances: readonly Issuance[]) {
+  constructor(issuances: readonly Issuance[], columns: readonly InsertedColumn[]) {
     let shape = '';
-    for (const { of } of columnsOf(issuances)) {
+    for (const { of } of columns) {
       const first = of(issuances[0]!);
       const isShared = issuances.every((one) => of(one) === first);
       this.values.push(isShared ? first : arrayOf(issuances.map(of)));
@@ -65,28 +76,48 @@ export class Batch {
   }
 }
 
-function columnsOf(issuances: readonly Issuance[]): readonly InsertedColumn[] {
-  if (issuances.some(({ data }) => data !== undefined)) return ALL;
-  return issuances.some(({ expiresAt }) => expiresAt) ? [...COLUMNS, EXPIRY] : COLUMNS;
-}
-
 /** The statements for each shape of a batch that came so far. */
 export class InsertStatements {
+  /** A batch as rows `n`, of which every column is an array. */
+  readonly rows: string;
   readonly #table: string;
+  /** Of each row. */
+  readonly #columns: readonly InsertedColumn[];
+  /** With the columns that the owner added. */
+  readonly #always: readonly InsertedColumn[];
   readonly #byShape = new Map<string, Inserts>();
 
-  constructor(table: string) {
+  constructor(table: string, { userId, columns }: TableShape) {
     this.#table = table;
+    this.#columns = columnsFor(userId);
+    this.#always = [...this.#columns, ...columns.map(ownColumn)];
+    const arrays = this.#columns.map(({ type }, i) => `$${i + 1}::${type}[]`);
+    this.rows = `unnest(${arrays.join(', ')}) AS n(${this.#columns.map(({ name }) => name).join(', ')})`;
+  }
+
+  /** The values of `rows`. */
+  arraysOf(issuances: readonly Issuance[]): string[] {
+    return this.#columns.map(({ of }) => arrayOf(issuances.map(of)));
+  }
+
+  batch(issuances: readonly Issuance[]): Batch {
+    if (issuances.some(({ data }) => data !== undefined)) return new Batch(issuances, this.#all);
+    const expires = issuances.some(({ expiresAt }) => expiresAt);
+    return new Batch(issuances, expires ? [...this.#always, EXPIRY] : this.#always);
   }
 
   of({ shape }: Batch): Inserts {
     let inserts = this.#byShape.get(shape);
     if (!inserts) {
-      const text = insertOf(this.#table, shape);
+      const text = insertOf(this.#table, this.#all.slice(0, shape.length), shape);
       inserts = { plain: named(text), skipping: named(`${text} ON CONFLICT DO NOTHING`) };
       this.#byShape.set(shape, inserts);
     }
     return inserts;
+  }
+
+  get #all(): readonly InsertedColumn[] {
+    return [...this.#always, EXPIRY, DATA];
   }
 }
 
@@ -97,20 +128,21 @@ export class InsertStatements {
  * other instead of locking each other out. Shared columns are no array, so a lone row has no arrays, and no plan for
  * them.
  */
-function insertOf(table: string, shape: string): string {
+function insertOf(table: string, columns: readonly InsertedColumn[], shape: string): string {
   const isArray = (i: number) => shape[i] === '1';
-  const columns = ALL.slice(0, shape.length);
   const given = columns.map(({ name, type }, i) => (isArray(i) ? `n.${name}` : `$${i + 1}::${type}`));
-  const [campaignId, serial, userId, grant, id, code, issuedMs, epoch, expiresMs, data] = given;
-  const listed = columns.flatMap((_, i) => (isArray(i) ? [i] : []));
-  const from = `FROM unnest(${listed.map((i) => arrays[i]).join(', ')}) AS n(${listed.map((i) => names[i]).join(', ')})`;
+  const [campaignId, serial, userId, , id] = given;
+  const listed = columns.flatMap((column, i) =>
+    isArray(i) ? [{ ...column, array: `$${i + 1}::${column.type}[]` }] : [],
+  );
+  const from = `FROM unnest(${listed.map(({ array }) => array).join(', ')}) AS n(${listed.map(({ name }) => name).join(', ')})`;
   // A campaign that the statistics do not know would be taken for an empty one, and all its rows be read for each that
   // comes. A campaign hidden in a subquery is planned like any campaign.
   const anyCampaign = isArray(0) ? campaignId : `(SELECT ${campaignId})`;
   const order = [campaignId, serial].filter((_, i) => isArray(i));
   return [
-    `INSERT INTO ${table} (campaign_id, serial, user_id, grant_no, id, code, issued_at, epoch${expiresMs ? ', expires_at' : ''}${data ? ', data' : ''})`,
-    `SELECT ${campaignId}, ${serial}, ${userId}, ${grant}, ${id}, ${code}, to_timestamp(${issuedMs} / 1000.0), ${epoch}${expiresMs ? `, to_timestamp(${expiresMs} / 1000.0)` : ''}${data ? `, ${data}::jsonb` : ''}`,
+    `INSERT INTO ${table} (${columns.map(({ name, into }) => into?.column ?? name).join(', ')})`,
+    `SELECT ${columns.map(({ into }, i) => into?.as(given[i]!) ?? given[i]).join(', ')}`,
     ...(listed.length > 0 ? [from] : []),
     `WHERE NOT EXISTS (SELECT FROM ${table} t WHERE t.campaign_id = ${anyCampaign} AND t.user_id = ${userId} AND t.id = ${id} OFFSET 0)`,
     ...(order.length > 0 ? [`ORDER BY ${order.join(', ')}`] : []),

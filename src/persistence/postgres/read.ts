@@ -1,9 +1,10 @@
 import type { CouponTally } from '../../model/coupon.js';
 import type { Issuance } from '../../model/issuance.js';
+import type { UserIdType } from '../own-table.js';
 import { type CountRow, type Row, textOf, toIssuance, toTally } from '../row.js';
 import type { PostgresClient } from './client.js';
 import { arrayOf } from './insert.js';
-import { SELECTED } from './selected.js';
+import { selectedOf, USER_TYPES } from './selected.js';
 
 const countOf = (name: string, where: string) => `count(*) FILTER (WHERE ${where}) AS ${name}`;
 const COUNTS = [
@@ -18,9 +19,11 @@ const COUNTS = [
 export class ReadStatements {
   readonly #table: string;
   readonly #client: PostgresClient;
+  readonly #userId: UserIdType;
 
-  constructor(table: string, client: PostgresClient) {
+  constructor(table: string, client: PostgresClient, userId: UserIdType) {
     this.#table = table;
+    this.#userId = userId;
     this.#client = client;
   }
 
@@ -29,8 +32,8 @@ export class ReadStatements {
     userIds: readonly string[],
     { campaignIds, limit }: { readonly campaignIds: readonly string[]; readonly limit: number },
   ): Promise<Issuance[]> {
-    const text = `SELECT ${SELECTED} FROM ${this.#table} t
-      WHERE t.campaign_id = ANY($1::text[]) AND t.user_id = ANY($2::text[]) ORDER BY t.issued_at DESC, t.serial DESC LIMIT $3`;
+    const text = `SELECT ${selectedOf(this.#userId)} FROM ${this.#table} t
+      WHERE t.campaign_id = ANY($1::text[]) AND t.user_id = ANY($2::${USER_TYPES[this.#userId]}[]) ORDER BY t.issued_at DESC, t.serial DESC LIMIT $3`;
     const { rows } = await this.#client.query(text, [arrayOf(campaignIds), arrayOf(userIds), limit]);
     return (rows as Row[]).map(toIssuance);
   }

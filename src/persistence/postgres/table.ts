@@ -1,7 +1,8 @@
 import { MisconfiguredError } from '../../model/errors.js';
-import { DEFAULT_TABLE, formatOf, sameRows, type TableFormat } from '../fit.js';
+import { DEFAULT_TABLE, formatOf, sameRows, strangeUsers, type TableFormat } from '../fit.js';
+import { type OwnTableOptions, shapeOf, type TableShape, type UsersTable } from '../own-table.js';
 import {
-  COLUMNS,
+  columnsOf,
   type Found,
   flawsOf,
   foundSql,
@@ -9,8 +10,13 @@ import {
   KEYS,
   keysSql,
   listed,
+  quotedUsers,
+  referenceSql,
+  sqlName,
   uniqueIndexSql,
 } from './catalog.js';
+
+export { quotedUsers } from './catalog.js';
 
 /** The parts of a client that are needed here. */
 interface Client {
@@ -21,6 +27,7 @@ const TABLE = /^([a-z_][a-z0-9_]{0,62}\.)?[a-z_][a-z0-9_]{0,54}$/;
 /** Any number will do, as long as all processes that make a table take the same. */
 const LOCK = 7_130_468_215;
 const UNIQUE_VIOLATION = '23505';
+const FOREIGN_KEY_VIOLATION = '23503';
 /** Percent of a page that INSERT fills. A changed row finds room beside the old one, and no index has to know. */
 const FILLFACTOR = 80;
 /** Drawn by the server, so that one migration gives each of its databases an id of its own. */
@@ -37,19 +44,24 @@ const HIDDEN = `SELECT quote_ident(current_user) AS role
  * The table and its unique keys in one statement, for a migration of your own. They make overselling impossible, even
  * if Redis loses everything. PostgreSQL names the keys, so they do not collide with the keys of a table that was
  * renamed. `table` matches `[schema.]name` in lower case, default `coupon_issuances`; anything else is a `TypeError`.
+ * `userId` and `columns` are those of `PostgresPersistence`; a wrong one is an `InvalidArgumentError`.
  *
  * @example
  * ```ts
  * console.log(createTableSql({ table: 'shop.coupon_issuances' }));
  * ```
  */
-export function createTableSql(options: { table?: string | undefined } = {}): string {
-  const quoted = quotedTable(options.table);
+export function createTableSql(options: { table?: string | undefined } & OwnTableOptions = {}): string {
+  return creationOf(quotedTable(options.table), shapeOf(options));
+}
+
+function creationOf(quoted: string, shape: TableShape): string {
   const [primary, ofUsers, ofCodes] = KEYS as [readonly string[], readonly string[], readonly string[]];
   const lines = [
-    ...COLUMNS.map(({ name, made }) => `${name.padEnd(11)} ${made}`),
+    ...columnsOf(shape).map(({ name, made }) => `${sqlName(name).padEnd(11)} ${made}`),
     `PRIMARY KEY ${listed(primary)}`,
     `UNIQUE ${listed(ofUsers)}`,
+    ...(shape.users ? [referenceSql(shape.users)] : []),
   ];
   // CREATE TABLE cannot make a key that leaves rows out. A name for IF NOT EXISTS may belong to a table that was renamed.
   return [
@@ -75,10 +87,12 @@ export class PostgresTable {
   readonly #quoted: string;
   /** A table of one row, which says which database this is. */
   readonly #store: string;
+  readonly #shape: TableShape;
   #visible = false;
 
-  constructor(client: Client, table = DEFAULT_TABLE) {
+  constructor(client: Client, shape: TableShape, table = DEFAULT_TABLE) {
     this.#client = client;
+    this.#shape = shape;
     this.#name = table;
     this.#quoted = quotedTable(table);
     this.#store = this.#quoted.replace(/"$/, '_store"');
@@ -101,18 +115,26 @@ export class PostgresTable {
     try {
       await this.#client.query(this.upgradeSql());
     } catch (error) {
-      if ((error as { code?: unknown } | null)?.code !== UNIQUE_VIOLATION) throw error;
+      const { code } = (error ?? {}) as { code?: unknown };
+      const { users } = this.#shape;
+      if (code === FOREIGN_KEY_VIOLATION && users)
+        throw strangeUsers(this.#name, `${quotedUsers(users)} ("${users.column}")`);
+      if (code !== UNIQUE_VIOLATION) throw error;
       throw sameRows(this.#name, KEYS);
     }
     return this.check();
   }
 
   upgradeSql(): string {
-    const columns = COLUMNS.map(({ name, made }) => `ADD COLUMN IF NOT EXISTS ${name} ${made}`);
+    const wanted = columnsOf(this.#shape);
+    const columns = wanted.map(({ name, made }) => `ADD COLUMN IF NOT EXISTS ${sqlName(name)} ${made}`);
     // A statement of its own: within one, PostgreSQL drops before it adds.
-    const nullable = COLUMNS.filter(isNullable).map(({ name }) => `ALTER COLUMN ${name} DROP NOT NULL`);
+    const nullable = wanted.filter(isNullable).map(({ name }) => `ALTER COLUMN ${sqlName(name)} DROP NOT NULL`);
     const alterations = [columns, nullable].map((some) => `ALTER TABLE ${this.#quoted} ${some.join(', ')};`);
-    return block([...this.#creation, ...alterations, this.#leaveRoom, ...KEYS.map((key) => this.#addKey(key))]);
+    const { users } = this.#shape;
+    const links = users ? [this.#addReference(users)] : [];
+    const keys = KEYS.map((key) => this.#addKey(key));
+    return block([...this.#creation, ...alterations, this.#leaveRoom, ...keys, ...links]);
   }
 
   /**
@@ -120,10 +142,10 @@ export class PostgresTable {
    * asked.
    */
   async check(): Promise<TableFormat> {
-    const { rows } = await this.#client.query(foundSql('to_regclass($1)'), [this.#quoted]);
+    const { rows } = await this.#client.query(foundSql('to_regclass($1)', this.#shape.users), [this.#quoted]);
     const [row] = rows as { found: string }[];
     const found = row ? (JSON.parse(row.found) as Found) : null;
-    return formatOf(this.#name, flawsOf(found, this.#quoted));
+    return formatOf(this.#name, flawsOf(found, this.#quoted, this.#shape));
   }
 
   /** `null` where there is no such row, or this role may not read it. */
@@ -161,7 +183,7 @@ export class PostgresTable {
       `CREATE TABLE IF NOT EXISTS ${this.#store} (one boolean PRIMARY KEY DEFAULT true CHECK (one), id text NOT NULL);`,
       `INSERT INTO ${this.#store} (id) VALUES (${NEW_IDENTITY}) ON CONFLICT DO NOTHING;`,
       `GRANT SELECT ON ${this.#store} TO PUBLIC;`,
-      createTableSql({ table: this.#name }),
+      creationOf(this.#quoted, this.#shape),
     ];
   }
 
@@ -170,6 +192,12 @@ export class PostgresTable {
     const own = `SELECT FROM pg_options_to_table(c.reloptions) WHERE option_name = 'fillfactor'`;
     const full = `SELECT FROM pg_class c WHERE c.oid = '${this.#quoted}'::regclass AND c.relkind = 'r' AND NOT EXISTS (${own})`;
     return `IF EXISTS (${full}) THEN ALTER TABLE ${this.#quoted} SET (fillfactor = ${FILLFACTOR}); END IF;`;
+  }
+
+  #addReference(users: UsersTable): string {
+    const there = `SELECT FROM pg_constraint f WHERE f.conrelid = '${this.#quoted}'::regclass AND f.contype = 'f' AND f.confrelid = '${quotedUsers(users)}'::regclass
+      AND f.conkey = ARRAY(SELECT a.attnum FROM pg_attribute a WHERE a.attrelid = f.conrelid AND a.attname = 'user_id')`;
+    return `IF NOT EXISTS (${there}) THEN ALTER TABLE ${this.#quoted} ADD ${referenceSql(users)}; END IF;`;
   }
 
   #addKey(columns: readonly string[]): string {

@@ -1,5 +1,6 @@
 import { invalid } from '../../model/errors.js';
 import type { CouponRows } from '../adapter.js';
+import type { UserIdType } from '../own-table.js';
 import { CouponStatements } from './change.js';
 import { PostgresClient } from './client.js';
 import { codeOf } from './errors.js';
@@ -14,7 +15,7 @@ export type PostgresTransaction = PostgresLike & { readonly totalCount?: undefin
 const NO_TRANSACTION = '25P01';
 
 /** The rows of coupons in a transaction of the caller. */
-export async function rowsWithin(client: PostgresTransaction, table: string): Promise<CouponRows> {
+export async function rowsWithin(client: PostgresTransaction, table: string, userId: UserIdType): Promise<CouponRows> {
   const own = new PostgresClient(client, {
     wanted: 'within needs the client of your transaction: a PoolClient of `pg`',
   });
@@ -26,7 +27,8 @@ export async function rowsWithin(client: PostgresTransaction, table: string): Pr
     if (codeOf(error) !== NO_TRANSACTION) throw error;
     throw invalid('within', 'must be a client in a transaction: send BEGIN on it first; nothing was changed');
   }
-  const until = (signal: AbortSignal) => new CouponStatements(table, new PostgresClient(client, { signal }), true);
+  const until = (signal: AbortSignal) =>
+    new CouponStatements(table, new PostgresClient(client, { signal }), userId, true);
   return {
     look: (refs, { signal }) => until(signal).look(refs),
     change: (changes, { signal }) => until(signal).change(changes),

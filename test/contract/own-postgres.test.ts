@@ -1,0 +1,286 @@
+import type pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { JsonObject } from '../../src/index.js';
+import { mintId } from '../../src/model/issuance.js';
+import { createTableSql, type PostgresOptions, PostgresPersistence } from '../../src/persistence/postgres/index.js';
+import { persistenceContract, type UserIds } from '../../src/testing/index.js';
+import { issuance } from '../support/scenes/issuances.js';
+import { Database } from '../support/servers/database.js';
+
+const UNKNOWN = 'a0000000-0000-4000-8000-000000000404';
+const NUMBERS = {
+  table: 'shop.coupons',
+  userId: { type: 'bigint', references: 'shop.users(id)' },
+  columns: { source: { type: 'text' }, order: { type: 'bigint', from: 'orderNumber' }, isGift: { type: 'boolean' } },
+} as const satisfies PostgresOptions;
+const UUIDS = {
+  table: 'uuid_coupons',
+  userId: { type: 'uuid', references: 'people(id)' },
+} as const satisfies PostgresOptions;
+const TEXTS = {
+  table: 'text_coupons',
+  userId: { type: 'text', references: 'members(name)' },
+} as const satisfies PostgresOptions;
+const TABLES: { what: string; options: PostgresOptions; users: string; userIds: UserIds; refusedUserId?: string }[] = [
+  {
+    what: 'numbers as ids, a foreign key and columns of the shop in a schema',
+    options: NUMBERS,
+    users: 'shop.users (id) SELECT DISTINCT unnest($1::bigint[])',
+    userIds: 'bigint',
+    refusedUserId: '404',
+  },
+  {
+    what: 'UUIDs as ids and a foreign key',
+    options: UUIDS,
+    users: 'people (id) SELECT DISTINCT unnest($1::uuid[])',
+    userIds: 'uuid',
+    refusedUserId: UNKNOWN,
+  },
+  {
+    what: 'texts as ids and a foreign key',
+    options: TEXTS,
+    users: 'members (name) SELECT DISTINCT unnest($1::text[])',
+    userIds: 'text',
+    refusedUserId: 'nobody',
+  },
+  {
+    what: 'integers as ids without a foreign key',
+    options: { table: 'int_coupons', userId: { type: 'integer' } },
+    users: '',
+    userIds: 'integer',
+  },
+];
+
+let database: Database;
+beforeAll(async () => {
+  database = await Database.create();
+  await database.pool.query(`CREATE SCHEMA shop; CREATE TABLE shop.users (id bigint PRIMARY KEY);
+    CREATE TABLE people (id uuid PRIMARY KEY); CREATE TABLE members (name varchar(128) PRIMARY KEY)`);
+  for (const { options } of TABLES) await new PostgresPersistence(database.pool, options).createTable();
+});
+afterAll(() => database.stop());
+
+describe.each(TABLES)(
+  'PostgresPersistence over $what keeps the contract',
+  ({ options, users, userIds, refusedUserId }) => {
+    const contract = persistenceContract({
+      keepsData: true,
+      createAdapter: async ({ send }) => {
+        const { pool } = database;
+        const query = (...args: Parameters<typeof pool.query>) => send(() => pool.query(...args));
+        return new PostgresPersistence(Object.assign(Object.create(pool) as typeof pool, { query }), options);
+      },
+      oracle: async (campaignId) => {
+        const columns = 'serial, user_id::text AS "userId", grant_no AS "grant", id, code';
+        return (
+          await database.pool.query(`SELECT ${columns} FROM ${options.table} WHERE campaign_id = $1`, [campaignId])
+        ).rows;
+      },
+      userIds,
+      refusedUserId,
+      ...(users && {
+        prepare: (issuances) =>
+          database.pool.query(`INSERT INTO ${users} ON CONFLICT DO NOTHING`, [issuances.map(({ userId }) => userId)]),
+      }),
+    });
+    for (const { name, run } of contract) test(name, run);
+  },
+);
+
+describe('columns of the shop', () => {
+  const persistence = () => new PostgresPersistence(database.pool, NUMBERS);
+  const ownOf = async (campaignId: string) => {
+    const text = 'SELECT source, "order", "isGift" FROM shop.coupons WHERE campaign_id = $1 ORDER BY serial';
+    return (await database.pool.query(text, [campaignId])).rows;
+  };
+  beforeAll(() =>
+    database.pool.query('INSERT INTO shop.users (id) SELECT generate_series(1, 20) ON CONFLICT DO NOTHING'),
+  );
+
+  test('hold the properties of data that have their type, and NULL for the others', async () => {
+    const campaignId = mintId();
+    const given: (JsonObject | undefined)[] = [
+      { source: "a'; DROP TABLE users; --", orderNumber: 2 ** 53 - 1, isGift: true },
+      { source: 5, orderNumber: '7', isGift: 'true' },
+      { source: null, orderNumber: 1.5, isGift: 0, toString: 'own' },
+      undefined,
+    ];
+    const rows = given.map((data, i) => ({
+      ...issuance({ campaignId, serial: i + 1 }),
+      userId: String(i + 1),
+      ...(data && { data }),
+    }));
+    expect(await persistence().save(rows)).toEqual(rows.map(() => ({ verdict: 'saved' })));
+    expect(await ownOf(campaignId)).toEqual([
+      { source: "a'; DROP TABLE users; --", order: '9007199254740991', isGift: true },
+      ...[1, 2, 3].map(() => ({ source: null, order: null, isGift: null })),
+    ]);
+  });
+
+  test('are the same in a batch of one, and stay as they are when the row is saved again', async () => {
+    const campaignId = mintId();
+    const row = { ...issuance({ campaignId, serial: 1 }), userId: '1', data: { source: 'mail' } };
+    for (const one of [row, { ...row, data: { source: 'other' } }]) {
+      expect(await persistence().save([one])).toEqual([{ verdict: 'saved' }]);
+    }
+    expect(await ownOf(campaignId)).toEqual([{ source: 'mail', order: null, isGift: null }]);
+  });
+});
+
+describe('users who are not there', () => {
+  test('are refused alone, all of a batch in one look, and come again once they are there', async () => {
+    const campaignId = mintId();
+    let statements = 0;
+    const query = (...args: [string, unknown[]?]) => {
+      statements++;
+      return database.pool.query(...args);
+    };
+    const persistence = new PostgresPersistence(
+      Object.assign(Object.create(database.pool) as pg.Pool, { query }),
+      NUMBERS,
+    );
+    await database.pool.query('INSERT INTO shop.users (id) SELECT generate_series(1, 60) ON CONFLICT DO NOTHING');
+    const rows = Array.from({ length: 100 }, (_, i) => {
+      return { ...issuance({ campaignId, serial: i + 1 }), userId: String(i % 2 === 0 ? i / 2 + 1 : 900_000 + i) };
+    });
+    const verdicts = await persistence.save(rows);
+    expect(verdicts.map((one) => ('reason' in one ? one.reason : one.verdict))).toEqual(
+      rows.map((_, i) => (i % 2 === 0 ? 'saved' : 'unknown_user')),
+    );
+    expect(statements).toBe(3);
+    await database.pool.query('INSERT INTO shop.users (id) VALUES (900001)');
+    expect(await persistence.save([rows[1]!])).toEqual([{ verdict: 'saved' }]);
+  });
+
+  test('are not the ones to blame for a foreign key of the shop, which refuses its row alone', async () => {
+    await database.pool.query(`CREATE TABLE sources (name text PRIMARY KEY); INSERT INTO sources VALUES ('mail');
+      CREATE TABLE users_2 (id bigint PRIMARY KEY); INSERT INTO users_2 VALUES (1), (2)`);
+    const options = {
+      table: 'sourced',
+      userId: { type: 'bigint', references: 'users_2(id)' },
+      columns: { source: { type: 'text' } },
+    } as const;
+    const persistence = new PostgresPersistence(database.pool, options);
+    await persistence.createTable();
+    await database.pool.query('ALTER TABLE sourced ADD FOREIGN KEY (source) REFERENCES sources (name)');
+    const campaignId = mintId();
+    const row = (serial: number, source: string) => ({
+      ...issuance({ campaignId, serial }),
+      userId: String(serial),
+      data: { source },
+    });
+    const save = persistence.save([row(1, 'mail'), row(2, 'radio')]);
+    await expect(save).rejects.toMatchObject({ name: 'NotSavedError', wholeBatch: false });
+    expect(await persistence.save([row(1, 'mail')])).toEqual([{ verdict: 'saved' }]);
+  });
+});
+
+describe('checkTable', () => {
+  const check = (options: PostgresOptions) => new PostgresPersistence(database.pool, options).checkTable();
+  /** Makes the table, changes it, and checks it. */
+  async function checked(sql: string, options: PostgresOptions = {}): Promise<unknown> {
+    const own = {
+      table: `t_${mintId().toLowerCase().replace(/\W/g, '_')}`,
+      userId: { type: 'bigint', references: 'shop.users(id)' },
+      ...options,
+    } as const;
+    await new PostgresPersistence(database.pool, own).createTable();
+    await database.pool.query(sql.replaceAll('$t', own.table ?? ''));
+    return check(own).then(() => 'fit', String);
+  }
+
+  test.each([
+    [
+      'a user id of another type',
+      'ALTER TABLE $t DROP CONSTRAINT $t_user_id_fkey, ALTER user_id TYPE text',
+      'user_id (text) cannot hold',
+    ],
+    ['no foreign key', 'ALTER TABLE $t DROP CONSTRAINT $t_user_id_fkey', 'does not refer to "shop"."users" ("id")'],
+    [
+      'a foreign key to another table',
+      'CREATE TABLE u$t (id bigint PRIMARY KEY); ALTER TABLE $t DROP CONSTRAINT $t_user_id_fkey, ADD FOREIGN KEY (user_id) REFERENCES u$t',
+      'does not refer to "shop"."users" ("id")',
+    ],
+    ...['ON DELETE CASCADE', 'ON DELETE SET NULL', 'ON UPDATE CASCADE'].map((action) => [
+      `a foreign key ${action}`,
+      `ALTER TABLE $t DROP CONSTRAINT $t_user_id_fkey, ADD FOREIGN KEY (user_id) REFERENCES shop.users (id) ${action}`,
+      'deletes or changes coupons',
+    ]),
+  ] as string[][])('refuses %s', async (_, sql = '', words = '') => {
+    expect(await checked(sql)).toContain(words);
+  });
+
+  test('takes the actions of SQL that keep coupons', async () => {
+    const key = 'ADD FOREIGN KEY (user_id) REFERENCES shop.users (id) ON DELETE RESTRICT ON UPDATE NO ACTION';
+    expect(await checked(`ALTER TABLE $t DROP CONSTRAINT $t_user_id_fkey, ${key}`)).toBe('fit');
+  });
+
+  test('refuses a cascade that nobody named in the options', async () => {
+    const sql = 'ALTER TABLE $t ADD FOREIGN KEY (user_id) REFERENCES shop.users (id) ON DELETE CASCADE';
+    expect(await checked(sql, { userId: { type: 'bigint' } })).toContain('deletes or changes coupons');
+  });
+
+  test('refuses users whose ids two texts share, users that are not there, and a column of the shop that must have a value', async () => {
+    await database.pool.query(`CREATE COLLATION folded (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+      CREATE TABLE folded_users (id text COLLATE folded PRIMARY KEY)`);
+    const columns = { source: { type: 'text' } } as const;
+    await database.pool.query(createTableSql({ table: 'odd', columns }));
+    await database.pool.query('ALTER TABLE odd ALTER source SET NOT NULL');
+    const options = { table: 'odd', columns };
+    await expect(check({ ...options, userId: { type: 'text', references: 'folded_users(id)' } })).rejects.toThrow(
+      'takes two users for one',
+    );
+    await expect(check({ ...options, userId: { type: 'text', references: 'nowhere(id)' } })).rejects.toThrow(
+      'there is no "nowhere" ("id")',
+    );
+    await expect(check(options)).rejects.toThrow('its column source must have a value');
+    await expect(check({ table: 'odd', columns: { ...columns, more: { type: 'boolean' } } })).rejects.toThrow(
+      'it has no column "more"',
+    );
+  });
+
+  test('asks for the right to look for users', async () => {
+    await database.pool.query(
+      'CREATE ROLE clerk; GRANT SELECT, INSERT, UPDATE ON shop.coupons TO clerk; GRANT USAGE ON SCHEMA shop TO clerk',
+    );
+    const client = await database.pool.connect();
+    try {
+      await client.query('SET ROLE clerk');
+      const persistence = new PostgresPersistence(client, NUMBERS);
+      await expect(persistence.checkTable()).rejects.toThrow('clerk may not SELECT "shop"."users" ("id")');
+      await database.pool.query('GRANT SELECT (id) ON shop.users TO clerk');
+      await expect(persistence.checkTable()).resolves.toEqual({ format: 1 });
+    } finally {
+      client.release(true);
+    }
+  });
+});
+
+describe('an upgrade', () => {
+  test('adds the columns and the foreign key to a table of before, once', async () => {
+    const table = 'before';
+    await new PostgresPersistence(database.pool, { table, userId: { type: 'bigint' } }).createTable();
+    const persistence = new PostgresPersistence(database.pool, { ...NUMBERS, table });
+    await expect(persistence.checkTable()).rejects.toThrow('upgradeTable() adds');
+    for (let time = 0; time < 2; time++) expect(await persistence.upgradeTable()).toEqual({ format: 1 });
+    const { rows } = await database.pool.query(
+      `SELECT count(*) FROM pg_constraint WHERE conrelid = 'before'::regclass AND contype = 'f'`,
+    );
+    expect(rows).toEqual([{ count: '1' }]);
+  });
+
+  test('alters nothing where rows are of users who are not there', async () => {
+    const table = 'orphans';
+    const before = new PostgresPersistence(database.pool, { table, userId: { type: 'bigint' } });
+    await before.createTable();
+    await before.save([{ ...issuance({ campaignId: 'launch' }), userId: '777777' }]);
+    const persistence = new PostgresPersistence(database.pool, { ...NUMBERS, table });
+    const error = await persistence.upgradeTable().catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({
+      name: 'MisconfiguredError',
+      message: expect.stringContaining('users that are not in'),
+    });
+    expect(String(error)).not.toContain('777777');
+    await expect(before.checkTable()).resolves.toEqual({ format: 1 });
+  });
+});
