@@ -9,6 +9,8 @@ export default defineConfig({
     codes: 'src/read-codes/index.ts',
     csv: 'src/csv/index.ts',
     web: 'src/web/index.ts',
+    nestjs: 'src/nestjs/index.ts',
+    fastify: 'src/fastify/index.ts',
     testing: 'src/testing/index.ts',
   },
   // The parser of `coupon-issuer/codes` is part of that entry, so that the package depends on nothing.

@@ -10,6 +10,7 @@ import {
   type ListedCampaign,
   listCampaigns,
 } from './operate/list-campaigns.js';
+import { assertReady } from './operate/ready.js';
 import { type CouponIssuerOptions, checkedOptions } from './options.js';
 import { type SettleResult, settleAll, settleBatch } from './settle/settle.js';
 import { checkedWorkerOptions, type WorkerOptions } from './worker/options.js';
@@ -31,6 +32,7 @@ import { type SettleWorker, Worker } from './worker/worker.js';
  */
 export class CouponIssuer<Client = never> {
   readonly #core: Core;
+  #checking: Promise<void> | null = null;
 
   /** Does no I/O. Throws `InvalidArgumentError` for an option outside its range. */
   constructor(options: CouponIssuerOptions<Client>) {
@@ -195,6 +197,31 @@ export class CouponIssuer<Client = never> {
     workers.add(worker);
     worker.stopped.then(() => workers.delete(worker));
     return worker;
+  }
+
+  /**
+   * Checks that this process can serve: Redis answers, and the `check` of the adapter passes. For a readiness probe, not
+   * for a liveness probe: a restart cures neither. Nothing is written.
+   *
+   * One round trip to Redis and the statements of the adapter's `check`, at the same time. Calls at the same time share
+   * one look. Throws `RedisError`, `MisconfiguredError` (the table is not fit), `HookError` (the database did not answer
+   * within `timeoutMs`), `ClosedError`.
+   *
+   * @example
+   * ```ts
+   * const ready = await issuer.check().then(() => true, () => false);
+   * ```
+   */
+  async check(): Promise<void> {
+    this.#core.assertNotClosed();
+    const { context, options } = this.#core;
+    const { persistence: adapter, timeoutMs } = options;
+    this.#checking ??= this.#core
+      .call('check', () => assertReady({ context, adapter, timeoutMs }))
+      .finally(() => {
+        this.#checking = null;
+      });
+    return this.#checking;
   }
 
   /**

@@ -39,6 +39,7 @@ export const METHODS = {
   cacheInvalidate: 'cache.invalidate',
   cacheWarm: 'cache.warm',
   health: 'health',
+  check: 'check',
 } as const;
 
 export type Operation = keyof typeof METHODS;

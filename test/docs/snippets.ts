@@ -53,9 +53,13 @@ export function faultsOf(blocks: readonly Block[], options: { given: boolean }):
   const compilerOptions: ts.CompilerOptions = {
     ...ts.convertCompilerOptionsFromJson(config.compilerOptions, ROOT).options,
     noUnusedLocals: false,
+    // The decorators of NestJS.
+    experimentalDecorators: true,
     paths: {
       'coupon-issuer': [join(ROOT, 'src/index.ts')],
       'coupon-issuer/csv': [join(ROOT, 'src/csv/index.ts')],
+      'coupon-issuer/fastify': [join(ROOT, 'src/fastify/index.ts')],
+      'coupon-issuer/nestjs': [join(ROOT, 'src/nestjs/index.ts')],
       'coupon-issuer/mysql': [join(ROOT, 'src/persistence/mysql/index.ts')],
       'coupon-issuer/postgres': [join(ROOT, 'src/persistence/postgres/index.ts')],
       'coupon-issuer/web': [join(ROOT, 'src/web/index.ts')],

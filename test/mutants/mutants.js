@@ -7,6 +7,7 @@ import { DATA } from './data.js';
 import { ENDING } from './ending.js';
 import { ERRORS } from './errors.js';
 import { FORMAT } from './format.js';
+import { FRAMEWORKS } from './frameworks.js';
 import { ISOLATION } from './isolation.js';
 import { LIFE } from './life.js';
 import { LISTING } from './listing.js';
@@ -77,4 +78,5 @@ export const MUTANTS = [
   ...CACHED,
   ...USER_IDS,
   ...WEB,
+  ...FRAMEWORKS,
 ];

@@ -25,6 +25,10 @@ const BESIDE = [
   '@types/pg',
   'pg',
   'mysql2',
+  '@nestjs/common',
+  'fastify',
+  'reflect-metadata',
+  'rxjs',
 ];
 
 /** A folder with the packed package, installed as a user has it, without asking a registry. */

@@ -17,7 +17,17 @@ test('the tarball holds dist, the docs and the examples, and nothing else', () =
   expect(outside.filter((path) => /node_modules|package-lock|docs\/reference/.test(path))).toEqual([]);
   expect(outside).toEqual(expect.arrayContaining(['README.md', 'LICENSE', 'CHANGELOG.md', 'docs/errors.md']));
   expect(ENTRIES).toEqual(
-    expect.arrayContaining(['.', './postgres', './mysql', './codes', './csv', './web', './testing']),
+    expect.arrayContaining([
+      '.',
+      './postgres',
+      './mysql',
+      './codes',
+      './csv',
+      './web',
+      './nestjs',
+      './fastify',
+      './testing',
+    ]),
   );
   for (const entry of ENTRIES) {
     const name = entry === '.' ? 'index' : entry.slice(2);

@@ -11,6 +11,8 @@ const SOURCES: Record<string, string> = {
   './codes': 'src/read-codes/index.ts',
   './csv': 'src/csv/index.ts',
   './web': 'src/web/index.ts',
+  './nestjs': 'src/nestjs/index.ts',
+  './fastify': 'src/fastify/index.ts',
 };
 
 /** Each type that an entry exports, under its public name: the places in the files where it is declared. */

@@ -1,0 +1,89 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { type HostedIssuerOptions, hostedIssuer } from '../hosted-issuer.js';
+import type { CouponIssuer } from '../issuer.js';
+import { CouponIssuerError } from '../model/errors.js';
+import { httpAnswer } from '../model/http-answer.js';
+
+export type { HostedIssuerOptions } from '../hosted-issuer.js';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The issuer of `couponIssuer`. Of the issuer of another `decorator`, declare the type yourself. */
+    readonly coupons: CouponIssuer;
+  }
+}
+
+export interface FastifyCouponIssuerOptions<Client = never> extends HostedIssuerOptions<Client> {
+  /** The name of the issuer on the instance: default `coupons`. For a second issuer, choose another one. */
+  readonly decorator?: string | undefined;
+}
+
+/**
+ * A plugin of Fastify 5 that makes the issuer `app.coupons`, for the whole application. It has no routes.
+ *
+ * It starts the worker once the application is ready, and closes the issuer in `preClose`: calls in flight are finished,
+ * and open event streams end, so that the server can close. Close your own clients in `onClose`, which runs later. The
+ * registration rejects with `InvalidArgumentError` for options outside their range.
+ *
+ * @example
+ * ```ts
+ * import { couponIssuer } from 'coupon-issuer/fastify';
+ * import Fastify from 'fastify';
+ *
+ * const app = Fastify();
+ * app.register(couponIssuer, { issuer: { redis, persistence }, worker: true });
+ * app.addHook('onClose', async () => redis.disconnect());
+ * ```
+ */
+export async function couponIssuer<Client = never>(
+  app: FastifyInstance,
+  { decorator = 'coupons', ...options }: FastifyCouponIssuerOptions<Client>,
+): Promise<void> {
+  const { issuer, start } = hostedIssuer(options);
+  app.decorate(decorator, issuer);
+  app.addHook('onReady', async () => start());
+  app.addHook('preClose', async () => issuer.close());
+}
+
+/** What `fastify-plugin` sets: the decorator is for the application, not for the plugin alone. */
+Object.assign(couponIssuer, {
+  [Symbol.for('skip-override')]: true,
+  [Symbol.for('fastify.display-name')]: 'coupon-issuer',
+  [Symbol.for('plugin-meta')]: { name: 'coupon-issuer', fastify: '5.x' },
+});
+
+/**
+ * Sends a result of `issue()` or of another call, or an error that one threw, as `httpAnswer` makes it.
+ *
+ * @example
+ * ```ts
+ * import { sendAnswer } from 'coupon-issuer/fastify';
+ * import Fastify from 'fastify';
+ *
+ * const app = Fastify();
+ * app.post('/coupons', async (request, reply) => sendAnswer(reply, await launch.issue({ userId })));
+ * ```
+ */
+export function sendAnswer(reply: FastifyReply, resultOrError: unknown): FastifyReply {
+  const { status, headers, body } = httpAnswer(resultOrError);
+  return reply.code(status).headers(headers).send(body);
+}
+
+/**
+ * An error handler: answers each error of this library as `httpAnswer` does, with problem details and `Retry-After`, and
+ * leaves every other error to the handler around it. A fault of your set-up (500) is logged.
+ *
+ * @example
+ * ```ts
+ * import { couponErrorHandler } from 'coupon-issuer/fastify';
+ * import Fastify from 'fastify';
+ *
+ * const app = Fastify();
+ * app.setErrorHandler(couponErrorHandler);
+ * ```
+ */
+export function couponErrorHandler(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  if (!(error instanceof CouponIssuerError)) throw error;
+  if (httpAnswer(error).status === 500) request.log.error(error);
+  return sendAnswer(reply, error);
+}

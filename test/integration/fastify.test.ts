@@ -1,0 +1,128 @@
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { get, type IncomingMessage } from 'node:http';
+import Fastify, { type FastifyInstance } from 'fastify';
+import Redis from 'ioredis-mock';
+import { expect, test } from 'vitest';
+import {
+  couponErrorHandler,
+  couponIssuer,
+  type FastifyCouponIssuerOptions,
+  sendAnswer,
+} from '../../src/fastify/index.js';
+import {
+  CouponIssuer,
+  MemoryPersistence,
+  SERVER_SENT_EVENTS_HEADERS,
+  serverSentEvents,
+  type WorkerOptions,
+} from '../../src/index.js';
+
+const optionsOf = () => ({ redis: new Redis(), persistence: new MemoryPersistence(), prefix: randomUUID() });
+const TEN = { stock: { kind: 'counted', total: 10 } } as const;
+
+function shop(options: FastifyCouponIssuerOptions): FastifyInstance {
+  const app = Fastify();
+  app.setErrorHandler(couponErrorHandler);
+  app.register(couponIssuer, options);
+  app.post<{ Params: { userId: string } }>('/issue/:userId', async ({ params }, reply) =>
+    sendAnswer(reply, await app.coupons.campaign('launch').issue(params)),
+  );
+  app.get('/broken', async () => {
+    throw new Error('the shop is closed on Sundays');
+  });
+  app.get<{ Params: { userId: string } }>('/events/:userId', async ({ params }, reply) =>
+    reply.headers(SERVER_SENT_EVENTS_HEADERS).send(serverSentEvents(app.coupons.campaign('launch').watch(params))),
+  );
+  return app;
+}
+
+test('under Fastify, ten of twelve buyers get a coupon, and two the problem details of sold_out', async () => {
+  const app = shop({ issuer: optionsOf(), worker: false });
+  await app.ready();
+  await app.coupons.campaign('launch').open(TEN);
+  const buyers = Array.from({ length: 12 }, (_, i) => app.inject({ method: 'POST', url: `/issue/u${i}` }));
+  const answers = await Promise.all(buyers);
+  expect(answers.filter(({ statusCode }) => statusCode === 201)).toHaveLength(10);
+  const refused = answers.filter(({ statusCode }) => statusCode === 409);
+  expect(refused).toHaveLength(2);
+  expect(refused[0]!.headers).toMatchObject({ 'cache-control': 'no-store' });
+  expect(refused[0]!.headers['content-type']).toMatch(/^application\/problem\+json/);
+  expect(refused[0]!.json()).toMatchObject({ type: '/problems/sold_out', status: 409 });
+  await app.close();
+});
+
+test('the error handler answers the errors of the library, and leaves each other one to Fastify', async () => {
+  const app = shop({ issuer: optionsOf(), worker: false });
+  const unknown = await app.inject({ method: 'POST', url: '/issue/ann' });
+  expect(unknown.statusCode).toBe(404);
+  expect(unknown.json()).toMatchObject({ type: '/problems/unknown_campaign' });
+  const broken = await app.inject('/broken');
+  expect(broken.statusCode).toBe(500);
+  expect(broken.json()).toMatchObject({ message: 'the shop is closed on Sundays' });
+  await app.coupons.close();
+  const closed = await app.inject({ method: 'POST', url: '/issue/ann' });
+  expect([closed.statusCode, closed.headers['retry-after']]).toEqual([503, '1']);
+  await app.close();
+});
+
+test('an event stream that is open does not keep Fastify from closing, and clients close last', async () => {
+  const order: string[] = [];
+  const issuer = new CouponIssuer(optionsOf());
+  const app = shop({ issuer, worker: true });
+  app.addHook('onClose', async () => {
+    await expect(issuer.check()).rejects.toMatchObject({ code: 'CLOSED' });
+    order.push('clients');
+  });
+  await app.listen({ port: 0, host: '127.0.0.1' });
+  const opensAt = new Date(Date.now() + 3_600_000);
+  await issuer.campaign('launch').open({ ...TEN, admission: 'queued', drawAtOpen: true, opensAt });
+  expect((await issuer.campaign('launch').join({ userId: 'ann' })).status).toBe('waiting');
+  const { port } = app.addresses()[0]!;
+  const [response] = (await once(get(`http://127.0.0.1:${port}/events/ann`), 'response')) as [IncomingMessage];
+  let text = '';
+  await new Promise<void>((resolve) => {
+    response.on('data', (data: Buffer) => {
+      text += data;
+      if (text.includes('"waiting"')) resolve();
+    });
+  });
+  const ended = once(response, 'end').then(() => order.push('stream'));
+  await app.close();
+  await ended;
+  expect(response.complete).toBe(true);
+  expect(order.toSorted()).toEqual(['clients', 'stream']);
+});
+
+test('under Fastify, a worker runs where the process says so, and not before the application is ready', async () => {
+  const started: WorkerOptions[] = [];
+  const issuer = new CouponIssuer(optionsOf());
+  const start = issuer.startWorker.bind(issuer);
+  issuer.startWorker = (options = {}) => {
+    started.push(options);
+    return start(options);
+  };
+  const idle = shop({ issuer: new CouponIssuer(optionsOf()), worker: false });
+  await idle.ready();
+  await idle.close();
+  const app = Fastify();
+  await app.register(couponIssuer, { issuer, worker: { intervalMs: 500 } });
+  expect(started).toEqual([]);
+  await app.ready();
+  expect(started).toEqual([{ intervalMs: 500 }]);
+  await app.close();
+});
+
+test('a second issuer has a decorator of its own, and options outside of their range reject the start', async () => {
+  const app = Fastify();
+  app.register(couponIssuer, { issuer: optionsOf(), worker: false });
+  app.register(couponIssuer, { issuer: optionsOf(), worker: false, decorator: 'europe' });
+  await app.ready();
+  const europe = app.getDecorator<CouponIssuer>('europe');
+  expect(europe).toBeInstanceOf(CouponIssuer);
+  expect(europe).not.toBe(app.coupons);
+  await app.close();
+  const wrong = Fastify();
+  wrong.register(couponIssuer, { issuer: optionsOf(), worker: { intervalMs: 0 } });
+  await expect(wrong.ready()).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', argument: 'intervalMs' });
+});

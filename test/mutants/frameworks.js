@@ -1,0 +1,74 @@
+const inNest = (test) => ({ file: 'test/integration/nestjs.test.ts', test });
+const inFastify = (test) => ({ file: 'test/integration/fastify.test.ts', test });
+const MODULE = 'src/nestjs/module.ts';
+const ANSWERS = 'src/nestjs/answers.ts';
+const FASTIFY = 'src/fastify/index.ts';
+
+/** Defects of the doors for NestJS and Fastify. */
+export const FRAMEWORKS = [
+  {
+    defect: 'an application of Nest closes, and its issuer does not',
+    file: MODULE,
+    find: 'await this.#hosted.issuer.close();',
+    replace: '',
+    caughtBy: inNest('a factory makes the options from other providers, and a second issuer has a name'),
+  },
+  {
+    defect: 'a worker runs before the application of Nest is up',
+    file: MODULE,
+    find: '    this.#hosted = hosted;',
+    replace: '    this.#hosted = hosted;\n    hosted.start();',
+    caughtBy: inNest('a worker runs where the process says so, and not before the application is up'),
+  },
+  {
+    defect: 'a worker runs in a process that wants none',
+    file: 'src/hosted-issuer.ts',
+    find: 'if (worker === false)',
+    replace: 'if (worker === null)',
+    caughtBy: inNest('a worker runs where the process says so, and not before the application is up'),
+  },
+  {
+    defect: 'the options of a worker are looked at only once the clients are connected',
+    file: 'src/hosted-issuer.ts',
+    find: '  checkedWorkerOptions(workerOptions, 1);',
+    replace: '',
+    caughtBy: inFastify(
+      'a second issuer has a decorator of its own, and options outside of their range reject the start',
+    ),
+  },
+  {
+    defect: 'the filter of Nest logs each refusal of a rush',
+    file: ANSWERS,
+    find: 'answer.status === 500',
+    replace: 'answer.status > 0',
+    caughtBy: inNest('an error of the library is answered by the filter, and one of the shop by Nest'),
+  },
+  {
+    defect: 'the interceptor of Nest answers objects of the shop',
+    file: ANSWERS,
+    find: 'if (httpWordOf(value) === null) return value;',
+    replace: '',
+    caughtBy: inNest('an error of the library is answered by the filter, and one of the shop by Nest'),
+  },
+  {
+    defect: 'readiness does not ask the adapter',
+    file: 'src/operate/ready.ts',
+    find: 'adapter?.check',
+    replace: 'null',
+    caughtBy: inNest('the health of an application that serves is up, and says which part is down without its words'),
+  },
+  {
+    defect: 'Fastify waits for open streams before the issuer ends them',
+    file: FASTIFY,
+    find: "'preClose'",
+    replace: "'onClose'",
+    caughtBy: inFastify('an event stream that is open does not keep Fastify from closing, and clients close last'),
+  },
+  {
+    defect: 'the error handler of Fastify answers errors of the shop',
+    file: FASTIFY,
+    find: 'if (!(error instanceof CouponIssuerError)) throw error;',
+    replace: '',
+    caughtBy: inFastify('the error handler answers the errors of the library, and leaves each other one to Fastify'),
+  },
+];
