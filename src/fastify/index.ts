@@ -21,8 +21,8 @@ export interface FastifyCouponIssuerOptions<Client = never> extends HostedIssuer
 /**
  * A plugin of Fastify 5 that makes the issuer `app.coupons`, for the whole application. It has no routes.
  *
- * It starts the worker once the application is ready, and closes the issuer in `preClose`: calls in flight are finished,
- * and open event streams end, so that the server can close. Close your own clients in `onClose`, which runs later. The
+ * It starts the worker once the application is ready, and closes the issuer in `preClose`. Calls in flight are
+ * finished, and open event streams end, so that the server can close. Close your own clients in `onClose`, which runs later. The
  * registration rejects with `InvalidArgumentError` for options outside their range.
  *
  * @example

@@ -34,7 +34,7 @@ export interface CouponIssuerModuleAsyncOptions<Client = never> extends CouponIs
  * Gives an issuer to the whole application: `@InjectIssuer()`, `@InjectCampaign(id)` and `CouponIssuerHealth`. It has no
  * routes. Import it once per issuer.
  *
- * It starts the worker in `onApplicationBootstrap`, and closes the issuer in `beforeApplicationShutdown`: calls in flight
+ * It starts the worker in `onApplicationBootstrap`, and closes the issuer in `beforeApplicationShutdown`. Calls in flight
  * are finished, and open event streams end, so that the HTTP server can close. Close your own clients later, in
  * `onApplicationShutdown`: Nest runs `onModuleDestroy` first, and a client that is closed there fails the calls in flight.
  *

@@ -23,8 +23,8 @@ export const FRAMEWORKS = [
   {
     defect: 'a worker runs in a process that wants none',
     file: 'src/hosted-issuer.ts',
-    find: 'if (worker === false)',
-    replace: 'if (worker === null)',
+    find: 'start: () => {} };',
+    replace: 'start: () => void issuer.startWorker() };',
     caughtBy: inNest('a worker runs where the process says so, and not before the application is up'),
   },
   {
