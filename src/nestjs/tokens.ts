@@ -24,6 +24,7 @@ export function getCampaignToken(campaignId: string, name?: string): string {
  *
  * @example
  * ```ts
+ * import type { CouponIssuer } from 'coupon-issuer';
  * import { InjectIssuer } from 'coupon-issuer/nestjs';
  *
  * class Coupons {

@@ -95,11 +95,16 @@ export function faultsOf(blocks: readonly Block[], options: { given: boolean }):
 
 function toJavaScript(block: Block): string {
   return ts.transpileModule(block.text, {
-    compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true },
+    compilerOptions: {
+      target: ts.ScriptTarget.ES2022,
+      module: ts.ModuleKind.ESNext,
+      verbatimModuleSyntax: true,
+      experimentalDecorators: true,
+    },
   }).outputText;
 }
 
-const PACKAGES = ['ioredis', 'ioredis-mock', 'mysql2', 'pg', 'vitest'];
+const PACKAGES = ['@nestjs/common', '@nestjs/core', 'fastify', 'ioredis', 'ioredis-mock', 'mysql2', 'pg', 'vitest'];
 
 /** A project of a user's own: a folder with the built package and its peers installed. */
 export class Project {
@@ -107,7 +112,7 @@ export class Project {
 
   constructor() {
     if (!existsSync(join(ROOT, 'dist/index.js'))) throw new Error('the package is not built: npm run build');
-    mkdirSync(join(this.#dir, 'node_modules'));
+    mkdirSync(join(this.#dir, 'node_modules/@nestjs'), { recursive: true });
     symlinkSync(ROOT, join(this.#dir, 'node_modules/coupon-issuer'));
     for (const name of PACKAGES) symlinkSync(join(ROOT, 'node_modules', name), join(this.#dir, 'node_modules', name));
   }

@@ -138,5 +138,9 @@ test('a second issuer has a decorator of its own, and options outside of their r
   const wrong = Fastify();
   // Before the application is ready.
   const registered = wrong.register(couponIssuer, { issuer: optionsOf(), worker: { intervalMs: 0 } });
-  await expect(registered).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', argument: 'intervalMs' });
+  const outcome = await Promise.resolve(registered).then(
+    () => 'registered',
+    ({ argument }: { argument: string }) => argument,
+  );
+  expect(outcome).toBe('intervalMs');
 });
