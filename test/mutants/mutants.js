@@ -16,6 +16,12 @@ import { NAMES } from './names.js';
 import { OPERATING } from './operating.js';
 import { OVER } from './over.js';
 import { PACE } from './pace.js';
+/**
+ * Defects to plant in the sources, each with the test that has to fail of it. `find` occurs once in `file`; `test` is a part of the full name of one test or several.
+ *
+ * @type {readonly { defect: string, file: string, find: string, replace: string, caughtBy: { file: string, test: string } }[]}
+ */
+import { POSTGRES_BRIDGES } from './postgres-bridges.js';
 import { QUARANTINE } from './quarantine.js';
 import { REFUSED } from './refused.js';
 import { RESERVING } from './reserving.js';
@@ -36,12 +42,8 @@ import { WINDOW } from './windows.js';
 import { WITHIN } from './within.js';
 import { WORDS } from './words.js';
 
-/**
- * Defects to plant in the sources, each with the test that has to fail of it. `find` occurs once in `file`; `test` is a part of the full name of one test or several.
- *
- * @type {readonly { defect: string, file: string, find: string, replace: string, caughtBy: { file: string, test: string } }[]}
- */
 export const MUTANTS = [
+  ...POSTGRES_BRIDGES,
   ...RESERVING,
   ...ENDING,
   ...SAVING,

@@ -20,7 +20,7 @@ interface Kind {
 interface GivenColumn<T> {
   readonly name: string;
   readonly type: string;
-  readonly of: (item: T) => string | number | null;
+  readonly of: (item: T) => string | number | boolean | null;
 }
 
 type RefColumn = GivenColumn<CouponRef>;
@@ -60,7 +60,7 @@ const kindsOf = (USER: RefColumn): readonly Kind[] => [
 /** What a row has to be. */
 const WANTED: readonly GivenColumn<CouponChange>[] = [
   { name: 'version', type: 'int', of: ({ version }) => version },
-  { name: 'unexpired', type: 'boolean', of: ({ unexpired }) => String(unexpired) },
+  { name: 'unexpired', type: 'boolean', of: ({ unexpired }) => unexpired },
 ];
 /** What it becomes. */
 const CHANGED: readonly GivenColumn<CouponChange>[] = [
@@ -68,8 +68,8 @@ const CHANGED: readonly GivenColumn<CouponChange>[] = [
   { name: 'by_id', type: 'text', of: ({ to }) => to?.by ?? null },
   { name: 'undone', type: 'text', of: ({ undone }) => undone ?? null },
   { name: 'expires_ms', type: 'bigint', of: ({ expiresAt }) => expiresAt?.getTime() ?? null },
-  { name: 'returned', type: 'boolean', of: ({ unitReturned }) => String(unitReturned ?? false) },
-  { name: 'frees', type: 'boolean', of: ({ freesGrant }) => String(freesGrant ?? false) },
+  { name: 'returned', type: 'boolean', of: ({ unitReturned }) => unitReturned ?? false },
+  { name: 'frees', type: 'boolean', of: ({ freesGrant }) => freesGrant ?? false },
 ];
 
 /** It may be changed, by the version and by the clock of the database. */
@@ -238,9 +238,9 @@ function byKind(kinds: readonly Kind[], refs: readonly CouponRef[]): { kind: Kin
 function batchOf<T>(
   columns: readonly GivenColumn<T>[],
   items: readonly T[],
-): { n: SqlOf; rows: string; values: (string | number | null)[] } {
+): { n: SqlOf; rows: string; values: (string | number | boolean | null)[] } {
   const n: Record<string, string> = { ord: items.length === 1 ? '1' : 'n.ord' };
-  const values: (string | number | null)[] = [];
+  const values: (string | number | boolean | null)[] = [];
   const listed: { name: string; array: string }[] = [];
   for (const [i, { name, type, of }] of columns.entries()) {
     const all = items.map(of);

@@ -27,7 +27,7 @@ const ignore = () => {};
  * never granted.
  */
 export class PostgresClient {
-  /** Nobody's transaction is on the connections that a pool lends. */
+  /** Nobody's transaction is on the connections that a pool lends. A bridge to one says so. */
   readonly isPool: boolean;
   readonly proof = new ClientProof(POSTGRES_RULES);
   readonly #client: PostgresLike;
@@ -39,8 +39,8 @@ export class PostgresClient {
     assertClient(client, options.wanted);
     this.#signal = options.signal;
     this.#client = client;
-    this.isPool = 'totalCount' in client;
-    this.#pool = this.isPool && isUntouched(client) ? client : null;
+    this.isPool = 'totalCount' in client || client.autocommit === true;
+    this.#pool = isUntouched(client) ? client : null;
   }
 
   /** Once the signal is aborted, nothing is sent any more: the transaction of the caller may be over. */

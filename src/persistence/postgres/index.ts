@@ -21,6 +21,7 @@ import { type PostgresTransaction, rowsWithin } from './within.js';
 
 export type { TableFormat } from '../fit.js';
 export type { OwnColumn, OwnTableOptions, UserIdColumn, UserIdType } from '../own-table.js';
+export * from './bridges.js';
 export { notSavedError } from './errors.js';
 export { createTableSql } from './table.js';
 export type { PostgresTransaction } from './within.js';
@@ -30,6 +31,11 @@ export type { PostgresTransaction } from './within.js';
  * SQLSTATE as `code`: without it they prove nothing.
  */
 export interface PostgresLike {
+  /**
+   * `true`: no statement is in a transaction of somebody else, because each takes a connection of a pool. Then batches
+   * are not checked for one, which saves two statements each. A Pool of `pg` needs no word.
+   */
+  readonly autocommit?: boolean | undefined;
   query(text: string, values?: unknown[]): Promise<PostgresResult>;
 }
 

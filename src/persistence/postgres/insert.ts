@@ -156,7 +156,7 @@ function named(text: string): Statement {
 /**
  * An array as PostgreSQL reads it. The drivers write theirs for nested arrays of anything, at several times the price.
  */
-export function arrayOf(values: readonly (string | number | null)[]): string {
+export function arrayOf(values: readonly (string | number | boolean | null)[]): string {
   return `{${values.map((value) => (typeof value === 'string' ? quoted(value) : (value ?? 'NULL'))).join(',')}}`;
 }
 

@@ -7,10 +7,14 @@ import { codeOf } from './errors.js';
 import type { PostgresLike } from './index.js';
 
 /**
- * The client of an open transaction: a PoolClient or Client of `pg` after BEGIN, or the transaction of PGlite. An object of your own fits if its `query` sends each
- * statement on that connection. A pool is none.
+ * The client of an open transaction: a PoolClient or Client of `pg` after BEGIN, or the transaction of PGlite. Other
+ * clients have a bridge, as `kyselyTransaction(trx)`. An object of your own fits if its `query` sends each statement on
+ * that connection. A pool is none.
  */
-export type PostgresTransaction = PostgresLike & { readonly totalCount?: undefined };
+export type PostgresTransaction = PostgresLike & {
+  readonly totalCount?: undefined;
+  readonly autocommit?: false | undefined;
+};
 
 const NO_TRANSACTION = '25P01';
 
