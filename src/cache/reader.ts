@@ -39,7 +39,7 @@ interface Reading {
 }
 
 /** A value to be stored. */
-type Kept = Pick<Loaded, 'text'> & Partial<Loaded>;
+type Storable = Pick<Loaded, 'text'> & Partial<Loaded>;
 
 /** Looks values up, and loads them under the lease of their entry. */
 export class Reader<V> {
@@ -186,7 +186,7 @@ export class Reader<V> {
    * the lease was seen for the last time; `null`: it was no longer there, or Redis did not say. Without `took`, the last
    * load of this process tells how early it is refreshed.
    */
-  async #keep(id: string, lease: Lease, { text, took = this.#took }: Kept) {
+  async #keep(id: string, lease: Lease, { text, took = this.#took }: Storable) {
     const { entries, options, track } = this.#parts;
     const { ttlMs, staleMs, jitter, failedMs } = options;
     const { token } = lease;

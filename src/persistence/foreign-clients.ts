@@ -82,7 +82,7 @@ export async function sendByRunner(runner: TypeormRunner, text: string, values?:
 }
 
 export function runnerOf(client: TypeormTransactionLike): TypeormRunner | undefined {
-  return 'isTransactionActive' in client ? client : client.queryRunner;
+  return read(() => ('isTransactionActive' in client ? client : client.queryRunner));
 }
 
 /**

@@ -29,7 +29,7 @@ export type NodeHandler<Req extends IncomingMessage = IncomingMessage> = (
  * import { nodeHandler } from 'coupon-issuer/web';
  *
  * const sessions = new Map<string, string>();
- * const user = ({ headers }: { headers: { cookie?: string } }) => sessions.get(headers.cookie ?? '');
+ * const user = ({ headers }: { headers: { cookie?: string | undefined } }) => sessions.get(headers.cookie ?? '');
  * createServer(nodeHandler(issuer, { campaigns: ['launch'], user })).listen(3000);
  * ```
  */

@@ -37,7 +37,7 @@ export interface PostgresJsLike {
 /** The rows of postgres.js, which tell their number too. */
 export type PostgresJsRows = readonly unknown[] & { readonly count: number | null };
 
-type Query = PostgresLike['query'];
+type SendSql = PostgresLike['query'];
 
 /**
  * A client for `PostgresPersistence` from the `sql` of postgres.js. Its statements are committed one by one, so a batch
@@ -45,7 +45,7 @@ type Query = PostgresLike['query'];
  * `transform` changes the rows.
  *
  * @example
- * ```ts
+ * ```javascript
  * const persistence = new PostgresPersistence(fromPostgresJs(sql));
  * ```
  */
@@ -73,7 +73,7 @@ export function postgresJsTransaction(sql: PostgresJsLike): PostgresTransaction 
  * `InvalidArgumentError` for a `Transaction`.
  *
  * @example
- * ```ts
+ * ```javascript
  * const persistence = new PostgresPersistence(fromKysely(db));
  * ```
  */
@@ -100,7 +100,7 @@ export function kyselyTransaction(trx: KyselyLike): PostgresTransaction {
  * `QueryRunner`, which may be in a transaction.
  *
  * @example
- * ```ts
+ * ```javascript
  * const persistence = new PostgresPersistence(fromTypeorm(dataSource));
  * ```
  */
@@ -131,7 +131,7 @@ export function typeormTransaction(client: TypeormTransactionLike): PostgresTran
  * and costs three. Throws `InvalidArgumentError` for the `tx` of a transaction.
  *
  * @example
- * ```ts
+ * ```javascript
  * const persistence = new PostgresPersistence(fromDrizzle(db));
  * ```
  */
@@ -160,7 +160,7 @@ export function drizzleTransaction(tx: DrizzleLike): PostgresTransaction {
  * Throws `InvalidArgumentError` for the client of an interactive transaction.
  *
  * @example
- * ```ts
+ * ```javascript
  * const persistence = new PostgresPersistence(fromPrisma(prisma));
  * ```
  */
@@ -199,14 +199,14 @@ function assertRowsAsTheyAre(sql: object): void {
   );
 }
 
-function byPostgresJs(sql: PostgresJsLike): Query {
+function byPostgresJs(sql: PostgresJsLike): SendSql {
   return async (text, values) => {
     const rows = await sql.unsafe(text, values as never[]);
     return { rows: [...rows], rowCount: rows.count };
   };
 }
 
-function byKysely(db: KyselyLike): Query {
+function byKysely(db: KyselyLike): SendSql {
   return async (text, values = []) => {
     const { rows, numAffectedRows } = await sendByKysely(db, text, values);
     return { rows, rowCount: numAffectedRows === undefined ? null : Number(numAffectedRows) };
@@ -218,7 +218,7 @@ function ofTypeorm({ records, affected }: TypeormResult): PostgresResult {
 }
 
 /** The result is the one of the driver. */
-function byDrizzle(db: DrizzleLike): Query {
+function byDrizzle(db: DrizzleLike): SendSql {
   return async (text, values = []) => {
     const result = (await sendByDrizzle(db, text, values)) as PostgresResult | PostgresJsRows;
     return 'count' in result ? { rows: [...result], rowCount: result.count } : result;
@@ -226,7 +226,7 @@ function byDrizzle(db: DrizzleLike): Query {
 }
 
 /** Of an INSERT the count is needed, and of all else the rows: Prisma has a method for each. */
-function byPrisma(prisma: PrismaLike): Query {
+function byPrisma(prisma: PrismaLike): SendSql {
   return async (text, values = []) => {
     try {
       if (text.startsWith('INSERT ')) return { rows: [], rowCount: await prisma.$executeRawUnsafe(text, ...values) };
