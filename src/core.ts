@@ -86,7 +86,8 @@ export class Core {
       assertNotClosed();
       return pending.call(operation, work());
     };
-    this.caches = new Caches({ redis, context, call, assertNotClosed, track, emit });
+    const assertNotClosing = () => this.assertNotClosed();
+    this.caches = new Caches({ redis, context, call, assertNotClosed, assertNotClosing, track, emit });
     this.room = new WaitingRoom({ redis, context, campaigns, lines, steps, following, track, ...rules });
   }
 

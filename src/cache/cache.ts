@@ -11,6 +11,7 @@ import {
 } from '../model/check.js';
 import { HookError, invalid } from '../model/errors.js';
 import { inCall, type Operation } from '../model/methods.js';
+import { textOf } from './loading.js';
 import type { Reader, ReaderParts } from './reader.js';
 
 export interface WarmOptions {
@@ -32,8 +33,10 @@ export interface WarmResult {
 const AT_ONCE = 64;
 
 export interface CacheCalls {
-  /** Throws `ClosedError`. */
+  /** Throws `ClosedError` once nothing may ask any more. */
   readonly assertNotClosed: () => void;
+  /** Throws `ClosedError` as soon as the issuer is being closed: for work that goes on for long. */
+  readonly assertNotClosing: () => void;
   readonly call: <T>(operation: Operation, work: () => Promise<T>) => Promise<T>;
 }
 
@@ -92,23 +95,26 @@ export class Cache<V> {
     for (const [i, key] of keys.entries()) assertText(`keys[${i}]`, key);
     return this.#calls.call('cacheGetMany', async () => {
       const values = new Map<string, V>();
-      const unread = [...new Set(keys)].values();
+      const unread = eachOf(new Set(keys));
       const read = async () => {
         for (const key of unread) values.set(key, await this.#read(key));
       };
-      await Promise.all(Array.from({ length: AT_ONCE }, read));
+      const reading = Array.from({ length: AT_ONCE }, read);
+      this.#parts.track(Promise.allSettled(reading));
+      await Promise.all(reading);
       return keys.map((key) => values.get(key) as V);
     });
   }
 
   /**
-   * Replaces the value of a key, after you committed it. Once it returns, no process answers an earlier value, but for
-   * `local` of other processes. A `set` or `invalidate` of another process in between wins, and the next `get` loads.
-   * Where processes write one key at the same time, call `invalidate`: the order of two calls of `set` may differ from
-   * the order of their commits.
+   * Replaces the value of a key, after you committed it. Once it returns, no process answers the value before it, but for
+   * `local` of other caches. A `set` or `invalidate` of another process in between wins, and the next `get` loads.
    *
-   * Two round trips, and one to count. Throws `RedisError`: the old value may still be there, so repeat the call. Throws
-   * `InvalidArgumentError`, `MisconfiguredError`, `ClosedError`.
+   * The order of calls may differ from the order of commits. A `set` that comes after the `set` or `invalidate` of a later
+   * commit brings its older value back. So where processes write one key at the same time, call `invalidate`.
+   *
+   * Two round trips, and one to count; at most three times the issuer's `timeoutMs`. Throws `RedisError`: either value may
+   * be there, so call `invalidate` until it returns. Throws `InvalidArgumentError`, `MisconfiguredError`, `ClosedError`.
    *
    * @example
    * ```ts
@@ -119,12 +125,13 @@ export class Cache<V> {
   async set(key: string, value: V): Promise<void> {
     assertText('key', key);
     const text = textOf(value);
+    if (text === null) throw invalid('value', 'must be JSON');
     await this.#changing('cacheSet', key, (id) => this.#reader.replace(id, text));
   }
 
   /**
    * Drops the value of a key, after you committed its change. Once it returns, no process answers a value that was loaded
-   * before, but for `local` of other processes; a load that is under way stores nothing.
+   * before, but for `local` of other caches; a load that is under way stores nothing.
    *
    * One round trip. Throws `RedisError`: the old value may still be there, so repeat the call; if nobody does, it ends
    * with `ttlMs` and `staleMs`. Throws `InvalidArgumentError`, `MisconfiguredError`, `ClosedError`.
@@ -142,7 +149,7 @@ export class Cache<V> {
 
   /**
    * Reads keys before they are asked for, and loads those that are missing. A key that fails is counted, and the others
-   * go on. Give an array, a generator or a stream of lines.
+   * go on. Give an array, a generator or a stream of lines. `close()` of the issuer ends it between two keys.
    *
    * Each key costs the same as in `get`. Throws `InvalidArgumentError`, `ClosedError`, the error of the keys, and the
    * reason of the signal.
@@ -155,6 +162,7 @@ export class Cache<V> {
    */
   async warm(keys: Iterable<string> | AsyncIterable<string>, options: WarmOptions = {}): Promise<WarmResult> {
     const { concurrency, onProgress, signal } = checkedWarming(options);
+    this.#calls.assertNotClosing();
     return this.#calls.call('cacheWarm', () =>
       reading('keys', keys, async (source) => {
         source.endWith(signal);
@@ -174,12 +182,14 @@ export class Cache<V> {
         for (let n = 0; !fault; n++) {
           const step = await source.next();
           if (step.done) break;
+          this.#calls.assertNotClosing();
           assertText(`keys[${n}]`, step.value);
           const work: Promise<void> = one(step.value)
             .catch((error: unknown) => {
               fault ??= { error };
             })
             .finally(() => running.delete(work));
+          this.#parts.track(work);
           running.add(work);
           if (running.size >= concurrency) await Promise.race(running);
         }
@@ -191,12 +201,16 @@ export class Cache<V> {
   }
 
   #read(key: string): Promise<V> {
-    const { local, news, options, timeoutMs } = this.#parts;
+    const { local, news, options, timeoutMs, track } = this.#parts;
     const kept = local?.get(key);
     if (kept) return Promise.resolve(kept.value);
     if (local) news.listen();
-    const late = () => new HookError(`cache ${options.name}: no value within ${timeoutMs} ms; the load goes on`);
-    return withDeadline(this.#reader.get(key), timeoutMs, late);
+    const asked = this.#reader.get(key);
+    const late = () => {
+      track(asked.catch(() => {}));
+      return new HookError(`cache ${options.name}: no value within ${timeoutMs} ms; the load goes on`);
+    };
+    return withDeadline(asked, timeoutMs, late);
   }
 
   /** An answer to a look that was sent before the change must not be remembered after it. */
@@ -209,15 +223,9 @@ export class Cache<V> {
   }
 }
 
-function textOf(value: unknown): string {
-  let text: unknown;
-  try {
-    text = JSON.stringify(value);
-  } catch {
-    // The words of a getter may quote the value.
-  }
-  if (typeof text !== 'string') throw invalid('value', 'must be JSON');
-  return text;
+/** A generator is over for all its readers as soon as one of them fails. */
+function* eachOf(keys: Iterable<string>): Generator<string, void> {
+  yield* keys;
 }
 
 function checkedWarming(options: WarmOptions): WarmOptions & { concurrency: number } {

@@ -34,7 +34,7 @@ export class Caches {
 
   /** Throws `InvalidArgumentError`. */
   make<V>(options: CacheOptions<V>): Cache<V> {
-    const { context, call, assertNotClosed, track, emit, redis } = this.#parts;
+    const { context, call, assertNotClosed, assertNotClosing, track, emit, redis } = this.#parts;
     const { prefix, sender, timeoutMs } = context;
     const checked = checkedCache(options, timeoutMs, options.redis !== undefined && options.redis !== redis);
     const { name } = checked;
@@ -62,11 +62,8 @@ export class Caches {
       nextCaller: () => `${sender}.${++this.#calls}`,
     };
     const reader = new Reader(parts);
-    this.#closing.push(
-      () => reader.close(),
-      () => news.close(),
-    );
-    return new Cache(parts, reader, { call, assertNotClosed });
+    this.#closing.push(() => news.close());
+    return new Cache(parts, reader, { call, assertNotClosed, assertNotClosing });
   }
 
   close(): void {

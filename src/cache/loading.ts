@@ -1,5 +1,6 @@
 import { monotonicMs, withDeadline } from '../flow/deadline.js';
-import { HookError } from '../model/errors.js';
+import { frozen, type JsonValue } from '../model/caller-data.js';
+import { HookError, MisconfiguredError } from '../model/errors.js';
 import { redacted } from '../model/safe-error.js';
 import type { CheckedCache } from './options.js';
 
@@ -15,20 +16,53 @@ export async function loaded(
   key: string,
 ): Promise<Loaded> {
   const startedAt = monotonicMs();
+  const abort = new AbortController();
+  const late = () => {
+    const error = new Error(`no answer within ${loadTimeoutMs} ms`);
+    abort.abort(error);
+    return error;
+  };
   try {
-    const late = () => new Error(`no answer within ${loadTimeoutMs} ms`);
-    const value: unknown = await withDeadline((async () => load(key))(), loadTimeoutMs, late);
-    const text: unknown = JSON.stringify(value);
-    if (typeof text !== 'string') throw new Error('load must return JSON, and null for a key that is not there');
+    const loading = (async () => load(key, { signal: abort.signal }))();
+    const text = textOf(await withDeadline(loading, loadTimeoutMs, late));
+    if (text === null) throw new Error('load must return JSON, and null for a key that is not there');
     return { text, took: Math.max(1, Math.round(monotonicMs() - startedAt)) };
   } catch (error) {
     throw loadFailed(name, redacted(error, [key]));
   }
 }
 
-/** The error of a load, in the process that made it and, from the mark that it left, in others. */
+/**
+ * The error of a load, in the process that made it and, from the mark that it left, in others. Its message says why, because
+ * copies for events leave the cause behind.
+ */
 export function loadFailed(name: string, cause: Error): HookError {
-  return new HookError(`cache ${name}: load failed; nothing was stored; the next call after a second loads again`, {
-    cause,
-  });
+  const message = `cache ${name}: load failed; nothing was stored; a later call loads again; the error: ${cause.message}`;
+  return new HookError(message, { cause });
+}
+
+/** The text of a value; `null`: it has none, or would come back as another value. */
+export function textOf(value: unknown): string | null {
+  try {
+    const text: unknown = JSON.stringify(value, (_, inner: unknown) => {
+      // JSON has `null` for such a number, and `null` is "not found".
+      if (typeof inner === 'number' && !Number.isFinite(inner)) throw new Error();
+      return inner;
+    });
+    return typeof text === 'string' ? text : null;
+  } catch {
+    // The words of a getter, or of the engine about a circle, may quote the value.
+    return null;
+  }
+}
+
+/** The value of a text, frozen, because callers share it. Throws `MisconfiguredError`, which does not quote the text. */
+export function valueOf<V>(name: string, text: string): V {
+  try {
+    return frozen(JSON.parse(text) as JsonValue) as V;
+  } catch {
+    throw new MisconfiguredError(
+      `cache ${name}: the text of a value is no JSON, so something else wrote it; it was left as it is; invalidate its key`,
+    );
+  }
 }

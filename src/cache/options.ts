@@ -5,14 +5,22 @@ import { whyUnfit } from '../redis/ioredis.js';
 
 /** The options of a cache. Durations are whole milliseconds. A number outside its range is an `InvalidArgumentError`. */
 export interface CacheOptions<V> {
-  /** `[A-Za-z0-9._-]{1,64}`, once per issuer. Caches of one name and prefix share their values over all processes. */
+  /**
+   * `[A-Za-z0-9._-]{1,64}`, once per issuer. Caches of one name, prefix and `redis` share their values over all processes.
+   * Change the name together with `redis` or with the shape of the values.
+   */
   readonly name: string;
   /**
-   * Reads the value of a key, for all processes at once. Return JSON, and `null` for "not found": both are cached. If it
-   * throws, or gives no answer within `loadTimeoutMs`, every caller that waits gets a `HookError`. For a second (or
-   * `ttlMs`, if that is shorter) the next callers get it too, and nothing is loaded.
+   * Reads the value of a key, for all processes at once. Return JSON, and `null` for "not found": both are cached. A `Date`
+   * comes back as its text, a `Map` as `{}`. `NaN` and `Infinity` count as a failed load.
+   *
+   * If it throws, or gives no answer within `loadTimeoutMs`, every caller that waits gets a `HookError`. For a second (or
+   * `ttlMs`, if that is shorter) the next callers get it too, and nothing is loaded. `signal` is aborted at the deadline.
+   * A function that goes on after that may run beside the next load.
+   *
+   * Its error reaches Redis and other processes, redacted: its message must not quote a value.
    */
-  readonly load: (key: string) => Promise<V> | V;
+  readonly load: (key: string, options: { readonly signal: AbortSignal }) => Promise<V> | V;
   /** How long a value is fresh: 10–2,592,000,000 ms. `jitter` shortens it. */
   readonly ttlMs: number;
   /**
@@ -40,10 +48,10 @@ export interface CacheOptions<V> {
   readonly maxTotalBytes?: number | undefined;
   /**
    * Values in the memory of this process, without a round trip: at most `max` (1–1,000,000), each for `ttlMs`
-   * (1–3,600,000 ms) at most. The longest unused goes first.
+   * (1–3,600,000 ms) at most. The longest unused goes first. Values over `maxBytes` are kept here too.
    *
    * After `invalidate` or `set` of another process this process may answer the old value for `ttlMs` at most. A message
-   * usually ends that within milliseconds. After its own `invalidate` or `set` it never does.
+   * usually ends that within milliseconds. After `invalidate` or `set` of this very cache it never does.
    */
   readonly local?: { readonly max: number; readonly ttlMs: number } | undefined;
   /** Another Redis for the values, such as one with `maxmemory-policy allkeys-lru`. Default: that of the campaigns. */
@@ -54,8 +62,9 @@ export interface CacheOptions<V> {
    */
   readonly loadTimeoutMs?: number | undefined;
   /**
-   * While Redis cannot be asked: this process calls `load` at most `loadsPerSecond` times a second (1–100,000), and
-   * further calls throw `OverloadedError`; or each call throws its `RedisError`. Default `{ loadsPerSecond: 100 }`.
+   * While Redis cannot be asked: this process calls `load` at most `loadsPerSecond` times a second (1–100,000) on average,
+   * and after a quiet second as often at once. Further calls throw `OverloadedError`. `'throw'`: each call throws its
+   * `RedisError`. Default `{ loadsPerSecond: 100 }`.
    */
   readonly withoutRedis?: { readonly loadsPerSecond: number } | 'throw' | undefined;
 }

@@ -1,10 +1,9 @@
 import { monotonicMs } from '../flow/deadline.js';
-import { frozen } from '../model/caller-data.js';
-import { ClosedError, HookError, MisconfiguredError, RedisError } from '../model/errors.js';
+import { HookError, MisconfiguredError, RedisError } from '../model/errors.js';
 import { bareError, redacted } from '../model/safe-error.js';
 import { bytesOf, type CachedEntries, type Lease } from '../redis/cached.js';
 import type { CacheFaults } from './faults.js';
-import { type Loaded, loaded, loadFailed } from './loading.js';
+import { type Loaded, loaded, loadFailed, valueOf } from './loading.js';
 import type { LocalValues } from './local.js';
 import type { EntryNews } from './news.js';
 import type { CheckedCache } from './options.js';
@@ -48,7 +47,6 @@ export class Reader<V> {
   readonly #reading = new Map<string, Reading>();
   readonly #outage = new Outage();
   readonly #rate: LoadRate | null;
-  #closed = false;
   #took = 1;
 
   constructor(parts: ReaderParts<V>) {
@@ -79,10 +77,6 @@ export class Reader<V> {
   droppedAll(): void {
     this.#parts.local?.clear();
     for (const reading of this.#reading.values()) reading.dropped = true;
-  }
-
-  close(): void {
-    this.#closed = true;
   }
 
   async #pass(reading: Reading): Promise<PassEnd<V>> {
@@ -118,7 +112,6 @@ export class Reader<V> {
     const { name, leaseMs, beta } = options;
     const until = monotonicMs() + timeoutMs;
     for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
-      if (this.#closed) throw new ClosedError('this issuer is closed; this call did nothing');
       await entries.ready();
       const early = beta * -Math.log(1 - Math.random());
       const { heard } = reading;
@@ -142,7 +135,7 @@ export class Reader<V> {
     { key, id, dropped }: Reading,
     { text, leftMs, askedAt, upTo }: { text: string; leftMs: number; askedAt: number; upTo: number },
   ): PassEnd<V> {
-    const value = frozen(JSON.parse(text)) as V;
+    const value = valueOf<V>(this.#parts.options.name, text);
     if (!dropped) this.#parts.local?.keep(key, { id, value, askedAt, leftMs });
     return { upTo, value };
   }

@@ -30,7 +30,7 @@ export class Versions {
     return this.#versions.get(key) ?? 0;
   }
 
-  readonly load = async (key: string, ms = 5): Promise<number> => {
+  readonly load = async (key: string, { ms = 5 }: { ms?: number; signal?: AbortSignal } = {}): Promise<number> => {
     const running = (this.#running.get(key) ?? 0) + 1;
     this.#running.set(key, running);
     this.most = Math.max(this.most, running);
