@@ -57,7 +57,7 @@ export function textOf(value: unknown): string | null {
 }
 
 /** The value of a text, frozen, because callers share it. Throws `MisconfiguredError`, which does not quote the text. */
-export function valueOf<V>(name: string, text: string): V {
+export function valueIn<V>(name: string, text: string): V {
   try {
     return frozen(JSON.parse(text) as JsonValue) as V;
   } catch {

@@ -3,7 +3,7 @@ import { HookError, MisconfiguredError, RedisError } from '../model/errors.js';
 import { bareError, redacted } from '../model/safe-error.js';
 import { bytesOf, type CachedEntries, type Lease } from '../redis/cached.js';
 import type { CacheFaults } from './faults.js';
-import { type Loaded, loaded, loadFailed, valueOf } from './loading.js';
+import { type Loaded, loaded, loadFailed, valueIn } from './loading.js';
 import type { LocalValues } from './local.js';
 import type { EntryNews } from './news.js';
 import type { CheckedCache } from './options.js';
@@ -135,7 +135,7 @@ export class Reader<V> {
     { key, id, dropped }: Reading,
     { text, leftMs, askedAt, upTo }: { text: string; leftMs: number; askedAt: number; upTo: number },
   ): PassEnd<V> {
-    const value = valueOf<V>(this.#parts.options.name, text);
+    const value = valueIn<V>(this.#parts.options.name, text);
     if (!dropped) this.#parts.local?.keep(key, { id, value, askedAt, leftMs });
     return { upTo, value };
   }

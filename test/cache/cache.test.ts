@@ -29,7 +29,9 @@ const leaseIsHeld = async () => (await redis.hexists(KEY, 'lease')) === 1;
 test('1,000 callers of a cold key in three processes make one load, and all get its value', async () => {
   const versions = new Versions();
   const processes = [1, 2, 3].map(() => issuerOn(server.client()).issuer);
-  const caches = processes.map((issuer) => issuer.cache({ ...GRADE, load: (key: string) => versions.load(key, { ms: 50 }) }));
+  const caches = processes.map((issuer) =>
+    issuer.cache({ ...GRADE, load: (key: string) => versions.load(key, { ms: 50 }) }),
+  );
   versions.commit('kim');
   const values = await Promise.all(Array.from({ length: 1_000 }, (_, i) => caches[i % 3]!.get('kim')));
   expect(new Set(values)).toEqual(new Set([1]));

@@ -1,7 +1,9 @@
 const CACHE = 'test/cache/cache.test.ts';
 const BOUNDS = 'test/cache/bounds.test.ts';
+const LOADING = 'test/cache/loading.test.ts';
 const cache = (test) => ({ file: CACHE, test });
 const bounds = (test) => ({ file: BOUNDS, test });
+const loading = (test) => ({ file: LOADING, test });
 
 /** Defects of the cache: of its scripts, and of the process. */
 export const CACHED = [
@@ -127,8 +129,8 @@ export const CACHED = [
   {
     defect: 'a loader that hangs is waited for',
     file: 'src/cache/loading.ts',
-    find: 'await withDeadline((async () => load(key))(), loadTimeoutMs, late)',
-    replace: 'await withDeadline((async () => load(key))(), loadTimeoutMs * 1_000, late)',
+    find: 'withDeadline(loading, loadTimeoutMs, late)',
+    replace: 'withDeadline(loading, loadTimeoutMs * 1_000, late)',
     caughtBy: cache('ends at its deadline, though its loader hangs'),
   },
   {
@@ -200,13 +202,6 @@ export const CACHED = [
     find: 'ttlMs * (1 - jitter * Math.random())',
     replace: 'ttlMs',
     caughtBy: cache('keys that were written together do not expire together'),
-  },
-  {
-    defect: 'a caller that waits keeps waiting after close',
-    file: 'src/cache/reader.ts',
-    find: "      if (this.#closed) throw new ClosedError('this issuer is closed; this call did nothing');\n",
-    replace: '',
-    caughtBy: cache('after close each call is refused, and a caller that waits for another process gets its end first'),
   },
   {
     defect: 'a look waits for a silent Redis as long as its caller',
@@ -327,5 +322,63 @@ export const CACHED = [
     find: 'not entry.heldUntil or entry.token',
     replace: 'entry.token',
     caughtBy: bounds('are not stored under a lease that is over, which their count does not reach'),
+  },
+  {
+    defect: 'the words of an object about itself are told',
+    file: 'src/cache/loading.ts',
+    find: '  } catch {\n    // The words of a getter, or of the engine about a circle, may quote the value.\n    return null;',
+    replace: '  } catch (error) {\n    throw error;',
+    caughtBy: loading('and that contains itself is a failed load, of which no word is told'),
+  },
+  {
+    defect: 'a number that JSON does not have becomes "not found"',
+    file: 'src/cache/loading.ts',
+    find: "if (typeof inner === 'number' && !Number.isFinite(inner)) throw new Error();",
+    replace: '',
+    caughtBy: loading('and that is NaN is a failed load, of which no word is told'),
+  },
+  {
+    defect: 'an error quotes a text that is no JSON',
+    file: 'src/cache/loading.ts',
+    find: '  } catch {\n    throw new MisconfiguredError(',
+    replace: '  } catch (error) {\n    throw error;\n    throw new MisconfiguredError(',
+    caughtBy: loading(
+      'and that something else wrote into Redis is loaded instead, and one fault says so without its text',
+    ),
+  },
+  {
+    defect: 'a loader that hangs is not told',
+    file: 'src/cache/loading.ts',
+    find: '    abort.abort(error);\n',
+    replace: '',
+    caughtBy: loading('that does not answer in time is told by its signal'),
+  },
+  {
+    defect: 'the fault of a refresh does not say why',
+    file: 'src/cache/loading.ts',
+    find: 'return new HookError(message, { cause });',
+    replace: "return new HookError(message.replace(/; the error.*/, ''), { cause });",
+    caughtBy: loading('that fails behind an answer says why in its fault'),
+  },
+  {
+    defect: 'all keys are read after one has failed',
+    file: 'src/cache/cache.ts',
+    find: 'const unread = eachOf(new Set(keys));',
+    replace: 'const unread = new Set(keys).values();',
+    caughtBy: loading('getMany reads no further key once one has failed'),
+  },
+  {
+    defect: 'warm goes on while the issuer is being closed',
+    file: 'src/cache/cache.ts',
+    find: '          this.#calls.assertNotClosing();\n',
+    replace: '',
+    caughtBy: loading('warm ends with the issuer, between two keys'),
+  },
+  {
+    defect: 'a load that outlives its caller is forgotten',
+    file: 'src/cache/cache.ts',
+    find: '      track(asked.catch(() => {}));\n',
+    replace: '',
+    caughtBy: loading('that outlives its caller is under way for the issuer until it ends'),
   },
 ];
