@@ -12,6 +12,7 @@ import { ISOLATION } from './isolation.js';
 import { LIFE } from './life.js';
 import { LISTING } from './listing.js';
 import { MADE_ANEW } from './made-anew.js';
+import { MYSQL_BRIDGES } from './mysql-bridges.js';
 import { NAMES } from './names.js';
 import { OPERATING } from './operating.js';
 import { OVER } from './over.js';
@@ -59,6 +60,7 @@ export const MUTANTS = [
   ...QUARANTINE,
   ...ERRORS,
   ...ISOLATION,
+  ...MYSQL_BRIDGES,
   ...NAMES,
   ...REVOKE,
   ...REVOKE_REDIS,

@@ -30,8 +30,10 @@ const READ_ONLY = [1290, 1792, 1836];
  * granted.
  */
 export class MysqlClient {
-  /** Nobody's transaction is on the connections that a pool lends. */
+  /** Nobody's transaction is on the connections that a pool lends. A bridge to one says so. */
   readonly isPool: boolean;
+  /** A bridge may not tell the status of the server. */
+  readonly isBridge: boolean;
   readonly proof = new ClientProof(MYSQL_RULES);
   readonly #client: MysqlLike;
   readonly #pool: Pool | null;
@@ -42,8 +44,9 @@ export class MysqlClient {
     assertClient(client, options.wanted);
     this.#signal = options.signal;
     this.#client = client;
-    this.isPool = 'getConnection' in client;
-    this.#pool = this.isPool && isUntouched(client) ? client : null;
+    this.isBridge = client.autocommit === true;
+    this.isPool = 'getConnection' in client || this.isBridge;
+    this.#pool = isUntouched(client) ? client : null;
   }
 
   /** Once the signal is aborted, nothing is sent any more: the transaction of the caller may be over. */

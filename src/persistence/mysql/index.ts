@@ -17,18 +17,28 @@ import { MysqlTable, quotedTable } from './table.js';
 import { type MysqlTransaction, rowsWithin } from './within.js';
 
 export type { TableFormat } from '../fit.js';
+export * from './bridges.js';
 export { notSavedError } from './errors.js';
 export { createTableSql } from './table.js';
 export type { MysqlTransaction } from './within.js';
 
-/** The required parts of a MySQL client. Pool, PoolConnection and Connection of `mysql2/promise` fit. */
+/**
+ * The required parts of a MySQL client. Pool, PoolConnection and Connection of `mysql2/promise` fit. Other clients have
+ * a bridge, as `fromKysely(db)`.
+ */
 export interface MysqlLike {
+  /**
+   * `true`: no statement is in a transaction of somebody else, because each takes a connection of a pool. Then one batch
+   * alone is checked for autocommit. A Pool of `mysql2/promise` needs no word.
+   */
+  readonly autocommit?: boolean | undefined;
   query(options: { sql: string; values: unknown[]; rowsAsArray: boolean }): Promise<[result: unknown, fields: unknown]>;
 }
 
 /** The reply of the server to a statement without rows. */
 interface Outcome {
-  readonly insertId: number | string;
+  /** Missing where the client does not tell it. */
+  readonly insertId: number | string | undefined;
   readonly serverStatus: number;
   readonly affectedRows?: number;
 }
@@ -249,8 +259,7 @@ export class MysqlPersistence implements PersistenceAdapter<MysqlTransaction> {
   async #assertAutocommit(): Promise<void> {
     if (this.#poolChecked) return;
     try {
-      const { serverStatus } = (await this.#query('DO 0')) as Outcome;
-      if ((serverStatus & (IN_TRANSACTION | AUTOCOMMIT)) === AUTOCOMMIT) {
+      if (await this.#isAutocommit()) {
         this.#poolChecked = this.#client.isPool;
         return;
       }
@@ -260,6 +269,15 @@ export class MysqlPersistence implements PersistenceAdapter<MysqlTransaction> {
     throw new NotSavedError('the client is in a transaction or has autocommit off: nothing would be committed', {
       wholeBatch: true,
     });
+  }
+
+  async #isAutocommit(): Promise<boolean> {
+    if (this.#client.isBridge) {
+      const [row] = (await this.#query('SELECT @@autocommit AS autocommit')) as { autocommit: unknown }[];
+      return Number(row?.autocommit) === 1;
+    }
+    const { serverStatus } = (await this.#query('DO 0')) as Outcome;
+    return (serverStatus & (IN_TRANSACTION | AUTOCOMMIT)) === AUTOCOMMIT;
   }
 
   async #query(sql: string, values: unknown[] = []): Promise<unknown> {

@@ -4,8 +4,14 @@ import { CouponStatements } from './change.js';
 import { AUTOCOMMIT, IN_TRANSACTION, MysqlClient } from './client.js';
 import type { MysqlLike } from './index.js';
 
-/** The client of an open transaction: a PoolConnection or Connection of `mysql2/promise` after `beginTransaction()`. A pool is none. */
-export type MysqlTransaction = MysqlLike & { readonly getConnection?: undefined };
+/**
+ * The client of an open transaction: a PoolConnection or Connection of `mysql2/promise` after `beginTransaction()`.
+ * Other clients have a bridge, as `kyselyTransaction(trx)`. A pool is none.
+ */
+export type MysqlTransaction = MysqlLike & {
+  readonly getConnection?: undefined;
+  readonly autocommit?: false | undefined;
+};
 
 /** The rows of coupons in a transaction of the caller. */
 export async function rowsWithin(client: MysqlTransaction, table: string): Promise<CouponRows> {
