@@ -1,50 +1,32 @@
+import {
+  EMPTY,
+  type Entry,
+  type Message,
+  type Ran,
+  RULES,
+  type Rule,
+  scriptsUnder,
+  type Version,
+} from './cache-entry.js';
 import type { Part } from './part.js';
 import type { Emit, Model } from './search.js';
 
-/** One entry of a cache: find-cached, store-cached, give-up-load and drop-cached, and the passes of `src/cache`. */
-const RULES = {
-  storesUnderItsLease: 'a value is stored only under the lease of its load',
-  dropEndsTheLease: 'an invalidation ends the lease',
-  oneLease: 'no lease is given while another one is held',
-  madeAnew: 'the name of a lease is made anew each time that a call runs',
-  setsUnderALease: 'a value that is set is stored under a lease of its own',
-  sharesOnlyStored: 'callers that came after the look share a load only if it was stored',
-  laterAskAgain: 'callers that came after the last call was sent ask again',
-  futureLeaseEnds: 'a lease from the future is not held',
-} as const;
-
-type Rule = keyof typeof RULES;
-
-/** A version of the row in the database. */
-type Version = number;
-
-interface Lease {
-  readonly token: number;
-  readonly held: boolean;
-  /** The clock was set back below its beginning. */
-  readonly future: boolean;
-}
-
 interface Process {
-  readonly step: 'idle' | 'reading' | 'loaded' | 'answering' | 'dead';
+  readonly step: 'idle' | 'reading' | 'loaded' | 'apart' | 'answering' | 'dead';
   /** What had been answered when its callers came: those of before the look, and the last of those that came later. */
   readonly floor: Version;
   readonly joined: Version | null;
   readonly token: number;
   readonly value: Version;
   readonly shares: boolean;
+  /** A refresh: its callers have their answer. */
+  readonly behind: boolean;
   readonly looks: number;
 }
 
-type Message =
-  | { readonly kind: 'find'; readonly caller: number }
-  | { readonly kind: 'store'; readonly token: number; readonly value: Version }
-  | { readonly kind: 'drop'; readonly leases: boolean }
-  | { readonly kind: 'write'; readonly value: Version };
-
 interface Writer {
-  readonly verb: 'invalidate' | 'set';
-  readonly step: 'ready' | 'committed' | 'leased' | 'done';
+  /** One whose `set` failed calls `invalidate` until it is answered. */
+  readonly step: 'ready' | 'sets' | 'leased' | 'invalidates' | 'done';
   readonly value: Version;
   readonly token: number;
 }
@@ -53,11 +35,7 @@ interface State {
   readonly row: Version;
   /** The newest version whose change was answered. */
   readonly told: Version;
-  readonly value: Version | null;
-  readonly lease: Lease | null;
-  /** Leases that were neither ended nor ran out. */
-  readonly holders: readonly number[];
-  readonly minted: number;
+  readonly entry: Entry;
   readonly processes: readonly Process[];
   readonly writers: readonly Writer[];
   readonly late: readonly Message[];
@@ -66,177 +44,206 @@ interface State {
 }
 
 interface Configuration {
-  readonly writers: readonly Writer['verb'][];
+  readonly writers: readonly ('set' | 'invalidate')[];
   readonly looks: number;
+  /** Values may be due before they expire. */
+  readonly early?: boolean;
+  /** Loads may fail, and values may be too large to be stored. */
+  readonly givesUp?: boolean;
   readonly faults?: number;
   readonly deaths?: number;
   readonly steps?: number;
   readonly losses?: number;
 }
 
-const IDLE: Process = { step: 'idle', floor: 0, joined: null, token: 0, value: 0, shares: false, looks: 0 };
+const IDLE: Process = {
+  step: 'idle',
+  floor: 0,
+  joined: null,
+  token: 0,
+  value: 0,
+  shares: false,
+  behind: false,
+  looks: 0,
+};
 
-function entry(rules: Record<Rule, boolean>, config: Configuration): Model<State> {
-  const { writers, looks, faults = 0, deaths = 0, steps: clockSteps = 0, losses = 0 } = config;
+/** The passes of `src/cache` and the writers, on one entry. */
+function entryOf(rules: Record<Rule, boolean>, config: Configuration): Model<State> {
+  const { writers, looks, early, givesUp, faults = 0, deaths = 0, steps: clockSteps = 0, losses = 0 } = config;
   const first: State = {
     row: 0,
     told: 0,
-    value: null,
-    lease: null,
-    holders: [],
-    minted: 0,
+    entry: EMPTY,
     processes: [IDLE, IDLE],
-    writers: writers.map((verb) => ({ verb, step: 'ready', value: 0, token: 0 })),
+    writers: writers.map(() => ({ step: 'ready', value: 0, token: 0 })),
     late: [],
     left: { faults, deaths, steps: clockSteps, losses },
     broken: null,
   };
+  const { run, isHeld } = scriptsUnder(rules);
 
-  const isHeld = ({ lease }: State) => lease?.held === true && !(rules.futureLeaseEnds && lease.future);
-  const leased = (state: State, own?: number): State => {
-    const token = own ?? state.minted + 1;
-    const minted = own ? state.minted : token;
-    return { ...state, lease: { token, held: true, future: false }, minted, holders: [...state.holders, token] };
-  };
-  /** find-cached, where there is no value. A lease of a caller's own name is one that a late copy brings back. */
-  const find = (state: State, caller: number): State =>
-    isHeld(state) && rules.oneLease ? state : leased(state, rules.madeAnew ? undefined : -caller);
-  /** store-cached */
-  const store = (state: State, token: number, value: Version): State => {
-    if (rules.storesUnderItsLease && state.lease?.token !== token) return state;
-    return { ...state, value, lease: null, holders: state.holders.filter((one) => one !== token) };
-  };
-  /** drop-cached */
-  const drop = (state: State, leases: boolean): State => {
-    const ended = { ...state, value: null, lease: rules.dropEndsTheLease ? null : state.lease, holders: [] };
-    return leases ? leased(ended) : ended;
-  };
-  const run = (state: State, message: Message): State => {
-    if (message.kind === 'find') return state.value === null ? find(state, message.caller) : state;
-    if (message.kind === 'store') return store(state, message.token, message.value);
-    if (message.kind === 'drop') return drop(state, message.leases);
-    return { ...state, value: message.value, lease: null, holders: [] };
-  };
+  type Told = (after: State, word: Ran['word'], how: string) => void;
   const spent = (state: State, what: keyof State['left']): State => ({
     ...state,
     left: { ...state.left, [what]: state.left[what] - 1 },
   });
+  const ran = (state: State, message: Message): { after: State; word: Ran['word'] } => {
+    const { entry, word, broken = null } = run(state.entry, message);
+    return { after: { ...state, entry, broken: state.broken ?? broken }, word };
+  };
 
-  /** A call that arrives; or it is lost; or its reply is; or a copy stays under way. */
-  const send = (
-    state: State,
-    message: Message,
-    told: (after: State, how: string) => void,
-    lost: (after: State) => void,
-  ) => {
-    told(run(state, message), '');
+  /** A call that arrives; or it is lost; or its reply is; or a copy stays under way; or its client sends it again. */
+  const send = (state: State, message: Message, told: Told, lost: (after: State) => void) => {
+    const tell = (from: State, how: string) => {
+      const { after, word } = ran(from, message);
+      told(after, word, how);
+    };
+    tell(state, '');
     if (state.left.faults === 0) return;
     const less = spent(state, 'faults');
     const late = { ...less, late: [...less.late, message] };
     lost(late);
-    lost(run(less, message));
-    told(run(late, message), ', and a copy stays under way');
+    lost(ran(less, message).after);
+    tell(late, ', and a copy stays under way');
+    tell(ran(less, message).after, ', sent again');
   };
 
   const read = (state: State, p: number, emit: Emit<State>) => {
     const process = state.processes[p]!;
-    const set = (next: State, change: Partial<Process>, why: string) =>
-      emit({ ...next, processes: next.processes.with(p, { ...process, ...change }) }, `process ${p} ${why}`);
-    const { step, token, value, floor, joined, shares } = process;
+    const { step, token, value, floor, joined, shares, behind } = process;
+    const set = (next: State, change: Partial<Process>, why: string, wrong: string | false = false) => {
+      const processes = next.processes.with(p, { ...process, ...change });
+      emit({ ...next, processes, broken: next.broken ?? (wrong || null) }, `process ${p} ${why}`);
+    };
+    const over = { step: 'idle', joined: null, token: 0, value: 0, floor: 0, shares: false, behind: false } as const;
+    const afterLook = rules.laterAskAgain ? { shares: false } : {};
+
     if (step !== 'idle' && step !== 'dead') {
       if (state.left.deaths > 0) set(spent(state, 'deaths'), { step: 'dead' }, 'dies');
-      if (joined !== state.told)
-        set(
-          state,
-          { joined: state.told, ...(step === 'answering' && rules.laterAskAgain && { shares }) },
-          'has a caller that came later',
-        );
+      if (joined !== state.told && !behind)
+        set(state, { joined: state.told, ...(step === 'answering' && afterLook) }, 'has a caller that came later');
     }
-    if (step === 'idle' && process.looks < looks) {
-      const asked = { floor: state.told, joined: null, shares: !rules.laterAskAgain, looks: process.looks + 1 };
-      if (state.value !== null) return set(state, { ...asked, step: 'answering', value: state.value }, 'finds a value');
-      const caller = 1 + p + 2 * process.looks;
-      const told = (after: State, how: string) => {
-        if (after.lease === state.lease && after.minted === state.minted) return;
-        set(after, { ...asked, step: 'reading', token: after.lease!.token, value: after.row }, `begins to load${how}`);
-      };
-      send(state, { kind: 'find', caller }, told, (after) => set(after, asked, 'hears nothing of its look'));
-    }
+    if (step === 'idle' && process.looks < looks) look(state, p, set);
     if (step === 'reading') set(state, { step: 'loaded' }, 'has loaded');
+    if (step === 'apart') {
+      const callers = { floor: joined ?? floor, joined: null, shares: !rules.laterAskAgain };
+      set(state, { step: 'answering', value: state.row, ...callers }, 'loads for itself');
+    }
     if (step === 'loaded') {
-      const stored = (after: State, how: string) => {
-        const took = after.value === value && state.lease?.token === token;
-        const may = took || !rules.sharesOnlyStored;
-        // A caller that came before may have the value; of those that come now the joined one is forgotten.
-        const wrong = may && joined !== null && value < joined ? 'old: a caller that came later' : null;
-        set({ ...after, broken: wrong }, { step: 'answering', joined: null }, `stores ${took ? '' : 'nothing'}${how}`);
+      // Of the callers that came up to this call the last one counts; of those that come now, none is under way yet.
+      const kept: Told = (after, word, how) => {
+        const may = word !== 'superseded' || !rules.sharesOnlyStored;
+        const wrong = may && joined !== null && value < joined && 'old: a caller that came later';
+        const next = behind ? over : { step: 'answering' as const, joined: null };
+        set(after, next, `${word === 'superseded' ? 'stores nothing' : word}${how}`, wrong);
       };
-      send(state, { kind: 'store', token, value }, stored, (after) =>
-        set(after, { step: 'answering', joined: null }, 'hears nothing of its store'),
-      );
+      const unheard = (after: State) =>
+        set(after, behind ? over : { step: 'answering', joined: null }, 'hears nothing of the end of its load');
+      send(state, { kind: 'store', token, value }, kept, unheard);
+      if (givesUp) {
+        send(state, { kind: 'give up', token, mark: { word: 'apart', value } }, kept, unheard);
+        const fails = (after: State) => set(after, over, 'has failed');
+        send(state, { kind: 'give up', token, mark: { word: 'failed', value } }, fails, fails);
+      }
     }
     if (step === 'answering') {
       const wrong = value < floor || (shares && joined !== null && value < joined);
-      set(
-        { ...state, broken: wrong ? 'old: a caller got a value from before a change that was answered' : null },
-        { step: 'idle', joined: null, token: 0, value: 0, floor: 0 },
-        'answers',
-      );
+      set(state, over, 'answers', wrong && 'old: a caller got a value from before a change that was answered');
     }
   };
 
-  /** Writers take turns, as the guide says of `set`. */
-  const write = (state: State, emit: Emit<State>) => {
-    const w = state.writers.findIndex(({ step }) => step !== 'done');
-    if (w === -1) return;
-    const writer = state.writers[w]!;
-    const set = (next: State, change: Partial<Writer>, why: string) =>
-      emit({ ...next, writers: next.writers.with(w, { ...writer, ...change }) }, `writer ${w} ${why}`);
-    const answered = (after: State, how: string) =>
-      set({ ...after, told: writer.value }, { step: 'done' }, `is answered${how}`);
-    const again = (after: State) => set(after, { step: 'committed' }, 'hears nothing, and repeats');
-    if (writer.step === 'ready')
-      return set({ ...state, row: state.row + 1 }, { step: 'committed', value: state.row + 1 }, 'commits');
-    if (writer.step === 'committed') {
-      if (state.left.deaths > 0) set(spent(state, 'deaths'), { step: 'done' }, 'dies');
-      if (writer.verb === 'invalidate') return send(state, { kind: 'drop', leases: false }, answered, again);
-      if (!rules.setsUnderALease) return send(state, { kind: 'write', value: writer.value }, answered, again);
-      const leasing = (after: State, how: string) =>
-        set(after, { step: 'leased', token: after.lease!.token }, `takes the lease${how}`);
-      return send(state, { kind: 'drop', leases: true }, leasing, again);
-    }
-    send(state, { kind: 'store', token: writer.token, value: writer.value }, answered, (after) =>
-      answered(after, ' without a store'),
+  const look = (
+    state: State,
+    p: number,
+    set: (next: State, change: Partial<Process>, why: string, wrong?: string | false) => void,
+  ) => {
+    const process = state.processes[p]!;
+    const asked = { floor: state.told, joined: null, shares: !rules.laterAskAgain, looks: process.looks + 1 };
+    const { value } = state.entry;
+    if (value !== null) set(state, { ...asked, step: 'answering', value }, 'finds a value');
+    if (value !== null && !early) return;
+    const caller = 1 + p + 2 * process.looks;
+    const told: Told = (after, word, how) => {
+      const { entry } = after;
+      const holds = { token: entry.lease?.token ?? 0, value: after.row, step: 'reading' } as const;
+      const isAlone = isHeld(entry) && entry.lease?.caller === caller && 'stuck: a call waits for its own lease';
+      if (word === 'load') return set(after, { ...asked, ...holds }, `begins to load${how}`);
+      if (word === 'refresh') {
+        const wrong = entry.value! < state.told && 'old: an early value';
+        return set(after, { ...asked, ...holds, behind: true }, `answers, and begins to refresh${how}`, wrong);
+      }
+      if (word === 'apart') return set(after, { ...asked, step: 'apart' }, `finds that nothing can be stored${how}`);
+      if (word === 'found')
+        return set(after, { ...asked, step: 'answering', value: entry.value! }, `finds it${how}`, isAlone);
+      const isPast = word === 'failed' && entry.mark!.value < state.told && 'mark: of a load from before a change';
+      // A call that hears nothing new asks again.
+      if (after !== state) set(after, { looks: asked.looks }, `hears: ${word}${how}`, isAlone || isPast);
+    };
+    send(state, { kind: 'find', caller, due: value !== null }, told, (after) =>
+      set(after, asked, 'hears nothing of its look'),
     );
   };
 
+  /** The order of two sets may differ from that of their commits, so nobody commits while one is under way. */
+  const write = (state: State, w: number, emit: Emit<State>) => {
+    const writer = state.writers[w]!;
+    const set = (next: State, change: Partial<Writer>, why: string) =>
+      emit({ ...next, writers: next.writers.with(w, { ...writer, ...change }) }, `writer ${w} ${why}`);
+    const answered: Told = (after, _, how) =>
+      set({ ...after, told: Math.max(after.told, writer.value) }, { step: 'done', token: 0 }, `is answered${how}`);
+    const instead = (after: State) => set(after, { step: 'invalidates', token: 0 }, 'hears nothing, and invalidates');
+    if (writer.step === 'ready') {
+      const others = state.writers.slice(0, w);
+      if (others.some(({ step }) => step === 'ready' || step === 'sets' || step === 'leased')) return;
+      const step = writers[w] === 'set' ? 'sets' : 'invalidates';
+      return set({ ...state, row: state.row + 1 }, { step, value: state.row + 1 }, 'commits');
+    }
+    if (writer.step === 'done') return;
+    if (writer.step === 'leased')
+      return send(state, { kind: 'store', token: writer.token, value: writer.value }, answered, (after) =>
+        answered(after, 'superseded', ' without a store'),
+      );
+    if (state.left.deaths > 0) set(spent(state, 'deaths'), { step: 'done' }, 'dies');
+    if (writer.step === 'invalidates') return send(state, { kind: 'drop', caller: 0 }, answered, instead);
+    if (!rules.setsUnderALease) return send(state, { kind: 'write', value: writer.value }, answered, instead);
+    const leasing: Told = (after, _, how) =>
+      set(after, { step: 'leased', token: after.entry.lease!.token }, `takes the lease${how}`);
+    send(state, { kind: 'drop', caller: 101 + w }, leasing, instead);
+  };
+
   const steps = (state: State, emit: Emit<State>) => {
-    const { lease, left, late } = state;
+    const { entry, left, late } = state;
     state.processes.forEach((_, p) => {
       read(state, p, emit);
     });
-    write(state, emit);
-    late.forEach((message, at) => {
-      emit(run({ ...state, late: late.toSpliced(at, 1) }, message), `a late copy of ${message.kind} runs`);
+    state.writers.forEach((_, w) => {
+      write(state, w, emit);
     });
-    if (state.value !== null) emit({ ...state, value: null }, 'the value expires');
-    const holders = state.holders.filter((token) => token !== lease?.token);
+    late.forEach((message, at) => {
+      emit(ran({ ...state, late: late.toSpliced(at, 1) }, message).after, `a late copy of ${message.kind} runs`);
+    });
+    const becomes = (change: Partial<Entry>, why: string, from = state) =>
+      emit({ ...from, entry: { ...entry, ...change } }, why);
+    if (entry.value !== null) becomes({ value: null }, 'the value expires');
+    if (entry.mark) becomes({ mark: null }, 'the mark ends');
+    const { lease } = entry;
+    const holders = entry.holders.filter((token) => token !== lease?.token);
     if (lease?.held && !lease.future) {
-      emit({ ...state, lease: { ...lease, held: false }, holders }, 'the lease runs out');
-      emit({ ...state, lease: null, holders }, 'the lease runs out, and its key is gone');
+      becomes({ lease: { ...lease, held: false }, holders }, 'the lease runs out');
+      becomes({ lease: null, holders }, 'the lease runs out, and its key is gone');
     }
     if (lease && left.steps > 0)
-      emit({ ...spent(state, 'steps'), lease: { ...lease, future: true }, holders }, 'the clock is set back');
-    if (left.losses > 0) emit({ ...spent(state, 'losses'), value: null, lease: null, holders: [] }, 'Redis loses all');
+      becomes({ lease: { ...lease, future: true }, holders }, 'the clock is set back', spent(state, 'steps'));
+    if (left.losses > 0) becomes({ ...EMPTY, minted: entry.minted }, 'Redis loses all', spent(state, 'losses'));
   };
 
   const broken = (state: State): string | null => {
     if (state.broken) return state.broken;
-    const loading = state.processes.filter(({ step, token }) => step === 'reading' && state.holders.includes(token));
+    const { holders, lease } = state.entry;
+    const loading = state.processes.filter(({ step, token }) => step === 'reading' && holders.includes(token));
     if (loading.length > 1) return 'twice: two processes load, and both have a lease';
-    const { lease } = state;
     const isOwned = state.processes.some(({ step, token }) => step !== 'dead' && token === lease?.token);
-    if (lease?.future && isHeld(state) && !isOwned)
+    if (lease?.future && isHeld(state.entry) && !isOwned)
       return 'stuck: a lease that nobody has holds for as long as the step';
     return null;
   };
@@ -249,9 +256,10 @@ function entry(rules: Record<Rule, boolean>, config: Configuration): Model<State
       if (!names.has(value)) names.set(value, names.size);
       return names.get(value);
     };
-    const holders = state.holders.map((token) => ({ token }));
+    const holders = state.entry.holders.map((token) => ({ token }));
+    const shown = { ...state, entry: { ...state.entry, minted: 0, holders } };
     // Those that a caller would name itself differ from all others.
-    return JSON.stringify({ ...state, minted: 0, holders }, rules.madeAnew ? renamed : undefined);
+    return JSON.stringify(shown, rules.madeAnew ? renamed : undefined);
   };
 
   return { first, steps, broken, key };
@@ -265,16 +273,24 @@ const configurations = {
   'processes that die': { writers: ['set', 'invalidate'], looks: 1, deaths: 2 },
   'a clock that steps': { writers: ['invalidate'], looks: 1, deaths: 1, steps: 1, faults: 1 },
   'a Redis that loses all': { writers: ['set', 'invalidate'], looks: 1, losses: 2 },
+  'early refreshes, and a fault': { writers: ['invalidate'], looks: 2, early: true, faults: 1 },
+  'loads without a value to store, and a fault': { writers: ['invalidate'], looks: 2, givesUp: true, faults: 1 },
+  'refreshes without a value to store': { writers: ['set'], looks: 2, early: true, givesUp: true },
 } as const satisfies Record<string, Configuration>;
 
 export const CACHE: Part<Rule, keyof typeof configurations> = {
   rules: RULES,
-  model: (rules, name) => entry(rules, configurations[name]) as Model<unknown>,
+  model: (rules, name) => entryOf(rules, configurations[name]) as Model<unknown>,
   configurations: Object.keys(configurations) as (keyof typeof configurations)[],
   mutants: [
     ['storesUnderItsLease', 'old', 'an invalidation, and two faults'],
+    ['storesWhileItHolds', 'counted', 'an invalidation, and two faults'],
     ['dropEndsTheLease', 'old', 'an invalidation, and two faults'],
+    ['dropEndsTheMark', 'mark', 'loads without a value to store, and a fault'],
     ['oneLease', 'twice', 'an invalidation, and two faults'],
+    ['refreshKeepsOneLease', 'twice', 'early refreshes, and a fault'],
+    ['resentFindsItsOwn', 'stuck', 'an invalidation, and two faults'],
+    ['givesUpItsLease', 'old', 'loads without a value to store, and a fault'],
     ['madeAnew', 'old', 'an invalidation, and two faults'],
     ['setsUnderALease', 'old', 'a set, an invalidation, and a fault'],
     ['sharesOnlyStored', 'old', 'an invalidation, and two faults'],
