@@ -8,5 +8,4 @@ import * as coupons from '../../src/index.js';
 import * as nestjs from '../../src/nestjs/index.js';
 import { nestSuite } from '../frameworks/nest-suite.js';
 
-// Nest 11, and Fastify below Nest, run the same tests with the built package: test/frameworks.
 nestSuite(test, { common, core, adapter: () => new ExpressAdapter(), coupons, nestjs, Redis });

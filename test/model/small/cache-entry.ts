@@ -27,7 +27,7 @@ interface Mark {
   readonly value: Version;
 }
 
-export interface Lease {
+interface Lease {
   readonly token: number;
   readonly caller: number;
   readonly held: boolean;
@@ -52,7 +52,7 @@ export type Message =
   | { readonly kind: 'drop'; readonly caller: number }
   | { readonly kind: 'write'; readonly value: Version };
 
-export type Word = 'found' | 'refresh' | 'load' | 'loading' | 'failed' | 'apart' | 'stored' | 'superseded' | 'ended';
+type Word = 'found' | 'refresh' | 'load' | 'loading' | 'failed' | 'apart' | 'stored' | 'superseded' | 'ended';
 
 export interface Ran {
   readonly entry: Entry;
