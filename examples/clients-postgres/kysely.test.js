@@ -5,6 +5,8 @@ import { refuses } from './refuses.js';
 import { suite } from './suite.js';
 
 const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL });
+// Kysely sets no listener on a connection. Without one, a connection that breaks ends the process.
+pool.on('connect', (client) => client.on('error', () => {}));
 const db = new Kysely({ dialect: new PostgresDialect({ pool }), plugins: [new CamelCasePlugin()] });
 
 suite('Kysely', {

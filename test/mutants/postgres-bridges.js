@@ -47,6 +47,13 @@ export const POSTGRES_BRIDGES = [
     caughtBy: unit('of Prisma gets the SQLSTATE back that its adapter was told, and proves what that proves'),
   },
   {
+    defect: 'a server that Prisma does not reach may have stored the rows',
+    file: BRIDGES,
+    find: "if (kind === 'DatabaseNotReachable')",
+    replace: "if (kind === 'Never')",
+    caughtBy: unit('of Prisma proves that nothing was stored, if the server was not reached'),
+  },
+  {
     defect: 'an error of TypeORM tells the parameters of the statement',
     file: CLIENTS,
     find: 'throw read(() => (error as { driverError?: unknown }).driverError) ?? error;',

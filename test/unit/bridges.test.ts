@@ -110,7 +110,8 @@ test('a batch on a bridge is one statement', async () => {
     texts.push(text);
     return { rows: [], rowCount: 1 };
   };
-  await new PostgresPersistence({ autocommit: true, query }).save([issuance({})]);
+  const saved = new PostgresPersistence({ autocommit: true, query }).save([issuance({})]);
+  await expect(saved).resolves.toEqual([{ verdict: 'saved' }]);
   expect(texts).toHaveLength(1);
   await new PostgresPersistence({ query }).save([issuance({})]).catch(() => {});
   expect(texts.length).toBeGreaterThan(2);
@@ -159,6 +160,17 @@ describe('the error of a client', () => {
       .catch((failure: unknown) => failure);
     expect(told).toMatchObject({ code: '23505', message: 'duplicate key', cause: error });
     expect(notSavedError(told)).toMatchObject({ wholeBatch: false });
+  });
+
+  test('of Prisma proves that nothing was stored, if the server was not reached', async () => {
+    const meta = { driverAdapterError: { cause: { kind: 'DatabaseNotReachable', host: '127.0.0.1', port: 5432 } } };
+    const error = Object.assign(new Error('down'), { code: 'P2010', meta });
+    const client = { ...prisma, $connect: () => {}, $executeRawUnsafe: failing(error) };
+    const told = await bridges
+      .fromPrisma(client)
+      .query('INSERT ')
+      .catch((failure: unknown) => failure);
+    expect(notSavedError(told)).toMatchObject({ wholeBatch: true });
   });
 
   test('of Prisma without an SQLSTATE stays as it is, and proves nothing', async () => {

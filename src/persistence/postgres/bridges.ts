@@ -69,8 +69,9 @@ export function postgresJsTransaction(sql: PostgresJsLike): PostgresTransaction 
 
 /**
  * A client for `PostgresPersistence` from a `Kysely` on PostgreSQL. Its plugins are left out. Its statements are
- * committed one by one, so a batch costs one: give it none that `connection()` bound to one connection. Throws
- * `InvalidArgumentError` for a `Transaction`.
+ * committed one by one, so a batch costs one: give it none that `connection()` bound to one connection. A Pool of `pg`
+ * under Kysely needs `pool.on('connect', (client) => client.on('error', …))`: a connection that breaks during a
+ * statement ends the process otherwise. Throws `InvalidArgumentError` for a `Transaction`.
  *
  * @example
  * ```javascript
@@ -237,9 +238,17 @@ function byPrisma(prisma: PrismaLike): SendSql {
   };
 }
 
-/** The code of Prisma is one for all failures. Its adapter keeps the SQLSTATE, which only the server gives. */
+/**
+ * The code of Prisma is one for all failures. Its adapter keeps the SQLSTATE, which only the server gives. In its place
+ * it has a kind for `ECONNREFUSED` and `ENOTFOUND`, and of an established connection neither is told.
+ */
 function errorInPrisma(error: unknown): unknown {
-  const { originalCode, originalMessage, severity } = causeInPrisma(error) ?? {};
+  const { kind, originalCode, originalMessage, severity } = causeInPrisma(error) ?? {};
+  if (kind === 'DatabaseNotReachable') return told('the server was not reached', error, { code: 'ECONNREFUSED' });
   if (typeof originalCode !== 'string') return error;
-  return Object.assign(new Error(String(originalMessage), { cause: error }), { code: originalCode, severity });
+  return told(String(originalMessage), error, { code: originalCode, severity });
+}
+
+function told(message: string, cause: unknown, parts: { code: string; severity?: unknown }): Error {
+  return Object.assign(new Error(message, { cause }), parts);
 }
