@@ -2,6 +2,7 @@ const CACHE = 'test/cache/cache.test.ts';
 const BOUNDS = 'test/cache/bounds.test.ts';
 const LOADING = 'test/cache/loading.test.ts';
 const cache = (test) => ({ file: CACHE, test });
+const leases = (test) => ({ file: 'test/cache/leases.test.ts', test });
 const bounds = (test) => ({ file: BOUNDS, test });
 const loading = (test) => ({ file: LOADING, test });
 
@@ -380,5 +381,88 @@ export const CACHED = [
     find: '      track(asked.catch(() => {}));\n',
     replace: '',
     caughtBy: loading('that outlives its caller is under way for the issuer until it ends'),
+  },
+  {
+    defect: 'a late copy of a look brings an earlier lease back',
+    file: 'lua/include/lease.lua',
+    find: "caller .. '-' .. instant(nowMicros)",
+    replace: "caller .. '-'",
+    caughtBy: leases('is not brought back by a late copy of its look, once an invalidation has ended it'),
+  },
+  {
+    defect: 'a look that is sent again waits for its own lease',
+    file: 'lua/include/lease.lua',
+    find: "string.find(entry.token, caller .. '-', 1, true) == 1",
+    replace: 'false',
+    caughtBy: leases('is found by its own look, where the client sends that again'),
+  },
+  {
+    defect: 'a look that is sent again leaves the refresh to nobody',
+    file: 'lua/cache/find-cached.lua',
+    find: '(entry.heldUntil and not isOwn)',
+    replace: 'entry.heldUntil',
+    caughtBy: leases('is found so by a refresh as well'),
+  },
+  {
+    defect: 'a load that fails gives up the lease of a later one',
+    file: 'lua/cache/give-up-load.lua',
+    find: "if entry.token ~= token then return { 'superseded' } end\n",
+    replace: '',
+    caughtBy: leases('is not given up by an earlier load that fails after an invalidation'),
+  },
+  {
+    defect: 'a value that is over stays for as long as the next load',
+    file: 'lua/cache/find-cached.lua',
+    find: "redis.call('HDEL', entryKey, 'value', 'failed')\n",
+    replace: '',
+    caughtBy: leases('takes the place of a value that is over, which its entry would keep for longer'),
+  },
+  {
+    defect: 'a refresh cuts the life of a stale value short',
+    file: 'lua/include/entry.lua',
+    find: 'math.max(till, entry.endsAt or 0, entry.goneAt or 0)',
+    replace: 'math.max(till, entry.goneAt or 0)',
+    caughtBy: leases('a refresh, and the mark of one that failed, leave a stale value its whole life'),
+  },
+  {
+    defect: 'a value that is set has no lease to be stored under',
+    file: 'lua/cache/drop-cached.lua',
+    find: 'newLease(entry, caller, leaseMs), counted(entry)',
+    replace: "'nobody', counted(entry)",
+    caughtBy: cache('a value that is set is answered at once, and a load that began before stores nothing'),
+  },
+  {
+    defect: 'a Redis that did not answer is asked again at once',
+    file: 'src/cache/outage.ts',
+    find: 'this.#isAway = true;\n    this.#askAgainAt = monotonicMs() + AGAIN_MS;',
+    replace: 'this.#isAway = true;',
+    caughtBy: {
+      file: 'test/unit/cache-outage.test.ts',
+      test: 'a Redis that did not answer is probed once a second, by one caller at a time',
+    },
+  },
+  {
+    defect: 'a Redis that is away is probed by every caller',
+    file: 'src/cache/outage.ts',
+    find: 'return false;\n    this.#askAgainAt = monotonicMs() + AGAIN_MS;',
+    replace: 'return false;',
+    caughtBy: {
+      file: 'test/unit/cache-outage.test.ts',
+      test: 'a Redis that did not answer is probed once a second, by one caller at a time',
+    },
+  },
+  {
+    defect: 'a value is counted by its letters',
+    file: 'src/redis/cached.ts',
+    find: 'Math.ceil(Buffer.byteLength(text) * 1.25)',
+    replace: 'Math.ceil(text.length * 1.25)',
+    caughtBy: leases('a value is counted by its bytes, and not by its letters'),
+  },
+  {
+    defect: 'the table and the rounding of an allocator are not counted',
+    file: 'src/redis/cached.ts',
+    find: 'OVERHEAD + Math.ceil(Buffer.byteLength(text) * 1.25)',
+    replace: 'Buffer.byteLength(text)',
+    caughtBy: bounds('take no more memory than is counted'),
   },
 ];
