@@ -211,6 +211,7 @@ function losing(replies: number): PersistenceAdapter {
     },
     check: async () => ({ format: 1 }),
     identity: () => persistence.identity(),
+    userIdFault: (userId: string) => persistence.userIdFault(userId),
   });
 }
 

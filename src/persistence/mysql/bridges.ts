@@ -31,7 +31,7 @@ export type {
   TypeormTransactionLike,
 } from '../foreign-clients.js';
 
-type Query = MysqlLike['query'];
+type SendSql = MysqlLike['query'];
 
 /**
  * A client for `MysqlPersistence` from a `Kysely` on MySQL. Its plugins are left out. Each statement takes a connection
@@ -39,7 +39,7 @@ type Query = MysqlLike['query'];
  * `Transaction`.
  *
  * @example
- * ```ts
+ * ```javascript
  * const persistence = new MysqlPersistence(fromKysely(db));
  * ```
  */
@@ -65,7 +65,7 @@ export function kyselyTransaction(trx: KyselyLike): MysqlTransaction {
  * of its pool. Throws `InvalidArgumentError` for an `EntityManager` or a `QueryRunner`, which may be in a transaction.
  *
  * @example
- * ```ts
+ * ```javascript
  * const persistence = new MysqlPersistence(fromTypeorm(dataSource));
  * ```
  */
@@ -99,7 +99,7 @@ export function typeormTransaction(client: TypeormTransactionLike): MysqlTransac
  * `InvalidArgumentError` for the `tx` of a transaction.
  *
  * @example
- * ```ts
+ * ```javascript
  * const persistence = new MysqlPersistence(fromDrizzle(db));
  * ```
  */
@@ -128,7 +128,7 @@ export function drizzleTransaction(tx: DrizzleLike): MysqlTransaction {
  * `InvalidArgumentError` for the client of an interactive transaction.
  *
  * @example
- * ```ts
+ * ```javascript
  * const persistence = new MysqlPersistence(fromPrisma(prisma));
  * ```
  */
@@ -158,7 +158,7 @@ function wantedWithin(bridge: string, client: string): string {
 }
 
 /** Kysely leaves out the status of the server, and an id that is 0. A transaction that is over sends nothing. */
-function byKysely(db: KyselyLike, serverStatus: number): Query {
+function byKysely(db: KyselyLike, serverStatus: number): SendSql {
   return async ({ sql, values }) => {
     const { rows, numAffectedRows, insertId } = await sendByKysely(db, sql, values);
     if (numAffectedRows === undefined) return [rows, undefined];
@@ -167,12 +167,12 @@ function byKysely(db: KyselyLike, serverStatus: number): Query {
 }
 
 /** The result is the one of the driver. */
-function byDrizzle(db: DrizzleLike): Query {
+function byDrizzle(db: DrizzleLike): SendSql {
   return async ({ sql, values }) => (await sendByDrizzle(db, sql, values)) as [unknown, unknown];
 }
 
 /** Prisma has a method for rows and one for the count. It takes no arrays, and no more than 65,535 values. */
-function byPrisma(prisma: PrismaLike, serverStatus: number): Query {
+function byPrisma(prisma: PrismaLike, serverStatus: number): SendSql {
   return async ({ sql, values }) => {
     const text = inlined(sql, values);
     try {
