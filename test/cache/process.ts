@@ -67,7 +67,7 @@ export class CacheProcess {
       this.#die = () => resolve(null);
     });
     this.leaseMs = around.chance(0.5) ? 60 : 40;
-    this.local = around.chance(0.4) ? { max: 1, ttlMs: 5 + Math.floor(random() * 40) } : undefined;
+    this.local = around.chance(0.4) ? { max: 1, ttlMs: 1 + Math.floor(random() * 10) } : undefined;
     this.#issuer = new CouponIssuer({ redis: this.#faulty(client), timeoutMs: TIMEOUT_MS });
     this.cache = this.#issuer.cache({
       name: around.name,
