@@ -465,4 +465,25 @@ export const CACHED = [
     replace: 'Buffer.byteLength(text)',
     caughtBy: bounds('take no more memory than is counted'),
   },
+  {
+    defect: 'a value is remembered for longer than its memory says',
+    file: 'src/cache/local.ts',
+    find: 'askedAt + Math.min(leftMs, this.#options.ttlMs)',
+    replace: 'askedAt + leftMs',
+    caughtBy: { file: 'test/unit/cache-local.test.ts', test: 'a value is remembered from before it was asked for' },
+  },
+  {
+    defect: 'a value is remembered beyond its life',
+    file: 'src/cache/local.ts',
+    find: 'askedAt + Math.min(leftMs, this.#options.ttlMs)',
+    replace: 'askedAt + this.#options.ttlMs',
+    caughtBy: { file: 'test/unit/cache-local.test.ts', test: 'a value is remembered from before it was asked for' },
+  },
+  {
+    defect: 'a value is remembered from its answer on',
+    file: 'src/cache/local.ts',
+    find: 'askedAt + Math.min(leftMs, this.#options.ttlMs)',
+    replace: 'monotonicMs() + Math.min(leftMs, this.#options.ttlMs)',
+    caughtBy: { file: 'test/unit/cache-local.test.ts', test: 'a value is remembered from before it was asked for' },
+  },
 ];
