@@ -105,7 +105,7 @@ export const USER_IDS = [
     replace: "userId === 'text' ? 't.user_id' : 't.user_id::float8 AS user_id'",
     caughtBy: {
       file: OWN,
-      test: 'numbers as ids, a foreign key and columns of the shop in a schema keeps the contract a batch is saved',
+      test: 'keeps the contract a batch is saved',
     },
   },
 ];
