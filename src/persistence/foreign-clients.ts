@@ -120,3 +120,13 @@ export function has(client: unknown, method: string): boolean {
 export function assertFits(fits: boolean, wanted: string): void {
   if (!fits) throw new InvalidArgumentError(wanted);
 }
+
+/** The words for a client that a bridge to a pool does not take. */
+export function wanted(bridge: string, client: string, within: string): string {
+  return `${bridge} needs ${client}. That of a transaction is for within: ${within}. Nothing was sent`;
+}
+
+/** The words for a client that is in no transaction. */
+export function wantedWithin(bridge: string, client: string): string {
+  return `${bridge} needs ${client}. Nothing was sent`;
+}

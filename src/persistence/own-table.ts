@@ -83,7 +83,8 @@ function userIdOf(given: UserIdColumn | undefined): Pick<TableShape, 'userId' | 
   const { type, references } = given;
   if (!TYPES.includes(type)) throw invalid('userId.type', "must be 'text', 'bigint', 'integer' or 'uuid'");
   if (references === undefined) return { userId: type, users: null };
-  const [, schema = null, name, column] = REFERENCE.exec(references) ?? [];
+  // An array of one text would be taken for that text.
+  const [, schema = null, name, column] = (typeof references === 'string' && REFERENCE.exec(references)) || [];
   if (!name || !column) throw invalid('userId.references', 'must be [schema.]table(column) of letters, digits and _');
   return { userId: type, users: { schema, name, column } };
 }

@@ -108,4 +108,11 @@ export const USER_IDS = [
       test: 'keeps the contract a batch is saved',
     },
   },
+  {
+    defect: 'an array of one reference is taken for that reference',
+    file: 'src/persistence/own-table.ts',
+    find: "(typeof references === 'string' && REFERENCE.exec(references)) || []",
+    replace: 'REFERENCE.exec(references) ?? []',
+    caughtBy: { file: 'test/unit/own-table.test.ts', test: 'names userId.references in its error' },
+  },
 ];

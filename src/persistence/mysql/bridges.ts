@@ -13,6 +13,8 @@ import {
   sendByTypeorm,
   type TypeormLike,
   type TypeormTransactionLike,
+  wanted,
+  wantedWithin,
 } from '../foreign-clients.js';
 import { AUTOCOMMIT, IN_TRANSACTION } from './client.js';
 import type { MysqlLike } from './index.js';
@@ -147,14 +149,6 @@ export function prismaTransaction(tx: PrismaLike): MysqlTransaction {
     wantedWithin('prismaTransaction', 'the tx of an interactive transaction of Prisma'),
   );
   return { query: byPrisma(tx, IN_TRANSACTION) };
-}
-
-function wanted(bridge: string, client: string, within: string): string {
-  return `${bridge} needs ${client}. That of a transaction is for within: ${within}. Nothing was sent`;
-}
-
-function wantedWithin(bridge: string, client: string): string {
-  return `${bridge} needs ${client}. Nothing was sent`;
 }
 
 /** Kysely leaves out the status of the server, and an id that is 0. A transaction that is over sends nothing. */

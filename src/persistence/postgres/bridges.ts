@@ -13,6 +13,8 @@ import {
   type TypeormLike,
   type TypeormResult,
   type TypeormTransactionLike,
+  wanted,
+  wantedWithin,
 } from '../foreign-clients.js';
 import type { PostgresLike, PostgresResult } from './index.js';
 import type { PostgresTransaction } from './within.js';
@@ -180,14 +182,6 @@ export function prismaTransaction(tx: PrismaLike): PostgresTransaction {
     wantedWithin('prismaTransaction', 'the tx of an interactive transaction of Prisma'),
   );
   return { query: byPrisma(tx) };
-}
-
-function wanted(bridge: string, client: string, within: string): string {
-  return `${bridge} needs ${client}. That of a transaction is for within: ${within}. Nothing was sent`;
-}
-
-function wantedWithin(bridge: string, client: string): string {
-  return `${bridge} needs ${client}. Nothing was sent`;
 }
 
 /** Rows with other names or values could not be read. */
