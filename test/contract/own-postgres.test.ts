@@ -87,6 +87,15 @@ describe.each(TABLES)(
   },
 );
 
+test('a number of a user is read as the text that the database prints', async () => {
+  const campaignId = mintId();
+  const userId = String(2n ** 53n + 1n);
+  const persistence = new PostgresPersistence(database.pool, { table: 'plain', userId: { type: 'bigint' } });
+  await persistence.createTable();
+  await persistence.save([{ ...issuance({ campaignId, serial: 1 }), userId }]);
+  await expect(persistence.list(campaignId, { afterSerial: 0, limit: 1 })).resolves.toMatchObject([{ userId }]);
+});
+
 describe('columns of the shop', () => {
   const persistence = () => new PostgresPersistence(database.pool, NUMBERS);
   const ownOf = async (campaignId: string) => {
@@ -143,10 +152,8 @@ describe('users who are not there', () => {
     const rows = Array.from({ length: 100 }, (_, i) => {
       return { ...issuance({ campaignId, serial: i + 1 }), userId: String(i % 2 === 0 ? i / 2 + 1 : 900_000 + i) };
     });
-    const verdicts = await persistence.save(rows);
-    expect(verdicts.map((one) => ('reason' in one ? one.reason : one.verdict))).toEqual(
-      rows.map((_, i) => (i % 2 === 0 ? 'saved' : 'unknown_user')),
-    );
+    const words = async () => (await persistence.save(rows)).map((one) => ('reason' in one ? one.reason : one.verdict));
+    await expect(words()).resolves.toEqual(rows.map((_, i) => (i % 2 === 0 ? 'saved' : 'unknown_user')));
     expect(statements).toBe(3);
     await database.pool.query('INSERT INTO shop.users (id) VALUES (900001)');
     expect(await persistence.save([rows[1]!])).toEqual([{ verdict: 'saved' }]);

@@ -103,10 +103,7 @@ export const USER_IDS = [
     file: 'src/persistence/postgres/selected.ts',
     find: "userId === 'text' ? 't.user_id' : 't.user_id::text AS user_id'",
     replace: "userId === 'text' ? 't.user_id' : 't.user_id::float8 AS user_id'",
-    caughtBy: {
-      file: OWN,
-      test: 'keeps the contract a batch is saved',
-    },
+    caughtBy: { file: OWN, test: 'a number of a user is read as the text that the database prints' },
   },
   {
     defect: 'an array of one reference is taken for that reference',

@@ -123,5 +123,5 @@ async function rejection(call: () => unknown): Promise<unknown> {
   } catch (error) {
     return error;
   }
-  throw new Error('it did not reject');
+  return expect.fail('it did not reject');
 }
