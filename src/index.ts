@@ -68,6 +68,7 @@ export type {
   WaitingChange,
 } from './model/place.js';
 export type { IssueResult, IssueStatus, NotReadyReason, RefusalStatus } from './model/result.js';
+export { shownChange, type UserCoupon } from './model/user-answer.js';
 export type { ShownValidity, Validity } from './model/validity.js';
 export type { Wave } from './model/waves.js';
 export type { CodeReplacement } from './operate/checks.js';

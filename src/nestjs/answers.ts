@@ -9,8 +9,8 @@ import {
 } from '@nestjs/common';
 import { map, type Observable } from 'rxjs';
 import { CouponIssuerError } from '../model/errors.js';
-import { type HttpAnswer, httpAnswer } from '../model/http-answer.js';
 import { httpWordOf } from '../model/http-status.js';
+import { type UserAnswer, userAnswer } from '../model/user-answer.js';
 
 /** The used part of a response of Express, and of a reply of Fastify. */
 interface HttpReply {
@@ -43,7 +43,7 @@ export class CouponIssuerFilter implements ExceptionFilter<CouponIssuerError> {
 
   catch(error: CouponIssuerError, host: ArgumentsHost): void {
     if (host.getType() !== 'http') throw error;
-    const answer = httpAnswer(error);
+    const answer = userAnswer(error);
     if (answer.status === 500) this.#log.error(error.message, error.stack);
     const reply = host.switchToHttp().getResponse<HttpReply>();
     const response = reply.raw ?? (reply as unknown as NodeResponse);
@@ -61,7 +61,8 @@ Catch(CouponIssuerError)(CouponIssuerFilter);
 
 /**
  * Answers a result that a handler returns, such as the one of `issue()`, as `httpAnswer` does: `sold_out` is a 409 with
- * problem details. Any other value is left as it is.
+ * problem details. A coupon is shown as its user sees it, a `UserCoupon` in `coupon` or `coupons`: its id, its epoch and
+ * its user id stay on the server. Any other value is left as it is.
  *
  * Put it on the handlers that return a result: an object of your own whose `status` is a word of this library, such as
  * `expired`, would be taken for one.
@@ -90,7 +91,7 @@ export class CouponIssuerInterceptor implements NestInterceptor<unknown, unknown
     return next.handle().pipe(
       map((value) => {
         if (httpWordOf(value) === null) return value;
-        const answer = httpAnswer(value);
+        const answer = userAnswer(value);
         begin(context.switchToHttp().getResponse<HttpReply>(), answer);
         return answer.body;
       }),
@@ -98,7 +99,7 @@ export class CouponIssuerInterceptor implements NestInterceptor<unknown, unknown
   }
 }
 
-function begin(reply: HttpReply, { status, headers }: HttpAnswer): void {
+function begin(reply: HttpReply, { status, headers }: UserAnswer): void {
   reply.status(status);
   for (const [name, value] of Object.entries(headers)) reply.header(name, value);
 }

@@ -1,18 +1,6 @@
 import { isError, read } from '../model/foreign.js';
-import { httpAnswer, type IssuanceJson, type ProblemDetails } from '../model/http-answer.js';
-import type { Issuance } from '../model/issuance.js';
-import type { WaitingChange } from '../model/place.js';
-
-/** A coupon as its user sees it. Instants are ISO 8601 in UTC. Without `expiresAt` it is valid for ever. */
-export interface UserCoupon {
-  readonly serial: number;
-  readonly grant: number;
-  /** `null` until the row is committed, and once the coupon was revoked. */
-  readonly code: string | null;
-  readonly state: string;
-  readonly issuedAt: string;
-  readonly expiresAt?: string;
-}
+import { httpAnswer, type ProblemDetails } from '../model/http-answer.js';
+import { userAnswer } from '../model/user-answer.js';
 
 /** The answer of a server. A body that is text is JSON. */
 export interface RouteAnswer {
@@ -61,15 +49,9 @@ export function streamAnswer(body: ReadableStream<Uint8Array> | null, headers: R
 
 /** The answer to a result. A refusal is a problem. */
 export function answerOf(result: unknown): RouteAnswer {
-  const { status, headers, body } = httpAnswer(result);
+  const { status, headers, body } = userAnswer(result);
   if ('type' in body) return problemAnswer(status, headers, body);
-  const { issuance, issuances, ...rest } = body;
-  const shown = {
-    ...rest,
-    ...(issuance && { coupon: couponOf(issuance) }),
-    ...(issuances && { coupons: issuances.map(couponOf) }),
-  };
-  return { status, headers: { ...headers, ...ALWAYS }, body: JSON.stringify(shown) };
+  return { status, headers: { ...headers, ...ALWAYS }, body: JSON.stringify(body) };
 }
 
 /** The answer to an error, and the `instance` of its problem. */
@@ -94,24 +76,6 @@ function problemAnswer(status: number, headers: RouteAnswer['headers'], body: ob
     body: JSON.stringify({ ...body, instance: occurrence }),
   };
 }
-
-/** A change as the page of its user sees it. */
-export function shownChange(change: WaitingChange): object {
-  if ('issuance' in change) return { status: change.status, coupon: couponOf(change.issuance) };
-  if (change.status === 'waiting') {
-    const { status, ticket, position, etaMs } = change;
-    return { status, ticket, position, etaMs };
-  }
-  return change.status === 'not_ready' ? { status: change.status, reason: change.reason } : { status: change.status };
-}
-
-/** Field by field: the id, the epoch and the user id stay on the server. */
-function couponOf({ serial, grant, code, state, issuedAt, expiresAt }: IssuanceJson | Issuance): UserCoupon {
-  const ends = expiresAt ? { expiresAt: isoOf(expiresAt) } : {};
-  return { serial, grant, code, state, issuedAt: isoOf(issuedAt), ...ends };
-}
-
-const isoOf = (instant: string | Date): string => (typeof instant === 'string' ? instant : instant.toISOString());
 
 /** Calls a function of the shop. Whatever it throws is no answer of ours. */
 export async function ofShop<T>(work: () => T | PromiseLike<T>): Promise<T> {

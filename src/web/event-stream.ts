@@ -1,7 +1,7 @@
 import { onAbort } from '../flow/abort-group.js';
 import { eventOf, STILL_HERE, WATCHING } from '../model/event-format.js';
 import { isFinal, type WaitingChange } from '../model/place.js';
-import { shownChange } from './answer.js';
+import { shownChange } from '../model/user-answer.js';
 
 /**
  * The id of a final change. A browser that connects again sends it as `Last-Event-ID`, and is told to stop: the change

@@ -15,7 +15,7 @@ function decorateMethod(target, name, decorators, parameters = []) {
 }
 
 export function nestSuite(test, { common, core, adapter, coupons, nestjs, Redis }) {
-  const { CouponIssuer, MemoryPersistence, serverSentEvents } = coupons;
+  const { CouponIssuer, MemoryPersistence, serverSentEvents, shownChange } = coupons;
   const { CouponIssuerModule, CouponIssuerFilter, CouponIssuerHealth, CouponIssuerInterceptor } = nestjs;
   const { InjectIssuer, InjectCampaign, getIssuerToken, getCampaignToken } = nestjs;
 
@@ -38,7 +38,7 @@ export function nestSuite(test, { common, core, adapter, coupons, nestjs, Redis 
       throw new Error('the password is hunter2');
     }
     events(userId) {
-      const stream = serverSentEvents(this.launch.watch({ userId }));
+      const stream = serverSentEvents(this.launch.watch({ userId }), { data: shownChange });
       return new common.StreamableFile(stream, { type: 'text/event-stream; charset=utf-8' });
     }
     ready() {
@@ -83,12 +83,15 @@ export function nestSuite(test, { common, core, adapter, coupons, nestjs, Redis 
     const answers = await Promise.all(buyers);
     const issued = answers.filter(({ status }) => status === 201);
     assert.equal(issued.length, 10);
-    assert.equal(new Set(issued.map(({ body }) => body.issuance.serial)).size, 10);
+    assert.equal(new Set(issued.map(({ body }) => body.coupon.serial)).size, 10);
     const [soldOut] = answers.filter(({ status }) => status === 409);
     assert.match(soldOut.headers[0], /^application\/problem\+json/);
     assert.deepEqual([soldOut.headers[1], soldOut.body.type], ['no-store', '/problems/sold_out']);
-    const again = await call('POST', `${url}/issue/${issued[0].body.issuance.userId}`);
-    assert.deepEqual([again.status, again.body.status], [200, 'already_issued']);
+    const [first] = issued;
+    assert.deepEqual(Object.keys(first.body.coupon).sort(), ['code', 'grant', 'issuedAt', 'serial', 'state']);
+    const again = await call('POST', `${url}/issue/u${answers.indexOf(first)}`);
+    const { coupon } = first.body;
+    assert.deepEqual([again.status, again.body], [200, { status: 'already_issued', coupons: [coupon] }]);
     await app.close();
   });
 

@@ -51,6 +51,23 @@ export const FRAMEWORKS = [
     caughtBy: inNest('an error of the library is answered by the filter, and one of the shop by Nest'),
   },
   {
+    defect: 'the interceptor of Nest shows ids and epochs',
+    file: ANSWERS,
+    find: 'const answer = userAnswer(value);',
+    replace: "const answer = { ...userAnswer(value), body: { status: 'issued', coupon: value.issuance } };",
+    caughtBy: inNest('ten of twelve buyers get a coupon, and two the problem details of sold_out'),
+  },
+  {
+    defect: 'the answer to a checkout has the id of the coupon and of its order',
+    file: 'src/model/user-answer.ts',
+    find: 'return { serial, ...grant,',
+    replace: 'return { ...one, serial, ...grant,',
+    caughtBy: {
+      file: 'test/unit/http-answer.test.ts',
+      test: 'the answer for a user is the same without the parts of a coupon that stay on the server',
+    },
+  },
+  {
     defect: 'readiness does not ask the adapter',
     file: 'src/operate/ready.ts',
     find: 'adapter?.check',

@@ -27,6 +27,7 @@ import {
 } from '../../src/index.js';
 import { assertText } from '../../src/model/check.js';
 import { couponOf } from '../../src/model/coupon.js';
+import { userAnswer } from '../../src/model/user-answer.js';
 import { anIssuance } from './support.js';
 
 const CODE = 'K7QX2M9TPA4WZ';
@@ -197,6 +198,32 @@ describe('the HTTP answer to a result', () => {
       expect(answerTo(JSON.parse(JSON.stringify(result)))).toStrictEqual(answerTo(result));
     }
   });
+});
+
+test('the answer for a user is the same without the parts of a coupon that stay on the server', () => {
+  for (const [result, status, { issuance, issuances, coupon: full, ...rest }] of RESULTS) {
+    const { body, ...answer } = userAnswer(result);
+    expect(answer).toStrictEqual({ status, headers: httpAnswer(result).headers });
+    expect(body).toMatchObject(rest);
+    expect(JSON.stringify(body)).not.toMatch(/"(id|epoch|userId|campaignId|redemptionId)"/);
+    expect(['coupon' in body, 'coupons' in body]).toEqual([Boolean(issuance || full), Boolean(issuances)]);
+  }
+  const { serial, grant, code } = issued;
+  const shown = { serial, code, issuedAt: ISO };
+  expect(userAnswer({ status: 'redeemed', coupon: redeemed }).body).toStrictEqual({
+    status: 'redeemed',
+    coupon: { ...shown, state: 'redeemed', expiresAt: ISO, redeemedAt: ISO },
+  });
+  expect(userAnswer({ status: 'already_issued', issuances: [issued, reserved] }).body).toStrictEqual({
+    status: 'already_issued',
+    coupons: [
+      { ...shown, grant, state: 'issued' },
+      { serial: 2, grant: reserved.grant, code: null, state: 'reserved', issuedAt: ISO },
+    ],
+  });
+  for (const [refusal] of REFUSALS.filter(([{ status }]) => status !== 'not_open')) {
+    expect(userAnswer(refusal)).toStrictEqual(httpAnswer(refusal));
+  }
 });
 
 describe('the HTTP answer to a refusal', () => {
