@@ -1,18 +1,22 @@
-// Installs and tests each example that has tests of its own, one after the other, as its README tells. `npm run test:examples` builds first.
+// Installs and tests each example that has tests of its own, one after the other, as its README tells, and each release of a framework that the root
+// does not install. `npm run test:examples` builds first; `npm run test:examples -- nest` takes the folders with this word in their name.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const EXAMPLES = fileURLToPath(new URL('../examples', import.meta.url));
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const PLACES = ['examples', 'test/frameworks'];
 /** As Node's test runner closes, whichever reporter it chose. */
 const COUNT = /^[#ℹ] (pass|fail|skipped) (\d+)$/gm;
 /** What an example has to say of its run. */
 const NOTE = /^(?:# )?(note: .*)$/gm;
 
 const total = { pass: 0, fail: 0, skipped: 0 };
-for (const name of readdirSync(EXAMPLES).filter(hasTests)) {
-  const dir = join(EXAMPLES, name);
+const [word = ''] = process.argv.slice(2);
+const all = PLACES.flatMap((place) => readdirSync(join(ROOT, place)).map((name) => join(place, name)));
+for (const name of all.filter((path) => path.includes(word) && hasTests(path))) {
+  const dir = join(ROOT, name);
   const install = run('npm', ['ci', '--no-audit', '--no-fund'], dir);
   const tests = install.ok ? run('npm', ['test'], dir) : install;
   const counts = { pass: 0, fail: 0, skipped: 0 };
@@ -28,7 +32,7 @@ console.log(`examples: ${inWords(total)}`);
 process.exitCode = total.fail > 0 || total.pass === 0 ? 1 : 0;
 
 function hasTests(name) {
-  const path = join(EXAMPLES, name, 'package.json');
+  const path = join(ROOT, name, 'package.json');
   return existsSync(path) && JSON.parse(readFileSync(path, 'utf8')).scripts?.test !== undefined;
 }
 
