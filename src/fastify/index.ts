@@ -2,7 +2,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type HostedIssuerOptions, hostedIssuer } from '../hosted-issuer.js';
 import type { CouponIssuer } from '../issuer.js';
 import { CouponIssuerError } from '../model/errors.js';
-import { httpAnswer } from '../model/http-answer.js';
+import { httpStatus } from '../model/http-status.js';
+import { userAnswer } from '../model/user-answer.js';
 
 export type { HostedIssuerOptions } from '../hosted-issuer.js';
 
@@ -53,7 +54,9 @@ Object.assign(couponIssuer, {
 });
 
 /**
- * Sends a result of `issue()` or of another call, or an error that one threw, as `httpAnswer` makes it.
+ * Sends a result of `issue()` or of another call, or an error that one threw, with the status, the headers and the
+ * problem details of `httpAnswer`. A coupon is shown as its user sees it, a `UserCoupon` in `coupon` or `coupons`: its id,
+ * its epoch and its user id stay on the server.
  *
  * @example
  * ```ts
@@ -65,7 +68,7 @@ Object.assign(couponIssuer, {
  * ```
  */
 export function sendAnswer(reply: FastifyReply, resultOrError: unknown): FastifyReply {
-  const { status, headers, body } = httpAnswer(resultOrError);
+  const { status, headers, body } = userAnswer(resultOrError);
   return reply.code(status).headers(headers).send(body);
 }
 
@@ -84,6 +87,6 @@ export function sendAnswer(reply: FastifyReply, resultOrError: unknown): Fastify
  */
 export function couponErrorHandler(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   if (!(error instanceof CouponIssuerError)) throw error;
-  if (httpAnswer(error).status === 500) request.log.error(error);
+  if (httpStatus(error) === 500) request.log.error(error);
   return sendAnswer(reply, error);
 }

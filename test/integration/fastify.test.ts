@@ -13,8 +13,10 @@ import {
 import {
   CouponIssuer,
   MemoryPersistence,
+  MisconfiguredError,
   SERVER_SENT_EVENTS_HEADERS,
   serverSentEvents,
+  shownChange,
   type WorkerOptions,
 } from '../../src/index.js';
 
@@ -32,7 +34,9 @@ function shop(options: FastifyCouponIssuerOptions): FastifyInstance {
     throw new Error('the shop is closed on Sundays');
   });
   app.get<{ Params: { userId: string } }>('/events/:userId', async ({ params }, reply) =>
-    reply.headers(SERVER_SENT_EVENTS_HEADERS).send(serverSentEvents(app.coupons.campaign('launch').watch(params))),
+    reply
+      .headers(SERVER_SENT_EVENTS_HEADERS)
+      .send(serverSentEvents(app.coupons.campaign('launch').watch(params), { data: shownChange })),
   );
   return app;
 }
@@ -43,7 +47,10 @@ test('under Fastify, ten of twelve buyers get a coupon, and two the problem deta
   await app.coupons.campaign('launch').open(TEN);
   const buyers = Array.from({ length: 12 }, (_, i) => app.inject({ method: 'POST', url: `/issue/u${i}` }));
   const answers = await Promise.all(buyers);
-  expect(answers.filter(({ statusCode }) => statusCode === 201)).toHaveLength(10);
+  const issued = answers.filter(({ statusCode }) => statusCode === 201);
+  expect(issued).toHaveLength(10);
+  const coupon = { serial: 1, grant: 1, code: null, state: 'issued', issuedAt: expect.any(String) };
+  expect(issued[0]!.json()).toStrictEqual({ status: 'issued', coupon });
   const refused = answers.filter(({ statusCode }) => statusCode === 409);
   expect(refused).toHaveLength(2);
   expect(refused[0]!.headers).toMatchObject({ 'cache-control': 'no-store' });
@@ -143,4 +150,100 @@ test('a second issuer has a decorator of its own, and options outside of their r
     ({ argument }: { argument: string }) => argument,
   );
   expect(outcome).toBe('intervalMs');
+});
+
+test('under Fastify, a plugin with a prefix has the issuer and an error handler of its own', async () => {
+  const app = Fastify();
+  app.setErrorHandler((error, _request, reply) => reply.code(500).send({ left: (error as Error).message }));
+  app.register(couponIssuer, { issuer: optionsOf(), worker: false });
+  app.register(
+    async (inner) => {
+      inner.setErrorHandler(couponErrorHandler);
+      inner.post('/issue', async (_request, reply) =>
+        sendAnswer(reply, await inner.coupons.campaign('launch').issue({ userId: 'ann' })),
+      );
+      inner.get('/broken', async () => {
+        throw new Error('out of order');
+      });
+    },
+    { prefix: '/coupons' },
+  );
+  const unknown = await app.inject({ method: 'POST', url: '/coupons/issue' });
+  expect([unknown.statusCode, unknown.json().type]).toEqual([404, '/problems/unknown_campaign']);
+  expect((await app.inject('/coupons/broken')).json()).toEqual({ left: 'out of order' });
+  await app.close();
+});
+
+test('no code, no data and no message of a refusal reaches the log of Fastify', async () => {
+  const lines: string[] = [];
+  const app = Fastify({ logger: { level: 'trace', stream: { write: (line: string) => void lines.push(line) } } });
+  app.setErrorHandler(couponErrorHandler);
+  app.register(couponIssuer, { issuer: optionsOf(), worker: false });
+  app.post<{ Params: { id: string } }>('/issue/:id', async ({ params }, reply) =>
+    sendAnswer(reply, await app.coupons.campaign(params.id).issue({ userId: 'ann', data: { note: 'S3CR3T' } })),
+  );
+  app.get('/misconfigured', async () => {
+    throw new MisconfiguredError('the table is missing');
+  });
+  await app.ready();
+  await app.coupons.campaign('launch').open({ stock: { kind: 'counted', total: 1, generateCodes: true } });
+  const { coupon } = (await app.inject({ method: 'POST', url: '/issue/launch' })).json();
+  expect((await app.inject({ method: 'POST', url: '/issue/unknown' })).statusCode).toBe(404);
+  expect((await app.inject('/misconfigured')).statusCode).toBe(500);
+  const log = lines.join('');
+  expect(log).not.toMatch(new RegExp(`S3CR3T|${coupon.code}`));
+  expect(log.match(/"type":"\w+Error"/g)).toEqual(['"type":"MisconfiguredError"']);
+  await app.close();
+});
+
+/** Holds each save until it is released. */
+class HeldPersistence extends MemoryPersistence {
+  readonly #held: Promise<void>;
+
+  constructor(held: Promise<void>) {
+    super();
+    this.#held = held;
+  }
+
+  override async save(...args: Parameters<MemoryPersistence['save']>): ReturnType<MemoryPersistence['save']> {
+    await this.#held;
+    return super.save(...args);
+  }
+}
+
+test('fifty calls that are in flight when Fastify closes are answered, and their rows are there', async () => {
+  let release = () => {};
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const persistence = new HeldPersistence(held);
+  const app = Fastify();
+  let late = 0;
+  let url = '';
+  // Before that of the plugin, so that the calls are held until the closing has begun.
+  app.addHook('preClose', async () => {
+    late = (await fetch(`${url}/issue/late`, { method: 'POST' })).status;
+    release();
+  });
+  app.register(couponIssuer, { issuer: { ...optionsOf(), persistence }, worker: false });
+  let asked = 0;
+  let allAsked = () => {};
+  const inFlight = new Promise<void>((resolve) => {
+    allAsked = resolve;
+  });
+  app.post<{ Params: { userId: string } }>('/issue/:userId', async ({ params }, reply) => {
+    const result = app.coupons.campaign('launch').issue(params);
+    if (++asked === 50) allAsked();
+    return sendAnswer(reply, await result);
+  });
+  url = await app.listen({ port: 0, host: '127.0.0.1' });
+  await app.coupons.campaign('launch').open({ stock: { kind: 'counted', total: 100 } });
+  const calls = Array.from({ length: 50 }, (_, i) => fetch(`${url}/issue/u${i}`, { method: 'POST' }));
+  await inFlight;
+  const closed = app.close();
+  const answers = await Promise.all(calls);
+  expect(answers.map(({ status }) => status)).toEqual(Array(50).fill(201));
+  await closed;
+  expect(await persistence.list('launch', { afterSerial: 0, limit: 100 })).toHaveLength(50);
+  expect([late, asked]).toEqual([503, 50]);
 });

@@ -82,6 +82,20 @@ export const FRAMEWORKS = [
     caughtBy: inFastify('an event stream that is open does not keep Fastify from closing, and clients close last'),
   },
   {
+    defect: 'an answer of Fastify shows ids and epochs',
+    file: FASTIFY,
+    find: 'const { status, headers, body } = userAnswer(resultOrError);',
+    replace: 'const { status, headers } = userAnswer(resultOrError);\n  const body = resultOrError;',
+    caughtBy: inFastify('under Fastify, ten of twelve buyers get a coupon, and two the problem details of sold_out'),
+  },
+  {
+    defect: 'the error handler of Fastify logs each refusal of a rush',
+    file: FASTIFY,
+    find: 'httpStatus(error) === 500',
+    replace: 'httpStatus(error) > 0',
+    caughtBy: inFastify('no code, no data and no message of a refusal reaches the log of Fastify'),
+  },
+  {
     defect: 'the error handler of Fastify answers errors of the shop',
     file: FASTIFY,
     find: 'if (!(error instanceof CouponIssuerError)) throw error;',
