@@ -1,8 +1,7 @@
 // One HTTP server in a process of its own, so that its CPU can be told from that of the load. Started by sections/http.js, which speaks to it over IPC.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { register } from 'node:module';
-import { CouponIssuer, httpStatus } from 'coupon-issuer';
+import { CouponIssuer, httpAnswer, httpStatus } from 'coupon-issuer';
 import { PostgresPersistence } from 'coupon-issuer/postgres';
 import express from 'express';
 import { Redis } from 'ioredis';
@@ -45,13 +44,23 @@ const servers = {
     });
     return createServer(app);
   },
-  /** The example as it stands; it finds this library where the benchmark does. */
   async 'express, issue()'() {
-    const here = JSON.stringify(import.meta.url);
-    const resolver = `export const resolve = (name, context, next) => next(name, name.startsWith('coupon-issuer') ? { ...context, parentURL: ${here} } : context)`;
-    register(`data:text/javascript,${encodeURIComponent(resolver)}`);
-    const { createApp } = await import('../examples/express/app.js');
-    return createServer(createApp({ issuer: connectedIssuer() }));
+    const issuer = connectedIssuer();
+    const app = express();
+    app.disable('x-powered-by');
+    app.use(express.json());
+    app.post('/campaigns/:id/coupons', async (req, res) => {
+      const { userId } = req.body;
+      const { status, headers, body } = httpAnswer(await issuer.campaign(req.params.id).issue({ userId }));
+      const { serial, grant, code, issuedAt, state } = body.issuance ?? {};
+      res.location(`/campaigns/${req.params.id}/users/${encodeURIComponent(userId)}`);
+      const coupon = { serial, grant, code, issuedAt, state };
+      res
+        .status(status)
+        .set(headers)
+        .send(JSON.stringify({ status: body.status, coupon }));
+    });
+    return createServer(app);
   },
 };
 

@@ -1,4 +1,4 @@
-// What the library costs a request over HTTP: a bare Node server and the Express example, each beside the same server that answers a constant.
+// What the library costs a request over HTTP: a bare Node server and one of Express, each beside the same server that answers a constant.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';

@@ -1,11 +1,13 @@
-import { httpAnswer, PROBLEMS } from 'coupon-issuer';
+import { PROBLEMS } from 'coupon-issuer';
+import { nodeHandler } from 'coupon-issuer/web';
 import express from 'express';
 import { checkout } from './checkout.js';
 import { linesOf } from './lines.js';
-import { answerProblem, bodyOf, HttpProblem, send } from './problems.js';
+import { answerProblem, bodyOf, HttpProblem } from './problems.js';
+import { userOf } from './session.js';
 import { demoShop } from './shop.js';
 
-/** The routes. Those of the operator (everything but issuing, looking and the checkout) belong behind your own authentication. */
+/** The routes. The routes of the operator, all below `/campaigns`, belong behind your own authentication. */
 export function createApp({ issuer, shop = demoShop(), log = console.error }) {
   const app = express();
   app.disable('x-powered-by');
@@ -14,6 +16,16 @@ export function createApp({ issuer, shop = demoShop(), log = console.error }) {
     res.set('Cache-Control', 'no-store');
     next();
   });
+
+  const coupons = nodeHandler(issuer, {
+    // A sale for the staff is not public, though its id may be known.
+    campaigns: (id) => !id.startsWith('staff-'),
+    user: userOf,
+    onError: (error, { instance }) => log(`${instance} ${error?.name}: ${error?.message}`),
+  });
+  // Its other paths go on to the routes below.
+  app.use('/coupons', coupons);
+
   // A list of any length is sent as text, and loaded while it arrives; an array of codes is kept whole, so it is short. Sent again under its Idempotency-Key, a load that was cut off goes on where it stopped.
   app.post('/campaigns/:id/codes', express.json({ limit: '1mb' }), async (req, res) => {
     // What is left of a body that was refused is not read.
@@ -35,26 +47,6 @@ export function createApp({ issuer, shop = demoShop(), log = console.error }) {
 
   app.get('/campaigns/:id', async (req, res) => {
     res.json(await issuer.campaign(req.params.id).inspect());
-  });
-
-  app.post('/campaigns/:id/coupons', async (req, res) => {
-    const { userId } = bodyOf(req);
-    const requestId = req.get('Idempotency-Key');
-    const campaignId = req.params.id;
-    const result = await issuer.campaign(campaignId).issue({ userId, ...(requestId !== undefined && { requestId }) });
-    const answer = httpAnswer(result);
-    const { status, issuance, issuances } = answer.body;
-    if (issuance) {
-      res.location(`/campaigns/${campaignId}/users/${encodeURIComponent(userId)}`);
-      return send(res, { ...answer, body: { status, coupon: couponOf(issuance) } });
-    }
-    send(res, issuances ? { ...answer, body: { status, coupons: issuances.map(couponOf) } } : answer);
-  });
-
-  app.get('/campaigns/:id/users/:userId', async (req, res) => {
-    const { id: campaignId, userId } = req.params;
-    const { status, issuances } = await issuer.campaign(campaignId).userStatus({ userId });
-    res.json({ status, coupons: issuances.map(couponOf) });
   });
 
   app.post('/campaigns/:id/pause', async (req, res) => {
@@ -91,8 +83,4 @@ function codesOf(req) {
   if (req.is('text/plain')) return linesOf(req);
   if (Array.isArray(req.body)) return req.body;
   throw new HttpProblem(415, 'send the codes as text/plain, one a line, or as a JSON array of strings');
-}
-
-function couponOf({ serial, grant, code, issuedAt, state }) {
-  return { serial, grant, code, issuedAt, state };
 }

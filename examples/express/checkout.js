@@ -1,19 +1,21 @@
 import { httpAnswer } from 'coupon-issuer';
 import { Router } from 'express';
 import { bodyOf, HttpProblem, send } from './problems.js';
+import { loggedIn } from './session.js';
 
 /** The routes of a checkout. A request never names a redemption: its id is the id of an order, and the shop makes that. */
 export function checkout(issuer, shop) {
   const router = Router();
 
-  router.get('/users/:userId/coupons', async (req, res) => {
-    const coupons = await issuer.coupons({ userId: req.params.userId });
+  // What the user holds, over all campaigns.
+  router.get('/coupons', async (req, res) => {
+    const coupons = await issuer.coupons({ userId: loggedIn(req) });
     res.json({ coupons: coupons.map(couponOf) });
   });
 
   router.post('/orders', async (req, res) => {
-    const { userId, campaignId, code } = bodyOf(req);
-    const { id } = await shop.create({ userId, campaignId, code });
+    const { campaignId, code } = bodyOf(req);
+    const { id } = await shop.create({ userId: loggedIn(req), campaignId, code });
     res.status(201).location(`/orders/${id}`).json({ id });
   });
 
@@ -46,8 +48,10 @@ export function checkout(issuer, shop) {
 }
 
 async function orderOf(shop, req) {
+  const userId = loggedIn(req);
   const order = await shop.find(req.params.id);
-  if (!order) throw new HttpProblem(404, 'there is no such order');
+  // The order of another user is none.
+  if (order?.userId !== userId) throw new HttpProblem(404, 'there is no such order');
   return order;
 }
 

@@ -5,7 +5,6 @@ import { PostgresPersistence } from 'coupon-issuer/postgres';
 import { createApp } from './app.js';
 import { connectPostgres, connectRedis } from './connections.js';
 
-const SETTLE_MS = 5_000;
 const SHUTDOWN_MS = 15_000;
 
 try {
@@ -21,7 +20,8 @@ async function main({ REDIS_URL = 'redis://127.0.0.1:6379', DATABASE_URL, PORT =
   const persistence = new PostgresPersistence(pool);
   await persistence.createTable();
   const issuer = new CouponIssuer({ redis, persistence, onEvent });
-  const settling = settleEvery(issuer, SETTLE_MS);
+  // What a process left behind when it died is finished by any other, and users in line get their turn: run this in each.
+  issuer.startWorker();
 
   const server = createServer(createApp({ issuer }));
   server.listen(Number(PORT));
@@ -32,24 +32,13 @@ async function main({ REDIS_URL = 'redis://127.0.0.1:6379', DATABASE_URL, PORT =
     for (const name of ['SIGTERM', 'SIGINT']) process.once(name, () => resolve(name));
   });
   console.log(`${signal}: finishing what is in flight`);
-  await closeServer(server);
-  clearInterval(settling);
-  // The clients are ours, not the issuer's: they close after it, because it may still be confirming.
+  const closed = closeServer(server);
+  // Ends the event streams, which the server waits for, and finishes the calls in flight.
   await issuer.close();
+  await closed;
+  // The clients are ours, not the issuer's: they close last, because it may still be confirming.
   await pool.end();
   redis.disconnect();
-}
-
-/** What a process left behind when it died is finished by any other: run this in each. */
-function settleEvery(issuer, ms) {
-  let running = false;
-  const timer = setInterval(async () => {
-    if (running) return;
-    running = true;
-    await issuer.settle().catch((error) => console.error(`settle: ${error.message}`));
-    running = false;
-  }, ms);
-  return timer.unref();
 }
 
 /** Takes no new connection and answers what is in flight; a connection that falls idle is closed, one that does not end is cut off. */

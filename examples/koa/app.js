@@ -1,25 +1,17 @@
 import { Router } from '@koa/router';
-import {
-  httpAnswer,
-  InvalidArgumentError,
-  PROBLEMS,
-  SERVER_SENT_EVENTS_HEADERS,
-  serverSentEvents,
-} from 'coupon-issuer';
+import { InvalidArgumentError, PROBLEMS } from 'coupon-issuer';
+import { nodeHandler } from 'coupon-issuer/web';
 import Koa from 'koa';
 import { Meter } from './meter.js';
 import { pages } from './pages.js';
-import { answerProblems, HttpProblem, send } from './problems.js';
+import { answerProblems, HttpProblem } from './problems.js';
 import { bodyOf, guard, identify } from './requests.js';
 
 /** How it shows that a visitor closed the page. */
 const GONE = ['ERR_STREAM_PREMATURE_CLOSE', 'ECONNRESET', 'EPIPE'];
 
-/** Streams of events at once for one visitor: a browser opens six connections to a site. */
-const MOST_STREAMS = 6;
-
-/** The pages, what they ask for, and what an operator does. `leaving` is aborted when the server shuts down: it ends the event streams. */
-export function createApp({ issuer, campaignId, operatorToken, leaving, log = console.error }) {
+/** The pages, what they ask for, and what an operator does. */
+export function createApp({ issuer, campaignId, operatorToken, log = console.error }) {
   const app = new Koa();
   // What fails after the answer has begun.
   app.on('error', (error) => {
@@ -28,7 +20,7 @@ export function createApp({ issuer, campaignId, operatorToken, leaving, log = co
   app.use(answerProblems(log));
   app.use(pages());
   for (const router of [
-    visitorRoutes({ issuer, campaignId, leaving }),
+    visitorRoutes({ issuer, campaignId, log }),
     operatorRoutes({ issuer, campaignId, operatorToken }),
     problemRoutes(),
   ]) {
@@ -37,47 +29,32 @@ export function createApp({ issuer, campaignId, operatorToken, leaving, log = co
   return app;
 }
 
-function visitorRoutes({ issuer, campaignId, leaving }) {
+function visitorRoutes({ issuer, campaignId, log }) {
   const router = new Router({ prefix: '/api/line' });
-  // Part of each route: `router.use` compares the case of a path, and routes do not.
-  const known = [identify, neverStored];
 
-  router.post('/', ...known, async (ctx) => {
-    const answer = httpAnswer(await issuer.campaign(campaignId).join({ userId: ctx.state.userId }));
-    const { status, issuance, issuances = [] } = answer.body;
-    const coupon = issuance ?? issuances.at(-1);
-    send(ctx, coupon ? { ...answer, body: { status, coupon: couponOf(coupon) } } : answer);
-  });
-
-  router.delete('/', ...known, async (ctx) => {
-    const { status, issuances = [] } = await issuer.campaign(campaignId).leave({ userId: ctx.state.userId });
-    ctx.body = { status, ...lastOf(issuances) };
-  });
-
-  router.get('/', ...known, async (ctx) => {
+  // What a page shows before somebody joins: the state of the campaign beside the visitor's own.
+  router.get('/', identify, neverStored, async (ctx) => {
     const [{ issuances, ...standing }, campaign] = await Promise.all([
       issuer.campaign(campaignId).userStatus({ userId: ctx.state.userId }),
       issuer.campaign(campaignId).inspect(),
     ]);
-    const { state, opensAt, available, reserved } = campaign;
+    const { id, state, opensAt, available, reserved } = campaign;
     const soldOut = available === 0 && reserved === 0;
-    ctx.body = { ...standing, ...lastOf(issuances), campaign: { state, opensAt, soldOut } };
+    ctx.body = { ...standing, coupons: issuances.map(couponOf), campaign: { id, state, opensAt, soldOut } };
   });
 
-  const streams = new Map();
-  router.get('/events', ...known, (ctx) => {
-    const { userId } = ctx.state;
-    const open = streams.get(userId) ?? 0;
-    if (open >= MOST_STREAMS) throw new HttpProblem(429, 'too many pages of this line are open: close one');
-    streams.set(userId, open + 1);
-    ctx.res.once('close', () => {
-      const left = streams.get(userId) - 1;
-      if (left > 0) streams.set(userId, left);
-      else streams.delete(userId);
+  const coupons = nodeHandler(issuer, {
+    campaigns: [campaignId],
+    basePath: '/api/line',
+    user: ({ userId }) => userId,
+    onError: (error, { instance }) => log(`${instance} ${error?.name}: ${error?.message}`),
+  });
+  router.all('/:campaign/:verb', identify, async (ctx, next) => {
+    ctx.respond = false;
+    await coupons(Object.assign(ctx.req, { userId: ctx.state.userId }), ctx.res, () => {
+      ctx.respond = true;
+      return next();
     });
-    const changes = issuer.campaign(campaignId).watch({ userId, signal: leaving });
-    ctx.set(SERVER_SENT_EVENTS_HEADERS);
-    ctx.body = serverSentEvents(changes);
   });
   return router;
 }
@@ -136,11 +113,6 @@ function problemRoutes() {
 async function neverStored(ctx, next) {
   ctx.set('Cache-Control', 'no-store');
   await next();
-}
-
-function lastOf(issuances) {
-  const last = issuances.at(-1);
-  return last ? { coupon: couponOf(last) } : {};
 }
 
 function couponOf({ serial, code, issuedAt, state }) {

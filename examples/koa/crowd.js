@@ -5,6 +5,8 @@ const { URL: base = 'http://localhost:3000' } = process.env;
 const count = Number(process.argv[2] ?? 100);
 const statuses = {};
 let left = count;
+const { campaign } = await (await fetch(new URL('/api/line', base))).json();
+const join = new URL(`/api/line/${campaign.id}/join`, base);
 
 await Promise.all(Array.from({ length: Math.min(AT_ONCE, count) }, visit));
 console.log(
@@ -16,7 +18,7 @@ console.log(
 /** No cookie comes along, so each one is a visitor of their own. */
 async function visit() {
   while (left-- > 0) {
-    const response = await fetch(new URL('/api/line', base), { method: 'POST' });
+    const response = await fetch(join, { method: 'POST', headers: { 'content-type': 'application/json' } });
     const { status, title } = await response.json();
     const word = response.ok ? status : title;
     statuses[word] = (statuses[word] ?? 0) + 1;

@@ -12,7 +12,7 @@ export class HttpProblem extends Error {
 }
 
 /** The instance of a problem is this occurrence: the same id stands in the log. */
-export function send(ctx, { status, headers, body }, instance = `urn:uuid:${randomUUID()}`) {
+function send(ctx, { status, headers, body }, instance = `urn:uuid:${randomUUID()}`) {
   ctx.status = status;
   ctx.set(headers);
   ctx.body = JSON.stringify(body.type === undefined ? body : { ...body, instance });
@@ -23,7 +23,8 @@ export function answerProblems(log) {
   return async (ctx, next) => {
     try {
       await next();
-      if (ctx.status >= 400 && ctx.body == null) throw new HttpProblem(ctx.status, unanswered(ctx));
+      if (ctx.respond !== false && ctx.status >= 400 && ctx.body == null)
+        throw new HttpProblem(ctx.status, unanswered(ctx));
     } catch (error) {
       const answer = error instanceof CouponIssuerError ? httpAnswer(error) : answerOf(error);
       // The words of an answer are for anybody. An operator reads what the log would have.

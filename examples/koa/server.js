@@ -33,8 +33,7 @@ async function main({ REDIS_URL, DATABASE_URL, PORT = '3000', OPERATOR_TOKEN, ..
   await issuer.campaign(campaignId).open(definition);
   issuer.startWorker({ campaigns: [campaignId] });
 
-  const leaving = new AbortController();
-  const app = createApp({ issuer, campaignId, operatorToken, leaving: leaving.signal });
+  const app = createApp({ issuer, campaignId, operatorToken });
   const server = createServer(app.callback());
   server.listen(Number(PORT));
   await once(server, 'listening');
@@ -49,10 +48,10 @@ async function main({ REDIS_URL, DATABASE_URL, PORT = '3000', OPERATOR_TOKEN, ..
   });
   console.log(`${signal}: finishing what is in flight`);
   const closed = closeServer(server);
-  leaving.abort();
-  await closed;
-  // The clients are ours, not the issuer's: they close after it, because it may still be confirming.
+  // Ends the event streams, which the server waits for, and finishes the calls in flight.
   await issuer.close();
+  await closed;
+  // The clients are ours, not the issuer's: they close last, because it may still be confirming.
   await clients.close();
 }
 

@@ -113,10 +113,10 @@ export class Routes {
   readonly #verbs: Readonly<Record<Verb, (known: KnownCall) => Promise<RouteAnswer>>> = {
     issue: async ({ call, campaign, userId }) => {
       const request = { userId, ...requestIdOf(call), ...(await this.#dataOf(call)) };
-      return answerOf(await campaign.issue({ ...request, signal: call.signal() }));
+      return given(answerOf(await campaign.issue({ ...request, signal: call.signal() })));
     },
     join: async ({ call, campaign, userId }) =>
-      answerOf(await campaign.join({ userId, ...requestIdOf(call), ...(await this.#dataOf(call)) })),
+      given(answerOf(await campaign.join({ userId, ...requestIdOf(call), ...(await this.#dataOf(call)) }))),
     leave: async ({ call, campaign, userId }) => {
       await objectOf(call.body());
       return answerOf(await campaign.leave({ userId }));
@@ -180,6 +180,12 @@ export class Routes {
 /** The same answer as for a campaign that nobody opened. */
 function unserved(): UnknownCampaignError {
   return new UnknownCampaignError('these routes do not serve the campaign');
+}
+
+/** A coupon or a place is looked up beside the path that gave it. */
+function given(answer: RouteAnswer): RouteAnswer {
+  const isNew = answer.status === 201 || answer.status === 202;
+  return isNew ? { ...answer, headers: { ...answer.headers, Location: 'status' } } : answer;
 }
 
 function isJson(contentType: string | null): boolean {

@@ -86,8 +86,8 @@ class Example {
     });
   }
 
-  get(path: string): Promise<Answer> {
-    return this.call('GET', path);
+  get(path: string, headers: Record<string, string> = {}): Promise<Answer> {
+    return this.call('GET', path, { headers });
   }
 
   post(path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer> {
@@ -104,6 +104,12 @@ class Example {
     await this.exited;
   }
 }
+
+/** The token of a login is the name of its user. */
+const as = (user: string, headers: Record<string, string> = {}) => ({ authorization: `Bearer ${user}`, ...headers });
+/** As a page of the shop asks for a coupon. */
+const issueAs = (example: Example, id: string, user: string, headers: Record<string, string> = {}) =>
+  example.post(`/coupons/${id}/issue`, {}, as(user, headers));
 
 let campaigns = 0;
 const nextId = () => `c${++campaigns}`;
@@ -130,10 +136,10 @@ describe('the Express example', () => {
   });
 
   async function open(definition: Record<string, unknown> = {}): Promise<string> {
-    const id = nextId();
-    const answer = await example.post('/campaigns', { id, stock: { kind: 'counted', total: 10 }, ...definition });
+    const campaign = { id: nextId(), stock: { kind: 'counted', total: 10 }, ...definition };
+    const answer = await example.post('/campaigns', campaign);
     expect(answer.status).toBe(201);
-    return id;
+    return campaign.id;
   }
 
   test('gives 1,000 codes to the first 1,000 of 1,500 buyers', async () => {
@@ -142,9 +148,7 @@ describe('the Express example', () => {
     const loaded = await example.post(`/campaigns/${id}/codes`, codes.join('\r\n'), { 'content-type': 'text/plain' });
     expect(loaded).toMatchObject({ status: 200, body: { loaded: 1000, duplicates: 0, total: 1000 } });
 
-    const answers = await Promise.all(
-      Array.from({ length: 1500 }, (_, i) => example.post(`/campaigns/${id}/coupons`, { userId: `u${i}` })),
-    );
+    const answers = await Promise.all(Array.from({ length: 1500 }, (_, i) => issueAs(example, id, `u${i}`)));
     const issued = answers.filter(({ status }) => status === 201);
     expect(issued).toHaveLength(1000);
     expect(answers.filter(({ status }) => status === 409)).toHaveLength(500);
@@ -161,8 +165,7 @@ describe('the Express example', () => {
 
   test('a repeat under the same Idempotency-Key gets the same coupon, under another one nothing more', async () => {
     const id = await open({ stock: { kind: 'counted', total: 5, generateCodes: true } });
-    const ask = (key: string) =>
-      example.post(`/campaigns/${id}/coupons`, { userId: 'ann/1' }, { 'idempotency-key': key });
+    const ask = (key: string) => issueAs(example, id, 'ann/1', { 'idempotency-key': key });
     const first = await ask('a');
     expect(first.status).toBe(201);
     expect(first.body.coupon.code).toEqual(expect.any(String));
@@ -170,9 +173,10 @@ describe('the Express example', () => {
     expect(again).toMatchObject({ status: 201, body: first.body });
     const other = await ask('b');
     expect(other).toMatchObject({ status: 200, body: { status: 'already_issued' } });
-    const held = await example.get(first.headers.location as string);
+    const { pathname } = new URL(first.headers.location as string, `http://shop.test/coupons/${id}/issue`);
+    const held = await example.get(pathname, as('ann/1'));
     expect(held.body).toMatchObject({ status: 'issued', coupons: [{ code: first.body.coupon.code }] });
-    expect((await example.get(`/campaigns/${id}/users/nobody`)).body).toEqual({ status: 'none', coupons: [] });
+    expect((await example.get(pathname, as('nobody'))).body).toEqual({ status: 'none', coupons: [] });
   });
 
   test('a load under the same Idempotency-Key loads nothing twice', async () => {
@@ -203,9 +207,10 @@ describe('the Express example', () => {
   test('no answer stays in a cache, whether it carries a code or a refusal', async () => {
     const id = await open();
     const answers = [
-      await example.post(`/campaigns/${id}/coupons`, { userId: 'ann' }),
-      await example.get(`/campaigns/${id}/users/ann`),
-      await example.get(`/campaigns/${id}/users/%ZZ`),
+      await issueAs(example, id, 'ann'),
+      await example.get(`/coupons/${id}/status`, as('ann')),
+      await example.get('/coupons/%ZZ/status', as('ann')),
+      await example.get('/campaigns/%ZZ'),
     ];
     for (const { headers } of answers) expect(headers['cache-control']).toBe('no-store');
   });
@@ -213,7 +218,7 @@ describe('the Express example', () => {
   test('outside of its window a campaign says when to come back, or that it is over', async () => {
     const opensAt = new Date(Date.now() + 3_600_000);
     const early = await open({ opensAt: opensAt.toISOString() });
-    const notOpen = await example.post(`/campaigns/${early}/coupons`, { userId: 'u' });
+    const notOpen = await issueAs(example, early, 'u');
     expectProblem(notOpen, 403, '/problems/not_open');
     expect(Number(notOpen.headers['retry-after'])).toBeGreaterThan(3_500);
     expect(Number(notOpen.headers['retry-after'])).toBeLessThanOrEqual(3_600);
@@ -221,13 +226,13 @@ describe('the Express example', () => {
 
     const id = await open();
     expect((await example.post(`/campaigns/${id}/pause`)).status).toBe(204);
-    const paused = await example.post(`/campaigns/${id}/coupons`, { userId: 'u' });
+    const paused = await issueAs(example, id, 'u');
     expectProblem(paused, 503, '/problems/paused');
     expect(paused.headers['retry-after']).toBe('5');
     expect((await example.post(`/campaigns/${id}/resume`)).status).toBe(204);
-    expect((await example.post(`/campaigns/${id}/coupons`, { userId: 'u' })).status).toBe(201);
+    expect((await issueAs(example, id, 'u')).status).toBe(201);
     expect((await example.post(`/campaigns/${id}/close`)).status).toBe(204);
-    const closed = await example.post(`/campaigns/${id}/coupons`, { userId: 'late' });
+    const closed = await issueAs(example, id, 'late');
     expectProblem(closed, 410, '/problems/closed');
     expect(closed.body.closedAt).toEqual(expect.any(String));
     expect(closed.headers['retry-after']).toBeUndefined();
@@ -235,20 +240,23 @@ describe('the Express example', () => {
 
   test('bad input is answered with a problem, and nothing is taken', async () => {
     const id = await open();
-    const coupons = `/campaigns/${id}/coupons`;
-    for (const userId of [7, ['u'], { a: 1 }, null, '', 'x'.repeat(129), 'a\0b', '\ud800']) {
-      expectProblem(await example.post(coupons, { userId }), 400, '/problems/invalid_argument');
+    const coupons = `/coupons/${id}/issue`;
+    for (const code of [7, ['u'], { a: 1 }, null, '', 'x'.repeat(129), 'a\0b', '\ud800']) {
+      const { headers } = await example.post('/orders', { campaignId: id, code }, as('u'));
+      const paid = await example.post(`${headers.location}/payment`, {}, as('u'));
+      expectProblem(paid, 400, '/problems/invalid_argument');
+      // No body names a user.
+      expectProblem(await example.post(coupons, { userId: code }), 401, 'about:blank');
     }
-    expectProblem(await example.post(coupons), 400, '/problems/invalid_argument');
-    expectProblem(await example.post(coupons, []), 400, 'about:blank');
-    const malformed = await example.post(coupons, '{"userId": secret', { 'content-type': 'application/json' });
+    expectProblem(await example.post(coupons, {}, as('x'.repeat(129))), 400, '/problems/invalid_argument');
+    expectProblem(await example.post(coupons, undefined, as('u')), 415, 'about:blank');
+    expectProblem(await example.post(coupons, [], as('u')), 400, 'about:blank');
+    const json = { 'content-type': 'application/json' };
+    const malformed = await example.post(coupons, '{"userId": secret', as('u', json));
     expectProblem(malformed, 400, 'about:blank');
     expect(JSON.stringify(malformed.body)).not.toContain('secret');
-    expectProblem(
-      await example.post(coupons, { userId: 'u' }, { 'idempotency-key': 'x'.repeat(129) }),
-      400,
-      '/problems/invalid_argument',
-    );
+    const longKey = as('u', { 'idempotency-key': 'x'.repeat(129) });
+    expectProblem(await example.post(coupons, {}, longKey), 400, 'about:blank');
     expectProblem(
       await example.post('/campaigns', { id: 'a b', stock: { kind: 'unlimited' } }),
       400,
@@ -325,8 +333,12 @@ describe('the Express example', () => {
 
   test('what does not exist is answered with a problem', async () => {
     expectProblem(await example.get('/nowhere'), 404, 'about:blank');
+    expectProblem(await example.get('/coupons/nowhere', as('u')), 404, 'about:blank');
+    // The sale for the staff is open, and no user hears of it.
+    const staff = await open({ id: 'staff-sale' });
+    expectProblem(await issueAs(example, staff, 'u'), 404, '/problems/unknown_campaign');
     expectProblem(await example.get('/campaigns/never'), 404, '/problems/unknown_campaign');
-    expectProblem(await example.post('/campaigns/never/coupons', { userId: 'u' }), 404, '/problems/unknown_campaign');
+    expectProblem(await issueAs(example, 'never', 'u'), 404, '/problems/unknown_campaign');
     expectProblem(await example.get('/campaigns/%ff'), 400, 'about:blank');
     expect((await example.get('/problems/sold_out')).body).toMatchObject({ title: 'Sold out' });
     expectProblem(await example.get('/problems/none'), 404, 'about:blank');
@@ -348,19 +360,20 @@ describe('the checkout of the Express example', () => {
     code = `CODE-${campaignId}`;
     await example.post('/campaigns', { id: campaignId, stock: { kind: 'codes' } });
     await example.post(`/campaigns/${campaignId}/codes`, [code]);
-    await example.post(`/campaigns/${campaignId}/coupons`, { userId: 'kim' });
+    await issueAs(example, campaignId, 'kim');
   });
 
   async function order(userId = 'kim'): Promise<string> {
-    const answer = await example.post('/orders', { userId, campaignId, code });
+    const answer = await example.post('/orders', { campaignId, code }, as(userId));
     expect(answer.status).toBe(201);
     return answer.headers.location as string;
   }
 
-  const pay = (path: string, card = 'good') => example.post(`${path}/payment`, { card });
+  const pay = (path: string, card = 'good', user = 'kim') => example.post(`${path}/payment`, { card }, as(user));
+  const cancel = (path: string) => example.call('DELETE', path, { headers: as('kim') });
 
   async function stateInBox(): Promise<string> {
-    const { body } = await example.get('/users/kim/coupons');
+    const { body } = await example.get('/coupons', as('kim'));
     return body.coupons.find((coupon: { code: string }) => coupon.code === code).state;
   }
 
@@ -383,22 +396,27 @@ describe('the checkout of the Express example', () => {
   test('gives the coupon of a cancelled order back, and takes no later payment of it', async () => {
     const [paid, unpaid] = [await order(), await order()];
     await pay(paid);
-    for (const path of [paid, unpaid, paid]) expect((await example.call('DELETE', path)).status).toBe(204);
+    for (const path of [paid, unpaid, paid]) expect((await cancel(path)).status).toBe(204);
     expect(await stateInBox()).toBe('issued');
     for (const path of [paid, unpaid]) expectProblem(await pay(path), 409, '/problems/redemption_undone');
   });
 
   test('tells nobody the coupon of another user, and no user the id of an order', async () => {
-    expectProblem(await pay(await order('lee')), 404, '/problems/not_found');
+    expectProblem(await pay(await order('lee'), 'good', 'lee'), 404, '/problems/not_found');
+    // Nor does a user pay or cancel an order of another one, or without a login.
+    const other = await order('lee');
+    for (const answer of [await pay(other), await cancel(other)]) expectProblem(answer, 404, 'about:blank');
+    expectProblem(await example.post(`${other}/payment`, { card: 'good' }), 401, 'about:blank');
+    expectProblem(await example.get('/coupons'), 401, 'about:blank');
     await pay(await order());
-    const { body } = await example.get('/users/kim/coupons');
+    const { body } = await example.get('/coupons', as('kim'));
     expect(Object.keys(body.coupons[0]).sort()).toEqual(['campaignId', 'code', 'expiresAt', 'issuedAt', 'state']);
-    expect((await example.get('/users/lee/coupons')).body).toEqual({ coupons: [] });
+    expect((await example.get('/coupons', as('lee'))).body).toEqual({ coupons: [] });
   });
 
   test('an order that does not exist is answered with a problem', async () => {
     expectProblem(await pay('/orders/none'), 404, 'about:blank');
-    expectProblem(await example.call('DELETE', '/orders/none'), 404, 'about:blank');
+    expectProblem(await cancel('/orders/none'), 404, 'about:blank');
   });
 });
 
@@ -420,9 +438,7 @@ describe('a shutdown of the Express example', () => {
       try {
         // The saves of all of them wait for this lock, so all of them are in flight when the signal comes.
         await lock.query('BEGIN; LOCK TABLE coupon_issuances IN EXCLUSIVE MODE');
-        const answers = Promise.all(
-          Array.from({ length: 50 }, (_, i) => example.post(`/campaigns/${id}/coupons`, { userId: `u${i}` })),
-        );
+        const answers = Promise.all(Array.from({ length: 50 }, (_, i) => issueAs(example, id, `u${i}`)));
         await expect.poll(async () => (await example.get(`/campaigns/${id}`)).body.reserved).toBe(50);
         example.signal(signal);
         await expect
@@ -442,6 +458,40 @@ describe('a shutdown of the Express example', () => {
   );
 });
 
+describe('an event stream of the Express example', () => {
+  let example: Example;
+  beforeEach(async () => {
+    example = await Example.start();
+  });
+  afterEach(() => example.stop());
+
+  async function openLine(admitPerSecond: number): Promise<string> {
+    const id = nextId();
+    const stock = { kind: 'counted', total: 100, generateCodes: true };
+    await example.post('/campaigns', { id, stock, admission: 'queued', pace: { admitPerSecond } });
+    return id;
+  }
+
+  async function join(id: string, user: string): Promise<Response> {
+    expect((await example.post(`/coupons/${id}/join`, {}, as(user))).status).toBe(202);
+    return fetch(`http://127.0.0.1:${example.port}/coupons/${id}/events`, { headers: as(user) });
+  }
+
+  test('tells its user the coupon, and ends', async () => {
+    const id = await openLine(100);
+    expect(await (await join(id, 'kim')).text()).toMatch(/"status":"issued".*"code":"[0-9A-Z]{13}"/);
+  });
+
+  test.each(['SIGTERM', 'SIGINT'] as const)('ends on %s beside 19 others, and the exit code is 0', async (signal) => {
+    const id = await openLine(0);
+    const streams = await Promise.all(Array.from({ length: 20 }, (_, i) => join(id, `u${i}`)));
+    example.signal(signal);
+    for (const stream of streams) expect(await stream.text()).toMatch(/^: watching\n\ndata: \{"status":"waiting"/);
+    expect(await example.exited).toBe(0);
+    expect(example.output).not.toMatch(/Warning|Error/);
+  });
+});
+
 test('while Redis is away the Express example answers 503 with Retry-After, and still ends cleanly', async () => {
   const redis = await RedisServer.start();
   const example = await Example.start(redis);
@@ -449,7 +499,7 @@ test('while Redis is away the Express example answers 503 with Retry-After, and 
     const id = nextId();
     await example.post('/campaigns', { id, stock: { kind: 'counted', total: 1 } });
     await redis.stop();
-    const answer = await example.post(`/campaigns/${id}/coupons`, { userId: 'u' });
+    const answer = await issueAs(example, id, 'u');
     expectProblem(answer, 503, '/problems/redis');
     expect(answer.headers['retry-after']).toBe('1');
     expect(example.output).toContain(answer.body.instance);

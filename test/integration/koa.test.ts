@@ -100,6 +100,13 @@ class Example {
     return fetch(this.url(path), { method, headers, ...(body !== undefined && { body }) });
   }
 
+  /** A route of the line, as the page asks for it. */
+  line(verb: 'join' | 'leave' | 'events', headers: Record<string, string> = {}): Promise<Response> {
+    const path = `/api/line/${this.campaignId}/${verb}`;
+    if (verb === 'events') return this.fetch(path, { headers });
+    return this.fetch(path, { method: 'POST', headers: { 'content-type': 'application/json', ...headers } });
+  }
+
   operate(path = '', { method = 'POST', body, ...rest }: Omit<Call, 'body'> & { body?: unknown } = {}) {
     const headers = { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json', ...rest.headers };
     const text = typeof body === 'string' ? body : JSON.stringify(body);
@@ -244,6 +251,17 @@ describe('a line of two browsers and 200 others', () => {
   });
 });
 
+test('the first 1,000 of 1,500 visitors get a row and a code each, and the others hear that nothing is left', async () => {
+  const example = await own(Example.start({ STOCK: '1000' }));
+  expect(await example.crowd(1_500)).toBe('1500 visitors: 1000 waiting, 500 Sold out\n');
+  await example.operate('/rate', { body: { perSecond: 10_000 } });
+  await poll(async () => (await example.state()).issued).toBe(1_000);
+  const rows = await rowsOf(database, example.campaignId);
+  expect(rows.map(({ serial }) => serial)).toEqual(Array.from({ length: 1_000 }, (_, i) => i + 1));
+  for (const name of ['code', 'userId'] as const) expect(new Set(rows.map((row) => row[name])).size).toBe(1_000);
+  expect(await example.crowd(1)).toBe('1 visitors: 1 Sold out\n');
+});
+
 /** Where they stand is told again and again, but not more often than somebody can listen; the end is told. */
 function expectCalmAnnouncements({ seen }: Visitor): void {
   const said = seen.live!.filter(({ text }) => text !== '');
@@ -305,6 +323,8 @@ describe('the page of a visitor', () => {
     expect(visitor.troubles).toEqual([]);
   });
 
+  /** As every answer to a look has it. */
+  const CAMPAIGN = { id: 'mocked', state: 'open', opensAt: null, soldOut: false };
   const ENDS = {
     left: 'You left the line',
     absent: 'Your place was given up',
@@ -315,15 +335,11 @@ describe('the page of a visitor', () => {
   };
   test.each(Object.entries(ENDS))('has words for an end that is %s', async (status, title) => {
     const { page } = await arrive();
-    await page.route('**/api/line', (route) =>
-      route.fulfill({
-        json:
-          route.request().method() === 'POST'
-            ? { status: 'waiting', ticket: 7, position: 7, etaMs: 60_000 }
-            : { status: 'none', campaign: { state: 'open', opensAt: null, soldOut: false } },
-      }),
+    await page.route('**/api/line', (route) => route.fulfill({ json: { status: 'none', campaign: CAMPAIGN } }));
+    await page.route('**/api/line/mocked/join', (route) =>
+      route.fulfill({ json: { status: 'waiting', ticket: 7, position: 7, etaMs: 60_000 } }),
     );
-    await page.route('**/api/line/events', (route) =>
+    await page.route('**/api/line/mocked/events', (route) =>
       route.fulfill({ contentType: 'text/event-stream', body: `data: {"status":"${status}"}\n\n` }),
     );
     await page.goto(example.url());
@@ -347,7 +363,7 @@ describe('the page of a visitor', () => {
   test.each(Object.entries(REFUSALS))('has words for a refusal that is %s', async (kind, title) => {
     const { page } = await arrive();
     await page.goto(example.url());
-    await page.route('**/api/line', (route) =>
+    await page.route('**/api/line/*/join', (route) =>
       route.fulfill({ status: 409, contentType: 'application/problem+json', json: { type: `/problems/${kind}` } }),
     );
     await page.getByRole('button', { name: 'Join the line' }).click();
@@ -363,17 +379,17 @@ describe('the page of a visitor', () => {
     ];
     // The next change comes once the page has shown the one before, however long that takes.
     let next: object = changes[1] as object;
-    await page.route('**/api/line/events', (route) =>
+    await page.route('**/api/line/mocked/events', (route) =>
       route.fulfill({
         contentType: 'text/event-stream',
         // A stream that ends is opened again soon.
         body: `retry: 20\ndata: ${JSON.stringify(next)}\n\n`,
       }),
     );
-    await page.route('**/api/line', (route) => route.fulfill({ json: changes[0] }));
+    await page.route('**/api/line', (route) => route.fulfill({ json: { ...changes[0], campaign: CAMPAIGN } }));
     await page.goto(example.url());
     await page.getByText('One moment: the line is being checked. You keep your place.').first().waitFor();
-    next = { status: 'reserved', issuance: {} };
+    next = { status: 'reserved', coupon: {} };
     await heading(page, 'It is your turn').waitFor();
     expect(await stumblingBlocks(page)).toEqual([]);
   });
@@ -382,8 +398,10 @@ describe('the page of a visitor', () => {
     'shows no code while a coupon is being saved: %s',
     async (status) => {
       const { page } = await arrive();
-      await page.route('**/api/line', (route) => route.fulfill({ json: { status, coupon: { code: null } } }));
-      await page.route('**/api/line/events', (route) =>
+      await page.route('**/api/line', (route) =>
+        route.fulfill({ json: { status, coupons: [{ code: null }], campaign: CAMPAIGN } }),
+      );
+      await page.route('**/api/line/mocked/events', (route) =>
         route.fulfill({ contentType: 'text/event-stream', body: 'retry: 600000\n\n' }),
       );
       await page.goto(example.url());
@@ -426,13 +444,13 @@ test('a line that is not open, paused or sold out says so instead of offering a 
   await heading(page, 'The line is not open yet').waitFor();
   await page.getByText('It opens on May 1, 2100 at 10:00').first().waitFor();
   await shoot(page, 'visitor-not-open');
-  await expectProblem(await scheduled.fetch('/api/line', { method: 'POST' }), 403, '/problems/not_open');
+  await expectProblem(await scheduled.line('join'), 403, '/problems/not_open');
 
   const example = await own(Example.start({ STOCK: '1', RATE: '100' }));
   await example.operate('/pause');
   await page.goto(example.url());
   await heading(page, 'The line is paused').waitFor();
-  await expectProblem(await example.fetch('/api/line', { method: 'POST' }), 503, '/problems/paused');
+  await expectProblem(await example.line('join'), 503, '/problems/paused');
   await example.operate('/resume');
   await page.getByRole('button', { name: 'Look again' }).click();
   await page.getByRole('button', { name: 'Join the line' }).click();
@@ -442,7 +460,7 @@ test('a line that is not open, paused or sold out says so instead of offering a 
   const late = await arrive();
   await late.page.goto(example.url());
   await heading(late.page, 'Sold out').waitFor();
-  await expectProblem(await example.fetch('/api/line', { method: 'POST' }), 409, '/problems/sold_out');
+  await expectProblem(await example.line('join'), 409, '/problems/sold_out');
 });
 
 describe('the page of the operator', () => {
@@ -573,15 +591,25 @@ describe('what is asked of the Koa example', () => {
   );
 
   test('a visitor is known whatever the case of the path, and their answers stay in no cache', async () => {
-    const joined = await example.fetch('/API/Line', { method: 'POST' });
-    expect(joined.headers.get('cache-control')).toBe('no-store');
-    const cookie = joined.headers.get('set-cookie')!.split(';')[0]!;
+    const came = await example.fetch('/API/Line');
+    expect(came.headers.get('cache-control')).toBe('no-store');
+    const cookie = came.headers.get('set-cookie')!.split(';')[0]!;
+    expect((await example.line('join', { cookie })).headers.get('cache-control')).toBe('no-store');
     const again = await example.fetch('/api/line', { headers: { cookie } });
     expect(await again.json()).toMatchObject({ status: 'waiting' });
   });
 
   test('only the pages and the routes are there, and no other file', async () => {
-    for (const path of ['/nowhere', '/server.js', '/package.json', '/api', '/api/line/else', '/problems/none']) {
+    await expectProblem(await example.fetch('/api/line/staff/status'), 404, '/problems/unknown_campaign');
+    for (const path of [
+      '/nowhere',
+      '/server.js',
+      '/api/line/else/else',
+      '/package.json',
+      '/api',
+      '/api/line/else',
+      '/problems/none',
+    ]) {
       await expectProblem(await example.fetch(path), 404);
     }
     for (const path of ['/../server.js', '/..%2fserver.js', '/%2e%2e/server.js', '//etc/passwd', '/public/line.js']) {
@@ -610,14 +638,14 @@ describe('what is asked of the Koa example', () => {
       /^line=[\w-]{22}; path=\/; expires=[^;]+; samesite=lax; httponly$/,
     );
     const cookie = forged.headers.get('set-cookie')!.split(';')[0]!;
-    const joined = await example.fetch('/api/line', { method: 'POST', headers: { cookie } });
+    const joined = await example.line('join', { cookie });
     expect(joined.status).toBe(202);
     expect(joined.headers.get('set-cookie')).toBeNull();
     expect(joined.headers.get('cache-control')).toBe('no-store');
     const { ticket } = (await joined.json()) as { ticket: number };
-    const again = await example.fetch('/api/line', { method: 'POST', headers: { cookie } });
+    const again = await example.line('join', { cookie });
     expect(await again.json()).toMatchObject({ status: 'waiting', ticket });
-    const events = await example.fetch('/api/line/events', { headers: { cookie } });
+    const events = await example.line('events', { cookie });
     expect(events.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
     let text = '';
     for await (const chunk of events.body!) {
@@ -625,22 +653,22 @@ describe('what is asked of the Koa example', () => {
       if (text.includes('data: ')) break;
     }
     expect(text).toContain(`data: {"status":"waiting","ticket":${ticket}`);
-    expect(await (await example.fetch('/api/line', { method: 'DELETE', headers: { cookie } })).json()).toEqual({
+    expect(await (await example.line('leave', { cookie })).json()).toEqual({
       status: 'left',
     });
   });
 
   test('one visitor has six streams of events at once, and another one when one of them is closed', async () => {
-    const { headers } = await example.fetch('/api/line', { method: 'POST' });
+    const { headers } = await example.line('join');
     const cookie = headers.get('set-cookie')!.split(';')[0]!;
     const stop = new AbortController();
     const listen = (signal?: AbortSignal) =>
-      fetch(example.url('/api/line/events'), { headers: { cookie }, ...(signal && { signal }) });
+      fetch(example.url(`/api/line/${example.campaignId}/events`), { headers: { cookie }, ...(signal && { signal }) });
     const first = await listen(stop.signal);
     const others = await Promise.all(Array.from({ length: 5 }, () => listen()));
     for (const { status } of [first, ...others]) expect(status).toBe(200);
     await expectProblem(await listen(), 429);
-    expect((await example.fetch('/api/line/events')).status).toBe(200);
+    expect((await example.line('events')).status).toBe(200);
     stop.abort();
     let again: Response | undefined;
     await poll(async () => {
@@ -652,13 +680,12 @@ describe('what is asked of the Koa example', () => {
 
   test('the README tells its routes and its commands as they are', async () => {
     const readme = readFileSync(join(SOURCE, 'README.md'), 'utf8');
-    const routes = [...readme.matchAll(/^\| `(GET|POST|DELETE) (\/[^`]*)` \|/gm)].map(([, ...route]) => route);
+    const routes = [...readme.matchAll(/^\| `(GET|POST) (\/[^`]*)` \|/gm)].map(([, ...route]) => route);
     expect(routes).toHaveLength(12);
     for (const [method, path] of routes as [string, string][]) {
-      const answer = await example.fetch(path.replace(':name', 'paused'), {
-        method,
-        headers: { authorization: `Bearer ${TOKEN}` },
-      });
+      const filled = path.replace(':name', 'paused').replace(':campaign', example.campaignId);
+      const headers = { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' };
+      const answer = await example.fetch(filled, { method, headers });
       expect([404, 405, 500], `${method} ${path}`).not.toContain(answer.status);
       await answer.body?.cancel();
     }
@@ -707,9 +734,9 @@ describe('a shutdown of the Koa example', () => {
       await heading(page, 'You are in line').waitFor();
       const streams = await Promise.all(
         Array.from({ length: 20 }, async () => {
-          const joined = await example.fetch('/api/line', { method: 'POST' });
+          const joined = await example.line('join');
           const cookie = joined.headers.get('set-cookie')!.split(';')[0]!;
-          return example.fetch('/api/line/events', { headers: { cookie } });
+          return example.line('events', { cookie });
         }),
       );
       example.signal(signal);

@@ -55,6 +55,13 @@ export const WEB = [
     caughtBy: routes('finds the coupon of a repeat'),
   },
   {
+    defect: 'a refusal leads to a coupon that is not there',
+    file: 'src/web/routes.ts',
+    find: 'const isNew = answer.status === 201 || answer.status === 202;',
+    replace: 'const isNew = answer.status > 200;',
+    caughtBy: routes('answers a refusal with its problem and its Retry-After'),
+  },
+  {
     defect: 'two Idempotency-Keys are one key of both',
     file: 'src/web/routes.ts',
     find: 'const IDEMPOTENCY_KEY = /^[\\x21-\\x7e]{1,128}$/;',

@@ -35,6 +35,9 @@ describe.each(FORMS)('%s of the routes', (_, open) => {
     const response = await post(ask, '/launch/issue');
     expect(response.status).toBe(201);
     expect(response.headers.get('content-type')).toBe('application/json');
+    expect(new URL(response.headers.get('location')!, 'http://shop.test/coupons/launch/issue').pathname).toBe(
+      '/coupons/launch/status',
+    );
     expectGuarded(response);
     expect(await json(response)).toEqual({
       status: 'issued',
@@ -75,6 +78,7 @@ describe.each(FORMS)('%s of the routes', (_, open) => {
     await expectProblem(await post(ask, '/launch/issue', { user: 'late' }), 409, '/problems/sold_out');
     await issuer.campaign('launch').pause();
     const paused = await post(ask, '/launch/issue', { user: 'late' });
+    expect(paused.headers.get('location')).toBeNull();
     expect(paused.headers.get('retry-after')).toBe('5');
     await expectProblem(paused, 503, '/problems/paused');
     await expectProblem(await post(ask, '/line/issue'), 409, '/problems/campaign_conflict');
@@ -84,7 +88,7 @@ describe.each(FORMS)('%s of the routes', (_, open) => {
   test('gives a place in line, shows it, and takes it back', async () => {
     const { ask } = await opened();
     const joined = await post(ask, '/line/join', key('j'));
-    expect(joined.status).toBe(202);
+    expect([joined.status, joined.headers.get('location')]).toEqual([202, 'status']);
     const place = { status: 'waiting', ticket: 1, position: 1, etaMs: null };
     expect(await json(joined)).toEqual(place);
     expect(await json(await get(ask, '/line/status'))).toEqual({ ...place, coupons: [] });

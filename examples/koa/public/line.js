@@ -8,6 +8,8 @@ const FINAL = ['issued', 'left', 'absent', 'sold_out', 'closed', 'lost', 'none']
 const $ = (id) => document.getElementById(id);
 const sections = [...document.querySelectorAll('main > section')];
 const live = { saidAt: Number.NEGATIVE_INFINITY, timer: undefined };
+/** The path of the campaign's routes. */
+let line = '/api/line';
 let events;
 let waited = false;
 let asking = false;
@@ -35,8 +37,9 @@ async function lookAgain() {
 
 function arrive(body) {
   $('connection').hidden = true;
+  const { id, state, opensAt, soldOut } = body.campaign;
+  line = `/api/line/${id}`;
   if (body.status !== 'none') return follow(body);
-  const { state, opensAt, soldOut } = body.campaign;
   if (state === 'scheduled') return showEnd('not_open', { opensAt });
   if (state === 'open' && soldOut) return showEnd('sold_out');
   if (state !== 'open') return showEnd(state);
@@ -45,13 +48,13 @@ function arrive(body) {
 }
 
 async function join() {
-  const { ok, body } = await ask('POST');
+  const { ok, body } = await ask('POST', `${line}/join`);
   if (ok) follow(body);
   else showEnd(kindOf(body), body);
 }
 
 async function leave() {
-  const { ok, body } = await ask('DELETE');
+  const { ok, body } = await ask('POST', `${line}/leave`);
   if (!ok) note('That did not work. Please try again.');
   // The events tell a user that was admitted first how it ended.
   else if (body.status !== 'reserved' && body.status !== 'issued') end(body.status);
@@ -59,12 +62,12 @@ async function leave() {
 
 /** Shows where they stand, and then what becomes of it. */
 function follow(standing) {
-  const { status, coupon } = standing;
-  if (status !== 'waiting' && coupon?.code) return render(standing);
+  const { status, coupon = standing.coupons?.at(-1) } = standing;
+  if (status !== 'waiting' && coupon?.code) return renderCoupon(coupon.code);
   // A code is shown once its row is committed.
   render(status === 'waiting' ? standing : { status: 'reserved' });
   events?.close();
-  events = new EventSource('/api/line/events');
+  events = new EventSource(`${line}/events`);
   events.addEventListener('message', ({ data }) => {
     $('connection').hidden = true;
     render(JSON.parse(data));
@@ -88,9 +91,8 @@ function render(change) {
     case 'reserved':
       show('reserved');
       return announce('It is your turn. Your coupon is being saved.', true);
-    case 'already_issued':
     case 'issued':
-      return renderCoupon((change.coupon ?? change.issuance).code);
+      return renderCoupon(change.coupon.code);
     case 'not_ready':
       return note('One moment: the line is being checked. You keep your place.');
     // A new stream does not know what this page waited for.
@@ -211,9 +213,11 @@ async function once(button, act) {
   button.ariaBusy = 'false';
 }
 
-async function ask(method) {
+async function ask(method, path = '/api/line') {
   try {
-    const response = await fetch('/api/line', { method, headers: { accept: 'application/json' } });
+    // A form of another site cannot send this type.
+    const headers = { accept: 'application/json', ...(method === 'POST' && { 'content-type': 'application/json' }) };
+    const response = await fetch(path, { method, headers });
     return { ok: response.ok, body: await response.json() };
   } catch {
     return { ok: false, body: {} };
