@@ -48,8 +48,6 @@ export {
   type HttpResult,
   httpAnswer,
   type IssuanceJson,
-  PROBLEMS,
-  type ProblemDetails,
 } from './model/http-answer.js';
 export { type HttpStatus, httpStatus } from './model/http-status.js';
 export type { Instant } from './model/instants.js';
@@ -67,6 +65,7 @@ export type {
   Waiting,
   WaitingChange,
 } from './model/place.js';
+export { PROBLEMS, type ProblemDetails } from './model/problems.js';
 export type { IssueResult, IssueStatus, NotReadyReason, RefusalStatus } from './model/result.js';
 export { shownChange, type UserCoupon } from './model/user-answer.js';
 export type { ShownValidity, Validity } from './model/validity.js';

@@ -1,7 +1,8 @@
-import { type CouponJson, type HttpResult, httpAnswer, type IssuanceJson, type ProblemDetails } from './http-answer.js';
+import { type CouponJson, type HttpResult, httpAnswer, type IssuanceJson } from './http-answer.js';
 import type { HttpStatus } from './http-status.js';
 import type { Issuance } from './issuance.js';
 import type { WaitingChange } from './place.js';
+import type { ProblemDetails } from './problems.js';
 
 /** A coupon as its user sees it. Instants are ISO 8601 in UTC. Without `expiresAt` it is valid for ever. */
 export interface UserCoupon {

@@ -1,5 +1,6 @@
 import { isError, read } from '../model/foreign.js';
-import { httpAnswer, type ProblemDetails } from '../model/http-answer.js';
+import { httpAnswer } from '../model/http-answer.js';
+import type { ProblemDetails } from '../model/problems.js';
 import { userAnswer } from '../model/user-answer.js';
 
 /** The answer of a server. A body that is text is JSON. */

@@ -35,7 +35,7 @@ export const ANSWERS = [
   },
   {
     defect: 'a shutdown of the process has the name of a campaign that is over',
-    file: 'src/model/http-answer.ts',
+    file: 'src/model/problems.ts',
     find: "CLOSED: ['shutting_down', 1]",
     replace: "CLOSED: ['closed', 1]",
     caughtBy: answer('with the code CLOSED is a problem'),

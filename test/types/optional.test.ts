@@ -31,7 +31,7 @@ const own = (node: ts.Node) => node.getSourceFile().fileName.startsWith(join(ROO
 
 /** What users only read needs no `undefined`. */
 const isAnswer = (node: ts.Node) =>
-  /src\/(model\/(result|http-answer|events|place|coupon)|redeem\/results|web\/answer)\.ts$/.test(
+  /src\/(model\/(result|http-answer|user-answer|problems|events|place|coupon)|redeem\/results)\.ts$/.test(
     node.getSourceFile().fileName,
   );
 
