@@ -91,7 +91,8 @@ function result(status: HttpStatus, word: HttpWord, part: Part): HttpAnswer {
     issued: Boolean(issuance) || Array.isArray(issuances),
     accepted: Boolean(issuance) || Array.isArray(issuances),
     already_issued: Array.isArray(issuances),
-    waiting: typeof part('position') === 'number',
+    // `null` until the draw.
+    waiting: part('position') === null || typeof part('position') === 'number',
     redeemed: Boolean(part('coupon')),
     unredeemed: Boolean(part('coupon')),
     not_redeemed: Boolean(part('coupon')),

@@ -6,6 +6,13 @@ const given = (test) => ({ file: 'test/unit/issuance-of.test.ts', test });
 /** What a library says to its callers' callers: HTTP answers, verdicts, rows made by hand, names of arguments. */
 export const ANSWERS = [
   {
+    defect: 'a place in a line that is not drawn yet is a 500',
+    file: 'src/model/http-answer.ts',
+    find: "part('position') === null || ",
+    replace: '',
+    caughtBy: answer('that is waiting is 202 with its fields as JSON'),
+  },
+  {
     defect: 'an HTTP answer shows the message of any error with a code of ours',
     file: 'src/model/http-answer.ts',
     find: "isErrorNamed(error, 'InvalidArgumentError', ['argument'])",

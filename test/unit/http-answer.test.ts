@@ -78,6 +78,7 @@ const RESULTS: [
     { status: 'already_issued', issuances: [shownAs, hiddenAs] },
   ],
   [{ status: 'waiting', ...place }, 202, { status: 'waiting', ...place }],
+  [{ status: 'waiting', ...place, position: null }, 202, { status: 'waiting', ...place, position: null }],
   [{ status: 'waiting', ...place, issuances: [issued] }, 200, { status: 'waiting', ...place, issuances: [shownAs] }],
   [{ status: 'issued', issuances: [issued] }, 200, { status: 'issued', issuances: [shownAs] }],
   [{ status: 'reserved', issuances: [reserved] }, 200, { status: 'reserved', issuances: [hiddenAs] }],
