@@ -10,7 +10,7 @@ export const ANSWERS = [
     file: 'src/model/http-answer.ts',
     find: "part('position') === null || ",
     replace: '',
-    caughtBy: answer('that is waiting is 202 with its fields as JSON'),
+    caughtBy: answer("that is 'waiting' is 202 with its fields as JSON"),
   },
   {
     defect: 'an HTTP answer shows the message of any error with a code of ours',
