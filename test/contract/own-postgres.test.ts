@@ -208,6 +208,11 @@ describe('checkTable', () => {
       'CREATE TABLE u$t (id bigint PRIMARY KEY); ALTER TABLE $t DROP CONSTRAINT $t_user_id_fkey, ADD FOREIGN KEY (user_id) REFERENCES u$t',
       'does not refer to "shop"."users" ("id")',
     ],
+    [
+      'a foreign key that is not enforced',
+      'ALTER TABLE $t DROP CONSTRAINT $t_user_id_fkey, ADD FOREIGN KEY (user_id) REFERENCES shop.users (id) NOT ENFORCED',
+      'does not refer to "shop"."users" ("id")',
+    ],
     ...['ON DELETE CASCADE', 'ON DELETE SET NULL', 'ON UPDATE CASCADE'].map((action) => [
       `a foreign key ${action}`,
       `ALTER TABLE $t DROP CONSTRAINT $t_user_id_fkey, ADD FOREIGN KEY (user_id) REFERENCES shop.users (id) ${action}`,
@@ -247,15 +252,16 @@ describe('checkTable', () => {
   });
 
   test('asks for the right to look for users', async () => {
-    await database.pool.query(
-      'CREATE ROLE clerk; GRANT SELECT, INSERT, UPDATE ON shop.coupons TO clerk; GRANT USAGE ON SCHEMA shop TO clerk',
-    );
+    // Roles belong to the server, which several runs may share.
+    const clerk = `clerk_${mintId().toLowerCase().replace(/\W/g, '_')}`;
+    await database.pool.query(`CREATE ROLE ${clerk}; GRANT SELECT, INSERT, UPDATE ON shop.coupons TO ${clerk};
+      GRANT USAGE ON SCHEMA shop TO ${clerk}`);
     const client = await database.pool.connect();
     try {
-      await client.query('SET ROLE clerk');
+      await client.query(`SET ROLE ${clerk}`);
       const persistence = new PostgresPersistence(client, NUMBERS);
-      await expect(persistence.checkTable()).rejects.toThrow('clerk may not SELECT "shop"."users" ("id")');
-      await database.pool.query('GRANT SELECT (id) ON shop.users TO clerk');
+      await expect(persistence.checkTable()).rejects.toThrow(`${clerk} may not SELECT "shop"."users" ("id")`);
+      await database.pool.query(`GRANT SELECT (id) ON shop.users TO ${clerk}`);
       await expect(persistence.checkTable()).resolves.toEqual({ format: 1 });
     } finally {
       client.release(true);
