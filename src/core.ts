@@ -20,6 +20,7 @@ import { type RedisContext, redisContext } from './redis/shard.js';
 import { findHeld } from './redis/user.js';
 import type { FindOptions } from './settle/find-saved.js';
 import { type SettleOptions, type SettleResult, settle } from './settle/settle.js';
+import { tellEvent } from './tracing/channels.js';
 import { WaitingRoom } from './waiting-room/room.js';
 import type { Worker } from './worker/worker.js';
 
@@ -53,6 +54,7 @@ export class Core {
       if (event.type === 'taken_back') this.room.takenBack(event.campaignId);
       if (event.type === 'fault') for (const worker of this.workers) worker.noteFault(event);
       observed(event);
+      tellEvent(event);
     };
     const { emit, pending } = this;
     const saves = persistence ? batchedSaves(persistence, { maxBatch, maxInFlight, emit }) : null;

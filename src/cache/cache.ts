@@ -11,6 +11,7 @@ import {
 } from '../model/check.js';
 import { HookError, invalid } from '../model/errors.js';
 import { inCall, type Operation } from '../model/methods.js';
+import { CACHE, type CacheMessage } from '../tracing/channels.js';
 import { textOf } from './loading.js';
 import type { Reader, ReaderParts } from './reader.js';
 
@@ -75,7 +76,7 @@ export class Cache<V> {
   async get(key: string): Promise<V> {
     assertText('key', key);
     this.#calls.assertNotClosed();
-    const kept = this.#parts.local?.get(key);
+    const kept = CACHE.isHeard ? null : this.#parts.local?.get(key);
     // Nothing is under way, so nothing has to end before the issuer closes.
     return kept ? kept.value : this.#calls.call('cacheGet', () => this.#read(key));
   }
@@ -201,11 +202,22 @@ export class Cache<V> {
   }
 
   #read(key: string): Promise<V> {
+    if (!CACHE.isHeard) return this.#ask(key, null);
+    const message: CacheMessage = { name: this.#parts.options.name, result: 'failed' };
+    return CACHE.run(
+      message,
+      () => this.#ask(key, message),
+      () => {},
+    );
+  }
+
+  #ask(key: string, message: CacheMessage | null): Promise<V> {
     const { local, news, options, timeoutMs, track } = this.#parts;
     const kept = local?.get(key);
+    if (kept && message) message.result = 'local';
     if (kept) return Promise.resolve(kept.value);
     if (local) news.listen();
-    const asked = this.#reader.get(key);
+    const asked = this.#reader.get(key, message);
     const late = () => {
       track(asked.catch(() => {}));
       return new HookError(`cache ${options.name}: no value within ${timeoutMs} ms; the load goes on`);

@@ -1,6 +1,10 @@
+import type { CacheMessage } from '../tracing/channels.js';
+
 /** The end of a pass, and the last call that may take it. */
 export interface PassEnd<T> {
   readonly upTo: number;
+  /** Where its value is from. */
+  readonly from?: CacheMessage['result'];
   readonly value?: T;
   readonly error?: unknown;
 }
@@ -22,12 +26,14 @@ export class Passes<T> {
     return this.#sends++;
   }
 
-  async get(id: string, begin: () => Promise<PassEnd<T>>): Promise<T> {
+  async get(id: string, begin: () => Promise<PassEnd<T>>, message: CacheMessage | null): Promise<T> {
     const cameAt = this.#sends;
     for (;;) {
-      const end = await (this.#running.get(id) ?? this.#begin(id, begin));
+      const running = this.#running.get(id);
+      const end = await (running ?? this.#begin(id, begin));
       if (cameAt > end.upTo) continue;
       if ('error' in end) throw end.error;
+      if (message) message.result = running ? 'coalesced' : end.from!;
       return end.value as T;
     }
   }

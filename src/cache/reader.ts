@@ -2,6 +2,7 @@ import { monotonicMs } from '../flow/deadline.js';
 import { HookError, MisconfiguredError, RedisError } from '../model/errors.js';
 import { bareError, redacted } from '../model/safe-error.js';
 import { bytesOf, type CachedEntries, type Lease } from '../redis/cached.js';
+import type { CacheMessage } from '../tracing/channels.js';
 import type { CacheFaults } from './faults.js';
 import { type Loaded, loaded, loadFailed, valueIn } from './loading.js';
 import type { LocalValues } from './local.js';
@@ -55,9 +56,9 @@ export class Reader<V> {
     this.#rate = withoutRedis === 'throw' ? null : new LoadRate(withoutRedis.loadsPerSecond);
   }
 
-  get(key: string): Promise<V> {
+  get(key: string, message: CacheMessage | null): Promise<V> {
     const id = this.#parts.entries.idOf(key);
-    return this.#passes.get(id, () => this.#pass({ key, id, dropped: false, heard: 0 }));
+    return this.#passes.get(id, () => this.#pass({ key, id, dropped: false, heard: 0 }), message);
   }
 
   /** The value of this entry is old: it leaves the memory of this process, and a reading under way brings none back. */
@@ -111,6 +112,7 @@ export class Reader<V> {
     const { entries, news, options, timeoutMs, nextCaller } = this.#parts;
     const { name, leaseMs, beta } = options;
     const until = monotonicMs() + timeoutMs;
+    let from: CacheMessage['result'] = 'shared';
     for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
       await entries.ready();
       const early = beta * -Math.log(1 - Math.random());
@@ -119,11 +121,15 @@ export class Reader<V> {
       const call = { caller: nextCaller(), leaseMs, early };
       const found = await entries.find(reading.id, call);
       this.#outage.answered();
-      if (found.word === 'refresh') this.#parts.track(this.#refresh(reading, found.lease));
+      if (found.word === 'refresh') {
+        from = 'early';
+        this.#parts.track(this.#refresh(reading, found.lease));
+      }
       if (found.word === 'load') return this.#load(reading, found.lease, seen.upTo);
       if (found.word === 'apart') return this.#apart(reading);
       if (found.word === 'failed') throw loadFailed(name, errorOf(found.failure));
-      if (found.word !== 'loading') return this.#end(reading, { ...found, ...seen });
+      if (found.word !== 'loading') return this.#end(reading, { ...found, ...seen, from });
+      from = 'coalesced';
       const left = until - monotonicMs();
       if (left <= 0) throw new HookError(`cache ${name}: no load has ended within ${timeoutMs} ms; nothing was stored`);
       if (reading.heard === heard) await news.change(reading.id, Math.min(pause, left));
@@ -133,11 +139,12 @@ export class Reader<V> {
   /** The end of a pass that saw this value when it asked at `askedAt`. */
   #end(
     { key, id, dropped }: Reading,
-    { text, leftMs, askedAt, upTo }: { text: string; leftMs: number; askedAt: number; upTo: number },
+    found: { text: string; leftMs: number; askedAt: number; upTo: number; from: CacheMessage['result'] },
   ): PassEnd<V> {
+    const { text, leftMs, askedAt, upTo, from } = found;
     const value = valueIn<V>(this.#parts.options.name, text);
     if (!dropped) this.#parts.local?.keep(key, { id, value, askedAt, leftMs });
-    return { upTo, value };
+    return { upTo, value, from };
   }
 
   /** `upTo`: the last caller that had come when the lease was asked for. */
@@ -148,7 +155,8 @@ export class Reader<V> {
     // callers may have the value as well. If it is not there, they ask again.
     const kept = await this.#keep(reading.id, lease, value);
     if (kept === null) reading.dropped = true;
-    return this.#end(reading, { text: value.text, leftMs: ttlMs + staleMs, ...(kept ?? { askedAt: 0, upTo }) });
+    const seen = kept ?? { askedAt: 0, upTo };
+    return this.#end(reading, { text: value.text, leftMs: ttlMs + staleMs, ...seen, from: 'loaded' });
   }
 
   /** Behind an answer: its failure reaches no caller. */
@@ -248,7 +256,7 @@ export class Reader<V> {
     const { options } = this.#parts;
     const seen = this.#seen();
     const { text } = await loaded(options, reading.key);
-    return this.#end(reading, { text, leftMs: options.ttlMs, ...seen });
+    return this.#end(reading, { text, leftMs: options.ttlMs, ...seen, from: 'loaded' });
   }
 
   #failed(error: unknown): void {

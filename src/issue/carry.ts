@@ -34,8 +34,8 @@ export async function deliver(
   steps: Steps,
   deliveries: Deliveries,
 ): Promise<Carried | null> {
-  const { leaseEndsAt } = reservation;
-  const delivery = await deliveries.run(intact(reservation), { deadlineAt: attempt.deadlineAt, leaseEndsAt });
+  const { leaseEndsAt, message } = reservation;
+  const delivery = await deliveries.run(intact(reservation), { deadlineAt: attempt.deadlineAt, leaseEndsAt, message });
   if (delivery === 'unknown') return { outcome: 'accepted', issuance: intact(reservation), trouble: 'unknown' };
   if (delivery === 'not_delivered') return giveBack(reservation, attempt, steps, DELIVERY_FAILED);
   return null;

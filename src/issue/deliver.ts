@@ -4,6 +4,7 @@ import { isNotDelivered } from '../model/errors.js';
 import type { Emit } from '../model/events.js';
 import type { Issuance } from '../model/issuance.js';
 import { redacted } from '../model/safe-error.js';
+import { DELIVER, type DeliverMessage, type IssueMessage } from '../tracing/channels.js';
 
 /**
  * Your external call for a reserved coupon. It may be called again with the same id. Throw `NotDeliveredError` only if
@@ -12,6 +13,13 @@ import { redacted } from '../model/safe-error.js';
 export type Deliver = (issuance: Issuance, options: { signal: AbortSignal }) => Promise<void> | void;
 
 export type Delivery = 'delivered' | 'not_delivered' | 'unknown';
+
+/** Until when a delivery may start and last, monotonic ms; and the message of its call, if anybody listens. */
+interface Until {
+  readonly deadlineAt: number;
+  readonly leaseEndsAt: number;
+  readonly message?: IssueMessage | null;
+}
 
 /** The deliveries of one campaign. */
 interface Share {
@@ -56,14 +64,14 @@ export class Deliveries {
    * Starts only while the deadline and the lease last; a delivery that did not start is `unknown`, and settle delivers
    * it.
    */
-  async run(issuance: Issuance, until: { deadlineAt: number; leaseEndsAt: number }): Promise<Delivery> {
+  async run(issuance: Issuance, until: Until): Promise<Delivery> {
     const share = this.#shareOf(issuance.campaignId);
     await new Promise<void>((resolve) => {
       share.queue.push(resolve);
       this.#start();
     });
     try {
-      return await this.#once(issuance, Math.min(until.deadlineAt, until.leaseEndsAt));
+      return await this.#once(issuance, until);
     } finally {
       share.running--;
       this.#free++;
@@ -72,8 +80,8 @@ export class Deliveries {
     }
   }
 
-  async #once(issuance: Issuance, until: number): Promise<Delivery> {
-    const ms = until - monotonicMs();
+  async #once(issuance: Issuance, until: Until): Promise<Delivery> {
+    const ms = Math.min(until.deadlineAt, until.leaseEndsAt) - monotonicMs();
     if (ms <= 0) return 'unknown';
     const abort = new AbortController();
     const late = () => {
@@ -82,8 +90,9 @@ export class Deliveries {
       return error;
     };
     try {
-      const delivered = (async () => this.#deliver(issuance, { signal: abort.signal }))();
-      await withDeadline(delivered, ms, late);
+      const deliver = async () => this.#deliver(issuance, { signal: abort.signal });
+      const inTime = () => withDeadline(deliver(), ms, late);
+      await (DELIVER.isHeard ? DELIVER.run(deliverMessage(issuance, until.message), inTime, () => {}) : inTime());
       return 'delivered';
     } catch (error) {
       const { campaignId } = issuance;
@@ -120,4 +129,8 @@ export class Deliveries {
     }
     return next;
   }
+}
+
+function deliverMessage({ campaignId }: Issuance, message: IssueMessage | null | undefined): DeliverMessage {
+  return { campaignId, size: 1, calls: message ? [message] : [] };
 }

@@ -11,6 +11,7 @@ import { assertUserId } from '../persistence/user-id.js';
 import type { Campaigns, Patience } from '../redis/campaigns.js';
 import { CampaignOverError } from '../redis/registry.js';
 import type { Serving } from '../redis/serving.js';
+import { ISSUE, type IssueMessage } from '../tracing/channels.js';
 import type { Eligible } from './eligibility.js';
 import { refusalOfRule } from './eligibility.js';
 import { issueFast } from './fast-path.js';
@@ -55,14 +56,24 @@ export class Requests {
 
   /** Rejects, and never throws. */
   issue(campaignId: string, request: IssueRequest): Promise<IssueResult> {
+    if (!ISSUE.isHeard) return this.#try(campaignId, request, null);
+    const message: IssueMessage = { campaignId, status: null, replayed: false };
+    const told = (result: IssueResult) => {
+      message.status = result.status;
+      message.replayed = 'replayed' in result;
+    };
+    return ISSUE.run(message, () => this.#try(campaignId, request, message), told);
+  }
+
+  #try(campaignId: string, request: IssueRequest, message: IssueMessage | null): Promise<IssueResult> {
     try {
-      return this.#begin(campaignId, request);
+      return this.#begin(campaignId, request, message);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  #begin(campaignId: string, request: IssueRequest): Promise<IssueResult> {
+  #begin(campaignId: string, request: IssueRequest, message: IssueMessage | null): Promise<IssueResult> {
     const { campaigns, steps, adapter, timeoutMs: longest } = this.#parts;
     const { userId, requestId, data: given, signal, timeoutMs } = checkedRequest(request, longest);
     assertUserId(adapter, userId);
@@ -89,6 +100,7 @@ export class Requests {
       reserved: null,
       promised: false,
       replayed: false,
+      message,
     };
     const limited = signal !== undefined || timeoutMs !== undefined;
     if (requestId === undefined && !limited) return this.#fly(campaignId, known, call, false);

@@ -3,6 +3,7 @@ import { isNotSaved, type NotSavedError } from '../model/errors.js';
 import type { Emit } from '../model/events.js';
 import type { PersistenceAdapter, SaveVerdict } from '../persistence/adapter.js';
 import { intact, type Reserved } from '../redis/reservation.js';
+import { messagesOf, SAVE, type SaveMessage } from '../tracing/channels.js';
 import { SaveFaults } from './save-faults.js';
 import { SaveLanes } from './save-lanes.js';
 import { ownVerdicts } from './verdicts.js';
@@ -146,7 +147,29 @@ async function saveInHalves(
   return outcomes;
 }
 
-async function saveOnce(
+function saveOnce(
+  adapter: PersistenceAdapter,
+  requests: readonly SaveRequest[],
+  deadlineAt: number,
+): Promise<SaveVerdict[]> {
+  if (!SAVE.isHeard) return askOnce(adapter, requests, deadlineAt);
+  const reserved = requests.map((request) => request.reserved);
+  const message: SaveMessage = {
+    campaignIds: [...new Set(reserved.map(({ issuance }) => issuance.campaignId))],
+    size: requests.length,
+    calls: messagesOf(reserved),
+    saved: 0,
+  };
+  return SAVE.run(
+    message,
+    () => askOnce(adapter, requests, deadlineAt),
+    (verdicts) => {
+      message.saved = verdicts.filter(({ verdict }) => verdict === 'saved').length;
+    },
+  );
+}
+
+async function askOnce(
   adapter: PersistenceAdapter,
   requests: readonly SaveRequest[],
   deadlineAt: number,

@@ -137,6 +137,12 @@ export interface CampaignSnapshot {
   readonly validity: ShownValidity | null;
   /** Users in line. */
   readonly waiting: number;
+  /** Reservations that are due: the backlog of write-behind, and leases that ran out. `null`: not `ready`. */
+  readonly backlog: number | null;
+  /** How long ago the oldest of them was reserved, ms; `null` if none is due. */
+  readonly oldestMs: number | null;
+  /** Reservations that only an operator acts on. `null`: not `ready`. */
+  readonly quarantined: number | null;
   /** How fast its workers go. */
   readonly pace: Pace;
   /** The seed of the draw, once it began. The order is by `drawKey(seed, userId)`, the smallest first. */

@@ -6,6 +6,7 @@ import type { Issuance } from '../model/issuance.js';
 import { decide, firstRedeem, type LifeAnswer, type LifeCall, type RevokeCall, type RowChange } from '../model/life.js';
 import type { CouponRows } from '../persistence/adapter.js';
 import { type ChangeVerdict, type CouponRef, refKey } from '../persistence/coupon-change.js';
+import { REDEEM, type RedeemMessage } from '../tracing/channels.js';
 import { ownChangeVerdicts, ownLooked } from './verdicts.js';
 
 /** One call about one coupon. */
@@ -264,7 +265,18 @@ export async function changeWithin(begin: () => Promise<CouponRows>, request: Ch
 }
 
 /** Looks, decides and changes until each call has its answer, or must go alone. Never rejects. */
-async function changeAll(adapter: CouponRows, turns: Turn[], announce: Announce): Promise<Turn[]> {
+function changeAll(adapter: CouponRows, turns: Turn[], announce: Announce): Promise<Turn[]> {
+  if (!REDEEM.isHeard) return lookAndChange(adapter, turns, announce);
+  const message: RedeemMessage = { size: turns.length, outcomes: [] };
+  const told = () => {
+    message.outcomes = turns.flatMap(({ request: { ref, call }, outcome }) =>
+      outcome ? [{ campaignId: ref.campaignId, verb: call.verb, outcome: outcome.answer }] : [],
+    );
+  };
+  return REDEEM.run(message, () => lookAndChange(adapter, turns, announce), told);
+}
+
+async function lookAndChange(adapter: CouponRows, turns: Turn[], announce: Announce): Promise<Turn[]> {
   for (const turn of turns) turn.begin();
   const isOpen = ({ outcome, held }: Turn) => !outcome && !held;
   for (let open = turns.filter(isOpen); open.length > 0; open = open.filter(isOpen)) {

@@ -4,6 +4,7 @@ import { inDoubt } from '../model/errors.js';
 import type { Emit } from '../model/events.js';
 import type { Issuance } from '../model/issuance.js';
 import type { NotReadyReason } from '../model/result.js';
+import { BATCH, type BatchMessage, messagesOf } from '../tracing/channels.js';
 import type { CampaignKeys } from './keys.js';
 import { decodeIssuance, encodeTries, fateOf, fieldOf, type Tries } from './record.js';
 import { type Reservation, reservationsOf } from './reservation.js';
@@ -159,7 +160,25 @@ export class Verbs {
     return items.map((_, i) => wordAt(reply, 3 + i, scripts.adoptRow, ADOPT));
   }
 
-  async #confirm(items: Reservation[]): Promise<ConfirmWord[]> {
+  #confirm(items: Reservation[]): Promise<ConfirmWord[]> {
+    if (!BATCH.isHeard) return this.#askConfirm(items);
+    const message: BatchMessage = {
+      step: 'confirm',
+      campaignId: this.#shard.campaignId,
+      size: items.length,
+      calls: messagesOf(items),
+      issued: 0,
+    };
+    return BATCH.run(
+      message,
+      () => this.#askConfirm(items),
+      (words) => {
+        message.issued = words.filter((word) => word === 'confirmed').length;
+      },
+    );
+  }
+
+  async #askConfirm(items: Reservation[]): Promise<ConfirmWord[]> {
     const reply = await this.#send(scripts.confirm, items);
     this.#noteEnd(reply[1]);
     const words = reply[0] === 'ok' ? String(reply[2]).split(' ') : [];

@@ -1,4 +1,4 @@
-import { answerUnderEpoch, underEpoch } from './epoch.js';
+import { answerUnderEpoch } from './epoch.js';
 import { splitField } from './record.js';
 import { type Reservation, reservationsOf } from './reservation.js';
 import { scripts } from './scripts.js';
@@ -6,31 +6,6 @@ import type { Shard } from './shard.js';
 import { oneOf } from './words.js';
 
 const PAGE = 500;
-
-export interface Backlog {
-  readonly due: number;
-  readonly quarantined: number;
-  readonly oldestMs: number | null;
-  readonly closed: boolean;
-  readonly reserved: number;
-}
-
-/** How much waits to be settled, and since when; `null` where nobody may act on the state. One round trip. */
-export async function readBacklog(shard: Shard): Promise<Backlog | null> {
-  const { reply, refused } = await underEpoch(shard, ({ epoch, fence }) =>
-    shard.run(scripts.backlog, { epoch, fence }),
-  );
-  if (refused) return null;
-  oneOf('backlog', ['ok'], reply[0]);
-  const [, due, quarantined, nowMs, issuedAt, closed, reserved] = reply;
-  return {
-    due: Number(due),
-    quarantined: Number(quarantined),
-    oldestMs: issuedAt === '' ? null : Math.max(0, Number(nowMs) - Number(issuedAt)),
-    closed: closed === '1',
-    reserved: Number(reserved),
-  };
-}
 
 /**
  * Reservations in quarantine, each with the stamp that withdrawing it names, and the field behind which the next page

@@ -1,6 +1,7 @@
 import type { Caller } from '../flow/batcher.js';
 import { asIssued, type Issuance } from '../model/issuance.js';
 import type { NotReadyReason } from '../model/result.js';
+import type { IssueMessage } from '../tracing/channels.js';
 import type {
   AdoptWord,
   ConfirmWord,
@@ -51,6 +52,8 @@ export class Reservation {
   readonly tries: Tries;
   /** Until when nobody else acts on it; monotonic ms, reckoned from before the call was sent. */
   readonly leaseEndsAt: number;
+  /** That of its call, if anybody listens to calls. */
+  message: IssueMessage | null = null;
   readonly #verbs: Verbs;
 
   constructor(verbs: Verbs, { field, record, stamp, data, issuance, mayRelease, tries, leaseEndsAt }: Facts) {
@@ -110,7 +113,7 @@ export class Reservation {
 }
 
 /** A reserved unit, and its instants. */
-export type Reserved = Pick<Reservation, 'issuance' | 'issuedMs' | 'expiresMs'>;
+export type Reserved = Pick<Reservation, 'issuance' | 'issuedMs' | 'expiresMs'> & Partial<Pick<Reservation, 'message'>>;
 
 /** The issuance as it was reserved, whatever a hook made of the dates. */
 export function intact({ issuance, issuedMs, expiresMs }: Reserved): Issuance {

@@ -5,6 +5,7 @@ import { conflict } from '../model/errors.js';
 import { countRefusals, type Emit } from '../model/events.js';
 import { METHODS } from '../model/methods.js';
 import type { RefusalStatus } from '../model/result.js';
+import { BATCH, type BatchMessage, type IssueMessage, messagesOf } from '../tracing/channels.js';
 import { answerOf, sendUntilNoneIsOpen } from './epoch.js';
 import type { KnownCampaign } from './known-campaign.js';
 import { answersOf, isCarried, type ReserveAnswer, refusedOr, tellsOf } from './reserve-replies.js';
@@ -25,6 +26,8 @@ export interface ReserveRequest {
   readonly abandoned: boolean;
   /** Set once it was sent: from then on only Redis knows whether it holds a unit. */
   sent: boolean;
+  /** That of its call, if anybody listens to calls. */
+  readonly message?: IssueMessage | null;
 }
 
 export interface ReserveOptions {
@@ -61,7 +64,29 @@ export function mayHold(answer: ReserveAnswer | undefined): boolean {
  * Takes a unit for each user, or says why not; one answer each, in order. One round trip, unless a call has to be sent
  * again.
  */
-export async function reserveAll(
+export function reserveAll(
+  campaign: KnownCampaign,
+  requests: readonly ReserveRequest[],
+  options: ReserveOptions,
+): Promise<ReserveAnswer[]> {
+  if (!BATCH.isHeard) return askAll(campaign, requests, options);
+  const message: BatchMessage = {
+    step: 'reserve',
+    campaignId: campaign.id,
+    size: requests.length,
+    calls: messagesOf(requests),
+    issued: 0,
+  };
+  return BATCH.run(
+    message,
+    () => askAll(campaign, requests, options),
+    (answers) => {
+      message.issued = answers.filter((answer) => answer.word === 'issued' && answer.isNew).length;
+    },
+  );
+}
+
+async function askAll(
   campaign: KnownCampaign,
   requests: readonly ReserveRequest[],
   options: ReserveOptions,
@@ -127,7 +152,10 @@ async function sendSome(
   const lapsed: number[] = [];
   for (const [nth, answer] of answersOf(shard, answered, items).entries()) {
     if (!answer) lapsed.push(sent[nth]!);
-    else answers[sent[nth]!] = unsafe && isCarried(answer) ? { ...answer, unsafe } : answer;
+    else {
+      answers[sent[nth]!] = unsafe && isCarried(answer) ? { ...answer, unsafe } : answer;
+      if ('reservation' in answer) answer.reservation.message = requests[sent[nth]!]!.message ?? null;
+    }
   }
   return lapsed.concat(open.slice(sent.length));
 }

@@ -50,7 +50,6 @@ import announceRevoke from '../../lua/revoke/announce-revoke.lua';
 import dropAnnounced from '../../lua/revoke/drop-announced.lua';
 import findAnnounced from '../../lua/revoke/find-announced.lua';
 import takeBack from '../../lua/revoke/take-back.lua';
-import backlog from '../../lua/settle/backlog.lua';
 import claimDue from '../../lua/settle/claim-due.lua';
 import listQuarantined from '../../lua/settle/list-quarantined.lua';
 import postpone from '../../lua/settle/postpone.lua';
@@ -288,6 +287,5 @@ export const scripts = {
     each: ['userId', 'key'],
   }),
   announce: defineScript('announce', announce, { keys: ['campaign'], args: ['news'], reads: true }),
-  backlog: defineScript('backlog', backlog, { keys: HELD, args: ['epoch', 'fence'], reads: true }),
   ...cacheScripts,
 };

@@ -10,6 +10,7 @@ import type { Reservation } from '../redis/reservation.js';
 import type { Serving } from '../redis/serving.js';
 import type { RedisContext } from '../redis/shard.js';
 import { notReady } from '../redis/words.js';
+import { SETTLE, type SettleMessage } from '../tracing/channels.js';
 import { type Finished, type Finishing, finishAll } from './carry-batch.js';
 import { type FindOptions, findSaved } from './find-saved.js';
 
@@ -71,7 +72,22 @@ export async function settle(serving: Serving, steps: Steps, options: SettleOpti
  * Claims one batch and carries each reservation to its end, or leaves it for later. `healthy`: the database worked
  * just now, so a failure is the fault of the reservation.
  */
-export async function settleBatch(
+export function settleBatch(
+  serving: Serving,
+  steps: Steps,
+  options: SettleOptions,
+  healthy: boolean,
+): Promise<SettledBatch> {
+  if (!SETTLE.isHeard) return settleDue(serving, steps, options, healthy);
+  const message: SettleMessage = { campaignId: serving.campaign.id, size: 0, settled: 0, failed: 0 };
+  return SETTLE.run(
+    message,
+    () => settleDue(serving, steps, options, healthy),
+    ({ claimed, settled, failed }) => Object.assign(message, { size: claimed.length, settled, failed }),
+  );
+}
+
+async function settleDue(
   serving: Serving,
   steps: Steps,
   options: SettleOptions,

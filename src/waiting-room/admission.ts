@@ -3,9 +3,11 @@ import { drawKey, drawSeed } from '../model/draw.js';
 import { refOf } from '../model/events.js';
 import type { Line } from '../redis/line.js';
 import type { AdmissionRefusal, Admitted } from '../redis/line-replies.js';
+import type { Reservation } from '../redis/reservation.js';
 import type { LaterStep, Serving } from '../redis/serving.js';
 import { notReady } from '../redis/words.js';
 import { finishAll } from '../settle/carry-batch.js';
+import { ADMIT, type AdmitMessage } from '../tracing/channels.js';
 
 /** The answer of `admit()`. */
 export type AdmitResult =
@@ -36,6 +38,8 @@ export interface AdmittedBatch {
   readonly status: 'admitted' | 'closed' | 'paused' | 'not_open';
   readonly admitted: number;
   readonly issued: number;
+  /** Of these, so many in Redis by the admission itself: there is nothing to save or deliver. */
+  readonly issuedAtOnce: number;
   readonly waiting: number;
   /** So many left the line, with a coupon or without. */
   readonly gone: number;
@@ -44,18 +48,39 @@ export interface AdmittedBatch {
 }
 
 const CHUNK = 500;
-const NOBODY = { admitted: 0, issued: 0, waiting: 0, gone: 0, waitMs: 0 };
+const NOBODY = { admitted: 0, issued: 0, issuedAtOnce: 0, waiting: 0, gone: 0, waitMs: 0 };
 
 /**
  * Admits one batch and carries it to its end. The script takes the first users of the line and reserves for them in
  * one step. Deliver, save and confirm follow as in `issue()`. The reservations are promised: if this process dies,
  * settle finishes them.
  */
-export async function admitBatch(
+export function admitBatch(
   serving: Serving,
   line: Line,
   parts: AdmissionParts,
-  { size, paced, healthy }: { size: number; paced: boolean; healthy: boolean },
+  batch: AdmissionSize,
+): Promise<AdmittedBatch> {
+  if (!ADMIT.isHeard) return admitFirst(serving, line, parts, batch);
+  const message: AdmitMessage = { campaignId: serving.campaign.id, size: 0, issued: 0 };
+  const told = ({ admitted, issuedAtOnce }: AdmittedBatch) => {
+    message.size = admitted;
+    message.issued = issuedAtOnce;
+  };
+  return ADMIT.run(message, () => admitFirst(serving, line, parts, batch), told);
+}
+
+interface AdmissionSize {
+  readonly size: number;
+  readonly paced: boolean;
+  readonly healthy: boolean;
+}
+
+async function admitFirst(
+  serving: Serving,
+  line: Line,
+  parts: AdmissionParts,
+  { size, paced, healthy }: AdmissionSize,
 ): Promise<AdmittedBatch> {
   for (const step of parts.following) await step.capacity(serving.campaign.id);
   let answer = await line.admit(size, paced);
@@ -66,14 +91,16 @@ export async function admitBatch(
   if (answer === 'closed') await tendLine(line, parts);
   if (typeof answer === 'string') return { status: statusOf(line.campaign.id, answer), ...NOBODY };
   const { reservations, waiting, gone, waitMs } = answer;
+  const open = reservations.filter(({ issuance }) => issuance.state === 'reserved');
+  const issuedAtOnce = reservations.length - open.length;
   if (answer.absent > 0) {
     parts.steps.emit({ type: 'places_ended', campaignId: line.campaign.id, reason: 'absent', count: answer.absent });
   }
   if (gone > 0) parts.moved(line);
-  const issued = await finish(serving, answer, parts, healthy);
+  const issued = issuedAtOnce + (await finish(serving, answer, open, parts, healthy));
   if (issued > 0) parts.moved(line);
   if (answer.over) await tendLine(line, parts);
-  return { status: 'admitted', admitted: reservations.length, issued, waiting, gone, waitMs };
+  return { status: 'admitted', admitted: reservations.length, issued, issuedAtOnce, waiting, gone, waitMs };
 }
 
 /**
@@ -121,19 +148,20 @@ function statusOf(campaignId: string, refusal: AdmissionRefusal): 'closed' | 'pa
   }
 }
 
-/** Finishes the admitted users. Returns how many of them were issued. */
-async function finish(serving: Serving, admitted: Admitted, parts: AdmissionParts, healthy: boolean): Promise<number> {
-  const { steps, timeoutMs, maxTries } = parts;
+/** Finishes the admitted users. Returns how many of those that were open are issued. */
+async function finish(
+  serving: Serving,
+  admitted: Admitted,
+  open: readonly Reservation[],
+  { steps, timeoutMs, maxTries }: AdmissionParts,
+  healthy: boolean,
+): Promise<number> {
   const campaignId = serving.campaign.id;
-  // Where there is nothing to save or deliver they are issued already.
-  const open = admitted.reservations.filter(({ issuance }) => issuance.state === 'reserved');
-  const atOnce = admitted.reservations.length - open.length;
   for (const { issuance } of admitted.reservations) {
     if (issuance.state === 'issued') steps.emit({ type: 'issued', ...refOf(issuance) });
   }
   if (admitted.exhausted) steps.emit({ type: 'exhausted', campaignId });
-  if (open.length === 0) return atOnce;
+  if (open.length === 0) return 0;
   const saved = open.map(() => null);
-  const { settled } = await finishAll(serving, open, steps, { timeoutMs, maxTries, saved, healthy, event: 'issued' });
-  return atOnce + settled;
+  return (await finishAll(serving, open, steps, { timeoutMs, maxTries, saved, healthy, event: 'issued' })).settled;
 }

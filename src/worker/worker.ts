@@ -1,5 +1,6 @@
 import { onAbort } from '../flow/abort-group.js';
 import { monotonicMs } from '../flow/deadline.js';
+import type { CampaignSnapshot } from '../model/campaign-rules.js';
 import { MisconfiguredError, NotReadyError, UnknownCampaignError } from '../model/errors.js';
 import type { Emit, FaultEvent } from '../model/events.js';
 import { messageOf } from '../model/foreign.js';
@@ -7,7 +8,6 @@ import { inCall } from '../model/methods.js';
 import type { NotReadyReason } from '../model/result.js';
 import { redacted } from '../model/safe-error.js';
 import type { Campaigns } from '../redis/campaigns.js';
-import { type Backlog, readBacklog } from '../redis/quarantine.js';
 import { CampaignOverError, registered, strikeOff } from '../redis/registry.js';
 import { isForbidden } from '../redis/server-errors.js';
 import type { Serving } from '../redis/serving.js';
@@ -71,6 +71,7 @@ interface Room {
 /** A campaign that is closed for good with nothing left, or that is gone, is visited once in this many intervals. */
 const RARELY = 60;
 const CAMPAIGNS_AT_A_TIME = 8;
+const NOTHING_TO_READ = { backlog: null, oldestMs: null, quarantined: null };
 const HEALTHY_MS = 1_000;
 
 /** Settles campaigns again and again. Any number may run, in any number of processes; none of them leads. */
@@ -110,18 +111,18 @@ export class Worker implements SettleWorker {
   async #look(): Promise<WorkerHealth> {
     const campaigns: CampaignHealth[] = [];
     for (const { id, lastError } of this.#cares.values()) {
-      const backlog = await this.#backlog(id);
-      const { due, oldestMs, quarantined } = backlog ?? { due: null, oldestMs: null, quarantined: null };
-      campaigns.push({ campaignId: id, backlog: due, oldestMs, quarantined, lastError });
+      const { backlog, oldestMs, quarantined } = (await this.#snapshot(id)) ?? NOTHING_TO_READ;
+      campaigns.push({ campaignId: id, backlog, oldestMs, quarantined, lastError });
     }
     return { running: !this.#stopped, campaigns };
   }
 
   /** `null`: it has no state to read. */
-  async #backlog(id: string): Promise<Backlog | null> {
+  async #snapshot(id: string): Promise<CampaignSnapshot | null> {
     try {
       const found = await this.#parts.campaigns.find(id);
-      return typeof found === 'string' ? null : await readBacklog(found.shard);
+      const snapshot = typeof found === 'string' ? found : await found.shard.refresh();
+      return typeof snapshot === 'string' ? null : snapshot;
     } catch (error) {
       if (isOver(error) || error instanceof NewerCampaignError) return null;
       throw error;
@@ -329,8 +330,9 @@ export class Worker implements SettleWorker {
   }
 
   async #restsFor({ shard }: Serving): Promise<number> {
-    const backlog = await readBacklog(shard);
-    return backlog?.closed && backlog.reserved === backlog.quarantined ? RARELY * this.#options.intervalMs : 0;
+    const campaign = await shard.refresh();
+    const isDone = typeof campaign !== 'string' && campaign.closedAt && campaign.reserved === campaign.quarantined;
+    return isDone ? RARELY * this.#options.intervalMs : 0;
   }
 
   async #sleep(): Promise<void> {

@@ -16,7 +16,6 @@ const READERS = [
   'find-user',
   'find-in-pool',
   'list-quarantined',
-  'backlog',
   'inspect-server',
   'check-rights',
   'scan-grants',

@@ -236,7 +236,6 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
         place: 'free',
       }),
       'reopen-grant': call(scripts.reopenGrant, { epoch, fence: '0', field: '1:u1', id: idOf('u1') }),
-      backlog: call(scripts.backlog, { epoch, fence: '0' }),
       'join-line': join('2', ['w4', 'u1', 'w2']),
       'leave-line': call(scripts.leaveLine, { epoch, fence: '0', sender: 'guests', call: '2', userId: 'w2' }),
       'find-places': call(

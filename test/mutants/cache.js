@@ -102,8 +102,8 @@ export const CACHED = [
   {
     defect: 'callers share a load that an invalidation overtook',
     file: 'src/cache/reader.ts',
-    find: '...(kept ?? { askedAt: 0, upTo })',
-    replace: '...(kept ?? { askedAt: 0, upTo: Number.POSITIVE_INFINITY })',
+    find: 'kept ?? { askedAt: 0, upTo }',
+    replace: 'kept ?? { askedAt: 0, upTo: Number.POSITIVE_INFINITY }',
     caughtBy: cache('only the callers that came before get its value'),
   },
   {

@@ -34,6 +34,7 @@ import { SAVING } from './saving.js';
 import { SKIPPED } from './skipped.js';
 import { STAMPS } from './stamps.js';
 import { TABLES } from './tables.js';
+import { TRACING } from './tracing.js';
 import { USER_IDS } from './user-ids.js';
 import { VALIDITY } from './validity.js';
 import { WAITING } from './waiting.js';
@@ -50,6 +51,7 @@ export const MUTANTS = [
   ...SAVING,
   ...STAMPS,
   ...OPERATING,
+  ...TRACING,
   ...WAITING,
   ...PACE,
   ...LIFE,

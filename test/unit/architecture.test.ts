@@ -18,6 +18,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['settle', 'redeem', 'box'],
   ['issue', 'cache'],
   ['redis', 'persistence', 'read-codes', 'csv', 'testing'],
+  ['tracing'],
   ['flow'],
   ['model'],
 ];
