@@ -11,6 +11,8 @@ export default defineConfig({
     web: 'src/web/index.ts',
     nestjs: 'src/nestjs/index.ts',
     fastify: 'src/fastify/index.ts',
+    opentelemetry: 'src/opentelemetry/index.ts',
+    prometheus: 'src/prometheus/index.ts',
     testing: 'src/testing/index.ts',
   },
   // The parser of `coupon-issuer/codes` is part of that entry, so that the package depends on nothing.

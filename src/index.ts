@@ -101,6 +101,19 @@ export type { Restocked } from './redis/operate.js';
 export type { RunningRules } from './redis/update.js';
 export type { QuarantineChoice, QuarantinedIssuance } from './settle/quarantine.js';
 export type { SettleResult } from './settle/settle.js';
+export type {
+  AdmitMessage,
+  BatchMessage,
+  CacheMessage,
+  DeliverMessage,
+  EventMessage,
+  IssueMessage,
+  RedeemMessage,
+  RedeemOutcome,
+  SaveMessage,
+  SettleMessage,
+} from './tracing/channels.js';
+export type { StepMessage } from './tracing/step-channel.js';
 export type { AdmitResult } from './waiting-room/admission.js';
 export type { JoinRequest } from './waiting-room/join.js';
 export type { WatchRequest } from './waiting-room/room.js';

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import ts from 'typescript';
 import { type Block, blocksOf, fileOf, ROOT } from './markdown.js';
@@ -59,6 +59,8 @@ export function faultsOf(blocks: readonly Block[], options: { given: boolean }):
       'coupon-issuer': [join(ROOT, 'src/index.ts')],
       'coupon-issuer/csv': [join(ROOT, 'src/csv/index.ts')],
       'coupon-issuer/fastify': [join(ROOT, 'src/fastify/index.ts')],
+      'coupon-issuer/opentelemetry': [join(ROOT, 'src/opentelemetry/index.ts')],
+      'coupon-issuer/prometheus': [join(ROOT, 'src/prometheus/index.ts')],
       'coupon-issuer/nestjs': [join(ROOT, 'src/nestjs/index.ts')],
       'coupon-issuer/mysql': [join(ROOT, 'src/persistence/mysql/index.ts')],
       'coupon-issuer/postgres': [join(ROOT, 'src/persistence/postgres/index.ts')],
@@ -104,7 +106,10 @@ function toJavaScript(block: Block): string {
   }).outputText;
 }
 
-const PACKAGES = ['@nestjs/common', '@nestjs/core', 'fastify', 'ioredis', 'ioredis-mock', 'mysql2', 'pg', 'vitest'];
+const PACKAGES = [
+  ...['@nestjs/common', '@nestjs/core', '@opentelemetry/api', 'fastify', 'ioredis', 'ioredis-mock', 'mysql2', 'pg'],
+  ...['prom-client', 'vitest'],
+];
 
 /** A project of a user's own: a folder with the built package and its peers installed. */
 export class Project {
@@ -112,9 +117,13 @@ export class Project {
 
   constructor() {
     if (!existsSync(join(ROOT, 'dist/index.js'))) throw new Error('the package is not built: npm run build');
-    mkdirSync(join(this.#dir, 'node_modules/@nestjs'), { recursive: true });
+    mkdirSync(join(this.#dir, 'node_modules'));
     symlinkSync(ROOT, join(this.#dir, 'node_modules/coupon-issuer'));
-    for (const name of PACKAGES) symlinkSync(join(ROOT, 'node_modules', name), join(this.#dir, 'node_modules', name));
+    for (const name of PACKAGES) {
+      const place = join(this.#dir, 'node_modules', name);
+      mkdirSync(dirname(place), { recursive: true });
+      symlinkSync(join(ROOT, 'node_modules', name), place);
+    }
   }
 
   /** Writes the block as a module and answers its path. */

@@ -193,7 +193,10 @@ describe('the channel of caches', () => {
     const grades = issuer.cache({ ...options, local: { max: 10, ttlMs: 60_000 } });
     await Promise.all([grades.get('kim'), grades.get('kim')]);
     // Once it hears of changes, this process remembers.
-    await until(async () => (await grades.get('kim')) && heard.cache.at(-1)!.result === 'local');
+    await until(async () => {
+      await grades.get('kim');
+      return heard.cache.at(-1)!.result === 'local';
+    });
     const other = new CouponIssuer({ redis });
     await other.cache(options).get('kim');
     const failing = issuer.cache({ name: 'failing', ttlMs: 1_000, load: () => Promise.reject(new Error('down')) });

@@ -27,6 +27,8 @@ const BESIDE = [
   'mysql2',
   '@nestjs/common',
   'fastify',
+  '@opentelemetry/api',
+  'prom-client',
   'reflect-metadata',
   'rxjs',
 ];

@@ -26,6 +26,8 @@ test('the tarball holds dist, the docs and the examples, and nothing else', () =
       './web',
       './nestjs',
       './fastify',
+      './opentelemetry',
+      './prometheus',
       './testing',
     ]),
   );

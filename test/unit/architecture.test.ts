@@ -6,8 +6,8 @@ const ROOT = new URL('../../', import.meta.url).pathname;
 
 /** Rooms, from top to bottom: a file imports from its own floor or from one below. A room is a folder of src, or a file beside the folders. */
 const FLOORS: readonly (readonly string[])[] = [
-  ['index', 'web', 'nestjs', 'fastify'],
-  ['hosted-issuer'],
+  ['index', 'web', 'nestjs', 'fastify', 'opentelemetry', 'prometheus'],
+  ['hosted-issuer', 'telemetry'],
   ['issuer'],
   ['campaign'],
   ['campaign-quarantine'],
@@ -127,10 +127,16 @@ test('only Node itself is imported from outside, ioredis as a type at most', () 
   const others = foreign.filter(({ to, typeOnly }) => to !== 'ioredis' || !typeOnly);
   const ofNest = others.filter(({ from, to }) => from.startsWith('nestjs/') && ['@nestjs/common', 'rxjs'].includes(to));
   const ofFastify = foreign.filter(({ to }) => to === 'fastify');
+  const ofMeters = others.filter(
+    ({ from, to }) =>
+      (from.startsWith('opentelemetry/') && to === '@opentelemetry/api') ||
+      (from.startsWith('prometheus/') && to === 'prom-client'),
+  );
+  expect(new Set(ofMeters.map(({ to }) => to)).size).toBe(2);
   expect(ofNest.length).toBeGreaterThan(2);
   expect(ofFastify.map(({ from, typeOnly }) => [from, typeOnly])).toEqual([['fastify/index', true]]);
   // Bundled, into the entry that reads files alone.
-  const rest = others.filter((one) => !ofNest.includes(one) && !ofFastify.includes(one));
+  const rest = others.filter((one) => ![...ofNest, ...ofFastify, ...ofMeters].includes(one));
   expect(arrows(rest)).toEqual(['read-codes/rows → csv-parse']);
   expect(
     arrows(inSource.filter(({ from, to }) => to.startsWith('read-codes/') && !from.startsWith('read-codes/'))),

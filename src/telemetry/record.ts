@@ -1,0 +1,102 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type {
+  AdmitMessage,
+  BatchMessage,
+  CacheMessage,
+  DeliverMessage,
+  EventMessage,
+  IssueMessage,
+  RedeemMessage,
+  SaveMessage,
+  SettleMessage,
+} from '../tracing/channels.js';
+import type { StepMessage } from '../tracing/step-channel.js';
+import { CappedLabel } from './capped.js';
+import type { CounterKey, HistogramKey, Labels } from './instruments.js';
+
+/** Where numbers go. */
+export interface Recorder {
+  add(counter: CounterKey, value: number, labels: Labels): void;
+  record(histogram: HistogramKey, value: number, labels: Labels): void;
+}
+
+/** Names of errors come from hooks, adapters and drivers. */
+const MOST_ERROR_TYPES = 50;
+const MOST_CACHES = 50;
+
+/** Turns the messages of all issuers of this process into numbers. Returns a function that ends it. */
+export function recordSteps(recorder: Recorder, campaigns: CappedLabel): () => void {
+  const errorTypes = new CappedLabel(MOST_ERROR_TYPES);
+  const caches = new CappedLabel(MOST_CACHES);
+  const add = (counter: CounterKey, value: number, labels: Labels) => {
+    if (value > 0) recorder.add(counter, value, labels);
+  };
+  const ofCampaign = (campaignId: string) => ({ campaign: campaigns.of(campaignId) });
+  const ofError = (type: string | undefined): Labels =>
+    type === undefined ? {} : { 'error.type': errorTypes.of(type) };
+  /** A look that found nothing to do is no step. */
+  const step = (name: string, { size, durationMs = 0, errorType }: StepMessage & { size: number }) => {
+    if (size === 0) return;
+    recorder.record('stepDuration', durationMs / 1_000, { step: name, ...ofError(errorType) });
+    recorder.record('batchSize', size, { step: name });
+  };
+  const ends = [
+    onEnd<IssueMessage>('issue', ({ campaignId, status, replayed, durationMs = 0, errorType }) => {
+      const outcome = status ?? errorTypes.of(errorType ?? 'Error');
+      // Ids that somebody made up take no place from campaigns.
+      const campaign = campaigns.of(campaignId, errorType !== 'UNKNOWN_CAMPAIGN');
+      add('requests', 1, { campaign, outcome, replayed: String(replayed) });
+      recorder.record('issueDuration', durationMs / 1_000, { outcome });
+    }),
+    onEnd<BatchMessage>('batch', (message) => {
+      step(message.step, message);
+      add('issued', message.issued, ofCampaign(message.campaignId));
+    }),
+    onEnd<SaveMessage>('save', (message) => step('save', message)),
+    onEnd<DeliverMessage>('deliver', (message) => step('deliver', message)),
+    onEnd<SettleMessage>('settle', (message) => step('settle', message)),
+    onEnd<AdmitMessage>('admit', (message) => {
+      step('admit', message);
+      add('admitted', message.size, ofCampaign(message.campaignId));
+      add('issued', message.issued, ofCampaign(message.campaignId));
+    }),
+    onEnd<RedeemMessage>('redeem', (message) => {
+      step('redeem', message);
+      for (const { campaignId, verb, outcome } of message.outcomes) {
+        if (verb === 'redeem') add('redemptions', 1, { ...ofCampaign(campaignId), outcome });
+      }
+    }),
+    onEnd<CacheMessage>('cache', ({ name, result }) => add('cacheRequests', 1, { name: caches.of(name), result })),
+    on<EventMessage>('coupon-issuer:event', ({ type, campaignId, count, during, errorType, reason }) => {
+      if (type === 'fault' && during) add('faults', 1, { during, ...ofError(errorType) });
+      if (type === 'places_ended' && campaignId !== null && reason)
+        add('placesEnded', count, { ...ofCampaign(campaignId), end: reason });
+    }),
+  ];
+  return () => {
+    for (const end of ends) end();
+  };
+}
+
+/** Listens to the ends of a step. Returns a function that ends it. */
+export function onEnd<M>(step: string, hear: (message: M) => void): () => void {
+  return on(`tracing:coupon-issuer:${step}:asyncEnd`, hear);
+}
+
+/** Listens to the starts of a step, within the call that starts it. Returns a function that ends it. */
+export function onStart<M>(step: string, hear: (message: M) => void): () => void {
+  return on(`tracing:coupon-issuer:${step}:start`, hear);
+}
+
+/** A fault of a meter must not end the process, as one of a subscriber does. */
+function on<M>(channel: string, hear: (message: M) => void): () => void {
+  const safely = (message: unknown) => {
+    try {
+      hear(message as M);
+    } catch {
+      // The numbers of this message are lost.
+    }
+  };
+  subscribe(channel, safely);
+  return () => void unsubscribe(channel, safely);
+}
