@@ -1,7 +1,8 @@
-import { defineConfig } from 'tsup';
+import type { PluginBuild } from 'esbuild';
+import { defineConfig, type Options } from 'tsup';
 import { luaEsbuildPlugin } from './scripts/lua-bundle.js';
 
-export default defineConfig({
+const ENTRIES: Options = {
   entry: {
     index: 'src/index.ts',
     postgres: 'src/persistence/postgres/index.ts',
@@ -24,7 +25,34 @@ export default defineConfig({
   removeNodeProtocol: false,
   // Source maps of the CommonJS build would carry the path of the machine that built it.
   sourcemap: false,
-  clean: true,
+  // The file of the command is written by the other build.
+  clean: ['!cli.js'],
   splitting: true,
   esbuildPlugins: [luaEsbuildPlugin()],
-});
+};
+
+/** The command loads the entries of the package instead of copies of them. */
+const OF_PACKAGE = {
+  name: 'entries of the package',
+  setup(build: PluginBuild) {
+    const files: Record<string, string> = { issuer: 'index', 'read-codes/index': 'codes', 'csv/index': 'csv' };
+    for (const name of ['postgres', 'mysql']) files[`persistence/${name}/index`] = name;
+    build.onResolve({ filter: /^(\.\.\/)+/ }, ({ path }) => {
+      const file = files[path.replace(/^(\.\.\/)+|\.js$/g, '')];
+      return file ? { path: `./${file}.js`, external: true } : undefined;
+    });
+  },
+};
+
+/** The command is one file that nobody imports: it needs no types and no CommonJS. */
+const COMMAND: Options = {
+  ...ENTRIES,
+  entry: { cli: 'src/cli/index.ts' },
+  format: ['esm'],
+  dts: false,
+  clean: false,
+  splitting: false,
+  esbuildPlugins: [OF_PACKAGE, luaEsbuildPlugin()],
+};
+
+export default defineConfig([ENTRIES, COMMAND]);

@@ -1,6 +1,7 @@
 import { assertObject, ownCopy } from '../model/check.js';
 import type { Coupon } from '../model/coupon.js';
 import { invalid } from '../model/errors.js';
+import { maskedCode } from '../model/masked-code.js';
 
 /** A column of the file: a property of a coupon. */
 export type CsvColumn = keyof Coupon;
@@ -31,8 +32,6 @@ const CHUNK = 16_384;
 const FORMULA = /^'*[=+\-@\t\r\n＝＋－＠]/;
 /** The separators of other regions as well: a spreadsheet there would cut the cell in two. */
 const QUOTED = /[",;\t\r\n]/;
-const LONG_CODE = 12;
-const SHOWN = 4;
 
 /**
  * Writes coupons as CSV (RFC 4180), in chunks of about 16 KiB: a header line, lines that end in CRLF, instants in UTC as
@@ -95,7 +94,7 @@ async function* linesOf(
     chunk += lineOf(
       columns.map((name) => {
         const value = coupon[name];
-        return name === 'code' && typeof value === 'string' && !showsCodes ? masked(value) : textOf(value);
+        return name === 'code' && typeof value === 'string' && !showsCodes ? maskedCode(value) : textOf(value);
       }),
     );
     if (chunk.length < CHUNK) continue;
@@ -108,12 +107,6 @@ async function* linesOf(
 function textOf(value: Coupon[CsvColumn]): string {
   if (value === null || value === undefined) return '';
   return value instanceof Date ? value.toISOString() : String(value);
-}
-
-/** As much as tells two coupons apart in a talk with a customer. The rest is too long to be guessed. */
-function masked(code: string): string {
-  const characters = [...code];
-  return `****${characters.length < LONG_CODE ? '' : characters.slice(-SHOWN).join('')}`;
 }
 
 function lineOf(cells: readonly string[]): string {

@@ -16,17 +16,17 @@ export function redacted(error: unknown, secrets: Iterable<string | null> = []):
   const source = isError(error) ? error : new Error('something that is not an Error was thrown');
   const redaction = new Redaction(secrets);
   const said = read(() => String(source.message)) ?? 'a message that cannot be read';
-  const message = redaction
-    .of(said)
-    .replace(URL_LIKE, '[redacted]')
-    .replace(PASSWORD, '$1[redacted]')
-    .slice(0, MAX_MESSAGE);
+  const message = withoutUrls(redaction.of(said)).replace(PASSWORD, '$1[redacted]').slice(0, MAX_MESSAGE);
   const safe = (text: unknown, shape: RegExp): text is string =>
     typeof text === 'string' && shape.test(text) && redaction.of(text) === text;
   const name = read(() => source.name);
   const code = read(() => (source as { code?: unknown }).code);
   const isCode = safe(code, /^[A-Z0-9_]{1,32}$/);
   return bareError(safe(name, /^\w{1,64}$/) ? name : 'Error', message, isCode ? code : undefined);
+}
+
+export function withoutUrls(text: string): string {
+  return text.replace(URL_LIKE, '[redacted]');
 }
 
 /**

@@ -1,4 +1,10 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import manifest from '../../package.json' with { type: 'json' };
 import { ENTRIES, Installed } from './installed.js';
 
 let installed: Installed;
@@ -36,6 +42,23 @@ test('the tarball holds dist, the docs and the examples, and nothing else', () =
     for (const extension of ['js', 'cjs', 'd.ts', 'd.cts']) expect(files).toContain(`dist/${name}.${extension}`);
   }
   expect(files.filter((path) => !/^dist\/.*\.(c?js|d\.c?ts)$/.test(path) && path.startsWith('dist/'))).toEqual([]);
+});
+
+test('the command runs by npx, as npm installs it', async () => {
+  // Outside of the folder whose packages it would find.
+  const shop = mkdtempSync(join(tmpdir(), 'coupon-shop-'));
+  onTestFinished(() => rmSync(shop, { recursive: true, force: true }));
+  writeFileSync(join(shop, 'package.json'), '{ "private": true }');
+  const offline = ['--offline', '--legacy-peer-deps', '--no-audit', '--no-fund', '--ignore-scripts'];
+  const env = { ...process.env, REDIS_URL: 'redis://127.0.0.1:1' };
+  const run = (...args: [string, string[]]) => promisify(execFile)(...args, { cwd: shop, env });
+  await run('npm', ['install', installed.tarball, ...offline]);
+  const npx = (...args: string[]) => run('npx', ['--no-install', 'coupon-issuer', ...args]);
+  expect((await npx('--version')).stdout.trim()).toBe(manifest.version);
+  await expect(npx('ls')).rejects.toMatchObject({
+    code: 2,
+    stderr: 'coupon-issuer: REDIS_URL needs the package ioredis, which is not installed here: npm install ioredis\n',
+  });
 });
 
 test('publint finds nothing', async () => {

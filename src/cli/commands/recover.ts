@@ -1,0 +1,202 @@
+import type { RebuildProgress } from '../../recover/rebuild.js';
+import { checkedChoice, type QuarantineChoice } from '../../settle/quarantine.js';
+import type { CliCommand, CommandSession } from '../command.js';
+import { DEFINITION, definitionOf } from '../definition.js';
+import { Interrupted, printable, UsageError } from '../faults.js';
+import type { CliInput } from '../input.js';
+import { fieldsOf, tableOf } from '../output.js';
+import { Progress } from '../progress.js';
+import { snapshotLines } from '../show.js';
+import { EXIT } from '../world.js';
+import { CODE_FILE, codeFileOf, openCodes } from './codes.js';
+
+const CHOICE = {
+  id: { value: 'ID', help: 'one reservation', many: true },
+  all: { help: 'all that are in quarantine' },
+} as const;
+
+function choiceOf(input: CliInput): QuarantineChoice {
+  return input.oneOf('id', 'all') === 'all' ? { all: true } : { ids: input.texts('id') };
+}
+
+function wordsOf(choice: QuarantineChoice): string {
+  return choice.ids ? `${choice.ids.length} reservation(s)` : 'every reservation';
+}
+
+const list: CliCommand = {
+  name: 'quarantine ls',
+  summary: 'List the reservations that settle gave up on. Exit code 3 if there are some.',
+  args: ['campaign'],
+  options: {},
+  example: 'quarantine ls night --json',
+  effect: 'reads',
+  prepare: ({ campaign: id }) => ({
+    run: async ({ issuer, out }) => {
+      const rows: unknown[][] = [];
+      for await (const { issuance, tries } of issuer.campaign(id).quarantine.list()) {
+        const { id: reservation, userId, grant, serial, issuedAt } = issuance;
+        if (out.json) await out.item({ id: reservation, userId, grant, serial, issuedAt, tries }, () => []);
+        rows.push([reservation, userId, serial, issuedAt, tries]);
+      }
+      if (rows.length === 0) return void out.note('nothing is in quarantine');
+      if (!out.json) await out.text(`${tableOf(['ID', 'USER', 'SERIAL', 'RESERVED', 'TRIES'], rows).join('\n')}\n`);
+      return EXIT.findings;
+    },
+  }),
+};
+
+const retry: CliCommand = {
+  name: 'quarantine retry',
+  summary: 'Make settle try reservations again.',
+  args: ['campaign'],
+  options: CHOICE,
+  example: 'quarantine retry night --all',
+  effect: 'changes',
+  prepare: (input) => {
+    const { campaign: id } = input;
+    const choice = choiceOf(input);
+    checkedChoice('quarantineRetry', choice);
+    return {
+      does: `retry ${wordsOf(choice)} in the quarantine of campaign ${id}`,
+      run: async ({ issuer, out }) => {
+        const result = await issuer.campaign(id).quarantine.retry(choice);
+        await out.item({ id, ...result }, () => fieldsOf({ ...result }));
+        return undefined;
+      },
+    };
+  },
+};
+
+const withdraw: CliCommand = {
+  name: 'quarantine withdraw',
+  summary: 'Take the units of reservations out of the stock for good.',
+  args: ['campaign'],
+  options: CHOICE,
+  example: 'quarantine withdraw night --id 1f0e… --yes',
+  effect: 'final',
+  prepare: (input) => {
+    const { campaign: id } = input;
+    const choice = choiceOf(input);
+    checkedChoice('quarantineWithdraw', choice);
+    return {
+      does: `withdraw ${wordsOf(choice)} in the quarantine of campaign ${id}`,
+      run: async ({ issuer, out }) => {
+        const result = await issuer.campaign(id).quarantine.withdraw(choice);
+        await out.item({ id, ...result }, () => fieldsOf({ ...result }));
+        return undefined;
+      },
+    };
+  },
+};
+
+const settle: CliCommand = {
+  name: 'settle',
+  summary: 'Finish reservations whose lease ran out: of one campaign, or of all.',
+  args: ['[campaign]'],
+  options: {},
+  example: 'settle night',
+  effect: 'changes',
+  prepare: (input) => {
+    const id = input.args.length > 0 ? input.campaign : null;
+    return {
+      does: id === null ? 'settle every campaign' : `settle campaign ${id}`,
+      run: async ({ issuer, out }) => {
+        const result = await (id === null ? issuer : issuer.campaign(id)).settle();
+        await out.item(id === null ? result : { id, ...result }, () => fieldsOf({ ...result }));
+        return undefined;
+      },
+    };
+  },
+};
+
+const reconcile: CliCommand = {
+  name: 'reconcile',
+  summary: 'Compare Redis with the database. Exit code 3 if a difference is left.',
+  args: ['campaign'],
+  options: { fix: { help: 'make the repairs that are safe' } },
+  example: 'reconcile night',
+  effect: 'changes',
+  prepare: (input) => {
+    const { campaign: id } = input;
+    const repair = input.has('fix') ? ('safe' as const) : undefined;
+    return {
+      does: repair ? `compare campaign ${id}, and make safe repairs` : `compare campaign ${id}`,
+      run: async ({ issuer, out, world: { signal } }) => {
+        const progress = new Progress(out, 'rows, grants and units');
+        const done = { rows: 0, grants: 0, units: 0 };
+        const onProgress = ({ phase, done: count }: { phase: keyof typeof done; done: number }) => {
+          done[phase] = count;
+          progress.at({ done: done.rows + done.grants + done.units, part: null });
+        };
+        const report = await stoppable(signal, 'nothing was compared to the end', () =>
+          issuer.campaign(id).reconcile({ repair, onProgress, signal }),
+        ).finally(() => progress.end());
+        await out.item(report, () => String(report).split('\n').map(printable));
+        return report.findings.every(({ repaired }) => repaired) ? undefined : EXIT.findings;
+      },
+    };
+  },
+};
+
+const rebuild: CliCommand = {
+  name: 'rebuild',
+  summary:
+    "Make a campaign's state in Redis again from the rows of the database, under the definition it was opened with.",
+  args: ['campaign'],
+  options: {
+    ...DEFINITION,
+    'code-list': { value: 'FILE', help: 'stock codes: every code that may be given out' },
+    ...CODE_FILE,
+  },
+  example: 'rebuild night --codes --code-list codes.txt --yes',
+  effect: 'final',
+  prepare: (input) => {
+    const { campaign: id } = input;
+    const definition = definitionOf(input);
+    const file = input.text('code-list');
+    if ((definition.stock.kind === 'codes') !== (file !== undefined)) {
+      throw new UsageError('--code-list is for a pool of codes, and a pool needs it');
+    }
+    const options = codeFileOf(input);
+    return {
+      does: `make the state of campaign ${id} again, which serves nobody meanwhile`,
+      run: async (session) => {
+        const codes = file === undefined ? undefined : openCodes(session, file, options).codes;
+        return rebuildNow(session, id, definition, { codes, asTheyAre: options.asTheyAre });
+      },
+    };
+  },
+};
+
+async function rebuildNow(
+  { issuer, out, world: { signal } }: CommandSession,
+  id: string,
+  definition: ReturnType<typeof definitionOf>,
+  options: { codes: AsyncIterable<string> | undefined; asTheyAre: boolean | undefined },
+): Promise<number | undefined> {
+  const progress = new Progress(out, 'rows and codes');
+  const done = { reservations: 0, rows: 0, codes: 0 };
+  const onProgress = ({ phase, done: count }: RebuildProgress) => {
+    done[phase] = Math.max(done[phase], count);
+    progress.at({ done: done.rows + done.codes, part: null });
+  };
+  const { campaign, rows, lost } = await stoppable(signal, 'run the same command again, which goes on there', () =>
+    issuer.campaign(id).rebuild(definition, { ...options, onProgress, signal }),
+  ).finally(() => progress.end());
+  await out.item({ rows, lost, ...campaign }, () => [
+    ...fieldsOf({ 'rows written': rows, lost: lost.length }),
+    ...snapshotLines(campaign),
+  ]);
+  return lost.length > 0 ? EXIT.findings : undefined;
+}
+
+/** Work that a signal ends between two steps. */
+async function stoppable<T>(signal: AbortSignal, left: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw signal.aborted ? new Interrupted(`stopped by a signal: ${left}`) : error;
+  }
+}
+
+export const RECOVER: readonly CliCommand[] = [list, retry, withdraw, settle, reconcile, rebuild];

@@ -1,0 +1,102 @@
+import type { CliCommand, CommandSession, PreparedCommand } from './command.js';
+import { commandOf } from './commands.js';
+import { asOptions, exitOf, Secrets, UsageError } from './faults.js';
+import { groupHelp, helpOf, overview } from './help.js';
+import { CliInput, hasFlag, wordsOf } from './input.js';
+import { Output } from './output.js';
+import { StdinLines } from './stdin.js';
+import { versionOf } from './version.js';
+import { connect, type Wiring } from './wiring.js';
+import { type CliWorld, EXIT } from './world.js';
+
+/** Runs one command line and returns its exit code. Never rejects. */
+export async function main(line: readonly string[], world: CliWorld): Promise<number> {
+  const secrets = new Secrets(world.env);
+  const out = new Output(world, hasFlag(line, 'json'));
+  let command: CliCommand | null = null;
+  try {
+    if (hasFlag(line, 'version')) return await said(out, versionOf());
+    const words = wordsOf(line);
+    const isHelp = words[0] === 'help';
+    if (isHelp) words.shift();
+    command = commandOf(words);
+    if (isHelp || hasFlag(line, 'help')) return await said(out, helpFor(command, words));
+    if (!command) return missing(out, words);
+    return await run(command, { line, world, out, secrets });
+  } catch (error) {
+    const code = exitOf(error, world);
+    const shown = command ? asOptions(error, Object.keys(command.options)) : error;
+    if (code !== EXIT.done) out.note(`coupon-issuer: ${secrets.lineOf(shown)}`);
+    return code;
+  }
+}
+
+async function said(out: Output, text: string): Promise<number> {
+  await out.text(`${text}\n`);
+  return EXIT.done;
+}
+
+function helpFor(command: CliCommand | null, words: readonly string[]): string {
+  return command ? helpOf(command) : (groupHelp(words[0]) ?? overview());
+}
+
+/** Words that name no command. A group alone, and nothing at all, are answered with the commands that there are. */
+function missing(out: Output, words: readonly string[]): number {
+  const [word] = words;
+  const group = groupHelp(word);
+  if (group || word === undefined) out.note(group ?? overview());
+  const isName = word !== undefined && /^[a-z-]{1,20}$/.test(word);
+  if (!group && word !== undefined) {
+    out.note(
+      `coupon-issuer: ${isName ? `'${word}' is no command` : 'no such command'}; coupon-issuer --help lists them`,
+    );
+  }
+  return EXIT.usage;
+}
+
+interface RunOf {
+  readonly line: readonly string[];
+  readonly world: CliWorld;
+  readonly out: Output;
+  readonly secrets: Secrets;
+}
+
+async function run(command: CliCommand, { line, world, out, secrets }: RunOf): Promise<number> {
+  const input = CliInput.of(command, line);
+  const prepared = command.prepare(input);
+  if (input.has('dry-run')) {
+    out.note(`would ${(await prepared.rehearse?.({ world, out })) ?? prepared.does}; nothing was done`);
+    return EXIT.done;
+  }
+  const lines = new StdinLines(world, out, secrets);
+  try {
+    if (command.effect === 'final' && !input.has('yes') && !(await isSure(prepared, lines))) {
+      out.note('nothing was done');
+      return EXIT.usage;
+    }
+    const wiring = prepared.connects === false ? null : await connect(world, input.text('config'));
+    return await within(wiring, world, prepared, { world, out, secretLine: (name: string) => lines.secret(name) });
+  } finally {
+    lines.close();
+  }
+}
+
+async function isSure({ does }: PreparedCommand, lines: StdinLines): Promise<boolean> {
+  if (lines.isTerminal) return lines.isYes(`This will ${does}. Nothing undoes it. Go on?`);
+  throw new UsageError(`nothing undoes this, so it asks first, and stdin is no terminal: add --yes to ${does}`);
+}
+
+type Around = Pick<CommandSession, 'world' | 'out' | 'secretLine'>;
+
+/** Closes the issuer at every end; an error of that must not hide the one of the command. */
+async function within(wiring: Wiring | null, world: CliWorld, prepared: PreparedCommand, around: Around) {
+  const { issuer, createTable = null } = wiring ?? {};
+  try {
+    const session = { ...around, issuer, createTable } as CommandSession;
+    return (await prepared.run(session)) ?? EXIT.done;
+  } catch (error) {
+    throw wiring ? wiring.explained(error) : error;
+  } finally {
+    await wiring?.close().catch((error) => world.stderr.write(`coupon-issuer: ${(error as Error).name} at the end\n`));
+  }
+}

@@ -1,0 +1,50 @@
+import type { CampaignSnapshot } from '../model/campaign-rules.js';
+import type { ListedCampaign } from '../operate/list-campaigns.js';
+import { fieldsOf } from './output.js';
+
+/** A campaign for a person. Rules that it does not have are left out. */
+export function snapshotLines(campaign: CampaignSnapshot): string[] {
+  const { pace, validity, room } = campaign;
+  const or = <T>(value: T | null | false) => (value === null || value === false ? undefined : value);
+  return fieldsOf({
+    campaign: campaign.id,
+    state: campaign.ready ? campaign.state : `${campaign.state}, not ready`,
+    stock: campaign.generateCodes ? `${campaign.stock}, with codes` : campaign.stock,
+    total: or(campaign.total),
+    available: or(campaign.available),
+    reserved: campaign.reserved,
+    issued: campaign.issued,
+    revoked: campaign.revoked || undefined,
+    withdrawn: campaign.withdrawn || undefined,
+    waiting: room ? campaign.waiting : undefined,
+    'per user': campaign.perUser,
+    'opens at': or(campaign.opensAt),
+    'closes at': or(campaign.closesAt),
+    'closed at': or(campaign.closedAt),
+    'valid until': or(validity?.until ?? null),
+    'valid for ms': or(validity?.forMs ?? null),
+    'valid days': or(validity?.days ?? null),
+    'time zone': or(validity?.timeZone ?? null),
+    'save mode': campaign.saveMode,
+    'saves per second': or(pace.savesPerSecond),
+    'admits per second': or(pace.admitPerSecond),
+    waves: pace.waves?.length,
+    needs: campaign.needs.join(' and ') || 'nothing',
+  });
+}
+
+export const LIST_HEADS = ['CAMPAIGN', 'STATE', 'STOCK', 'TOTAL', 'AVAILABLE', 'RESERVED', 'ISSUED', 'WAITING'];
+
+export function listRow(campaign: ListedCampaign): unknown[] {
+  const { id, state } = campaign;
+  if (!campaign.ready) return [id, state, null, null, null, null, null, null];
+  const { stock, total, available, reserved, issued, waiting } = campaign;
+  return [id, state, stock, total, available, reserved, issued, waiting];
+}
+
+/** The numbers that move during a sale, in one line. */
+export function tickLine({ state, available, reserved, issued, waiting, room }: CampaignSnapshot, at: Date): string {
+  const numbers = { available, reserved, issued, ...(room ? { waiting } : {}) };
+  const words = Object.entries(numbers).map(([name, value]) => `${name}=${value ?? '-'}`);
+  return [at.toISOString(), state, ...words].join(' ');
+}

@@ -1,0 +1,99 @@
+import { PassThrough } from 'node:stream';
+import { describe, expect, test } from 'vitest';
+import { printable, Secrets } from '../../src/cli/faults.js';
+import { fieldsOf, Output, tableOf } from '../../src/cli/output.js';
+import { Progress, progressLine } from '../../src/cli/progress.js';
+import { RedisError } from '../../src/index.js';
+
+describe('a line of progress', () => {
+  const first = { done: 1_000, part: 0.1 };
+  test.each([
+    [
+      'has a bar, a rate and the time that is left',
+      { done: 6_000, part: 0.6 },
+      5_000,
+      '[############        ] 60% · 6,000 codes · 1,000/s · ETA 4 s',
+    ],
+    ['counts the rate from where this run began', first, 5_000, '[##                  ] 10% · 1,000 codes'],
+    ['has no bar where the end is not known', { done: 6_000, part: null }, 5_000, '6,000 codes · 1,000/s'],
+    [
+      'tells minutes',
+      { done: 1_001, part: 0.11 },
+      1_000,
+      '[##                  ] 11% · 1,001 codes · 1/s · ETA 1 min 29 s',
+    ],
+    ['ends without a time', { done: 10_000, part: 1 }, 9_000, '[####################] 100% · 10,000 codes · 1,000/s'],
+  ])('%s', (_, step, ms, line) => {
+    expect(progressLine('codes', step, first, ms)).toBe(line);
+  });
+
+  function told(isTTY: boolean): string {
+    const stderr = Object.assign(new PassThrough(), { isTTY, columns: 40 });
+    const world = { env: {}, cwd: '/', stdin: new PassThrough(), stdout: new PassThrough(), stderr };
+    const progress = new Progress(new Output({ ...world, signal: new AbortController().signal }, false), 'codes');
+    for (let done = 1; done <= 1_000; done++) progress.at({ done, part: done / 1_000 });
+    progress.end();
+    return String(stderr.read());
+  }
+
+  test('is drawn in its place on a terminal, no wider than that', () => {
+    const text = told(true);
+    expect(text.startsWith('\r\u001B[2K[')).toBe(true);
+    expect(text.endsWith('\n')).toBe(true);
+    const drawn = text.trimEnd().split('\r\u001B[2K').slice(1);
+    expect(drawn.at(-1)).toContain('100% · 1,000 cod');
+    expect(drawn.length).toBeLessThan(100);
+    for (const line of drawn) expect(line.length).toBeLessThan(40);
+  });
+
+  test('is a plain line elsewhere, and the last one is told', () => {
+    const lines = told(false).trimEnd().split('\n');
+    expect(lines[0]).toContain('1 codes');
+    expect(lines.at(-1)).toContain('1,000 codes');
+    expect(lines.length).toBeLessThan(10);
+    expect(lines.join('')).not.toContain('\u001B');
+  });
+});
+
+describe('lines for a person', () => {
+  test('stand in columns, numbers to the right', () => {
+    expect(
+      tableOf(
+        ['ID', 'N'],
+        [
+          ['a', 1_000],
+          ['longer', null],
+        ],
+      ),
+    ).toEqual(['ID          N', 'a       1,000', 'longer      -']);
+    expect(fieldsOf({ total: 5, 'opens at': new Date(0), absent: undefined })).toEqual([
+      'total     5',
+      'opens at  1970-01-01T00:00:00.000Z',
+    ]);
+  });
+
+  test('show control characters of a user id as escapes, so no user draws on the terminal', () => {
+    const [line] = tableOf(['USER'], [['kim\u001B[2J\r\nlee\u009B\u202E']]).slice(1);
+    expect(line).toBe('kim\\u001b[2J\\u000d\\u000alee\\u009b\\u202e');
+    expect(printable('김\u200D철수 ❤️')).toBe('김\u200D철수 ❤️');
+  });
+});
+
+describe('the line of an error', () => {
+  const env = { REDIS_URL: 'redis://:hunter%202secret@cache:6379', DATABASE_URL: 'postgres://shop:swordfish@db/shop' };
+  test.each([
+    ['a foreign error', new Error(`connect to ${env.REDIS_URL} failed`)],
+    ['an error of the library', new RedisError(`of ${env.DATABASE_URL}`, { outcome: 'unknown' })],
+    ['a decoded password', new RedisError('hunter 2secret and swordfish', { outcome: 'unknown' })],
+    ['a code from stdin', new Error('no row of SECRET-CODE-7')],
+  ])('has no URL, no password and no code: %s', (_, error) => {
+    const secrets = new Secrets(env);
+    secrets.add('SECRET-CODE-7');
+    expect(secrets.lineOf(error)).toContain('[redacted]');
+    expect(secrets.lineOf(error)).not.toMatch(/hunter|swordfish|SECRET|:\/\//);
+  });
+
+  test('is one line', () => {
+    expect(new Secrets({}).lineOf(new Error('first\nsecond'))).toBe('first\\u000asecond');
+  });
+});
