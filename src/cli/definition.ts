@@ -1,7 +1,4 @@
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { type CampaignDefinition, type Stock, toRules } from '../model/campaign-rules.js';
-import type { Wave } from '../model/waves.js';
 import type { CliOption } from './command.js';
 import { UsageError } from './faults.js';
 import type { CliInput } from './input.js';
@@ -39,7 +36,7 @@ export function definitionOf(input: CliInput): CampaignDefinition {
     const beside = Object.keys(DEFINITION).find((name) => name !== 'definition' && input.has(name));
     if (beside) throw new UsageError(`--definition has every rule: leave out --${beside}`);
   }
-  const definition = file === undefined ? ofOptions(input) : (jsonOf('--definition', file) as CampaignDefinition);
+  const definition = file === undefined ? ofOptions(input) : (input.json('definition') as CampaignDefinition);
   // Whether there is a database is not known yet.
   toRules(definition, ['persistence']);
   return definition;
@@ -88,24 +85,4 @@ function stockOf(input: CliInput): Stock {
 function given(fields: Readonly<Record<string, unknown>>): Record<string, unknown> | undefined {
   const found = Object.entries(fields).filter(([, value]) => value !== undefined);
   return found.length === 0 ? undefined : Object.fromEntries(found);
-}
-
-/** The waves of a waiting room, from a file of JSON. */
-export function wavesOf(file: string): readonly Wave[] {
-  return jsonOf('--waves', file) as readonly Wave[];
-}
-
-/** The error of JSON quotes the text, so it is not shown. */
-function jsonOf(name: string, file: string): unknown {
-  let text: string;
-  try {
-    text = readFileSync(resolve(file), 'utf8');
-  } catch (error) {
-    throw new UsageError(`the file of ${name} cannot be read (${(error as NodeJS.ErrnoException).code})`);
-  }
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new UsageError(`the file of ${name} is no JSON`);
-  }
 }

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { assertName } from '../model/check.js';
 import type { CliCommand, CliOption } from './command.js';
@@ -48,16 +50,18 @@ function tokensOf(args: readonly string[], known: Readonly<Record<string, CliOpt
 /** The words and options of a command, by name. Each getter throws `UsageError`, which quotes no value. */
 export class CliInput {
   readonly args: readonly string[];
+  readonly #cwd: string;
   readonly #values = new Map<string, string[]>();
 
-  private constructor(args: readonly string[]) {
+  private constructor(args: readonly string[], cwd: string) {
     this.args = args;
+    this.#cwd = cwd;
   }
 
-  static of(command: CliCommand, line: readonly string[]): CliInput {
+  static of(command: CliCommand, line: readonly string[], cwd: string): CliInput {
     const options = optionsOf(command);
     const words = wordsOf(line, options).slice(command.name.split(' ').length);
-    const input = new CliInput(words);
+    const input = new CliInput(words, cwd);
     for (const token of tokensOf(line, options)) if (token.kind === 'option') input.#take(token, options);
     const needed = command.args.filter((name) => !name.startsWith('['));
     if (words.length < needed.length) throw new UsageError(`<${needed[words.length]}> is missing`);
@@ -126,6 +130,21 @@ export class CliInput {
     const [, count, unit] = /^(\d{1,12})(ms|s|m|h|d)$/.exec(text) ?? [];
     if (!unit) throw new UsageError(`--${name} must be a number with ms, s, m, h or d, such as 30s`);
     return Number(count) * UNITS[unit]!;
+  }
+
+  /** The JSON of a file. The error of a parser quotes the text, so it is not shown. */
+  json(name: string): unknown {
+    let text: string;
+    try {
+      text = readFileSync(resolve(this.#cwd, this.needed(name)), 'utf8');
+    } catch (error) {
+      throw new UsageError(`the file of --${name} cannot be read (${(error as NodeJS.ErrnoException).code})`);
+    }
+    try {
+      return JSON.parse(text);
+    } catch {
+      throw new UsageError(`the file of --${name} is no JSON`);
+    }
   }
 
   /** Exactly one of these options. */

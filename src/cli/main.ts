@@ -62,7 +62,7 @@ interface RunOf {
 }
 
 async function run(command: CliCommand, { line, world, out, secrets }: RunOf): Promise<number> {
-  const input = CliInput.of(command, line);
+  const input = CliInput.of(command, line, world.cwd);
   const prepared = command.prepare(input);
   if (input.has('dry-run')) {
     out.note(`would ${(await prepared.rehearse?.({ world, out })) ?? prepared.does}; nothing was done`);

@@ -1,12 +1,12 @@
 import type { CampaignSnapshot } from '../model/campaign-rules.js';
 import type { ListedCampaign } from '../operate/list-campaigns.js';
-import { fieldsOf } from './output.js';
+import { fieldsOf, type Output } from './output.js';
 
 /** A campaign for a person. Rules that it does not have are left out. */
-export function snapshotLines(campaign: CampaignSnapshot): string[] {
+export function snapshotLines(campaign: CampaignSnapshot, out: Output): string[] {
   const { pace, validity, room } = campaign;
   const or = <T>(value: T | null | false) => (value === null || value === false ? undefined : value);
-  return fieldsOf({
+  const lines = fieldsOf({
     campaign: campaign.id,
     state: campaign.ready ? campaign.state : `${campaign.state}, not ready`,
     stock: campaign.generateCodes ? `${campaign.stock}, with codes` : campaign.stock,
@@ -31,6 +31,8 @@ export function snapshotLines(campaign: CampaignSnapshot): string[] {
     waves: pace.waves?.length,
     needs: campaign.needs.join(' and ') || 'nothing',
   });
+  const [id, state, ...rest] = lines as [string, string, ...string[]];
+  return [id, out.style(campaign.state === 'open' && campaign.ready ? 'green' : 'yellow', state), ...rest];
 }
 
 export const LIST_HEADS = ['CAMPAIGN', 'STATE', 'STOCK', 'TOTAL', 'AVAILABLE', 'RESERVED', 'ISSUED', 'WAITING'];

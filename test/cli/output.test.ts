@@ -1,6 +1,7 @@
-import { PassThrough } from 'node:stream';
+import { PassThrough, Writable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { printable, Secrets } from '../../src/cli/faults.js';
+import { main } from '../../src/cli/main.js';
 import { fieldsOf, Output, tableOf } from '../../src/cli/output.js';
 import { Progress, progressLine } from '../../src/cli/progress.js';
 import { RedisError } from '../../src/index.js';
@@ -77,6 +78,29 @@ describe('lines for a person', () => {
     expect(line).toBe('kim\\u001b[2J\\u000d\\u000alee\\u009b\\u202e');
     expect(printable('김\u200D철수 ❤️')).toBe('김\u200D철수 ❤️');
   });
+});
+
+test('a reader that is gone ends the command without a word', async () => {
+  const stderr = new PassThrough();
+  const stdout = new Writable({ write: (_chunk, _encoding, done) => done(new Error('write EPIPE')) }).on(
+    'error',
+    () => {},
+  );
+  const world = { env: {}, cwd: '/', stdin: new PassThrough(), stdout, stderr, signal: new AbortController().signal };
+  expect(await main(['codes', 'make', '--count', '5000'], world)).toBe(0);
+  expect(stderr.read()).toBeNull();
+});
+
+test('NO_COLOR, a pipe and a dumb terminal get plain text', () => {
+  const styled = (isTTY: boolean, env: Record<string, string>) => {
+    const stdout = Object.assign(new PassThrough(), { isTTY });
+    const world = { env, cwd: '/', stdin: new PassThrough(), stdout, stderr: new PassThrough() };
+    return new Output({ ...world, signal: new AbortController().signal }, false).style('yellow', 'paused');
+  };
+  expect(styled(true, {})).toBe('\u001B[33mpaused\u001B[0m');
+  expect([styled(true, { NO_COLOR: '1' }), styled(false, {}), styled(true, { TERM: 'dumb' })]).toEqual(
+    Array(3).fill('paused'),
+  );
 });
 
 describe('the line of an error', () => {

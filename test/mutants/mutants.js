@@ -2,6 +2,7 @@ import { ANSWERS } from './answers.js';
 import { BOX_DEFECTS } from './box.js';
 import { CACHED } from './cache.js';
 import { CHANGES } from './changes.js';
+import { COMMAND_LINE } from './cli.js';
 import { CODES } from './codes.js';
 import { DATA } from './data.js';
 import { ENDING } from './ending.js';
@@ -46,6 +47,7 @@ import { WORDS } from './words.js';
 
 export const MUTANTS = [
   ...POSTGRES_BRIDGES,
+  ...COMMAND_LINE,
   ...RESERVING,
   ...ENDING,
   ...SAVING,

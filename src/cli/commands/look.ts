@@ -53,7 +53,7 @@ const inspect: CliCommand = {
       run: async (session) => {
         if (input.has('follow')) return follow(session, id, everyMs);
         const campaign = await session.issuer.campaign(id).inspect();
-        await session.out.item(campaign, () => snapshotLines(campaign));
+        await session.out.item(campaign, () => snapshotLines(campaign, session.out));
         return undefined;
       },
     };
@@ -72,7 +72,7 @@ async function follow(
     const at = new Date();
     if (out.json) await out.item({ at, ...campaign }, () => []);
     else if (out.isRead) {
-      const lines = snapshotLines(campaign);
+      const lines = snapshotLines(campaign, out);
       const up = drawn > 0 ? `\u001B[${drawn}A\u001B[J` : '';
       await out.text(`${up}${lines.join('\n')}\n`);
       drawn = lines.length;

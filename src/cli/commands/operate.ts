@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { checkedPace, type PaceChange } from '../../model/pace.js';
+import type { Wave } from '../../model/waves.js';
 import { checkedClose, checkedRestock } from '../../operate/checks.js';
 import { checkedUpdate } from '../../operate/update.js';
 import type { CliCommand } from '../command.js';
-import { DEFINITION, definitionOf, wavesOf } from '../definition.js';
+import { DEFINITION, definitionOf } from '../definition.js';
 import { UsageError } from '../faults.js';
 import type { CliInput } from '../input.js';
 import { fieldsOf } from '../output.js';
@@ -38,7 +39,7 @@ const open: CliCommand = {
         if (creates) await createTable?.();
         const options = { skipRowCheck: input.has('skip-row-check'), store };
         const { status, campaign } = await issuer.campaign(id).open(definition, options);
-        await out.item({ status, ...campaign }, () => [...fieldsOf({ status }), ...snapshotLines(campaign)]);
+        await out.item({ status, ...campaign }, () => [...fieldsOf({ status }), ...snapshotLines(campaign, out)]);
       },
     };
   },
@@ -146,7 +147,7 @@ const pace: CliCommand = {
     const change: PaceChange = {
       savesPerSecond: input.rate('saves-per-second'),
       admitPerSecond: input.rate('admit-per-second'),
-      waves: waves === undefined ? undefined : waves === 'none' ? null : wavesOf(waves),
+      waves: waves === undefined ? undefined : waves === 'none' ? null : (input.json('waves') as readonly Wave[]),
     };
     if (checkedPace(change).length === 0) {
       throw new UsageError('there is nothing to change: give --saves-per-second, --admit-per-second or --waves');

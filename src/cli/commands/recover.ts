@@ -185,7 +185,7 @@ async function rebuildNow(
   ).finally(() => progress.end());
   await out.item({ rows, lost, ...campaign }, () => [
     ...fieldsOf({ 'rows written': rows, lost: lost.length }),
-    ...snapshotLines(campaign),
+    ...snapshotLines(campaign, out),
   ]);
   return lost.length > 0 ? EXIT.findings : undefined;
 }
