@@ -372,7 +372,7 @@ describe('the quarantine', () => {
     const [first, second] = linesOf((await run(`quarantine ls ${id} --json`)).stdout);
     expect(await json(`quarantine retry ${id} --id ${first!.id}`)).toEqual([{ id, retried: 1 }]);
     expect(await json(`quarantine withdraw ${id} --id ${second!.id} --yes`)).toEqual([{ id, withdrawn: 1 }]);
-    expect(await json(`settle`)).toMatchObject([{ settled: 1 }]);
+    expect(await json(`settle ${id}`)).toMatchObject([{ settled: 1 }]);
     expect(await json(`inspect ${id}`)).toMatchObject([{ issued: 1, withdrawn: 1, reserved: 0 }]);
     expect(await json(`quarantine retry ${id} --all`)).toEqual([{ id, retried: 0 }]);
   });
