@@ -99,6 +99,7 @@ export type { ExtendResult, NoRow, RedeemResult, RevokeResult, UnredeemResult } 
 export type { RedisClient, SubscriberClient } from './redis/client.js';
 export type { Restocked } from './redis/operate.js';
 export type { RunningRules } from './redis/update.js';
+export type { WorkerRole, WorkerSeen } from './redis/workers.js';
 export type { QuarantineChoice, QuarantinedIssuance } from './settle/quarantine.js';
 export type { SettleResult } from './settle/settle.js';
 export type {

@@ -12,6 +12,7 @@ import {
 } from './operate/list-campaigns.js';
 import { assertReady } from './operate/ready.js';
 import { type CouponIssuerOptions, checkedOptions } from './options.js';
+import { listWorkers, type WorkerSeen } from './redis/workers.js';
 import { type SettleResult, settleAll, settleBatch } from './settle/settle.js';
 import { checkedWorkerOptions, type WorkerOptions } from './worker/options.js';
 import { type SettleWorker, Worker } from './worker/worker.js';
@@ -165,8 +166,8 @@ export class CouponIssuer<Client = never> {
    * (`campaign(id).setPace()`) caps all of them together.
    *
    * While the database fails, it tries two reservations at a time and waits longer each time, up to 30 s. Each failure
-   * is a `fault` event. After `maxTries` refusals, a reservation goes into quarantine. Per campaign and interval one or
-   * two round trips, and per batch two more and a save. Throws `InvalidArgumentError`, `ClosedError`. `close()` stops
+   * is a `fault` event. After `maxTries` refusals, a reservation goes into quarantine. One round trip per interval, per
+   * campaign and interval one or two, and per batch two more and a save. Throws `InvalidArgumentError`, `ClosedError`. `close()` stops
    * it.
    *
    * @example
@@ -197,6 +198,23 @@ export class CouponIssuer<Client = never> {
     workers.add(worker);
     worker.stopped.then(() => workers.delete(worker));
     return worker;
+  }
+
+  /**
+   * Returns the workers that run under this prefix, of all processes. Each notes once an interval that it is there, and
+   * is gone ten of its intervals after its last note, or once it is stopped. The order is not defined.
+   *
+   * One round trip per page of about 500. Throws `RedisError`, `ClosedError`.
+   *
+   * @example
+   * ```ts
+   * for (const { id, version, seenAt, lastFault } of await issuer.workers()) {
+   *   console.log(id, version, seenAt, lastFault?.errorType);
+   * }
+   * ```
+   */
+  async workers(): Promise<readonly WorkerSeen[]> {
+    return this.#core.call('workers', () => listWorkers(this.#core.context));
   }
 
   /**

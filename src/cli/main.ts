@@ -1,3 +1,4 @@
+import { VERSION } from '../model/version.js';
 import type { CliCommand, CommandSession, PreparedCommand } from './command.js';
 import { commandOf } from './commands.js';
 import { asOptions, exitOf, Secrets, UsageError } from './faults.js';
@@ -5,7 +6,6 @@ import { groupHelp, helpOf, overview } from './help.js';
 import { CliInput, hasFlag, wordsOf } from './input.js';
 import { Output } from './output.js';
 import { StdinLines } from './stdin.js';
-import { versionOf } from './version.js';
 import { connect, type Wiring } from './wiring.js';
 import { type CliWorld, EXIT } from './world.js';
 
@@ -15,7 +15,7 @@ export async function main(line: readonly string[], world: CliWorld): Promise<nu
   const out = new Output(world, hasFlag(line, 'json'));
   let command: CliCommand | null = null;
   try {
-    if (hasFlag(line, 'version')) return await said(out, versionOf());
+    if (hasFlag(line, 'version')) return await said(out, VERSION);
     const words = wordsOf(line);
     const isHelp = words[0] === 'help';
     if (isHelp) words.shift();

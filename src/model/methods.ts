@@ -38,6 +38,7 @@ export const METHODS = {
   cacheSet: 'cache.set',
   cacheInvalidate: 'cache.invalidate',
   cacheWarm: 'cache.warm',
+  workers: 'workers',
   health: 'health',
   check: 'check',
 } as const;

@@ -62,10 +62,17 @@ export interface RegistryKeys {
   readonly generation: string;
   /** The newest campaigns that are over: when each was closed, and when its keys expire or that it was purged. */
   readonly over: string;
+  /** The running workers: id → the last note of each. */
+  readonly workers: string;
 }
 
 export function registryKeys(prefix: string): RegistryKeys {
-  return { campaigns: `${prefix}:campaigns`, generation: `${prefix}:generation`, over: `${prefix}:over` };
+  return {
+    campaigns: `${prefix}:campaigns`,
+    generation: `${prefix}:generation`,
+    over: `${prefix}:over`,
+    workers: `${prefix}:workers`,
+  };
 }
 
 /** The keys of one entry of a cache. Each is in a slot of its own. */

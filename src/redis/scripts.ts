@@ -38,14 +38,6 @@ import rebuildRows from '../../lua/recover/rebuild-rows.lua';
 import reopenGrant from '../../lua/recover/reopen-grant.lua';
 import scanFree from '../../lua/recover/scan-free.lua';
 import scanGrants from '../../lua/recover/scan-grants.lua';
-import dropOver from '../../lua/registry/drop-over.lua';
-import findOver from '../../lua/registry/find-over.lua';
-import forgetCampaign from '../../lua/registry/forget-campaign.lua';
-import knowCampaign from '../../lua/registry/know-campaign.lua';
-import listCampaigns from '../../lua/registry/list-campaigns.lua';
-import nextGeneration from '../../lua/registry/next-generation.lua';
-import noteOver from '../../lua/registry/note-over.lua';
-import registerCampaign from '../../lua/registry/register-campaign.lua';
 import announceRevoke from '../../lua/revoke/announce-revoke.lua';
 import dropAnnounced from '../../lua/revoke/drop-announced.lua';
 import findAnnounced from '../../lua/revoke/find-announced.lua';
@@ -55,6 +47,7 @@ import listQuarantined from '../../lua/settle/list-quarantined.lua';
 import postpone from '../../lua/settle/postpone.lua';
 import retryQuarantined from '../../lua/settle/retry-quarantined.lua';
 import { cacheScripts } from './cache-scripts.js';
+import { registryScripts } from './registry-scripts.js';
 import { defineScript } from './runner.js';
 
 const SERVING = ['campaign', 'grants', 'senders', 'leases', 'returned', 'pool', 'data'] as const;
@@ -76,17 +69,6 @@ export const scripts = {
     keys: ['campaign'],
     args: ['epoch', 'store', 'generation', 'random', 'rebind'],
   }),
-  registerCampaign: defineScript('register-campaign', registerCampaign, { keys: ['campaigns'], args: ['campaignId'] }),
-  knowCampaign: defineScript('know-campaign', knowCampaign, { keys: ['campaigns'], args: ['campaignId'], reads: true }),
-  listCampaigns: defineScript('list-campaigns', listCampaigns, { keys: ['campaigns'], args: ['cursor'], reads: true }),
-  nextGeneration: defineScript('next-generation', nextGeneration, { keys: ['generation'], args: ['atLeast'] }),
-  noteOver: defineScript('note-over', noteOver, {
-    keys: ['over'],
-    args: ['campaignId', 'closedAt', 'goneAt', 'sentAt'],
-  }),
-  findOver: defineScript('find-over', findOver, { keys: ['over'], args: ['campaignId'], reads: true }),
-  dropOver: defineScript('drop-over', dropOver, { keys: ['over'], args: ['campaignId'] }),
-  forgetCampaign: defineScript('forget-campaign', forgetCampaign, { keys: ['campaigns'], args: ['campaignId'] }),
   checkRights: defineScript('check-rights', checkRights, { keys: ['rights'], reads: true }),
   inspectServer: defineScript('inspect-server', inspectServer, { keys: ['campaign'], reads: true }),
   restock: defineScript('restock', restock, { keys: SERVING, args: ['epoch', 'fence', 'requestId', 'add'] }),
@@ -287,5 +269,6 @@ export const scripts = {
     each: ['userId', 'key'],
   }),
   announce: defineScript('announce', announce, { keys: ['campaign'], args: ['news'], reads: true }),
+  ...registryScripts,
   ...cacheScripts,
 };

@@ -13,10 +13,12 @@ import { isForbidden } from '../redis/server-errors.js';
 import type { Serving } from '../redis/serving.js';
 import type { RedisContext } from '../redis/shard.js';
 import { NewerCampaignError } from '../redis/words.js';
+import type { WorkerRole } from '../redis/workers.js';
 import { emptiness, type SettledBatch } from '../settle/settle.js';
 import type { AdmittedBatch } from '../waiting-room/admission.js';
 import { backOff, type Care, leaveUntil, newCare, nextAt } from './care.js';
 import type { CheckedWorkerOptions } from './options.js';
+import { Presence } from './presence.js';
 
 /** The backlog of one campaign. */
 export interface CampaignHealth {
@@ -78,6 +80,7 @@ const HEALTHY_MS = 1_000;
 export class Worker implements SettleWorker {
   readonly #parts: WorkerParts;
   readonly #options: CheckedWorkerOptions;
+  readonly #presence: Presence;
   readonly #cares = new Map<string, Care>();
   /** Those that are attended to now. */
   readonly #attended = new Map<Care, Promise<void>>();
@@ -92,6 +95,7 @@ export class Worker implements SettleWorker {
   constructor(parts: WorkerParts, options: CheckedWorkerOptions) {
     this.#parts = parts;
     this.#options = options;
+    this.#presence = new Presence(parts.context, options.intervalMs);
     const { signal } = options;
     const forgetSignal = signal ? onAbort(signal, () => this.#endLoop()) : () => {};
     this.stopped = this.#run().finally(() => {
@@ -147,7 +151,9 @@ export class Worker implements SettleWorker {
   noteFault({ campaignId, campaignIds = [campaignId ?? ''], error }: FaultEvent): void {
     for (const id of campaignIds) {
       const care = this.#cares.get(id);
-      if (care) care.lastError = { error, at: new Date() };
+      if (!care) continue;
+      care.lastError = { error, at: new Date() };
+      this.#presence.failed(error);
     }
   }
 
@@ -155,11 +161,17 @@ export class Worker implements SettleWorker {
     // Work of this tick is not waited for, and a constructor that does no I/O is easier to reason about.
     await Promise.resolve();
     while (!this.#stopped) {
-      await this.#list();
+      const isNewInterval = await this.#list();
       this.#begin();
+      if (isNewInterval) this.#presence.note(this.#role);
       await this.#sleep();
     }
     await Promise.all(this.#attended.values());
+    await this.#presence.end();
+  }
+
+  get #role(): WorkerRole {
+    return [...this.#cares.values()].some(({ unlisten }) => unlisten) ? 'settle_and_admit' : 'settle';
   }
 
   /**
@@ -180,15 +192,18 @@ export class Worker implements SettleWorker {
     }
   }
 
-  /** Looks which campaigns there are, once an interval. */
-  async #list(): Promise<void> {
+  /** Looks which campaigns there are, once an interval. `false`: the interval is not over. */
+  async #list(): Promise<boolean> {
     const { intervalMs, campaigns } = this.#options;
-    if (monotonicMs() - this.#listedAt < intervalMs) return;
+    if (monotonicMs() - this.#listedAt < intervalMs) return false;
     this.#listedAt = monotonicMs();
     const care = (id: string) => {
       if (!this.#cares.has(id)) this.#cares.set(id, newCare(id, this.#options.batchSize));
     };
-    if (campaigns) return campaigns.forEach(care);
+    if (campaigns) {
+      campaigns.forEach(care);
+      return true;
+    }
     try {
       const listed = new Set<string>();
       for await (const id of registered(this.#parts.context)) {
@@ -204,6 +219,7 @@ export class Worker implements SettleWorker {
     } catch (error) {
       this.#fault(null, error);
     }
+    return true;
   }
 
   /**
@@ -211,6 +227,7 @@ export class Worker implements SettleWorker {
    * another fault or a success.
    */
   #fault(campaignId: string | null, error: unknown): void {
+    this.#presence.failed(error);
     const message = isForbidden(error) || error instanceof MisconfiguredError ? messageOf(error) : '';
     if (message !== '' && this.#standing.get(campaignId) === message) return;
     this.#standing.set(campaignId, message);
@@ -228,6 +245,7 @@ export class Worker implements SettleWorker {
       if (care.failures > failures) return;
       if (serving.campaign.rules.room) await this.#admit(serving, care);
       this.#standing.delete(care.id);
+      this.#presence.succeeded();
     } catch (error) {
       if (isOver(error)) return this.#leave(care, error);
       const empty = typeof serving === 'string' ? null : await emptiness(serving);

@@ -12,6 +12,7 @@ const READERS = [
   'know-codes',
   'find-over',
   'list-campaigns',
+  'list-workers',
   'inspect',
   'find-user',
   'find-in-pool',
@@ -27,7 +28,7 @@ const READERS = [
 /** They note when somebody was seen or looked, which a second run does anew. */
 const NOTING = ['find-places', 'tend-line'];
 /** A number that is skipped, a later instant or lease of a drop, or bytes that count twice harm nobody: a copy may take one too. */
-const COUNTING = ['next-generation', 'drop-over', 'drop-cached', 'count-bytes'];
+const COUNTING = ['next-generation', 'drop-over', 'drop-cached', 'count-bytes', 'note-worker'];
 /** They find in the world what they would write. */
 const DONE_BEFORE = ['open-campaign'];
 const POOL_ONLY = ['load-codes', 'rebuild-codes', 'find-in-pool', 'replace-code'];
@@ -43,6 +44,7 @@ const FREEING = [
   'note-over',
   'drop-over',
   'forget-campaign',
+  'forget-worker',
   'mend-row',
   'claim-due',
   'close-campaign',

@@ -66,6 +66,7 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
   await run(call(scripts.registerCampaign, { campaignId }));
   const past = { campaignId: 'past', closedAt: '1', goneAt: '2', sentAt: String(Date.now()) };
   await run(call(scripts.noteOver, past));
+  await redis.hset(keys.workers, { another: '9000000000000:1000:settle:1.2.3:::', silent: '1:1000:settle:1.2.3:::' });
   await run(open);
   await redis.hset(keys.campaign, 'epoch', EPOCH);
   await run(call(scripts.activateCampaign, { epoch, store: '', generation: '1', random: 'abc', rebind: '0' }));
@@ -174,6 +175,18 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
       'register-campaign': call(scripts.registerCampaign, { campaignId: 'another' }),
       'know-campaign': call(scripts.knowCampaign, { campaignId }),
       'list-campaigns': call(scripts.listCampaigns, { cursor: '0' }),
+      'note-worker': call(scripts.noteWorker, {
+        worker: 'one',
+        cursor: '0',
+        intervalMs: '1000',
+        role: 'settle',
+        version: '1.2.3',
+        succeededMsAgo: '5',
+        faultMsAgo: '',
+        fault: '',
+      }),
+      'forget-worker': call(scripts.forgetWorker, { worker: 'another' }),
+      'list-workers': call(scripts.listWorkers, { cursor: '0' }),
       inspect: call(scripts.inspect, {}),
       'find-user': call(scripts.findUser, { epoch, fence: '0', userId: 'u1' }),
       'set-pace': call(scripts.setPace, { epoch, follows: '0' }, [

@@ -199,8 +199,8 @@ export const ISOLATION = [
   {
     defect: 'a worker waits for every campaign before it looks again',
     file: 'src/worker/worker.ts',
-    find: '      this.#begin();\n      await this.#sleep();',
-    replace: '      this.#begin();\n      await Promise.all(this.#attended.values());\n      await this.#sleep();',
+    find: '      this.#begin();\n',
+    replace: '      this.#begin();\n      await Promise.all(this.#attended.values());\n',
     caughtBy: {
       file: 'test/integration/isolation.test.ts',
       test: 'a worker whose settling of one campaign hangs goes on with the others',

@@ -44,6 +44,7 @@ import { WEB } from './web.js';
 import { WINDOW } from './windows.js';
 import { WITHIN } from './within.js';
 import { WORDS } from './words.js';
+import { WORKERS } from './workers.js';
 
 export const MUTANTS = [
   ...POSTGRES_BRIDGES,
@@ -87,4 +88,5 @@ export const MUTANTS = [
   ...USER_IDS,
   ...WEB,
   ...FRAMEWORKS,
+  ...WORKERS,
 ];

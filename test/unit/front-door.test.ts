@@ -2,6 +2,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { VERSION } from '../../src/model/version.js';
 import { ROOT, read } from '../docs/markdown.js';
 
 interface Field {
@@ -18,6 +19,10 @@ const written = [
   '.github/workflows/ci.yml',
   ...readdirSync(join(ROOT, '.github/ISSUE_TEMPLATE')).map((name) => `.github/ISSUE_TEMPLATE/${name}`),
 ];
+
+test('workers and the command tell the version of package.json', () => {
+  expect(VERSION).toBe(manifest.version);
+});
 
 test('the index of decisions lists each decision once, by its number, and nothing else', () => {
   const entries = read('docs/decisions/README.md').matchAll(/\[(\d+)\]\(([^)]+)\)/g);

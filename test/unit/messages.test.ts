@@ -57,6 +57,7 @@ const CALLS: Record<Operation, (issuer: CouponIssuer) => Promise<unknown>> = {
     throw (await cacheOf(issuer).warm(['ann'])).firstError;
   },
   check: (issuer) => issuer.check(),
+  workers: (issuer) => issuer.workers(),
   health: async () => {
     throw new Error('a worker without a Redis knows no campaign to look at');
   },
@@ -116,10 +117,11 @@ test('a server that answers no INFO is let pass, and one that fails otherwise is
 });
 
 test('every method that messages name is there', () => {
-  const { health, campaigns, findByCode, check, ...ofCampaign } = METHODS;
+  const { health, campaigns, findByCode, check, workers, ...ofCampaign } = METHODS;
   const issuer = new CouponIssuer({ redis: { evalsha: async () => [], eval: async () => [] } });
   const handle = issuer.campaign('c');
-  for (const method of [campaigns, findByCode, check, METHODS.coupons]) expect(issuer[method]).toBeTypeOf('function');
+  for (const method of [campaigns, findByCode, check, workers, METHODS.coupons])
+    expect(issuer[method]).toBeTypeOf('function');
   const cache = cacheOf(issuer);
   for (const method of Object.values(ofCampaign)) {
     const [name, room] = method.split('.').reverse();

@@ -188,6 +188,9 @@ export const operatorKills = places(
   ['drop-announced'],
 );
 
+/** A worker that tells of itself: nothing depends on it. */
+export const presenceKills = places(['note-worker'], ['forget-worker']);
+
 /** A process that uses a cache. */
 export const cacheKills = places(['find-cached'], ['count-bytes'], ['store-cached'], ['give-up-load'], ['drop-cached']);
 
@@ -260,6 +263,7 @@ export function allKills(): { role: Role; step: Step; when: When }[] {
   return [
     ...of('issuer', issuerKills),
     ...of('worker', workerKills),
+    ...of('worker', presenceKills),
     ...of(
       'rebuild',
       [kept, lost].flatMap((kind) => [...kind.counted, ...kind.codes]),
