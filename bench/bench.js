@@ -34,6 +34,7 @@ const SECTIONS = [
   'overload',
   'redeeming',
   'cache',
+  'telemetry',
   'profile',
 ];
 const RESULTS = new URL('results.json', import.meta.url);

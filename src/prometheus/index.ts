@@ -101,8 +101,10 @@ function nameOf({ kind, name, unit }: Instrument): string {
   return `coupon_issuer_${spell(name)}${end}`;
 }
 
-function spelt(labels: Labels): Record<string, string> {
-  return Object.fromEntries(Object.entries(labels).map(([name, value]) => [spell(name), value]));
+/** No other label has a dot. */
+function spelt(labels: Labels): Labels {
+  const { 'error.type': type, ...others } = labels;
+  return type === undefined ? labels : { ...others, error_type: type };
 }
 
 function spell(name: string): string {
