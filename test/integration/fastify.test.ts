@@ -21,13 +21,13 @@ import {
   type WorkerOptions,
 } from '../../src/index.js';
 
-const mocks: Redis[] = [];
+const mocks: { disconnect(): void }[] = [];
 afterEach(() => {
   for (const mock of mocks.splice(0)) mock.disconnect();
 });
 const optionsOf = () => {
   const redis = new Redis();
-  mocks.push(redis as never);
+  mocks.push(redis);
   return { redis, persistence: new MemoryPersistence(), prefix: randomUUID() };
 };
 const TEN = { stock: { kind: 'counted', total: 10 } } as const;
