@@ -33,6 +33,13 @@ export const POSTGRES_BRIDGES = [
     caughtBy: unit('has its like for a transaction, which refuses the client of a pool'),
   },
   {
+    defect: 'a bridge is given a statement with a name',
+    file: 'src/persistence/postgres/index.ts',
+    find: 'if (this.#prepare && !this.#client.takesNames)',
+    replace: 'if (this.#prepare && !this.#client)',
+    caughtBy: unit('a name for a statement is refused on a bridge, which passes text on'),
+  },
+  {
     defect: 'a lone connection under Drizzle counts as a pool',
     file: BRIDGES,
     find: '...(lends && { autocommit: true })',

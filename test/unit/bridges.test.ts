@@ -192,3 +192,9 @@ test('TypeORM gives its connection back, whatever becomes of the statement', asy
   await expect(bridges.fromTypeorm({ createQueryRunner }).query('SELECT 1')).rejects.toThrow('down');
   expect(lent).toBe(0);
 });
+
+test('a name for a statement is refused on a bridge, which passes text on', () => {
+  const onBridge = () => new PostgresPersistence(bridges.fromKysely(kysely(false)), { prepare: true });
+  expect(onBridge).toThrow(InvalidArgumentError);
+  expect(onBridge).toThrow('prepare must be false');
+});

@@ -29,6 +29,8 @@ const ignore = () => {};
 export class PostgresClient {
   /** Nobody's transaction is on the connections that a pool lends. A bridge to one says so. */
   readonly isPool: boolean;
+  /** A statement may have a name. `pg` alone takes one. */
+  readonly takesNames: boolean;
   readonly proof = new ClientProof(POSTGRES_RULES);
   readonly #client: PostgresLike;
   readonly #pool: Pool | null;
@@ -40,6 +42,7 @@ export class PostgresClient {
     this.#signal = options.signal;
     this.#client = client;
     this.isPool = 'totalCount' in client || client.autocommit === true;
+    this.takesNames = 'totalCount' in client || 'connectionParameters' in client;
     this.#pool = isUntouched(client) ? client : null;
   }
 
