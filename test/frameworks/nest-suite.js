@@ -295,7 +295,7 @@ export function nestSuite(test, { common, core, adapter, coupons, nestjs, Redis 
     const { app, url } = await listening(module);
     assert.deepEqual((await call('GET', `${url}/ready`)).body, { coupons: { status: 'up' } });
     fault = new Error('the password is hunter2');
-    assert.deepEqual((await call('GET', `${url}/ready`)).body, { coupons: { status: 'down', reason: 'HOOK' } });
+    assert.deepEqual((await call('GET', `${url}/ready`)).body, { coupons: { status: 'down', reason: 'PERSISTENCE' } });
     fault = null;
     await app.get(getIssuerToken()).close();
     assert.deepEqual((await call('GET', `${url}/ready`)).body, { coupons: { status: 'down', reason: 'CLOSED' } });

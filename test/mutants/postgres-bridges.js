@@ -5,6 +5,20 @@ const unit = (test) => ({ file: 'test/unit/bridges.test.ts', test });
 /** Other clients of PostgreSQL: their errors, and the clients that are refused. */
 export const POSTGRES_BRIDGES = [
   {
+    defect: 'a client that needs a bridge is taken for one of the driver',
+    file: CLIENTS,
+    find: 'if (!bridge) return;',
+    replace: 'if (bridge !== null) return;',
+    caughtBy: unit('is refused as a pool, and the error names the bridge'),
+  },
+  {
+    defect: 'a transaction that needs a bridge is told the bridge of a pool',
+    file: CLIENTS,
+    find: 'isWithin ? bridge.toTransaction : bridge.toPool',
+    replace: 'bridge.toPool',
+    caughtBy: unit('is refused as a transaction, and the error names the bridge'),
+  },
+  {
     defect: 'a transaction of Kysely is taken for its pool',
     file: BRIDGES,
     find: "has(db, 'executeQuery') && db.isTransaction === false",

@@ -9,6 +9,20 @@ const spoiled = (test) => ({ file: POSTGRES, test: `after ${test} the table is r
 /** The table of an adapter: made whole, altered only by hand, and judged by what the database says of it. */
 export const TABLES = [
   {
+    defect: 'PostgreSQL: a migration leaves its database without an identity',
+    file: TABLE,
+    find: 'return block(creationOf(quotedTable(options.table)',
+    replace: 'return block(tableOf(quotedTable(options.table)',
+    caughtBy: { file: POSTGRES, test: 'a migration is the statement that createTable sends' },
+  },
+  {
+    defect: 'MySQL: a migration leaves its database without an identity',
+    file: 'src/persistence/mysql/table.ts',
+    find: 'return [...storeSql(storeOf(quoted)), creationOf',
+    replace: 'return [creationOf',
+    caughtBy: { file: MYSQL, test: 'a migration makes all that createTable() makes' },
+  },
+  {
     defect: 'the unique keys of a table have names that a renamed table may hold',
     file: CATALOG,
     find: 'return `CREATE UNIQUE INDEX ON ',

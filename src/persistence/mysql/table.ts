@@ -45,8 +45,10 @@ const VARIABLES = [
 ];
 
 /**
- * The table and its unique keys, for a migration of your own. They make overselling impossible, even if Redis loses
- * everything. Text is kept as its bytes, because collations take different texts for the same; `issued_at` is in UTC.
+ * Everything that `createTable()` makes, for a migration of your own: the table with its unique keys, and
+ * `<table>_store` with the id of the database. The keys make overselling impossible, even if Redis loses everything.
+ * These are three statements: a pool of `mysql2` sends them at once only with `multipleStatements`. A part that is there
+ * stays as it is. Text is kept as its bytes, because collations take different texts for the same; `issued_at` is in UTC.
  * `table` matches `[schema.]name` in lower case, default `coupon_issuances`; anything else is a `TypeError`. `userId`
  * and `columns` are those of `MysqlPersistence`; a wrong one is an `InvalidArgumentError`. So is a text or a UUID that
  * refers to users: its column follows theirs, which `upgradeTableSql()` looks up.
@@ -62,7 +64,20 @@ export function createTableSql(options: MysqlTableOptions = {}): string {
   if (shape.users && /^(text|uuid)$/.test(shape.userId)) {
     throw invalid('userId.references', 'needs the type of its column: upgradeTableSql() looks it up');
   }
-  return creationOf(quoted, shape, null);
+  return [...storeSql(storeOf(quoted)), creationOf(quoted, shape, null)].join('');
+}
+
+/** A table of one row, which says which database this is. */
+function storeOf(quoted: string): string {
+  return quoted.replace(/`$/, '_store`');
+}
+
+/** The server draws the id, so one migration gives each of its databases an id of its own. Replicas draw the same. */
+function storeSql(store: string): string[] {
+  return [
+    `CREATE TABLE IF NOT EXISTS ${store} (one tinyint NOT NULL DEFAULT 1 PRIMARY KEY CHECK (one = 1), id varbinary(128) NOT NULL) ENGINE=InnoDB;\n`,
+    `INSERT IGNORE INTO ${store} (one, id) VALUES (1, MD5(CONCAT(RAND(), RAND(), NOW(6))));\n`,
+  ];
 }
 
 function creationOf(quoted: string, shape: MysqlShape, users: FoundColumn | null): string {
@@ -87,7 +102,6 @@ export class MysqlTable {
   readonly #query: Query;
   readonly #name: string;
   readonly #quoted: string;
-  /** A table of one row, which says which database this is. */
   readonly #storeName: string;
   /** Schema and name. */
   readonly #where: readonly [string | null, string];
@@ -98,7 +112,7 @@ export class MysqlTable {
     this.#shape = shape;
     this.#name = table;
     this.#quoted = quotedTable(table);
-    this.#storeName = this.#quoted.replace(/`$/, '_store`');
+    this.#storeName = storeOf(this.#quoted);
     const [name, schema = null] = table.split('.').reverse() as [string, string?];
     this.#where = [schema, name];
   }
@@ -136,7 +150,7 @@ export class MysqlTable {
     this.#assertUsers(users, isFree ? flawsOfType(found, users, this.#quoted, this.#shape) : []);
     const reference = isFree ? [`ADD ${namedReferenceSql(this.#shape.users!, found)}`] : [];
     return [
-      ...this.#store,
+      ...storeSql(this.#storeName),
       ...alterationsOf(found, columnsOf(this.#shape, users), reference).map(
         (parts) => `ALTER TABLE ${this.#quoted} ${parts.join(', ')};\n`,
       ),
@@ -162,17 +176,9 @@ export class MysqlTable {
     }
   }
 
-  /** The server draws the id, so one migration gives each of its databases an id of its own. Replicas draw the same. */
-  get #store(): string[] {
-    return [
-      `CREATE TABLE IF NOT EXISTS ${this.#storeName} (one tinyint NOT NULL DEFAULT 1 PRIMARY KEY CHECK (one = 1), id varbinary(128) NOT NULL) ENGINE=InnoDB;\n`,
-      `INSERT IGNORE INTO ${this.#storeName} (one, id) VALUES (1, MD5(CONCAT(RAND(), RAND(), NOW(6))));\n`,
-    ];
-  }
-
   #creationFor(users: FoundColumn | null): string[] {
     this.#assertUsers(users);
-    return [...this.#store, creationOf(this.#quoted, this.#shape, users)];
+    return [...storeSql(this.#storeName), creationOf(this.#quoted, this.#shape, users)];
   }
 
   #judge(found: Found | null, users: FoundColumn | null): TableFormat {

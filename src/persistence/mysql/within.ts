@@ -16,9 +16,7 @@ export type MysqlTransaction = MysqlLike & {
 
 /** The rows of coupons in a transaction of the caller. */
 export async function rowsWithin(client: MysqlTransaction, table: string, userIds: UserIdForm): Promise<CouponRows> {
-  const own = new MysqlClient(client, {
-    wanted: 'within needs the client of your transaction: a PoolConnection of `mysql2/promise`',
-  });
+  const own = new MysqlClient(client, { isWithin: true });
   if (own.isPool) throw invalid('within', 'must be the client of your transaction, not a pool; nothing was changed');
   const [{ serverStatus }] = (await own.query({ sql: 'DO 0', values: [], rowsAsArray: false })) as [
     { serverStatus: number },
@@ -32,7 +30,7 @@ export async function rowsWithin(client: MysqlTransaction, table: string, userId
     );
   }
   const until = (signal: AbortSignal) =>
-    new CouponStatements(table, new MysqlClient(client, { signal }), userIds, true);
+    new CouponStatements(table, new MysqlClient(client, { isWithin: true, signal }), userIds, true);
   return {
     look: (refs, { signal }) => until(signal).look(refs),
     change: (changes, { signal }) => until(signal).change(changes),
