@@ -285,6 +285,54 @@ test('a connection that is kept alive ends with its last answer, once Fastify cl
   agent.destroy();
 });
 
+test('a call that comes while Fastify closes has a Retry-After, if it may come to its handler', async () => {
+  const app = Fastify({ return503OnClosing: false });
+  app.setErrorHandler(couponErrorHandler);
+  await app.register(couponIssuer, { issuer: optionsOf(), worker: false });
+  app.post('/issue', async (_request, reply) =>
+    sendAnswer(reply, await app.coupons.campaign('launch').issue({ userId: 'ann' })),
+  );
+  let late: Response | undefined;
+  // After that of the plugin.
+  app.addHook('preClose', async () => {
+    late = await fetch(`${url}/issue`, { method: 'POST' });
+  });
+  const url = await app.listen({ port: 0, host: '127.0.0.1' });
+  await app.close();
+  expect([late?.status, late?.headers.get('retry-after')]).toEqual([503, '1']);
+  expect(await late?.json()).toMatchObject({ type: '/problems/shutting_down' });
+});
+
+test('the event stream of a campaign without a waiting room begins, and breaks off', async () => {
+  const app = shop({ issuer: optionsOf(), worker: false });
+  const url = await app.listen({ port: 0, host: '127.0.0.1' });
+  await app.coupons.campaign('launch').open(TEN);
+  const { status, body } = await fetch(`${url}/events/ann`);
+  expect(status).toBe(200);
+  const read = (async () => {
+    for await (const _ of body!);
+  })();
+  await expect(read).rejects.toThrow('terminated');
+  await app.close();
+});
+
+test('a hook of Fastify lets no form and no POST without a type through', async () => {
+  const app = Fastify();
+  app.addHook('onRequest', async ({ method, headers }, reply) => {
+    const isJson = /^application\/json *(;|$)/i.test(headers['content-type'] ?? '');
+    if (method === 'POST' && !isJson) return reply.code(415).send();
+  });
+  app.post('/issue', async () => 'issued');
+  const statusOf = async (type?: string) => {
+    const headers = type === undefined ? {} : { 'content-type': type };
+    return (await app.inject({ method: 'POST', url: '/issue', headers, payload: '{}' })).statusCode;
+  };
+  expect(await Promise.all(['application/json', 'application/json; charset=utf-8'].map(statusOf))).toEqual([200, 200]);
+  const others = ['text/plain', 'text/plain; application/json', 'application/jsonp', ''];
+  expect(await Promise.all(others.map(statusOf))).toEqual([415, 415, 415, 415]);
+  expect((await app.inject({ method: 'POST', url: '/issue' })).statusCode).toBe(415);
+});
+
 test('over HTTP/2 Fastify answers too', async () => {
   const app = Fastify({ http2: true });
   app.setErrorHandler(couponErrorHandler);
