@@ -76,7 +76,9 @@ beforeAll(async () => {
     'CREATE TABLE typed (id uuid PRIMARY KEY)',
   ])
     await pool.query(sql);
-  for (const { options } of TABLES) await new MysqlPersistence(pool, options).createTable();
+  for (const { options } of TABLES) {
+    await expect(new MysqlPersistence(pool, options).createTable()).resolves.toEqual({ format: 1 });
+  }
 });
 afterAll(() => server.stop());
 
@@ -233,6 +235,18 @@ describe('users who are not there', () => {
     expect(await save(persistence, [rows[1]!])).toEqual([{ verdict: 'saved' }]);
   });
 
+  test('are there though their table has a UUID in capitals', async () => {
+    const options = { table: 'uuid_coupons', userId: { type: 'uuid', references: 'people(id)' } } as const;
+    const campaignId = mintId();
+    const userId = 'beef0000-0000-4000-8000-000000000001';
+    await addUsers('people (id)', [userId.toUpperCase()]);
+    const rows = [userId, UNKNOWN].map((one, i) => ({ ...issuance({ campaignId, serial: i + 1 }), userId: one }));
+    expect(await save(new MysqlPersistence(pool, options), rows)).toEqual([
+      { verdict: 'saved' },
+      { verdict: 'refused', reason: 'unknown_user' },
+    ]);
+  });
+
   test('are not the ones to blame for a foreign key of the shop, which refuses its row alone', async () => {
     await pool.query('CREATE TABLE orders (id bigint PRIMARY KEY)');
     await addUsers('orders (id)', ['7']);
@@ -337,7 +351,11 @@ describe('checkTable', () => {
       ],
       'deletes or changes coupons',
     ],
-    ['a column of the shop that is too short', ['ALTER TABLE $t MODIFY source varchar(100)'], 'source (varchar(100)'],
+    [
+      'a column of the shop that is too short',
+      ['ALTER TABLE $t MODIFY source varchar(1000) CHARACTER SET utf8mb4'],
+      'source (varchar(1000) utf8mb4',
+    ],
     [
       'a column of the shop that must have a value',
       ['ALTER TABLE $t MODIFY isGift boolean NOT NULL'],
@@ -395,6 +413,8 @@ describe('checkTable', () => {
     const clerk = server.createPool({ user: 'clerk', database: 'information_schema' });
     const persistence = new MysqlPersistence(clerk, NUMBERS);
     await expect(persistence.checkTable()).rejects.toThrow('GRANT SELECT (`id`) ON `own`.`users` TO …');
+    await pool.query(`GRANT INSERT (id) ON own.users TO clerk@'%'`);
+    await expect(persistence.checkTable()).rejects.toThrow('may not SELECT `own`.`users` (`id`)');
     await pool.query(`GRANT SELECT (id) ON own.users TO clerk@'%'`);
     await expect(persistence.checkTable()).resolves.toEqual({ format: 1 });
     await addUsers('own.users (id)', ['1']);
@@ -518,7 +538,9 @@ describe('an upgrade', () => {
     await pool.query('CREATE TABLE names (name char(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin PRIMARY KEY)');
     const options = { table: 'named', userId: { type: 'text', references: 'names(name)' } } as const;
     const persistence = new MysqlPersistence(pool, options);
-    for (const one of (await persistence.upgradeTableSql()).split(/(?<=;\n)/)) await pool.query(one);
+    for (const one of (await persistence.upgradeTableSql()).split(/(?<=;\n)/)) {
+      await expect(pool.query(one)).resolves.toBeDefined();
+    }
     await expect(persistence.checkTable()).resolves.toEqual({ format: 1 });
   });
 });

@@ -130,11 +130,11 @@ export class MysqlPersistence implements PersistenceAdapter<MysqlTransaction> {
   }
 
   /**
-   * Adds the missing unique keys and columns, and lets columns be NULL that may be. Up to three statements; removes no
-   * value. If it is stopped between two, call it again. If `grant_no` may not be NULL, as in a table of 0.1, the server
-   * builds the table anew meanwhile. Call it by hand or from a migration, not at each start. Ends with `checkTable()`.
-   * Rejects with `MisconfiguredError`, or with the client's own error. If rows of the table forbid a key, nothing was
-   * altered.
+   * Adds the missing keys and columns, and lets columns be NULL that may be. Up to three statements; removes no value.
+   * If it is stopped between two, call it again. If `grant_no` may not be NULL, as in a table of 0.1, the server builds
+   * the table anew meanwhile. For a foreign key it copies the table, and writing waits. Call it by hand or from a
+   * migration, not at each start. Ends with `checkTable()`. Rejects with `MisconfiguredError`, or with the client's own
+   * error. If rows of the table forbid a key, nothing was altered.
    */
   async upgradeTable(): Promise<TableFormat> {
     return this.#made.upgrade();
@@ -142,16 +142,18 @@ export class MysqlPersistence implements PersistenceAdapter<MysqlTransaction> {
 
   /**
    * Returns the statements that `upgradeTable()` would send now, for a migration of your own. They fit the table as it
-   * is: they name the parts that it lacks. Writes nothing.
+   * is: they name the parts that it lacks. Writes nothing. Rejects with `MisconfiguredError` if a foreign key cannot
+   * join `user_id` and the column of the users.
    */
   async upgradeTableSql(): Promise<string> {
     return (await this.#made.upgradeSql()).join('');
   }
 
   /**
-   * Checks the table: columns that hold every value, a unique key for each promise, InnoDB, the rights of this user,
-   * and a binary log that takes its rows. Writes nothing. Four statements. Rejects with `MisconfiguredError`, which
-   * names each missing part and the statement that cures it, or with the client's own error.
+   * Checks the table: columns that hold every value, a unique key for each promise, InnoDB, and the rights of this user.
+   * Also its foreign keys, and a binary log that takes its rows. Writes nothing. Five statements, and one more where it
+   * refers to users. Rejects with `MisconfiguredError`, which names each missing part and the statement that cures it,
+   * or with the client's own error.
    */
   async checkTable(): Promise<TableFormat> {
     return this.#made.check();

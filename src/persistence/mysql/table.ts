@@ -72,11 +72,11 @@ function storeOf(quoted: string): string {
   return quoted.replace(/`$/, '_store`');
 }
 
-/** The server draws the id, so one migration gives each of its databases an id of its own. Replicas draw the same. */
+/** The server draws the id, so one migration gives each of its databases an id of its own. Replicas draw the same. MySQL 9.7 has no MD5. */
 function storeSql(store: string): string[] {
   return [
     `CREATE TABLE IF NOT EXISTS ${store} (one tinyint NOT NULL DEFAULT 1 PRIMARY KEY CHECK (one = 1), id varbinary(128) NOT NULL) ENGINE=InnoDB;\n`,
-    `INSERT IGNORE INTO ${store} (one, id) VALUES (1, MD5(CONCAT(RAND(), RAND(), NOW(6))));\n`,
+    `INSERT IGNORE INTO ${store} (one, id) VALUES (1, LEFT(SHA2(CONCAT(RAND(), RAND(), NOW(6)), 256), 32));\n`,
   ];
 }
 
