@@ -104,7 +104,7 @@ async function opened({ stop, ...address }, { table, size }) {
   return {
     pool,
     async empty() {
-      await pool.query(createTableSql({ table }));
+      for (const one of createTableSql({ table }).split(/(?<=;\n)/)) await pool.query(one);
       await pool.query(`TRUNCATE ${table}`);
     },
     async statements() {

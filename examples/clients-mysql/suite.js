@@ -58,6 +58,31 @@ export function suite(name, { client, inTransaction, close, statements = 1, pool
     assert.equal(typeof (await other.identity()), 'string');
   });
 
+  test('ids of users are numbers, and a user who is not there is refused alone', async () => {
+    const [own, users] = [`${table}_own`, `users_${table}`];
+    const userId = String(2n ** 53n + 1n);
+    await pool.query(`CREATE TABLE ${users} (id bigint unsigned PRIMARY KEY)`);
+    await pool.query(`INSERT INTO ${users} VALUES (${userId})`);
+    const shop = new MysqlPersistence(client, {
+      table: own,
+      userId: { type: 'bigint', unsigned: true, references: `${users}(id)` },
+      columns: { source: { type: 'text' } },
+    });
+    await shop.createTable();
+    const issuance = { campaignId: 'own', code: null, issuedAt: new Date(), epoch: '1-a', state: 'reserved', grant: 1 };
+    const rows = [userId, '404'].map((id, i) => ({ ...issuance, userId: id, id: `id-${i}`, serial: i + 1 }));
+    const { signal } = new AbortController();
+    const saved = await shop.save([{ ...rows[0], data: { source: 'mail' } }, rows[1]], { signal });
+    assert.deepEqual(saved, [{ verdict: 'saved' }, { verdict: 'refused', reason: 'unknown_user' }]);
+    const found = await shop.listByUser([userId], { campaignIds: ['own'], limit: 2, signal });
+    assert.deepEqual(
+      found.map((row) => row.userId),
+      [userId],
+    );
+    const [stored] = (await pool.query(`SELECT CAST(user_id AS CHAR) AS userId, source FROM ${own}`))[0];
+    assert.deepEqual({ ...stored }, { userId, source: 'mail' });
+  });
+
   test('80 users want one of 50 coupons: 50 are issued, and each has its row', async () => {
     const issuer = new CouponIssuer({ redis: new RedisMock(), persistence });
     await issuer.campaign('launch').open({ stock: { kind: 'counted', total: 50, generateCodes: true } });

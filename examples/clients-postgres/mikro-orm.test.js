@@ -1,3 +1,5 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
 import { EntitySchema, MikroORM } from '@mikro-orm/postgresql';
 import { suite } from './suite.js';
 
@@ -8,6 +10,21 @@ suite('MikroORM', {
   client: { autocommit: true, query: byKnex(orm.em.getKnex()) },
   inTransaction: (work) => orm.em.fork().transactional((em) => work({ query: byKnex(em.getTransactionContext()) })),
   close: () => orm.close(),
+});
+
+test('its schema generator drops the tables of coupons, unless it skips them', async () => {
+  const updates = async (options) => {
+    const other = await MikroORM.init({ clientUrl: process.env.DATABASE_URL, entities: [Order], ...options });
+    const sql = await other.schema.getUpdateSchemaSQL();
+    await other.close();
+    return sql;
+  };
+  const skipTables = ['coupons_mikroorm', 'coupons_mikroorm_store'];
+  assert.match(await updates({}), /drop table if exists "coupons_mikroorm"/);
+  assert.doesNotMatch(
+    await updates({ schemaGenerator: { skipTables } }),
+    /drop table if exists "coupons_mikroorm(_store)?"/,
+  );
 });
 
 /** Knex binds by name, so `$1` becomes `:p1`. */

@@ -21,7 +21,8 @@ export async function readFrom<T>(
     if (isErrorNamed(error, 'MisconfiguredError'))
       throw new MisconfiguredError(`${messageOf(error)}; nothing was read`);
     const cause = kindOf(error);
-    const what = abort.signal.aborted ? 'gave no answer in time' : `failed (${cause.name})`;
+    const kind = [cause.name, (cause as { code?: string }).code].filter(Boolean).join(' ');
+    const what = abort.signal.aborted ? 'gave no answer in time' : `failed (${kind})`;
     throw new PersistenceError(`the adapter's ${method} ${what}; nothing was changed; ask again`, {
       outcome: 'not_applied',
       cause,

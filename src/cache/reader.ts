@@ -113,6 +113,7 @@ export class Reader<V> {
     const { name, leaseMs, beta } = options;
     const until = monotonicMs() + timeoutMs;
     let from: CacheMessage['result'] = 'shared';
+    const cameBefore = this.#passes.sent();
     for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
       await entries.ready();
       const early = beta * -Math.log(1 - Math.random());
@@ -131,7 +132,11 @@ export class Reader<V> {
       if (found.word !== 'loading') return this.#end(reading, { ...found, ...seen, from });
       from = 'coalesced';
       const left = until - monotonicMs();
-      if (left <= 0) throw new HookError(`cache ${name}: no load has ended within ${timeoutMs} ms; nothing was stored`);
+      if (left <= 0) {
+        // Callers that came later have waited for less, so they wait for the next pass.
+        const error = `cache ${name}: no load has ended within ${timeoutMs} ms; nothing was stored`;
+        return { upTo: cameBefore, error: new HookError(error) };
+      }
       if (reading.heard === heard) await news.change(reading.id, Math.min(pause, left));
     }
   }

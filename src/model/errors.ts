@@ -171,8 +171,8 @@ export class HookError extends CouponIssuerError {
 }
 
 /**
- * The database gave no answer to a call about a coupon that was issued. `not_applied`: certainly nothing changed.
- * `unknown`: it may have; a repeat with the same id tells.
+ * A call to the database failed: about a coupon that was issued, or in `check()` of the issuer. `not_applied`: certainly
+ * nothing changed. `unknown`: it may have; a repeat with the same id tells.
  */
 export class PersistenceError extends CouponIssuerError {
   readonly code = 'PERSISTENCE';

@@ -1,5 +1,5 @@
+import { readFrom } from '../box/ask.js';
 import type { PersistenceAdapter } from '../persistence/adapter.js';
-import { askAdapter } from '../persistence/ask-adapter.js';
 import { isRegistered } from '../redis/registry.js';
 import type { RedisContext } from '../redis/shard.js';
 
@@ -14,8 +14,6 @@ export interface ReadyParts {
 
 /** Asks Redis and the adapter at the same time. Each probe is one more look, so nothing is remembered. */
 export async function assertReady({ context, adapter, timeoutMs }: ReadyParts): Promise<void> {
-  const asked = adapter?.check
-    ? askAdapter('check', async () => adapter.check!(), { timeoutMs, otherwise: 'nothing was written' })
-    : null;
+  const asked = adapter?.check ? readFrom('check', timeoutMs, async () => adapter.check!()) : null;
   await Promise.all([isRegistered(context, ANY_CAMPAIGN), asked]);
 }

@@ -116,6 +116,61 @@ export function has(client: unknown, method: string): boolean {
   return typeof read(() => (client as Readonly<Record<string, unknown>>)[method]) === 'function';
 }
 
+interface ForeignClient {
+  readonly of: string;
+  /** The bridges as they are called. */
+  readonly toPool: string;
+  readonly toTransaction: string;
+  fits(client: unknown): boolean;
+}
+
+const OWN_QUERY = 'an object with query(text, values), as docs/databases.md shows it';
+
+/** The clients of a library, pools and transactions alike, by their shape. */
+const FOREIGN: readonly ForeignClient[] = [
+  {
+    ...{ of: 'Prisma', toPool: 'fromPrisma(prisma)', toTransaction: 'prismaTransaction(tx)' },
+    fits: (client) => has(client, '$queryRawUnsafe'),
+  },
+  {
+    ...{ of: 'Kysely', toPool: 'fromKysely(db)', toTransaction: 'kyselyTransaction(trx)' },
+    fits: (client) => has(client, 'withoutPlugins') && has(client, 'executeQuery'),
+  },
+  {
+    ...{ of: 'TypeORM', toPool: 'fromTypeorm(dataSource)', toTransaction: 'typeormTransaction(manager)' },
+    fits: (client) =>
+      has(client, 'createQueryRunner') || has(client, 'getTreeRepository') || has(client, 'startTransaction'),
+  },
+  {
+    ...{ of: 'Drizzle', toPool: 'fromDrizzle(db)', toTransaction: 'drizzleTransaction(tx)' },
+    fits: (client) => has(client, 'execute') && has(client, 'selectDistinct'),
+  },
+  {
+    ...{ of: 'postgres.js', toPool: 'fromPostgresJs(sql)', toTransaction: 'postgresJsTransaction(sql)' },
+    fits: (client) => has(client, 'unsafe'),
+  },
+  {
+    ...{ of: 'Knex', toPool: OWN_QUERY, toTransaction: OWN_QUERY },
+    fits: (client) => has(client, 'raw') && has(client, 'transaction'),
+  },
+];
+
+/**
+ * Throws `InvalidArgumentError` for the client of another library, and names its bridge. `wanted`: the words before.
+ * `without`: the libraries that have none to this database.
+ */
+export function assertNoBridge(
+  client: unknown,
+  wanted: string,
+  isWithin: boolean,
+  without: readonly string[] = [],
+): void {
+  const bridge = FOREIGN.find(({ of, fits }) => !without.includes(of) && fits(client));
+  if (!bridge) return;
+  const give = isWithin ? bridge.toTransaction : bridge.toPool;
+  throw new InvalidArgumentError(`${wanted}; this one is of ${bridge.of}: give ${give}. Nothing was sent`);
+}
+
 /** Throws `InvalidArgumentError`. */
 export function assertFits(fits: boolean, wanted: string): void {
   if (!fits) throw new InvalidArgumentError(wanted);

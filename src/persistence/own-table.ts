@@ -117,7 +117,7 @@ export function ownValue(
   return Number.isSafeInteger(value) ? (value as number) : null;
 }
 
-const NUMBER = /^(0|-?[1-9]\d{0,18})$/;
+const NUMBER = /^(0|-?[1-9]\d{0,19})$/;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** Whole numbers of a column. */

@@ -170,5 +170,5 @@ function failed(
     : outcome === 'unknown'
       ? 'whether the coupon was changed is not known; ask again with the same id'
       : 'nothing was changed; ask again';
-  return new PersistenceError(`the database gave no answer (${said}): ${what}`, { outcome, cause: kind });
+  return new PersistenceError(`the call to the database failed (${said}): ${what}`, { outcome, cause: kind });
 }

@@ -10,7 +10,7 @@ export interface NodeHandlerOptions<Req extends IncomingMessage = IncomingMessag
   readonly user: (request: Req) => AskedUser;
 }
 
-/** Answers one request. A path that is no route goes to `next`; without a `next` it gets 404. It never rejects. */
+/** Answers one request. A path that is no route goes to `next`; without a `next` it gets 404. It rejects as `next` does. */
 export type NodeHandler<Req extends IncomingMessage = IncomingMessage> = (
   request: Req,
   response: ServerResponse,
@@ -48,7 +48,8 @@ export function nodeHandler<Req extends IncomingMessage = IncomingMessage>(
       body: () => bodyOf(request),
       signal: signalOf(response),
     });
-    if (answer === null && next) next();
+    // Koa waits for the routes after this one, and hears of their errors.
+    if (answer === null && next) await next();
     else await send(request, response, answer ?? notFound());
   };
 }
@@ -73,6 +74,7 @@ function signalOf(response: ServerResponse): () => AbortSignal {
 }
 
 function bodyOf(request: IncomingMessage & { readonly body?: unknown }): GivenBody {
+  if (ArrayBuffer.isView(request.body)) throw bodyTaken('let a parser of JSON read it, or none');
   if (request.body !== undefined) return { parsed: request.body };
   const { 'content-length': length = '0', 'transfer-encoding': encoding } = request.headers;
   if (length === '0' && encoding === undefined) return null;

@@ -12,6 +12,9 @@ export interface RoutedIssuer {
 /** The id of the user that is logged in, or none. */
 export type AskedUser = string | null | undefined | PromiseLike<string | null | undefined>;
 
+/** The data of a call, or none. */
+export type PickedData = JsonObject | undefined | PromiseLike<JsonObject | undefined>;
+
 /** The options of `handler` and of `nodeHandler`, without `user`. */
 export interface RouteOptions {
   /**
@@ -26,7 +29,7 @@ export interface RouteOptions {
    * body. Pick each field, because the user wrote the body. Default: no data. An `InvalidArgumentError` of it is
    * a 400.
    */
-  readonly data?: ((body: JsonObject) => JsonObject | undefined) | undefined;
+  readonly data?: ((body: JsonObject) => PickedData) | undefined;
   /** How often an event stream sends a comment: 1,000–600,000 ms, default 15,000. */
   readonly keepAliveMs?: number | undefined;
   /** The event streams that are open at once: 1–1,000,000, default 10,000. One more gets 503. */
@@ -44,7 +47,7 @@ export interface CheckedRouteOptions {
   readonly serves: (campaignId: string) => boolean;
   readonly mayUse: (campaignId: string, userId: string) => boolean | PromiseLike<boolean>;
   readonly basePath: string;
-  readonly data: ((body: JsonObject) => JsonObject | undefined) | null;
+  readonly data: ((body: JsonObject) => PickedData) | null;
   readonly keepAliveMs: number;
   readonly maxStreams: number;
   readonly maxStreamsPerUser: number;

@@ -131,7 +131,7 @@ export class Routes {
     const pick = this.#options.data;
     if (!pick) return {};
     try {
-      return { data: pick(body) };
+      return { data: await pick(body) };
     } catch (error) {
       if (isErrorNamed(error, 'InvalidArgumentError')) throw error;
       return ofShop(() => Promise.reject(error));
@@ -169,11 +169,8 @@ export class Routes {
   }
 
   #report(error: unknown, { instance, status }: { instance: string; status: number }): void {
-    try {
-      this.#options.onError(causeOf(error), { instance, status });
-    } catch {
-      // An observer's fault is its own.
-    }
+    // An observer's fault is its own, whether it throws or rejects.
+    ofShop(() => this.#options.onError(causeOf(error), { instance, status })).catch(() => {});
   }
 }
 

@@ -58,6 +58,36 @@ describe('the lease of a load', () => {
     expect(await field('value')).toBeNull();
   });
 
+  test('that does not end is not told to a caller that has just come', async () => {
+    const { load, ends, begun } = loads();
+    const held = issuerOn(server.client())
+      .issuer.cache({ ...GRADE, load })
+      .get('kim');
+    await begun(1);
+    let isOver = false;
+    let late: Promise<unknown> | undefined;
+    const client = looking(async (send) => {
+      if (late) {
+        ends[0]!.resolve('new');
+        await held;
+      }
+      const reply = await send();
+      if (isOver && !late) {
+        // Before the pass has read the last reply within its time.
+        late = waiter.get('kim');
+        late.catch(() => {});
+      }
+      return reply;
+    });
+    const waiter = issuerOn(client, { timeoutMs: 300 }).issuer.cache({ ...GRADE, load });
+    const first = waiter.get('kim').finally(() => {
+      isOver = true;
+    });
+    await expect(first).rejects.toThrow('within 300 ms');
+    await until(async () => late !== undefined);
+    await expect(late).resolves.toBe('new');
+  });
+
   test('is found by its own look, where the client sends that again', async () => {
     let looks = 0;
     const client = looking(async (send) => {

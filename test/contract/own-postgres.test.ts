@@ -222,6 +222,14 @@ describe('checkTable', () => {
     expect(await checked(sql)).toContain(words);
   });
 
+  test('refuses a foreign key of the shop that deletes coupons, and takes one that sets a column of the shop to NULL', async () => {
+    await database.pool.query('CREATE TABLE orders (id bigint PRIMARY KEY)');
+    const key = 'ALTER TABLE $t ADD FOREIGN KEY ("order") REFERENCES orders (id) ON DELETE';
+    const options = { columns: { order: { type: 'bigint' } } } as const;
+    expect(await checked(`${key} CASCADE`, options)).toContain('deletes or changes coupons');
+    expect(await checked(`${key} SET NULL`, options)).toBe('fit');
+  });
+
   test('takes the actions of SQL that keep coupons', async () => {
     const key = 'ADD FOREIGN KEY (user_id) REFERENCES shop.users (id) ON DELETE RESTRICT ON UPDATE NO ACTION';
     expect(await checked(`ALTER TABLE $t DROP CONSTRAINT $t_user_id_fkey, ${key}`)).toBe('fit');

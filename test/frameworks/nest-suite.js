@@ -15,7 +15,7 @@ function decorateMethod(target, name, decorators, parameters = []) {
 }
 
 export function nestSuite(test, { common, core, adapter, coupons, nestjs, Redis }) {
-  const { CouponIssuer, MemoryPersistence, serverSentEvents, shownChange } = coupons;
+  const { CouponIssuer, MemoryPersistence, SERVER_SENT_EVENTS_HEADERS, serverSentEvents, shownChange } = coupons;
   const { CouponIssuerModule, CouponIssuerFilter, CouponIssuerHealth, CouponIssuerInterceptor } = nestjs;
   const { InjectIssuer, InjectCampaign, getIssuerToken, getCampaignToken } = nestjs;
 
@@ -54,15 +54,16 @@ export function nestSuite(test, { common, core, adapter, coupons, nestjs, Redis 
   decorateMethod(Shop, 'other', [answered, common.Post('other/:id')], [common.Param('id')]);
   decorateMethod(Shop, 'order', [answered, common.Get('order')]);
   decorateMethod(Shop, 'broken', [answered, common.Get('broken')]);
-  decorateMethod(Shop, 'events', [common.Get('events/:userId')], [common.Param('userId')]);
+  const streamed = Object.entries(SERVER_SENT_EVENTS_HEADERS).map(([name, value]) => common.Header(name, value));
+  decorateMethod(Shop, 'events', [...streamed, common.Get('events/:userId')], [common.Param('userId')]);
   decorateMethod(Shop, 'ready', [common.Get('ready')]);
 
   const silent = { log() {}, warn() {}, error() {}, debug() {}, verbose() {}, fatal() {} };
   /** An application that listens, with further providers. */
-  async function listening(coupon, { providers = [], controllers = [Shop], logger = silent } = {}) {
+  async function listening(coupon, { before = [], providers = [], controllers = [Shop], logger = silent } = {}) {
     class App {}
     const filter = { provide: core.APP_FILTER, useClass: CouponIssuerFilter };
-    common.Module({ imports: [coupon].flat(), controllers, providers: [filter, ...providers] })(App);
+    common.Module({ imports: [coupon].flat(), controllers, providers: [...before, filter, ...providers] })(App);
     const app = await core.NestFactory.create(App, adapter(), { logger, abortOnError: false });
     await app.listen(0, '127.0.0.1');
     return { app, url: `http://127.0.0.1:${app.getHttpServer().address().port}/shop` };
@@ -119,6 +120,25 @@ export function nestSuite(test, { common, core, adapter, coupons, nestjs, Redis 
     await app.close();
   });
 
+  test('a filter of the shop for every error leaves those of the library to the filter after it', async () => {
+    class Everything {
+      catch(_error, host) {
+        host.switchToHttp().getResponse().status(418).send('{}');
+      }
+    }
+    common.Catch()(Everything);
+    const { app, url } = await listening(
+      CouponIssuerModule.forRoot({ issuer: optionsOf(), worker: false, campaigns: ['launch'] }),
+      { before: [{ provide: core.APP_FILTER, useClass: Everything }] },
+    );
+    const statuses = [await call('POST', `${url}/issue/ann`), await call('GET', `${url}/broken`)];
+    assert.deepEqual(
+      statuses.map(({ status }) => status),
+      [404, 418],
+    );
+    await app.close();
+  });
+
   test('a fault of the set-up is a 500 that is logged, and the answer does not say more', async () => {
     const errors = [];
     const logger = { ...silent, error: (...said) => errors.push(said.join(' ')) };
@@ -166,7 +186,9 @@ export function nestSuite(test, { common, core, adapter, coupons, nestjs, Redis 
     await issuer.campaign('launch').open({ ...TEN, admission: 'queued', drawAtOpen: true, opensAt });
     assert.equal((await issuer.campaign('launch').join({ userId: 'ann' })).status, 'waiting');
     const [response] = await once(get(`${url}/events/ann`), 'response');
-    assert.equal(response.headers['content-type'], 'text/event-stream; charset=utf-8');
+    for (const [name, value] of Object.entries(SERVER_SENT_EVENTS_HEADERS)) {
+      assert.equal(response.headers[name.toLowerCase()], value);
+    }
     let text = '';
     const waiting = new Promise((resolve) => {
       response.on('data', (data) => {
@@ -273,7 +295,7 @@ export function nestSuite(test, { common, core, adapter, coupons, nestjs, Redis 
     const { app, url } = await listening(module);
     assert.deepEqual((await call('GET', `${url}/ready`)).body, { coupons: { status: 'up' } });
     fault = new Error('the password is hunter2');
-    assert.deepEqual((await call('GET', `${url}/ready`)).body, { coupons: { status: 'down', reason: 'HOOK' } });
+    assert.deepEqual((await call('GET', `${url}/ready`)).body, { coupons: { status: 'down', reason: 'PERSISTENCE' } });
     fault = null;
     await app.get(getIssuerToken()).close();
     assert.deepEqual((await call('GET', `${url}/ready`)).body, { coupons: { status: 'down', reason: 'CLOSED' } });

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { get, type IncomingMessage } from 'node:http';
+import { Agent, get, type IncomingMessage } from 'node:http';
+import { connect } from 'node:http2';
 import Fastify, { type FastifyInstance } from 'fastify';
 import Redis from 'ioredis-mock';
-import { expect, test } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import {
   couponErrorHandler,
   couponIssuer,
@@ -20,7 +21,15 @@ import {
   type WorkerOptions,
 } from '../../src/index.js';
 
-const optionsOf = () => ({ redis: new Redis(), persistence: new MemoryPersistence(), prefix: randomUUID() });
+const mocks: { disconnect(): void }[] = [];
+afterEach(() => {
+  for (const mock of mocks.splice(0)) mock.disconnect();
+});
+const optionsOf = () => {
+  const redis = new Redis();
+  mocks.push(redis);
+  return { redis, persistence: new MemoryPersistence(), prefix: randomUUID() };
+};
 const TEN = { stock: { kind: 'counted', total: 10 } } as const;
 
 function shop(options: FastifyCouponIssuerOptions): FastifyInstance {
@@ -246,4 +255,94 @@ test('fifty calls that are in flight when Fastify closes are answered, and their
   await closed;
   expect(await persistence.list('launch', { afterSerial: 0, limit: 100 })).toHaveLength(50);
   expect([late, asked]).toEqual([503, 50]);
+});
+
+test('a connection that is kept alive ends with its last answer, once Fastify closes', async () => {
+  const app = Fastify();
+  app.register(couponIssuer, { issuer: optionsOf(), worker: false });
+  app.get('/slow', async () => {
+    void app.close();
+    // The plugin has closed the issuer, and Fastify has closed the connections that were idle.
+    while (app.server.listening) await new Promise((resolve) => setTimeout(resolve, 1));
+    return 'late';
+  });
+  const url = await app.listen({ port: 0, host: '127.0.0.1' });
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const ask = async () => {
+    const [response] = (await once(get(`${url}/slow`, { agent }), 'response')) as [IncomingMessage];
+    response.resume();
+    await once(response, 'end');
+    return response.statusCode;
+  };
+  expect(await ask()).toBe(200);
+  expect(
+    await ask().then(
+      (status) => `answered with ${status}`,
+      () => 'no connection',
+    ),
+  ).toBe('no connection');
+  await app.close();
+  agent.destroy();
+});
+
+test('a call that comes while Fastify closes has a Retry-After, if it may come to its handler', async () => {
+  const app = Fastify({ return503OnClosing: false });
+  app.setErrorHandler(couponErrorHandler);
+  await app.register(couponIssuer, { issuer: optionsOf(), worker: false });
+  app.post('/issue', async (_request, reply) =>
+    sendAnswer(reply, await app.coupons.campaign('launch').issue({ userId: 'ann' })),
+  );
+  let late: Response | undefined;
+  // After that of the plugin.
+  app.addHook('preClose', async () => {
+    late = await fetch(`${url}/issue`, { method: 'POST' });
+  });
+  const url = await app.listen({ port: 0, host: '127.0.0.1' });
+  await app.close();
+  expect([late?.status, late?.headers.get('retry-after')]).toEqual([503, '1']);
+  expect(await late?.json()).toMatchObject({ type: '/problems/shutting_down' });
+});
+
+test('the event stream of a campaign without a waiting room begins, and breaks off', async () => {
+  const app = shop({ issuer: optionsOf(), worker: false });
+  const url = await app.listen({ port: 0, host: '127.0.0.1' });
+  await app.coupons.campaign('launch').open(TEN);
+  const { status, body } = await fetch(`${url}/events/ann`);
+  expect(status).toBe(200);
+  const read = (async () => {
+    for await (const _ of body!);
+  })();
+  await expect(read).rejects.toThrow('terminated');
+  await app.close();
+});
+
+test('a hook of Fastify lets no form and no POST without a type through', async () => {
+  const app = Fastify();
+  app.addHook('onRequest', async ({ method, headers }, reply) => {
+    const isJson = /^application\/json *(;|$)/i.test(headers['content-type'] ?? '');
+    if (method === 'POST' && !isJson) return reply.code(415).send();
+  });
+  app.post('/issue', async () => 'issued');
+  const statusOf = async (type?: string) => {
+    const headers = type === undefined ? {} : { 'content-type': type };
+    return (await app.inject({ method: 'POST', url: '/issue', headers, payload: '{}' })).statusCode;
+  };
+  expect(await Promise.all(['application/json', 'application/json; charset=utf-8'].map(statusOf))).toEqual([200, 200]);
+  const others = ['text/plain', 'text/plain; application/json', 'application/jsonp', ''];
+  expect(await Promise.all(others.map(statusOf))).toEqual([415, 415, 415, 415]);
+  expect((await app.inject({ method: 'POST', url: '/issue' })).statusCode).toBe(415);
+});
+
+test('over HTTP/2 Fastify answers too', async () => {
+  const app = Fastify({ http2: true });
+  app.setErrorHandler(couponErrorHandler);
+  app.register(couponIssuer, { issuer: optionsOf(), worker: false });
+  app.get('/issue', async (_request, reply) =>
+    sendAnswer(reply, await app.coupons.campaign('launch').issue({ userId: 'ann' })),
+  );
+  const session = connect(await app.listen({ port: 0, host: '127.0.0.1' }));
+  const [headers] = await once(session.request({ ':path': '/issue' }).resume(), 'response');
+  expect(headers).toMatchObject({ ':status': 404, 'content-type': expect.stringContaining('problem+json') });
+  session.close();
+  await app.close();
 });

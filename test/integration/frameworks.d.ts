@@ -11,6 +11,7 @@ declare module 'express' {
     use(path: string, handler: Middleware): void;
   }
   export function json(): Middleware;
+  export function raw(options: { type: string }): Middleware;
   export default function express(): App;
 }
 
@@ -20,11 +21,14 @@ declare module 'koa' {
   interface Context {
     set(headers: object): void;
     body: unknown;
+    status: number;
+    readonly path: string;
     respond: boolean;
     readonly req: IncomingMessage;
     readonly res: ServerResponse;
   }
   export default class Koa {
+    silent: boolean;
     use(handler: (ctx: Context, next: () => Promise<void>) => unknown): void;
     callback(): RequestListener;
   }

@@ -75,3 +75,29 @@ test('what was accepted while the connection was lost is settled: each user has 
   expect(await rowsOf(database, campaignId)).toHaveLength(300);
   await audit(SETTLED);
 });
+
+test('a user whose row the shop holds keeps no call beyond its deadline, and gets one coupon once the shop lets go', async () => {
+  const { pool } = database;
+  await pool.query('CREATE TABLE users (id bigint PRIMARY KEY)');
+  await pool.query('INSERT INTO users VALUES (1), (2)');
+  const own = { table: 'owned', userId: { type: 'bigint', references: 'users(id)' } } as const;
+  const adapter = new MysqlPersistence(pool, own);
+  await adapter.createTable();
+  const issuer = new CouponIssuer({ redis: redis.client(), persistence: adapter, timeoutMs: 500 });
+  const launch = issuer.campaign(campaignId);
+  await launch.open({ stock: { kind: 'counted', total: 2 } });
+
+  const shop = await database.connect();
+  await shop.beginTransaction();
+  await shop.query('SELECT id FROM users WHERE id = 2 FOR UPDATE');
+  const results = await Promise.all(['1', '2'].map((userId) => launch.issue({ userId })));
+  expect(results.map(({ status }) => status)).toEqual(['accepted', 'accepted']);
+  await shop.commit();
+
+  expect(await expireLeases(redis.client(), campaignId)).toBe(2);
+  expect(await launch.settle()).toMatchObject({ settled: 2, pending: 0, failed: 0 });
+  await issuer.close();
+  const rows = await rowsOf(database, campaignId, own.table);
+  expect(rows.map(({ userId }) => userId).sort()).toEqual(['1', '2']);
+  await checkInvariants({ redis: redis.client(), campaignId, rows, ...SETTLED });
+});

@@ -78,8 +78,29 @@ test('a user who may only SELECT, INSERT and UPDATE calls createTable and saves,
   expect(await clerk.identity()).toBe(await persistence.identity());
 });
 
-test('a table of a migration is fit, and has no identity until it is upgraded', async () => {
-  await pool.query(createTableSql());
+test('a migration makes all that createTable() makes, and leaves the parts that are there', async () => {
+  const migrate = async () => {
+    for (const one of createTableSql().split(/(?<=;\n)/)) await pool.query(one);
+  };
+  await migrate();
+  expect(await persistence.checkTable()).toEqual({ format: 1 });
+  const made = await persistence.identity();
+  expect(made).toMatch(/^[0-9a-f]{32}$/);
+  const form = async () => (await pool.query('SHOW CREATE TABLE coupon_issuances'))[0];
+  const byMigration = await form();
+  await migrate();
+  expect(await persistence.identity()).toBe(made);
+  await pool.query('DROP TABLE coupon_issuances, coupon_issuances_store');
+  await persistence.createTable();
+  expect(await form()).toEqual(byMigration);
+});
+
+test('a table of a migration without its store is fit, and has no identity until it is upgraded', async () => {
+  await pool.query(
+    createTableSql()
+      .split(/(?<=;\n)/)
+      .at(-1)!,
+  );
   expect(await persistence.createTable()).toEqual({ format: 1 });
   expect(await persistence.identity()).toBeNull();
   expect(await persistence.upgradeTable()).toEqual({ format: 1 });

@@ -448,6 +448,25 @@ test.each([
   expect((await persistence.save(twins)).map(({ verdict }) => verdict)).toEqual(['saved', 'code_conflict']);
 });
 
+test('a migration is the statement that createTable sends, and gives its database an identity', async () => {
+  const { client } = await prepared();
+  const sent: string[] = [];
+  const query = (text: string, values?: unknown[]) => {
+    sent.push(text);
+    return client.query(text, values);
+  };
+  const persistence = new PostgresPersistence({ query });
+  await persistence.createTable();
+  expect(sent.filter((one) => !one.startsWith('SELECT'))).toEqual([createTableSql()]);
+  await client.query('DROP TABLE coupon_issuances, coupon_issuances_store');
+  await client.query(createTableSql());
+  expect(await persistence.checkTable()).toEqual({ format: 1 });
+  const made = await persistence.identity();
+  expect(made).toMatch(/^[0-9a-f]{32}$/);
+  await client.query(createTableSql());
+  expect(await persistence.identity()).toBe(made);
+});
+
 test('a migration that runs twice makes one table, and leaves the one that is there', async () => {
   const { client, persistence } = await prepared();
   await client.query(createTableSql());

@@ -23,6 +23,11 @@ import { RedisServer } from '../support/servers/redis-server.js';
 const HOUR_MS = 3_600_000;
 const anySignal = () => ({ signal: new AbortController().signal });
 
+/** The database has answered: it is not told as silent. */
+const FAILED_WITH_40001 = expect.stringMatching(
+  /^the call to the database failed \(Error 40001\): roll your transaction back/,
+);
+
 /** An open transaction of a shop. */
 interface Transaction {
   readonly client: object;
@@ -97,8 +102,8 @@ function groundOfPostgres(): Ground {
       return (await postgres.pool.query(here)).rowCount === 1;
     },
     whenSeen: {
-      redeemed: { outcome: 'not_applied', cause: { code: '40001' } },
-      extended: { outcome: 'not_applied', cause: { code: '40001' } },
+      redeemed: { outcome: 'not_applied', message: FAILED_WITH_40001, cause: { code: '40001' } },
+      extended: { outcome: 'not_applied', message: FAILED_WITH_40001, cause: { code: '40001' } },
     },
     deadlock: Object.assign(new Error('deadlock detected'), { code: '40P01', severity: 'ERROR' }),
   };

@@ -16,6 +16,13 @@ export const CACHED = [
     caughtBy: cache('a load that began before it stores nothing'),
   },
   {
+    defect: 'a caller that has just come is told that no load has ended',
+    file: 'src/cache/reader.ts',
+    find: 'return { upTo: cameBefore, error: new HookError(error) };',
+    replace: 'throw new HookError(error);',
+    caughtBy: leases('that does not end is not told to a caller that has just come'),
+  },
+  {
     defect: 'an invalidation leaves the lease of a load',
     file: 'lua/cache/drop-cached.lua',
     find: "'value', 'lease', 'failed')\nentry.endsAt",

@@ -7,6 +7,16 @@ const foreign = (test) => ({ file: 'test/unit/foreign.test.ts', test });
 /** What an error proves, and for whom; errors and values of other realms. */
 export const ERRORS = [
   {
+    defect: 'a database that is down is told to a probe as a hook of the shop',
+    file: 'src/operate/ready.ts',
+    find: "readFrom('check', timeoutMs, async () => adapter.check!())",
+    replace: 'adapter.check()',
+    caughtBy: {
+      file: 'test/unit/database-errors.test.ts',
+      test: 'a database that is down is told as such to a probe, and not as a hook of the shop',
+    },
+  },
+  {
     defect: 'an error of another realm is none',
     file: 'src/model/safe-error.ts',
     find: "const source = isError(error) ? error : new Error('something",

@@ -82,6 +82,13 @@ export const FRAMEWORKS = [
     caughtBy: inFastify('an event stream that is open does not keep Fastify from closing, and clients close last'),
   },
   {
+    defect: 'Fastify waits for a connection that falls idle while it closes',
+    file: FASTIFY,
+    find: 'raw.socket.destroySoon?.()',
+    replace: 'undefined',
+    caughtBy: inFastify('a connection that is kept alive ends with its last answer, once Fastify closes'),
+  },
+  {
     defect: 'an answer of Fastify shows ids and epochs',
     file: FASTIFY,
     find: 'const { status, headers, body } = userAnswer(resultOrError);',

@@ -37,6 +37,7 @@ import { STAMPS } from './stamps.js';
 import { TABLES } from './tables.js';
 import { TRACING } from './tracing.js';
 import { USER_IDS } from './user-ids.js';
+import { USER_IDS_MYSQL } from './user-ids-mysql.js';
 import { VALIDITY } from './validity.js';
 import { WAITING } from './waiting.js';
 import { WATCHING } from './watching.js';
@@ -86,6 +87,7 @@ export const MUTANTS = [
   ...DATA,
   ...CACHED,
   ...USER_IDS,
+  ...USER_IDS_MYSQL,
   ...WEB,
   ...FRAMEWORKS,
   ...WORKERS,

@@ -5,6 +5,20 @@ const unit = (test) => ({ file: 'test/unit/bridges.test.ts', test });
 /** Other clients of PostgreSQL: their errors, and the clients that are refused. */
 export const POSTGRES_BRIDGES = [
   {
+    defect: 'a client that needs a bridge is taken for one of the driver',
+    file: CLIENTS,
+    find: 'if (!bridge) return;',
+    replace: 'if (bridge !== null) return;',
+    caughtBy: unit('is refused as a pool, and the error names the bridge'),
+  },
+  {
+    defect: 'a transaction that needs a bridge is told the bridge of a pool',
+    file: CLIENTS,
+    find: 'isWithin ? bridge.toTransaction : bridge.toPool',
+    replace: 'bridge.toPool',
+    caughtBy: unit('is refused as a transaction, and the error names the bridge'),
+  },
+  {
     defect: 'a transaction of Kysely is taken for its pool',
     file: BRIDGES,
     find: "has(db, 'executeQuery') && db.isTransaction === false",
@@ -31,6 +45,13 @@ export const POSTGRES_BRIDGES = [
     find: 'runner?.isTransactionActive === true',
     replace: 'runner !== undefined',
     caughtBy: unit('has its like for a transaction, which refuses the client of a pool'),
+  },
+  {
+    defect: 'a bridge is given a statement with a name',
+    file: 'src/persistence/postgres/index.ts',
+    find: 'if (this.#prepare && !this.#client.takesNames)',
+    replace: 'if (this.#prepare && !this.#client)',
+    caughtBy: unit('a name for a statement is refused on a bridge, which passes text on'),
   },
   {
     defect: 'a lone connection under Drizzle counts as a pool',

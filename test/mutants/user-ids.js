@@ -82,7 +82,14 @@ export const USER_IDS = [
     file: 'src/persistence/postgres/catalog.ts',
     find: "f.confdeltype NOT IN ('a', 'r') OR ",
     replace: '',
-    caughtBy: { file: OWN, test: 'checkTable refuses a foreign key ON DELETE CASCADE' },
+    caughtBy: { file: OWN, test: 'checkTable refuses a foreign key ON DELETE SET NULL' },
+  },
+  {
+    defect: 'a foreign key of the shop that deletes coupons is fit',
+    file: 'src/persistence/postgres/catalog.ts',
+    find: 'deletes || (isActive',
+    replace: '(isActive',
+    caughtBy: { file: OWN, test: 'checkTable refuses a foreign key of the shop that deletes coupons' },
   },
   {
     defect: 'a foreign key that changes the users of coupons is fit',

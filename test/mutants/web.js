@@ -1,6 +1,7 @@
 const routes = (test) => ({ file: 'test/web/routes.test.ts', test });
 const streams = (test) => ({ file: 'test/web/streams.test.ts', test });
 const attacks = (test) => ({ file: 'test/web/attacks.test.ts', test });
+const hooks = (test) => ({ file: 'test/web/hooks.test.ts', test });
 const node = (test) => ({ file: 'test/web/node.test.ts', test });
 
 /** What a browser, a page of another site, and a client that takes its time may do to the routes of coupon-issuer/web. */
@@ -200,5 +201,33 @@ export const WEB = [
     find: "    if (call.method === 'HEAD') return streamAnswer(null, SERVER_SENT_EVENTS_HEADERS);\n",
     replace: '',
     caughtBy: routes('answers HEAD as GET'),
+  },
+  {
+    defect: 'the routes after these are not waited for, and their error ends the process',
+    file: 'src/web/node.ts',
+    find: 'if (answer === null && next) await next();',
+    replace: 'if (answer === null && next) void Promise.resolve(next()).catch(() => {});',
+    caughtBy: node('Koa waits for the routes after these'),
+  },
+  {
+    defect: 'bytes that a parser left are taken for an object without fields',
+    file: 'src/web/node.ts',
+    find: "  if (ArrayBuffer.isView(request.body)) throw bodyTaken('let a parser of JSON read it, or none');\n",
+    replace: '',
+    caughtBy: node('a body that a parser of Express has left as bytes'),
+  },
+  {
+    defect: 'an onError that rejects ends the process',
+    file: 'src/web/routes.ts',
+    find: 'ofShop(() => this.#options.onError(causeOf(error), { instance, status })).catch(() => {});',
+    replace: 'try { this.#options.onError(causeOf(error), { instance, status }); } catch {}',
+    caughtBy: hooks('an onError that rejects changes no answer'),
+  },
+  {
+    defect: 'the rejection of data is handled by nobody',
+    file: 'src/web/routes.ts',
+    find: 'return { data: await pick(body) };',
+    replace: 'return { data: pick(body) };',
+    caughtBy: hooks('data may be a promise'),
   },
 ];

@@ -98,6 +98,45 @@ describe.each(CLIENTS)('$name', ({ bridge, transaction, client, open, others }) 
   });
 });
 
+const fn = () => {};
+const RAW = [
+  { of: 'Prisma', client: prisma, pool: 'fromPrisma(prisma)', within: 'prismaTransaction(tx)' },
+  { of: 'Kysely', client: kysely(true), pool: 'fromKysely(db)', within: 'kyselyTransaction(trx)' },
+  ...[{ createQueryRunner: fn }, { getTreeRepository: fn }, { startTransaction: fn }].map((client) => ({
+    ...{ of: 'TypeORM', client: { ...client, query: fn } },
+    ...{ pool: 'fromTypeorm(dataSource)', within: 'typeormTransaction(manager)' },
+  })),
+  {
+    ...{ of: 'Drizzle', client: { ...drizzle, selectDistinct: fn, query: {} } },
+    ...{ pool: 'fromDrizzle(db)', within: 'drizzleTransaction(tx)' },
+  },
+  {
+    ...{ of: 'postgres.js', client: Object.assign(fn.bind(null), { unsafe: fn }) },
+    ...{ pool: 'fromPostgresJs(sql)', within: 'postgresJsTransaction(sql)' },
+  },
+  {
+    ...{ of: 'Knex', client: Object.assign(fn.bind(null), { raw: fn, transaction: fn }) },
+    ...{ pool: 'an object with query(text, values)', within: 'an object with query(text, values)' },
+  },
+];
+
+describe.each(RAW)('a client of $of without its bridge ($#)', ({ of, client, pool, within }) => {
+  const given = client as unknown as bridges.PostgresLike;
+
+  test('is refused as a pool, and the error names the bridge', () => {
+    const make = () => new PostgresPersistence(given);
+    expect(make).toThrow(InvalidArgumentError);
+    expect(make).toThrow(`a Pool of \`pg\`, as new Pool(…); this one is of ${of}: give ${pool}`);
+  });
+
+  test('is refused as a transaction, and the error names the bridge', async () => {
+    const persistence = new PostgresPersistence({ autocommit: true, query: async () => ({ rows: [] }) });
+    const asked = persistence.within(given as bridges.PostgresTransaction);
+    await expect(asked).rejects.toThrow(InvalidArgumentError);
+    await expect(asked).rejects.toThrow(`a PoolClient of \`pg\`; this one is of ${of}: give ${within}`);
+  });
+});
+
 test('on a lone connection Drizzle does not say that each statement is committed', () => {
   expect(bridges.fromDrizzle({ ...drizzle, $client: { query: () => {}, connect: () => {} } } as never).autocommit).toBe(
     undefined,
@@ -191,4 +230,10 @@ test('TypeORM gives its connection back, whatever becomes of the statement', asy
   };
   await expect(bridges.fromTypeorm({ createQueryRunner }).query('SELECT 1')).rejects.toThrow('down');
   expect(lent).toBe(0);
+});
+
+test('a name for a statement is refused on a bridge, which passes text on', () => {
+  const onBridge = () => new PostgresPersistence(bridges.fromKysely(kysely(false)), { prepare: true });
+  expect(onBridge).toThrow(InvalidArgumentError);
+  expect(onBridge).toThrow('prepare must be false');
 });

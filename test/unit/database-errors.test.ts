@@ -1,6 +1,13 @@
+import RedisMock from 'ioredis-mock';
 import pg from 'pg';
 import { describe, expect, test } from 'vitest';
-import { InvalidArgumentError, MisconfiguredError, NotSavedError } from '../../src/index.js';
+import {
+  CouponIssuer,
+  InvalidArgumentError,
+  MemoryPersistence,
+  MisconfiguredError,
+  NotSavedError,
+} from '../../src/index.js';
 import { listRows } from '../../src/persistence/list-rows.js';
 import * as mysql from '../../src/persistence/mysql/index.js';
 import {
@@ -150,6 +157,16 @@ test('what is wrong with the client reaches the operator who opens a campaign, a
   expect(misfit).toMatchObject({ code: 'MISCONFIGURED', message: 'the client is not connected; it does not serve' });
   const other = await failing(new Error('row SECRET'));
   expect(other).toMatchObject({ code: 'HOOK', message: expect.not.stringContaining('SECRET') });
+});
+
+test('a database that is down is told as such to a probe, and not as a hook of the shop', async () => {
+  const check = () => Promise.reject(Object.assign(new Error('connect to SECRET'), { code: 'ECONNREFUSED' }));
+  const persistence = Object.assign(new MemoryPersistence(), { check });
+  const issuer = new CouponIssuer({ redis: new RedisMock(), persistence });
+  const error = await errorOf(issuer.check());
+  const message = "the adapter's check failed (Error ECONNREFUSED); nothing was changed; ask again";
+  expect(error).toMatchObject({ code: 'PERSISTENCE', outcome: 'not_applied', message });
+  await issuer.close();
 });
 
 test('what cannot be a client of PostgreSQL is refused by name', () => {

@@ -59,3 +59,14 @@ test('the client of a transaction of Kysely is for within alone', () => {
   expect(() => bridges.fromKysely(kysely(true))).toThrow(InvalidArgumentError);
   expect(() => bridges.kyselyTransaction(kysely(false))).toThrow(InvalidArgumentError);
 });
+
+test('a client without its bridge is refused, and the error names the bridge', async () => {
+  const raw = failing({}) as unknown as bridges.MysqlLike;
+  const wanted = (bridge: string) => `; this one is of Prisma: give ${bridge}. Nothing was sent`;
+  expect(() => new MysqlPersistence(raw)).toThrow(`a pool, as createPool(…)${wanted('fromPrisma(prisma)')}`);
+  const persistence = new MysqlPersistence({ autocommit: true, query: async () => [[], []] });
+  const asked = persistence.within(raw as bridges.MysqlTransaction);
+  await expect(asked).rejects.toThrow(`a PoolConnection of \`mysql2/promise\`${wanted('prismaTransaction(tx)')}`);
+  const knex = Object.assign(() => {}, { raw: () => {}, transaction: () => {} }) as unknown as bridges.MysqlLike;
+  expect(() => new MysqlPersistence(knex)).toThrow(/createPool\(…\)$/);
+});

@@ -191,8 +191,8 @@ test('rows that turn out to be in an open transaction are never told saved', asy
 });
 
 test('a table is named with its schema or without, in quotes', () => {
-  expect(createTableSql()).toMatch(/^CREATE TABLE IF NOT EXISTS `coupon_issuances` \(\n/);
-  expect(createTableSql({ table: 'shop.order' })).toMatch(/^CREATE TABLE IF NOT EXISTS `shop`\.`order` \(\n/);
+  expect(createTableSql()).toMatch(/;\nCREATE TABLE IF NOT EXISTS `coupon_issuances` \(\n/);
+  expect(createTableSql({ table: 'shop.order' })).toMatch(/;\nCREATE TABLE IF NOT EXISTS `shop`\.`order` \(\n/);
 });
 
 test.each(['Coupons', 'a b', 'x; DROP TABLE y', '`quoted`', 'a.b.c', '', '1st', 'x'.repeat(65)])(

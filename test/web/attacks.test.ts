@@ -1,11 +1,11 @@
 import { Agent, get as httpGet, type IncomingMessage } from 'node:http';
-import { connect, type Socket } from 'node:net';
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CouponIssuer, MemoryPersistence } from '../../src/index.js';
 import { own } from '../support/checks/own.js';
 import { until } from '../support/checks/until.js';
 import { RedisServer } from '../support/servers/redis-server.js';
+import { Raw } from './raw.js';
 import { eventsOf, expectProblem, FORMS, fetchShop, get, nodeShop, post, type UserOf } from './support.js';
 
 let server: RedisServer;
@@ -43,31 +43,6 @@ async function commandsOf(work: () => Promise<void>): Promise<number> {
 
 const issued = async () => (await rows.list('launch', { afterSerial: 0, limit: 10_000 })).length;
 const encodedUser: UserOf = (name) => (name === null ? null : decodeURIComponent(name));
-
-/** Bytes as an attacker writes them, and everything that comes back until the connection ends. */
-class Raw {
-  readonly socket: Socket;
-  answer = '';
-  constructor(port: number, text: string) {
-    this.socket = connect(port, '127.0.0.1');
-    this.socket.on('data', (data) => {
-      this.answer += data;
-    });
-    // A server that ends a connection in the middle of an upload resets it.
-    this.socket.on('error', () => {});
-    this.socket.write(text);
-  }
-  get status(): number {
-    return Number(/^HTTP\/1\.1 (\d+)/.exec(this.answer)?.[1]);
-  }
-  async answered(): Promise<this> {
-    await until(() => this.answer.includes('\r\n\r\n'));
-    return this;
-  }
-  stop(): void {
-    this.socket.destroy();
-  }
-}
 
 const request = (lines: readonly string[], method = 'POST', path = '/launch/issue') =>
   [`${method} ${path} HTTP/1.1`, 'Host: shop.test', 'x-user: kim', ...lines, '', ''].join('\r\n');
@@ -276,6 +251,24 @@ describe('bytes of an attacker', () => {
     expect(answers).toEqual([...[201, 200, 415, 200, 404].map((status) => [status, false]), [415, true]]);
     await until(() => raw.socket.destroyed);
   });
+});
+
+test('a user that opens and closes a stream 100 times costs a connection each at most, and none is left', async () => {
+  const { ask } = fetchShop(issuer);
+  await post(ask, '/line/join');
+  const open = await numberIn('clients', 'connected_clients');
+  const before = await numberIn('stats', 'total_connections_received');
+  const spent = await commandsOf(async () => {
+    for (let i = 0; i < 100; i++) {
+      const { status, body } = await get(ask, '/line/events');
+      expect(status).toBe(200);
+      await body!.cancel();
+    }
+  });
+  expect((await numberIn('stats', 'total_connections_received')) - before).toBeLessThanOrEqual(100);
+  // The handshake of the connection, its subscription, and one look.
+  expect(spent).toBeLessThan(100 * 30);
+  await until(async () => (await numberIn('clients', 'connected_clients')) === open);
 });
 
 test('1,000 idle streams cost one connection, at most one look each to open, and two per change', async () => {

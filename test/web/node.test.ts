@@ -1,6 +1,6 @@
 import type { IncomingMessage, RequestListener } from 'node:http';
 import { createServer } from 'node:http';
-import express, { json } from 'express';
+import express, { json, raw } from 'express';
 import Koa from 'koa';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { CouponIssuer } from '../../src/index.js';
@@ -88,6 +88,46 @@ test('Koa gives the answer to the routes, with a user that it knows', async () =
   expect((await issue(url)).status).toBe(201);
   expect((await issuer.campaign('launch').userStatus({ userId: 'lee' })).status).toBe('issued');
   expect(await (await fetch(url)).text()).toBe('the shop');
+});
+
+test('Koa waits for the routes after these, and hears of their errors', async () => {
+  const answer = coupons();
+  const failed: unknown[] = [];
+  const app = new Koa();
+  app.silent = true;
+  app.use(async (ctx, next) => {
+    await next().catch((error: unknown) => {
+      failed.push(error);
+      ctx.status = 502;
+    });
+  });
+  app.use(async (ctx, next) => {
+    ctx.respond = false;
+    await answer(ctx.req, ctx.res, () => {
+      ctx.respond = true;
+      return next();
+    });
+  });
+  const broken = new Error('the shop is broken');
+  app.use(async (ctx) => {
+    await new Promise((resolve) => setImmediate(resolve));
+    if (ctx.path === '/broken') throw broken;
+    ctx.body = 'the shop';
+  });
+  const url = await served(app.callback());
+  expect(await (await fetch(url)).text()).toBe('the shop');
+  expect((await fetch(`${url}/broken`)).status).toBe(502);
+  expect(failed).toEqual([broken]);
+});
+
+test('a body that a parser of Express has left as bytes is a fault of the server', async () => {
+  const heard: unknown[] = [];
+  const app = express();
+  app.use(raw({ type: 'application/json' }));
+  app.use(coupons({ onError: (error) => heard.push(error) }));
+  await expectProblem(await issue(await served(app), '{"source":"mail"}'), 500);
+  expect(String(heard[0])).toContain('let a parser of JSON read it');
+  expect(persistence.saves).toEqual([]);
 });
 
 test('headers that were set before are sent along', async () => {

@@ -5,6 +5,7 @@ import type { PostgresPersistence } from 'coupon-issuer/postgres';
 import type { Redis } from 'ioredis';
 import { ClientsModule, PERSISTENCE, REDIS } from './clients.js';
 import { LaunchController, LineController } from './coupons.js';
+import { IdleConnections } from './idle-connections.js';
 import { OrdersController } from './orders.js';
 import { ReadyController } from './ready.js';
 
@@ -21,6 +22,6 @@ import { ReadyController } from './ready.js';
     }),
   ],
   controllers: [LaunchController, LineController, OrdersController, ReadyController],
-  providers: [{ provide: APP_FILTER, useClass: CouponIssuerFilter }],
+  providers: [{ provide: APP_FILTER, useClass: CouponIssuerFilter }, IdleConnections],
 })
 export class AppModule {}

@@ -1,4 +1,4 @@
-import { Body, Controller, Get, Headers, Post, StreamableFile, UseInterceptors } from '@nestjs/common';
+import { Body, Controller, Get, Header, Headers, Post, StreamableFile, UseInterceptors } from '@nestjs/common';
 import {
   type Campaign,
   type IssueResult,
@@ -48,6 +48,8 @@ export class LineController {
   }
 
   @Get('events')
+  @Header('Cache-Control', 'no-store, no-transform')
+  @Header('X-Accel-Buffering', 'no')
   events(@UserId() userId: string): StreamableFile {
     const events = serverSentEvents(this.line.watch({ userId }), { data: shownChange });
     return new StreamableFile(events, { type: 'text/event-stream; charset=utf-8' });

@@ -184,6 +184,7 @@ const FIRST_OF_DRIVER = 45000;
 const STATES: Readonly<Record<number, string>> = {
   1048: '23000',
   1062: '23000',
+  1216: '23000',
   1263: '22004',
   1264: '22003',
   1406: '22001',

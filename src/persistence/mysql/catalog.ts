@@ -1,7 +1,7 @@
-import { type Flaw, missingColumn, sameColumns } from '../fit.js';
+import type { TableShape } from '../own-table.js';
 
 /** A column of the table: how it is made, and whether a column that is there can hold every value. */
-interface Column {
+export interface Column {
   readonly name: string;
   readonly made: string;
   readonly fits: (there: FoundColumn) => boolean;
@@ -15,9 +15,13 @@ export interface Found {
   /** The columns of indexes, each with its index. */
   readonly statistics: readonly Statistic[];
   readonly variables: ReadonlyMap<string, string>;
+  /** `null`: this user may not see them. */
+  readonly references: readonly FoundReference[] | null;
 }
 
 export interface FoundColumn {
+  readonly schemaName: string;
+  readonly tableName: string;
   readonly name: string;
   readonly type: string;
   /** The type as it is written. */
@@ -33,6 +37,20 @@ export interface FoundColumn {
 
 /** A row of `information_schema.STATISTICS`; which columns it has differs between servers and versions. */
 export type Statistic = Readonly<Record<string, unknown>>;
+
+/** A foreign key of the table, as the server writes it. */
+export interface FoundReference {
+  readonly name: string;
+  readonly columns: readonly string[];
+  /** `null`: the schema of the table itself. */
+  readonly schema: string | null;
+  readonly table: string;
+  readonly users: readonly string[];
+  /** A change of the other table deletes rows of this one. */
+  readonly deletes: boolean;
+  /** A change of the other table deletes or changes rows of this one. */
+  readonly isActive: boolean;
+}
 
 /** Bytes of each column of text. */
 export const WIDTH = {
@@ -69,10 +87,24 @@ export const COLUMNS: readonly Column[] = [
     name: 'data',
     made: 'text CHARACTER SET utf8mb4 COLLATE utf8mb4_bin',
     // Bytes cannot be written to the type JSON of MySQL. That of MariaDB is a text.
-    fits: ({ type, collation, length }) =>
-      /^(text|varchar|(medium|long)text)$/.test(type) && /^utf8mb4_/.test(collation ?? '') && Number(length) >= 1024,
+    fits: isLongText,
   },
 ];
+
+export const OWN: Readonly<Record<TableShape['columns'][number]['type'], Omit<Column, 'name'>>> = {
+  text: { made: 'text CHARACTER SET utf8mb4', fits: isLongText },
+  bigint: { made: 'bigint', fits: (there) => there.type === 'bigint' && !isUnsigned(there) },
+  boolean: { made: 'boolean', ...integer('tinyint', 'smallint', 'int') },
+};
+
+export function isUnsigned({ full }: FoundColumn): boolean {
+  return full.includes('unsigned');
+}
+
+/** A column of the owner may have a word of SQL for a name. */
+export function sqlName(name: string): string {
+  return COLUMNS.some((column) => column.name === name) ? name : `\`${name}\``;
+}
 
 export const KEYS: readonly { readonly name: string; readonly columns: readonly string[] }[] = [
   { name: '', columns: ['campaign_id', 'serial'] },
@@ -90,123 +122,25 @@ function instant(name: string): Column {
   return { name, made: 'datetime(3)', fits };
 }
 
+/** The data of a call has at most 1,024 bytes. */
+function isLongText({ type, collation, length }: FoundColumn): boolean {
+  return /^(text|varchar|(medium|long)text)$/.test(type) && /^utf8mb4_/.test(collation ?? '') && Number(length) >= 1024;
+}
+
 function text(name: keyof typeof WIDTH): Column {
   const fits = ({ type, collation, length }: FoundColumn) =>
     (type === 'varbinary' || (type === 'varchar' && EXACT.test(collation ?? ''))) && Number(length) >= WIDTH[name];
   return { name, made: `varbinary(${WIDTH[name]}) NOT NULL`, fits };
 }
 
-/** The missing parts of a table, in the words of an operator; `quoted` names it in statements. */
-export function flawsOf(found: Found | null, quoted: string): Flaw[] {
-  if (!found) return [{ what: 'it does not exist, or this user has no right to it', cure: 'createTable(), or GRANT' }];
-  if (!/^(BASE TABLE|SYSTEM VERSIONED)$/.test(found.kind)) {
-    return [{ what: 'it is not a table, so it has no unique keys', cure: 'name the table that holds the rows' }];
-  }
-  const flaws: Flaw[] = [];
-  if (found.engine?.toLowerCase() !== 'innodb') {
-    flaws.push({ what: `its engine is ${found.engine}`, cure: `ALTER TABLE ${quoted} ENGINE = InnoDB` });
-  }
-  const there = new Map(found.columns.map((column) => [column.name, column]));
-  flaws.push(...COLUMNS.flatMap((column) => flawsOfColumn(column, there.get(column.name), quoted)));
-  flaws.push(...flawsOfRights(found.columns, quoted), ...flawsOfStrangers(found, quoted), ...flawsOfLog(found));
-  for (const { columns } of missingKeys(found)) {
-    if (!columns.every((name) => there.has(name))) continue;
-    const useless = keysOf(found).filter((key) => sameColumns(key.columns, columns));
-    const why = useless.map(({ name, flaw }) => `, for ${name} ${flaw}`).join('');
-    flaws.push({
-      what: `it has no unique key on (${columns.join(', ')})${why}`,
-      cure: `ALTER TABLE ${quoted} ADD ${unique(columns)}`,
-      upgradable: true,
-    });
-  }
-  return flaws;
-}
-
-/** The unique keys that keep nothing apart, or are not there. */
-export function missingKeys(found: Found): typeof KEYS {
-  const keys = keysOf(found).filter(({ flaw }) => flaw === '');
-  return KEYS.filter(({ columns }) => !keys.some((key) => sameColumns(key.columns, columns)));
-}
-
-export function unique(columns: readonly string[], name = ''): string {
-  return `UNIQUE KEY ${name && `\`${name}\` `}(${columns.join(', ')})`;
-}
-
-/** The unique indexes, each with why it does not keep rows apart, or an empty string. */
-function keysOf({ statistics }: Found): { name: string; columns: string[]; flaw: string }[] {
-  const rows = statistics.filter(({ NON_UNIQUE }) => Number(NON_UNIQUE) === 0);
-  const names = [...new Set(rows.map(({ INDEX_NAME }) => String(INDEX_NAME)))];
-  return names.map((name) => {
-    const parts = rows.filter(({ INDEX_NAME }) => INDEX_NAME === name);
-    return { name, columns: parts.map(({ COLUMN_NAME }) => String(COLUMN_NAME)), flaw: flawOfIndex(parts) };
-  });
-}
-
-function flawOfIndex(parts: readonly Statistic[]): string {
-  if (parts.some(({ SUB_PART }) => SUB_PART !== null)) return 'is on the beginning of a column';
-  if (parts.some(({ IS_VISIBLE, IGNORED }) => IS_VISIBLE === 'NO' || IGNORED === 'YES'))
-    return 'is hidden from queries';
-  return '';
-}
-
-function flawsOfColumn({ name, made, fits }: Column, there: FoundColumn | undefined, quoted: string): Flaw[] {
-  const cure = `ALTER TABLE ${quoted} MODIFY ${name} ${made}`;
-  if (!there) return [missingColumn({ name, made }, quoted)];
-  const type = [`${there.type}${there.length === null ? '' : `(${there.length})`}`, there.collation].filter(Boolean);
-  if (!fits(there)) return [{ what: `its column ${name} (${type.join(' ')}) cannot hold every value as it is`, cure }];
-  if (/(VIRTUAL|STORED|PERSISTENT) GENERATED/i.test(there.extra)) {
-    return [{ what: `its column ${name} is generated`, cure }];
-  }
-  if (isRequired(there)) {
-    const alter = `ALTER TABLE ${quoted} ${toNullable(there)}`;
-    return [{ what: `its column ${name} must have a value`, cure: alter, upgradable: true }];
-  }
-  if (made.includes('DEFAULT') && (there.nullable !== 'NO' || there.preset === null)) {
-    return [{ what: `its column ${name} may be without a value`, cure }];
-  }
-  return [];
-}
-
 /** A column that may be NULL has to have a value. */
-export function isRequired({ name, nullable }: FoundColumn): boolean {
-  return nullable === 'NO' && COLUMNS.some((column) => column.name === name && !column.made.includes('NOT NULL'));
+export function isRequired({ name, nullable }: FoundColumn, wanted: readonly Pick<Column, 'name' | 'made'>[]): boolean {
+  const isWanted = ({ name: own, made }: Pick<Column, 'name' | 'made'>) =>
+    own.toLowerCase() === name.toLowerCase() && !made.includes('NOT NULL');
+  return nullable === 'NO' && wanted.some(isWanted);
 }
 
 /** The type stays as it is: the owner may have made it wider. */
 export function toNullable({ name, full, collation }: FoundColumn): string {
-  return `MODIFY ${name} ${full}${collation === null ? '' : ` COLLATE ${collation}`} NULL`;
-}
-
-/** Of the columns that are used. An existing row is updated to its own values, so the right to update is needed too. */
-function flawsOfRights(columns: readonly FoundColumn[], quoted: string): Flaw[] {
-  const used = columns.filter(({ name }) => COLUMNS.some((one) => one.name === name));
-  const lacks = (right: string) =>
-    used.some(({ name, rights }) => (right !== 'update' || name === 'serial') && !rights.toLowerCase().includes(right));
-  const lacking = ['select', 'insert', 'update'].filter(lacks).map((right) => right.toUpperCase());
-  if (lacking.length === 0) return [];
-  const cure = `GRANT ${lacking.join(', ')} ON ${quoted} TO …`;
-  return [{ what: `this user may not ${lacking.join(' and ')}`, cure }];
-}
-
-/** Columns of the owner's own. Without strict mode the server makes a value up. */
-function flawsOfStrangers({ columns, variables }: Found, quoted: string): Flaw[] {
-  if (!variables.get('sql_mode')?.includes('STRICT_')) return [];
-  return columns
-    .filter(({ name, nullable, preset, extra }) => {
-      if (nullable !== 'NO' || preset !== null || /auto_increment|GENERATED/i.test(extra)) return false;
-      return !COLUMNS.some((one) => one.name === name);
-    })
-    .map(({ name }) => ({
-      what: `its column ${name} has neither a default nor may it be NULL`,
-      cure: `ALTER TABLE ${quoted} ALTER COLUMN \`${name}\` SET DEFAULT …`,
-    }));
-}
-
-/** The server then refuses every row (1665). */
-function flawsOfLog({ variables }: Found): Flaw[] {
-  const isolation = variables.get('transaction_isolation') ?? variables.get('tx_isolation') ?? '';
-  const logs = variables.get('log_bin') === 'ON' && variables.get('sql_log_bin') !== 'OFF';
-  if (!logs || variables.get('binlog_format') !== 'STATEMENT' || !/^READ-/.test(isolation)) return [];
-  const what = `binlog_format STATEMENT and isolation ${isolation} do not go together`;
-  return [{ what, cure: `SET GLOBAL binlog_format = 'ROW'; connections take it when they are opened` }];
+  return `MODIFY ${sqlName(name)} ${full}${collation === null ? '' : ` COLLATE ${collation}`} NULL`;
 }

@@ -6,7 +6,8 @@ import { type Row, toIssuance } from '../row.js';
 import { IN_TRANSACTION, type MysqlClient } from './client.js';
 import { isDeadlock } from './errors.js';
 import { utc } from './insert.js';
-import { SELECTED } from './selected.js';
+import { selectedOf } from './selected.js';
+import type { UserIdForm } from './user-ids.js';
 
 type Value = string | number | null;
 
@@ -20,7 +21,8 @@ interface GivenColumn<T> {
 interface Kind {
   readonly names: (ref: CouponRef) => boolean;
   readonly columns: readonly GivenColumn<CouponRef>[];
-  readonly match: string;
+  /** By the text of `user_id`. */
+  readonly match: (userId: string) => string;
 }
 
 const part = (name: string) => (ref: CouponRef) => (ref as Readonly<Record<string, Value | undefined>>)[name] ?? null;
@@ -35,17 +37,17 @@ const KINDS: readonly Kind[] = [
   {
     names: (ref) => 'code' in ref,
     columns: [CAMPAIGN, CODE, USER],
-    match: `${OWN} AND t.code = n.code_ AND (n.user_ IS NULL OR t.user_id = n.user_)`,
+    match: (userId) => `${OWN} AND t.code = n.code_ AND (n.user_ IS NULL OR ${userId} = n.user_)`,
   },
   {
     names: (ref) => 'id' in ref && 'userId' in ref,
     columns: [CAMPAIGN, ID, USER],
-    match: `${OWN} AND t.id = n.id_ AND t.user_id = n.user_`,
+    match: (userId) => `${OWN} AND t.id = n.id_ AND ${userId} = n.user_`,
   },
   {
     names: (ref) => 'id' in ref && 'serial' in ref,
     columns: [CAMPAIGN, ID, SERIAL],
-    match: `${OWN} AND t.serial = n.serial_ AND t.id = n.id_`,
+    match: () => `${OWN} AND t.serial = n.serial_ AND t.id = n.id_`,
   },
 ];
 
@@ -88,12 +90,16 @@ interface FoundRow {
 export class CouponStatements {
   readonly #table: string;
   readonly #client: MysqlClient;
+  readonly #userId: string;
+  readonly #selected: string;
   readonly #isWithin: boolean;
   #skipsLocked = true;
 
   /** `isWithin`: the client is in a transaction of the caller. */
-  constructor(table: string, client: MysqlClient, isWithin = false) {
+  constructor(table: string, client: MysqlClient, userIds: UserIdForm, isWithin = false) {
     this.#table = table;
+    this.#userId = userIds.textOf('t.user_id');
+    this.#selected = selectedOf(userIds);
     this.#client = client;
     this.#isWithin = isWithin;
   }
@@ -183,7 +189,7 @@ export class CouponStatements {
     tries = this.#isWithin ? 1 : MOST_TRIES,
   ): Promise<number> {
     const { rows, values } = derived(columnsOf(kind), changes);
-    const sql = `UPDATE ${rows} STRAIGHT_JOIN ${this.#table} t ON ${kind.match} AND ${RIGHT} SET ${SET}`;
+    const sql = `UPDATE ${rows} STRAIGHT_JOIN ${this.#table} t ON ${kind.match(this.#userId)} AND ${RIGHT} SET ${SET}`;
     try {
       const { affectedRows, serverStatus } = (await this.#query(sql, values)) as {
         affectedRows: number;
@@ -213,7 +219,7 @@ export class CouponStatements {
     const found = new Map<T, FoundRow>();
     for (let first = 0; first < items.length; first += MOST_ROWS) {
       const { rows, values } = derived(columns, items.slice(first, first + MOST_ROWS));
-      const sql = `SELECT n.ord, ${SELECTED}${more} FROM ${rows} STRAIGHT_JOIN ${this.#table} t ON ${kind.match}${lock}`;
+      const sql = `SELECT n.ord, ${this.#selected}${more} FROM ${rows} STRAIGHT_JOIN ${this.#table} t ON ${kind.match(this.#userId)}${lock}`;
       for (const row of (await this.#query(sql, values)) as (Row & { ord: number; is_right?: number | string })[]) {
         found.set(items[first + Number(row.ord)]!, { row: toIssuance(row), isRight: Number(row.is_right ?? 0) === 1 });
       }

@@ -1,5 +1,6 @@
 import { InvalidArgumentError, MisconfiguredError } from '../../model/errors.js';
 import { isThenable } from '../../model/foreign.js';
+import { assertNoBridge } from '../foreign-clients.js';
 import { ClientProof, failureOf } from '../proof.js';
 import { MYSQL_RULES } from './errors.js';
 import type { MysqlLike } from './index.js';
@@ -25,6 +26,12 @@ export const AUTOCOMMIT = 2;
 /** After a fail-over a connection may be left on a server that is read only by now. The pool does not lend it again. */
 const READ_ONLY = [1290, 1792, 1836];
 
+interface MysqlClientOptions {
+  /** It is that of a transaction of the caller. */
+  readonly isWithin?: boolean;
+  readonly signal?: AbortSignal;
+}
+
 /**
  * A client of MySQL as the adapter asks it: on a pool it tells a statement that failed from a connection that was never
  * granted.
@@ -40,9 +47,9 @@ export class MysqlClient {
   readonly #signal: AbortSignal | undefined;
 
   /** Throws `InvalidArgumentError`. */
-  constructor(client: MysqlLike, options: { readonly wanted?: string; readonly signal?: AbortSignal } = {}) {
-    assertClient(client, options.wanted);
-    this.#signal = options.signal;
+  constructor(client: MysqlLike, { isWithin = false, signal }: MysqlClientOptions = {}) {
+    assertClient(client, isWithin);
+    this.#signal = signal;
     this.#client = client;
     this.isBridge = client.autocommit === true;
     this.isPool = 'getConnection' in client || this.isBridge;
@@ -89,10 +96,11 @@ function misfit(must: string): MisconfiguredError {
   );
 }
 
-function assertClient(
-  client: unknown,
-  wanted = 'MysqlPersistence needs a client of `mysql2/promise`: a pool, as createPool(…)',
-): void {
+function assertClient(client: unknown, isWithin: boolean): void {
+  const wanted = isWithin
+    ? 'within needs the client of your transaction: a PoolConnection of `mysql2/promise`'
+    : 'MysqlPersistence needs a client of `mysql2/promise`: a pool, as createPool(…)';
+  assertNoBridge(client, wanted, isWithin, ['postgres.js', 'Knex']);
   if (typeof (client as Partial<MysqlLike> | null | undefined)?.query !== 'function') {
     throw new InvalidArgumentError(wanted);
   }

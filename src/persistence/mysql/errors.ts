@@ -145,6 +145,11 @@ export function isDeadlock(error: unknown): boolean {
   return DEADLOCKS.includes(failureOf(error).errno);
 }
 
+/** The second number is the one for a user who may not see the other table. */
+export function isForeignKey(error: unknown): boolean {
+  return [1452, 1216].includes(failureOf(error).errno);
+}
+
 export function isDuplicate(error: unknown): boolean {
   return failureOf(error).errno === 1062;
 }

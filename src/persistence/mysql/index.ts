@@ -4,22 +4,27 @@ import type { Issuance } from '../../model/issuance.js';
 import type { CouponRows, PersistenceAdapter, SaveVerdict } from '../adapter.js';
 import type { ChangeVerdict, CouponChange, CouponRef } from '../coupon-change.js';
 import type { TableFormat } from '../fit.js';
-import { type Row, storedOf, toIssuance } from '../row.js';
+import type { UsersTable } from '../own-table.js';
+import { type Row, storedOf, textOf, toIssuance } from '../row.js';
 import { SKIPPED, withoutSkipped } from '../skipped.js';
+import { saveOfUsers, type Users } from '../users.js';
 import { knownVerdicts, SAVED } from '../verdict.js';
 import { CouponStatements } from './change.js';
 import { AUTOCOMMIT, IN_TRANSACTION, MysqlClient } from './client.js';
-import { isDeadlock, isDuplicate } from './errors.js';
-import { insertOf } from './insert.js';
+import { isDeadlock, isDuplicate, isForeignKey } from './errors.js';
+import { bytesOf, InsertStatement } from './insert.js';
 import { ReadStatements } from './read.js';
-import { SELECTED } from './selected.js';
-import { MysqlTable, quotedTable } from './table.js';
+import { selectedOf } from './selected.js';
+import { MysqlTable, quotedTable, quotedUsers } from './table.js';
+import { type MysqlTableOptions, mysqlShapeOf, type UserIdForm, userIdsOf } from './user-ids.js';
 import { type MysqlTransaction, rowsWithin } from './within.js';
 
 export type { TableFormat } from '../fit.js';
+export type { OwnColumn, OwnTableOptions, UserIdColumn, UserIdType } from '../own-table.js';
 export * from './bridges.js';
 export { notSavedError } from './errors.js';
 export { createTableSql } from './table.js';
+export type { MysqlTableOptions, MysqlUserIdColumn } from './user-ids.js';
 export type { MysqlTransaction } from './within.js';
 
 /**
@@ -48,14 +53,17 @@ interface Key {
   readonly columns: string;
   readonly of: (one: Issuance) => Tuple;
 }
-type Tuple = readonly (string | number | null)[];
+type Tuple = readonly unknown[];
 
-const BY_ID: Key = { columns: 'campaign_id, id', of: (one) => [one.campaignId, one.id] };
-const KEYS: readonly Key[] = [
+const BY_ID: Key = { columns: 'campaign_id, id', of: (one) => [bytesOf(one.campaignId), bytesOf(one.id)] };
+const keysOf = ({ sent }: UserIdForm): readonly Key[] => [
   BY_ID,
-  { columns: 'campaign_id, serial', of: (one) => [one.campaignId, one.serial] },
-  { columns: 'campaign_id, user_id, grant_no', of: (one) => [one.campaignId, one.userId, one.grant] },
-  { columns: 'campaign_id, code', of: (one) => [one.campaignId, one.code] },
+  { columns: 'campaign_id, serial', of: (one) => [bytesOf(one.campaignId), one.serial] },
+  {
+    columns: 'campaign_id, user_id, grant_no',
+    of: (one) => [bytesOf(one.campaignId), sent(one.userId), one.grant],
+  },
+  { columns: 'campaign_id, code', of: (one) => [bytesOf(one.campaignId), bytesOf(one.code)] },
 ];
 const MAX_ATTEMPTS = 3;
 /** Issuances per look-up, so that one of long texts still fits in a packet. */
@@ -81,14 +89,35 @@ export class MysqlPersistence implements PersistenceAdapter<MysqlTransaction> {
   readonly #made: MysqlTable;
   readonly #coupons: CouponStatements;
   readonly #reads: ReadStatements;
+  readonly #insert: InsertStatement;
+  readonly #selected: string;
+  readonly #keys: readonly Key[];
+  readonly #userIds: UserIdForm;
+  /** `null`: any text is a user. */
+  readonly #users: Users | null;
   #poolChecked = false;
 
-  constructor(client: MysqlLike, options: { table?: string | undefined } = {}) {
+  /** Throws `InvalidArgumentError` (the client, `userId`, `columns`), `TypeError` (`table`). */
+  constructor(client: MysqlLike, options: MysqlTableOptions = {}) {
+    const shape = mysqlShapeOf(options);
     this.#client = new MysqlClient(client);
     this.#table = quotedTable(options.table);
-    this.#coupons = new CouponStatements(this.#table, this.#client);
-    this.#reads = new ReadStatements(this.#table, this.#client);
-    this.#made = new MysqlTable((sql, values) => this.#query(sql, values), options.table);
+    this.#made = new MysqlTable((sql, values) => this.#query(sql, values), shape, options.table);
+    this.#userIds = userIdsOf(shape);
+    this.#selected = selectedOf(this.#userIds);
+    this.#keys = keysOf(this.#userIds);
+    this.#insert = new InsertStatement(this.#table, shape.columns, this.#userIds);
+    this.#coupons = new CouponStatements(this.#table, this.#client, this.#userIds);
+    this.#reads = new ReadStatements(this.#table, this.#client, this.#userIds);
+    const { users } = shape;
+    this.#users =
+      shape.userId === 'text' && !users
+        ? null
+        : {
+            userIdFault: this.#userIds.fault,
+            isForeignKey: (error) => users !== null && isForeignKey(error),
+            missing: (userIds) => this.#missing(users!, userIds),
+          };
   }
 
   /**
@@ -101,11 +130,11 @@ export class MysqlPersistence implements PersistenceAdapter<MysqlTransaction> {
   }
 
   /**
-   * Adds the missing unique keys and columns, and lets columns be NULL that may be. Up to three statements; removes no
-   * value. If it is stopped between two, call it again. If `grant_no` may not be NULL, as in a table of 0.1, the server
-   * builds the table anew meanwhile. Call it by hand or from a migration, not at each start. Ends with `checkTable()`.
-   * Rejects with `MisconfiguredError`, or with the client's own error. If rows of the table forbid a key, nothing was
-   * altered.
+   * Adds the missing keys and columns, and lets columns be NULL that may be. Up to three statements; removes no value.
+   * If it is stopped between two, call it again. If `grant_no` may not be NULL, as in a table of 0.1, the server builds
+   * the table anew meanwhile. For a foreign key it copies the table, and writing waits. Call it by hand or from a
+   * migration, not at each start. Ends with `checkTable()`. Rejects with `MisconfiguredError`, or with the client's own
+   * error. If rows of the table forbid a key, nothing was altered.
    */
   async upgradeTable(): Promise<TableFormat> {
     return this.#made.upgrade();
@@ -113,16 +142,18 @@ export class MysqlPersistence implements PersistenceAdapter<MysqlTransaction> {
 
   /**
    * Returns the statements that `upgradeTable()` would send now, for a migration of your own. They fit the table as it
-   * is: they name the parts that it lacks. Writes nothing.
+   * is: they name the parts that it lacks. Writes nothing. Rejects with `MisconfiguredError` if a foreign key cannot
+   * join `user_id` and the column of the users.
    */
   async upgradeTableSql(): Promise<string> {
     return (await this.#made.upgradeSql()).join('');
   }
 
   /**
-   * Checks the table: columns that hold every value, a unique key for each promise, InnoDB, the rights of this user,
-   * and a binary log that takes its rows. Writes nothing. Four statements. Rejects with `MisconfiguredError`, which
-   * names each missing part and the statement that cures it, or with the client's own error.
+   * Checks the table: columns that hold every value, a unique key for each promise, InnoDB, and the rights of this user.
+   * Also its foreign keys, and a binary log that takes its rows. Writes nothing. Five statements, and one more where it
+   * refers to users. Rejects with `MisconfiguredError`, which names each missing part and the statement that cures it,
+   * or with the client's own error.
    */
   async checkTable(): Promise<TableFormat> {
     return this.#made.check();
@@ -145,7 +176,17 @@ export class MysqlPersistence implements PersistenceAdapter<MysqlTransaction> {
   async save(issuances: readonly Issuance[], options: { signal: AbortSignal }): Promise<readonly SaveVerdict[]> {
     if (issuances.length === 0) return [];
     await this.#assertAutocommit();
-    const { insertId, serverStatus } = await this.#insertAll(issuances, options.signal);
+    const save = (some: readonly Issuance[]) => this.#saveAll(some, options.signal);
+    return this.#users ? saveOfUsers(issuances, this.#users, save) : save(issuances);
+  }
+
+  /** Says which spelling of a user id the column `user_id` takes; `null` for any text. No I/O. */
+  userIdFault(userId: string): string | null {
+    return this.#userIds.fault(userId);
+  }
+
+  async #saveAll(issuances: readonly Issuance[], signal: AbortSignal): Promise<readonly SaveVerdict[]> {
+    const { insertId, serverStatus } = await this.#insertAll(issuances, signal);
     if (serverStatus & IN_TRANSACTION) {
       throw new Error('the rows are in an open transaction: it is not known whether it will be committed');
     }
@@ -155,7 +196,7 @@ export class MysqlPersistence implements PersistenceAdapter<MysqlTransaction> {
 
   async list(campaignId: string, options: { afterSerial: number; limit: number }): Promise<readonly Issuance[]> {
     const rows = await this.#query(
-      `SELECT ${SELECTED} FROM ${this.#table} WHERE campaign_id = ? AND serial > ? ORDER BY serial LIMIT ?`,
+      `SELECT ${this.#selected} FROM ${this.#table} WHERE campaign_id = ? AND serial > ? ORDER BY serial LIMIT ?`,
       [Buffer.from(campaignId), options.afterSerial, options.limit],
     );
     return (rows as Row[]).map(toIssuance);
@@ -190,7 +231,7 @@ export class MysqlPersistence implements PersistenceAdapter<MysqlTransaction> {
   }
 
   async within(client: MysqlTransaction): Promise<CouponRows> {
-    return rowsWithin(client, this.#table);
+    return rowsWithin(client, this.#table, this.#userIds);
   }
 
   /**
@@ -199,7 +240,7 @@ export class MysqlPersistence implements PersistenceAdapter<MysqlTransaction> {
    * nothing in this table.
    */
   async #insertAll(issuances: readonly Issuance[], signal: AbortSignal): Promise<Outcome> {
-    const { sql, values } = insertOf(this.#table, issuances);
+    const { sql, values } = this.#insert.of(issuances);
     const updating = `${sql} ON DUPLICATE KEY UPDATE serial = LAST_INSERT_ID(serial)`;
     for (let attempt = 1; ; attempt++) {
       try {
@@ -215,7 +256,7 @@ export class MysqlPersistence implements PersistenceAdapter<MysqlTransaction> {
    * Without a word on duplicates the server says by an error that the row is one. `null`: it did not say how it ended.
    */
   async #saveAlone(one: Issuance): Promise<SaveVerdict | null> {
-    const { sql, values } = insertOf(this.#table, [one]);
+    const { sql, values } = this.#insert.of([one]);
     try {
       const { affectedRows } = (await this.#query(sql, values)) as Outcome;
       return affectedRows === 1 ? SAVED : null;
@@ -231,11 +272,11 @@ export class MysqlPersistence implements PersistenceAdapter<MysqlTransaction> {
    * moment before it shows it. A read with a lock sees it.
    */
   async #explain(issuances: readonly Issuance[]): Promise<(SaveVerdict | null)[]> {
-    const rows = await this.#lookUp(KEYS, issuances);
+    const rows = await this.#lookUp(this.#keys, issuances);
     const verdicts = knownVerdicts(issuances, rows);
     const unexplained = issuances.filter((_, i) => !verdicts[i]);
     if (unexplained.length === 0) return verdicts;
-    return knownVerdicts(issuances, rows.concat(await this.#lookUp(KEYS, unexplained, ' LOCK IN SHARE MODE')));
+    return knownVerdicts(issuances, rows.concat(await this.#lookUp(this.#keys, unexplained, ' LOCK IN SHARE MODE')));
   }
 
   /** The stored rows that have one of these keys in common with one of the issuances; a row may come more than once. */
@@ -244,15 +285,25 @@ export class MysqlPersistence implements PersistenceAdapter<MysqlTransaction> {
     for (let first = 0; first < issuances.length; first += MAX_LOOK_UP) {
       const wanted = issuances.slice(first, first + MAX_LOOK_UP);
       const asked = keys
-        .map(({ columns, of }) => ({ columns, tuples: wanted.map(of).filter(isWhole).map(asBytes) }))
+        .map(({ columns, of }) => ({ columns, tuples: wanted.map(of).filter(isWhole) }))
         .filter(({ tuples }) => tuples.length > 0);
       const selects = asked.map(
-        ({ columns }) => `(SELECT ${SELECTED} FROM ${this.#table} WHERE (${columns}) IN (?)${lock})`,
+        ({ columns }) => `(SELECT ${this.#selected} FROM ${this.#table} WHERE (${columns}) IN (?)${lock})`,
       );
       const values = asked.map(({ tuples }) => tuples);
       for (const row of (await this.#query(selects.join(' UNION ALL '), values)) as Row[]) found.push(toIssuance(row));
     }
     return found;
+  }
+
+  /** Of these users, the ones that the table of users lacks. */
+  async #missing(users: UsersTable, userIds: readonly string[]): Promise<ReadonlySet<string>> {
+    const column = `\`${users.column}\``;
+    const sql = `SELECT ${this.#userIds.textOf(column)} AS id FROM ${quotedUsers(users)} WHERE ${column} IN (?)`;
+    const there = (await this.#query(sql, [userIds.map(this.#userIds.sent)])) as { id: Uint8Array | string }[];
+    const missing = new Set(userIds);
+    for (const { id } of there) missing.delete(textOf(id));
+    return missing;
   }
 
   /** Connections of a pool are alike, and nobody's transaction is on the one that it lends: it is asked once. */
@@ -289,8 +340,4 @@ export class MysqlPersistence implements PersistenceAdapter<MysqlTransaction> {
 /** A row without a code is in nobody's way because of it. */
 function isWhole(tuple: Tuple): boolean {
   return !tuple.includes(null);
-}
-
-function asBytes(tuple: Tuple): unknown[] {
-  return tuple.map((value) => (typeof value === 'string' ? Buffer.from(value) : value));
 }

@@ -18,7 +18,7 @@ function literalOf(value: unknown): string {
     return value.map((item) => (Array.isArray(item) ? `(${literalOf(item)})` : literalOf(item))).join(', ');
   }
   if (value === null) return 'NULL';
-  if (typeof value === 'number') return String(value);
+  if (typeof value === 'number' || typeof value === 'bigint') return String(value);
   if (typeof value === 'string') return `_utf8mb4 ${bytes(Buffer.from(value))}`;
   return bytes(value as Buffer);
 }

@@ -2,7 +2,8 @@ import { type CouponTally, newestFirst } from '../../model/coupon.js';
 import type { Issuance } from '../../model/issuance.js';
 import { type CountRow, type Row, textOf, toIssuance, toTally } from '../row.js';
 import type { MysqlClient } from './client.js';
-import { SELECTED } from './selected.js';
+import { selectedOf } from './selected.js';
+import type { UserIdForm } from './user-ids.js';
 
 const countOf = (name: string, where: string) => `COUNT(IF(${where}, 1, NULL)) AS ${name}`;
 const COUNTS = [
@@ -20,8 +21,10 @@ const MOST_RANGES = 150;
 export class ReadStatements {
   readonly #table: string;
   readonly #client: MysqlClient;
+  readonly #userIds: UserIdForm;
 
-  constructor(table: string, client: MysqlClient) {
+  constructor(table: string, client: MysqlClient, userIds: UserIdForm) {
+    this.#userIds = userIds;
     this.#table = table;
     this.#client = client;
   }
@@ -31,12 +34,12 @@ export class ReadStatements {
     userIds: readonly string[],
     { campaignIds, limit }: { readonly campaignIds: readonly string[]; readonly limit: number },
   ): Promise<Issuance[]> {
-    const sql = `SELECT ${SELECTED} FROM ${this.#table} WHERE campaign_id IN (?) AND user_id IN (?)
+    const sql = `SELECT ${selectedOf(this.#userIds)} FROM ${this.#table} WHERE campaign_id IN (?) AND user_id IN (?)
       ORDER BY issued_at DESC, serial DESC LIMIT ?`;
     const found: Issuance[] = [];
     for (const some of inParts(userIds, MOST_RANGES)) {
       for (const campaigns of inParts(campaignIds, Math.floor(MOST_RANGES / some.length))) {
-        const rows = await this.#query(sql, [campaigns.map(asBytes), some.map(asBytes), limit]);
+        const rows = await this.#query(sql, [campaigns.map(asBytes), some.map(this.#userIds.sent), limit]);
         for (const row of rows as Row[]) found.push(toIssuance(row));
       }
     }

@@ -1,16 +1,30 @@
-import { DEFAULT_TABLE, formatOf, sameRows, type TableFormat } from '../fit.js';
+import { invalid } from '../../model/errors.js';
+import { DEFAULT_TABLE, type Flaw, formatOf, sameRows, strangeUsers, type TableFormat } from '../fit.js';
+import { textOf } from '../row.js';
 import {
-  COLUMNS,
+  type Column,
   type Found,
   type FoundColumn,
-  flawsOf,
   isRequired,
   KEYS,
-  missingKeys,
   type Statistic,
+  sqlName,
   toNullable,
-  unique,
 } from './catalog.js';
+import { isForeignKey } from './errors.js';
+import { columnsOf, flawsOf, missingKeys, unique } from './flaws.js';
+import {
+  flawsOfType,
+  flawsOfUsers,
+  isLinked,
+  namedReferenceSql,
+  namedUsers,
+  referenceSql,
+  referencesIn,
+} from './references.js';
+import { type MysqlShape, type MysqlTableOptions, mysqlShapeOf } from './user-ids.js';
+
+export { quotedUsers } from './references.js';
 
 /** Sends a statement and answers its rows. */
 type Query = (sql: string, values?: unknown[]) => Promise<unknown>;
@@ -19,31 +33,62 @@ const TABLE = /^([a-z_][a-z0-9_]{0,63}\.)?[a-z_][a-z0-9_]{0,57}$/;
 /** No such table, and no right to it or to a column. */
 const UNREADABLE = [1146, 1142, 1143];
 const DUPLICATE_ENTRY = 1062;
-/** A column or an index of that name is there. */
-const ALREADY_THERE = [1060, 1061];
+/** A column, an index or a foreign key of that name is there. MariaDB has another number for the last one. */
+const ALREADY_THERE = [1060, 1061, 1826];
+const DUPLICATE_NAME = /errno: 121\b/;
 const WHERE = 'TABLE_SCHEMA = COALESCE(?, DATABASE()) AND TABLE_NAME = ?';
-const COLUMN = `COLUMN_NAME AS name, LOWER(DATA_TYPE) AS type, COLUMN_TYPE AS full, COLLATION_NAME AS collation, CHARACTER_MAXIMUM_LENGTH AS length,
+const COLUMN = `TABLE_SCHEMA AS schemaName, TABLE_NAME AS tableName, COLUMN_NAME AS name, LOWER(DATA_TYPE) AS type, COLUMN_TYPE AS full, COLLATION_NAME AS collation, CHARACTER_MAXIMUM_LENGTH AS length,
   DATETIME_PRECISION AS fraction, IS_NULLABLE AS nullable, COLUMN_DEFAULT AS preset, EXTRA AS extra, PRIVILEGES AS rights`;
-const VARIABLES = ['sql_mode', 'log_bin', 'sql_log_bin', 'binlog_format', 'tx_isolation', 'transaction_isolation'];
+const VARIABLES = [
+  ...['sql_mode', 'log_bin', 'sql_log_bin', 'binlog_format', 'tx_isolation', 'transaction_isolation'],
+  'foreign_key_checks',
+];
 
 /**
- * The table and its unique keys, for a migration of your own. They make overselling impossible, even if Redis loses
- * everything. Text is kept as its bytes, because collations take different texts for the same; `issued_at` is in UTC.
- * `table` matches `[schema.]name` in lower case, default `coupon_issuances`; anything else is a `TypeError`.
+ * Everything that `createTable()` makes, for a migration of your own: the table with its unique keys, and
+ * `<table>_store` with the id of the database. The keys make overselling impossible, even if Redis loses everything.
+ * These are three statements: a pool of `mysql2` sends them at once only with `multipleStatements`. A part that is there
+ * stays as it is. Text is kept as its bytes, because collations take different texts for the same; `issued_at` is in UTC.
+ * `table` matches `[schema.]name` in lower case, default `coupon_issuances`; anything else is a `TypeError`. `userId`
+ * and `columns` are those of `MysqlPersistence`; a wrong one is an `InvalidArgumentError`. So is a text or a UUID that
+ * refers to users: its column follows theirs, which `upgradeTableSql()` looks up.
  *
  * @example
  * ```ts
  * console.log(createTableSql({ table: 'shop.coupon_issuances' }));
  * ```
  */
-export function createTableSql(options: { table?: string | undefined } = {}): string {
+export function createTableSql(options: MysqlTableOptions = {}): string {
+  const quoted = quotedTable(options.table);
+  const shape = mysqlShapeOf(options);
+  if (shape.users && /^(text|uuid)$/.test(shape.userId)) {
+    throw invalid('userId.references', 'needs the type of its column: upgradeTableSql() looks it up');
+  }
+  return [...storeSql(storeOf(quoted)), creationOf(quoted, shape, null)].join('');
+}
+
+/** A table of one row, which says which database this is. */
+function storeOf(quoted: string): string {
+  return quoted.replace(/`$/, '_store`');
+}
+
+/** The server draws the id, so one migration gives each of its databases an id of its own. Replicas draw the same. MySQL 9.7 has no MD5. */
+function storeSql(store: string): string[] {
+  return [
+    `CREATE TABLE IF NOT EXISTS ${store} (one tinyint NOT NULL DEFAULT 1 PRIMARY KEY CHECK (one = 1), id varbinary(128) NOT NULL) ENGINE=InnoDB;\n`,
+    `INSERT IGNORE INTO ${store} (one, id) VALUES (1, LEFT(SHA2(CONCAT(RAND(), RAND(), NOW(6)), 256), 32));\n`,
+  ];
+}
+
+function creationOf(quoted: string, shape: MysqlShape, users: FoundColumn | null): string {
   const [primary, ...others] = KEYS;
   const lines = [
-    ...COLUMNS.map(({ name, made }) => `${name.padEnd(11)} ${made}`),
+    ...columnsOf(shape, users).map(({ name, made }) => `${sqlName(name).padEnd(11)} ${made}`),
     `PRIMARY KEY (${primary!.columns.join(', ')})`,
     ...others.map(({ name, columns }) => `UNIQUE KEY ${name} (${columns.join(', ')})`),
+    ...(shape.users ? [referenceSql(shape.users)] : []),
   ];
-  return `CREATE TABLE IF NOT EXISTS ${quotedTable(options.table)} (\n  ${lines.join(',\n  ')}\n) ENGINE=InnoDB;\n`;
+  return `CREATE TABLE IF NOT EXISTS ${quoted} (\n  ${lines.join(',\n  ')}\n) ENGINE=InnoDB;\n`;
 }
 
 /** The table as SQL names it. Throws `TypeError`. */
@@ -57,25 +102,26 @@ export class MysqlTable {
   readonly #query: Query;
   readonly #name: string;
   readonly #quoted: string;
-  /** A table of one row, which says which database this is. */
   readonly #storeName: string;
   /** Schema and name. */
   readonly #where: readonly [string | null, string];
+  readonly #shape: MysqlShape;
 
-  constructor(query: Query, table = DEFAULT_TABLE) {
+  constructor(query: Query, shape: MysqlShape, table = DEFAULT_TABLE) {
     this.#query = query;
+    this.#shape = shape;
     this.#name = table;
     this.#quoted = quotedTable(table);
-    this.#storeName = this.#quoted.replace(/`$/, '_store`');
+    this.#storeName = storeOf(this.#quoted);
     const [name, schema = null] = table.split('.').reverse() as [string, string?];
     this.#where = [schema, name];
   }
 
   /** A table that is there is only judged, so a user without the right to create may call it. */
   async create(): Promise<TableFormat> {
-    const found = await this.#find();
-    if (found) return formatOf(this.#name, flawsOf(found, this.#quoted));
-    await this.#run(this.#creation);
+    const [found, users] = [await this.#find(), await this.#findUsers()];
+    if (found) return this.#judge(found, users);
+    await this.#run(this.#creationFor(users));
     return this.check();
   }
 
@@ -84,8 +130,10 @@ export class MysqlTable {
     try {
       await this.#run(await this.upgradeSql());
     } catch (error) {
-      const { errno = 0 } = (error ?? {}) as { errno?: number };
-      if (ALREADY_THERE.includes(errno) && attempts > 1) return this.upgrade(attempts - 1);
+      const { errno = 0, message = '' } = (error ?? {}) as { errno?: number; message?: string };
+      const isThere = ALREADY_THERE.includes(errno) || DUPLICATE_NAME.test(message);
+      if (isThere && attempts > 1) return this.upgrade(attempts - 1);
+      if (this.#shape.users && isForeignKey(error)) throw strangeUsers(this.#name, namedUsers(this.#shape.users));
       if (errno !== DUPLICATE_ENTRY) throw error;
       throw sameRows(
         this.#name,
@@ -96,11 +144,16 @@ export class MysqlTable {
   }
 
   async upgradeSql(): Promise<string[]> {
-    const found = await this.#find();
-    if (!found) return this.#creation;
+    const [found, users] = [await this.#find(), await this.#findUsers()];
+    if (!found) return this.#creationFor(users);
+    const isFree = users !== null && !isLinked(found, users);
+    this.#assertUsers(users, isFree ? flawsOfType(found, users, this.#quoted, this.#shape) : []);
+    const reference = isFree ? [`ADD ${namedReferenceSql(this.#shape.users!, found)}`] : [];
     return [
-      ...this.#store,
-      ...alterationsOf(found).map((parts) => `ALTER TABLE ${this.#quoted} ${parts.join(', ')};\n`),
+      ...storeSql(this.#storeName),
+      ...alterationsOf(found, columnsOf(this.#shape, users), reference).map(
+        (parts) => `ALTER TABLE ${this.#quoted} ${parts.join(', ')};\n`,
+      ),
     ];
   }
 
@@ -109,7 +162,7 @@ export class MysqlTable {
    * asked.
    */
   async check(): Promise<TableFormat> {
-    return formatOf(this.#name, flawsOf(await this.#find(), this.#quoted));
+    return this.#judge(await this.#find(), await this.#findUsers());
   }
 
   /** `null` where there is no such row, or this user may not read it. */
@@ -123,16 +176,18 @@ export class MysqlTable {
     }
   }
 
-  /** The server draws the id, so one migration gives each of its databases an id of its own. Replicas draw the same. */
-  get #store(): string[] {
-    return [
-      `CREATE TABLE IF NOT EXISTS ${this.#storeName} (one tinyint NOT NULL DEFAULT 1 PRIMARY KEY CHECK (one = 1), id varbinary(128) NOT NULL) ENGINE=InnoDB;\n`,
-      `INSERT IGNORE INTO ${this.#storeName} (one, id) VALUES (1, MD5(CONCAT(RAND(), RAND(), NOW(6))));\n`,
-    ];
+  #creationFor(users: FoundColumn | null): string[] {
+    this.#assertUsers(users);
+    return [...storeSql(this.#storeName), creationOf(this.#quoted, this.#shape, users)];
   }
 
-  get #creation(): string[] {
-    return [...this.#store, createTableSql({ table: this.#name })];
+  #judge(found: Found | null, users: FoundColumn | null): TableFormat {
+    return formatOf(this.#name, flawsOf(found, users, this.#quoted, this.#shape));
+  }
+
+  /** The server tells hardly anything about a foreign key that it refuses. */
+  #assertUsers(users: FoundColumn | null, more: readonly Flaw[] = []): void {
+    formatOf(this.#name, [...flawsOfUsers(this.#shape, users), ...more]);
   }
 
   async #run(statements: readonly string[]): Promise<void> {
@@ -150,26 +205,49 @@ export class MysqlTable {
     const statistics = (await ask(`SELECT * FROM information_schema.STATISTICS WHERE ${WHERE}`)) as Statistic[];
     const variables = await this.#query('SHOW VARIABLES WHERE Variable_name IN (?)', [VARIABLES]);
     const pairs = (variables as Record<string, string>[]).map((row) => Object.values(row) as [string, string]);
-    return { ...table, columns, statistics: statistics.map(upperCase), variables: new Map(pairs) };
+    const references = await this.#findReferences(table);
+    return { ...table, columns, statistics: statistics.map(upperCase), variables: new Map(pairs), references };
+  }
+
+  async #findReferences({ kind }: Pick<Found, 'kind'>): Promise<Found['references']> {
+    if (kind === 'VIEW') return [];
+    try {
+      const [row] = (await this.#query(`SHOW CREATE TABLE ${this.#quoted}`)) as Record<string, Uint8Array | string>[];
+      return referencesIn(textOf(Object.values(row!)[1]!));
+    } catch (error) {
+      if (UNREADABLE.includes((error as { errno?: number } | null)?.errno ?? 0)) return null;
+      throw error;
+    }
+  }
+
+  /** The column of the users, if one was named. */
+  async #findUsers(): Promise<FoundColumn | null> {
+    const { users } = this.#shape;
+    if (!users) return null;
+    const sql = `SELECT ${COLUMN} FROM information_schema.COLUMNS WHERE ${WHERE} AND COLUMN_NAME = ?`;
+    const [column] = (await this.#query(sql, [users.schema, users.name, users.column])) as FoundColumn[];
+    return column ?? null;
   }
 }
 
 /**
- * The parts that an upgrade adds, in the order of their statements. Keys come first, because rows may forbid one: then
+ * The parts that an upgrade adds, in the order of their statements. Keys and the foreign key come first, because rows may forbid one: then
  * nothing was altered. New columns stand apart from those that become NULL, because the server adds them without
  * building the table anew. A name that another index has is left to the server.
  */
-function alterationsOf(found: Found): string[][] {
-  const isThere = (name: string) => found.columns.some((column) => column.name === name);
+function alterationsOf(found: Found, wanted: readonly Column[], reference: readonly string[]): string[][] {
+  const isThere = (name: string) => found.columns.some((column) => column.name.toLowerCase() === name.toLowerCase());
   const indexes = found.statistics.map(({ INDEX_NAME }) => INDEX_NAME);
   const keys = (wanted: typeof KEYS) =>
     wanted.map(({ name, columns }) => `ADD ${unique(columns, indexes.includes(name) ? '' : name || 'by_serial')}`);
   const missing = missingKeys(found);
-  const added = COLUMNS.filter(({ name }) => !isThere(name)).map(({ name, made }) => `ADD COLUMN ${name} ${made}`);
+  const added = wanted
+    .filter(({ name }) => !isThere(name))
+    .map(({ name, made }) => `ADD COLUMN ${sqlName(name)} ${made}`);
   const steps = [
-    keys(missing.filter(({ columns }) => columns.every(isThere))),
+    [...keys(missing.filter(({ columns }) => columns.every(isThere))), ...reference],
     [...added, ...keys(missing.filter(({ columns }) => !columns.every(isThere)))],
-    found.columns.filter(isRequired).map(toNullable),
+    found.columns.filter((column) => isRequired(column, wanted)).map(toNullable),
   ];
   return steps.filter((parts) => parts.length > 0);
 }

@@ -3,6 +3,7 @@ import type { CouponRows } from '../adapter.js';
 import { CouponStatements } from './change.js';
 import { AUTOCOMMIT, IN_TRANSACTION, MysqlClient } from './client.js';
 import type { MysqlLike } from './index.js';
+import type { UserIdForm } from './user-ids.js';
 
 /**
  * The client of an open transaction: a PoolConnection or Connection of `mysql2/promise` after `beginTransaction()`.
@@ -14,10 +15,8 @@ export type MysqlTransaction = MysqlLike & {
 };
 
 /** The rows of coupons in a transaction of the caller. */
-export async function rowsWithin(client: MysqlTransaction, table: string): Promise<CouponRows> {
-  const own = new MysqlClient(client, {
-    wanted: 'within needs the client of your transaction: a PoolConnection of `mysql2/promise`',
-  });
+export async function rowsWithin(client: MysqlTransaction, table: string, userIds: UserIdForm): Promise<CouponRows> {
+  const own = new MysqlClient(client, { isWithin: true });
   if (own.isPool) throw invalid('within', 'must be the client of your transaction, not a pool; nothing was changed');
   const [{ serverStatus }] = (await own.query({ sql: 'DO 0', values: [], rowsAsArray: false })) as [
     { serverStatus: number },
@@ -30,7 +29,8 @@ export async function rowsWithin(client: MysqlTransaction, table: string): Promi
       'must be a client in a transaction: call beginTransaction() on it first; nothing was changed',
     );
   }
-  const until = (signal: AbortSignal) => new CouponStatements(table, new MysqlClient(client, { signal }), true);
+  const until = (signal: AbortSignal) =>
+    new CouponStatements(table, new MysqlClient(client, { isWithin: true, signal }), userIds, true);
   return {
     look: (refs, { signal }) => until(signal).look(refs),
     change: (changes, { signal }) => until(signal).change(changes),

@@ -29,6 +29,8 @@ interface FoundReference {
   /** It refers to the column of the users. */
   readonly isOfUsers: boolean;
   readonly isEnforced: boolean;
+  /** A change of the other table deletes rows of this one. */
+  readonly deletes: boolean;
   /** A change of the other table deletes or changes rows of this one. */
   readonly isActive: boolean;
 }
@@ -165,7 +167,7 @@ export function foundSql(table: string, users: UsersTable | null): string {
       WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '[]'),
     'foreign', coalesce((SELECT jsonb_agg(jsonb_build_object('name', f.conname, 'columns', ${namesSql('f.conrelid', 'f.conkey')},
       'isOfUsers', f.confrelid = ${of} AND ${namesSql('f.confrelid', 'f.confkey')} = ARRAY[${column}]::text[],
-      'isActive', f.confdeltype NOT IN ('a', 'r') OR f.confupdtype NOT IN ('a', 'r'),
+      'deletes', f.confdeltype = 'c', 'isActive', f.confdeltype NOT IN ('a', 'r') OR f.confupdtype NOT IN ('a', 'r'),
       'isEnforced', coalesce((to_jsonb(f) ->> 'conenforced')::boolean, true)))
       FROM pg_constraint f WHERE f.conrelid = c.oid AND f.contype = 'f'), '[]'),
     'users', (SELECT jsonb_build_object('deterministic', coalesce(l.collisdeterministic, true), 'select', has_column_privilege(a.attrelid, a.attnum, 'SELECT'))
@@ -267,10 +269,12 @@ function flawsOfStrangers({ columns }: Found, quoted: string, wanted: readonly C
     }));
 }
 
+const isOurs = (name: string) => COLUMNS.some((one) => one.name === name);
+
 /** A foreign key is judged also if none was named: its actions would change sold coupons behind the back of Redis. */
 function flawsOfReferences({ foreign, users: there, role }: Found, quoted: string, { users }: TableShape): Flaw[] {
   const flaws = foreign
-    .filter(({ isActive, columns }) => isActive && columns.some((name) => COLUMNS.some((one) => one.name === name)))
+    .filter(({ deletes, isActive, columns }) => deletes || (isActive && columns.some(isOurs)))
     .map(({ name, columns }) => ({
       what: `its foreign key ${name} on ${listed(columns)} deletes or changes coupons together with rows of another table`,
       cure: `ALTER TABLE ${quoted} DROP CONSTRAINT "${name}", and add it again without ON DELETE and ON UPDATE actions`,

@@ -1,4 +1,5 @@
 import { InvalidArgumentError, MisconfiguredError } from '../../model/errors.js';
+import { assertNoBridge } from '../foreign-clients.js';
 import { ClientProof } from '../proof.js';
 import { POSTGRES_RULES } from './errors.js';
 import type { PostgresLike, PostgresResult } from './index.js';
@@ -22,6 +23,12 @@ interface Lent {
 const turns = new WeakMap<PostgresLike, Promise<unknown>>();
 const ignore = () => {};
 
+interface PostgresClientOptions {
+  /** It is that of a transaction of the caller. */
+  readonly isWithin?: boolean;
+  readonly signal?: AbortSignal;
+}
+
 /**
  * A client of PostgreSQL as the adapter asks it: on a pool it tells a statement that failed from a connection that was
  * never granted.
@@ -29,17 +36,20 @@ const ignore = () => {};
 export class PostgresClient {
   /** Nobody's transaction is on the connections that a pool lends. A bridge to one says so. */
   readonly isPool: boolean;
+  /** A statement may have a name. `pg` alone takes one. */
+  readonly takesNames: boolean;
   readonly proof = new ClientProof(POSTGRES_RULES);
   readonly #client: PostgresLike;
   readonly #pool: Pool | null;
   readonly #signal: AbortSignal | undefined;
 
   /** Throws `InvalidArgumentError`. */
-  constructor(client: PostgresLike, options: { readonly wanted?: string; readonly signal?: AbortSignal } = {}) {
-    assertClient(client, options.wanted);
-    this.#signal = options.signal;
+  constructor(client: PostgresLike, { isWithin = false, signal }: PostgresClientOptions = {}) {
+    assertClient(client, isWithin);
+    this.#signal = signal;
     this.#client = client;
     this.isPool = 'totalCount' in client || client.autocommit === true;
+    this.takesNames = 'totalCount' in client || 'connectionParameters' in client;
     this.#pool = isUntouched(client) ? client : null;
   }
 
@@ -96,10 +106,11 @@ function isUntouched(client: PostgresLike): client is PostgresLike & Pool {
   return isPool && client.query === made.query && (client as Partial<Pool>).connect === made.connect;
 }
 
-function assertClient(
-  client: unknown,
-  wanted = 'PostgresPersistence needs a client with query(text, values): a Pool of `pg`, as new Pool(…)',
-): void {
+function assertClient(client: unknown, isWithin: boolean): void {
+  const wanted = isWithin
+    ? 'within needs the client of your transaction: a PoolClient of `pg`'
+    : 'PostgresPersistence needs a client with query(text, values): a Pool of `pg`, as new Pool(…)';
+  assertNoBridge(client, wanted, isWithin);
   if (typeof (client as Partial<PostgresLike> | null | undefined)?.query !== 'function') {
     const isFunction = typeof client === 'function';
     throw new InvalidArgumentError(

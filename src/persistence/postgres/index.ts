@@ -1,5 +1,5 @@
 import type { CouponTally } from '../../model/coupon.js';
-import { NotSavedError } from '../../model/errors.js';
+import { invalid, NotSavedError } from '../../model/errors.js';
 import type { Issuance } from '../../model/issuance.js';
 import type { CouponRows, PersistenceAdapter, SaveVerdict } from '../adapter.js';
 import type { ChangeVerdict, CouponChange, CouponRef } from '../coupon-change.js';
@@ -53,7 +53,8 @@ export interface PostgresOptions extends OwnTableOptions {
   readonly table?: string | undefined;
   /**
    * Names the statement of a save, so that each connection parses and plans it once. It gains most on small batches.
-   * Default `false`: a pooler may hand the next statement to a connection that does not know the name. For `pg`.
+   * Default `false`: a pooler may hand the next statement to a connection that does not know the name. For a Pool or
+   * Client of `pg`; with another client it is an `InvalidArgumentError`.
    */
   readonly prepare?: boolean | undefined;
 }
@@ -95,10 +96,13 @@ export class PostgresPersistence implements PersistenceAdapter<PostgresTransacti
   readonly #userIdFault: (userId: string) => string | null;
   #wary = 0;
 
-  /** Throws `InvalidArgumentError` (the client, `userId`, `columns`), `TypeError` (`table`). */
+  /** Throws `InvalidArgumentError` (the client, `userId`, `columns`, `prepare`), `TypeError` (`table`). */
   constructor(client: PostgresLike, options: PostgresOptions = {}) {
     this.#client = new PostgresClient(client);
     this.#prepare = options.prepare ?? false;
+    if (this.#prepare && !this.#client.takesNames) {
+      throw invalid('prepare', 'must be false: this client takes no names of statements, as a Pool of `pg` does');
+    }
     this.#table = quotedTable(options.table);
     this.#shape = shapeOf(options);
     const { userId } = this.#shape;

@@ -41,8 +41,9 @@ const HIDDEN = `SELECT quote_ident(current_user) AS role
   WHERE row_security_active(to_regclass($1)) AND NOT all_shown`;
 
 /**
- * The table and its unique keys in one statement, for a migration of your own. They make overselling impossible, even
- * if Redis loses everything. PostgreSQL names the keys, so they do not collide with the keys of a table that was
+ * Everything that `createTable()` makes, in one statement, for a migration of your own: the table with its unique keys,
+ * and `<table>_store` with the id of the database. The keys make overselling impossible, even if Redis loses everything.
+ * A part that is there stays as it is. PostgreSQL names the keys, so they do not collide with the keys of a table that was
  * renamed. `table` matches `[schema.]name` in lower case, default `coupon_issuances`; anything else is a `TypeError`.
  * `userId` and `columns` are those of `PostgresPersistence`; a wrong one is an `InvalidArgumentError`.
  *
@@ -52,10 +53,25 @@ const HIDDEN = `SELECT quote_ident(current_user) AS role
  * ```
  */
 export function createTableSql(options: { table?: string | undefined } & OwnTableOptions = {}): string {
-  return creationOf(quotedTable(options.table), shapeOf(options));
+  return block(creationOf(quotedTable(options.table), shapeOf(options)));
 }
 
-function creationOf(quoted: string, shape: TableShape): string {
+function creationOf(quoted: string, shape: TableShape): string[] {
+  const store = storeOf(quoted);
+  return [
+    `CREATE TABLE IF NOT EXISTS ${store} (one boolean PRIMARY KEY DEFAULT true CHECK (one), id text NOT NULL);`,
+    `INSERT INTO ${store} (id) VALUES (${NEW_IDENTITY}) ON CONFLICT DO NOTHING;`,
+    `GRANT SELECT ON ${store} TO PUBLIC;`,
+    ...tableOf(quoted, shape),
+  ];
+}
+
+/** A table of one row, which says which database this is. */
+function storeOf(quoted: string): string {
+  return quoted.replace(/"$/, '_store"');
+}
+
+function tableOf(quoted: string, shape: TableShape): string[] {
   const [primary, ofUsers, ofCodes] = KEYS as [readonly string[], readonly string[], readonly string[]];
   const lines = [
     ...columnsOf(shape).map(({ name, made }) => `${sqlName(name).padEnd(11)} ${made}`),
@@ -65,13 +81,11 @@ function creationOf(quoted: string, shape: TableShape): string {
   ];
   // CREATE TABLE cannot make a key that leaves rows out. A name for IF NOT EXISTS may belong to a table that was renamed.
   return [
-    'DO $table$ BEGIN',
     `IF to_regclass('${quoted}') IS NULL THEN`,
     `CREATE TABLE ${quoted} (\n  ${lines.join(',\n  ')}\n) WITH (fillfactor = ${FILLFACTOR});`,
     `${uniqueIndexSql(ofCodes, quoted)};`,
     'END IF;',
-    'END $table$;\n',
-  ].join('\n');
+  ];
 }
 
 /** The table as SQL names it. Throws `TypeError`. */
@@ -85,7 +99,6 @@ export class PostgresTable {
   readonly #client: Client;
   readonly #name: string;
   readonly #quoted: string;
-  /** A table of one row, which says which database this is. */
   readonly #store: string;
   readonly #shape: TableShape;
   #visible = false;
@@ -95,7 +108,7 @@ export class PostgresTable {
     this.#shape = shape;
     this.#name = table;
     this.#quoted = quotedTable(table);
-    this.#store = this.#quoted.replace(/"$/, '_store"');
+    this.#store = storeOf(this.#quoted);
   }
 
   /** A table that is there is only judged, so a role without the right to create may call it. */
@@ -179,12 +192,7 @@ export class PostgresTable {
   }
 
   get #creation(): string[] {
-    return [
-      `CREATE TABLE IF NOT EXISTS ${this.#store} (one boolean PRIMARY KEY DEFAULT true CHECK (one), id text NOT NULL);`,
-      `INSERT INTO ${this.#store} (id) VALUES (${NEW_IDENTITY}) ON CONFLICT DO NOTHING;`,
-      `GRANT SELECT ON ${this.#store} TO PUBLIC;`,
-      creationOf(this.#quoted, this.#shape),
-    ];
+    return creationOf(this.#quoted, this.#shape);
   }
 
   /** Partitions have it one by one, and a value of the owner stays. */

@@ -20,9 +20,7 @@ const NO_TRANSACTION = '25P01';
 
 /** The rows of coupons in a transaction of the caller. */
 export async function rowsWithin(client: PostgresTransaction, table: string, userId: UserIdType): Promise<CouponRows> {
-  const own = new PostgresClient(client, {
-    wanted: 'within needs the client of your transaction: a PoolClient of `pg`',
-  });
+  const own = new PostgresClient(client, { isWithin: true });
   if (own.isPool) throw invalid('within', 'must be the client of your transaction, not a pool; nothing was changed');
   try {
     // It is refused outside a transaction. Each statement takes this lock anyway.
@@ -32,7 +30,7 @@ export async function rowsWithin(client: PostgresTransaction, table: string, use
     throw invalid('within', 'must be a client in a transaction: send BEGIN on it first; nothing was changed');
   }
   const until = (signal: AbortSignal) =>
-    new CouponStatements(table, new PostgresClient(client, { signal }), userId, true);
+    new CouponStatements(table, new PostgresClient(client, { isWithin: true, signal }), userId, true);
   return {
     look: (refs, { signal }) => until(signal).look(refs),
     change: (changes, { signal }) => until(signal).change(changes),

@@ -1,0 +1,140 @@
+import { type Flaw, missingColumn, sameColumns } from '../fit.js';
+import {
+  COLUMNS,
+  type Column,
+  type Found,
+  type FoundColumn,
+  isRequired,
+  KEYS,
+  OWN,
+  type Statistic,
+  sqlName,
+  toNullable,
+} from './catalog.js';
+import { flawsOfReferences, flawsOfUsers, userIdColumn } from './references.js';
+import type { MysqlShape } from './user-ids.js';
+
+/** The columns of a table of this shape. `users`: the column that `user_id` refers to. */
+export function columnsOf(shape: MysqlShape, users: FoundColumn | null): readonly Column[] {
+  return [
+    ...COLUMNS.map((column) => (column.name === 'user_id' ? userIdColumn(shape, users) : column)),
+    ...shape.columns.map(({ name, type }) => ({ name, ...OWN[type] })),
+  ];
+}
+
+/** The missing parts of a table, in the words of an operator; `quoted` names it in statements. */
+export function flawsOf(found: Found | null, users: FoundColumn | null, quoted: string, shape: MysqlShape): Flaw[] {
+  if (!found) return [{ what: 'it does not exist, or this user has no right to it', cure: 'createTable(), or GRANT' }];
+  if (!/^(BASE TABLE|SYSTEM VERSIONED)$/.test(found.kind)) {
+    return [{ what: 'it is not a table, so it has no unique keys', cure: 'name the table that holds the rows' }];
+  }
+  const flaws: Flaw[] = [];
+  if (found.engine?.toLowerCase() !== 'innodb') {
+    flaws.push({ what: `its engine is ${found.engine}`, cure: `ALTER TABLE ${quoted} ENGINE = InnoDB` });
+  }
+  const there = new Map(found.columns.map((column) => [column.name.toLowerCase(), column]));
+  const columns = columnsOf(shape, users);
+  flaws.push(
+    ...columns.flatMap((column) => flawsOfColumn(column, there.get(column.name.toLowerCase()), quoted)),
+    ...flawsOfRights(found.columns, quoted, columns),
+    ...flawsOfStrangers(found, quoted, columns),
+    ...flawsOfLog(found),
+    ...flawsOfUsers(shape, users),
+    ...flawsOfReferences(found, users, quoted, shape),
+  );
+  for (const { columns } of missingKeys(found)) {
+    if (!columns.every((name) => there.has(name))) continue;
+    const useless = keysOf(found).filter((key) => sameColumns(key.columns, columns));
+    const why = useless.map(({ name, flaw }) => `, for ${name} ${flaw}`).join('');
+    flaws.push({
+      what: `it has no unique key on (${columns.join(', ')})${why}`,
+      cure: `ALTER TABLE ${quoted} ADD ${unique(columns)}`,
+      upgradable: true,
+    });
+  }
+  return flaws;
+}
+
+/** The unique keys that keep nothing apart, or are not there. */
+export function missingKeys(found: Found): typeof KEYS {
+  const keys = keysOf(found).filter(({ flaw }) => flaw === '');
+  return KEYS.filter(({ columns }) => !keys.some((key) => sameColumns(key.columns, columns)));
+}
+
+export function unique(columns: readonly string[], name = ''): string {
+  return `UNIQUE KEY ${name && `\`${name}\` `}(${columns.join(', ')})`;
+}
+
+/** The unique indexes, each with why it does not keep rows apart, or an empty string. */
+function keysOf({ statistics }: Found): { name: string; columns: string[]; flaw: string }[] {
+  const rows = statistics.filter(({ NON_UNIQUE }) => Number(NON_UNIQUE) === 0);
+  const names = [...new Set(rows.map(({ INDEX_NAME }) => String(INDEX_NAME)))];
+  return names.map((name) => {
+    const parts = rows.filter(({ INDEX_NAME }) => INDEX_NAME === name);
+    return { name, columns: parts.map(({ COLUMN_NAME }) => String(COLUMN_NAME)), flaw: flawOfIndex(parts) };
+  });
+}
+
+function flawOfIndex(parts: readonly Statistic[]): string {
+  if (parts.some(({ SUB_PART }) => SUB_PART !== null)) return 'is on the beginning of a column';
+  if (parts.some(({ IS_VISIBLE, IGNORED }) => IS_VISIBLE === 'NO' || IGNORED === 'YES'))
+    return 'is hidden from queries';
+  return '';
+}
+
+function flawsOfColumn({ name, made, fits }: Column, there: FoundColumn | undefined, quoted: string): Flaw[] {
+  const cure = `ALTER TABLE ${quoted} MODIFY ${sqlName(name)} ${made}`;
+  if (!there) return [missingColumn({ name: sqlName(name), made }, quoted)];
+  const type = [`${there.type}${there.length === null ? '' : `(${there.length})`}`, there.collation].filter(Boolean);
+  if (!fits(there)) return [{ what: `its column ${name} (${type.join(' ')}) cannot hold every value as it is`, cure }];
+  if (/(VIRTUAL|STORED|PERSISTENT) GENERATED/i.test(there.extra)) {
+    return [{ what: `its column ${name} is generated`, cure }];
+  }
+  if (isRequired(there, [{ name, made }])) {
+    const alter = `ALTER TABLE ${quoted} ${toNullable(there)}`;
+    return [{ what: `its column ${name} must have a value`, cure: alter, upgradable: true }];
+  }
+  if (made.includes('DEFAULT') && (there.nullable !== 'NO' || there.preset === null)) {
+    return [{ what: `its column ${name} may be without a value`, cure }];
+  }
+  return [];
+}
+
+/** Of the columns that are used. An existing row is updated to its own values, so the right to update is needed too. */
+function flawsOfRights(columns: readonly FoundColumn[], quoted: string, wanted: readonly Column[]): Flaw[] {
+  const used = columns.filter(({ name }) => isAmong(name, wanted));
+  const lacks = (right: string) =>
+    used.some(({ name, rights }) => (right !== 'update' || name === 'serial') && !rights.toLowerCase().includes(right));
+  const lacking = ['select', 'insert', 'update'].filter(lacks).map((right) => right.toUpperCase());
+  if (lacking.length === 0) return [];
+  const cure = `GRANT ${lacking.join(', ')} ON ${quoted} TO …`;
+  return [{ what: `this user may not ${lacking.join(' and ')}`, cure }];
+}
+
+/** Columns of the owner's own. Without strict mode the server makes a value up. */
+function flawsOfStrangers({ columns, variables }: Found, quoted: string, wanted: readonly Column[]): Flaw[] {
+  if (!variables.get('sql_mode')?.includes('STRICT_')) return [];
+  return columns
+    .filter(({ name, nullable, preset, extra }) => {
+      if (nullable !== 'NO' || preset !== null || /auto_increment|GENERATED/i.test(extra)) return false;
+      return !isAmong(name, wanted);
+    })
+    .map(({ name }) => ({
+      what: `its column ${name} has neither a default nor may it be NULL`,
+      cure: `ALTER TABLE ${quoted} ALTER COLUMN \`${name}\` SET DEFAULT …`,
+    }));
+}
+
+/** The server takes two names for one that differ in the case of letters. */
+function isAmong(name: string, columns: readonly Column[]): boolean {
+  return columns.some((column) => column.name.toLowerCase() === name.toLowerCase());
+}
+
+/** The server then refuses every row (1665). */
+function flawsOfLog({ variables }: Found): Flaw[] {
+  const isolation = variables.get('transaction_isolation') ?? variables.get('tx_isolation') ?? '';
+  const logs = variables.get('log_bin') === 'ON' && variables.get('sql_log_bin') !== 'OFF';
+  if (!logs || variables.get('binlog_format') !== 'STATEMENT' || !/^READ-/.test(isolation)) return [];
+  const what = `binlog_format STATEMENT and isolation ${isolation} do not go together`;
+  return [{ what, cure: `SET GLOBAL binlog_format = 'ROW'; connections take it when they are opened` }];
+}

@@ -1,0 +1,187 @@
+import { type Flaw, sameColumns } from '../fit.js';
+import type { UsersTable } from '../own-table.js';
+import { COLUMNS, type Column, type Found, type FoundColumn, type FoundReference, isUnsigned } from './catalog.js';
+import type { MysqlShape } from './user-ids.js';
+
+const CONSTRAINT = /^ *CONSTRAINT (\S+) FOREIGN KEY \((.+?)\) REFERENCES (\S+) \((.+?)\)(.*)$/gm;
+const ACTION = /ON (?:DELETE|UPDATE) (?:CASCADE|SET NULL|SET DEFAULT)/;
+const namesIn = (text: string) => text.replace(/[`"]/g, '').split(/, |\./);
+
+/** From SHOW CREATE TABLE: the catalog of MariaDB hides the actions from a user with rights to this table alone. */
+export function referencesIn(created: string): FoundReference[] {
+  return [...created.matchAll(CONSTRAINT)].map(([, name = '', columns = '', to = '', users = '', rules = '']) => {
+    const [table = '', schema = null] = namesIn(to).reverse();
+    return {
+      name: name.replace(/[`"]/g, ''),
+      columns: namesIn(columns),
+      schema,
+      table,
+      users: namesIn(users),
+      deletes: rules.includes('ON DELETE CASCADE'),
+      isActive: ACTION.test(rules),
+    };
+  });
+}
+
+export function quotedUsers({ schema, name }: UsersTable): string {
+  return schema === null ? `\`${name}\`` : `\`${schema}\`.\`${name}\``;
+}
+
+export function namedUsers(users: UsersTable): string {
+  return `${quotedUsers(users)} (\`${users.column}\`)`;
+}
+
+/** The foreign key to the users, as it is made. Without an action: a coupon whose user was deleted would be lost. */
+export function referenceSql(users: UsersTable): string {
+  return `FOREIGN KEY (user_id) REFERENCES ${namedUsers(users)}`;
+}
+
+/** The number of the next foreign key, in a name as the server makes it: such a name follows when the table is renamed. */
+export function namedReferenceSql(users: UsersTable, { columns, references }: Found): string {
+  const table = columns[0]!.tableName;
+  const numbers = (references ?? []).map(({ name }) => Number(/_ibfk_(\d+)$/.exec(name)?.[1] ?? 0));
+  return `CONSTRAINT \`${table}_ibfk_${Math.max(0, ...numbers) + 1}\` ${referenceSql(users)}`;
+}
+
+/** Of the collations that tell letters apart. Where one pads, no user id ends with a space. */
+const EXACT = /^utf8mb4_(bin|nopad_bin|0900_bin)$/;
+const isWide = ({ length }: FoundColumn, characters: number) => Number(length) >= characters;
+
+type ColumnKind = Omit<Column, 'name'>;
+
+/** The column of a type, by the column that it refers to. */
+const KINDS: Readonly<Record<MysqlShape['userId'], (shape: MysqlShape, users: FoundColumn | null) => ColumnKind>> = {
+  text: (_, users) => ({
+    made: `${users?.collation ? `varchar(128) COLLATE ${users.collation}` : 'varbinary(128)'} NOT NULL`,
+    fits: (there) => isText(there) && !/^(char|binary)$/.test(there.type) && isWide(there, 128),
+  }),
+  bigint: ({ unsigned }) => number('bigint', ['bigint'], unsigned),
+  integer: ({ unsigned }) => number('int', ['int', 'bigint'], unsigned),
+  uuid: (_, users) => ({
+    made: `${users?.type === 'uuid' ? 'uuid' : `char(36) COLLATE ${users?.collation ?? 'ascii_bin'}`} NOT NULL`,
+    fits: isUuid,
+  }),
+};
+
+function number(type: string, types: readonly string[], unsigned: boolean): ColumnKind {
+  const fits = (there: FoundColumn) => types.includes(there.type) && isUnsigned(there) === unsigned;
+  return { made: `${type}${unsigned ? ' unsigned' : ''} NOT NULL`, fits };
+}
+
+function isText({ type, collation }: FoundColumn): boolean {
+  return type === 'varbinary' || (/^(var)?char$/.test(type) && EXACT.test(collation ?? ''));
+}
+
+/** No collation takes two UUIDs in small letters for one. */
+function isUuid(there: FoundColumn): boolean {
+  return there.type === 'uuid' || (/^(var)?char$/.test(there.type) && isWide(there, 36));
+}
+
+/** The column `user_id`, which a foreign key wants of the very type of the column of the users. */
+export function userIdColumn(shape: MysqlShape, users: FoundColumn | null): Column {
+  if (shape.userId === 'text' && !shape.users) return COLUMNS.find(({ name }) => name === 'user_id')!;
+  return { name: 'user_id', ...KINDS[shape.userId](shape, users) };
+}
+
+/** What keeps the foreign key from being made. */
+export function flawsOfUsers(shape: MysqlShape, there: FoundColumn | null): Flaw[] {
+  const { users } = shape;
+  if (!users) return [];
+  const named = namedUsers(users);
+  const grant = `GRANT SELECT (\`${users.column}\`) ON ${quotedUsers(users)} TO …`;
+  if (!there) {
+    const what = `there is no ${named} for its users, or this user has no right to it`;
+    return [{ what, cure: `make that table first, or name another one, or ${grant}` }];
+  }
+  const flaws: Flaw[] = [];
+  if (!there.rights.toLowerCase().includes('select')) {
+    flaws.push({ what: `this user may not SELECT ${named}, so it cannot tell which user is not there`, cure: grant });
+  }
+  if (refersTo(shape, there)) return flaws;
+  const type = [there.full, there.collation].filter(Boolean).join(' ');
+  const isCollated = shape.userId === 'text' && there.collation !== null;
+  const what = isCollated
+    ? `the collation of ${named} (${type}) takes two users for one`
+    : `${named} is ${type}, and userId.type is ${shape.userId}${shape.unsigned ? ' unsigned' : ''}`;
+  return [...flaws, { what, cure: isCollated ? cureOfCollation(users, there) : cureOfType(there) }];
+}
+
+function refersTo({ userId, unsigned }: MysqlShape, there: FoundColumn): boolean {
+  if (userId === 'text') return isText(there);
+  if (userId === 'uuid') return isUuid(there);
+  return there.type === (userId === 'integer' ? 'int' : 'bigint') && isUnsigned(there) === unsigned;
+}
+
+function cureOfCollation(users: UsersTable, { full }: FoundColumn): string {
+  const alter = `ALTER TABLE ${quotedUsers(users)} MODIFY \`${users.column}\` ${full} COLLATE utf8mb4_bin NOT NULL`;
+  return `${alter}, or userId.type 'uuid' if they are UUIDs, or leave out userId.references`;
+}
+
+function cureOfType(there: FoundColumn): string {
+  const type = { int: 'integer', bigint: 'bigint', uuid: 'uuid', char: 'text', varchar: 'text', varbinary: 'text' }[
+    there.type
+  ];
+  if (!type) return 'leave out userId.references';
+  return `userId: { type: '${type}'${isUnsigned(there) ? ', unsigned: true' : ''}, … }, or leave out userId.references`;
+}
+
+const isOurs = (name: string) => COLUMNS.some((one) => one.name === name);
+
+/** A foreign key is judged also if none was named: its actions would change sold coupons behind the back of Redis. */
+export function flawsOfReferences(
+  found: Found,
+  there: FoundColumn | null,
+  quoted: string,
+  { users }: MysqlShape,
+): Flaw[] {
+  const { references } = found;
+  const flaws = (references ?? [])
+    .filter(({ deletes, isActive, columns }) => deletes || (isActive && columns.some(isOurs)))
+    .map(({ name, columns }) => ({
+      what: `its foreign key ${name} on (${columns.join(', ')}) deletes or changes coupons together with rows of another table`,
+      cure: `ALTER TABLE ${quoted} DROP FOREIGN KEY \`${name}\`, and add it again without ON DELETE and ON UPDATE actions`,
+    }));
+  if (!users || !there) return flaws;
+  if (found.variables.get('foreign_key_checks') === 'OFF') {
+    const what = 'foreign_key_checks is off, so users who are not there get coupons';
+    flaws.push({ what, cure: 'SET foreign_key_checks = 1 in the sessions of the pool' });
+  }
+  return [...flaws, ...flawsOfLink(found, there, quoted, users)];
+}
+
+function flawsOfLink(found: Found, there: FoundColumn, quoted: string, users: UsersTable): Flaw[] {
+  if (!found.references) {
+    return [{ what: 'this user may not see its foreign keys', cure: `GRANT SELECT ON ${quoted} TO …` }];
+  }
+  if (isLinked(found, there)) return [];
+  const what = `its column user_id does not refer to ${namedUsers(users)}`;
+  return [{ what, cure: `ALTER TABLE ${quoted} ADD ${referenceSql(users)}`, upgradable: true }];
+}
+
+/** Whether the column `user_id` refers to that column. */
+export function isLinked({ references, columns: [first] }: Found, there: FoundColumn): boolean {
+  return (references ?? []).some(
+    ({ columns, schema, table, users }) =>
+      sameColumns(columns, ['user_id']) &&
+      (schema ?? first!.schemaName) === there.schemaName &&
+      table === there.tableName &&
+      sameColumns(users.map(lower), [lower(there.name)]),
+  );
+}
+
+const lower = (name: string) => name.toLowerCase();
+
+/** A foreign key cannot join columns of two types. */
+export function flawsOfType(found: Found, there: FoundColumn | null, quoted: string, shape: MysqlShape): Flaw[] {
+  const own = found.columns.find(({ name }) => name === 'user_id');
+  if (!shape.users || !there || !own || kindOf(own) === kindOf(there)) return [];
+  const { made } = userIdColumn(shape, there);
+  const what = `its column user_id (${kindOf(own)}) is not of the type of ${namedUsers(shape.users)} (${kindOf(there)})`;
+  return [{ what, cure: `ALTER TABLE ${quoted} MODIFY user_id ${made}` }];
+}
+
+/** The length of a text may differ. */
+function kindOf({ type, collation, ...there }: FoundColumn): string {
+  if (collation !== null) return `text ${collation}`;
+  return `${/binary$/.test(type) ? 'binary' : type}${isUnsigned({ type, collation, ...there }) ? ' unsigned' : ''}`;
+}
