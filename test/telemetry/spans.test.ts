@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { context, SpanStatusCode, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import {
@@ -7,6 +8,7 @@ import {
   SimpleSpanProcessor,
 } from '@opentelemetry/sdk-trace-base';
 import type { Redis } from 'ioredis';
+import { Registry } from 'prom-client';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { CouponIssuer, NotSavedError } from '../../src/index.js';
 import {
@@ -14,6 +16,7 @@ import {
   type OpenTelemetryTelemetry,
   observeIssuer,
 } from '../../src/opentelemetry/index.js';
+import { observeIssuer as observeWithPrometheus } from '../../src/prometheus/index.js';
 import { fails, ScriptedPersistence } from '../support/scenes/campaigns.js';
 import { RedisServer } from '../support/servers/redis-server.js';
 
@@ -114,6 +117,30 @@ test('no span has more links than the SDK keeps', async () => {
   await Promise.all(Array.from({ length: 300 }, (_, i) => launch.issue({ userId: `user-${i}` })));
   await issuer.idle();
   expect(Math.max(...named('coupon_issuer.reserve').map(({ links }) => links.length))).toBe(128);
+});
+
+test('neither spans nor metrics hold a user, a code, an id of a request or data', async () => {
+  const secrets = ['user-secret', 'request-secret', 'PROMO-SECRET', 'data-secret', 'hunter2'];
+  issuer = new CouponIssuer({
+    redis,
+    persistence,
+    deliver: () => Promise.reject(Object.assign(new Error('PROMO-SECRET, hunter2'), { code: 'PROMO-SECRET' })),
+  });
+  const register = new Registry();
+  const metrics = observeWithPrometheus(issuer, { register });
+  telemetry = observeIssuer(issuer, { tracerProvider, perCall: true });
+  const launch = issuer.campaign(`spans-${++campaigns}`);
+  await launch.open({ stock: { kind: 'codes' } });
+  await launch.loadCodes(['PROMO-SECRET']);
+  await launch.issue({ userId: 'user-secret', requestId: 'request-secret', data: { note: 'data-secret' } });
+  await launch.redeem({ userId: 'user-secret', code: 'PROMO-SECRET', redemptionId: 'request-secret' });
+  await issuer.idle();
+  const page = await register.metrics();
+  const spans = inspect(exporter.getFinishedSpans(), { depth: 8 });
+  expect(page).toContain('coupon_issuer_faults_total{during="deliver"');
+  expect(named('coupon_issuer.deliver')).toHaveLength(1);
+  expect(secrets.filter((secret) => page.includes(secret) || spans.includes(secret))).toEqual([]);
+  metrics.stop();
 });
 
 test('stop ends the spans', async () => {

@@ -1,5 +1,12 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { inspect } from 'node:util';
 import { onTestFinished } from 'vitest';
+
+const STEPS = ['issue', 'batch', 'save', 'deliver', 'settle', 'admit', 'redeem', 'cache'];
+const CHANNELS = [
+  'coupon-issuer:event',
+  ...STEPS.flatMap((step) => ['start', 'asyncEnd', 'error'].map((part) => `tracing:coupon-issuer:${step}:${part}`)),
+];
 
 /** Even so much of a secret in a row is too much. */
 const WINDOW = 8;
@@ -14,6 +21,15 @@ export class SecretScan {
     const unhandled = (reason: unknown) => this.see('unhandled rejection', reason);
     process.on('warning', warned).on('unhandledRejection', unhandled);
     onTestFinished(() => void process.off('warning', warned).off('unhandledRejection', unhandled));
+    for (const name of CHANNELS) this.#listen(name);
+  }
+
+  /** Metrics and spans are made of these messages alone. */
+  #listen(name: string): void {
+    // Some are seen twice: a message grows until its step has ended.
+    const hear = (message: unknown) => this.see(`channel ${name}`, structuredClone(message));
+    subscribe(name, hear);
+    onTestFinished(() => void unsubscribe(name, hear));
   }
 
   /** Keeps a secret, and gives it back. */
