@@ -12,7 +12,7 @@ export interface CliOption {
   readonly many?: true;
 }
 
-/** What a command does to the campaign: a `final` change asks before it begins, because nothing undoes it. */
+/** The effect of a command on a campaign. A `final` change asks before it begins, because nothing undoes it. */
 type CliEffect = 'reads' | 'changes' | 'final';
 
 /** One command: a row of the table in `commands.ts`. */
@@ -32,7 +32,7 @@ export interface CliCommand {
 
 /** A command whose input was checked. */
 export interface PreparedCommand {
-  /** What it does to which campaign, after "would": `close campaign night for good`. */
+  /** Its change, as it follows "would": `close campaign night for good`. */
   readonly does?: string;
   /** For `--dry-run`, where more can be said without a server. */
   readonly rehearse?: (at: Rehearsal) => Promise<string>;

@@ -59,7 +59,7 @@ const redeem: CliCommand = {
   args: ['campaign'],
   options: {
     ...COUPON,
-    bearer: { help: 'without --user: whoever has the code' },
+    bearer: { help: 'without --user: any caller that has the code' },
     'redemption-id': { value: 'ID', help: 'the order; a repeat under it finds its own answer' },
   },
   example: 'redeem night --user kim --code - --redemption-id order-7 < code.txt',
@@ -145,7 +145,7 @@ const user: CliCommand = {
         const reserved = issuances.filter((one) => rows.every((row) => row.id !== one.id));
         const coupons = [
           ...rows.map((coupon) => shown(coupon, input.has('codes'))),
-          // What Redis alone knows: without a database that is every coupon.
+          // Redis alone knows these: without a database that is every coupon.
           ...reserved.map(({ id, serial, issuedAt, state }) => ({ id, serial, issuedAt, state, code: null })),
         ];
         await out.item({ id, userId, ...standing, coupons }, () => [
