@@ -3,6 +3,7 @@ export type { Cache, WarmOptions, WarmResult } from './cache/cache.js';
 export type { CacheOptions } from './cache/options.js';
 export type { Campaign } from './campaign.js';
 export type { Quarantine } from './campaign-quarantine.js';
+export type { Diagnosis, DiagnosisCheck } from './doctor/diagnosis.js';
 export type { Deliver } from './issue/deliver.js';
 export type { Eligible } from './issue/eligibility.js';
 export type { IssueRequest } from './issue/request.js';
@@ -78,7 +79,7 @@ export type { ListedCoupon, RevokeAllRequest, RevokedAll, RevokedSoFar } from '.
 export type { CampaignUpdate } from './operate/update.js';
 export type { UserStatus } from './operate/user-status.js';
 export type { CouponIssuerOptions } from './options.js';
-export type { CouponRows, PersistenceAdapter, SaveVerdict } from './persistence/adapter.js';
+export type { CouponRows, DatabaseFacts, PersistenceAdapter, SaveVerdict } from './persistence/adapter.js';
 export type { ChangeVerdict, CouponChange, CouponRef } from './persistence/coupon-change.js';
 export { MemoryPersistence } from './persistence/memory.js';
 export { verdictOf, verdictsOf } from './persistence/verdict.js';

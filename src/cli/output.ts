@@ -1,7 +1,7 @@
 import { ClosedPipe, printable } from './faults.js';
 import type { CliWorld, Sink } from './world.js';
 
-const STYLES = { green: 32, yellow: 33 } as const;
+const STYLES = { red: 31, green: 32, yellow: 33 } as const;
 
 /** Data goes to stdout, everything else to stderr. */
 export class Output {

@@ -84,4 +84,18 @@ export interface PersistenceAdapter<Client = never> {
    * that it was opened with. Called once per process, together with `check`.
    */
   identity?(): Promise<string | null>;
+  /** Facts for `diagnose()`. May commit, and writes no row. */
+  facts?(): Promise<DatabaseFacts>;
+}
+
+/** A database, as it tells of itself. */
+export interface DatabaseFacts {
+  readonly version: string;
+  readonly now: Date;
+  /** The isolation level of a new transaction. */
+  readonly isolation: string;
+  /** The settings under which a power cut takes back a committed row, such as `fsync off`. */
+  readonly unsafe: readonly string[];
+  /** The median time of a commit that reached the disk, ms; `null`: not measured. */
+  readonly commitMs: number | null;
 }

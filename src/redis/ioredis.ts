@@ -1,3 +1,4 @@
+import { channel } from 'node:diagnostics_channel';
 import { isThenable } from '../model/foreign.js';
 import type { RedisClient, SubscriberClient } from './client.js';
 
@@ -48,6 +49,35 @@ export function whyUnfit(redis: RedisClient): string | null {
   if (shape.options?.keyPrefix || shape.options?.redisOptions?.keyPrefix)
     return 'a client with keyPrefix would give scripts other keys than it names; use the option prefix';
   return null;
+}
+
+/** The options of a client of ioredis that limit the damage of a lost connection. */
+interface Guards {
+  readonly enableOfflineQueue?: unknown;
+  readonly commandTimeout?: unknown;
+  readonly socketTimeout?: unknown;
+  readonly maxRetriesPerRequest?: unknown;
+}
+
+/** Those options; `null` for a client that does not show them. On a Cluster those of its nodes. */
+export function guardsOf(client: RedisClient): Guards | null {
+  const { options } = client as { options?: (Guards & { redisOptions?: Guards }) | undefined };
+  if (!options) return null;
+  if (!isCluster(client)) return options;
+  const { enableOfflineQueue } = options;
+  return { ...options.redisOptions, enableOfflineQueue };
+}
+
+/** Who reads the arguments of each command in this process: user ids and codes are among them. */
+export function readersOfArguments(client: RedisClient): string[] {
+  const channels = ['ioredis:command', 'ioredis:batch'].filter((name) =>
+    ['start', 'asyncEnd', 'error'].some((event) => channel(`tracing:${name}:${event}`).hasSubscribers),
+  );
+  const { sendCommand } = client as { sendCommand?: { readonly __wrapped?: unknown } };
+  return [
+    ...channels.map((name) => `a subscriber of tracing:${name}`),
+    ...(sendCommand?.__wrapped === true ? ['an instrumentation around sendCommand'] : []),
+  ];
 }
 
 /** Whether calls go to several servers, over connections that come and go unseen. */

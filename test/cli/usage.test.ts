@@ -116,6 +116,7 @@ const WRONG: readonly [line: string, says: RegExp][] = [
   ['rebuild night --total 5 --code-list @list.json --yes', /--code-list is for a pool/],
   ['rebuild night --codes --yes', /a pool needs it/],
   ['rebuild night --total 5', /add --yes/],
+  ['doctor now', /takes no argument/],
   ['worker --interval 0s', /--interval must be/],
   ['worker --batch-size 1001', /--batch-size must be/],
   ['worker --campaign a/b', /campaigns\[0\] must match/],

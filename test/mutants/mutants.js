@@ -5,6 +5,7 @@ import { CHANGES } from './changes.js';
 import { COMMAND_LINE } from './cli.js';
 import { CODES } from './codes.js';
 import { DATA } from './data.js';
+import { DOCTOR } from './doctor.js';
 import { ENDING } from './ending.js';
 import { ERRORS } from './errors.js';
 import { FORMAT } from './format.js';
@@ -91,4 +92,5 @@ export const MUTANTS = [
   ...WEB,
   ...FRAMEWORKS,
   ...WORKERS,
+  ...DOCTOR,
 ];

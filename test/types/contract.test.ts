@@ -19,7 +19,7 @@ describe('the contract kit', () => {
   });
 
   test('names what a case needs beyond save: a method on rows of the adapter alone, or the wire', () => {
-    expectTypeOf<Need>().toEqualTypeOf<Exclude<keyof PersistenceAdapter, 'save' | 'within'> | 'wire'>();
+    expectTypeOf<Need>().toEqualTypeOf<Exclude<keyof PersistenceAdapter, 'save' | 'within' | 'facts'> | 'wire'>();
     expectTypeOf<ContractCase['needs']>().toEqualTypeOf<readonly Need[]>();
   });
 

@@ -14,6 +14,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['campaign-quarantine'],
   ['core'],
   ['options'],
+  ['doctor'],
   ['recover', 'operate', 'worker'],
   ['waiting-room'],
   ['settle', 'redeem', 'box'],

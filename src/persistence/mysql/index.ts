@@ -1,7 +1,7 @@
 import type { CouponTally } from '../../model/coupon.js';
 import { NotSavedError } from '../../model/errors.js';
 import type { Issuance } from '../../model/issuance.js';
-import type { CouponRows, PersistenceAdapter, SaveVerdict } from '../adapter.js';
+import type { CouponRows, DatabaseFacts, PersistenceAdapter, SaveVerdict } from '../adapter.js';
 import type { ChangeVerdict, CouponChange, CouponRef } from '../coupon-change.js';
 import type { TableFormat } from '../fit.js';
 import type { UsersTable } from '../own-table.js';
@@ -12,6 +12,7 @@ import { knownVerdicts, SAVED } from '../verdict.js';
 import { CouponStatements } from './change.js';
 import { AUTOCOMMIT, IN_TRANSACTION, MysqlClient } from './client.js';
 import { isDeadlock, isDuplicate, isForeignKey } from './errors.js';
+import { mysqlFacts } from './facts.js';
 import { bytesOf, InsertStatement } from './insert.js';
 import { ReadStatements } from './read.js';
 import { selectedOf } from './selected.js';
@@ -171,6 +172,11 @@ export class MysqlPersistence implements PersistenceAdapter<MysqlTransaction> {
    */
   async identity(): Promise<string | null> {
     return this.#made.identity();
+  }
+
+  /** Facts for `diagnose()`. Two statements. */
+  async facts(): Promise<DatabaseFacts> {
+    return mysqlFacts(async (text) => (await this.#query(text)) as unknown[]);
   }
 
   async save(issuances: readonly Issuance[], options: { signal: AbortSignal }): Promise<readonly SaveVerdict[]> {

@@ -1,7 +1,7 @@
 import type { CouponTally } from '../../model/coupon.js';
 import { invalid, NotSavedError } from '../../model/errors.js';
 import type { Issuance } from '../../model/issuance.js';
-import type { CouponRows, PersistenceAdapter, SaveVerdict } from '../adapter.js';
+import type { CouponRows, DatabaseFacts, PersistenceAdapter, SaveVerdict } from '../adapter.js';
 import type { ChangeVerdict, CouponChange, CouponRef } from '../coupon-change.js';
 import type { TableFormat } from '../fit.js';
 import { type OwnTableOptions, type Range, shapeOf, type TableShape, userIdJudge } from '../own-table.js';
@@ -13,6 +13,7 @@ import { knownVerdicts, SAVED } from '../verdict.js';
 import { CouponStatements } from './change.js';
 import { PostgresClient } from './client.js';
 import { codeOf, MOMENTARY } from './errors.js';
+import { postgresFacts } from './facts.js';
 import { arrayOf, type Batch, InsertStatements, type Statement } from './insert.js';
 import { ReadStatements } from './read.js';
 import { selectedOf, USER_TYPES } from './selected.js';
@@ -180,6 +181,11 @@ export class PostgresPersistence implements PersistenceAdapter<PostgresTransacti
    */
   async identity(): Promise<string | null> {
     return this.#made.identity();
+  }
+
+  /** Facts for `diagnose()`. Six statements; five of them commit a record of the log, and none writes a row. */
+  async facts(): Promise<DatabaseFacts> {
+    return postgresFacts(this.#client);
   }
 
   async save(issuances: readonly Issuance[]): Promise<readonly SaveVerdict[]> {

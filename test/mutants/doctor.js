@@ -1,0 +1,68 @@
+const named = (test) => ({ file: 'test/doctor/diagnose.test.ts', test });
+
+/** The look at a set-up before the night. */
+export const DOCTOR = [
+  {
+    defect: 'a server that may evict keys is fine',
+    file: 'src/doctor/redis.ts',
+    find: "policy === 'noeviction'",
+    replace: "policy !== ''",
+    caughtBy: named('a Redis that may evict keys'),
+  },
+  {
+    defect: 'a server without an append-only file is fine',
+    file: 'src/doctor/redis.ts',
+    find: "      appendOnly === '1',\n",
+    replace: "      appendOnly !== '',\n",
+    caughtBy: named('a Redis without an append-only file'),
+  },
+  {
+    defect: 'a listener of commands is not seen',
+    file: 'src/redis/ioredis.ts',
+    find: "['start', 'asyncEnd', 'error'].some((event)",
+    replace: "['asyncEnd', 'error'].some((event)",
+    caughtBy: named('a listener in this process that reads the arguments of commands'),
+  },
+  {
+    defect: 'the clock of Redis is not compared',
+    file: 'src/doctor/clock.ts',
+    find: 'Math.abs(ahead) <= FAR_MS',
+    replace: 'ahead <= FAR_MS',
+    caughtBy: named('a clock that is off'),
+  },
+  {
+    defect: 'a campaign that ended needs a worker',
+    file: 'src/doctor/campaigns.ts',
+    find: "backlog || (!closedAt && state !== 'closed')",
+    replace: 'true || backlog || closedAt || state',
+    caughtBy: named('no worker'),
+  },
+  {
+    defect: 'a fault that a worker recovered from is a finding, and one that lasts is none',
+    file: 'src/doctor/campaigns.ts',
+    find: 'lastFault.at > (succeededAt ?? 0)',
+    replace: 'lastFault.at < (succeededAt ?? 0)',
+    caughtBy: named('workers that fail, and workers of several versions'),
+  },
+  {
+    defect: 'the hooks and the database of a campaign are not compared',
+    file: 'src/doctor/campaigns.ts',
+    find: '    await equip(id);\n',
+    replace: '',
+    caughtBy: named('a campaign of another database'),
+  },
+  {
+    defect: 'one part that cannot be asked ends the whole look',
+    file: 'src/doctor/diagnosis.ts',
+    find: "    return [finding(check, 'unknown', toldOf(error), cure)];",
+    replace: '    throw error;',
+    caughtBy: named('a Redis user that may not ask for the settings of the server'),
+  },
+  {
+    defect: 'the command ends with 3 where a check could not run',
+    file: 'src/cli/commands/doctor.ts',
+    find: "verdict === 'unknown')) return EXIT.fault;",
+    replace: "verdict === 'unknown')) return EXIT.findings;",
+    caughtBy: named('ends with 1 where a check could not run, and shows no password'),
+  },
+];
