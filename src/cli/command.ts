@@ -54,4 +54,6 @@ export interface CommandSession extends Rehearsal {
   readonly createTable: (() => Promise<unknown>) | null;
   /** The next line of stdin, which is a secret from then on. Throws `UsageError` if there is none. */
   readonly secretLine: (name: string) => Promise<string>;
+  /** A line about an error, without secrets. */
+  readonly errorLine: (error: unknown) => string;
 }

@@ -75,7 +75,9 @@ async function run(command: CliCommand, { line, world, out, secrets }: RunOf): P
       return EXIT.usage;
     }
     const wiring = prepared.connects === false ? null : await connect(world, input.text('config'));
-    return await within(wiring, world, prepared, { world, out, secretLine: (name: string) => lines.secret(name) });
+    const secretLine = (name: string) => lines.secret(name);
+    const errorLine = (error: unknown) => secrets.lineOf(error);
+    return await within(wiring, prepared, { world, out, secretLine, errorLine });
   } finally {
     lines.close();
   }
@@ -86,10 +88,10 @@ async function isSure({ does }: PreparedCommand, lines: StdinLines): Promise<boo
   throw new UsageError(`nothing undoes this, so it asks first, and stdin is no terminal: add --yes to ${does}`);
 }
 
-type Around = Pick<CommandSession, 'world' | 'out' | 'secretLine'>;
+type Around = Omit<CommandSession, 'issuer' | 'createTable'>;
 
 /** Closes the issuer at every end; an error of that must not hide the one of the command. */
-async function within(wiring: Wiring | null, world: CliWorld, prepared: PreparedCommand, around: Around) {
+async function within(wiring: Wiring | null, prepared: PreparedCommand, around: Around): Promise<number> {
   const { issuer, createTable = null } = wiring ?? {};
   try {
     const session = { ...around, issuer, createTable } as CommandSession;
@@ -97,6 +99,6 @@ async function within(wiring: Wiring | null, world: CliWorld, prepared: Prepared
   } catch (error) {
     throw wiring ? wiring.explained(error) : error;
   } finally {
-    await wiring?.close().catch((error) => world.stderr.write(`coupon-issuer: ${(error as Error).name} at the end\n`));
+    await wiring?.close().catch((error) => around.out.note(`coupon-issuer: ${around.errorLine(error)}`));
   }
 }

@@ -128,6 +128,34 @@ describe('a worker', () => {
   });
 });
 
+describe('a campaign that is followed', () => {
+  test('is followed through a restart of Redis, and a signal ends that well', async () => {
+    const own = await RedisServer.with({ args: ['--save', '', '--appendonly', 'yes', '--appendfsync', 'always'] });
+    try {
+      const id = named();
+      const shop = { ...env, REDIS_URL: `redis://127.0.0.1:${own.port}` };
+      await done(`open ${id} --total 5 --create-table`, { env: shop });
+      const following = start(`inspect ${id} --follow --interval 20ms`, { env: shop });
+      await until(() => following.stdout.includes('available=5'));
+      expect(await own.kill()).toBe('SIGKILL');
+      await until(() => following.stderr !== '');
+      const before = following.stdout.length;
+      await own.restart();
+      await until(() => following.stdout.length > before);
+      following.child.kill('SIGINT');
+      const { code, stderr } = await following.ended;
+      expect(code).toBe(0);
+      expect(stderr).toMatch(/^inspect: /);
+    } finally {
+      await own.stop();
+    }
+  });
+
+  test('ends with a fault if it was never there', async () => {
+    expect(await start(`inspect ${named()} --follow`).ended).toMatchObject({ code: 1, stdout: '' });
+  });
+});
+
 describe('an issuer of a config', () => {
   const dist = (name: string) => new URL(`dist/${name}.js`, ROOT).href;
   const text = (exported: string) => `

@@ -14,7 +14,8 @@ beforeAll(async () => {
 afterAll(() => installed?.remove());
 
 /** Beside dist: the pages that a person reads, and the examples that they link to. */
-const PLACES = /^(?:[A-Z][A-Z.a-z]*\.md|LICENSE|package\.json|lua\/README\.md|docs\/.*\.(?:md|svg)|examples\/.*)$/;
+const PLACES =
+  /^(?:[A-Z][A-Z.a-z]*\.md|LICENSE|package\.json|lua\/README\.md|docs\/.*\.(?:md|svg|yml|json)|examples\/.*)$/;
 
 test('the tarball holds dist, the docs and the examples, and nothing else', () => {
   const { files } = installed;

@@ -1,7 +1,8 @@
 import { sleep } from '../../flow/deadline.js';
+import type { CampaignSnapshot } from '../../model/campaign-rules.js';
 import type { ListedCampaign } from '../../operate/list-campaigns.js';
 import type { CliCommand, CommandSession } from '../command.js';
-import { UsageError } from '../faults.js';
+import { codeOf, UsageError } from '../faults.js';
 import { tableOf } from '../output.js';
 import { LIST_HEADS, listRow, snapshotLines, tickLine } from '../show.js';
 
@@ -60,26 +61,39 @@ const inspect: CliCommand = {
   },
 };
 
-/** On a terminal the campaign is drawn in its place again; otherwise each look is a line. A signal is its usual end. */
-async function follow(
-  { issuer, out, world: { signal } }: CommandSession,
-  id: string,
-  everyMs: number,
-): Promise<undefined> {
-  let drawn = 0;
+/**
+ * On a terminal the campaign is drawn in its place again; otherwise each look is a line. A signal is its usual end. A
+ * Redis that goes away meanwhile ends nothing: that is the hour to look on.
+ */
+async function follow(session: CommandSession, id: string, everyMs: number): Promise<undefined> {
+  const { issuer, out, errorLine } = session;
+  const { signal } = session.world;
+  let drawn: number | null = null;
   while (!signal.aborted) {
-    const campaign = await issuer.campaign(id).inspect();
-    const at = new Date();
-    if (out.json) await out.item({ at, ...campaign }, () => []);
-    else if (out.isRead) {
-      const lines = snapshotLines(campaign, out);
-      const up = drawn > 0 ? `\u001B[${drawn}A\u001B[J` : '';
-      await out.text(`${up}${lines.join('\n')}\n`);
-      drawn = lines.length;
-    } else await out.text(`${tickLine(campaign, at)}\n`);
+    try {
+      const campaign = await issuer.campaign(id).inspect();
+      drawn = await showAgain(session, campaign, drawn ?? 0);
+    } catch (error) {
+      const mayPass = ['REDIS', 'NOT_READY'].includes(codeOf(error) ?? '');
+      if (drawn === null || !mayPass) throw error;
+      out.note(errorLine(error));
+      drawn = 0;
+    }
     await sleep(everyMs, signal).catch(() => {});
   }
   return undefined;
+}
+
+/** Returns how many lines are to be drawn over the next time. */
+async function showAgain({ out }: CommandSession, campaign: CampaignSnapshot, drawn: number): Promise<number> {
+  const at = new Date();
+  if (out.json || !out.isRead) {
+    await out.item({ at, ...campaign }, () => [tickLine(campaign, at)]);
+    return 0;
+  }
+  const lines = snapshotLines(campaign, out);
+  await out.text(`${drawn > 0 ? `\u001B[${drawn}A\u001B[J` : ''}${lines.join('\n')}\n`);
+  return lines.length;
 }
 
 export const LOOK: readonly CliCommand[] = [ls, inspect];
