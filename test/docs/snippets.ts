@@ -107,6 +107,7 @@ function toJavaScript(block: Block): string {
 }
 
 const PACKAGES = [
+  '@opentelemetry/instrumentation-ioredis',
   ...['@nestjs/common', '@nestjs/core', '@opentelemetry/api', 'fastify', 'ioredis', 'ioredis-mock', 'mysql2', 'pg'],
   ...['prom-client', 'vitest'],
 ];

@@ -65,4 +65,14 @@ export const DOCTOR = [
     replace: "verdict === 'unknown')) return EXIT.findings;",
     caughtBy: named('ends with 1 where a check could not run, and shows no password'),
   },
+  {
+    defect: 'an instrumentation around the client is not seen',
+    file: 'src/redis/ioredis.ts',
+    find: 'sendCommand?.__wrapped === true',
+    replace: 'sendCommand === undefined',
+    caughtBy: {
+      file: 'test/telemetry/traces-of-redis.test.ts',
+      test: 'puts users, codes and data into db.query.text by its defaults',
+    },
+  },
 ];
