@@ -1,6 +1,7 @@
 import type { PluginBuild } from 'esbuild';
 import { defineConfig, type Options } from 'tsup';
 import { luaEsbuildPlugin } from './scripts/lua-bundle.js';
+import { pageEsbuildPlugin } from './scripts/page-bundle.js';
 
 const ENTRIES: Options = {
   entry: {
@@ -10,6 +11,7 @@ const ENTRIES: Options = {
     codes: 'src/read-codes/index.ts',
     csv: 'src/csv/index.ts',
     web: 'src/web/index.ts',
+    dashboard: 'src/dashboard/index.ts',
     nestjs: 'src/nestjs/index.ts',
     fastify: 'src/fastify/index.ts',
     opentelemetry: 'src/opentelemetry/index.ts',
@@ -28,14 +30,19 @@ const ENTRIES: Options = {
   // The file of the command is written by the other build.
   clean: ['!cli.js'],
   splitting: true,
-  esbuildPlugins: [luaEsbuildPlugin()],
+  esbuildPlugins: [luaEsbuildPlugin(), pageEsbuildPlugin()],
 };
 
 /** The command loads the entries of the package instead of copies of them. */
 const OF_PACKAGE = {
   name: 'entries of the package',
   setup(build: PluginBuild) {
-    const files: Record<string, string> = { issuer: 'index', 'read-codes/index': 'codes', 'csv/index': 'csv' };
+    const files: Record<string, string> = {
+      issuer: 'index',
+      'read-codes/index': 'codes',
+      'csv/index': 'csv',
+      'dashboard/index': 'dashboard',
+    };
     for (const name of ['postgres', 'mysql']) files[`persistence/${name}/index`] = name;
     build.onResolve({ filter: /^(\.\.\/)+/ }, ({ path }) => {
       const file = files[path.replace(/^(\.\.\/)+|\.js$/g, '')];

@@ -1,8 +1,9 @@
 import { defineConfig } from 'vitest/config';
 import { luaVitePlugin } from './scripts/lua-bundle.js';
+import { pageVitePlugin } from './scripts/page-bundle.js';
 
 export default defineConfig({
-  plugins: [luaVitePlugin()],
+  plugins: [luaVitePlugin(), pageVitePlugin()],
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/servers/global-setup.ts'],

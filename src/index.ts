@@ -41,7 +41,7 @@ export {
   UnknownCampaignError,
 } from './model/errors.js';
 export { SERVER_SENT_EVENTS_HEADERS } from './model/event-format.js';
-export type { CouponEvent, FaultEvent, FaultSource, IssuanceRef } from './model/events.js';
+export type { AuditEvent, CouponEvent, FaultEvent, FaultSource, IssuanceRef } from './model/events.js';
 export { type Cure, type Finding, type FindingKind, ReconcileReport } from './model/findings.js';
 export {
   type CouponJson,

@@ -6,6 +6,7 @@ import { Core } from './core.js';
 import { diagnose } from './doctor/diagnose.js';
 import type { Diagnosis } from './doctor/diagnosis.js';
 import type { Coupon } from './model/coupon.js';
+import { type AuditEvent, checkedAudit } from './model/events.js';
 import {
   checkedListing,
   type ListCampaignsOptions,
@@ -268,6 +269,21 @@ export class CouponIssuer<Client = never> {
       equip: (id: string) => campaigns.equipped(id),
     };
     return pending.track(diagnose({ context, redis, adapter, timeoutMs, campaigns: look }));
+  }
+
+  /**
+   * Tells `onEvent` that a person changed a campaign, as an `audit` event. `coupon-issuer/dashboard` calls it after each
+   * change. Call it from an admin page of your own. `action` and `by` are 1–128 bytes without control characters; give
+   * neither a code nor a user of the shop. No I/O. Throws `InvalidArgumentError`.
+   *
+   * @example
+   * ```ts
+   * await launch.pause();
+   * issuer.audit({ action: 'pause', campaignId: 'launch', by: 'kim', done: true });
+   * ```
+   */
+  audit(entry: Omit<AuditEvent, 'type'>): void {
+    this.#core.emit({ type: 'audit', ...checkedAudit(entry) });
   }
 
   /**

@@ -1,3 +1,5 @@
+import { assertName, isReason, ownCopy } from './check.js';
+import { invalid } from './errors.js';
 import { isThenable } from './foreign.js';
 import type { Issuance } from './issuance.js';
 import type { IssueStatus, RefusalStatus } from './result.js';
@@ -62,8 +64,22 @@ export type CouponEvent =
   | ({ readonly type: 'revoked'; readonly unit: 'kept' | 'returned'; readonly again: boolean } & IssuanceRef)
   /** Redis knows of the revocation: by the call that revoked, by a repeat or by a worker. Once per coupon at most. */
   | ({ readonly type: 'taken_back' } & IssuanceRef)
+  /** A person changed a campaign, through the dashboard or a page that calls `issuer.audit()`. */
+  | AuditEvent
   /** A fault that reached no caller, or that an operator should know. The error is redacted. */
   | FaultEvent;
+
+/** A change of a campaign by a person. It names no code and no user of the shop. */
+export interface AuditEvent {
+  readonly type: 'audit';
+  readonly campaignId: string;
+  /** The change, such as `pause` or `quarantine_retry`. */
+  readonly action: string;
+  /** The name of the person. */
+  readonly by: string;
+  /** `false`: the call threw. Its error says whether something was changed. */
+  readonly done: boolean;
+}
 
 /**
  * A fault that reached no caller, or that an operator should know. A save tells one fault for each row that the
@@ -82,6 +98,17 @@ export interface FaultEvent {
   readonly constraint?: string;
   /** Of a save: how many issuances the fault is about. */
   readonly count?: number;
+}
+
+/** Throws `InvalidArgumentError`. */
+export function checkedAudit(entry: Omit<AuditEvent, 'type'>): Omit<AuditEvent, 'type'> {
+  const own = ownCopy('the argument of audit()', entry, ['campaignId', 'action', 'by', 'done']);
+  assertName('campaignId', own.campaignId);
+  for (const name of ['action', 'by'] as const) {
+    if (!isReason(own[name])) throw invalid(name, 'must be 1 to 128 bytes of text without control characters');
+  }
+  if (typeof own.done !== 'boolean') throw invalid('done', 'must be true or false');
+  return own;
 }
 
 /** The step in which a fault arose. */

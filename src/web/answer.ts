@@ -13,6 +13,7 @@ export interface RouteAnswer {
 const TITLES: Readonly<Record<number, string>> = {
   400: 'Bad Request',
   401: 'Unauthorized',
+  403: 'Forbidden',
   404: 'Not Found',
   405: 'Method Not Allowed',
   413: 'Content Too Large',
@@ -46,6 +47,10 @@ export function emptyAnswer(status: number, headers: Readonly<Record<string, str
 
 export function streamAnswer(body: ReadableStream<Uint8Array> | null, headers: RouteAnswer['headers']): RouteAnswer {
   return { status: 200, headers: { ...ALWAYS, ...headers }, body };
+}
+
+export function contentAnswer(contentType: string, body: string | ReadableStream<Uint8Array>): RouteAnswer {
+  return { status: 200, headers: { ...ALWAYS, 'Content-Type': contentType }, body };
 }
 
 /** The answer to a result. A refusal is a problem. */

@@ -55,7 +55,7 @@ export function handler<Context = unknown>(
   };
 }
 
-function bodyOf(request: Request): GivenBody {
+export function bodyOf(request: Request): GivenBody {
   if (request.bodyUsed) throw bodyTaken('give the handler a clone of the request');
   return request.body as AsyncIterable<Uint8Array> | null;
 }

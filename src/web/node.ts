@@ -54,13 +54,13 @@ export function nodeHandler<Req extends IncomingMessage = IncomingMessage>(
   };
 }
 
-function headerOf({ headers }: IncomingMessage, name: string): string | null {
+export function headerOf({ headers }: IncomingMessage, name: string): string | null {
   const value = headers[name];
   return Array.isArray(value) ? value.join(', ') : (value ?? null);
 }
 
 /** Made where it is needed alone: most requests need none. */
-function signalOf(response: ServerResponse): () => AbortSignal {
+export function signalOf(response: ServerResponse): () => AbortSignal {
   let leaving: AbortController | null = null;
   return () => {
     if (!leaving) {
@@ -73,7 +73,7 @@ function signalOf(response: ServerResponse): () => AbortSignal {
   };
 }
 
-function bodyOf(request: IncomingMessage & { readonly body?: unknown }): GivenBody {
+export function bodyOf(request: IncomingMessage & { readonly body?: unknown }): GivenBody {
   if (ArrayBuffer.isView(request.body)) throw bodyTaken('let a parser of JSON read it, or none');
   if (request.body !== undefined) return { parsed: request.body };
   const { 'content-length': length = '0', 'transfer-encoding': encoding } = request.headers;
@@ -83,7 +83,7 @@ function bodyOf(request: IncomingMessage & { readonly body?: unknown }): GivenBo
   return request.iterator?.({ destroyOnReturn: false }) ?? request;
 }
 
-async function send(request: IncomingMessage, response: ServerResponse, answer: RouteAnswer): Promise<void> {
+export async function send(request: IncomingMessage, response: ServerResponse, answer: RouteAnswer): Promise<void> {
   const { status, headers, body } = answer;
   if (response.destroyed || response.headersSent) {
     if (body !== null && typeof body !== 'string') await body.cancel();

@@ -185,7 +185,7 @@ function given(answer: RouteAnswer): RouteAnswer {
   return isNew ? { ...answer, headers: { ...answer.headers, Location: 'status' } } : answer;
 }
 
-function isJson(contentType: string | null): boolean {
+export function isJson(contentType: string | null): boolean {
   return (contentType ?? '').split(';')[0]!.trim().toLowerCase() === 'application/json';
 }
 

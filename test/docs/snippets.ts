@@ -65,6 +65,7 @@ export function faultsOf(blocks: readonly Block[], options: { given: boolean }):
       'coupon-issuer/mysql': [join(ROOT, 'src/persistence/mysql/index.ts')],
       'coupon-issuer/postgres': [join(ROOT, 'src/persistence/postgres/index.ts')],
       'coupon-issuer/web': [join(ROOT, 'src/web/index.ts')],
+      'coupon-issuer/dashboard': [join(ROOT, 'src/dashboard/index.ts')],
       'coupon-issuer/testing': [join(ROOT, 'src/testing/index.ts')],
     },
   };

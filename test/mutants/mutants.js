@@ -4,6 +4,7 @@ import { CACHED } from './cache.js';
 import { CHANGES } from './changes.js';
 import { COMMAND_LINE } from './cli.js';
 import { CODES } from './codes.js';
+import { DASHBOARD } from './dashboard.js';
 import { DATA } from './data.js';
 import { DOCTOR } from './doctor.js';
 import { ENDING } from './ending.js';
@@ -90,6 +91,7 @@ export const MUTANTS = [
   ...USER_IDS,
   ...USER_IDS_MYSQL,
   ...WEB,
+  ...DASHBOARD,
   ...FRAMEWORKS,
   ...WORKERS,
   ...DOCTOR,

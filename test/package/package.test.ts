@@ -31,6 +31,7 @@ test('the tarball holds dist, the docs and the examples, and nothing else', () =
       './codes',
       './csv',
       './web',
+      './dashboard',
       './nestjs',
       './fastify',
       './opentelemetry',

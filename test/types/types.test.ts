@@ -150,6 +150,8 @@ function noted(event: CouponEvent): string {
       return event.id;
     case 'revoked':
       return `${event.unit satisfies 'kept' | 'returned'} ${event.again satisfies boolean}`;
+    case 'audit':
+      return `${event.by} ${event.action} ${event.campaignId} ${event.done satisfies boolean}`;
     case 'fault':
       return `${event.during} ${event.error.message}`;
     default:
