@@ -43,12 +43,13 @@ export async function ask(verb, body = {}) {
 
 /** Calls `onLine` with each object of a stream. Throws `Refusal`. */
 export async function stream(verb, body, onLine, signal) {
-  const reader = (await send(verb, body, signal)).body.pipeThrough(new TextDecoderStream()).getReader();
+  const reader = (await send(verb, body, signal)).body.getReader();
+  const decoder = new TextDecoder();
   let rest = '';
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return;
-    const lines = (rest + value).split('\n');
+    const lines = (rest + decoder.decode(value, { stream: true })).split('\n');
     rest = lines.pop();
     for (const line of lines) onLine(JSON.parse(line));
   }

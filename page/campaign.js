@@ -58,13 +58,13 @@ function Work({ campaign, rates }) {
       ['Saves per second, at most', pace.savesPerSecond === null ? 'no cap' : number(pace.savesPerSecond)],
       ['Save mode', saveMode],
     ]} />
-    <${Chart} label=${`Issued per second, now ${number(perSecond)}`} values=${rates} />
+    ${rates.length > 1 && html`<${Chart} label=${`Issued per second, now ${number(perSecond)}`} values=${rates} />`}
   </section>`;
 }
 
 function Rules({ campaign }) {
   const { opensAt, closesAt, closedAt, perUser, stock, needs, epoch } = campaign;
-  return html`<section><h2>Rules</h2>
+  return html`<section class="rules"><h2>Rules</h2>
     <${Tiles} of=${[
       ['Opens', instant(opensAt)],
       ['Closes', instant(closesAt)],

@@ -38,6 +38,7 @@ export function Compare({ id }) {
     } catch (error) {
       ended = { fault: signal.aborted ? 'Stopped.' : error.message };
     }
+    running.current = null;
     setSeen(ended);
   };
   const { report, progress, fault } = seen ?? {};

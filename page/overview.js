@@ -41,18 +41,17 @@ const HEADS = [
   ['Campaign', 'id'],
   ['State'],
   ['Issued', 'number'],
-  ['Of', 'number'],
+  ['Of', 'number wide'],
   ['', 'wide'],
-  ['Per second', 'number'],
+  ['Per second', 'number wide'],
   ['Reserved', 'number wide'],
   ['Oldest', 'number wide'],
-  ['Alarms'],
 ];
 
 function rowOf(one, rate) {
   const alarms = alarmsOf(one);
   const cells = [
-    html`<a href=${`#/campaign/${one.id}`}>${one.id}</a>`,
+    html`<a href=${`#/campaign/${one.id}`}>${one.id}</a>${alarms.length > 0 && html`<br /><span class="bad">${alarms.join('; ')}</span>`}`,
     html`<${State} state=${one.state} />`,
     number(one.issued),
     one.stock === 'unlimited' ? '∞' : number(one.total),
@@ -60,7 +59,6 @@ function rowOf(one, rate) {
     number(rate),
     number(one.reserved),
     duration(one.oldestMs),
-    alarms.length > 0 && html`<span class="bad">${alarms.join('; ')}</span>`,
   ];
   return { key: one.id, cells };
 }

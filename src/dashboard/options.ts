@@ -33,7 +33,7 @@ export interface DashboardUser {
 
 export interface DashboardOptions<Req = Request> {
   /**
-   * Returns the person who asks, from a session or a header that your server has checked; `null`: nobody, who gets 401. It is
+   * Returns the person that asks, from a session or a header that your server has checked; `null`: nobody, who gets 401. It is
    * asked on every request. If it throws, or returns anything else, the request gets 403.
    */
   readonly authorize: (request: Req) => DashboardUser | null | PromiseLike<DashboardUser | null>;
@@ -44,7 +44,7 @@ export interface DashboardOptions<Req = Request> {
   readonly hosts?: readonly string[] | undefined;
   /** The path before the dashboard, such as `/admin/coupons`. Default: none. */
   readonly basePath?: string | undefined;
-  /** Receives each error whose answer is 500 or above, and what `authorize` threw. `instance` is the one of the problem. */
+  /** Receives each error whose answer is 500 or above, and each error of `authorize`. `instance` is the one of the problem. */
   readonly onError?: ((error: unknown, problem: { instance: string; status: number }) => void) | undefined;
 }
 
