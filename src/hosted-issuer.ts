@@ -3,6 +3,7 @@ import { assertObject, assertOnlyKeys } from './model/check.js';
 import { invalid } from './model/errors.js';
 import type { CouponIssuerOptions } from './options.js';
 import { checkedWorkerOptions, type WorkerOptions } from './worker/options.js';
+import type { SettleWorker } from './worker/worker.js';
 
 /** An issuer in a framework, which starts and closes it. */
 export interface HostedIssuerOptions<Client = never> {
@@ -19,6 +20,8 @@ export interface HostedIssuer<Client = never> {
   readonly issuer: CouponIssuer<Client>;
   /** Starts the worker if this process has one. */
   readonly start: () => void;
+  /** The worker that was started; `null`: none. */
+  readonly worker: () => SettleWorker | null;
 }
 
 const ARGUMENT = 'the options of the issuer in a framework';
@@ -33,11 +36,15 @@ export function hostedIssuer<Client>(options: HostedIssuerOptions<Client>): Host
     throw invalid('worker', 'must be true, false or the options of startWorker()');
   }
   const issuer = isIssuer(given) ? given : new CouponIssuer(given);
-  if (worker === false) return { issuer, start: () => {} };
+  if (worker === false) return { issuer, start: () => {}, worker: () => null };
   const workerOptions = worker === true ? {} : worker;
   // Here rather than in start(), which is called once the clients are connected.
   checkedWorkerOptions(workerOptions, 1);
-  return { issuer, start: () => void issuer.startWorker(workerOptions) };
+  let started: SettleWorker | null = null;
+  const start = () => {
+    started = issuer.startWorker(workerOptions);
+  };
+  return { issuer, start, worker: () => started };
 }
 
 /** One of another copy of this package is no `instanceof`. */

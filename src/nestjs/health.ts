@@ -1,7 +1,8 @@
 import type { CouponIssuer } from '../issuer.js';
 import { httpWordOf } from '../model/http-status.js';
+import type { SettleWorker, WorkerHealth } from '../worker/worker.js';
 
-/** `up`, or the `code` of the error of `issuer.check()`: `REDIS`, `MISCONFIGURED`, `HOOK` or `CLOSED`. */
+/** `up`, or the `code` of the error of `issuer.check()`: `REDIS`, `PERSISTENCE`, `MISCONFIGURED` or `CLOSED`. */
 export type CouponIssuerStatus = { readonly status: 'up' } | { readonly status: 'down'; readonly reason: string };
 
 /**
@@ -19,8 +20,20 @@ export type CouponIssuerStatus = { readonly status: 'up' } | { readonly status: 
 export class CouponIssuerHealth {
   readonly #issuer: Pick<CouponIssuer, 'check'>;
 
-  constructor(issuer: Pick<CouponIssuer, 'check'>) {
+  readonly #worker: () => SettleWorker | null;
+
+  /** The module gives it the worker of this process. */
+  constructor(issuer: Pick<CouponIssuer, 'check'>, worker: () => SettleWorker | null = () => null) {
     this.#issuer = issuer;
+    this.#worker = worker;
+  }
+
+  /**
+   * The health of the worker that the module runs: its campaigns with their backlog, quarantine and last fault. `null`:
+   * this process runs none. One round trip per campaign. Throws `RedisError`.
+   */
+  async worker(): Promise<WorkerHealth | null> {
+    return (await this.#worker()?.health()) ?? null;
   }
 
   /** Asks `issuer.check()`, with its cost. Never rejects. */

@@ -115,8 +115,8 @@ function moduleOf({ name, campaigns = [] }: CouponIssuerModuleNames, making: Mak
     })),
   ];
   if (name === undefined) {
-    const useFactory = (issuer: CouponIssuer) => new CouponIssuerHealth(issuer);
-    exported.push({ provide: CouponIssuerHealth, inject: [token], useFactory });
+    const useFactory = ({ issuer, worker }: HostedIssuer) => new CouponIssuerHealth(issuer, worker);
+    exported.push({ provide: CouponIssuerHealth, inject: [hosted], useFactory });
   }
   const hooks: Provider = {
     provide: IssuerHooks,

@@ -223,6 +223,22 @@ export function nestSuite(test, { common, core, adapter, coupons, nestjs, Redis 
     assert.deepEqual(started, [{}, { intervalMs: 500 }]);
   });
 
+  test('the health tells of the worker of this process, once it runs', async () => {
+    for (const worker of [false, true]) {
+      const { app } = await listening(
+        CouponIssuerModule.forRoot({ issuer: optionsOf(), worker, campaigns: ['launch'] }),
+      );
+      const health = await app.get(CouponIssuerHealth).worker();
+      assert.equal(health?.running, worker ? true : undefined);
+      assert.equal(Array.isArray(health?.campaigns), worker);
+      await app.close();
+      assert.equal((await app.get(CouponIssuerHealth).worker())?.running, worker ? false : undefined);
+    }
+    const issuer = new CouponIssuer(optionsOf());
+    assert.equal(await new CouponIssuerHealth(issuer).worker(), null);
+    await issuer.close();
+  });
+
   test('a factory makes the options from other providers, and a second issuer has a name', async () => {
     class Config {}
     common.Module({ providers: [{ provide: 'REDIS', useFactory: () => new Redis() }], exports: ['REDIS'] })(Config);

@@ -20,6 +20,7 @@ import {
   shownChange,
   type WorkerOptions,
 } from '../../src/index.js';
+import { nodeHandler } from '../../src/web/index.js';
 
 const mocks: { disconnect(): void }[] = [];
 afterEach(() => {
@@ -345,4 +346,38 @@ test('over HTTP/2 Fastify answers too', async () => {
   expect(headers).toMatchObject({ ':status': 404, 'content-type': expect.stringContaining('problem+json') });
   session.close();
   await app.close();
+});
+
+test('Fastify hands a stream of events to the handler of /web, which answers a problem before it and 204 after its end', async () => {
+  const app = Fastify();
+  app.register(couponIssuer, { issuer: optionsOf(), worker: false });
+  await app.ready();
+  const coupons = nodeHandler<IncomingMessage & { userId?: string }>(app.coupons, {
+    ...{ campaigns: ['launch', 'line'], basePath: '/coupons' },
+    user: ({ userId }) => userId ?? null,
+  });
+  const routed = Fastify();
+  routed.get('/coupons/:id/events', (request, reply) => {
+    reply.hijack();
+    return coupons(Object.assign(request.raw, { userId: 'ann' }), reply.raw);
+  });
+  await app.coupons.campaign('launch').open(TEN);
+  const opensAt = new Date(Date.now() + 3_600_000);
+  const line = app.coupons.campaign('line');
+  await line.open({ ...TEN, admission: 'queued', drawAtOpen: true, opensAt });
+  await line.join({ userId: 'ann' });
+  const url = `${await routed.listen({ port: 0, host: '127.0.0.1' })}/coupons`;
+  const problem = await fetch(`${url}/launch/events`);
+  expect([problem.status, problem.headers.get('content-type')]).toEqual([409, 'application/problem+json']);
+  await problem.body?.cancel();
+  expect((await fetch(`${url}/line/events`, { headers: { 'last-event-id': 'final' } })).status).toBe(204);
+  const stream = await fetch(`${url}/line/events`);
+  expect([stream.status, stream.headers.get('x-accel-buffering')]).toEqual([200, 'no']);
+  let text = '';
+  const reader = stream.body!.pipeThrough(new TextDecoderStream()).getReader();
+  while (!text.includes('"waiting"')) text += (await reader.read()).value;
+  // It ends the open stream.
+  await app.close();
+  while (!(await reader.read()).done);
+  await routed.close();
 });

@@ -85,6 +85,7 @@ test('a migration makes all that createTable() makes, and leaves the parts that 
   await migrate();
   expect(await persistence.checkTable()).toEqual({ format: 1 });
   const made = await persistence.identity();
+  expect(made).not.toBeNull();
   expect(made).toMatch(/^[0-9a-f]{32}$/);
   const form = async () => (await pool.query('SHOW CREATE TABLE coupon_issuances'))[0];
   const byMigration = await form();

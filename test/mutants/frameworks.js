@@ -7,6 +7,16 @@ const FASTIFY = 'src/fastify/index.ts';
 /** Defects of the doors for NestJS and Fastify. */
 export const FRAMEWORKS = [
   {
+    defect: 'the health of Nest does not know the worker',
+    file: 'src/nestjs/module.ts',
+    find: 'new CouponIssuerHealth(issuer, worker)',
+    replace: 'new CouponIssuerHealth(issuer)',
+    caughtBy: {
+      file: 'test/integration/nestjs.test.ts',
+      test: 'the health tells of the worker of this process, once it runs',
+    },
+  },
+  {
     defect: 'an application of Nest closes, and its issuer does not',
     file: MODULE,
     find: 'await this.#hosted.issuer.close();',
@@ -23,8 +33,8 @@ export const FRAMEWORKS = [
   {
     defect: 'a worker runs in a process that wants none',
     file: 'src/hosted-issuer.ts',
-    find: 'start: () => {} };',
-    replace: 'start: () => void issuer.startWorker() };',
+    find: 'start: () => {},',
+    replace: 'start: () => void issuer.startWorker(),',
     caughtBy: inNest('a worker runs where the process says so, and not before the application is up'),
   },
   {
