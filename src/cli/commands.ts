@@ -1,6 +1,7 @@
 import type { CliCommand } from './command.js';
 import { CODES } from './commands/codes.js';
 import { COUPONS } from './commands/coupons.js';
+import { DASHBOARD } from './commands/dashboard.js';
 import { DOCTOR } from './commands/doctor.js';
 import { LOOK } from './commands/look.js';
 import { OPERATE } from './commands/operate.js';
@@ -16,6 +17,7 @@ export const COMMANDS: readonly CliCommand[] = [
   ...RECOVER,
   ...WORK,
   ...DOCTOR,
+  ...DASHBOARD,
 ];
 
 /** The command that the first words name; `null` if there is none. */

@@ -119,6 +119,7 @@ const WRONG: readonly [line: string, says: RegExp][] = [
   ['doctor now', /takes no argument/],
   ['worker --interval 0s', /--interval must be/],
   ['worker --batch-size 1001', /--batch-size must be/],
+  ['dashboard --port 70000', /--port must be/],
   ['worker --campaign a/b', /campaigns\[0\] must match/],
 ];
 
