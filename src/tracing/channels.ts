@@ -13,15 +13,13 @@ export interface IssueMessage extends StepMessage {
   replayed: boolean;
 }
 
-/** The messages of the calls of one batch, as far as `issue` is listened to: for the links of a trace. */
-type Calls = readonly IssueMessage[];
-
 /** `tracing:coupon-issuer:batch:*`: one call of Redis for many calls of `issue()`. */
 export interface BatchMessage extends StepMessage {
   readonly step: 'reserve' | 'confirm';
   readonly campaignId: string;
   readonly size: number;
-  readonly calls: Calls;
+  /** The messages of its calls, if anybody listens to `issue`. */
+  readonly calls: readonly IssueMessage[];
   /** So many units became issued in Redis by it. Over all messages, each unit counts once at most. */
   issued: number;
 }
@@ -30,7 +28,8 @@ export interface BatchMessage extends StepMessage {
 export interface SaveMessage extends StepMessage {
   readonly campaignIds: readonly string[];
   readonly size: number;
-  readonly calls: Calls;
+  /** The messages of its calls, if anybody listens to `issue`. */
+  readonly calls: readonly IssueMessage[];
   /** So many rows are committed. */
   saved: number;
 }
@@ -39,7 +38,8 @@ export interface SaveMessage extends StepMessage {
 export interface DeliverMessage extends StepMessage {
   readonly campaignId: string;
   readonly size: 1;
-  readonly calls: Calls;
+  /** The messages of its calls, if anybody listens to `issue`. */
+  readonly calls: readonly IssueMessage[];
 }
 
 /** `tracing:coupon-issuer:settle:*`: one batch of reservations whose leases ran out. */
@@ -107,7 +107,7 @@ export const REDEEM = new StepChannel<RedeemMessage>('redeem');
 export const CACHE = new StepChannel<CacheMessage>('cache');
 
 /** Those of the calls that are known. */
-export function messagesOf(of: readonly { readonly message?: IssueMessage | null }[]): Calls {
+export function messagesOf(of: readonly { readonly message?: IssueMessage | null }[]): readonly IssueMessage[] {
   return ISSUE.isHeard ? of.flatMap(({ message }) => message ?? []) : [];
 }
 

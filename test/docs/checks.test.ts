@@ -7,7 +7,18 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ROOT, read } from './markdown.js';
 
 const scripts: Record<string, string> = JSON.parse(read('package.json')).scripts;
-const COPIED = ['bench', 'examples', 'lua', 'scripts', 'src', 'test', '.cspell', 'cspell.config.mjs', 'knip.json'];
+const COPIED = [
+  'bench',
+  'examples',
+  'lua',
+  'page',
+  'scripts',
+  'src',
+  'test',
+  '.cspell',
+  'cspell.config.mjs',
+  'knip.json',
+];
 const CONFIGURATION = [
   'package.json',
   'tsconfig.json',

@@ -13,6 +13,9 @@ const SOURCES: Record<string, string> = {
   './web': 'src/web/index.ts',
   './nestjs': 'src/nestjs/index.ts',
   './fastify': 'src/fastify/index.ts',
+  './opentelemetry': 'src/opentelemetry/index.ts',
+  './prometheus': 'src/prometheus/index.ts',
+  './dashboard': 'src/dashboard/index.ts',
 };
 
 const program = ts.createProgram(
@@ -31,7 +34,7 @@ const own = (node: ts.Node) => node.getSourceFile().fileName.startsWith(join(ROO
 
 /** What users only read needs no `undefined`. */
 const isAnswer = (node: ts.Node) =>
-  /src\/(model\/(result|http-answer|user-answer|problems|events|place|coupon)|redeem\/results)\.ts$/.test(
+  /src\/(model\/(result|http-answer|user-answer|problems|events|place|coupon)|redeem\/results|tracing\/(channels|step-channel))\.ts$/.test(
     node.getSourceFile().fileName,
   );
 

@@ -13,6 +13,9 @@ const SOURCES: Record<string, string> = {
   './web': 'src/web/index.ts',
   './nestjs': 'src/nestjs/index.ts',
   './fastify': 'src/fastify/index.ts',
+  './opentelemetry': 'src/opentelemetry/index.ts',
+  './prometheus': 'src/prometheus/index.ts',
+  './dashboard': 'src/dashboard/index.ts',
 };
 
 /** Each type that an entry exports, under its public name: the places in the files where it is declared. */
