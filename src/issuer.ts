@@ -225,7 +225,7 @@ export class CouponIssuer<Client = never> {
    * for a liveness probe: a restart cures neither. Nothing is written.
    *
    * One round trip to Redis and the statements of the adapter's `check`, at the same time. Calls at the same time share
-   * one look. Throws `RedisError`, `MisconfiguredError` (the table is not fit), `HookError` (the database did not answer
+   * one look. Throws `RedisError`, `MisconfiguredError` (the table is not fit), `PersistenceError` (the database failed, or did not answer
    * within `timeoutMs`), `ClosedError`.
    *
    * @example

@@ -67,6 +67,7 @@ export function nodeDashboard<Req extends IncomingMessage = IncomingMessage>(
   const { authorize, ...own } = checkedDashboard('nodeDashboard', options);
   const served = new Dashboard(issuer, own);
   return async (request, response, next) => {
+    const signal = signalOf(request, response);
     const answer = await served.answer({
       method: request.method ?? '',
       path: (request.url ?? '').split('?')[0]!,
@@ -74,9 +75,10 @@ export function nodeDashboard<Req extends IncomingMessage = IncomingMessage>(
       host: () => headerOf(request, ':authority') ?? '',
       user: () => authorize(request),
       body: () => bodyOfMessage(request),
-      signal: signalOf(response),
+      signal,
     });
-    if (answer === null && next) next();
-    else await send(request, response, answer ?? notFound());
+    // Koa waits for the routes after this one, and hears of their errors.
+    if (answer === null && next) await next();
+    else await send(request, response, answer ?? notFound(), signal);
   };
 }

@@ -162,6 +162,7 @@ function membersOf(name: ProblemName, part: Part): Partial<ProblemDetails> {
     case 'not_ready':
       return typeof reason === 'string' && Object.hasOwn(REASONS, reason) ? { reason } : {};
     case 'redis':
+    case 'persistence':
       if (outcome === 'not_applied') return { outcome, detail: PROBLEMS.hook.detail };
       return { outcome: 'unknown' };
     default:

@@ -24,7 +24,7 @@ export interface ProblemDetails {
    * `rebuilding`.
    */
   readonly reason?: string;
-  /** With `redis`: `not_applied` or `unknown`. */
+  /** With `redis` and `persistence`: `not_applied` or `unknown`. */
   readonly outcome?: string;
 }
 
@@ -59,6 +59,10 @@ export const PROBLEMS = Object.freeze({
   redis: {
     title: 'No answer',
     detail: 'Whether the call changed anything is not known. Repeat it with the same request id to find out.',
+  },
+  persistence: {
+    title: 'No answer',
+    detail: 'Whether the coupon was changed is not known. Repeat the call with the same id to find out.',
   },
   not_issued: { title: 'Not issued', detail: 'The coupon could not be issued and is back in the stock. Try again.' },
   already_redeemed: { title: 'Already redeemed', detail: 'Another order has used this coupon.' },
@@ -98,7 +102,7 @@ const ANSWERED: Readonly<
   NOT_ISSUED: ['not_issued', 1],
   NOT_READY: ['not_ready', 5],
   HOOK: ['hook', 1],
-  PERSISTENCE: ['redis', 1],
+  PERSISTENCE: ['persistence', 1],
   already_redeemed: ['already_redeemed', 0],
   redemption_undone: ['redemption_undone', 0],
   not_saved_yet: ['not_saved_yet', 0],

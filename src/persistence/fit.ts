@@ -54,6 +54,18 @@ export function missingColumn({ name, made }: { readonly name: string; readonly 
   return { what: `it has no column ${name}`, cure, upgradable: true };
 }
 
+/** The flaw of a foreign key on `user_id` that the options do not name: nothing would tell that its user is not there. */
+export function unnamedUsers(name: string, references: string, option: string | null, drop: string): Flaw {
+  const what = `its column user_id refers to ${references} by the foreign key ${name}, which userId.references does not name, so a user who is not there is tried again for ever`;
+  return { what, cure: option ? `${option}, or ${drop}` : drop };
+}
+
+/** The flaw of a table that should say which database this is, and is empty. */
+export function emptyStore(store: string, cure: string): Flaw {
+  const what = `the table ${store} has no row, so another database is not told from this one`;
+  return { what, cure, upgradable: true };
+}
+
 /** Whether two lists of columns are the same set. */
 export function sameColumns(some: readonly string[], others: readonly string[]): boolean {
   return some.length === others.length && some.every((name) => others.includes(name));

@@ -106,6 +106,12 @@ function columnsOf(given: OwnTableOptions['columns'] = {}): TableShape['columns'
   });
 }
 
+/** `userId` as an option is written, for a column that is there; `null` if `references` has a name that no option takes. */
+export function userIdOption(type: string, references?: string): string | null {
+  if (references === undefined) return `the option userId: { ${type} }`;
+  return REFERENCE.test(references) ? `the option userId: { ${type}, references: '${references}' }` : null;
+}
+
 /** The value of a column in the row of an issuance: the same for each save of it. */
 export function ownValue(
   { type, from }: TableShape['columns'][number],

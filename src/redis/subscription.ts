@@ -3,7 +3,7 @@ import type { RedisClient, SubscriberClient } from './client.js';
 import { isReady, openSubscriber } from './ioredis.js';
 import { isForbidden, MAY_NOT, RIGHTS_PAGE } from './server-errors.js';
 
-/** Told to every listener once the connection is there, or there again. */
+/** Told to every listener of a channel once its messages arrive, or arrive again. */
 export const RECONNECTED = 'reconnected';
 
 /**
@@ -56,7 +56,9 @@ export class Subscription {
       this.#first ??= subscribed;
       subscribed.then(
         () => {
-          if (this.#subscriber === subscriber && this.#listeners.has(channel)) this.#heard.add(channel);
+          if (this.#subscriber !== subscriber || !this.#listeners.has(channel)) return;
+          this.#heard.add(channel);
+          this.#tell(channel, RECONNECTED);
         },
         (error: unknown) => {
           // Given up before it was there: no fault.
@@ -87,6 +89,10 @@ export class Subscription {
     this.#first = null;
   }
 
+  #tell(channel: string, message: string): void {
+    for (const listener of this.#listeners.get(channel) ?? []) listener(message);
+  }
+
   #connected(): SubscriberClient | null {
     if (this.#subscriber) return this.#subscriber;
     const subscriber = openSubscriber(this.#client);
@@ -95,10 +101,10 @@ export class Subscription {
     subscriber.on('error', (error: unknown) => this.#onFault(error));
     // Messages sent while the connection was down are lost: every watcher looks once.
     subscriber.on('ready', () => {
-      for (const listeners of this.#listeners.values()) for (const listener of listeners) listener(RECONNECTED);
+      for (const channel of this.#heard) this.#tell(channel, RECONNECTED);
     });
     subscriber.on('message', (channel, message) => {
-      for (const listener of this.#listeners.get(String(channel)) ?? []) listener(String(message));
+      this.#tell(String(channel), String(message));
     });
     this.#subscriber = subscriber;
     return subscriber;

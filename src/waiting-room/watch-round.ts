@@ -41,11 +41,11 @@ export class CampaignWatch {
   readonly #newcomers: Watcher[] = [];
   /** Looks for newcomers that are not answered yet. */
   readonly #welcomes = new Set<Promise<void>>();
-  readonly #unlisten: () => void;
   readonly #ended: () => void;
   readonly #id = mintId();
   /** The round that is under way, or was last. */
   #round: LookRound;
+  #unlisten: (() => void) | null = null;
   #isLooking = false;
   #moved = true;
   #wake: () => void = () => {};
@@ -55,9 +55,6 @@ export class CampaignWatch {
     this.#parts = parts;
     this.#round = { watcher: this.#id, since: 0, earliest: Number.POSITIVE_INFINITY };
     this.#ended = ended;
-    this.#unlisten = parts.subscription.listen(parts.channel, (message) => {
-      if (message === 'moved' || message === RECONNECTED) this.moved();
-    });
   }
 
   add(userId: string): Watcher {
@@ -95,7 +92,7 @@ export class CampaignWatch {
   #remove(watcher: Watcher): void {
     this.#watchers.delete(watcher);
     if (this.#watchers.size > 0) return;
-    this.#unlisten();
+    this.#unlisten?.();
     this.#ended();
     this.#wake();
   }
@@ -178,9 +175,24 @@ export class CampaignWatch {
     else this.#parts.emit({ type: 'fault', during: 'watch', campaignId: this.#campaignId, error: redacted(error) });
   }
 
+  /**
+   * Messages may need a connection of their own. So it is opened for users that a look found in the line, and still
+   * watch after a rest. The look that follows sees each change of the meantime.
+   */
+  #listen(): void {
+    if (this.#unlisten || this.#watchers.size === 0) return;
+    const { subscription, channel } = this.#parts;
+    this.#unlisten = subscription.listen(channel, (message) => {
+      if (message === 'moved' || message === RECONNECTED) this.moved();
+    });
+    // Another listener of this process has opened it: nobody tells of its beginning.
+    if (subscription.hears(channel)) this.moved();
+  }
+
   /** Until something moved, but not before `leastMs`, and at most until `mostMs`. */
   async #sleep(leastMs: number, mostMs: number): Promise<void> {
     await this.#wait(leastMs, () => this.#watchers.size === 0);
+    this.#listen();
     await this.#wait(mostMs - leastMs, () => this.#moved || this.#watchers.size === 0);
   }
 

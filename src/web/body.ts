@@ -18,6 +18,7 @@ export async function objectOf(body: GivenBody): Promise<JsonObject> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new HttpProblem(400, 'the body must be a JSON object');
   }
+  if (body && 'parsed' in body && bytesOf(value) > MAX_BYTES) throw tooLong();
   return value as JsonObject;
 }
 
@@ -34,13 +35,26 @@ async function jsonIn(body: GivenBody): Promise<unknown> {
   }
 }
 
+const tooLong = () => new HttpProblem(413, `the body must have at most ${MAX_BYTES} bytes`);
+
+/** The bytes of a value that a parser made. Some parsers make a `bigint` of a long number. */
+function bytesOf(parsed: object): number {
+  try {
+    const text = JSON.stringify(parsed, (_, value) => (typeof value === 'bigint' ? `${value}` : value));
+    return new TextEncoder().encode(text).byteLength;
+  } catch {
+    // Nested deeper than a body of the longest length can be.
+    return Number.POSITIVE_INFINITY;
+  }
+}
+
 async function textOf(chunks: AsyncIterable<Uint8Array>): Promise<string> {
   const decoder = new TextDecoder('utf-8', { fatal: true });
   let [text, length] = ['', 0];
   try {
     for await (const chunk of chunks) {
       length += chunk.byteLength;
-      if (length > MAX_BYTES) throw new HttpProblem(413, `the body must have at most ${MAX_BYTES} bytes`);
+      if (length > MAX_BYTES) throw tooLong();
       text += decoder.decode(chunk, { stream: true });
     }
     return text + decoder.decode();

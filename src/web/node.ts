@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { onAbort } from '../flow/abort-group.js';
 import type { RouteAnswer } from './answer.js';
 import { bodyTaken, type GivenBody } from './body.js';
 import { notFound } from './fetch.js';
@@ -40,17 +41,18 @@ export function nodeHandler<Req extends IncomingMessage = IncomingMessage>(
   const routes = new Routes(issuer, checkedRouteOptions('nodeHandler', options));
   const { user } = options;
   return async (request, response, next) => {
+    const signal = signalOf(request, response);
     const answer = await routes.answer({
       method: request.method ?? '',
       path: (request.url ?? '').split('?')[0]!,
       header: (name) => headerOf(request, name),
       user: () => user(request),
       body: () => bodyOf(request),
-      signal: signalOf(response),
+      signal,
     });
     // Koa waits for the routes after this one, and hears of their errors.
     if (answer === null && next) await next();
-    else await send(request, response, answer ?? notFound());
+    else await send(request, response, answer ?? notFound(), signal);
   };
 }
 
@@ -59,31 +61,67 @@ export function headerOf({ headers }: IncomingMessage, name: string): string | n
   return Array.isArray(value) ? value.join(', ') : (value ?? null);
 }
 
+/** The part of a stream of HTTP/2 that is needed here. */
+interface Http2Stream {
+  readonly destroyed: boolean;
+  readonly endAfterHeaders: boolean;
+  once(event: 'close', listener: () => void): unknown;
+  close(code: number): void;
+}
+
+function http2StreamOf(request: IncomingMessage): Http2Stream | undefined {
+  return request.httpVersionMajor === 2 ? (request as { readonly stream?: Http2Stream }).stream : undefined;
+}
+
 /** Made where it is needed alone: most requests need none. */
-export function signalOf(response: ServerResponse): () => AbortSignal {
-  let leaving: AbortController | null = null;
+export function signalOf(request: IncomingMessage, response: ServerResponse): () => AbortSignal {
+  let signal: AbortSignal | null = null;
   return () => {
-    if (!leaving) {
-      const controller = new AbortController();
-      leaving = controller;
-      if (response.destroyed) controller.abort();
-      else response.once('close', () => controller.abort());
-    }
-    return leaving.signal;
+    if (signal) return signal;
+    const leaving = new AbortController();
+    signal = leaving.signal;
+    // A response that waits behind another one of its connection hears of no end.
+    const forget = onAbort(endOf(http2StreamOf(request) ?? request.socket), () => leaving.abort());
+    if (response.destroyed) leaving.abort();
+    response.once('close', () => {
+      forget();
+      leaving.abort();
+    });
+    return signal;
   };
+}
+
+type Connection = Pick<Http2Stream, 'destroyed' | 'once'>;
+
+const ends = new WeakMap<Connection, AbortSignal>();
+
+/** One for all requests of a connection, because Node warns from the eleventh listener on. */
+function endOf(connection: Connection): AbortSignal {
+  const known = ends.get(connection);
+  if (known) return known;
+  const end = new AbortController();
+  if (connection.destroyed) end.abort();
+  else connection.once('close', () => end.abort());
+  ends.set(connection, end.signal);
+  return end.signal;
 }
 
 export function bodyOf(request: IncomingMessage & { readonly body?: unknown }): GivenBody {
   if (ArrayBuffer.isView(request.body)) throw bodyTaken('let a parser of JSON read it, or none');
   if (request.body !== undefined) return { parsed: request.body };
-  const { 'content-length': length = '0', 'transfer-encoding': encoding } = request.headers;
-  if (length === '0' && encoding === undefined) return null;
-  if (request.readableEnded) throw bodyTaken('leave it in request.body');
+  if (request.readableDidRead) throw bodyTaken('leave it in request.body');
+  // No header tells it: over HTTP/2 a body needs none.
+  if (request.readableEnded) return null;
   // Not destroyed when it is too long, or the answer would not arrive either.
   return request.iterator?.({ destroyOnReturn: false }) ?? request;
 }
 
-export async function send(request: IncomingMessage, response: ServerResponse, answer: RouteAnswer): Promise<void> {
+export async function send(
+  request: IncomingMessage,
+  response: ServerResponse,
+  answer: RouteAnswer,
+  signal: () => AbortSignal,
+): Promise<void> {
   const { status, headers, body } = answer;
   if (response.destroyed || response.headersSent) {
     if (body !== null && typeof body !== 'string') await body.cancel();
@@ -93,16 +131,21 @@ export async function send(request: IncomingMessage, response: ServerResponse, a
   const unread = request.httpVersionMajor === 1 && !request.complete ? { Connection: 'close' } : {};
   if (body !== null && typeof body !== 'string') {
     response.writeHead(status, { ...headers, ...unread });
-    await pump(body, response);
+    await pump(body, response, signal());
     return;
   }
   const bytes = body === null ? null : new TextEncoder().encode(body);
   response.writeHead(status, { ...headers, ...unread, ...(bytes && { 'Content-Length': bytes.byteLength }) });
   response.end(bytes ?? undefined);
+  const stream = http2StreamOf(request);
+  if (!stream || stream.endAfterHeaders || request.readableEnded) return;
+  // Tells the client to send no more, once the answer is sent. A stream ends when its rest is read.
+  stream.close(0);
+  request.resume();
 }
 
 /** Reads on only when the client took what was written. The stream ends by its signal when the client goes away. */
-async function pump(stream: ReadableStream<Uint8Array>, response: ServerResponse): Promise<void> {
+async function pump(stream: ReadableStream<Uint8Array>, response: ServerResponse, signal: AbortSignal): Promise<void> {
   const reader = stream.getReader();
   // A client that goes away in the middle of a write is no fault.
   response.on('error', () => {});
@@ -110,7 +153,7 @@ async function pump(stream: ReadableStream<Uint8Array>, response: ServerResponse
     for (;;) {
       const { done, value } = await reader.read();
       if (done || response.destroyed) break;
-      if (!response.write(value)) await drained(response);
+      if (!response.write(value)) await drained(response, signal);
     }
     response.end();
   } catch {
@@ -119,14 +162,14 @@ async function pump(stream: ReadableStream<Uint8Array>, response: ServerResponse
   }
 }
 
-function drained(response: ServerResponse): Promise<void> {
+function drained(response: ServerResponse, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const settle = () => {
       response.off('drain', settle);
-      response.off('close', settle);
+      unlisten();
       resolve();
     };
     response.once('drain', settle);
-    response.once('close', settle);
+    const unlisten = onAbort(signal, () => queueMicrotask(settle));
   });
 }

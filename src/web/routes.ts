@@ -101,6 +101,9 @@ export class Routes {
     if (call.method === 'POST' && !isJson(call.header('content-type'))) {
       throw new HttpProblem(415, 'send a Content-Type of application/json, also without a body');
     }
+    if (verb === 'events' && isEmbedded(call)) {
+      throw new HttpProblem(403, 'a page of another site follows events by EventSource or fetch alone');
+    }
     const userId = await ofShop(call.user);
     if (userId === null || userId === undefined) throw new HttpProblem(401, 'log in first');
     const fault = textFault(userId);
@@ -140,13 +143,17 @@ export class Routes {
 
   async #events({ call, campaign, userId }: KnownCall): Promise<RouteAnswer> {
     if (call.header('last-event-id') === FINAL_ID) return emptyAnswer(204);
-    if (call.method === 'HEAD') return streamAnswer(null, SERVER_SENT_EVENTS_HEADERS);
     const ended = this.#streams.take(userId);
     try {
       const signal = call.signal();
       const changes = campaign.watch({ userId, signal });
       const first = changes.next();
       await settledSoon(first);
+      if (call.method === 'HEAD') {
+        ended();
+        await changes.return?.();
+        return streamAnswer(null, SERVER_SENT_EVENTS_HEADERS);
+      }
       const failed = (error: unknown) => this.#report(error, answerOfError(error));
       const { keepAliveMs } = this.#options;
       return streamAnswer(
@@ -187,6 +194,15 @@ function given(answer: RouteAnswer): RouteAnswer {
 
 export function isJson(contentType: string | null): boolean {
   return (contentType ?? '').split(';')[0]!.trim().toLowerCase() === 'application/json';
+}
+
+/**
+ * An image, a frame or a link of another origin, whose browser sends the cookies of the user and reads no answer. A script
+ * asks by CORS: without the leave of the shop its browser closes the connection.
+ */
+function isEmbedded(call: RouteCall): boolean {
+  const site = call.header('sec-fetch-site');
+  return (site === 'cross-site' || site === 'same-site') && call.header('sec-fetch-mode') !== 'cors';
 }
 
 function requestIdOf(call: RouteCall): { requestId?: string } {

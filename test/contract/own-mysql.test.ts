@@ -407,6 +407,43 @@ describe('checkTable', () => {
     );
   });
 
+  test('names the option for a foreign key on user_id that the options leave out', async () => {
+    const signed = { type: 'bigint', unsigned: true } as const;
+    const words = String(await check({ ...NUMBERS, userId: signed }).catch(String));
+    const option = "the option userId: { type: 'bigint', unsigned: true, references: 'users(id)' }";
+    expect(words).toContain(`(cure: ${option}, or ALTER TABLE`);
+    await expect(check({ ...NUMBERS, userId: { ...signed, references: 'users(id)' } })).resolves.toEqual({ format: 1 });
+    await pool.query('CREATE TABLE own.`odd-users` (id bigint unsigned PRIMARY KEY)');
+    const odd = 'ALTER TABLE $t ADD CONSTRAINT odd FOREIGN KEY (user_id) REFERENCES own.`odd-users` (id)';
+    expect(await checked([odd])).toMatch(/\(cure: ALTER TABLE \S+ DROP FOREIGN KEY `odd`\)/);
+  });
+
+  test('names the option for ids that are no texts, and no statement that makes them texts', async () => {
+    const ids = [
+      ['bigint', "type: 'bigint'"],
+      ['int unsigned', "type: 'integer', unsigned: true"],
+      ['char(36) COLLATE ascii_bin', "type: 'uuid'"],
+    ];
+    for (const [type, option] of ids) {
+      const words = await checked([`ALTER TABLE $t MODIFY user_id ${type} NOT NULL`], { userId: undefined });
+      expect(words).toContain(`(cure: the option userId: { ${option} })`);
+      expect(words).not.toContain('MODIFY user_id');
+    }
+  });
+
+  test('refuses a store without a row, which the cure fills, and none that is missing', async () => {
+    const persistence = new MysqlPersistence(pool, { table: 'own.emptied' });
+    await persistence.createTable();
+    await pool.query('DELETE FROM own.emptied_store');
+    const words = String(await persistence.checkTable().catch(String));
+    expect(words).toContain('the table `own`.`emptied_store` has no row');
+    await pool.query(/INSERT IGNORE .*32\)\)/.exec(words)![0]);
+    await expect(persistence.checkTable()).resolves.toEqual({ format: 1 });
+    await expect(persistence.identity()).resolves.toMatch(/^[0-9a-f]{32}$/);
+    await pool.query('DROP TABLE own.emptied_store');
+    await expect(persistence.checkTable()).resolves.toEqual({ format: 1 });
+  });
+
   test('asks for the right to look for users', async () => {
     await pool.query(`CREATE USER clerk@'%'`);
     await pool.query(`GRANT SELECT, INSERT, UPDATE ON own.coupons TO clerk@'%'`);

@@ -259,6 +259,57 @@ describe('checkTable', () => {
     );
   });
 
+  test('names the option for a foreign key on user_id that the options leave out', async () => {
+    const words = async (table: string, options: PostgresOptions) =>
+      check({ table, ...options }).then(() => 'fit', String);
+    const option = "the option userId: { type: 'bigint', references: 'shop.users(id)' }";
+    expect(await words('shop.coupons', { ...NUMBERS, userId: { type: 'bigint' } })).toContain(
+      `(cure: ${option}, or ALTER`,
+    );
+    expect(await words('text_coupons', {})).toContain("{ type: 'text', references: 'members(name)' }");
+    await database.pool.query(`CREATE TABLE "odd-users" (id bigint PRIMARY KEY)`);
+    const key = 'ALTER TABLE $t ADD CONSTRAINT odd FOREIGN KEY (user_id) REFERENCES';
+    const odd = await checked(`${key} "odd-users" (id)`);
+    expect(odd).toContain('(cure: ALTER TABLE');
+    expect(odd).toContain('DROP CONSTRAINT "odd"');
+    expect(await checked(`${key} shop.users (id) NOT ENFORCED`, { userId: { type: 'bigint' } })).toBe('fit');
+  });
+
+  test('names the option for ids that are no texts, and no statement that makes them texts', async () => {
+    for (const { options, userIds } of TABLES.filter(({ userIds }) => userIds !== 'text')) {
+      const words = String(await check({ ...options, userId: undefined }).catch(String));
+      expect(words).toContain(`(cure: the option userId: { type: '${userIds}' })`);
+      expect(words).not.toContain('TYPE text');
+    }
+  });
+
+  test('refuses a store without a row, which the cure fills, and none that is missing or unreadable', async () => {
+    const persistence = new PostgresPersistence(database.pool, { table: 'empty' });
+    await persistence.createTable();
+    await database.pool.query('DELETE FROM empty_store');
+    const words = String(await persistence.checkTable().catch(String));
+    expect(words).toContain('the table "empty_store" has no row');
+    const clerk = `clerk_${mintId().toLowerCase().replace(/\W/g, '_')}`;
+    await database.pool.query(`CREATE ROLE ${clerk}; GRANT SELECT, INSERT, UPDATE ON empty TO ${clerk}`);
+    const client = await database.pool.connect();
+    try {
+      await client.query(`SET ROLE ${clerk}`);
+      const blind = new PostgresPersistence(client, { table: 'empty' });
+      await expect(blind.checkTable()).rejects.toThrow('has no row');
+      await database.pool.query('ALTER TABLE empty_store ENABLE ROW LEVEL SECURITY');
+      await expect(blind.checkTable()).resolves.toEqual({ format: 1 });
+      await database.pool.query('REVOKE SELECT ON empty_store FROM PUBLIC');
+      await expect(blind.checkTable()).resolves.toEqual({ format: 1 });
+    } finally {
+      client.release(true);
+    }
+    await database.pool.query(/INSERT INTO .* DO NOTHING/.exec(words)![0]);
+    await expect(persistence.checkTable()).resolves.toEqual({ format: 1 });
+    await expect(persistence.identity()).resolves.toMatch(/^[0-9a-f]{32}$/);
+    await database.pool.query('DROP TABLE empty_store');
+    await expect(persistence.checkTable()).resolves.toEqual({ format: 1 });
+  });
+
   test('asks for the right to look for users', async () => {
     // Roles belong to the server, which several runs may share.
     const clerk = `clerk_${mintId().toLowerCase().replace(/\W/g, '_')}`;

@@ -6,6 +6,20 @@ const given = (test) => ({ file: 'test/unit/issuance-of.test.ts', test });
 /** What a library says to its callers' callers: HTTP answers, verdicts, rows made by hand, names of arguments. */
 export const ANSWERS = [
   {
+    defect: 'a fault of the database is blamed on Redis',
+    file: 'src/model/problems.ts',
+    find: "PERSISTENCE: ['persistence', 1]",
+    replace: "PERSISTENCE: ['redis', 1]",
+    caughtBy: answer('with the code PERSISTENCE is a problem without a word of its message'),
+  },
+  {
+    defect: 'an answer does not say whether the database changed a coupon',
+    file: 'src/model/http-answer.ts',
+    find: "    case 'persistence':\n",
+    replace: '',
+    caughtBy: answer('with the code PERSISTENCE is a problem without a word of its message'),
+  },
+  {
     defect: 'a place in a line that is not drawn yet is a 500',
     file: 'src/model/http-answer.ts',
     find: "part('position') === null || ",

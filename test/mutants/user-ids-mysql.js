@@ -86,7 +86,7 @@ export const USER_IDS_MYSQL = [
   {
     defect: 'in MySQL a foreign key to a table of another schema is taken for the right one',
     file: REFERENCES,
-    find: '      (schema ?? first!.schemaName) === there.schemaName &&\n',
+    find: '    (schema ?? first!.schemaName) === there.schemaName &&\n',
     replace: '',
     caughtBy: inOwn('checkTable refuses a foreign key to a table of that name in another schema'),
   },
@@ -194,5 +194,26 @@ export const USER_IDS_MYSQL = [
     find: "there.type === 'bigint' && !isUnsigned(there)",
     replace: "there.type === 'bigint'",
     caughtBy: inOwn('checkTable refuses a column of the shop that takes no number below 0'),
+  },
+  {
+    defect: 'in MySQL a foreign key that no option names is let pass',
+    file: REFERENCES,
+    find: 'if (!users || there) flaws.push',
+    replace: 'if (users && there) flaws.push',
+    caughtBy: inOwn('names the option for a foreign key on user_id that the options leave out'),
+  },
+  {
+    defect: 'in MySQL ids of numbers are cured to texts',
+    file: 'src/persistence/mysql/flaws.ts',
+    find: 'cure: option?.(there) ?? cure',
+    replace: 'cure',
+    caughtBy: inOwn('names the option for ids that are no texts, and no statement that makes them texts'),
+  },
+  {
+    defect: 'in MySQL a store without a row is let pass',
+    file: TABLE,
+    find: '(await this.#readStore())?.length === 0',
+    replace: '(await this.#readStore())?.length === -1',
+    caughtBy: inOwn('refuses a store without a row, which the cure fills, and none that is missing'),
   },
 ];

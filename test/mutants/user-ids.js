@@ -147,4 +147,28 @@ export const USER_IDS = [
     replace: 'REFERENCE.exec(references) ?? []',
     caughtBy: { file: 'test/unit/own-table.test.ts', test: 'names userId.references in its error' },
   },
+  {
+    defect: 'a foreign key that no option names is let pass',
+    file: 'src/persistence/postgres/catalog.ts',
+    find: '!one.isOfUsers && one.isEnforced',
+    replace: '!one.isEnforced',
+    caughtBy: { file: OWN, test: 'names the option for a foreign key on user_id that the options leave out' },
+  },
+  {
+    defect: 'ids of numbers are cured to texts',
+    file: 'src/persistence/postgres/catalog.ts',
+    find: 'cure: option?.(there.type) ?? retype',
+    replace: 'cure: retype',
+    caughtBy: { file: OWN, test: 'names the option for ids that are no texts, and no statement that makes them texts' },
+  },
+  {
+    defect: 'a store without a row is let pass',
+    file: 'src/persistence/postgres/table.ts',
+    find: 'rows.length > 0 ? []',
+    replace: 'rows.length >= 0 ? []',
+    caughtBy: {
+      file: OWN,
+      test: 'refuses a store without a row, which the cure fills, and none that is missing or unreadable',
+    },
+  },
 ];

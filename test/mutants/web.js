@@ -2,6 +2,10 @@ const routes = (test) => ({ file: 'test/web/routes.test.ts', test });
 const streams = (test) => ({ file: 'test/web/streams.test.ts', test });
 const attacks = (test) => ({ file: 'test/web/attacks.test.ts', test });
 const hooks = (test) => ({ file: 'test/web/hooks.test.ts', test });
+const http2 = (test) => ({ file: 'test/web/http2.test.ts', test });
+const wire = (test) => ({ file: 'test/web/wire.test.ts', test });
+const looking = (test) => ({ file: 'test/web/looking-first.test.ts', test });
+const watch = (test) => ({ file: 'test/unit/watch.test.ts', test });
 const node = (test) => ({ file: 'test/web/node.test.ts', test });
 
 /** What a browser, a page of another site, and a client that takes its time may do to the routes of coupon-issuer/web. */
@@ -170,7 +174,7 @@ export const WEB = [
   {
     defect: 'the client of Node is written to though it takes nothing',
     file: 'src/web/node.ts',
-    find: 'if (!response.write(value)) await drained(response);',
+    find: 'if (!response.write(value)) await drained(response, signal);',
     replace: 'response.write(value);',
     caughtBy: streams('a reader that takes nothing keeps a few changes at most'),
   },
@@ -184,8 +188,8 @@ export const WEB = [
   {
     defect: 'a body that a parser kept elsewhere is no body',
     file: 'src/web/node.ts',
-    find: "if (request.readableEnded) throw bodyTaken('leave it in request.body');",
-    replace: 'if (request.readableEnded) return null;',
+    find: "if (request.readableDidRead) throw bodyTaken('leave it in request.body');",
+    replace: 'if (request.readableDidRead) return null;',
     caughtBy: node('a body that was read and kept elsewhere is a fault of the server'),
   },
   {
@@ -198,8 +202,8 @@ export const WEB = [
   {
     defect: 'HEAD opens an event stream',
     file: 'src/web/routes.ts',
-    find: "    if (call.method === 'HEAD') return streamAnswer(null, SERVER_SENT_EVENTS_HEADERS);\n",
-    replace: '',
+    find: "      if (call.method === 'HEAD') {",
+    replace: "      if (call.method === 'head') {",
     caughtBy: routes('answers HEAD as GET'),
   },
   {
@@ -222,6 +226,81 @@ export const WEB = [
     find: 'ofShop(() => this.#options.onError(causeOf(error), { instance, status })).catch(() => {});',
     replace: 'try { this.#options.onError(causeOf(error), { instance, status }); } catch {}',
     caughtBy: hooks('an onError that rejects changes no answer'),
+  },
+  {
+    defect: 'a stream that waits behind another one of its connection outlives the connection',
+    file: 'src/web/node.ts',
+    find: 'onAbort(endOf(http2StreamOf(request) ?? request.socket), () => leaving.abort())',
+    replace: '() => {}',
+    caughtBy: wire('streams asked for in one piece end with their connection'),
+  },
+  {
+    defect: 'a stream of HTTP/2 that closed before it was listened to stays open',
+    file: 'src/web/node.ts',
+    find: 'if (connection.destroyed) end.abort();\n  else ',
+    replace: '',
+    caughtBy: http2('a stream over HTTP/2 whose client left'),
+  },
+  {
+    defect: 'a body over HTTP/2 without a length is no body',
+    file: 'src/web/node.ts',
+    find: 'if (request.readableEnded) return null;',
+    replace: "if (request.readableEnded || !Number(request.headers['content-length'])) return null;",
+    caughtBy: http2('a body without a length is read over HTTP/2'),
+  },
+  {
+    defect: 'an upload over HTTP/2 goes on after it was refused',
+    file: 'src/web/node.ts',
+    find: '  stream.close(0);\n',
+    replace: '',
+    caughtBy: http2('a body that goes on after 413'),
+  },
+  {
+    defect: 'a body that a parser has read may have any length',
+    file: 'src/web/body.ts',
+    find: 'bytesOf(value) > MAX_BYTES',
+    replace: 'bytesOf(value) < 0',
+    caughtBy: node('a body that a parser of Express has read has the same limit'),
+  },
+  {
+    defect: 'HEAD of events is answered without a look',
+    file: 'src/web/routes.ts',
+    find: '    const ended = this.#streams.take(userId);',
+    replace:
+      "    if (call.method === 'HEAD') return streamAnswer(null, SERVER_SENT_EVENTS_HEADERS);\n    const ended = this.#streams.take(userId);",
+    caughtBy: looking('are answered to HEAD as to GET'),
+  },
+  {
+    defect: 'an image of another site opens event streams of the user',
+    file: 'src/web/routes.ts',
+    find: "if (verb === 'events' && isEmbedded(call)) {",
+    replace: "if (verb === 'status' && isEmbedded(call)) {",
+    caughtBy: looking('events are refused to an image'),
+  },
+  {
+    defect: 'a request for events that become no stream opens a connection of Redis',
+    file: 'src/waiting-room/watch-round.ts',
+    find: '    this.#ended = ended;\n',
+    replace:
+      '    this.#ended = ended;\n    this.#unlisten = parts.subscription.listen(parts.channel, () => this.moved());\n',
+    caughtBy: looking('cost no connection of Redis'),
+  },
+  {
+    defect: 'a change between the first look and the listening of a process that hears already waits for the next poll',
+    file: 'src/waiting-room/watch-round.ts',
+    find: '    if (subscription.hears(channel)) this.moved();\n',
+    replace: '',
+    caughtBy: watch('a process that hears the messages of a campaign already looks again'),
+  },
+  {
+    defect: 'nobody looks again once the messages of a channel arrive',
+    file: 'src/redis/subscription.ts',
+    find: '          this.#heard.add(channel);\n          this.#tell(channel, RECONNECTED);\n',
+    replace: '          this.#heard.add(channel);\n',
+    caughtBy: {
+      file: 'test/waiting-room/subscription.test.ts',
+      test: 'a listener is told once messages of its channel arrive',
+    },
   },
   {
     defect: 'the rejection of data is handled by nobody',

@@ -131,7 +131,7 @@ const ERRORS: {
   NOT_READY: [new NotReadyError(SECRET, 'missing'), 503, '5', 'not_ready', { reason: 'missing' }],
   PERSISTENCE: [
     new PersistenceError(SECRET, { outcome: 'unknown', cause: new Error(SECRET) }),
-    ...([503, '1', 'redis', { outcome: 'unknown' }] as const),
+    ...([503, '1', 'persistence', { outcome: 'unknown' }] as const),
   ],
   HOOK: [new HookError(SECRET, { cause: new Error(SECRET) }), 503, '1', 'hook', {}],
   CLOSED: [new ClosedError(SECRET), 503, '1', 'shutting_down', {}],

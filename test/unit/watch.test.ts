@@ -12,11 +12,15 @@ interface Look {
 
 let looks: Look[];
 let watch: CampaignWatch;
+let hears: boolean;
+let listeners: ((message: string) => void)[];
 const place = { id: 'place', ticket: 1, position: 1, etaMs: null };
 
 beforeEach(() => {
   vi.useFakeTimers();
   looks = [];
+  hears = false;
+  listeners = [];
   const find = (userId: string, round: LookRound) =>
     new Promise((resolve) => {
       const answer = (atMs: number) => {
@@ -28,7 +32,13 @@ beforeEach(() => {
   const line = { find, stopWatching: async () => {}, campaign: { rules: { room: { presenceMs: 1_000 } } } };
   const parts = {
     find: async () => line,
-    subscription: { listen: () => () => {}, hears: () => false } as unknown as Subscription,
+    subscription: {
+      listen: (_: string, listener: (message: string) => void) => {
+        listeners.push(listener);
+        return () => {};
+      },
+      hears: () => hears,
+    } as unknown as Subscription,
     channel: 'news',
     track: <T>(work: Promise<T>) => work,
     emit: () => {},
@@ -53,4 +63,36 @@ test('a process does not say that all were seen while the look for a newcomer is
   lookFor('bob').answer(2_000);
   await vi.advanceTimersByTimeAsync(10_000);
   expect(looks.slice(2).map(({ since }) => since)).toEqual([2_000, 2_000]);
+});
+
+test('nothing is listened to before a look found a user in the line, and after it for a user that still watches', async () => {
+  const ann = watch.add('ann');
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(listeners).toHaveLength(0);
+  lookFor('ann').answer(1);
+  await vi.advanceTimersByTimeAsync(0);
+  expect([listeners.length, ann.isOver]).toEqual([0, false]);
+  ann.end();
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(listeners).toHaveLength(0);
+});
+
+test('what moved before the messages arrived is looked for once they do', async () => {
+  watch.add('ann');
+  await vi.advanceTimersByTimeAsync(0);
+  lookFor('ann').answer(1);
+  await vi.advanceTimersByTimeAsync(300);
+  expect([listeners.length, looks.length]).toEqual([1, 1]);
+  listeners[0]!('reconnected');
+  await vi.advanceTimersByTimeAsync(0);
+  expect(looks).toHaveLength(2);
+});
+
+test('a process that hears the messages of a campaign already looks again when a watcher begins to listen', async () => {
+  hears = true;
+  watch.add('ann');
+  await vi.advanceTimersByTimeAsync(0);
+  lookFor('ann').answer(1);
+  await vi.advanceTimersByTimeAsync(300);
+  expect(looks).toHaveLength(2);
 });

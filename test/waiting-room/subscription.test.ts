@@ -90,3 +90,24 @@ test('on a connection that listens the others wait for the first subscription, w
   await new Promise(setImmediate);
   expect(asked).toEqual(['one', 'two']);
 });
+
+test('a listener is told once messages of its channel arrive, also on a connection that was there before', async () => {
+  const answers = new Map<string, () => void>();
+  const subscriber: SubscriberClient = {
+    on: () => undefined,
+    subscribe: (channel) => new Promise<void>((resolve) => void answers.set(channel!, resolve)),
+    unsubscribe: async () => undefined,
+    disconnect: () => {},
+  };
+  const never = async () => [];
+  const subscription = new Subscription({ evalsha: never, eval: never, duplicate: () => subscriber }, () => {});
+  const told: string[] = [];
+  for (const channel of ['one', 'two']) {
+    subscription.listen(channel, (message) => told.push(`${channel} ${message}`));
+    if (channel === 'two') await new Promise(setImmediate);
+    expect(told).toEqual(channel === 'one' ? [] : ['one reconnected']);
+    answers.get(channel)!();
+    await new Promise(setImmediate);
+  }
+  expect(told).toEqual(['one reconnected', 'two reconnected']);
+});

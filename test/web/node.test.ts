@@ -58,6 +58,23 @@ test('a body that a parser of Express has read is used', async () => {
   expect(row).toMatchObject({ data: { source: 'mail' } });
 });
 
+test('a body that a parser of Express has read has the same limit as any other', async () => {
+  const app = express();
+  app.use(json());
+  app.use('/coupons', coupons());
+  const url = await served(app);
+  const deep = `{"a":${'['.repeat(20_000)}${']'.repeat(20_000)}}`;
+  for (const body of [
+    JSON.stringify({ source: 'x'.repeat(50_000) }),
+    JSON.stringify({ source: '\u20ac'.repeat(1_400) }),
+    deep,
+  ]) {
+    await expectProblem(await issue(`${url}/coupons`, body), 413);
+  }
+  expect(persistence.saves).toEqual([]);
+  expect((await issue(`${url}/coupons`, JSON.stringify({ source: 'x'.repeat(4_000) }))).status).toBe(201);
+});
+
 test('a body that was read and kept elsewhere is a fault of the server, and nothing is issued', async () => {
   const heard: unknown[] = [];
   const answer = coupons({ onError: (error) => heard.push(error) });

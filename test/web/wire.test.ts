@@ -119,6 +119,33 @@ test('100 uploads and 100 streams that are reset in the middle are no error, and
   expect([await usersWithCoupons(), heard]).toEqual([[], []]);
 });
 
+test('streams asked for in one piece end with their connection, though the first of them has its whole answer', async () => {
+  const shop = await own(nodeShop(issuer, { maxStreams: 12, maxStreamsPerUser: 12 }));
+  await issuer.campaign('line').join({ userId: 'kim' });
+  const stream = 'GET /line/events HTTP/1.1\r\nHost: a\r\nx-user: kim\r\n\r\n';
+  const status = async () => {
+    const { status, body } = await get(shop.ask, '/line/events');
+    await body!.cancel();
+    return status;
+  };
+  for (const leave of ['reset', 'end'] as const) {
+    const raw = await own(new Raw(shop.port, stream.repeat(12)));
+    await until(async () => raw.answer.includes('data: ') && (await status()) === 429);
+    if (leave === 'reset') raw.socket.resetAndDestroy();
+    else raw.socket.end();
+    const open: Response[] = [];
+    await until(async () => {
+      const response = await get(shop.ask, '/line/events');
+      if (response.status === 200) open.push(response);
+      else await response.body!.cancel();
+      return open.length === 12;
+    });
+    for (const { body } of open) await body!.cancel();
+    await until(async () => (await status()) === 200);
+  }
+  expect(heard).toEqual([]);
+});
+
 test('no other spelling of a path, a query or a header is a campaign, a user or a method', async () => {
   const paths = [
     ...['/LAUNCH/issue', '/%EF%BD%8Caunch/issue', '/launch%E2%80%8B/issue', '/launch%2Fissue', '/launch%2Fissue/issue'],

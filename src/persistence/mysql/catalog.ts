@@ -5,6 +5,8 @@ export interface Column {
   readonly name: string;
   readonly made: string;
   readonly fits: (there: FoundColumn) => boolean;
+  /** The option under which a column of another type fits, or `null`. */
+  readonly option?: (there: FoundColumn) => string | null;
 }
 
 /** The facts of a table, as the server gives them. */

@@ -82,11 +82,14 @@ function flawOfIndex(parts: readonly Statistic[]): string {
   return '';
 }
 
-function flawsOfColumn({ name, made, fits }: Column, there: FoundColumn | undefined, quoted: string): Flaw[] {
+function flawsOfColumn({ name, made, fits, option }: Column, there: FoundColumn | undefined, quoted: string): Flaw[] {
   const cure = `ALTER TABLE ${quoted} MODIFY ${sqlName(name)} ${made}`;
   if (!there) return [missingColumn({ name: sqlName(name), made }, quoted)];
   const type = [`${there.type}${there.length === null ? '' : `(${there.length})`}`, there.collation].filter(Boolean);
-  if (!fits(there)) return [{ what: `its column ${name} (${type.join(' ')}) cannot hold every value as it is`, cure }];
+  if (!fits(there)) {
+    const what = `its column ${name} (${type.join(' ')}) cannot hold every value as it is`;
+    return [{ what, cure: option?.(there) ?? cure }];
+  }
   if (/(VIRTUAL|STORED|PERSISTENT) GENERATED/i.test(there.extra)) {
     return [{ what: `its column ${name} is generated`, cure }];
   }

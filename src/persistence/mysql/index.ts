@@ -152,7 +152,7 @@ export class MysqlPersistence implements PersistenceAdapter<MysqlTransaction> {
 
   /**
    * Checks the table: columns that hold every value, a unique key for each promise, InnoDB, and the rights of this user.
-   * Also its foreign keys, and a binary log that takes its rows. Writes nothing. Five statements, and one more where it
+   * Also its foreign keys, and a binary log that takes its rows. Writes nothing. Six statements, and one more where it
    * refers to users. Rejects with `MisconfiguredError`, which names each missing part and the statement that cures it,
    * or with the client's own error.
    */
@@ -167,8 +167,8 @@ export class MysqlPersistence implements PersistenceAdapter<MysqlTransaction> {
 
   /**
    * Returns the random id that `createTable()` wrote into `<table>_store`. Backups and replicas have the same id.
-   * `null` for a table of release 0.1 or of a migration of your own, and for a user without the right to read it. One
-   * statement.
+   * `null` where that table is missing, as in release 0.1, or where this user may not read it.
+   * One statement.
    */
   async identity(): Promise<string | null> {
     return this.#made.identity();

@@ -1,5 +1,5 @@
-import { type Flaw, sameColumns } from '../fit.js';
-import type { UsersTable } from '../own-table.js';
+import { type Flaw, sameColumns, unnamedUsers } from '../fit.js';
+import { type UsersTable, userIdOption } from '../own-table.js';
 import { COLUMNS, type Column, type Found, type FoundColumn, type FoundReference, isUnsigned } from './catalog.js';
 import type { MysqlShape } from './user-ids.js';
 
@@ -79,8 +79,23 @@ function isUuid(there: FoundColumn): boolean {
 
 /** The column `user_id`, which a foreign key wants of the very type of the column of the users. */
 export function userIdColumn(shape: MysqlShape, users: FoundColumn | null): Column {
-  if (shape.userId === 'text' && !shape.users) return COLUMNS.find(({ name }) => name === 'user_id')!;
-  return { name: 'user_id', ...KINDS[shape.userId](shape, users) };
+  if (shape.users) return { name: 'user_id', ...KINDS[shape.userId](shape, users) };
+  const text = COLUMNS.find(({ name }) => name === 'user_id')!;
+  return { ...text, ...(shape.userId !== 'text' && KINDS[shape.userId](shape, users)), option: optionFor };
+}
+
+/** The type of the option under which a column of user ids fits, or `null`. */
+function typeFor(there: FoundColumn): string | null {
+  const number = { int: 'integer', bigint: 'bigint' }[there.type];
+  if (number) return `type: '${number}'${isUnsigned(there) ? ', unsigned: true' : ''}`;
+  if (there.type === 'uuid' || /^(var)?char\(36\)$/.test(there.full)) return "type: 'uuid'";
+  return isText(there) && isWide(there, 128) ? "type: 'text'" : null;
+}
+
+/** Ids that are no texts would lose their type, and the users of the shop no longer fit them. */
+function optionFor(there: FoundColumn): string | null {
+  const type = typeFor(there);
+  return type === null || type === "type: 'text'" ? null : userIdOption(type);
 }
 
 /** What keeps the foreign key from being made. */
@@ -141,6 +156,7 @@ export function flawsOfReferences(
       what: `its foreign key ${name} on (${columns.join(', ')}) deletes or changes coupons together with rows of another table`,
       cure: `ALTER TABLE ${quoted} DROP FOREIGN KEY \`${name}\`, and add it again without ON DELETE and ON UPDATE actions`,
     }));
+  if (!users || there) flaws.push(...flawsOfUnnamed(found, there, quoted));
   if (!users || !there) return flaws;
   if (found.variables.get('foreign_key_checks') === 'OFF') {
     const what = 'foreign_key_checks is off, so users who are not there get coupons';
@@ -158,14 +174,33 @@ function flawsOfLink(found: Found, there: FoundColumn, quoted: string, users: Us
   return [{ what, cure: `ALTER TABLE ${quoted} ADD ${referenceSql(users)}`, upgradable: true }];
 }
 
+/** A foreign key that the options do not name. */
+function flawsOfUnnamed(found: Found, there: FoundColumn | null, quoted: string): Flaw[] {
+  const own = found.columns.find(({ name }) => name === 'user_id');
+  const type = own ? typeFor(own) : null;
+  return ofUserId(found)
+    .filter((one) => !there || !refersIn(found, one, there))
+    .map(({ name, schema, table, users }) => {
+      const to = `${schema === null ? '' : `${schema}.`}${table}(${users.join(', ')})`;
+      const option = type && userIdOption(type, to);
+      return unnamedUsers(name, to, option, `ALTER TABLE ${quoted} DROP FOREIGN KEY \`${name}\``);
+    });
+}
+
+function ofUserId({ references }: Found): FoundReference[] {
+  return (references ?? []).filter(({ columns }) => sameColumns(columns, ['user_id']));
+}
+
 /** Whether the column `user_id` refers to that column. */
-export function isLinked({ references, columns: [first] }: Found, there: FoundColumn): boolean {
-  return (references ?? []).some(
-    ({ columns, schema, table, users }) =>
-      sameColumns(columns, ['user_id']) &&
-      (schema ?? first!.schemaName) === there.schemaName &&
-      table === there.tableName &&
-      sameColumns(users.map(lower), [lower(there.name)]),
+export function isLinked(found: Found, there: FoundColumn): boolean {
+  return ofUserId(found).some((one) => refersIn(found, one, there));
+}
+
+function refersIn({ columns: [first] }: Found, { schema, table, users }: FoundReference, there: FoundColumn): boolean {
+  return (
+    (schema ?? first!.schemaName) === there.schemaName &&
+    table === there.tableName &&
+    sameColumns(users.map(lower), [lower(there.name)])
   );
 }
 

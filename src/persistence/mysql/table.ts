@@ -1,5 +1,5 @@
 import { invalid } from '../../model/errors.js';
-import { DEFAULT_TABLE, type Flaw, formatOf, sameRows, strangeUsers, type TableFormat } from '../fit.js';
+import { DEFAULT_TABLE, emptyStore, type Flaw, formatOf, sameRows, strangeUsers, type TableFormat } from '../fit.js';
 import { textOf } from '../row.js';
 import {
   type Column,
@@ -76,8 +76,12 @@ function storeOf(quoted: string): string {
 function storeSql(store: string): string[] {
   return [
     `CREATE TABLE IF NOT EXISTS ${store} (one tinyint NOT NULL DEFAULT 1 PRIMARY KEY CHECK (one = 1), id varbinary(128) NOT NULL) ENGINE=InnoDB;\n`,
-    `INSERT IGNORE INTO ${store} (one, id) VALUES (1, LEFT(SHA2(CONCAT(RAND(), RAND(), NOW(6)), 256), 32));\n`,
+    `${identitySql(store)};\n`,
   ];
+}
+
+function identitySql(store: string): string {
+  return `INSERT IGNORE INTO ${store} (one, id) VALUES (1, LEFT(SHA2(CONCAT(RAND(), RAND(), NOW(6)), 256), 32))`;
 }
 
 function creationOf(quoted: string, shape: MysqlShape, users: FoundColumn | null): string {
@@ -167,9 +171,14 @@ export class MysqlTable {
 
   /** `null` where there is no such row, or this user may not read it. */
   async identity(): Promise<string | null> {
+    const [row] = (await this.#readStore()) ?? [];
+    return row ? Buffer.from(row.id).toString() : null;
+  }
+
+  /** `null`: it is not there, or this user may not read it. */
+  async #readStore(): Promise<{ id: Uint8Array | string }[] | null> {
     try {
-      const [row] = (await this.#query(`SELECT id FROM ${this.#storeName}`)) as { id: Uint8Array | string }[];
-      return row ? Buffer.from(row.id).toString() : null;
+      return (await this.#query(`SELECT id FROM ${this.#storeName}`)) as { id: Uint8Array | string }[];
     } catch (error) {
       if (UNREADABLE.includes((error as { errno?: number } | null)?.errno ?? 0)) return null;
       throw error;
@@ -181,8 +190,12 @@ export class MysqlTable {
     return [...storeSql(this.#storeName), creationOf(this.#quoted, this.#shape, users)];
   }
 
-  #judge(found: Found | null, users: FoundColumn | null): TableFormat {
-    return formatOf(this.#name, flawsOf(found, users, this.#quoted, this.#shape));
+  async #judge(found: Found | null, users: FoundColumn | null): Promise<TableFormat> {
+    const isEmpty = found !== null && (await this.#readStore())?.length === 0;
+    return formatOf(this.#name, [
+      ...flawsOf(found, users, this.#quoted, this.#shape),
+      ...(isEmpty ? [emptyStore(this.#storeName, identitySql(this.#storeName))] : []),
+    ]);
   }
 
   /** The server tells hardly anything about a foreign key that it refuses. */

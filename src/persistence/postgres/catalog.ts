@@ -1,11 +1,13 @@
-import { type Flaw, missingColumn, sameColumns } from '../fit.js';
-import type { TableShape, UserIdType, UsersTable } from '../own-table.js';
+import { type Flaw, missingColumn, sameColumns, unnamedUsers } from '../fit.js';
+import { type TableShape, type UserIdType, type UsersTable, userIdOption } from '../own-table.js';
 
 /** A column of the table: how it is made, and which types of a table that is there can hold it. */
 interface Column {
   readonly name: string;
   readonly made: string;
   readonly fits: (type: string) => boolean;
+  /** The option under which a column of another type fits, or `null`. */
+  readonly option?: (type: string) => string | null;
 }
 
 /** The facts of a table in the catalogs. */
@@ -15,6 +17,8 @@ export interface Found {
   readonly unlogged: boolean;
   readonly inherited: boolean;
   readonly role: string;
+  /** This role reads all rows of the table that says which database this is; `null`: there is none. */
+  readonly hasStore: boolean | null;
   readonly columns: readonly FoundColumn[];
   readonly keys: readonly FoundKey[];
   readonly foreign: readonly FoundReference[];
@@ -26,6 +30,8 @@ export interface Found {
 interface FoundReference {
   readonly name: string;
   readonly columns: readonly string[];
+  /** The column that it refers to, as the option names it. */
+  readonly to: string;
   /** It refers to the column of the users. */
   readonly isOfUsers: boolean;
   readonly isEnforced: boolean;
@@ -79,10 +85,12 @@ const COLUMNS: readonly Column[] = [
 ];
 
 /** The columns of a table of this shape, named as SQL names them. */
-export function columnsOf({ userId, columns }: TableShape): readonly Column[] {
+export function columnsOf({ userId, users, columns }: TableShape): readonly Column[] {
   const own = columns.map(({ name, type }): Column => ({ name, ...OWN[type] }));
+  // Where users are named, their column has this type too, so the option is right.
+  const ofUsers = users ? { name: 'user_id' } : { name: 'user_id', option: optionFor };
   return [
-    ...COLUMNS.map((column) => (column.name === 'user_id' ? { name: 'user_id', ...USER_IDS[userId] } : column)),
+    ...COLUMNS.map((column) => (column.name === 'user_id' ? { ...ofUsers, ...USER_IDS[userId] } : column)),
     ...own,
   ];
 }
@@ -96,6 +104,14 @@ const USER_IDS: Readonly<Record<UserIdType, Omit<Column, 'name'>>> = {
   integer: { made: 'integer NOT NULL', fits: isType('integer', 'bigint') },
   uuid: { made: 'uuid NOT NULL', fits: isType('uuid') },
 };
+const typeFor = (type: string) =>
+  (['text', 'bigint', 'integer', 'uuid'] as const).find((one) => USER_IDS[one].fits(type)) ?? null;
+
+/** Ids that are no texts would lose their type, and the users of the shop no longer fit them. */
+function optionFor(type: string): string | null {
+  const fitting = typeFor(type);
+  return fitting === null || fitting === 'text' ? null : userIdOption(`type: '${fitting}'`);
+}
 /** The data of a call has at most 1,024 bytes. */
 const OWN: Readonly<Record<TableShape['columns'][number]['type'], Omit<Column, 'name'>>> = {
   text: { made: 'text', fits: text('', 1024).fits },
@@ -150,10 +166,11 @@ export function keysSql(table: string): string {
  * All that is asked of a table, as JSON in `found`; no row where there is none. As text, because how JSON is parsed is
  * a setting of the driver.
  */
-export function foundSql(table: string, users: UsersTable | null): string {
+export function foundSql(table: string, store: string, users: UsersTable | null): string {
   const [of, column] = users ? [`to_regclass('${quotedUsers(users)}')`, `'${users.column}'`] : ['NULL::regclass', "''"];
   return `SELECT jsonb_build_object(
     'kind', c.relkind, 'temporary', c.relpersistence = 't', 'role', quote_ident(current_user),
+    'hasStore', has_table_privilege(to_regclass('${store}'), 'SELECT') AND NOT row_security_active(to_regclass('${store}')),
     'unlogged', c.relpersistence = 'u' OR EXISTS (SELECT FROM pg_partition_tree(c.oid) p JOIN pg_class k ON k.oid = p.relid WHERE k.relpersistence = 'u'),
     'inherited', c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits h WHERE h.inhparent = c.oid),
     'columns', coalesce((SELECT jsonb_agg(jsonb_build_object(
@@ -166,6 +183,7 @@ export function foundSql(table: string, users: UsersTable | null): string {
       FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_collation l ON l.oid = a.attcollation
       WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '[]'),
     'foreign', coalesce((SELECT jsonb_agg(jsonb_build_object('name', f.conname, 'columns', ${namesSql('f.conrelid', 'f.conkey')},
+      'to', replace(f.confrelid::regclass::text, '"', '') || '(' || array_to_string(${namesSql('f.confrelid', 'f.confkey')}, ', ') || ')',
       'isOfUsers', f.confrelid = ${of} AND ${namesSql('f.confrelid', 'f.confkey')} = ARRAY[${column}]::text[],
       'deletes', f.confdeltype = 'c', 'isActive', f.confdeltype NOT IN ('a', 'r') OR f.confupdtype NOT IN ('a', 'r'),
       'isEnforced', coalesce((to_jsonb(f) ->> 'conenforced')::boolean, true)))
@@ -215,12 +233,15 @@ function flawsOfKind({ temporary, unlogged, inherited }: Found, quoted: string):
   return flaws;
 }
 
-function flawsOfColumn({ name, made, fits }: Column, there: FoundColumn | undefined, quoted: string): Flaw[] {
+function flawsOfColumn({ name, made, fits, option }: Column, there: FoundColumn | undefined, quoted: string): Flaw[] {
   const named = sqlName(name);
   const alter = `ALTER TABLE ${quoted} ALTER COLUMN ${named}`;
   const retype = `${alter} TYPE ${made.replace(/ NOT NULL.*/, '')}`;
   if (!there) return [missingColumn({ name: named, made }, quoted)];
-  if (!fits(there.type)) return [{ what: `its column ${name} (${there.type}) cannot hold every value`, cure: retype }];
+  if (!fits(there.type))
+    return [
+      { what: `its column ${name} (${there.type}) cannot hold every value`, cure: option?.(there.type) ?? retype },
+    ];
   const flaws: Flaw[] = [];
   if (!there.deterministic) {
     flaws.push({ what: `the collation of its column ${name} takes different texts for the same`, cure: retype });
@@ -272,13 +293,15 @@ function flawsOfStrangers({ columns }: Found, quoted: string, wanted: readonly C
 const isOurs = (name: string) => COLUMNS.some((one) => one.name === name);
 
 /** A foreign key is judged also if none was named: its actions would change sold coupons behind the back of Redis. */
-function flawsOfReferences({ foreign, users: there, role }: Found, quoted: string, { users }: TableShape): Flaw[] {
+function flawsOfReferences(found: Found, quoted: string, { users }: TableShape): Flaw[] {
+  const { foreign, users: there, role } = found;
   const flaws = foreign
     .filter(({ deletes, isActive, columns }) => deletes || (isActive && columns.some(isOurs)))
     .map(({ name, columns }) => ({
       what: `its foreign key ${name} on ${listed(columns)} deletes or changes coupons together with rows of another table`,
       cure: `ALTER TABLE ${quoted} DROP CONSTRAINT "${name}", and add it again without ON DELETE and ON UPDATE actions`,
     }));
+  flaws.push(...flawsOfUnnamed(found, quoted));
   return users ? [...flaws, ...flawsOfUsers(users, there, role), ...flawsOfLink(users, foreign, quoted)] : flaws;
 }
 
@@ -296,6 +319,16 @@ function flawsOfUsers(users: UsersTable, there: Found['users'], role: string): F
     flaws.push({ what: `the collation of ${named} takes two users for one`, cure });
   }
   return flaws;
+}
+
+function flawsOfUnnamed({ foreign, columns }: Found, quoted: string): Flaw[] {
+  const type = typeFor(columns.find(({ name }) => name === 'user_id')?.type ?? '');
+  return foreign
+    .filter((one) => !one.isOfUsers && one.isEnforced && sameColumns(one.columns, ['user_id']))
+    .map(({ name, to }) => {
+      const option = type && userIdOption(`type: '${type}'`, to);
+      return unnamedUsers(name, to, option, `ALTER TABLE ${quoted} DROP CONSTRAINT "${name}"`);
+    });
 }
 
 function flawsOfLink(users: UsersTable, foreign: Found['foreign'], quoted: string): Flaw[] {

@@ -163,7 +163,7 @@ export class PostgresPersistence implements PersistenceAdapter<PostgresTransacti
 
   /**
    * Checks the table in the catalogs: columns that hold every value, a unique key for each promise, and the rights of
-   * this role. Writes nothing. One statement. Rejects with `MisconfiguredError`, which names each missing part and the
+   * this role. Writes nothing. Two statements. Rejects with `MisconfiguredError`, which names each missing part and the
    * statement that cures it, or with the client's own error.
    */
   async checkTable(): Promise<TableFormat> {
@@ -177,7 +177,7 @@ export class PostgresPersistence implements PersistenceAdapter<PostgresTransacti
 
   /**
    * Returns the random id that `createTable()` wrote into `<table>_store`. Backups and replicas have the same id.
-   * `null` for a table of release 0.1 or of a migration of your own. Two statements.
+   * `null` where that table is missing, as in release 0.1, or where this role may not read it. Two statements.
    */
   async identity(): Promise<string | null> {
     return this.#made.identity();

@@ -1,5 +1,5 @@
 import { MisconfiguredError } from '../../model/errors.js';
-import { DEFAULT_TABLE, formatOf, sameRows, strangeUsers, type TableFormat } from '../fit.js';
+import { DEFAULT_TABLE, emptyStore, type Flaw, formatOf, sameRows, strangeUsers, type TableFormat } from '../fit.js';
 import { type OwnTableOptions, shapeOf, type TableShape, type UsersTable } from '../own-table.js';
 import {
   columnsOf,
@@ -60,10 +60,14 @@ function creationOf(quoted: string, shape: TableShape): string[] {
   const store = storeOf(quoted);
   return [
     `CREATE TABLE IF NOT EXISTS ${store} (one boolean PRIMARY KEY DEFAULT true CHECK (one), id text NOT NULL);`,
-    `INSERT INTO ${store} (id) VALUES (${NEW_IDENTITY}) ON CONFLICT DO NOTHING;`,
+    `${identitySql(store)};`,
     `GRANT SELECT ON ${store} TO PUBLIC;`,
     ...tableOf(quoted, shape),
   ];
+}
+
+function identitySql(store: string): string {
+  return `INSERT INTO ${store} (id) VALUES (${NEW_IDENTITY}) ON CONFLICT DO NOTHING`;
 }
 
 /** A table of one row, which says which database this is. */
@@ -155,10 +159,20 @@ export class PostgresTable {
    * asked.
    */
   async check(): Promise<TableFormat> {
-    const { rows } = await this.#client.query(foundSql('to_regclass($1)', this.#shape.users), [this.#quoted]);
+    const { rows } = await this.#client.query(foundSql('to_regclass($1)', this.#store, this.#shape.users), [
+      this.#quoted,
+    ]);
     const [row] = rows as { found: string }[];
     const found = row ? (JSON.parse(row.found) as Found) : null;
-    return formatOf(this.#name, flawsOf(found, this.#quoted, this.#shape));
+    return formatOf(this.#name, [
+      ...flawsOf(found, this.#quoted, this.#shape),
+      ...(found?.hasStore ? await this.#flawsOfStore() : []),
+    ]);
+  }
+
+  async #flawsOfStore(): Promise<Flaw[]> {
+    const { rows } = await this.#client.query(`SELECT 1 FROM ${this.#store} LIMIT 1`);
+    return rows.length > 0 ? [] : [emptyStore(this.#store, identitySql(this.#store))];
   }
 
   /** `null` where there is no such row, or this role may not read it. */
