@@ -75,7 +75,7 @@ test('a body that goes on after 413 over HTTP/2 is stopped by the server', async
   stream.write(' '.repeat(5_000));
   expect((await answered)[0][':status']).toBe(413);
   stream.resume();
-  await until(() => stream.closed);
+  await expect.poll(() => stream.closed, { timeout: 5_000 }).toBe(true);
   expect(stream.rstCode).toBe(0);
 });
 
@@ -105,10 +105,11 @@ test('a stream over HTTP/2 whose client left while its user was looked up does n
   await until(() => left === 1);
   isSlow = false;
   lookUp();
-  await until(async () => {
+  const again = async () => {
     const stream = client.request(headersOf('GET', '/line/events'));
     const [headers] = await once(stream, 'response');
     stream.close();
-    return headers[':status'] === 200;
-  });
+    return headers[':status'];
+  };
+  await expect.poll(again, { timeout: 5_000 }).toBe(200);
 });

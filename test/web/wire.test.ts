@@ -134,12 +134,13 @@ test('streams asked for in one piece end with their connection, though the first
     if (leave === 'reset') raw.socket.resetAndDestroy();
     else raw.socket.end();
     const open: Response[] = [];
-    await until(async () => {
+    const more = async () => {
       const response = await get(shop.ask, '/line/events');
       if (response.status === 200) open.push(response);
       else await response.body!.cancel();
-      return open.length === 12;
-    });
+      return open.length;
+    };
+    await expect.poll(more, { timeout: 5_000 }).toBe(12);
     for (const { body } of open) await body!.cancel();
     await until(async () => (await status()) === 200);
   }
