@@ -191,16 +191,25 @@ export class CampaignWatch {
 
   /** Until something moved, but not before `leastMs`, and at most until `mostMs`. */
   async #sleep(leastMs: number, mostMs: number): Promise<void> {
-    await this.#wait(leastMs, () => this.#watchers.size === 0);
+    await this.#wait(
+      leastMs,
+      () => this.#watchers.size === 0,
+      (timer) => timer,
+    );
     this.#listen();
-    await this.#wait(mostMs - leastMs, () => this.#moved || this.#watchers.size === 0);
+    // From here on a message ends the wait, and its connection keeps the process alive.
+    await this.#wait(
+      mostMs - leastMs,
+      () => this.#moved || this.#watchers.size === 0,
+      (timer) => timer.unref?.(),
+    );
   }
 
-  async #wait(ms: number, isOver: () => boolean): Promise<void> {
+  async #wait(ms: number, isOver: () => boolean, begin: (timer: NodeJS.Timeout) => unknown): Promise<void> {
     if (isOver() || ms <= 0) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, ms);
-      timer.unref?.();
+      begin(timer);
       this.#wake = () => {
         if (!isOver()) return;
         clearTimeout(timer);
