@@ -49,7 +49,15 @@ export async function observe<Client>(issuer: CouponIssuer<Client>, labels: Capp
     }
   }
   const unread = labels.known.filter((id) => !read.has(id));
-  await Promise.all(unread.map(async (id) => read.set(id, await inspected(issuer, id))));
+  const looks = await Promise.allSettled(unread.map((id) => inspected(issuer, id)));
+  for (const [i, look] of looks.entries()) {
+    const id = unread[i]!;
+    read.set(id, look.status === 'fulfilled' ? look.value : { id, ready: false, state: 'missing' });
+  }
+  // Where no campaign at all can be read, Redis is away, and nothing is known of any of them.
+  const [first] = looks;
+  const isAway = looks.length === read.size && looks.every(({ status }) => status === 'rejected');
+  if (isAway && first?.status === 'rejected') throw first.reason;
   return [...read.values()].flatMap(pointsOf);
 }
 
@@ -60,7 +68,9 @@ async function inspected<Client>(issuer: CouponIssuer<Client>, id: string): Prom
   } catch (error) {
     const { code } = error as { code?: string };
     // It was purged, or never opened: nothing is wrong with it.
-    return code === 'UNKNOWN_CAMPAIGN' || code === 'CAMPAIGN_CONFLICT' ? null : { id, ready: false, state: 'missing' };
+    if (code === 'UNKNOWN_CAMPAIGN' || code === 'CAMPAIGN_CONFLICT') return null;
+    if (code === 'NOT_READY') return { id, ready: false, state: 'missing' };
+    throw error;
   }
 }
 

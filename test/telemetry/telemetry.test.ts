@@ -160,23 +160,26 @@ describe('the numbers of a night with repeats and faults', () => {
     expect(client.sent - before).toBe(20);
   });
 
-  test('lose their gauges, and not the scrape, while Redis is away', async () => {
-    const own = await RedisServer.start();
-    const away = own.client();
-    away.on('error', () => {});
-    await issuer.close();
-    issuer = new CouponIssuer({ redis: away, timeoutMs: 200 });
-    const [scrape, collect] = [prometheus(), openTelemetry()];
-    await issuer.campaign('launch').open({ stock: { kind: 'counted', total: 5 } });
-    await issuer.campaign('launch').issue({ userId: 'ann' });
-    expect((await scrape()).read('coupon_issuer_units', { state: 'issued' })).toBe(1);
-    await own.stop();
-    const { read } = await scrape();
-    expect(read('coupon_issuer_units')).toBeUndefined();
-    expect(read('coupon_issuer_issued_total')).toBe(1);
-    expect((await collect())('coupon_issuer.issued')).toBe(1);
-    away.disconnect();
-  });
+  test.each([1, 100])(
+    'lose their gauges, and not the scrape, while Redis is away, with %i labels',
+    async (maxCampaigns) => {
+      const own = await RedisServer.start();
+      const away = own.client();
+      away.on('error', () => {});
+      await issuer.close();
+      issuer = new CouponIssuer({ redis: away, timeoutMs: 200 });
+      const [scrape, collect] = [prometheus({ maxCampaigns }), openTelemetry({ maxCampaigns })];
+      await issuer.campaign('launch').open({ stock: { kind: 'counted', total: 5 } });
+      await issuer.campaign('launch').issue({ userId: 'ann' });
+      expect((await scrape()).read('coupon_issuer_units', { state: 'issued' })).toBe(1);
+      await own.stop();
+      const { read } = await scrape();
+      expect([read('coupon_issuer_units'), read('coupon_issuer_ready')]).toEqual([undefined, undefined]);
+      expect(read('coupon_issuer_issued_total')).toBe(1);
+      expect((await collect())('coupon_issuer.issued')).toBe(1);
+      away.disconnect();
+    },
+  );
 
   test('end with stop, which takes the metrics out of their registry', async () => {
     const register = new Registry();
