@@ -8,6 +8,7 @@ import type { Steps } from './issue/steps.js';
 import { AdapterStore } from './issue/store.js';
 import { CampaignConflictError, ClosedError, UnknownCampaignError } from './model/errors.js';
 import { type Emit, safeEmit } from './model/events.js';
+import { mintId } from './model/issuance.js';
 import type { Operation } from './model/methods.js';
 import type { IssueResult } from './model/result.js';
 import type { RevokeAllParts } from './operate/revoke-all.js';
@@ -29,6 +30,7 @@ const CLAIMED_AT_ONCE = 250;
 
 /** The parts of one issuer, which its campaigns share. */
 export class Core {
+  readonly id = mintId();
   readonly options: CheckedOptions;
   readonly campaigns: Campaigns;
   readonly context: RedisContext;
@@ -54,7 +56,7 @@ export class Core {
       if (event.type === 'taken_back') this.room.takenBack(event.campaignId);
       if (event.type === 'fault') for (const worker of this.workers) worker.noteFault(event);
       observed(event);
-      tellEvent(event);
+      tellEvent(this.id, event);
     };
     const { emit, pending } = this;
     const saves = persistence ? batchedSaves(persistence, { maxBatch, maxInFlight, emit }) : null;

@@ -35,12 +35,15 @@ import { type SettleWorker, Worker } from './worker/worker.js';
  * ```
  */
 export class CouponIssuer<Client = never> {
+  /** Random, and another one for each instance. Messages of the channel `coupon-issuer:event` name it as `issuerId`. */
+  readonly id: string;
   readonly #core: Core;
   #checking: Promise<void> | null = null;
 
   /** Does no I/O. Throws `InvalidArgumentError` for an option outside its range. */
   constructor(options: CouponIssuerOptions<Client>) {
     this.#core = new Core(checkedOptions(options));
+    this.id = this.#core.id;
   }
 
   /**

@@ -3,6 +3,7 @@ import { isError, messageOf, read } from '../model/foreign.js';
 import { answerOfError, causeOf, contentAnswer, emptyAnswer, HttpProblem, type RouteAnswer } from '../web/answer.js';
 import { type GivenBody, objectOf } from '../web/body.js';
 import { assertHost, assertOwnPage, userOf } from './gate.js';
+import { LiveNumbers } from './live.js';
 import type { CheckedDashboard, DashboardUser, ShownIssuer } from './options.js';
 import { Overview } from './overview.js';
 import { Reconciling } from './reconciling.js';
@@ -47,17 +48,22 @@ const TOLD: readonly unknown[] = [
   ...['INVALID_ARGUMENT', 'CAMPAIGN_CONFLICT', 'UNKNOWN_CAMPAIGN', 'NOT_READY', 'MISCONFIGURED', 'OVERLOADED'],
 ];
 
+/** The looks that keep something of their own between requests. */
+const OWN: readonly string[] = ['overview', 'live', 'reconcile'];
+
 /** The page and its API. */
 export class Dashboard {
   readonly #issuer: ShownIssuer;
   readonly #options: CheckedDashboard;
   readonly #overview: Overview;
+  readonly #live: LiveNumbers;
   readonly #reconciling = new Reconciling();
 
   constructor(issuer: ShownIssuer, options: CheckedDashboard) {
     this.#issuer = issuer;
     this.#options = options;
     this.#overview = new Overview(issuer);
+    this.#live = LiveNumbers.of(issuer.id);
   }
 
   /** The answer to a request; `null`: the path is none of the dashboard. Never rejects. */
@@ -96,6 +102,7 @@ export class Dashboard {
     const body = await objectOf(call.body());
     if (change) return jsonAnswer(await this.#change(verb, change, body, user));
     if (verb === 'reconcile') return this.#reconciling.answer(this.#issuer, body, call.signal());
+    if (verb === 'live') return jsonAnswer(this.#live.read(body));
     if (verb === 'overview') return jsonAnswer({ me: user, ...(await this.#overview.read(body)) });
     return jsonAnswer(await LOOKS.get(verb)!(this.#issuer, body as never));
   }
@@ -154,7 +161,7 @@ export class Dashboard {
 function verbOf(path: string): string | null {
   if (path === '' || path === '/') return '';
   const verb = /^\/api\/([a-z-]{1,32})$/.exec(path)?.[1] ?? '';
-  return CHANGES.has(verb) || LOOKS.has(verb) || verb === 'overview' || verb === 'reconcile' ? verb : null;
+  return CHANGES.has(verb) || LOOKS.has(verb) || OWN.includes(verb) ? verb : null;
 }
 
 function assertMethod({ method }: DashboardCall, methods: readonly string[]): void {

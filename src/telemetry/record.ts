@@ -1,4 +1,3 @@
-import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type {
   AdmitMessage,
   BatchMessage,
@@ -10,6 +9,7 @@ import type {
   SaveMessage,
   SettleMessage,
 } from '../tracing/channels.js';
+import { listenTo } from '../tracing/listen.js';
 import type { StepMessage } from '../tracing/step-channel.js';
 import { CappedLabel } from './capped.js';
 import type { CounterKey, HistogramKey, Labels } from './instruments.js';
@@ -67,7 +67,7 @@ export function recordSteps(recorder: Recorder, campaigns: CappedLabel): () => v
       }
     }),
     onEnd<CacheMessage>('cache', ({ name, result }) => add('cacheRequests', 1, { name: caches.of(name), result })),
-    on<EventMessage>('coupon-issuer:event', ({ type, campaignId, count, during, errorType, reason }) => {
+    listenTo<EventMessage>('coupon-issuer:event', ({ type, campaignId, count, during, errorType, reason }) => {
       if (type === 'fault' && during) add('faults', 1, { during, ...ofError(errorType) });
       if (type === 'places_ended' && campaignId !== null && reason)
         add('placesEnded', count, { ...ofCampaign(campaignId), end: reason });
@@ -80,23 +80,10 @@ export function recordSteps(recorder: Recorder, campaigns: CappedLabel): () => v
 
 /** Listens to the ends of a step. Returns a function that ends it. */
 export function onEnd<M>(step: string, hear: (message: M) => void): () => void {
-  return on(`tracing:coupon-issuer:${step}:asyncEnd`, hear);
+  return listenTo(`tracing:coupon-issuer:${step}:asyncEnd`, hear);
 }
 
 /** Listens to the starts of a step, within the call that starts it. Returns a function that ends it. */
 export function onStart<M>(step: string, hear: (message: M) => void): () => void {
-  return on(`tracing:coupon-issuer:${step}:start`, hear);
-}
-
-/** A fault of a meter must not end the process, as one of a subscriber does. */
-function on<M>(channel: string, hear: (message: M) => void): () => void {
-  const safely = (message: unknown) => {
-    try {
-      hear(message as M);
-    } catch {
-      // The numbers of this message are lost.
-    }
-  };
-  subscribe(channel, safely);
-  return () => void unsubscribe(channel, safely);
+  return listenTo(`tracing:coupon-issuer:${step}:start`, hear);
 }

@@ -86,6 +86,8 @@ export interface CacheMessage extends StepMessage {
 
 /** `coupon-issuer:event`: each event, as `onEvent` gets it, without users, ids and serials. */
 export interface EventMessage {
+  /** The `id` of the issuer that tells it. */
+  readonly issuerId: string;
   readonly type: CouponEvent['type'];
   /** `null`: of several campaigns, or of none. */
   readonly campaignId: string | null;
@@ -93,8 +95,10 @@ export interface EventMessage {
   /** Of a fault: the step, and the kind of the error. */
   readonly during?: FaultSource;
   readonly errorType?: string;
-  /** Of refusals: their status. Of places in line that ended: why. */
+  /** Of refusals: their status. Of places in line that ended: why. Of an audit: the action. */
   readonly reason?: string;
+  /** Of an audit: `false` if the call threw. */
+  readonly done?: boolean;
 }
 
 export const ISSUE = new StepChannel<IssueMessage>('issue');
@@ -114,16 +118,17 @@ export function messagesOf(of: readonly { readonly message?: IssueMessage | null
 const EVENT = channel('coupon-issuer:event');
 
 /** Tells an event without anything about a person. */
-export function tellEvent(event: CouponEvent): void {
-  if (EVENT.hasSubscribers) EVENT.publish(messageOf(event));
+export function tellEvent(issuerId: string, event: CouponEvent): void {
+  if (EVENT.hasSubscribers) EVENT.publish({ issuerId, ...messageOf(event) });
 }
 
-function messageOf(event: CouponEvent): EventMessage {
+function messageOf(event: CouponEvent): Omit<EventMessage, 'issuerId'> {
   const { type, campaignId } = event;
   const count = 'count' in event ? (event.count ?? 1) : 1;
   if (type === 'fault') {
     return { type, campaignId, count, during: event.during, errorType: errorTypeOf(event.error) };
   }
+  if (type === 'audit') return { type, campaignId, count, reason: event.action, done: event.done };
   const reason = type === 'refused' ? event.status : type === 'places_ended' ? event.reason : undefined;
   return { type, campaignId, count, ...(reason && { reason }) };
 }

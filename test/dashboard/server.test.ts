@@ -96,6 +96,7 @@ describe.each(FORMS)('the dashboard in %s', (_, open) => {
     const before = await commands();
     for (const verb of [
       'overview',
+      'live',
       'campaign',
       'find',
       'workers',
@@ -205,6 +206,8 @@ describe.each(FORMS)('the dashboard in %s', (_, open) => {
     const ask = await on();
     const bad: [verb: string, body: unknown][] = [
       ['overview', { campaignId: 'night' }],
+      ['live', { campaignId: 'a b' }],
+      ['live', { ...night, more: 1 }],
       ['campaign', {}],
       ['campaign', { campaignId: '../night' }],
       ['campaign', { campaignId: ['night'] }],
@@ -347,6 +350,7 @@ test('many pages read the list of campaigns once', async () => {
     return issuer.campaigns();
   };
   desk = fetchDesk({
+    id: issuer.id,
     campaign: (id) => issuer.campaign(id),
     campaigns,
     coupons: (request) => issuer.coupons(request),

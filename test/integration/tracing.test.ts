@@ -128,6 +128,7 @@ describe('the channels of a campaign', () => {
     expect(heard.save).toMatchObject([{ errorType: 'NotSavedError', saved: 0, size: 1 }]);
     expect(heard.issue).toMatchObject([{ status: null, errorType: 'NOT_ISSUED' }]);
     expect(heard.event).toContainEqual({
+      issuerId: issuer.id,
       type: 'fault',
       campaignId: launch.id,
       count: 1,
@@ -152,7 +153,8 @@ describe('the channels of a campaign', () => {
     await night.leave({ userId: 'ben' });
     await night.admit({ count: 2 });
     expect(heard.admit[0]).toMatchObject({ campaignId: night.id, size: 1, issued: 1 });
-    expect(heard.event).toContainEqual({ type: 'places_ended', campaignId: night.id, count: 1, reason: 'left' });
+    const left = { type: 'places_ended', campaignId: night.id, count: 1, reason: 'left' };
+    expect(heard.event).toContainEqual({ issuerId: room.id, ...left });
     await room.close();
   });
 

@@ -1,5 +1,7 @@
 const server = (test) => ({ file: 'test/dashboard/server.test.ts', test });
 
+const live = (test) => ({ file: 'test/dashboard/live.test.ts', test });
+
 /** What a reader, a page of another site, or a name that was bound to this server may do to the dashboard. */
 export const DASHBOARD = [
   {
@@ -71,5 +73,47 @@ export const DASHBOARD = [
     find: 'this.#isRunning = false;',
     replace: '',
     caughtBy: server('compares with the database, step by step'),
+  },
+  {
+    defect: 'numbers of another issuer of the process stand on the page',
+    file: 'src/dashboard/live.ts',
+    find: 'else if (message.issuerId === issuerId)',
+    replace: "else if (message.issuerId !== '')",
+    caughtBy: live('another issuer of the process adds nothing, even under the same prefix'),
+  },
+  {
+    defect: 'a crowd of campaigns makes a crowd of numbers',
+    file: 'src/dashboard/live.ts',
+    find: 'if (!found && this.#campaigns.size < MOST_CAMPAIGNS) {',
+    replace: 'if (!found) {',
+    caughtBy: live('a thousand campaigns are counted, and a later one says that it is not'),
+  },
+  {
+    defect: 'a dashboard that nobody holds goes on listening',
+    file: 'src/dashboard/live.ts',
+    find: 'if (!own) end();',
+    replace: 'if (!own) return;',
+    caughtBy: live('nothing listens without a dashboard, nor after one that nobody holds'),
+  },
+  {
+    defect: 'rows of events pile up',
+    file: 'src/dashboard/live.ts',
+    find: 'if (this.#rows.length <= this.#most) return;',
+    replace: 'if (this.#rows.length >= 0) return;',
+    caughtBy: live('a crowd of buyers pushes no fault out, and rows are bounded, the newest first'),
+  },
+  {
+    defect: 'a crowd of buyers fills the list of events',
+    file: 'src/dashboard/live.ts',
+    find: 'if (last && at - last.from < ROW_MS) {',
+    replace: 'if (last && at < last.from) {',
+    caughtBy: live('a crowd of buyers pushes no fault out, and rows are bounded, the newest first'),
+  },
+  {
+    defect: 'a change that failed stands among the events as made',
+    file: 'src/dashboard/live.ts',
+    find: 'return done === false ?',
+    replace: 'return done === null ?',
+    caughtBy: live('a fault is a row with its step and its kind, and without a word of its text'),
   },
 ];
