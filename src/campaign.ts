@@ -170,8 +170,7 @@ export class Campaign<Client = never> {
    * ```
    */
   async redeem(request: RedeemRequest<Client>): Promise<RedeemResult> {
-    const call = checkedRedeem(this.id, request);
-    return this.#core.call('redeem', () => this.#core.coupons.ask<RedeemResult>(call));
+    return this.#core.changeCoupon<RedeemResult>('redeem', this.id, () => checkedRedeem(this.id, request));
   }
 
   /**
@@ -187,8 +186,7 @@ export class Campaign<Client = never> {
    * ```
    */
   async unredeem(request: UnredeemRequest<Client>): Promise<UnredeemResult> {
-    const call = checkedUnredeem(this.id, request);
-    return this.#core.call('unredeem', () => this.#core.coupons.ask<UnredeemResult>(call));
+    return this.#core.changeCoupon<UnredeemResult>('unredeem', this.id, () => checkedUnredeem(this.id, request));
   }
 
   /**
@@ -203,8 +201,7 @@ export class Campaign<Client = never> {
    * ```
    */
   async extend(request: ExtendRequest): Promise<ExtendResult> {
-    const call = checkedExtend(this.id, request);
-    return this.#core.call('extend', () => this.#core.coupons.ask<ExtendResult>(call));
+    return this.#core.changeCoupon<ExtendResult>('extend', this.id, () => checkedExtend(this.id, request));
   }
 
   /**
@@ -225,8 +222,7 @@ export class Campaign<Client = never> {
    * ```
    */
   async revoke(request: RevokeRequest): Promise<RevokeResult> {
-    const call = checkedRevoke(this.id, request);
-    return this.#core.call('revoke', () => this.#core.coupons.ask<RevokeResult>(call));
+    return this.#core.changeCoupon<RevokeResult>('revoke', this.id, () => checkedRevoke(this.id, request));
   }
 
   /**

@@ -107,11 +107,11 @@ export type {
   AdmitMessage,
   BatchMessage,
   CacheMessage,
+  ChangeMessage,
   DeliverMessage,
   EventMessage,
   IssueMessage,
   RedeemMessage,
-  RedeemOutcome,
   SaveMessage,
   SettleMessage,
 } from './tracing/channels.js';

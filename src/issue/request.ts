@@ -43,6 +43,8 @@ export interface RequestParts {
   readonly eligible: Eligible | undefined;
   readonly adapter: PersistenceAdapter | undefined;
   readonly timeoutMs: number;
+  /** Throws `ClosedError`. */
+  readonly assertNotClosing: () => void;
 }
 
 /** The attempts under way in this process; calls with one request id share one. */
@@ -75,6 +77,7 @@ export class Requests {
 
   #begin(campaignId: string, request: IssueRequest, message: IssueMessage | null): Promise<IssueResult> {
     const { campaigns, steps, adapter, timeoutMs: longest } = this.#parts;
+    this.#parts.assertNotClosing();
     const { userId, requestId, data: given, signal, timeoutMs } = checkedRequest(request, longest);
     assertUserId(adapter, userId);
     const data = callersData(given, steps);

@@ -1,6 +1,6 @@
 import { channel } from 'node:diagnostics_channel';
 import type { CouponEvent, FaultSource } from '../model/events.js';
-import type { LifeCall } from '../model/life.js';
+import type { CouponVerb } from '../model/life.js';
 import type { IssueStatus } from '../model/result.js';
 import { errorTypeOf, StepChannel, type StepMessage } from './step-channel.js';
 
@@ -60,18 +60,17 @@ export interface AdmitMessage extends StepMessage {
   issued: number;
 }
 
-/** `tracing:coupon-issuer:redeem:*`: one batch of calls that change coupons. */
-export interface RedeemMessage extends StepMessage {
-  readonly size: number;
-  /** One for each call that has its answer. */
-  outcomes: readonly RedeemOutcome[];
+/** `tracing:coupon-issuer:change:*`: one call of `redeem()`, `unredeem()`, `extend()` or `revoke()`. */
+export interface ChangeMessage extends StepMessage {
+  readonly campaignId: string;
+  readonly verb: CouponVerb;
+  /** The status of its answer; `null` until then, and if it failed. */
+  status: string | null;
 }
 
-/** The end of one call that changes a coupon. */
-export interface RedeemOutcome {
-  readonly campaignId: string;
-  readonly verb: LifeCall['verb'];
-  readonly outcome: string;
+/** `tracing:coupon-issuer:redeem:*`: one batch of calls that change coupons. A call may be in several, or in none. */
+export interface RedeemMessage extends StepMessage {
+  readonly size: number;
 }
 
 /** `tracing:coupon-issuer:cache:*`: one key that is asked for. */
@@ -107,6 +106,7 @@ export const SAVE = new StepChannel<SaveMessage>('save');
 export const DELIVER = new StepChannel<DeliverMessage>('deliver');
 export const SETTLE = new StepChannel<SettleMessage>('settle');
 export const ADMIT = new StepChannel<AdmitMessage>('admit');
+export const CHANGE = new StepChannel<ChangeMessage>('change');
 export const REDEEM = new StepChannel<RedeemMessage>('redeem');
 export const CACHE = new StepChannel<CacheMessage>('cache');
 

@@ -6,6 +6,7 @@ import type {
   AdmitMessage,
   BatchMessage,
   CacheMessage,
+  ChangeMessage,
   DeliverMessage,
   EventMessage,
   IssueMessage,
@@ -24,12 +25,13 @@ interface Heard {
   deliver: DeliverMessage[];
   settle: SettleMessage[];
   admit: AdmitMessage[];
+  change: ChangeMessage[];
   redeem: RedeemMessage[];
   cache: CacheMessage[];
   event: EventMessage[];
 }
 
-const STEPS = ['issue', 'batch', 'save', 'deliver', 'settle', 'admit', 'redeem', 'cache'] as const;
+const STEPS = ['issue', 'batch', 'save', 'deliver', 'settle', 'admit', 'change', 'redeem', 'cache'] as const;
 
 let server: RedisServer;
 let redis: Redis;
@@ -48,6 +50,7 @@ function listen(): Heard {
     deliver: [],
     settle: [],
     admit: [],
+    change: [],
     redeem: [],
     cache: [],
     event: [],
@@ -167,8 +170,13 @@ describe('the channels of a campaign', () => {
     await redeem('order-1');
     await redeem('order-2');
     await redeem('order-3', 'NONE-1');
-    expect(heard.redeem.flatMap(({ outcomes }) => outcomes)).toEqual(
-      ['redeemed', 'already_redeemed', 'no_row'].map((outcome) => ({ campaignId: launch.id, verb: 'redeem', outcome })),
+    expect(heard.redeem.map(({ size }) => size)).toEqual([1, 1, 1]);
+    expect(heard.change.map(({ campaignId, verb, status }) => ({ campaignId, verb, status }))).toEqual(
+      ['redeemed', 'already_redeemed', 'not_found'].map((status) => ({
+        campaignId: launch.id,
+        verb: 'redeem',
+        status,
+      })),
     );
   });
 
