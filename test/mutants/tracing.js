@@ -75,9 +75,9 @@ export const TRACING = [
   },
   {
     defect: 'a call of issue() that comes after the close is not counted',
-    file: 'src/issue/request.ts',
-    find: '    if (!ISSUE.isHeard) return',
-    replace: '    this.#parts.assertNotClosing();\n    if (!ISSUE.isHeard) return',
+    file: 'src/core.ts',
+    find: 'return this.#requests.issue(id, request);',
+    replace: 'return this.#closed ? Promise.reject(closed()) : this.#requests.issue(id, request);',
     caughtBy: counted('count each redemption once by its end'),
   },
   {
