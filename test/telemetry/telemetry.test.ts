@@ -7,7 +7,7 @@ import {
 import type { Redis } from 'ioredis';
 import { Registry } from 'prom-client';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { CouponIssuer, NotSavedError } from '../../src/index.js';
+import { CouponIssuer, NotSavedError, type RedisClient } from '../../src/index.js';
 import { observeIssuer as observeWithOpenTelemetry } from '../../src/opentelemetry/index.js';
 import { observeIssuer as observeWithPrometheus } from '../../src/prometheus/index.js';
 import { scripts } from '../../src/redis/scripts.js';
@@ -177,8 +177,8 @@ describe('the numbers of a night with repeats and faults', () => {
 
   test('count the users of an admission whose later step failed, and a step that failed before it had a size', async () => {
     await issuer.close();
-    const sent = vi.fn<typeof redis.evalsha>((...args) => redis.evalsha(...args));
-    const client = { evalsha: sent as never, eval: redis.eval.bind(redis) as never };
+    const sent = vi.fn<RedisClient['evalsha']>((...args) => redis.evalsha(...args));
+    const client = { evalsha: sent, eval: redis.eval.bind(redis) as RedisClient['eval'] };
     issuer = new CouponIssuer({ redis: client, prefix: `telemetry-${prefixes}` });
     const scrape = prometheus();
     const launch = issuer.campaign('launch');
