@@ -34,7 +34,8 @@ export class Reconciling {
           .catch((error) => send({ fault: isError(error) ? error.name : 'Error' }))
           .finally(() => {
             this.#isRunning = false;
-            if (!stop.aborted) controller.close();
+            // Also for a client that left: only a reader that cancelled has closed it already.
+            if (!leaving.signal.aborted) controller.close();
           });
       },
       cancel: () => leaving.abort(),

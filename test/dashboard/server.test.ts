@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { get as httpGet, type IncomingMessage } from 'node:http';
+import { setImmediate } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, type MockInstance, test, vi } from 'vitest';
 import { dashboard } from '../../src/dashboard/index.js';
-import { type CouponEvent, CouponIssuer, MemoryPersistence, NotSavedError } from '../../src/index.js';
+import { type CouponEvent, CouponIssuer, type Issuance, MemoryPersistence, NotSavedError } from '../../src/index.js';
 import { RedisServer } from '../support/servers/redis-server.js';
 import { type Desk, FORMS, fetchDesk, nodeDesk, PEOPLE } from './support.js';
 
@@ -54,6 +55,11 @@ const CHANGES: [verb: string, body: object][] = [
   ['quarantine-withdraw', { ...night, all: true }],
   ['close', night],
 ];
+/** A row of a table that has no end. */
+const endlessRow = (serial: number): Issuance => ({
+  ...{ id: `id-${serial}`, campaignId: 'night', userId: `user-${serial}`, grant: 1, serial, code: null },
+  ...{ issuedAt: new Date(0), epoch: '1-a', state: 'issued' },
+});
 const json = async (answer: Promise<Response>) => (await answer).json() as Promise<Record<string, never>>;
 const commands = async () => Number(/^total_commands_processed:(\d+)/m.exec(await redis.info('stats'))![1]);
 
@@ -287,6 +293,63 @@ describe.each(FORMS)('the dashboard in %s', (_, open) => {
     const unknown = await ask('/api/reconcile', { body: { campaignId: 'nowhere' } });
     expect(await unknown.json()).toEqual({ fault: 'UnknownCampaignError' });
     expect((await ask('/api/reconcile', { body: night })).status).toBe(200);
+  });
+
+  describe('answers a second comparison with 429 and a time to come again, until the first one', () => {
+    const endless = ({ afterSerial, limit }: { afterSerial: number; limit: number }) =>
+      Array.from({ length: limit }, (_, i) => endlessRow(afterSerial + i + 1));
+    let list: MockInstance<MemoryPersistence['list']>;
+    let ask: Desk['ask'];
+    const compare = (signal?: AbortSignal) => ask('/api/reconcile', { person: 'lee', body: night, signal });
+    const isFree = () =>
+      vi.waitFor(
+        async () => {
+          const answer = await compare();
+          await answer.body!.cancel();
+          expect(answer.status).toBe(200);
+        },
+        { timeout: 2_000 },
+      );
+
+    beforeEach(async () => {
+      list = vi.spyOn(rows, 'list').mockImplementation(async (_campaign, options) => {
+        await setImmediate();
+        return endless(options);
+      });
+      ask = await on();
+    });
+    afterEach(() => list.mockRestore());
+
+    test('loses its reader', async () => {
+      const first = await compare();
+      for (const person of ['lee', 'kim']) {
+        const second = await ask('/api/reconcile', { person, body: night });
+        expect([second.status, second.headers.get('retry-after')]).toEqual([429, '5']);
+        expect(await second.text()).toContain('a comparison runs already');
+      }
+      await first.body!.cancel();
+      await isFree();
+    });
+
+    test('is aborted with its request', async () => {
+      const client = new AbortController();
+      const first = await compare(client.signal);
+      let isOver = false;
+      const over = () => {
+        isOver = true;
+      };
+      void first.text().then(over, over);
+      expect((await compare()).status).toBe(429);
+      client.abort();
+      await isFree();
+      await vi.waitFor(() => expect(isOver).toBe(true));
+    });
+
+    test('fails', async () => {
+      list.mockRejectedValue(new Error('the database is away'));
+      expect(await json(compare())).toEqual({ fault: 'HookError' });
+      expect(await json(compare())).toEqual({ fault: 'HookError' });
+    });
   });
 });
 

@@ -1,6 +1,7 @@
 const usage = (test) => ({ file: 'test/cli/usage.test.ts', test });
 const output = (test) => ({ file: 'test/cli/output.test.ts', test });
 const commands = (test) => ({ file: 'test/cli/commands.test.ts', test });
+const token = (test) => ({ file: 'test/cli/token.test.ts', test });
 
 /** The command `coupon-issuer`. */
 export const COMMAND_LINE = [
@@ -157,5 +158,40 @@ export const COMMAND_LINE = [
     find: 'return isOfHooks ?',
     replace: 'return isOfHooks && false ?',
     caughtBy: commands('says that a campaign with hooks needs a config, and steers it all the same'),
+  },
+  {
+    defect: 'any token opens the dashboard of the command',
+    file: 'src/cli/commands/dashboard.ts',
+    find: 'return timingSafeEqual(digest(given), expected) ? user : null;',
+    replace: 'return timingSafeEqual(digest(given), expected) || given.length === token.length ? user : null;',
+    caughtBy: token('refuses a wrong token of the same length'),
+  },
+  {
+    defect: 'the dashboard of the command needs no token',
+    file: 'src/cli/commands/dashboard.ts',
+    find: 'return timingSafeEqual(digest(given), expected) ? user : null;',
+    replace: "return given === '' || timingSafeEqual(digest(given), expected) ? user : null;",
+    caughtBy: token('refuses no token'),
+  },
+  {
+    defect: 'the beginning of the token opens the dashboard of the command',
+    file: 'src/cli/commands/dashboard.ts',
+    find: 'return timingSafeEqual(digest(given), expected) ? user : null;',
+    replace: 'return given && token.startsWith(given) ? user : null;',
+    caughtBy: token('refuses the beginning of the token'),
+  },
+  {
+    defect: 'a token with more behind it opens the dashboard of the command',
+    file: 'src/cli/commands/dashboard.ts',
+    find: 'return timingSafeEqual(digest(given), expected) ? user : null;',
+    replace: 'return timingSafeEqual(digest(given.slice(0, token.length)), expected) ? user : null;',
+    caughtBy: token('refuses the token and one character more'),
+  },
+  {
+    defect: 'the token opens the dashboard of the command without its scheme',
+    file: 'src/cli/commands/dashboard.ts',
+    find: '/^Bearer ([',
+    replace: '/([',
+    caughtBy: token('refuses the token without a scheme'),
   },
 ];
