@@ -115,6 +115,8 @@ export const DASHBOARD = [
     find: 'return done === false ?',
     replace: 'return done === null ?',
     caughtBy: live('a fault is a row with its step and its kind, and without a word of its text'),
+  },
+  {
     defect: 'a second comparison runs beside the first',
     file: 'src/dashboard/reconciling.ts',
     find: 'if (this.#isRunning)',
