@@ -5,6 +5,20 @@ const sources = (test) => ({ file: 'test/integration/code-sources.test.ts', test
 /** Where codes come from, and how they get into the pool. */
 export const CODES = [
   {
+    defect: 'the list of loads ends with its first page',
+    file: 'src/campaign.ts',
+    find: "} while (cursor !== '0');",
+    replace: "} while (cursor === '');",
+    caughtBy: loads('each load is listed once'),
+  },
+  {
+    defect: 'a replaced code counts as a unit of the pool',
+    file: 'src/redis/campaign-fields.ts',
+    find: "Math.max(0, count('codes') - count('total'))",
+    replace: '0',
+    caughtBy: loads('each load is listed once'),
+  },
+  {
     defect: 'a source of codes is listened to only once Redis has answered',
     file: 'src/flow/source.ts',
     find: '    this.#first = this.#ask();\n    this.#first.catch(() => {});\n',

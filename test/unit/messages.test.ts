@@ -21,6 +21,7 @@ const CALLS: Record<Operation, (issuer: CouponIssuer) => Promise<unknown>> = {
   open: (issuer) => issuer.campaign('c').open(definition),
   load: (issuer) => issuer.campaign('c').loadCodes(['AAA-1'], { loadId: 'l' }),
   replaceCode: (issuer) => issuer.campaign('c').replaceCode({ code: 'AAA-1', replacement: 'AAA-2' }),
+  loads: (issuer) => issuer.campaign('c').loads().next(),
   issue: (issuer) => issuer.campaign('c').issue(user),
   join: (issuer) => issuer.campaign('c').join(user),
   leave: (issuer) => issuer.campaign('c').leave(user),
