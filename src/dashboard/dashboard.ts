@@ -3,10 +3,12 @@ import { isError, messageOf, read } from '../model/foreign.js';
 import { answerOfError, causeOf, contentAnswer, emptyAnswer, HttpProblem, type RouteAnswer } from '../web/answer.js';
 import { type GivenBody, objectOf } from '../web/body.js';
 import { assertHost, assertOwnPage, userOf } from './gate.js';
+import { importing } from './importing.js';
 import { LiveNumbers } from './live.js';
 import type { CheckedDashboard, DashboardUser, ShownIssuer } from './options.js';
 import { Overview } from './overview.js';
 import { Reconciling } from './reconciling.js';
+import { Tallies } from './tallies.js';
 import { CHANGES, type Change, LOOKS } from './verbs.js';
 
 /** A request, of whichever server. */
@@ -18,6 +20,8 @@ export interface DashboardCall {
   readonly host: () => string;
   readonly user: () => unknown;
   readonly body: () => GivenBody;
+  /** The body where it is a file. */
+  readonly file: () => GivenBody;
   /** Aborted once the client is gone. */
   readonly signal: () => AbortSignal;
 }
@@ -48,8 +52,8 @@ const TOLD: readonly unknown[] = [
   ...['INVALID_ARGUMENT', 'CAMPAIGN_CONFLICT', 'UNKNOWN_CAMPAIGN', 'NOT_READY', 'MISCONFIGURED', 'OVERLOADED'],
 ];
 
-/** The looks that keep something of their own between requests. */
-const OWN: readonly string[] = ['overview', 'live', 'reconcile'];
+/** The verbs that keep something of their own between requests, or take a file. */
+const OWN: readonly string[] = ['overview', 'live', 'tally', 'reconcile', 'import'];
 
 /** The page and its API. */
 export class Dashboard {
@@ -58,6 +62,7 @@ export class Dashboard {
   readonly #overview: Overview;
   readonly #live: LiveNumbers;
   readonly #reconciling = new Reconciling();
+  readonly #tallies = new Tallies();
 
   constructor(issuer: ShownIssuer, options: CheckedDashboard) {
     this.#issuer = issuer;
@@ -95,14 +100,18 @@ export class Dashboard {
   /** Checks first that cost nothing, then the person, then the work. */
   async #api(call: DashboardCall, verb: string): Promise<RouteAnswer> {
     assertMethod(call, ['POST']);
-    assertOwnPage(call, this.#options);
+    const isImport = verb === 'import';
+    assertOwnPage(call, this.#options, isImport);
     const user = await this.#user(call);
     const change = CHANGES.get(verb);
-    if (change && user.role !== 'write') throw new HttpProblem(403, 'this person may only read; nothing was changed');
+    const isChange = isImport || change !== undefined;
+    if (isChange && user.role !== 'write') throw new HttpProblem(403, 'this person may only read; nothing was changed');
+    if (isImport) return this.#import(call, user);
     const body = await objectOf(call.body());
     if (change) return jsonAnswer(await this.#change(verb, change, body, user));
     if (verb === 'reconcile') return this.#reconciling.answer(this.#issuer, body, call.signal());
     if (verb === 'live') return jsonAnswer(this.#live.read(body));
+    if (verb === 'tally') return jsonAnswer(await this.#tallies.read(this.#issuer, body));
     if (verb === 'overview') return jsonAnswer({ me: user, ...(await this.#overview.read(body)) });
     return jsonAnswer(await LOOKS.get(verb)!(this.#issuer, body as never));
   }
@@ -124,6 +133,23 @@ export class Dashboard {
     } finally {
       if (isTold) this.#issuer.audit({ campaignId, action: verb.replace('-', '_'), by, done });
     }
+  }
+
+  #import(call: DashboardCall, { name: by }: DashboardUser): Promise<RouteAnswer> {
+    return importing(call.file(), {
+      issuer: this.#issuer,
+      signal: call.signal(),
+      tell: (campaignId, done) => this.#issuer.audit({ campaignId, action: 'import', by, done }),
+      wordsOf: (error) => this.#wordsOf(error),
+    });
+  }
+
+  /** Of an error in the middle of an answer. */
+  #wordsOf(error: unknown): string {
+    const answer = answerOfError(error);
+    if (answer.status >= 500) this.#report(error, answer);
+    const isTold = error instanceof HttpProblem || TOLD.includes(codeOf(error));
+    return isTold ? messageOf(error) : `it failed: ${answer.instance} in the log of the server says why`;
   }
 
   /** A fault of `authorize` is a refusal. */

@@ -14,12 +14,16 @@ export type ShownCampaign = Pick<
   Campaign,
   | 'inspect'
   | 'userStatus'
+  | 'tally'
+  | 'loads'
+  | 'loadCodes'
   | 'coupons'
   | 'quarantine'
   | 'reconcile'
   | 'pause'
   | 'resume'
   | 'setPace'
+  | 'update'
   | 'restock'
   | 'closeForGood'
 >;

@@ -50,6 +50,7 @@ const CHANGES: [verb: string, body: object][] = [
   ['pause', night],
   ['resume', night],
   ['pace', { ...night, savesPerSecond: 5 }],
+  ['update', { ...night, perUser: 2, requestId: 'two each' }],
   ['restock', { ...night, add: 5, requestId: 'five' }],
   ['quarantine-retry', { ...night, all: true }],
   ['quarantine-withdraw', { ...night, all: true }],
@@ -107,6 +108,8 @@ describe.each(FORMS)('the dashboard in %s', (_, open) => {
       'find',
       'workers',
       'quarantine',
+      'codes',
+      'tally',
       'reconcile',
       ...CHANGES.map(([one]) => one),
     ]) {
@@ -176,6 +179,7 @@ describe.each(FORMS)('the dashboard in %s', (_, open) => {
     expect(await issuer.campaign('night').inspect()).toMatchObject({
       state: 'closed',
       total: 15,
+      perUser: 2,
       pace: { savesPerSecond: 5 },
     });
     const refused = await ask('/api/pause', { body: night });
@@ -220,6 +224,8 @@ describe.each(FORMS)('the dashboard in %s', (_, open) => {
       ['campaign', { ...night, more: 1 }],
       ['workers', night],
       ['quarantine', {}],
+      ['codes', {}],
+      ['tally', { ...night, more: 1 }],
       ['find', {}],
       ['find', { userId: 'kim', code: 'x' }],
       ['find', { userId: '' }],
@@ -233,6 +239,8 @@ describe.each(FORMS)('the dashboard in %s', (_, open) => {
       ['pace', { ...night, savesPerSecond: '5' }],
       ['restock', { ...night, add: 1.5, requestId: 'x' }],
       ['restock', { ...night, add: 1 }],
+      ['update', { ...night, perUser: 2 }],
+      ['update', { ...night, requestId: 'nothing' }],
       ['close', { ...night, retainMs: 0 }],
       ['quarantine-retry', night],
       ['quarantine-withdraw', { ...night, ids: 'all' }],
@@ -379,6 +387,27 @@ test('lists the quarantine, retries and withdraws', async () => {
     withdrawn: 1,
   });
   expect(await campaign.inspect()).toMatchObject({ quarantined: 0, withdrawn: 1 });
+});
+
+test('counts the rows of a campaign when it is asked, once for all that ask, and says where it cannot', async () => {
+  for (let i = 0; i < 3; i++) await issuer.campaign('night').issue({ userId: `user-${i}` });
+  const [coupon] = await issuer.coupons({ userId: 'user-1' });
+  await issuer.campaign('night').redeem({ userId: 'user-1', id: coupon!.id, redemptionId: 'order-1' });
+  let counts = 0;
+  rows.count = async (...args) => {
+    counts++;
+    return MemoryPersistence.prototype.count.apply(rows, args);
+  };
+  desk = fetchDesk(issuer);
+  const answers = await Promise.all([1, 2, 3].map(() => json(desk.ask('/api/tally', { person: 'lee', body: night }))));
+  expect(answers).toEqual(answers.map(() => ({ tally: expect.objectContaining({ issued: 2, redeemed: 1 }) })));
+  expect(counts).toBe(1);
+  await desk.ask('/api/tally', { body: night });
+  expect(counts).toBe(2);
+  const { save, find } = MemoryPersistence.prototype;
+  const persistence = { save: save.bind(rows), find: find.bind(rows) };
+  desk = fetchDesk(new CouponIssuer({ redis, persistence, prefix: `desk-${round}` }));
+  expect(await json(desk.ask('/api/tally', { body: night }))).toEqual({ tally: null });
 });
 
 test('answers the hosts that are named, and no name that was bound to the server later', async () => {

@@ -1,3 +1,4 @@
+const importing = (test) => ({ file: 'test/dashboard/importing.test.ts', test });
 const server = (test) => ({ file: 'test/dashboard/server.test.ts', test });
 
 const live = (test) => ({ file: 'test/dashboard/live.test.ts', test });
@@ -7,8 +8,8 @@ export const DASHBOARD = [
   {
     defect: 'a reader pauses a campaign',
     file: 'src/dashboard/dashboard.ts',
-    find: "if (change && user.role !== 'write') throw",
-    replace: "if (change && user.name === '') throw",
+    find: "if (isChange && user.role !== 'write') throw",
+    replace: "if (isChange && user.name === '') throw",
     caughtBy: server('lets a reader read, and change nothing'),
   },
   {
@@ -132,21 +133,21 @@ export const DASHBOARD = [
   },
   {
     defect: 'a comparison goes on without its reader',
-    file: 'src/dashboard/reconciling.ts',
+    file: 'src/dashboard/lines.ts',
     find: 'cancel: () => leaving.abort(),',
     replace: 'cancel: () => {},',
     caughtBy: server('loses its reader'),
   },
   {
     defect: 'a comparison does not hear that its request was aborted',
-    file: 'src/dashboard/reconciling.ts',
+    file: 'src/dashboard/lines.ts',
     find: 'AbortSignal.any([signal, leaving.signal])',
     replace: 'AbortSignal.any([leaving.signal])',
     caughtBy: server('is aborted with its request'),
   },
   {
     defect: 'the answer to a client that left never ends',
-    file: 'src/dashboard/reconciling.ts',
+    file: 'src/dashboard/lines.ts',
     find: 'if (!leaving.signal.aborted) controller.close();',
     replace: 'if (!stop.aborted) controller.close();',
     caughtBy: server('is aborted with its request'),
@@ -157,5 +158,54 @@ export const DASHBOARD = [
     find: '.finally(() => {',
     replace: '.catch(() => {',
     caughtBy: server('until the first one fails'),
+  },
+  {
+    defect: 'a reader imports codes',
+    file: 'src/dashboard/dashboard.ts',
+    find: 'const isChange = isImport || change !== undefined;',
+    replace: 'const isChange = change !== undefined;',
+    caughtBy: importing('is refused to a reader, to a page of another site'),
+  },
+  {
+    defect: 'a form of another site sends a file of codes',
+    file: 'src/dashboard/gate.ts',
+    find: 'const isOfPage = isFile ? type === BYTES : isJson(type);',
+    replace: 'const isOfPage = isFile || isJson(type);',
+    caughtBy: importing('is refused to a reader, to a page of another site'),
+  },
+  {
+    defect: 'a file of any length is taken',
+    file: 'src/dashboard/upload.ts',
+    find: 'if (this.#bytes > MOST_BYTES) throw',
+    replace: 'if (this.#bytes < 0) throw',
+    caughtBy: importing('a file that is too long ends'),
+  },
+  {
+    defect: 'an import that stopped is told as done',
+    file: 'src/dashboard/importing.ts',
+    find: 'if (!check) tell(campaignId, done);',
+    replace: 'if (!check) tell(campaignId, true);',
+    caughtBy: importing('names a bad line, writes nothing of its batch'),
+  },
+  {
+    defect: 'a checked file is loaded',
+    file: 'src/dashboard/importing.ts',
+    find: 'if (check) return { read',
+    replace: 'if (check === null) return { read',
+    caughtBy: importing('only reads a file that is checked'),
+  },
+  {
+    defect: 'the browser of a refused file hears no answer',
+    file: 'src/dashboard/importing.ts',
+    find: '      await upload.drain();\n',
+    replace: '',
+    caughtBy: importing('takes the whole body of a file that it refuses'),
+  },
+  {
+    defect: 'each page that asks counts every row',
+    file: 'src/dashboard/tallies.ts',
+    find: 'this.#running.get(campaignId) ??',
+    replace: '',
+    caughtBy: server('counts the rows of a campaign when it is asked'),
   },
 ];
