@@ -106,7 +106,7 @@ export class Dashboard {
     const change = CHANGES.get(verb);
     const isChange = isImport || change !== undefined;
     if (isChange && user.role !== 'write') throw new HttpProblem(403, 'this person may only read; nothing was changed');
-    if (isImport) return this.#import(call, user);
+    if (isImport) return this.#load(call, user);
     const body = await objectOf(call.body());
     if (change) return jsonAnswer(await this.#change(verb, change, body, user));
     if (verb === 'reconcile') return this.#reconciling.answer(this.#issuer, body, call.signal());
@@ -135,7 +135,7 @@ export class Dashboard {
     }
   }
 
-  #import(call: DashboardCall, { name: by }: DashboardUser): Promise<RouteAnswer> {
+  #load(call: DashboardCall, { name: by }: DashboardUser): Promise<RouteAnswer> {
     return importing(call.file(), {
       issuer: this.#issuer,
       signal: call.signal(),

@@ -145,7 +145,9 @@ test('only Node itself is imported from outside, ioredis as a type at most', () 
   const rest = others.filter((one) => ![...ofNest, ...ofFastify, ...ofMeters].includes(one));
   expect(arrows(rest)).toEqual(['read-codes/rows → csv-parse']);
   expect(
-    arrows(inSource.filter(({ from, to }) => to.startsWith('read-codes/') && !/^(read-codes|cli|dashboard)\//.test(from))),
+    arrows(
+      inSource.filter(({ from, to }) => to.startsWith('read-codes/') && !/^(read-codes|cli|dashboard)\//.test(from)),
+    ),
   ).toEqual([]);
   // The command takes the clients and the config of the user.
   const atRunTime = [...texts].filter(([, text]) => /\bimport\(|\brequire\(/.test(text)).map(([file]) => file);
