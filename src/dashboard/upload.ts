@@ -3,7 +3,7 @@ import { HttpProblem } from '../web/answer.js';
 import { objectOf } from '../web/body.js';
 
 /** About four million codes. The command imports larger files. */
-export const MOST_BYTES = 64 * 1024 * 1024;
+const MOST_BYTES = 64 * 1024 * 1024;
 
 const NEWLINE = 10;
 
