@@ -253,7 +253,8 @@ export class CouponIssuer<Client = never> {
    * database, the campaigns and the workers. `coupon-issuer doctor` prints the result. For an operator, not for a probe:
    * it asks much more than `check()`.
    *
-   * A part that cannot be asked is `unknown`, and the others go on. About 20 round trips, and two per campaign; the
+   * A part that cannot be asked is `unknown`, and the others go on. Of a Cluster each master is asked, and of a Sentinel
+   * group its master; no replica is. About 20 round trips, two per master and two per campaign; the
    * adapter of PostgreSQL commits five times, and writes no row. Throws `ClosedError`.
    *
    * @example
