@@ -3,6 +3,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { ask, setToken, takeToken } from './api.js';
 import { Campaign } from './campaign.js';
 import { Find } from './find.js';
+import { Events } from './live.js';
 import { Overview } from './overview.js';
 import { Fault, html, Title } from './parts.js';
 import { Workers } from './workers.js';
@@ -11,6 +12,7 @@ const PAGES = [
   ['#/', 'Campaigns'],
   ['#/find', 'Find'],
   ['#/workers', 'Workers'],
+  ['#/events', 'Events'],
 ];
 
 function useHash() {
@@ -54,6 +56,7 @@ function App() {
   const page = () => {
     if (campaign) return html`<${Campaign} key=${campaign} id=${campaign} me=${me} onUser=${setMe} />`;
     if (hash === '#/find') return html`<${Find} />`;
+    if (hash === '#/events') return html`<${Events} />`;
     return hash === '#/workers' ? html`<${Workers} />` : html`<${Overview} onUser=${setMe} />`;
   };
   return html`<header><strong>Coupons</strong>

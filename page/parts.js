@@ -82,15 +82,6 @@ export function Table({ label, heads, rows, kind = '' }) {
   </table></div>`;
 }
 
-/** The last values as a line. */
-export function Chart({ label, values }) {
-  const most = Math.max(1, ...values);
-  const points = values.map((value, i) => `${(i / Math.max(1, values.length - 1)) * 600},${58 - (value / most) * 54}`);
-  return html`<svg class="chart" role="img" aria-label=${label} viewBox="0 0 600 60" preserveAspectRatio="none">
-    <polyline points=${points.join(' ')} vector-effect="non-scaling-stroke" />
-  </svg>`;
-}
-
 /** Asks before a change. `word`: what to type first, before a change that nothing undoes. */
 export function Confirm({ text, word, yes, onYes, onNo }) {
   const ref = useRef(null);

@@ -63,13 +63,16 @@ test('the answers of this process are counted by their reason, each once', async
   expect(await look()).toMatchObject({ counted: true, answers: null, events: [] });
   await ask('ann', 'ben');
   await ask('ann', 'cleo', 'dan', 'eve');
+  // A repeat under way shares the attempt, and has an answer of its own.
+  const again = { userId: 'gus', requestId: 'one' };
+  await Promise.all([again, again, again].map((call) => issuer.campaign('night').issue(call)));
   await issuer.campaign('night').pause();
   await ask('finn');
   const seen = await look();
-  expect(seen.answers).toEqual({ issued: 3, accepted: 0, refused: { already_issued: 1, sold_out: 2, paused: 1 } });
+  expect(seen.answers).toEqual({ issued: 3, accepted: 0, refused: { already_issued: 1, sold_out: 5, paused: 1 } });
   expect(seen.events.every(({ campaignId }) => campaignId === 'night')).toBe(true);
   expect(rowsOf(seen)).toContainEqual(['issued', null, 3]);
-  expect(rowsOf(seen)).toContainEqual(['refused', 'sold_out', 2]);
+  expect(rowsOf(seen)).toContainEqual(['refused', 'sold_out', 5]);
   expect((await look({ campaignId: 'other' })).answers).toBeNull();
 });
 

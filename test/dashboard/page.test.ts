@@ -158,6 +158,10 @@ test('a reader sees everything but the actions', async () => {
   await page.getByRole('link', { name: 'Workers' }).click();
   await page.getByText('No worker runs').waitFor();
   await expectGood(page, 'workers');
+  await issuer.campaign('night').issue({ userId: 'user-1' });
+  await page.getByRole('link', { name: 'Events' }).click();
+  await page.getByRole('row', { name: /refused 1 already issued night$/ }).waitFor();
+  await expectGood(page, 'events');
 });
 
 test('a code is found, is masked, and is in no address', async () => {
@@ -203,11 +207,13 @@ test.each([
   { name: 'dark', options: { colorScheme: 'dark' as const } },
   { name: 'phone', options: { viewport: { width: 375, height: 800 } } },
 ])('nothing is cut off or hard to read: $name', async ({ name, options }) => {
+  await issuer.campaign('night').issue({ userId: 'user-1' });
   const page = await arrive('kim', '', options);
   await page.getByRole('link', { name: 'night' }).waitFor();
   await expectGood(page, `overview-${name}`);
   await page.getByRole('link', { name: 'night' }).click();
   await tile(page, 'Issued').waitFor();
+  expect(await tile(page, 'Refused: already issued').innerText()).toBe('1');
   await expectGood(page, `campaign-${name}`);
 });
 

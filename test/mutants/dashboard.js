@@ -208,4 +208,11 @@ export const DASHBOARD = [
     replace: '',
     caughtBy: server('counts the rows of a campaign when it is asked'),
   },
+  {
+    defect: 'a repeat under way that is refused is not counted',
+    file: 'src/issue/request.ts',
+    find: 'return this.#refuse(campaignId, own);',
+    replace: 'return own;',
+    caughtBy: live('the answers of this process are counted by their reason, each once'),
+  },
 ];
