@@ -150,6 +150,9 @@ describe('an issuer that cannot be made', () => {
     ['a database alone', { DATABASE_URL: 'postgres://shop:SECRET-7@h/shop' }, /REDIS_URL is missing/],
     ['a Redis of another kind', { REDIS_URL: 'http://:SECRET-7@h' }, /REDIS_URL must be a URL that begins with redis:/],
     ['a Redis that is no URL', { REDIS_URL: 'SECRET-7' }, /REDIS_URL must be a URL/],
+    ['a password with a bare percent sign', { REDIS_URL: 'redis://:SECRET-7%ZZ@h' }, /REDIS_URL has a % that/],
+    ['a Redis database by a name', { REDIS_URL: 'redis://:SECRET-7@h/SECRET' }, /path of REDIS_URL must be the number/],
+    ['a Redis database by a word', { REDIS_URL: 'redis://h?db=SECRET' }, /path of REDIS_URL must be the number/],
     [
       'a database of another kind',
       { REDIS_URL: 'redis://127.0.0.1:1', DATABASE_URL: 'mongodb://:SECRET-7@h' },

@@ -2,12 +2,13 @@ import { createReadStream, statSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { assertText } from '../../model/check.js';
 import { generateCodes } from '../../model/codes.js';
+import { messageOf } from '../../model/foreign.js';
 import type { LoadResult } from '../../operate/load-codes.js';
 import { type ReadCodesOptions, readCodes } from '../../read-codes/index.js';
 import type { CliCommand, CliOption, CommandSession, Rehearsal } from '../command.js';
-import { Interrupted, UsageError } from '../faults.js';
+import { codeOf, Interrupted, UsageError } from '../faults.js';
 import type { CliInput } from '../input.js';
-import { fieldsOf } from '../output.js';
+import { fieldsOf, jsonOf } from '../output.js';
 import { Progress } from '../progress.js';
 
 /** How a file of codes is read. */
@@ -77,7 +78,7 @@ const make: CliCommand = {
       run: async ({ out }) => {
         const codes = generateCodes({ count });
         for (let from = 0; from < count; from += 1_000) {
-          const lines = codes.slice(from, from + 1_000).map((code) => (out.json ? JSON.stringify({ code }) : code));
+          const lines = codes.slice(from, from + 1_000).map((code) => (out.json ? jsonOf({ code }) : code));
           await out.text(`${lines.join('\n')}\n`);
         }
         return undefined;
@@ -150,10 +151,18 @@ async function importCodes(session: CommandSession, { id, file, options, loadId 
     );
     return undefined;
   } catch (error) {
-    if (!world.signal.aborted) throw error;
     const read = (last as LoadResult | null)?.read ?? 0;
+    if (!world.signal.aborted) throw read > 0 ? stoppedAfter(read, error) : error;
     throw new Interrupted(`stopped after ${read} codes of the file, which are loaded; run the same command to go on`);
   }
+}
+
+/** A wrong line behind codes that are loaded already is no wrong call: something was written. */
+function stoppedAfter(read: number, error: unknown): Error {
+  const cause = codeOf(error) === 'INVALID_ARGUMENT';
+  if (!cause) return error as Error;
+  const cure = 'correct the line and run the same command to go on';
+  return new Error(`${messageOf(error)}. ${read} codes before it are loaded: ${cure}`);
 }
 
 const count: CliCommand = {

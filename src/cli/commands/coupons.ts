@@ -204,7 +204,7 @@ const dump: CliCommand = {
       run: async ({ issuer, out }) => {
         const coupons = issuer.campaign(id).coupons(filter);
         if (out.json) for await (const one of coupons) await out.item(shown(one, codes === 'shown'), () => []);
-        else for await (const chunk of toCsv(coupons, { codes, columns })) await out.text(chunk);
+        else for await (const chunk of toCsv(coupons, { codes, columns })) await out.raw(chunk);
         return undefined;
       },
     };
