@@ -6,7 +6,7 @@ import { Fault, html, instant, number, Table, Tiles, Title, usePolled } from './
 /** Ten minutes. */
 const KEPT = 300;
 const NONE = { at: [], issued: [], refused: [] };
-const HEADS = [['Last'], ['Event'], ['Count', 'number'], ['Reason'], ['Campaign', 'id wide']];
+const HEADS = [['Last'], ['Event'], ['Count', 'number'], ['Reason']];
 
 const words = (text) => text.replaceAll('_', ' ');
 const sum = (counts) => Object.values(counts).reduce((total, count) => total + count, 0);
@@ -54,19 +54,20 @@ export function RateChart({ rates: { at, issued, refused } }) {
   return html`<${Chart} label="Per second" at=${at} series=${series} />`;
 }
 
-function EventTable({ events }) {
+/** `side` of the campaign: on the page of a campaign a phone has no room for it. */
+function EventTable({ events, side }) {
   if (events.length === 0) return html`<p class="soft">No event so far.</p>`;
   const rows = events.map(({ type, campaignId, reason, from, at, count }) => ({
     key: `${type} ${campaignId} ${reason} ${from}`,
     cells: [
-      instant(at),
+      html`<span class="wide">${new Date(at).toLocaleDateString()} </span>${new Date(at).toLocaleTimeString()}`,
       words(type),
       number(count),
       reason === null ? '–' : words(reason),
       campaignId === null ? 'several' : html`<a href=${`#/campaign/${campaignId}`}>${campaignId}</a>`,
     ],
   }));
-  return html`<${Table} label="Events" kind="events" heads=${HEADS} rows=${rows} />`;
+  return html`<${Table} label="Events" heads=${[...HEADS, ['Campaign', side]]} rows=${rows} />`;
 }
 
 function Answers({ live: { since, counted, answers }, perSecond }) {
@@ -91,7 +92,7 @@ export function Process({ live, perSecond }) {
   return (
     live &&
     html`<section><h2>This process</h2><${Answers} live=${live} perSecond=${perSecond} />
-      <h3>Last events</h3><${EventTable} events=${live.events} /></section>`
+      <h3>Last events</h3><${EventTable} events=${live.events} side="id wide" /></section>`
   );
 }
 
@@ -101,6 +102,6 @@ export function Events() {
   return html`<${Title}>Events</><${Fault} error=${error} />${
     value &&
     html`<section><p class="soft">Of the process that serves this page, since ${instant(value.since)}. Other processes have their own.</p>
-      <${EventTable} events=${value.events} /></section>`
+      <${EventTable} events=${value.events} side="id" /></section>`
   }`;
 }
