@@ -52,6 +52,21 @@ export function openCodes({ world }: Rehearsal, file: string, options: ReadCodes
   return { codes: readCodes(stream, options), part: () => (size === 0 ? 1 : stream.bytesRead / size) };
 }
 
+/** The codes of several files, one after the other. `onCode` is called for each. */
+export async function* openLists(
+  at: Rehearsal,
+  files: readonly string[],
+  options: ReadCodesOptions,
+  onCode: () => void,
+): AsyncGenerator<string> {
+  for (const file of files) {
+    for await (const code of openCodes(at, file, options).codes) {
+      onCode();
+      yield code;
+    }
+  }
+}
+
 function sizeOf(path: string): number {
   try {
     const stat = statSync(path);
@@ -105,17 +120,19 @@ const load: CliCommand = {
     if (loadId !== undefined) assertText('loadId', loadId);
     return {
       does: `load codes into campaign ${id}`,
-      rehearse: async (at) => `load ${await countIn(at, file, options)} codes into campaign ${id}`,
+      rehearse: async (at) => `load ${await countIn(at, [file], options)} into campaign ${id}`,
       run: (session) => importCodes(session, { id, file, options, loadId }),
     };
   },
 };
 
 /** Reads the whole file, so that a bad line is found before the night. */
-async function countIn(at: Rehearsal, file: string, options: ReadCodesOptions): Promise<number> {
+export async function countIn(at: Rehearsal, files: readonly string[], options: ReadCodesOptions): Promise<string> {
+  const found = new Set<string>();
   let count = 0;
-  for await (const _ of openCodes(at, file, options).codes) count++;
-  return count;
+  for await (const code of openLists(at, files, options, () => count++)) found.add(code);
+  const repeats = count - found.size;
+  return repeats === 0 ? `${count} codes` : `${found.size} codes (${repeats} are on the list twice)`;
 }
 
 interface Import {
