@@ -22,7 +22,7 @@ const SCAN_CHUNK = 200;
 
 const PHASES = ['old', 'rows', 'codes', 'known', 'end', 'losers'] as const;
 
-/** What a rebuild makes. A run with another one begins anew. */
+/** The campaign that a rebuild makes. A run with another one begins anew. */
 export interface Making {
   readonly rules: CampaignRules;
   readonly leaseMs: number;

@@ -25,6 +25,8 @@ beforeAll(async () => {
     'list.json': '[]',
     'wrong.json': JSON.stringify({ stock: { kind: 'counted', total: -1 } }),
     'unknown.json': JSON.stringify({ stock: { kind: 'codes' }, peruser: 2 }),
+    'columns.csv': 'no,code\n1,SECRET-7\n',
+    'mark.txt': 'A\nSECRET-7\u200B\n',
     'waves.json': '[{ "at": "tomorrow", "count": 1 }]',
   };
   for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text);
@@ -93,6 +95,8 @@ const WRONG: readonly [line: string, says: RegExp][] = [
   ['codes make --count 0', /--count must be a whole number from 1/],
   ['codes import night', /<file> is missing/],
   ['codes import night @nowhere.csv --dry-run', /cannot be read \(ENOENT\)/],
+  ['codes import night @columns.csv --dry-run', /say which one has the codes, by --column\n/],
+  ['codes import night @mark.txt --dry-run', /; --as-they-are takes codes as they are\n/],
   ['codes import night @list.json --delimiter ;;', /--delimiter must be/],
   ['codes import night @list.json --column code --no-header', /a column has a name only where/],
   ['codes import night @list.json --header --no-header', /not both/],

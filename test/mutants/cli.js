@@ -153,6 +153,27 @@ export const COMMAND_LINE = [
     caughtBy: commands('are not loaded after a signal'),
   },
   {
+    defect: 'a message of the command names an argument of the library',
+    file: 'src/cli/faults.ts',
+    find: 'const message = inOptions((error as Error).message, options);',
+    replace: 'const { message } = error as Error;',
+    caughtBy: usage('codes import night @mark.txt --dry-run'),
+  },
+  {
+    defect: 'a rebuild reads a bad line when it is half done',
+    file: 'src/cli/commands/recover.ts',
+    find: "if (!files.includes('-')) await countIn",
+    replace: 'if (files.length > 9) await countIn',
+    caughtBy: commands('is not touched where a list has a line that is no code'),
+  },
+  {
+    defect: 'the list of another campaign is taken in silence',
+    file: 'src/cli/commands/recover.ts',
+    find: 'listed > 0 ? (campaign.total',
+    replace: 'listed < 0 ? (campaign.total',
+    caughtBy: commands('is not made again in silence from the list of another campaign'),
+  },
+  {
     defect: 'a campaign with hooks is refused without a word on the config',
     file: 'src/cli/wiring.ts',
     find: 'return isOfHooks ?',

@@ -208,6 +208,20 @@ export const CODES = [
     caughtBy: files('a file that is refused is Latin-1'),
   },
   {
+    defect: 'CRLF within quotes is counted twice',
+    file: 'src/read-codes/rows.ts',
+    find: 'this.#tooMany += cell.match(/\\r\\n/g)?.length ?? 0',
+    replace: 'this.#tooMany += 0 * cell.length',
+    caughtBy: files('a file that is refused has a fault behind CRLF in another cell'),
+  },
+  {
+    defect: 'an open quote is told by the line where its reader gave up',
+    file: 'src/read-codes/rows.ts',
+    find: 'throw tooLong(begun, this.#longest, line > begun)',
+    replace: 'throw tooLong(line, this.#longest)',
+    caughtBy: files('a quote that is not closed before many lines'),
+  },
+  {
     defect: 'a file without line ends is kept whole',
     file: 'src/read-codes/rows.ts',
     find: 'if (start.length > longest) throw tooLong(1, longest);',

@@ -157,7 +157,7 @@ describe('an error about a campaign says what happened, what it left and what to
   test('that nobody opened', () => {
     expect(neverOpened({ prefix: 'shop' } as RedisContext, 'launch').message).toBe(
       'no campaign launch was opened under the prefix shop; nothing was written. ' +
-        'Check the id and the prefix of this issuer, or open() the campaign first',
+        'Check the id and the prefix of this issuer, or open() the campaign first. If it was open, Redis lost it: rebuild()',
     );
   });
 

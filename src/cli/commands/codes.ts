@@ -44,7 +44,7 @@ interface OpenedFile {
 }
 
 /** The codes of a file; `-` is stdin. */
-export function openCodes({ world }: Rehearsal, file: string, options: ReadCodesOptions): OpenedFile {
+function openCodes({ world }: Rehearsal, file: string, options: ReadCodesOptions): OpenedFile {
   if (file === '-') return { codes: readCodes(world.stdin, options), part: () => null };
   const path = resolve(world.cwd, file);
   const size = sizeOf(path);
@@ -161,7 +161,7 @@ async function importCodes(session: CommandSession, { id, file, options, loadId 
       fieldsOf({
         loaded: result.loaded,
         duplicates: result.duplicates,
-        'first duplicates': result.firstDuplicates.join(', ') || undefined,
+        'first duplicates': result.firstDuplicates.map((place) => `code ${place}`).join(', ') || undefined,
         'loaded before': result.resumedAt || undefined,
         total: result.total,
       }),
