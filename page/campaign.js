@@ -6,6 +6,7 @@ import { Process, RateChart, useLive, useRates } from './live.js';
 import { alarmsOf } from './overview.js';
 import { duration, Fault, html, instant, number, State, Tiles, Title, usePolled } from './parts.js';
 import { Quarantine } from './quarantine.js';
+import { Redeemed } from './redeemed.js';
 
 function Units({ campaign }) {
   const { stock, total, available, reserved, issued, withdrawn, replaced, revoked } = campaign;
@@ -20,6 +21,7 @@ function Units({ campaign }) {
       ['Withdrawn', number(withdrawn)],
       ...(revoked > 0 ? [['Revoked, of the issued', number(revoked)]] : []),
     ]} />
+    ${stock === 'codes' && html`<p><a href=${`#/codes/${campaign.id}`}>Codes of ${campaign.id}</a></p>`}
     ${stock !== 'unlimited' && html`<p class="soft">${sum} = ${number(total)} in total${isOfReplaced}</p>`}
   </section>`;
 }
@@ -100,6 +102,7 @@ export function Campaign({ id, me, onUser }) {
           <${Work} campaign=${campaign} rates=${rates} />
           ${process}
           <${Quarantine} id=${id} count=${campaign.quarantined} mayAct=${me?.role === 'write'} act=${act} />
+          <${Redeemed} id=${id} />
           <${Compare} id=${id} />
           <${Rules} campaign=${campaign} />`
         : !error && html`<p role="status">Loading…</p>`

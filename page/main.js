@@ -2,6 +2,7 @@ import { render } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { ask, setToken, takeToken } from './api.js';
 import { Campaign } from './campaign.js';
+import { Codes } from './codes.js';
 import { Find } from './find.js';
 import { Events } from './live.js';
 import { Overview } from './overview.js';
@@ -53,8 +54,10 @@ function App() {
     );
   useEffect(() => void enter(), []);
   const campaign = /^#\/campaign\/([\w.-]+)$/.exec(hash)?.[1];
+  const pool = /^#\/codes\/([\w.-]+)$/.exec(hash)?.[1];
   const page = () => {
     if (campaign) return html`<${Campaign} key=${campaign} id=${campaign} me=${me} onUser=${setMe} />`;
+    if (pool) return html`<${Codes} key=${pool} id=${pool} me=${me} />`;
     if (hash === '#/find') return html`<${Find} />`;
     if (hash === '#/events') return html`<${Events} />`;
     return hash === '#/workers' ? html`<${Workers} />` : html`<${Overview} onUser=${setMe} />`;
