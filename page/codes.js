@@ -40,7 +40,9 @@ function Loads({ loads, more }) {
 }
 
 function waterOf({ state, available, total }) {
-  if (state === 'closed' || total === 0 || available * LOW >= total) return null;
+  if (state === 'closed') return null;
+  if (total === 0) return 'No code is loaded: users are told that it is sold out.';
+  if (available * LOW >= total) return null;
   return `Low water: ${number(available)} of ${number(total)} codes are free. Import more, or users are told that it is sold out.`;
 }
 

@@ -86,12 +86,9 @@ describe('the page of the command', () => {
 
   const sections = shellOf('docs/command.md');
 
-  /** It serves until a signal, and has tests of its own. */
-  const ELSEWHERE = ['dashboard'];
-
   test('has every command, as it is run', () => {
     const scripts = sections.map(([, script]) => script).join('');
-    const names = COMMANDS.map(({ name }) => name).filter((name) => !ELSEWHERE.includes(name));
+    const names = COMMANDS.map(({ name }) => name);
     expect(names.filter((name) => !new RegExp(`coupon-issuer ${name}\\s`).test(scripts))).toEqual([]);
   });
 
@@ -187,5 +184,6 @@ describe('the runbook', () => {
     expect(JSON.parse(shell.read('night-books.json'))).toMatchObject({ state: 'closed', issued: CODES, available: 0 });
     expect(proof).toBe(`${CODES}\n${CODES}\n`);
     await until(() => shell.read('worker.log').includes('the worker stopped'));
+    expect(shell.read('dashboard.url')).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/#token=[\w-]{32}\n$/);
   });
 });
