@@ -89,7 +89,7 @@ export function Import({ id, again }) {
           setSeen(null);
           if (chosen) setLoadId(chosen.name);
         }} /></label>
-        <label>Load id, which names this list<input required maxlength="128" value=${loadId} onInput=${({ target }) => setLoadId(target.value)} /></label>
+        <label>Load id, which names this list<input required maxLength="128" value=${loadId} onInput=${({ target }) => setLoadId(target.value)} /></label>
       </div>
       <div class="row">
         <label>Column: its name, or its number<input value=${options.column} onInput=${({ target }) => set('column')(target.value)} /></label>
