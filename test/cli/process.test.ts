@@ -199,12 +199,17 @@ describe('an issuer of a config', () => {
       ),
     );
     writeFileSync(join(own, 'nothing.mjs'), 'export default 7;');
-    writeFileSync(join(own, 'coupon-issuer.config.ts'), 'export default 7 satisfies number;');
     writeFileSync(join(own, 'stuck.mjs'), 'export default () => new Promise(() => {});');
     writeFileSync(
       join(own, 'late.mjs'),
       `setImmediate(() => { throw new Error('redis://:SECRET-7@cache'); });\nexport default () => new Promise(() => {});`,
     );
+    const typed = `const made: { issuer: CouponIssuer; close(): Promise<void> } = {
+      issuer,
+      close: async () => { redis.disconnect(); await pool.end(); console.error('closed'); },
+    };
+    export default made;`;
+    for (const name of ['typed.ts', 'typed.mts']) writeFileSync(join(own, name), text(typed));
     writeFileSync(join(own, 'broken.mjs'), `throw new Error('redis://:SECRET-7@cache and password=SECRET-8');`);
   });
   afterAll(() => rmSync(own, { recursive: true, force: true }));
@@ -222,9 +227,21 @@ describe('an issuer of a config', () => {
     expect(stderr).toBe('closed\n');
   });
 
+  test.each(['typed.ts', 'typed.mts'])(
+    'in %s is loaded where Node strips types, and refused elsewhere',
+    async (name) => {
+      const { code, stderr } = await start(`ls --json --config ${name}`, { cwd: own, env: surroundings }).ended;
+      if ((process.features as { typescript?: unknown }).typescript) {
+        expect({ code, isClosed: stderr.endsWith('closed\n') }).toEqual({ code: 0, isClosed: true });
+      } else {
+        expect(code).toBe(2);
+        expect(stderr).toMatch(/^coupon-issuer: this Node does not read TypeScript: [^\n]+ Node 22\.18 or newer\n$/);
+      }
+    },
+  );
+
   test.each([
     ['--config nothing.mjs', 2, /the default export of the config must be an issuer/],
-    ['--config coupon-issuer.config.ts', 2, /this Node does not read TypeScript|must be an issuer/],
     ['--config stuck.mjs', 1, /^coupon-issuer: the work stopped before its end/],
     ['--config late.mjs', 1, /^coupon-issuer: \[redacted\]; it is not known whether/],
     ['--config broken.mjs', 1, /^coupon-issuer: \[redacted\] and password=\[redacted\]\n$/],

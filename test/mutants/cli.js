@@ -2,6 +2,7 @@ const usage = (test) => ({ file: 'test/cli/usage.test.ts', test });
 const output = (test) => ({ file: 'test/cli/output.test.ts', test });
 const commands = (test) => ({ file: 'test/cli/commands.test.ts', test });
 const token = (test) => ({ file: 'test/cli/token.test.ts', test });
+const refusals = (test) => ({ file: 'test/cli/refusals.test.ts', test });
 
 /** The command `coupon-issuer`. */
 export const COMMAND_LINE = [
@@ -263,5 +264,33 @@ export const COMMAND_LINE = [
     find: "if (!/^\\d*$/.test(searchParams.get('db')",
     replace: "if (!/^.*$/.test(searchParams.get('db')",
     caughtBy: usage('because of a Redis database by a name is a wrong call'),
+  },
+  {
+    defect: 'a folder is taken for a config',
+    file: 'src/cli/wiring.ts',
+    find: 'return statSync(path).isFile();',
+    replace: 'return Boolean(statSync(path));',
+    caughtBy: refusals('ls refuses --config folder in one line'),
+  },
+  {
+    defect: 'the file of an import is looked for after the servers',
+    file: 'src/cli/commands/codes.ts',
+    find: "if (file !== '-') sizeOf(",
+    replace: "if (file === '') sizeOf(",
+    caughtBy: refusals('codes import refuses nowhere.csv as file in one line'),
+  },
+  {
+    defect: 'a user without an id is asked of the servers',
+    file: 'src/cli/commands/coupons.ts',
+    find: "assertText('<user>', userId);",
+    replace: 'void assertText;',
+    caughtBy: refusals('user refuses an empty user in one line'),
+  },
+  {
+    defect: 'one word too many is passed over',
+    file: 'src/cli/input.ts',
+    find: 'words.length > command.args.length)',
+    replace: 'words.length > command.args.length + 1)',
+    caughtBy: refusals('pause refuses too many words in one line'),
   },
 ];

@@ -43,6 +43,11 @@ interface OpenedFile {
   readonly part: () => number | null;
 }
 
+/** Before any server is asked. Throws `UsageError`. */
+export function assertCodeFile(input: CliInput, file: string): void {
+  if (file !== '-') sizeOf(input.pathOf(file));
+}
+
 /** The codes of a file; `-` is stdin. */
 function openCodes({ world }: Rehearsal, file: string, options: ReadCodesOptions): OpenedFile {
   if (file === '-') return { codes: readCodes(world.stdin, options), part: () => null };
@@ -116,6 +121,7 @@ const load: CliCommand = {
     const { campaign: id } = input;
     const file = input.args[1]!;
     const options = codeFileOf(input);
+    assertCodeFile(input, file);
     const loadId = input.text('load-id') ?? (file === '-' ? undefined : basename(file));
     if (loadId !== undefined) assertText('loadId', loadId);
     return {

@@ -9,7 +9,7 @@ import { fieldsOf, tableOf } from '../output.js';
 import { Progress } from '../progress.js';
 import { snapshotLines } from '../show.js';
 import { EXIT } from '../world.js';
-import { CODE_FILE, codeFileOf, countIn, openLists } from './codes.js';
+import { assertCodeFile, CODE_FILE, codeFileOf, countIn, openLists } from './codes.js';
 
 const CHOICE = {
   id: { value: 'ID', help: 'one reservation', many: true },
@@ -160,6 +160,7 @@ const rebuild: CliCommand = {
       throw new UsageError('--code-list is for a pool of codes, and a pool needs it');
     }
     const options = codeFileOf(input);
+    for (const file of files) assertCodeFile(input, file);
     const does = `make the state of campaign ${id} again, which serves nobody meanwhile`;
     return {
       does,
