@@ -51,7 +51,8 @@ export async function importing(body: GivenBody, { issuer, signal, tell, wordsOf
       return { report };
     } catch (error) {
       await upload.drain();
-      return { fault: wordsOf(error) };
+      // Nobody hears the words for a browser that left, and leaving is no fault of the server.
+      return { fault: stop.aborted ? 'stopped' : wordsOf(error) };
     } finally {
       if (!check) tell(campaignId, done);
     }

@@ -129,6 +129,7 @@ test('an import whose browser went away is told as not done, and goes on under i
   await answer.body!.getReader().read();
   leaving.abort();
   await expect.poll(audits).toMatchObject([{ action: 'import', done: false }]);
+  expect(at.faults).toEqual([]);
   expect((await night().inspect()).total).toBe(500);
   const { last } = await send({}, `${codes.join('\n')}\n`);
   expect(last.report).toMatchObject({ resumedAt: 500, loaded: 800, total: 1_300 });

@@ -202,6 +202,13 @@ export const DASHBOARD = [
     caughtBy: importing('takes the whole body of a file that it refuses'),
   },
   {
+    defect: 'a browser that left an import is told as a fault of the server',
+    file: 'src/dashboard/importing.ts',
+    find: "stop.aborted ? 'stopped' : wordsOf(error)",
+    replace: 'wordsOf(error)',
+    caughtBy: importing('an import whose browser went away is told as not done'),
+  },
+  {
     defect: 'each page that asks counts every row',
     file: 'src/dashboard/tallies.ts',
     find: 'this.#running.get(campaignId) ??',
