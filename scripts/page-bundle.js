@@ -15,7 +15,10 @@ function bundlePage(file) {
     // The script becomes part of a document, where this text would end it.
     const { outputFiles, metafile } = buildSync({ ...options, format: 'esm', target: 'es2022', legalComments: 'none' });
     // What is left of line ends stands in templates, where the page ignores what stands before a line.
-    const text = outputFiles[0].text.trim().replace(/\n\s+/g, '\n');
+    const text = outputFiles[0].text
+      .trim()
+      .replace(/\n\s*(?=<|\$\{)/g, '')
+      .replace(/\n\s+/g, '\n');
     if (/<\/(script|style)/i.test(text)) throw new Error(`${entry} has a text that would end it in a document`);
     return { text, files: Object.keys(metafile.inputs) };
   };
