@@ -1,6 +1,6 @@
 import htm from 'htm';
 import { h } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 
 export const html = htm.bind(h);
 
@@ -86,8 +86,19 @@ export function Table({ label, heads, rows, kind = '' }) {
 export function Confirm({ text, word, yes, onYes, onNo }) {
   const ref = useRef(null);
   const [typed, setTyped] = useState('');
-  useEffect(() => ref.current.showModal(), []);
-  return html`<dialog ref=${ref} aria-labelledby="question" onClose=${onNo}>
+  useLayoutEffect(() => {
+    const dialog = ref.current;
+    dialog.showModal();
+    // Closed before it is removed, so that the focus returns to the button that asked.
+    return () => dialog.close();
+  }, []);
+  const onCancel = (event) => {
+    event.preventDefault();
+    onNo();
+  };
+  // The event of a close comes late: by then another question may be asked.
+  const onClose = () => ref.current && onNo();
+  return html`<dialog ref=${ref} aria-labelledby="question" onCancel=${onCancel} onClose=${onClose}>
     <form onSubmit=${(event) => {
       event.preventDefault();
       onYes();
