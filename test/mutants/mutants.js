@@ -1,4 +1,5 @@
 import { ANSWERS } from './answers.js';
+import { BENCH } from './bench.js';
 import { BOX_DEFECTS } from './box.js';
 import { CACHED } from './cache.js';
 import { CHANGES } from './changes.js';
@@ -63,6 +64,7 @@ export const MUTANTS = [
   ...LIFE,
   ...VALIDITY,
   ...CHANGES,
+  ...BENCH,
   ...BOX_DEFECTS,
   ...LISTING,
   ...QUARANTINE,
