@@ -19,7 +19,6 @@ import { whole } from './support-rounds.js';
 
 const SECTIONS = [
   'steady',
-  'release',
   'spike',
   'duplicates',
   'campaigns',
@@ -88,7 +87,6 @@ async function bench() {
     const ground = {
       redisPort: servers.redis.port,
       postgresUrl: servers.postgres.url,
-      databasePid: servers.postgres.pid,
       mariadb: servers.mariadb,
       quick: flags.quick,
       prepared: flags.prepared,

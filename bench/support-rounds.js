@@ -1,23 +1,17 @@
 // Rounds of load and what is read off them, for the sections whose work is one call after another.
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Redis } from 'ioredis';
-import { measureCpu } from './support-cpu.js';
-
-/** How often the loop of this process is asked how late it is, ms. */
-const LOOP_MS = 1;
 
 /**
  * One round: `inFlight` callers, each asking again as soon as it was answered, for `ms`. `call(n)` answers whether it got what it came for; `finish`
- * is waited for within the measured time. `parts` are those of `measureCpu()`: what each call, or each of the `perCall` in it, takes of them is told.
+ * is waited for within the measured time. With `cpuOfRedis`, what Redis worked for a call.
  */
-export async function closedLoop({ call, finish, inFlight, ms, parts = {}, perCall = 1 }) {
+export async function closedLoop({ call, finish, inFlight, ms, cpuOfRedis }) {
   const latencies = [];
   let calls = 0;
   let good = 0;
   let error = null;
-  const loop = monitorEventLoopDelay({ resolution: LOOP_MS });
-  const cpu = await measureCpu(parts);
-  loop.enable();
+  const redisBefore = await cpuOfRedis?.();
+  const nodeBefore = process.cpuUsage();
   const startedAt = performance.now();
   const endsAt = startedAt + ms;
   const caller = async () => {
@@ -35,30 +29,24 @@ export async function closedLoop({ call, finish, inFlight, ms, parts = {}, perCa
     error = thrown;
   }
   const seconds = (performance.now() - startedAt) / 1000;
-  loop.disable();
+  const node = process.cpuUsage(nodeBefore);
+  const redisAfter = await cpuOfRedis?.();
   return {
     calls,
     good,
     error: error && String(error),
     perSecond: calls / seconds,
     ...quantiles(latencies),
-    // It tells the time between two looks.
-    loopP99: Math.max(0, loop.percentile(99) / 1e6 - LOOP_MS),
-    ...(await cpu(calls * perCall)),
+    nodeMicros: (node.user + node.system) / calls,
+    ...(cpuOfRedis ? { redisMicros: (redisAfter - redisBefore) / calls } : {}),
   };
 }
 
-/**
- * Every contestant once a round, so that a slow minute of the machine hits all alike: a list of rounds for each. Each round begins with another one,
- * or who follows a heavy one would always be the same.
- */
+/** Every contestant once a round, so that a slow minute of the machine hits all alike: a list of rounds for each. */
 export async function alternate(contestants, rounds, measure) {
   const measured = contestants.map(() => []);
   for (let round = 0; round < rounds; round++) {
-    for (let turn = 0; turn < contestants.length; turn++) {
-      const i = (round + turn) % contestants.length;
-      measured[i].push(await measure(contestants[i], round));
-    }
+    for (const [i, contestant] of contestants.entries()) measured[i].push(await measure(contestant, round));
   }
   return measured;
 }
@@ -74,16 +62,6 @@ export function ratioOf(ones, others, name) {
   const ratios = ones.map((one, i) => one[name] / others[i][name]);
   return { median: median(ratios), min: Math.min(...ratios), max: Math.max(...ratios) };
 }
-
-/**
- * How far two rounds of the same lie apart at most, as a factor from 1 on: what the ratio of two others has to exceed to say anything.
- */
-export function spreadOf(ones, same, name) {
-  return Math.max(...ones.map((one, i) => Math.max(one[name] / same[i][name], same[i][name] / one[name])));
-}
-
-/** Whether a ratio is larger than chance, either way. */
-export const exceeds = (ratio, spread) => Math.max(ratio, 1 / ratio) > spread;
 
 export function median(values) {
   const sorted = Float64Array.from(values).sort();

@@ -11,7 +11,7 @@ import type {
   Verbs,
   WithdrawWord,
 } from './held.js';
-import { decodeRecord, type Tries } from './record.js';
+import { decodeInOrder, decodeRecord, type Tries } from './record.js';
 import type { TakeBackWord } from './revoke.js';
 import type { Sending, Shard } from './shard.js';
 
@@ -147,5 +147,20 @@ export function reservationsOf(
   return ({ userId, grant, record, data, mayRelease }) => {
     const { field, issuance, stamp, tries } = decodeRecord(grant, record, shard.recordOf(userId, epoch), data);
     return new Reservation(verbs, { field, record, stamp, data, issuance, mayRelease, tries, leaseEndsAt });
+  };
+}
+
+/** The same for a reply of new units in the order of their users: makes the nth of them. */
+export function reservationsInOrder(
+  shard: Shard,
+  { epoch, sentAt }: Pick<Sending, 'epoch' | 'sentAt'>,
+  first: string,
+): (nth: number, of: { readonly id: string; readonly userId: string; readonly code: string }) => Reservation {
+  const verbs = shard.verbs(epoch);
+  const leaseEndsAt = sentAt + shard.leaseMs;
+  const decode = decodeInOrder(first);
+  return (nth, { id, userId, code }) => {
+    const { field, record, issuance, stamp, tries } = decode(nth, id, code, shard.recordOf(userId, epoch));
+    return new Reservation(verbs, { field, record, stamp, data: '', issuance, mayRelease: true, tries, leaseEndsAt });
   };
 }

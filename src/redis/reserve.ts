@@ -3,13 +3,14 @@ import type { CampaignRules } from '../model/campaign-rules.js';
 import { mintCode } from '../model/codes.js';
 import { conflict } from '../model/errors.js';
 import { countRefusals, type Emit } from '../model/events.js';
+import { ID_LENGTH } from '../model/issuance.js';
 import { METHODS } from '../model/methods.js';
 import type { RefusalStatus } from '../model/result.js';
 import { BATCH, type BatchMessage, type IssueMessage, messagesOf } from '../tracing/channels.js';
 import { answerOf, sendUntilNoneIsOpen } from './epoch.js';
 import type { KnownCampaign } from './known-campaign.js';
 import { answersOf, isCarried, type ReserveAnswer, refusedOr, tellsOf } from './reserve-replies.js';
-import type { Replicas } from './runner.js';
+import { column, type Replicas } from './runner.js';
 import { scripts } from './scripts.js';
 import { oneOf } from './words.js';
 
@@ -125,12 +126,17 @@ async function sendSome(
   // Since the last send each user may have more grants.
   const sent = open.slice(0, usersPerCall(rules.perUser));
   const items = sent.map((i) => prepared(requests[i]!, rules.generateCodes));
-  const { epoch, fence } = at;
-  const perUser = String(rules.perUser);
-  const data = dataLines(items);
-  const args = { epoch, fence, sender, call: String(nextCall()), fromLine: fromLine ? '1' : '', perUser, data };
+  const args = {
+    epoch: at.epoch,
+    fence: at.fence,
+    sender,
+    call: String(nextCall()),
+    fromLine: fromLine ? '1' : '',
+    perUser: String(rules.perUser),
+    ...columnsOf(items, rules.generateCodes),
+  };
   const connection = replicas && runner.connection;
-  const given = await shard.run(scripts.reserve, args, items, deadlineAt - at.sentAt);
+  const given = await shard.run(scripts.reserve, args, undefined, deadlineAt - at.sentAt);
   const answered = await answerOf(shard, at, given);
   if (!answered) return open;
   const { reply, refused } = answered;
@@ -167,6 +173,18 @@ async function sendSome(
 function replicatedWords({ needs, saveMode }: CampaignRules): readonly string[] {
   if (!needs.includes('persistence')) return ['new', 'existing', 'issued'];
   return saveMode === 'write-behind' ? ['new'] : [];
+}
+
+/** The arguments with a text for each user. */
+function columnsOf(items: readonly ReserveRequest[], generateCodes: boolean) {
+  const ids = items.map(({ id }) => id);
+  return {
+    users: column(items.map(({ userId }) => userId)),
+    ids: column(ids),
+    idLength: ids.every(({ length }) => length === ID_LENGTH) ? String(ID_LENGTH) : '',
+    codes: generateCodes ? column(items.map(({ code }) => code)) : '',
+    data: dataLines(items),
+  };
 }
 
 function prepared(request: ReserveRequest, generateCodes: boolean): ReserveRequest {

@@ -1,5 +1,4 @@
 import { ANSWERS } from './answers.js';
-import { BENCH } from './bench.js';
 import { BOX_DEFECTS } from './box.js';
 import { CACHED } from './cache.js';
 import { CHANGES } from './changes.js';
@@ -21,6 +20,7 @@ import { NAMES } from './names.js';
 import { OPERATING } from './operating.js';
 import { OVER } from './over.js';
 import { PACE } from './pace.js';
+import { PACKED } from './packed.js';
 /**
  * Defects to plant in the sources, each with the test that has to fail of it. `find` occurs once in `file`; `test` is a part of the full name of one test or several.
  *
@@ -54,6 +54,7 @@ export const MUTANTS = [
   ...POSTGRES_BRIDGES,
   ...COMMAND_LINE,
   ...RESERVING,
+  ...PACKED,
   ...ENDING,
   ...SAVING,
   ...STAMPS,
@@ -64,7 +65,6 @@ export const MUTANTS = [
   ...LIFE,
   ...VALIDITY,
   ...CHANGES,
-  ...BENCH,
   ...BOX_DEFECTS,
   ...LISTING,
   ...QUARANTINE,

@@ -13,7 +13,7 @@ export const RESERVING = [
   {
     defect: 'a copy of a call that took is refused while its campaign is rebuilt',
     file: 'lua/include/held-before.lua',
-    find: 'if record and record.id == ARGV[i] then',
+    find: 'if record and record.id == ids[i] then',
     replace: 'if false then',
     caughtBy: {
       file: 'test/fault/ghost.test.ts',
