@@ -19,6 +19,7 @@ import { whole } from './support-rounds.js';
 
 const SECTIONS = [
   'steady',
+  'release',
   'spike',
   'duplicates',
   'campaigns',
@@ -87,6 +88,7 @@ async function bench() {
     const ground = {
       redisPort: servers.redis.port,
       postgresUrl: servers.postgres.url,
+      databasePid: servers.postgres.pid,
       mariadb: servers.mariadb,
       quick: flags.quick,
       prepared: flags.prepared,

@@ -14,10 +14,10 @@ const REASONS = [
   ],
   [
     /against the Lua gate with one INSERT|as a share of the bare group-commit/,
-    'The floor is the INSERT alone, with both cores to itself. Beside it work the scripts of Redis, and this process for each caller: the last section shows the shares. What is saved in the INSERT makes the floor faster as well.',
+    'The floor is the INSERT alone, with both cores to itself. Beside it work the scripts of Redis, and this process for each caller: the last section shows the shares.',
   ],
   [
-    /campaigns against one/,
+    /1,000 campaigns/,
     'A script call serves one campaign. With hardly more callers than campaigns each of them pays the fixed price of two scripts, in Redis and, as much again, in this process, which batches share otherwise.',
   ],
   [

@@ -97,7 +97,7 @@ export const mysqlGroupCommit = {
   },
 };
 
-async function opened({ stop, ...address }, { table, size }) {
+async function opened({ stop, pid, ...address }, { table, size }) {
   const pool = mysql.createPool({ ...address, connectionLimit: size });
   const clients = await Promise.all(Array.from({ length: size }, () => pool.getConnection()));
   for (const client of clients) client.release();

@@ -122,7 +122,7 @@ async function runRound(contestant, { inFlight, ms, watch, soldOut }) {
   // The stock is gone before the clock runs, and one of these buyers asks again at the end.
   const buyers = Array.from({ length: soldOut ? STOCK_THAT_SELLS_OUT : 0 }, (_, i) => `buyer-${i}`);
   const sold = (await Promise.all(buyers.map((buyer) => contestant.call(buyer)))).filter(Boolean).length;
-  const figures = await closedLoop({ ...contestant, inFlight, ms, cpuOfRedis: watch.cpu });
+  const figures = await closedLoop({ ...contestant, inFlight, ms, parts: { redis: watch } });
   const expected = soldOut ? 0 : figures.calls;
   const miscounted = figures.good === expected ? null : `${figures.good} were given one instead of ${expected}`;
   const holder = soldOut ? 'user-buyer-0' : null;

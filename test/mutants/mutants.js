@@ -1,4 +1,5 @@
 import { ANSWERS } from './answers.js';
+import { BENCH } from './bench.js';
 import { BOX_DEFECTS } from './box.js';
 import { CACHED } from './cache.js';
 import { CHANGES } from './changes.js';
@@ -65,6 +66,7 @@ export const MUTANTS = [
   ...LIFE,
   ...VALIDITY,
   ...CHANGES,
+  ...BENCH,
   ...BOX_DEFECTS,
   ...LISTING,
   ...QUARANTINE,
