@@ -41,7 +41,7 @@ const WORK = {
 
 export async function run(ground) {
   const { quick, print } = ground;
-  const rounds = quick ? 2 : 7;
+  const rounds = quick ? 1 : 7;
   const size = quick ? { ms: 150, count: 2_000 } : { ms: 800, count: 20_000 };
   const release = await release01();
   if (release.missing) print(`  0.1 is not compared: ${release.missing}`);

@@ -40,6 +40,13 @@ export const BENCH = [
     caughtBy: caught('a ratio that today’s build reaches against itself'),
   },
   {
+    defect: 'Redis has as many cores as there are',
+    file: 'bench/estimate.js',
+    find: 'Math.min(1e6 / redisMicros, ',
+    replace: 'Math.min(',
+    caughtBy: caught('a larger machine is full when the one core of Redis is'),
+  },
+  {
     defect: 'a ratio below one says nothing',
     file: ROUNDS,
     find: 'Math.max(ratio, 1 / ratio) > spread',

@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
+import { estimate } from '../../bench/estimate.js';
 import { cpuOfTree, eachOf } from '../../bench/support-cpu.js';
 import { alternate, exceeds, ratioOf, spreadOf } from '../../bench/support-rounds.js';
 
@@ -94,4 +95,11 @@ test('each round begins with another contestant, and the rounds of each stay tog
     ['b0', 'b1', 'b2'],
     ['c0', 'c1', 'c2'],
   ]);
+});
+
+test('a larger machine is full when the one core of Redis is, or when all cores are', () => {
+  const redisFull = estimate({ nodeMicros: 4, redisMicros: 5, databaseMicros: 10 }, 16);
+  expect(redisFull).toEqual({ perSecond: 200_000, isRedisFull: true, cores: { node: 0.8, redis: 1, database: 2 } });
+  const allFull = estimate({ nodeMicros: 60, redisMicros: 5, databaseMicros: 95 }, 16);
+  expect(allFull).toEqual({ perSecond: 100_000, isRedisFull: false, cores: { node: 6, redis: 0.5, database: 9.5 } });
 });
