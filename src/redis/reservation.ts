@@ -54,6 +54,8 @@ export class Reservation {
   readonly leaseEndsAt: number;
   /** That of its call, if anybody listens to calls. */
   message: IssueMessage | null = null;
+  /** No row has its id, but for one of this very unit. */
+  isNewId = false;
   readonly #verbs: Verbs;
 
   constructor(verbs: Verbs, { field, record, stamp, data, issuance, mayRelease, tries, leaseEndsAt }: Facts) {
@@ -113,7 +115,8 @@ export class Reservation {
 }
 
 /** A reserved unit, and its instants. */
-export type Reserved = Pick<Reservation, 'issuance' | 'issuedMs' | 'expiresMs'> & Partial<Pick<Reservation, 'message'>>;
+export type Reserved = Pick<Reservation, 'issuance' | 'issuedMs' | 'expiresMs'> &
+  Partial<Pick<Reservation, 'message' | 'isNewId'>>;
 
 /** The issuance as it was reserved, whatever a hook made of the dates. */
 export function intact({ issuance, issuedMs, expiresMs }: Reserved): Issuance {

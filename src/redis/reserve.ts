@@ -16,6 +16,8 @@ import { oneOf } from './words.js';
 
 export interface ReserveRequest {
   readonly id: string;
+  /** The id was made up for this call alone, so nobody repeats it. */
+  readonly isMinted: boolean;
   readonly userId: string;
   /** Of a campaign that generates codes: minted when it is first sent, by the rules that hold then. Empty: not yet. */
   code: string;
@@ -121,10 +123,12 @@ async function sendSome(
 ): Promise<readonly number[]> {
   const { shard } = campaign;
   const { sender, nextCall, runner } = shard.context;
+  const { connection } = runner;
   const rules = campaign.equippedRules();
   const at = shard.sending();
   // Since the last send each user may have more grants.
   const sent = open.slice(0, usersPerCall(rules.perUser));
+  const firsts = sent.filter((i) => requests[i]!.isMinted && !requests[i]!.sent);
   const items = sent.map((i) => prepared(requests[i]!, rules.generateCodes));
   const args = {
     epoch: at.epoch,
@@ -135,7 +139,6 @@ async function sendSome(
     perUser: String(rules.perUser),
     ...columnsOf(items, rules.generateCodes),
   };
-  const connection = replicas && runner.connection;
   const given = await shard.run(scripts.reserve, args, undefined, deadlineAt - at.sentAt);
   const answered = await answerOf(shard, at, given);
   if (!answered) return open;
@@ -161,6 +164,13 @@ async function sendSome(
     else {
       answers[sent[nth]!] = unsafe && isCarried(answer) ? { ...answer, unsafe } : answer;
       if ('reservation' in answer) answer.reservation.message = requests[sent[nth]!]!.message ?? null;
+    }
+  }
+  // No other copy of this call ran: nobody but settle can save these ids, and under the same serials.
+  if (runner.isUnbroken(connection)) {
+    for (const i of firsts) {
+      const answer = answers[i]!;
+      if (answer.word === 'new') answer.reservation.isNewId = true;
     }
   }
   return lapsed.concat(open.slice(sent.length));

@@ -135,6 +135,14 @@ export class ScriptRunner {
     return connectionOf(this.#client);
   }
 
+  /**
+   * Whether a call that left on this connection, and has its answer now, ran once at most. The client sends a call again
+   * after it lost the connection, perhaps to another server. The connections of a Cluster come and go unseen.
+   */
+  isUnbroken(connection: unknown): boolean {
+    return connection !== undefined && connection === connectionOf(this.#client) && !isCluster(this.#client);
+  }
+
   /** Whether a call is sent at once, on the connection on which this Redis user has all rights. */
   get mayWrite(): boolean {
     return isReadyOn(this.#client, this.#grantedOn);

@@ -18,6 +18,7 @@ import { LISTING } from './listing.js';
 import { MADE_ANEW } from './made-anew.js';
 import { MYSQL_BRIDGES } from './mysql-bridges.js';
 import { NAMES } from './names.js';
+import { NEW_IDS } from './new-ids.js';
 import { OPERATING } from './operating.js';
 import { OVER } from './over.js';
 import { PACE } from './pace.js';
@@ -58,6 +59,7 @@ export const MUTANTS = [
   ...PACKED,
   ...ENDING,
   ...SAVING,
+  ...NEW_IDS,
   ...STAMPS,
   ...OPERATING,
   ...TRACING,

@@ -28,8 +28,8 @@ export const SAVING = [
   {
     defect: 'PostgreSQL stores one id under two grants of the user',
     file: 'src/persistence/postgres/insert.ts',
-    find: ' OFFSET 0)`',
-    replace: ' AND false OFFSET 0)`',
+    find: ' OFFSET 0`',
+    replace: ' AND false OFFSET 0`',
     caughtBy: { file: POSTGRES, test: 'an id that is stored under another grant of the user is a user_conflict' },
   },
   {

@@ -22,6 +22,8 @@ export interface Found {
   readonly columns: readonly FoundColumn[];
   readonly keys: readonly FoundKey[];
   readonly foreign: readonly FoundReference[];
+  /** It has the index of the coupons whose grant is free again. */
+  readonly findsFreed: boolean;
   /** The column of the users; `null`: it is not there, or none was named. */
   readonly users: { readonly deterministic: boolean; readonly select: boolean } | null;
 }
@@ -191,8 +193,19 @@ export function foundSql(table: string, store: string, users: UsersTable | null)
     'users', (SELECT jsonb_build_object('deterministic', coalesce(l.collisdeterministic, true), 'select', has_column_privilege(a.attrelid, a.attnum, 'SELECT'))
       FROM pg_attribute a LEFT JOIN pg_collation l ON l.oid = a.attcollation
       WHERE a.attrelid = ${of} AND a.attname = ${column} AND a.attnum > 0 AND NOT a.attisdropped),
+    'findsFreed', EXISTS (${freedIndexesSql('c.oid')}),
     'keys', coalesce((SELECT jsonb_agg(k) FROM (${keysSql('c.oid')}) k), '[]'))::text AS found
   FROM pg_class c WHERE c.oid = ${table}`;
+}
+
+/** The indexes that say at once whether a campaign has a coupon whose grant is free again. Of most there is none. */
+export function freedIndexesSql(table: string): string {
+  return `SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+    WHERE i.indrelid = ${table} AND a.attname = 'campaign_id' AND i.indisvalid AND pg_get_expr(i.indpred, i.indrelid) = '(grant_no IS NULL)'`;
+}
+
+export function freedIndexSql(quoted: string): string {
+  return `CREATE INDEX ON ${quoted} (campaign_id) WHERE grant_no IS NULL`;
 }
 
 /** The names of columns by their numbers. */
