@@ -73,8 +73,8 @@ export const SAVING = [
   {
     defect: 'rows inside an open transaction are told saved',
     file: 'src/persistence/postgres/index.ts',
-    find: '    await this.#assertAutocommit();\n    if (!this.#users)',
-    replace: '    if (!this.#users)',
+    find: '    await this.#assertAutocommit();\n    const saveAll',
+    replace: '    const saveAll',
     caughtBy: { file: 'test/integration/postgres.test.ts', test: 'a client inside an open transaction is refused' },
   },
   {
