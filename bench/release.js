@@ -35,7 +35,9 @@ async function build() {
     await run('git', ['archive', '--output', archive, RELEASE], { cwd: ROOT });
     await run('tar', ['-xf', archive, '-C', dir]);
     symlinkSync(PACKAGES, `${dir}/node_modules`);
-    await run(process.execPath, ['node_modules/tsup/dist/cli-default.js', '--silent', '--no-dts'], { cwd: dir });
+    await run(process.execPath, ['node_modules/tsup/dist/cli-default.js', '--silent', '--no-dts', '--format', 'esm'], {
+      cwd: dir,
+    });
     rmSync(archive);
     renameSync(dir, BUILT);
   } catch (error) {

@@ -97,7 +97,7 @@ function cellsOf(one) {
     inMs(p50),
     inMs(p95),
     inMs(p99),
-    inMs(loopP99 ?? 0),
+    loopP99 === undefined ? '' : inMs(loopP99),
     ...cpuCells(one),
     perIssue(statements),
     redis && !floor && requests > ENOUGH ? `${whole(redisBytes)} B` : '',
