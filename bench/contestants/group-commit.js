@@ -1,7 +1,10 @@
 import { connectedPool, countRows, emptyTable } from '../database.js';
 import { TODAY } from './coupon-issuer.js';
 
-/** A floor: the statement of a build, in batches as large and as many at a time as this library would have out, and nothing decided before it. */
+/**
+ * A floor: the statement of a build, in batches as large and as many at a time as this library would have out, and nothing decided before it. As in an
+ * issue, no id was used before.
+ */
 export function bareInsert(build) {
   return {
     name: `bare group-commit INSERT${build === TODAY ? '' : ` of ${build.name}`}`,
@@ -11,6 +14,7 @@ export function bareInsert(build) {
       const pool = await connectedPool(postgresUrl, 2);
       const persistence = new build.PostgresPersistence(pool, { table, prepare: prepared });
       const perCall = Math.min(500, Math.ceil(inFlight / 2));
+      const { signal } = new AbortController();
       let serial = 0;
       return {
         perCall,
@@ -32,7 +36,7 @@ export function bareInsert(build) {
             epoch: '1-aaaaaaaaaaaa',
             state: 'reserved',
           }));
-          const verdicts = await persistence.save(issuances);
+          const verdicts = await persistence.save(issuances, { signal, newIds: true });
           return verdicts.every(({ verdict }) => verdict === 'saved');
         },
         statements: () => pool.sent,

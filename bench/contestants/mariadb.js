@@ -90,7 +90,7 @@ export const mysqlGroupCommit = {
           epoch: '1-aaaaaaaaaaaa',
           state: 'reserved',
         }));
-        const verdicts = await persistence.save(issuances, { signal });
+        const verdicts = await persistence.save(issuances, { signal, newIds: true });
         return verdicts.every(({ verdict }) => verdict === 'saved');
       },
     };
