@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -102,4 +102,12 @@ test('a larger machine is full when the one core of Redis is, or when all cores 
   expect(redisFull).toEqual({ perSecond: 200_000, isRedisFull: true, cores: { node: 0.8, redis: 1, database: 2 } });
   const allFull = estimate({ nodeMicros: 60, redisMicros: 5, databaseMicros: 95 }, 16);
   expect(allFull).toEqual({ perSecond: 100_000, isRedisFull: false, cores: { node: 6, redis: 0.5, database: 9.5 } });
+});
+
+test('a copy without the history says why release 0.1 is not compared, and nothing fails', async () => {
+  const copy = join(proc, 'bench', 'release.js');
+  mkdirSync(join(proc, 'bench'));
+  copyFileSync(new URL('../../bench/release.js', import.meta.url), copy);
+  const { buildRelease } = await import(copy);
+  expect(await buildRelease()).toEqual({ missing: expect.stringMatching(/git/) });
 });
