@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 import type { Pool } from 'pg';
 
 interface Campaign {
-  open(definition: object): Promise<unknown>;
+  open(definition: object, options?: { skipRowCheck?: boolean }): Promise<unknown>;
   issue(request: { userId: string }): Promise<{ status: string; issuance?: { serial: number } }>;
   join(request: { userId: string }): Promise<{ status: string }>;
   admit(options: { count: number }): Promise<{ status: string; issued?: number }>;

@@ -40,7 +40,8 @@ function underTodaysNames(CouponIssuer) {
 }
 
 const campaignOf = (issuer, campaignId) => ({
-  open: (definition) => issuer.openCampaign({ id: campaignId, ...definition }),
+  open: (definition, { skipRowCheck = false } = {}) =>
+    issuer.openCampaign({ id: campaignId, ...definition }, { isNew: skipRowCheck }),
   issue: ({ userId }) => issuer.issue({ campaignId, userId }),
   inspect: () => issuer.inspect(campaignId),
   join: ({ userId }) => issuer.join({ campaignId, userId }),
