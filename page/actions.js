@@ -1,8 +1,6 @@
 import { useState } from 'preact/hooks';
 import { Confirm, html, number } from './parts.js';
-
-/** `crypto.randomUUID` is missing where the page came over plain HTTP. */
-const randomId = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join('');
+import { RulesForm, randomId } from './rules-form.js';
 
 /** A number and the button that sends it. */
 function NumberForm({ label, button, step, onSend, onNone }) {
@@ -72,6 +70,7 @@ export function Actions({ campaign, act }) {
       admission === 'queued' &&
       html`<${NumberForm} label="Admitted per second, at most" button="Set" step="any" onSend=${admits} onNone=${() => admits(null)} />`
     }
+    ${!closedAt && html`<${RulesForm} campaign=${campaign} confirm=${confirm} />`}
     ${
       asked &&
       html`<${Confirm} ...${asked} onNo=${() => setAsked(null)} onYes=${() => {

@@ -14,26 +14,42 @@ export function setToken(token) {
   sessionStorage.setItem(KEPT, token);
 }
 
-class Refusal extends Error {
+export class Refusal extends Error {
   constructor(status, detail) {
     super(detail);
     this.status = status;
   }
+
+  /** `text`: the problem in the body of an answer. */
+  static of(status, text) {
+    let detail;
+    try {
+      ({ detail } = JSON.parse(text));
+    } catch {
+      // A proxy speaks otherwise.
+    }
+    return new Refusal(status, detail ?? `The server answered ${status}.`);
+  }
+}
+
+export const addressOf = (verb) => `${BASE}api/${verb}`;
+
+export function headersOf(contentType) {
+  const token = sessionStorage.getItem(KEPT);
+  const headers = { 'Content-Type': contentType, 'X-Coupon-Issuer': 'dashboard' };
+  return token ? { ...headers, Authorization: `Bearer ${token}` } : headers;
 }
 
 async function send(verb, body, signal) {
-  const token = sessionStorage.getItem(KEPT);
-  const headers = { 'Content-Type': 'application/json', 'X-Coupon-Issuer': 'dashboard' };
-  if (token) headers.Authorization = `Bearer ${token}`;
+  const headers = headersOf('application/json');
   let response;
   try {
-    response = await fetch(`${BASE}api/${verb}`, { method: 'POST', headers, body: JSON.stringify(body), signal });
+    response = await fetch(addressOf(verb), { method: 'POST', headers, body: JSON.stringify(body), signal });
   } catch (error) {
     throw signal?.aborted ? error : new Refusal(0, 'The server does not answer.');
   }
   if (response.ok) return response;
-  const { detail } = await response.json().catch(() => ({}));
-  throw new Refusal(response.status, detail ?? `The server answered ${response.status}.`);
+  throw Refusal.of(response.status, await response.text());
 }
 
 /** Asks the API. Throws `Refusal`. */

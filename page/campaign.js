@@ -1,25 +1,12 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { Actions } from './actions.js';
 import { ask } from './api.js';
 import { Compare } from './compare.js';
+import { Process, RateChart, useLive, useRates } from './live.js';
 import { alarmsOf } from './overview.js';
-import { Chart, duration, Fault, html, instant, number, State, Tiles, Title, usePolled } from './parts.js';
+import { duration, Fault, html, instant, number, State, Tiles, Title, usePolled } from './parts.js';
 import { Quarantine } from './quarantine.js';
-
-const KEPT = 90;
-
-/** Issued per second of the last reads. */
-function useHistory(read) {
-  const last = useRef({ id: null, at: 0, issued: 0, values: [] });
-  const { id, at, issued, values } = last.current;
-  if (read && read.campaign.id !== id) {
-    last.current = { id: read.campaign.id, at: read.at, issued: read.campaign.issued, values: [] };
-  } else if (read && read.at > at) {
-    const rate = Math.max(0, read.campaign.issued - issued) / ((read.at - at) / 1000);
-    last.current = { id, at: read.at, issued: read.campaign.issued, values: [...values, rate].slice(-KEPT) };
-  }
-  return last.current.values;
-}
+import { Redeemed } from './redeemed.js';
 
 function Units({ campaign }) {
   const { stock, total, available, reserved, issued, withdrawn, replaced, revoked } = campaign;
@@ -34,13 +21,14 @@ function Units({ campaign }) {
       ['Withdrawn', number(withdrawn)],
       ...(revoked > 0 ? [['Revoked, of the issued', number(revoked)]] : []),
     ]} />
+    ${stock === 'codes' && html`<p><a href=${`#/codes/${campaign.id}`}>Codes of ${campaign.id}</a></p>`}
     ${stock !== 'unlimited' && html`<p class="soft">${sum} = ${number(total)} in total${isOfReplaced}</p>`}
   </section>`;
 }
 
 function Work({ campaign, rates }) {
   const { saveMode, pace, backlog, oldestMs, quarantined, admission, waiting } = campaign;
-  const perSecond = rates.at(-1);
+  const perSecond = rates.issued.at(-1);
   const eta = admission === 'queued' && waiting > 0 && perSecond > 0 ? (waiting / perSecond) * 1000 : null;
   return html`<section><h2>Work</h2>
     <${Tiles} of=${[
@@ -58,7 +46,7 @@ function Work({ campaign, rates }) {
       ['Saves per second, at most', pace.savesPerSecond === null ? 'no cap' : number(pace.savesPerSecond)],
       ['Save mode', saveMode],
     ]} />
-    ${rates.length > 1 && html`<${Chart} label=${`Issued per second, now ${number(perSecond)}`} values=${rates} />`}
+    <${RateChart} rates=${rates} />
   </section>`;
 }
 
@@ -88,8 +76,10 @@ export function Campaign({ id, me, onUser }) {
       );
   }, []);
   const [said, setSaid] = useState(null);
-  const rates = useHistory(value);
+  const live = useLive({ campaignId: id }, id);
+  const rates = useRates(value, live.value);
   const campaign = value?.campaign;
+  const process = html`<${Process} live=${live.value} perSecond=${rates.refused.at(-1)} />`;
   const alarms = campaign ? alarmsOf(campaign) : [];
   const act = async (verb, body, words) => {
     try {
@@ -101,7 +91,7 @@ export function Campaign({ id, me, onUser }) {
     await again();
   };
   return html`<p><a href="#/">All campaigns</a></p>
-    <${Title}>${id}</><${Fault} error=${error} />
+    <${Title}>${id}</><${Fault} error=${error ?? live.error} />
     ${campaign && html`<p><${State} state=${campaign.state} /></p>`}
     ${alarms.length > 0 && html`<p class="notice bad">${alarms.join('; ')}</p>`}
     <div role="status">${said && html`<p class=${`notice ${said.isBad ? 'bad' : ''}`}>${said.words}</p>`}</div>
@@ -110,9 +100,12 @@ export function Campaign({ id, me, onUser }) {
         ? html`<${Units} campaign=${campaign} />
           ${me?.role === 'write' && html`<${Actions} campaign=${campaign} act=${act} />`}
           <${Work} campaign=${campaign} rates=${rates} />
+          ${process}
           <${Quarantine} id=${id} count=${campaign.quarantined} mayAct=${me?.role === 'write'} act=${act} />
+          <${Redeemed} id=${id} />
           <${Compare} id=${id} />
           <${Rules} campaign=${campaign} />`
         : !error && html`<p role="status">Loading…</p>`
-    }`;
+    }
+    ${!campaign && process}`;
 }

@@ -2,7 +2,9 @@ import { render } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { ask, setToken, takeToken } from './api.js';
 import { Campaign } from './campaign.js';
+import { Codes } from './codes.js';
 import { Find } from './find.js';
+import { Events } from './live.js';
 import { Overview } from './overview.js';
 import { Fault, html, Title } from './parts.js';
 import { Workers } from './workers.js';
@@ -11,6 +13,7 @@ const PAGES = [
   ['#/', 'Campaigns'],
   ['#/find', 'Find'],
   ['#/workers', 'Workers'],
+  ['#/events', 'Events'],
 ];
 
 function useHash() {
@@ -51,9 +54,12 @@ function App() {
     );
   useEffect(() => void enter(), []);
   const campaign = /^#\/campaign\/([\w.-]+)$/.exec(hash)?.[1];
+  const pool = /^#\/codes\/([\w.-]+)$/.exec(hash)?.[1];
   const page = () => {
     if (campaign) return html`<${Campaign} key=${campaign} id=${campaign} me=${me} onUser=${setMe} />`;
+    if (pool) return html`<${Codes} key=${pool} id=${pool} me=${me} />`;
     if (hash === '#/find') return html`<${Find} />`;
+    if (hash === '#/events') return html`<${Events} />`;
     return hash === '#/workers' ? html`<${Workers} />` : html`<${Overview} onUser=${setMe} />`;
   };
   return html`<header><strong>Coupons</strong>

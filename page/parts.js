@@ -1,6 +1,6 @@
 import htm from 'htm';
 import { h } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 
 export const html = htm.bind(h);
 
@@ -82,21 +82,23 @@ export function Table({ label, heads, rows, kind = '' }) {
   </table></div>`;
 }
 
-/** The last values as a line. */
-export function Chart({ label, values }) {
-  const most = Math.max(1, ...values);
-  const points = values.map((value, i) => `${(i / Math.max(1, values.length - 1)) * 600},${58 - (value / most) * 54}`);
-  return html`<svg class="chart" role="img" aria-label=${label} viewBox="0 0 600 60" preserveAspectRatio="none">
-    <polyline points=${points.join(' ')} vector-effect="non-scaling-stroke" />
-  </svg>`;
-}
-
 /** Asks before a change. `word`: what to type first, before a change that nothing undoes. */
 export function Confirm({ text, word, yes, onYes, onNo }) {
   const ref = useRef(null);
   const [typed, setTyped] = useState('');
-  useEffect(() => ref.current.showModal(), []);
-  return html`<dialog ref=${ref} aria-labelledby="question" onClose=${onNo}>
+  useLayoutEffect(() => {
+    const dialog = ref.current;
+    dialog.showModal();
+    // Closed before it is removed, so that the focus returns to the button that asked.
+    return () => dialog.close();
+  }, []);
+  const onCancel = (event) => {
+    event.preventDefault();
+    onNo();
+  };
+  // The event of a close comes late: by then another question may be asked.
+  const onClose = () => ref.current && onNo();
+  return html`<dialog ref=${ref} aria-labelledby="question" onCancel=${onCancel} onClose=${onClose}>
     <form onSubmit=${(event) => {
       event.preventDefault();
       onYes();

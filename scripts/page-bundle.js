@@ -14,7 +14,11 @@ function bundlePage(file) {
     const options = { entryPoints: [join(folder, entry)], bundle: true, minify: true, write: false, metafile: true };
     // The script becomes part of a document, where this text would end it.
     const { outputFiles, metafile } = buildSync({ ...options, format: 'esm', target: 'es2022', legalComments: 'none' });
-    const text = outputFiles[0].text.trim();
+    // What is left of line ends stands in templates, where the page ignores what stands before a line.
+    const text = outputFiles[0].text
+      .trim()
+      .replace(/\n\s*(?=<|\$\{)/g, '')
+      .replace(/\n\s+/g, '\n');
     if (/<\/(script|style)/i.test(text)) throw new Error(`${entry} has a text that would end it in a document`);
     return { text, files: Object.keys(metafile.inputs) };
   };

@@ -1,5 +1,8 @@
 // Plants defects in a copy of the sources, one at a time, and runs the tests that have to fail of each. `npm run test:mutants` plants them all;
-// `npm run test:mutants -- rebuild` those that have this word in their defect or file. One Vitest, with one PostgreSQL, runs all the tests.
+// `npm run test:mutants -- rebuild` those that have this word in their defect or file. Two lanes run at once: each is a process with a copy, a Vitest
+// and a PostgreSQL of its own, and plants every second defect.
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,28 +16,55 @@ const COPIED = ['bench', 'lua', 'page', 'scripts', 'src', 'test', 'package.json'
 const TIMEOUT_MS = 30_000;
 const WRONG_ANSWERS = ['NOT_ISSUED', 'NOT_READY', 'CAMPAIGN_CONFLICT', 'UNKNOWN_CAMPAIGN'];
 
-const [word = ''] = process.argv.slice(2);
-const mutants = MUTANTS.filter(({ defect, file }) => `${defect} ${file}`.includes(word));
+const LANES = 2;
+
+const [word = '', lane] = process.argv.slice(2);
+const wanted = MUTANTS.filter(({ defect, file }) => `${defect} ${file}`.includes(word));
+const mutants = wanted.filter((_, i) => i % LANES === Number(lane));
 const startedAt = performance.now();
-const copy = copyOfSources();
-const scripts = readdirSync(join(copy, 'lua'), { recursive: true }).map((name) => join(copy, 'lua', name));
-try {
-  const edits = mutants.map(editOf);
-  const stale = mutants.filter((_, i) => edits[i] === null);
+if (lane === undefined) {
+  const ends = await Promise.all(wanted.slice(0, LANES).map((_, i) => inLane(i)));
+  const survivors = ends.reduce((total, one) => total + (one?.survivors ?? 0), 0);
+  const hasRun = ends.length > 0 && ends.every((one) => one !== null);
+  const result = hasRun ? `${wanted.length - survivors} caught, ${survivors} survived` : 'not every defect was planted';
+  console.log(`${result} in ${seconds(startedAt)}`);
+  process.exitCode = hasRun && survivors === 0 ? 0 : 1;
+} else {
+  const copy = copyOfSources();
+  try {
+    process.send({ survivors: await survivorsIn(copy) });
+    // Vitest sets another one where a test fails, as tests have to here.
+    process.exitCode = 0;
+  } finally {
+    rmSync(copy, { recursive: true, force: true });
+    process.disconnect();
+  }
+}
+
+/** What a lane came to, or `null` if it failed. */
+async function inLane(number) {
+  const child = fork(fileURLToPath(import.meta.url), [word, String(number)]);
+  let end = null;
+  child.on('message', (message) => {
+    end = message;
+  });
+  const [code] = await once(child, 'close');
+  return code === 0 ? end : null;
+}
+
+async function survivorsIn(copy) {
+  const stale = wanted.filter((mutant) => editOf(copy, mutant) === null);
   if (stale.length > 0) throw new Error(stale.map(({ defect }) => `mutant no longer applies: ${defect}`).join('\n'));
-  const vitest = await startVitest();
+  const vitest = await startVitest(copy);
   try {
     await assertPassing(vitest);
     console.log(`${mutants.length} defects to plant; without any of them every test passes (${seconds(startedAt)})`);
     let survivors = 0;
-    for (const [i, mutant] of mutants.entries()) if (!(await isCaught(vitest, mutant, edits[i]))) survivors++;
-    console.log(`${mutants.length - survivors} caught, ${survivors} survived in ${seconds(startedAt)}`);
-    process.exitCode = survivors > 0 || mutants.length === 0 ? 1 : 0;
+    for (const mutant of mutants) if (!(await isCaught(vitest, mutant))) survivors++;
+    return survivors;
   } finally {
     await vitest.close();
   }
-} finally {
-  rmSync(copy, { recursive: true, force: true });
 }
 
 function copyOfSources() {
@@ -47,13 +77,13 @@ function copyOfSources() {
 }
 
 /** What the file of a mutant holds before and after the defect; `null` where its place is not there, or not the only one. */
-function editOf({ file, find, replace }) {
+function editOf(copy, { file, find, replace }) {
   const path = join(copy, file);
   const before = readFileSync(path, 'utf8');
   return before.split(find).length === 2 ? { path, before, after: before.replace(find, () => replace) } : null;
 }
 
-async function startVitest() {
+async function startVitest(copy) {
   const options = { root: copy, watch: false, reporters: [{}], testTimeout: TIMEOUT_MS };
   const vitest = await createVitest('test', options, { cacheDir: join(copy, '.vite') });
   await vitest.standalone();
@@ -76,7 +106,9 @@ async function assertPassing(vitest) {
 }
 
 /** Caught is a mutant of which a test fails because something was found wrong, not because nothing runs any more. */
-async function isCaught(vitest, { defect, file, caughtBy }, { path, before, after }) {
+async function isCaught(vitest, mutant) {
+  const { defect, file, caughtBy } = mutant;
+  const { path, before, after } = editOf(vitest.config.root, mutant);
   const plantedAt = performance.now();
   write(vitest, path, after);
   const { tests, faults } = await run(vitest, [[caughtBy.file, [caughtBy.test]]]);
@@ -85,14 +117,17 @@ async function isCaught(vitest, { defect, file, caughtBy }, { path, before, afte
   const by = failed.find(({ errors }) => errors.some(isFinding));
   const otherwise = [...faults, ...failed.flatMap(({ errors }) => errors.map(({ message }) => message))];
   const proof = by?.name ?? otherwise[0] ?? 'every test passes';
-  console.log(`${by ? 'caught  ' : 'SURVIVED'}  ${defect} (${file}), ${seconds(plantedAt)}`);
-  console.log(`          ${caughtBy.file}: ${proof}`);
+  const verdict = `${by ? 'caught  ' : 'SURVIVED'}  ${defect} (${file}), ${seconds(plantedAt)}`;
+  // In one piece, between those of the other lane.
+  console.log(`${verdict}\n          ${caughtBy.file}: ${proof}`);
   return by !== undefined;
 }
 
 function write(vitest, path, text) {
   writeFileSync(path, text);
   // What a script includes is a part of it.
+  const lua = join(vitest.config.root, 'lua');
+  const scripts = readdirSync(lua, { recursive: true }).map((name) => join(lua, name));
   for (const changed of [path, ...scripts]) vitest.invalidateFile(changed);
 }
 
@@ -105,7 +140,7 @@ function isFinding({ name, code, cause }) {
 async function run(vitest, namesOf) {
   const specifications = namesOf.map(([file, names]) => {
     const testNamePattern = new RegExp(names.map(literal).join('|'));
-    return vitest.getRootProject().createSpecification(join(copy, file), { testNamePattern });
+    return vitest.getRootProject().createSpecification(join(vitest.config.root, file), { testNamePattern });
   });
   const { testModules: everyRun, unhandledErrors } = await vitest.runTestSpecifications(specifications);
   const testModules = everyRun.filter(({ moduleId }) => specifications.some((one) => one.moduleId === moduleId));

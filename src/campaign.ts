@@ -34,7 +34,7 @@ import {
 import type { ExtendResult, RedeemResult, RevokeResult, UnredeemResult } from './redeem/results.js';
 import { keptRules } from './redis/known-campaign.js';
 import { closeCampaign, purge, type Restocked, restock, setPace, setPaused } from './redis/operate.js';
-import { replaceInPool } from './redis/pool.js';
+import { type CodeLoad, readLoads, replaceInPool } from './redis/pool.js';
 import { type RunningRules, updateRules } from './redis/update.js';
 import type { SettleResult } from './settle/settle.js';
 import type { AdmitResult } from './waiting-room/admission.js';
@@ -170,8 +170,7 @@ export class Campaign<Client = never> {
    * ```
    */
   async redeem(request: RedeemRequest<Client>): Promise<RedeemResult> {
-    const call = checkedRedeem(this.id, request);
-    return this.#core.call('redeem', () => this.#core.coupons.ask<RedeemResult>(call));
+    return this.#core.changeCoupon<RedeemResult>('redeem', this.id, () => checkedRedeem(this.id, request));
   }
 
   /**
@@ -187,8 +186,7 @@ export class Campaign<Client = never> {
    * ```
    */
   async unredeem(request: UnredeemRequest<Client>): Promise<UnredeemResult> {
-    const call = checkedUnredeem(this.id, request);
-    return this.#core.call('unredeem', () => this.#core.coupons.ask<UnredeemResult>(call));
+    return this.#core.changeCoupon<UnredeemResult>('unredeem', this.id, () => checkedUnredeem(this.id, request));
   }
 
   /**
@@ -203,8 +201,7 @@ export class Campaign<Client = never> {
    * ```
    */
   async extend(request: ExtendRequest): Promise<ExtendResult> {
-    const call = checkedExtend(this.id, request);
-    return this.#core.call('extend', () => this.#core.coupons.ask<ExtendResult>(call));
+    return this.#core.changeCoupon<ExtendResult>('extend', this.id, () => checkedExtend(this.id, request));
   }
 
   /**
@@ -225,8 +222,7 @@ export class Campaign<Client = never> {
    * ```
    */
   async revoke(request: RevokeRequest): Promise<RevokeResult> {
-    const call = checkedRevoke(this.id, request);
-    return this.#core.call('revoke', () => this.#core.coupons.ask<RevokeResult>(call));
+    return this.#core.changeCoupon<RevokeResult>('revoke', this.id, () => checkedRevoke(this.id, request));
   }
 
   /**
@@ -426,6 +422,31 @@ export class Campaign<Client = never> {
       const own = checkedLoad(options, source);
       return this.#core.change('load', this.id, ({ campaign }) => loadInChunks(campaign, source, own));
     });
+  }
+
+  /**
+   * Lists the loads of the pool: each `loadId`, and how far its list came. A rebuild forgets them.
+   *
+   * One round trip per 500 fields of the campaign, each when the loop comes to it. The iterator throws
+   * `CampaignConflictError` (no pool), `UnknownCampaignError`, `NotReadyError`, `RedisError`, `ClosedError`.
+   *
+   * @example
+   * ```ts
+   * for await (const { loadId, codes } of launch.loads()) console.log(loadId, codes);
+   * ```
+   */
+  async *loads(): AsyncIterableIterator<CodeLoad> {
+    const seen = new Set<string>();
+    let cursor = '0';
+    do {
+      const from = cursor;
+      const { loads, next } = await this.#core.on('loads', this.id, ({ campaign }) => readLoads(campaign, from));
+      for (const load of loads) {
+        if (!seen.has(load.loadId)) yield load;
+        seen.add(load.loadId);
+      }
+      cursor = next;
+    } while (cursor !== '0');
   }
 
   /**

@@ -8,11 +8,15 @@ import type { Steps } from './issue/steps.js';
 import { AdapterStore } from './issue/store.js';
 import { CampaignConflictError, ClosedError, UnknownCampaignError } from './model/errors.js';
 import { type Emit, safeEmit } from './model/events.js';
+import { mintId } from './model/issuance.js';
+import type { CouponVerb } from './model/life.js';
 import type { Operation } from './model/methods.js';
 import type { IssueResult } from './model/result.js';
 import type { RevokeAllParts } from './operate/revoke-all.js';
 import type { CheckedOptions } from './options.js';
 import { Coupons, canChange, type StillReserved } from './redeem/coupons.js';
+import type { CouponCall } from './redeem/requests.js';
+import type { CouponResult } from './redeem/results.js';
 import { Revocations } from './redeem/revocations.js';
 import { Campaigns } from './redis/campaigns.js';
 import type { Serving } from './redis/serving.js';
@@ -20,7 +24,7 @@ import { type RedisContext, redisContext } from './redis/shard.js';
 import { findHeld } from './redis/user.js';
 import type { FindOptions } from './settle/find-saved.js';
 import { type SettleOptions, type SettleResult, settle } from './settle/settle.js';
-import { tellEvent } from './tracing/channels.js';
+import { CHANGE, type ChangeMessage, tellEvent } from './tracing/channels.js';
 import { WaitingRoom } from './waiting-room/room.js';
 import type { Worker } from './worker/worker.js';
 
@@ -29,6 +33,7 @@ const CLAIMED_AT_ONCE = 250;
 
 /** The parts of one issuer, which its campaigns share. */
 export class Core {
+  readonly id = mintId();
   readonly options: CheckedOptions;
   readonly campaigns: Campaigns;
   readonly context: RedisContext;
@@ -54,7 +59,7 @@ export class Core {
       if (event.type === 'taken_back') this.room.takenBack(event.campaignId);
       if (event.type === 'fault') for (const worker of this.workers) worker.noteFault(event);
       observed(event);
-      tellEvent(event);
+      tellEvent(this.id, event);
     };
     const { emit, pending } = this;
     const saves = persistence ? batchedSaves(persistence, { maxBatch, maxInFlight, emit }) : null;
@@ -74,7 +79,9 @@ export class Core {
       { ...lines, following, replicas, refusalCacheMs, emit },
     );
     const { campaigns, context, steps } = this;
-    this.#requests = new Requests({ campaigns, steps, pending, eligible, adapter: persistence, timeoutMs });
+    const adapter = persistence;
+    const assertNotClosing = () => this.assertNotClosed();
+    this.#requests = new Requests({ campaigns, steps, pending, eligible, adapter, timeoutMs, assertNotClosing });
     const track = <T>(work: Promise<T>) => pending.track(work);
     const rules = { eligible, adapter: persistence, timeoutMs, maxTries };
     const reserved = (campaignId: string, userId: string) => this.#reserved(campaignId, userId);
@@ -88,7 +95,6 @@ export class Core {
       assertNotClosed();
       return pending.call(operation, work());
     };
-    const assertNotClosing = () => this.assertNotClosed();
     this.caches = new Caches({ redis, context, call, assertNotClosed, assertNotClosing, track, emit });
     this.room = new WaitingRoom({ redis, context, campaigns, lines, steps, following, track, ...rules });
   }
@@ -122,7 +128,20 @@ export class Core {
 
   /** The hot path: rejects, and never throws, without a promise of its own. */
   issue(id: string, request: IssueRequest): Promise<IssueResult> {
-    return this.#closed ? Promise.reject(closed()) : this.#requests.issue(id, request);
+    return this.#requests.issue(id, request);
+  }
+
+  /** A call that changes one coupon, told with its end wherever that came from. */
+  changeCoupon<R extends CouponResult>(verb: CouponVerb, campaignId: string, checked: () => CouponCall): Promise<R> {
+    const ask = async () => {
+      const request = checked();
+      return this.call(verb, () => this.coupons.ask<R>(request));
+    };
+    if (!CHANGE.isHeard) return ask();
+    const message: ChangeMessage = { campaignId, verb, status: null };
+    return CHANGE.run(message, ask, ({ status }) => {
+      message.status = status;
+    });
   }
 
   /** Counts a call as pending until it ends, and names it in its errors. */

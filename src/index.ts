@@ -99,6 +99,7 @@ export type {
 export type { ExtendResult, NoRow, RedeemResult, RevokeResult, UnredeemResult } from './redeem/results.js';
 export type { RedisClient, SubscriberClient } from './redis/client.js';
 export type { Restocked } from './redis/operate.js';
+export type { CodeLoad } from './redis/pool.js';
 export type { RunningRules } from './redis/update.js';
 export type { WorkerRole, WorkerSeen } from './redis/workers.js';
 export type { QuarantineChoice, QuarantinedIssuance } from './settle/quarantine.js';
@@ -107,11 +108,11 @@ export type {
   AdmitMessage,
   BatchMessage,
   CacheMessage,
+  ChangeMessage,
   DeliverMessage,
   EventMessage,
   IssueMessage,
   RedeemMessage,
-  RedeemOutcome,
   SaveMessage,
   SettleMessage,
 } from './tracing/channels.js';

@@ -35,12 +35,15 @@ import { type SettleWorker, Worker } from './worker/worker.js';
  * ```
  */
 export class CouponIssuer<Client = never> {
+  /** Random, and another one for each instance. Messages of the channel `coupon-issuer:event` name it as `issuerId`. */
+  readonly id: string;
   readonly #core: Core;
   #checking: Promise<void> | null = null;
 
   /** Does no I/O. Throws `InvalidArgumentError` for an option outside its range. */
   constructor(options: CouponIssuerOptions<Client>) {
     this.#core = new Core(checkedOptions(options));
+    this.id = this.#core.id;
   }
 
   /**
@@ -250,7 +253,8 @@ export class CouponIssuer<Client = never> {
    * database, the campaigns and the workers. `coupon-issuer doctor` prints the result. For an operator, not for a probe:
    * it asks much more than `check()`.
    *
-   * A part that cannot be asked is `unknown`, and the others go on. About 20 round trips, and two per campaign; the
+   * A part that cannot be asked is `unknown`, and the others go on. Of a Cluster each master is asked, and of a Sentinel
+   * group its master; no replica is. About 20 round trips, two per master and two per campaign; the
    * adapter of PostgreSQL commits five times, and writes no row. Throws `ClosedError`.
    *
    * @example

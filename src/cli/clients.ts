@@ -38,6 +38,7 @@ export async function connectByUrls(
   urls: { readonly redis: string; readonly database: string | undefined },
 ): Promise<WiredByUrls> {
   assertUrl('REDIS_URL', urls.redis, ['redis:', 'rediss:']);
+  assertParts(new URL(urls.redis));
   const protocol = urls.database && assertUrl('DATABASE_URL', urls.database, ['postgres:', 'postgresql:', 'mysql:']);
   const { Redis } = (await load(world, 'ioredis', 'REDIS_URL')) as {
     Redis: new (url: string, options: object) => RedisOfUrl;
@@ -75,6 +76,18 @@ function assertUrl(name: string, text: string, protocols: readonly string[]): st
   const protocol = URL.canParse(text) ? new URL(text).protocol : '';
   if (protocols.includes(protocol)) return protocol;
   throw new UsageError(`${name} must be a URL that begins with ${protocols.map((one) => `${one}//`).join(' or ')}`);
+}
+
+/** `ioredis` throws for the one, and ends the process for the other. */
+function assertParts({ username, password, pathname, searchParams }: URL): void {
+  try {
+    decodeURIComponent(username + password);
+  } catch {
+    throw new UsageError('REDIS_URL has a % that begins no escape: write it as %25');
+  }
+  if (!/^\d*$/.test(searchParams.get('db') ?? pathname.slice(1))) {
+    throw new UsageError('the path of REDIS_URL must be the number of a database');
+  }
 }
 
 /** Imports a package from the project of the user, or else from beside this package. */

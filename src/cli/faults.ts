@@ -83,10 +83,21 @@ export function printable(text: string): string {
 /** The same error with the options of the command in the place of arguments of the library: `--total` for `stock.total`. */
 export function asOptions(error: unknown, options: readonly string[]): unknown {
   if (codeOf(error) !== 'INVALID_ARGUMENT') return error;
-  const { message } = error as Error;
+  const message = inOptions((error as Error).message, options);
   const [argument] = message.split(' ', 1);
   const name = argument!.replace(/^.*\./, '').replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
   const bare = name.replace(/-(ms|id)$/, '');
   const option = [name, bare, `valid-${bare}`].find((one) => options.includes(one));
-  return option ? new UsageError(message.replace(argument!, `--${option}`)) : error;
+  return new UsageError(option ? message.replace(argument!, `--${option}`) : message);
+}
+
+/** `--as-they-are` for `asTheyAre: true`, and `by --column` for `by column`. */
+function inOptions(message: string, options: readonly string[]): string {
+  const named = (word: string) => word.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  return message
+    .replace(/\b([a-zA-Z]+): (true|false)\b/g, (text, word: string, value) => {
+      const option = (value === 'true' ? '' : 'no-') + named(word);
+      return options.includes(option) ? `--${option}` : text;
+    })
+    .replace(/\bby ([a-z]+)$/, (text, word: string) => (options.includes(word) ? `by --${word}` : text));
 }

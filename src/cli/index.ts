@@ -1,4 +1,6 @@
 #!/usr/bin/env node
+import { Secrets } from './faults.js';
+import { guard } from './guard.js';
 import { main } from './main.js';
 import { EXIT } from './world.js';
 
@@ -14,9 +16,18 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 for (const sink of [process.stdout, process.stderr]) sink.on('error', () => {});
 
 const { env, stdin, stdout, stderr } = process;
-void main(process.argv.slice(2), { env, cwd: process.cwd(), stdin, stdout, stderr, signal: stop.signal }).then(
-  (code) => {
-    // A config may leave its clients open, so the end of the work ends the process, once its last line is written.
-    stdout.write('', () => stderr.write('', () => process.exit(code)));
-  },
-);
+const secrets = new Secrets(env);
+let isFailed = false;
+
+/** Ends the process, once its last line is written: a config may leave its clients open. */
+function end(code: number): void {
+  stdout.write('', () => stderr.write('', () => process.exit(isFailed ? EXIT.fault : code)));
+}
+
+guard(process, secrets, (line) => {
+  isFailed = true;
+  stderr.write(`${line}\n`);
+  end(EXIT.fault);
+});
+const world = { env, cwd: process.cwd(), stdin, stdout, stderr, signal: stop.signal };
+void main(process.argv.slice(2), world, secrets).then(end);

@@ -132,11 +132,16 @@ export class CliInput {
     return Number(count) * UNITS[unit]!;
   }
 
+  /** The path of a file as the command line names it. */
+  pathOf(file: string): string {
+    return resolve(this.#cwd, file);
+  }
+
   /** The JSON of a file. The error of a parser quotes the text, so it is not shown. */
   json(name: string): unknown {
     let text: string;
     try {
-      text = readFileSync(resolve(this.#cwd, this.needed(name)), 'utf8');
+      text = readFileSync(this.pathOf(this.needed(name)), 'utf8');
     } catch (error) {
       throw new UsageError(`the file of --${name} cannot be read (${(error as NodeJS.ErrnoException).code})`);
     }

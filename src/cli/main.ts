@@ -10,8 +10,11 @@ import { connect, type Wiring } from './wiring.js';
 import { type CliWorld, EXIT } from './world.js';
 
 /** Runs one command line and returns its exit code. Never rejects. */
-export async function main(line: readonly string[], world: CliWorld): Promise<number> {
-  const secrets = new Secrets(world.env);
+export async function main(
+  line: readonly string[],
+  world: CliWorld,
+  secrets: Secrets = new Secrets(world.env),
+): Promise<number> {
   const out = new Output(world, hasFlag(line, 'json'));
   let command: CliCommand | null = null;
   try {

@@ -23,19 +23,26 @@ export class Output {
     return isTerminal(this.#world.stdout, this.#world);
   }
 
-  /** Resolves once the reader has room for more. Throws `ClosedPipe`. */
+  /** Resolves once the reader has room for more. Throws `ClosedPipe`, and an error if a file took no more. */
   async text(text: string): Promise<void> {
     const { stdout } = this.#world;
     await new Promise<void>((resolve, reject) => {
-      stdout.write(text, (error) => (error ? reject(new ClosedPipe()) : resolve()));
+      stdout.write(text, (error) => (error ? reject(asUnwritten(error)) : resolve()));
     });
+  }
+
+  /** The same for text of others in a form of its own, such as CSV: on a terminal, no control character but line ends. */
+  async raw(text: string): Promise<void> {
+    if (!this.isRead) return this.text(text);
+    const parts = text.split(/(\r?\n)/);
+    await this.text(parts.map((part, i) => (i % 2 === 0 ? printable(part) : part)).join(''));
   }
 
   /** One object: a line of JSON, or lines for a person. */
   async item(value: object, lines: () => readonly string[]): Promise<void> {
     await this.text(
       this.json
-        ? `${JSON.stringify(value)}\n`
+        ? `${jsonOf(value)}\n`
         : lines()
             .map((line) => `${line}\n`)
             .join(''),
@@ -60,6 +67,19 @@ export class Output {
   get columns(): number {
     return this.#world.stderr.columns ?? 80;
   }
+}
+
+/** Only a reader that is gone is no fault: a full disk would end with a part of the data, and with 0. */
+function asUnwritten(error: NodeJS.ErrnoException): Error {
+  if (error.code === 'EPIPE' || error.code === 'ERR_STREAM_DESTROYED') return new ClosedPipe();
+  return new Error(`stdout took no more (${error.code}), so the output is not complete; what was asked may be done`);
+}
+
+/** JSON that a terminal may show: it leaves control characters above U+007E and turned text as they are. */
+export function jsonOf(value: unknown): string {
+  return JSON.stringify(value).replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (sign) =>
+    Array.from({ length: sign.length }, (_, i) => `\\u${sign.charCodeAt(i).toString(16).padStart(4, '0')}`).join(''),
+  );
 }
 
 function isTerminal(sink: Sink, { env }: CliWorld): boolean {

@@ -19,6 +19,7 @@ export function snapshotLines(campaign: CampaignSnapshot, out: Output): string[]
     quarantined: campaign.quarantined || undefined,
     revoked: campaign.revoked || undefined,
     withdrawn: campaign.withdrawn || undefined,
+    replaced: campaign.replaced || undefined,
     waiting: room ? campaign.waiting : undefined,
     'per user': campaign.perUser,
     'opens at': or(campaign.opensAt),
@@ -48,8 +49,9 @@ export function listRow(campaign: ListedCampaign): unknown[] {
 }
 
 /** The numbers that move during a sale, in one line. */
-export function tickLine({ state, available, reserved, issued, waiting, room }: CampaignSnapshot, at: Date): string {
+export function tickLine(campaign: CampaignSnapshot, at: Date): string {
+  const { state, ready, available, reserved, issued, waiting, room } = campaign;
   const numbers = { available, reserved, issued, ...(room ? { waiting } : {}) };
   const words = Object.entries(numbers).map(([name, value]) => `${name}=${value ?? '-'}`);
-  return [at.toISOString(), state, ...words].join(' ');
+  return [at.toISOString(), ready ? state : `${state}, not ready`, ...words].join(' ');
 }

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { CouponIssuer } from '../issuer.js';
@@ -45,17 +45,25 @@ function explained(error: unknown): unknown {
 }
 
 function foundConfig({ cwd }: CliWorld): string | null {
-  return CONFIGS.map((name) => join(cwd, name)).find((path) => existsSync(path)) ?? null;
+  return CONFIGS.map((name) => join(cwd, name)).find(isFile) ?? null;
 }
 
 function givenConfig({ cwd }: CliWorld, config: string): string {
   const path = resolve(cwd, config);
-  if (!existsSync(path)) throw new UsageError('--config names no file');
+  if (!isFile(path)) throw new UsageError('--config names no file');
   return path;
 }
 
+function isFile(path: string): boolean {
+  try {
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}
+
 async function byConfig(path: string): Promise<Wiring> {
-  if (path.endsWith('.ts') && !('typescript' in process.features && process.features.typescript)) {
+  if (/\.[cm]?ts$/.test(path) && !('typescript' in process.features && process.features.typescript)) {
     throw new UsageError(
       'this Node does not read TypeScript: write the config in JavaScript, or use Node 22.18 or newer',
     );

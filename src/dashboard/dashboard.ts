@@ -3,9 +3,12 @@ import { isError, messageOf, read } from '../model/foreign.js';
 import { answerOfError, causeOf, contentAnswer, emptyAnswer, HttpProblem, type RouteAnswer } from '../web/answer.js';
 import { type GivenBody, objectOf } from '../web/body.js';
 import { assertHost, assertOwnPage, userOf } from './gate.js';
+import { importing } from './importing.js';
+import { LiveNumbers } from './live.js';
 import type { CheckedDashboard, DashboardUser, ShownIssuer } from './options.js';
 import { Overview } from './overview.js';
 import { Reconciling } from './reconciling.js';
+import { Tallies } from './tallies.js';
 import { CHANGES, type Change, LOOKS } from './verbs.js';
 
 /** A request, of whichever server. */
@@ -17,6 +20,8 @@ export interface DashboardCall {
   readonly host: () => string;
   readonly user: () => unknown;
   readonly body: () => GivenBody;
+  /** The body where it is a file. */
+  readonly file: () => GivenBody;
   /** Aborted once the client is gone. */
   readonly signal: () => AbortSignal;
 }
@@ -47,17 +52,23 @@ const TOLD: readonly unknown[] = [
   ...['INVALID_ARGUMENT', 'CAMPAIGN_CONFLICT', 'UNKNOWN_CAMPAIGN', 'NOT_READY', 'MISCONFIGURED', 'OVERLOADED'],
 ];
 
+/** The verbs that keep something of their own between requests, or take a file. */
+const OWN: readonly string[] = ['overview', 'live', 'tally', 'reconcile', 'import'];
+
 /** The page and its API. */
 export class Dashboard {
   readonly #issuer: ShownIssuer;
   readonly #options: CheckedDashboard;
   readonly #overview: Overview;
+  readonly #live: LiveNumbers;
   readonly #reconciling = new Reconciling();
+  readonly #tallies = new Tallies();
 
   constructor(issuer: ShownIssuer, options: CheckedDashboard) {
     this.#issuer = issuer;
     this.#options = options;
     this.#overview = new Overview(issuer);
+    this.#live = LiveNumbers.of(issuer.id);
   }
 
   /** The answer to a request; `null`: the path is none of the dashboard. Never rejects. */
@@ -89,13 +100,18 @@ export class Dashboard {
   /** Checks first that cost nothing, then the person, then the work. */
   async #api(call: DashboardCall, verb: string): Promise<RouteAnswer> {
     assertMethod(call, ['POST']);
-    assertOwnPage(call, this.#options);
+    const isImport = verb === 'import';
+    assertOwnPage(call, this.#options, isImport);
     const user = await this.#user(call);
     const change = CHANGES.get(verb);
-    if (change && user.role !== 'write') throw new HttpProblem(403, 'this person may only read; nothing was changed');
+    const isChange = isImport || change !== undefined;
+    if (isChange && user.role !== 'write') throw new HttpProblem(403, 'this person may only read; nothing was changed');
+    if (isImport) return this.#load(call, user);
     const body = await objectOf(call.body());
     if (change) return jsonAnswer(await this.#change(verb, change, body, user));
     if (verb === 'reconcile') return this.#reconciling.answer(this.#issuer, body, call.signal());
+    if (verb === 'live') return jsonAnswer(this.#live.read(body));
+    if (verb === 'tally') return jsonAnswer(await this.#tallies.read(this.#issuer, body));
     if (verb === 'overview') return jsonAnswer({ me: user, ...(await this.#overview.read(body)) });
     return jsonAnswer(await LOOKS.get(verb)!(this.#issuer, body as never));
   }
@@ -117,6 +133,23 @@ export class Dashboard {
     } finally {
       if (isTold) this.#issuer.audit({ campaignId, action: verb.replace('-', '_'), by, done });
     }
+  }
+
+  #load(call: DashboardCall, { name: by }: DashboardUser): Promise<RouteAnswer> {
+    return importing(call.file(), {
+      issuer: this.#issuer,
+      signal: call.signal(),
+      tell: (campaignId, done) => this.#issuer.audit({ campaignId, action: 'import', by, done }),
+      wordsOf: (error) => this.#wordsOf(error),
+    });
+  }
+
+  /** Of an error in the middle of an answer. */
+  #wordsOf(error: unknown): string {
+    const answer = answerOfError(error);
+    if (answer.status >= 500) this.#report(error, answer);
+    const isTold = error instanceof HttpProblem || TOLD.includes(codeOf(error));
+    return isTold ? messageOf(error) : `it failed: ${answer.instance} in the log of the server says why`;
   }
 
   /** A fault of `authorize` is a refusal. */
@@ -154,7 +187,7 @@ export class Dashboard {
 function verbOf(path: string): string | null {
   if (path === '' || path === '/') return '';
   const verb = /^\/api\/([a-z-]{1,32})$/.exec(path)?.[1] ?? '';
-  return CHANGES.has(verb) || LOOKS.has(verb) || verb === 'overview' || verb === 'reconcile' ? verb : null;
+  return CHANGES.has(verb) || LOOKS.has(verb) || OWN.includes(verb) ? verb : null;
 }
 
 function assertMethod({ method }: DashboardCall, methods: readonly string[]): void {

@@ -14,9 +14,14 @@ export function assertHost({ header, host }: DashboardCall, { hosts }: CheckedDa
   if (hosts && !hosts.has(asked)) throw new HttpProblem(403, 'this host is not served: add it to the option hosts');
 }
 
-/** Only the page itself calls the API: neither a form nor a script of another site. */
-export function assertOwnPage({ header, host }: DashboardCall, { hosts }: CheckedDashboard): void {
-  if (!isJson(header('content-type'))) throw new HttpProblem(415, 'send a Content-Type of application/json');
+/** The type of a file, which no form of another site sends either. */
+const BYTES = 'application/octet-stream';
+
+/** Only the page itself calls the API: neither a form nor a script of another site. `isFile`: a file comes with it. */
+export function assertOwnPage({ header, host }: DashboardCall, { hosts }: CheckedDashboard, isFile: boolean): void {
+  const type = header('content-type');
+  const isOfPage = isFile ? type === BYTES : isJson(type);
+  if (!isOfPage) throw new HttpProblem(415, `send a Content-Type of ${isFile ? BYTES : 'application/json'}`);
   if (header(CSRF_HEADER) !== 'dashboard') throw new HttpProblem(403, `send the header ${CSRF_HEADER}: dashboard`);
   const origin = header('origin');
   if (origin === null) return;

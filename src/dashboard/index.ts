@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { bodyOf, notFound } from '../web/fetch.js';
-import { bodyOf as bodyOfMessage, headerOf, send, signalOf } from '../web/node.js';
+import { bodyOf as bodyOfMessage, bytesOf, headerOf, send, signalOf } from '../web/node.js';
 import { Dashboard } from './dashboard.js';
 import { checkedDashboard, type DashboardOptions, type ShownIssuer } from './options.js';
 
@@ -36,6 +36,7 @@ export function dashboard(issuer: ShownIssuer, options: DashboardOptions): (requ
       host: () => url.host,
       user: () => authorize(request),
       body: () => bodyOf(request),
+      file: () => bodyOf(request),
       signal: () => request.signal,
     });
     const { status, headers, body } = answer ?? notFound();
@@ -75,6 +76,7 @@ export function nodeDashboard<Req extends IncomingMessage = IncomingMessage>(
       host: () => headerOf(request, ':authority') ?? '',
       user: () => authorize(request),
       body: () => bodyOfMessage(request),
+      file: () => bytesOf(request),
       signal,
     });
     // Koa waits for the routes after this one, and hears of their errors.

@@ -4,7 +4,8 @@ import { assertFunction, ownCopy } from '../model/check.js';
 import { invalid } from '../model/errors.js';
 
 /** The part of an issuer that the dashboard uses. */
-export interface ShownIssuer extends Pick<CouponIssuer, 'campaigns' | 'coupons' | 'findByCode' | 'workers' | 'audit'> {
+export interface ShownIssuer
+  extends Pick<CouponIssuer, 'id' | 'campaigns' | 'coupons' | 'findByCode' | 'workers' | 'audit'> {
   campaign(id: string): ShownCampaign;
 }
 
@@ -13,12 +14,16 @@ export type ShownCampaign = Pick<
   Campaign,
   | 'inspect'
   | 'userStatus'
+  | 'tally'
+  | 'loads'
+  | 'loadCodes'
   | 'coupons'
   | 'quarantine'
   | 'reconcile'
   | 'pause'
   | 'resume'
   | 'setPace'
+  | 'update'
   | 'restock'
   | 'closeForGood'
 >;

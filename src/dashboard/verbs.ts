@@ -12,7 +12,7 @@ export type Look = (issuer: ShownIssuer, body: never) => Promise<unknown>;
 /** Changes a campaign. `rest` is the body without its `campaignId`. */
 export type Change = (campaign: ShownCampaign, rest: never) => Promise<object | undefined>;
 
-/** The most reservations of a quarantine on one page. */
+/** The most reservations of a quarantine, and the most loads of a pool, on one page. */
 const SHOWN = 500;
 
 interface FindBody {
@@ -32,6 +32,7 @@ export const LOOKS: ReadonlyMap<string, Look> = new Map<string, Look>([
     },
   ],
   ['quarantine', (issuer, body: { campaignId: string }) => quarantined(campaignOf(issuer, body))],
+  ['codes', (issuer, body: { campaignId: string }) => loadsOf(campaignOf(issuer, body))],
   ['find', find],
 ]);
 
@@ -40,6 +41,7 @@ export const CHANGES: ReadonlyMap<string, Change> = new Map<string, Change>([
   ['resume', async (campaign, rest: object) => nothingOf(rest, () => campaign.resume())],
   ['close', async (campaign, rest: object) => nothingOf(rest, () => campaign.closeForGood())],
   ['pace', async (campaign, rest: never) => ({ pace: await campaign.setPace(rest) })],
+  ['update', (campaign, rest: never) => campaign.update(rest)],
   ['restock', (campaign, rest: never) => campaign.restock(rest)],
   ['quarantine-retry', (campaign, rest: never) => campaign.quarantine.retry(rest)],
   ['quarantine-withdraw', (campaign, rest: never) => campaign.quarantine.withdraw(rest)],
@@ -64,6 +66,15 @@ async function quarantined({ quarantine }: ShownCampaign): Promise<object> {
     reservations.push({ id, userId, grant, serial, issuedAt, tries });
   }
   return { reservations, more: false };
+}
+
+async function loadsOf(campaign: ShownCampaign): Promise<object> {
+  const loads: object[] = [];
+  for await (const load of campaign.loads()) {
+    if (loads.length === SHOWN) return { loads, more: true };
+    loads.push(load);
+  }
+  return { loads, more: false };
 }
 
 /** The story of a user, of a serial or of a code. */

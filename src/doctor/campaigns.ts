@@ -30,9 +30,14 @@ export async function lookAtCampaigns(of: CampaignsToLookAt): Promise<readonly D
       if (campaign.ready) ready.push(campaign);
       findings.push(...(await ofCampaign(campaign, of)));
     }
-    return findings.length > 0 ? findings : [ok('campaigns', `${count} campaigns, none of them stuck`)];
+    return findings.length > 0 ? findings : [ok('campaigns', stuckNone(count))];
   });
   return [...found, quarantineOf(ready), ...(await part('workers', ASK_REDIS, () => ofWorkers(of, ready)))];
+}
+
+function stuckNone(count: number): string {
+  if (count === 0) return 'Redis has no campaign: none was opened under this prefix, or Redis lost them';
+  return count === 1 ? '1 campaign, not stuck' : `${count} campaigns, none of them stuck`;
 }
 
 async function ofCampaign(campaign: ListedCampaign, { equip }: CampaignsToLookAt): Promise<Diagnosis[]> {

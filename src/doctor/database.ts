@@ -29,7 +29,12 @@ async function tableOf(adapter: PersistenceAdapter, how: How): Promise<Diagnosis
     return ok('database.table', 'the table keeps what a save promises');
   } catch (error) {
     if ((error as { code?: unknown }).code !== 'MISCONFIGURED') throw error;
-    return finding('database.table', 'fault', toldOf(error), 'run the statement that it names, or upgradeTable()');
+    return finding(
+      'database.table',
+      'fault',
+      toldOf(error),
+      'run the statement that it names. A missing table: createTable(), or coupon-issuer open with --create-table. One of an older version: upgradeTable()',
+    );
   }
 }
 

@@ -1,9 +1,9 @@
 import type { RedisClient } from '../redis/client.js';
-import { guardsOf, readersOfArguments } from '../redis/ioredis.js';
-import { latencyMs, missingRights, type ServerFacts, serverFacts } from '../redis/server-facts.js';
+import { guardsOf, isCluster, readersOfArguments } from '../redis/ioredis.js';
+import { type AskedServers, latencyMs, missingRights, type ServerFacts, serverFacts } from '../redis/server-facts.js';
 import type { RedisContext } from '../redis/shard.js';
 import { clockOf } from './clock.js';
-import { type Diagnosis, finding, judged, ok, part } from './diagnosis.js';
+import { type Diagnosis, finding, judged, ok, part, toldOf } from './diagnosis.js';
 
 const REACH = 'start Redis, and check the address, the user and the password of the client';
 const ALLOW_INFO = 'let this user run INFO, or look at this setting yourself';
@@ -11,30 +11,49 @@ const ALLOW_INFO = 'let this user run INFO, or look at this setting yourself';
 const OLDEST = [6, 0];
 const SLOW_MS = 20;
 
-/** Nothing of the server is asked once it does not answer. */
+/** Nothing more is asked of a single server that does not answer. Of a Cluster each master is asked. */
 export async function lookAtRedis(context: RedisContext, client: RedisClient): Promise<readonly Diagnosis[]> {
   return part('redis.answer', REACH, async () => {
-    const median = await latencyMs(context);
-    const latency = judged('redis.latency', `a call takes ${median.toFixed(1)} ms`, median <= SLOW_MS, {
-      cure: 'run the processes near Redis: each batch waits for it',
-    });
-    const rights = await part('redis.rights', REACH, async () => [rightsOf(await missingRights(context))]);
-    const servers = await part('redis.version', ALLOW_INFO, async () =>
-      (await serverFacts(context, client)).flatMap(ofServer),
-    );
-    return [...servers, ...rights, latency];
+    const latency = latencyOf(context);
+    const measured = isCluster(client) ? await part('redis.latency', REACH, () => latency) : await latency;
+    const rights = await part('redis.rights', REACH, async () => [rightsOf(await missingRights(context, client))]);
+    const servers = await part('redis.version', ALLOW_INFO, async () => ofServers(await serverFacts(context, client)));
+    return [...servers, ...rights, ...measured];
   });
 }
 
-function rightsOf(missing: readonly string[]): Diagnosis {
+async function latencyOf(context: RedisContext): Promise<readonly Diagnosis[]> {
+  const median = await latencyMs(context);
+  return [
+    judged('redis.latency', `a call takes ${median.toFixed(1)} ms`, median <= SLOW_MS, {
+      cure: 'run the processes near Redis: each batch waits for it',
+    }),
+  ];
+}
+
+function rightsOf({ answers, masters }: AskedServers<readonly string[]>): Diagnosis {
+  const missing = [...new Set(answers.flat())].sort();
+  const lacking = answers.filter((commands) => commands.length > 0).length;
+  const where = masters === 1 ? '' : ` on ${lacking} of ${masters} masters`;
   return missing.length === 0
     ? ok('redis.rights', 'this user may run every command that the scripts call')
     : finding(
         'redis.rights',
         'fault',
-        `this user may not run ${missing.join(', ')}`,
+        `this user may not run ${missing.join(', ')}${where}`,
         'grant the rights of "A Redis user of its own" in docs/operating.md, on every node',
       );
+}
+
+function ofServers({ answers, masters, fault }: AskedServers<ServerFacts>): Diagnosis[] {
+  const named = (facts: ServerFacts) => (masters === 1 ? '' : ` (run_id ${facts.run.slice(0, 8) || 'not told'})`);
+  const found = answers.flatMap((facts) =>
+    ofServer(facts).map((one) => ({ ...one, found: `${one.found}${named(facts)}` })),
+  );
+  if (answers.length === masters) return found;
+  const why = fault ? `: ${toldOf(fault)}` : '';
+  const silent = `${masters - answers.length} of ${masters} masters gave no answer${why}`;
+  return [...found, finding('redis.answer', 'fault', silent, `${REACH}; or ${ALLOW_INFO}`)];
 }
 
 function ofServer({ policy, role, version, appendOnly, aheadMs }: ServerFacts): Diagnosis[] {

@@ -43,6 +43,8 @@ export interface RequestParts {
   readonly eligible: Eligible | undefined;
   readonly adapter: PersistenceAdapter | undefined;
   readonly timeoutMs: number;
+  /** Throws `ClosedError`. */
+  readonly assertNotClosing: () => void;
 }
 
 /** The attempts under way in this process; calls with one request id share one. */
@@ -75,6 +77,7 @@ export class Requests {
 
   #begin(campaignId: string, request: IssueRequest, message: IssueMessage | null): Promise<IssueResult> {
     const { campaigns, steps, adapter, timeoutMs: longest } = this.#parts;
+    this.#parts.assertNotClosing();
     const { userId, requestId, data: given, signal, timeoutMs } = checkedRequest(request, longest);
     assertUserId(adapter, userId);
     const data = callersData(given, steps);
@@ -106,7 +109,7 @@ export class Requests {
     const limited = signal !== undefined || timeoutMs !== undefined;
     if (requestId === undefined && !limited) return this.#fly(campaignId, known, call, false);
     const shared = this.#flights.get(id);
-    if (shared) return shared.wait({ timeoutMs, signal }).then(ownReplay);
+    if (shared) return shared.wait({ timeoutMs, signal }).then((result) => this.#ofRepeat(campaignId, result));
     const result = this.#fly(campaignId, known, call, requestId !== undefined).finally(() => this.#flights.delete(id));
     const flight = new SharedCall(call, result, campaigns.late);
     this.#flights.set(id, flight);
@@ -149,16 +152,17 @@ export class Requests {
     return this.#parts.steps.deliveries ? issue(serving, call, this.#parts) : issueFast(serving, call, this.#parts);
   }
 
+  /** Of one attempt that several calls share each gets a result of its own. All but the first are repeats. */
+  #ofRepeat(campaignId: string, shared: IssueResult): IssueResult {
+    const own = structuredClone(shared);
+    if (own.status === 'issued' || own.status === 'accepted') return { ...own, replayed: true };
+    return this.#refuse(campaignId, own);
+  }
+
   #refuse(campaignId: string, result: Extract<IssueResult, { status: RefusalStatus }>): IssueResult {
     this.#parts.steps.emit({ type: 'refused', campaignId, status: result.status, count: 1 });
     return result;
   }
-}
-
-/** Of one attempt that several calls share each gets a result of its own. All but the first are repeats. */
-function ownReplay(shared: IssueResult): IssueResult {
-  const own = structuredClone(shared);
-  return own.status === 'issued' || own.status === 'accepted' ? { ...own, replayed: true } : own;
 }
 
 /** Calls that a worker saves later are accepted while the database is away. */

@@ -124,6 +124,8 @@ export interface CampaignSnapshot {
   readonly withdrawn: number;
   /** Units for which a new one went into the stock, because their coupons were revoked with `unit: 'returned'`. */
   readonly replaced: number;
+  /** Known codes of a pool that are no units: `replaceCode()` took them out, or a rebuild was not given them again. */
+  readonly codesRetired: number;
   readonly perUser: number;
   readonly opensAt: Date | null;
   readonly closesAt: Date | null;

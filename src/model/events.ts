@@ -26,7 +26,7 @@ export type CouponEvent =
   | ({ readonly type: 'issued' } & IssuanceRef)
   /** `issue()` answered `accepted`: settle will finish it. A repeat does not tell it again. */
   | ({ readonly type: 'accepted' } & IssuanceRef)
-  /** Refusals of one batch, counted by status: one event per status. */
+  /** Refused answers of one batch, counted by status: one event per status. A repeat that is refused tells it again. */
   | { readonly type: 'refused'; readonly campaignId: string; readonly status: RefusalStatus; readonly count: number }
   /** The unit went back to the stock. */
   | ({ readonly type: 'released' } & IssuanceRef)

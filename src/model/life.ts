@@ -38,6 +38,9 @@ export type LifeCall =
   /** Of a worker: no change that names this version is made any more. */
   | { readonly verb: 'fence'; readonly version: number };
 
+/** The calls of a shop about one coupon. */
+export type CouponVerb = Exclude<LifeCall['verb'], 'fence'>;
+
 /** What a row has to become: all of it if the row has this version, and nothing otherwise. Each change counts the version up. */
 export interface RowChange {
   readonly version: number;

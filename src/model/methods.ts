@@ -4,6 +4,7 @@ import { RedisError } from './errors.js';
 export const METHODS = {
   open: 'open',
   load: 'loadCodes',
+  loads: 'loads',
   replaceCode: 'replaceCode',
   issue: 'issue',
   join: 'join',

@@ -78,6 +78,10 @@ class Parsing {
   readonly #parser: Parser;
   readonly #longest: number;
   #rows: TextRow[] = [];
+  /** The parser counts CRLF within quotes as two lines. */
+  #tooMany = 0;
+  /** The last line of the last row. */
+  #last = 0;
 
   constructor({ delimiter, trims }: RowLimits, start: string, longest: number) {
     this.#longest = longest;
@@ -90,7 +94,9 @@ class Parsing {
       trim: trims,
       max_record_size: longest,
       on_record: (cells: string[], { lines }: { lines: number }) => {
-        this.#rows.push({ cells, line: lines });
+        for (const cell of cells) this.#tooMany += cell.match(/\r\n/g)?.length ?? 0;
+        this.#last = lines - this.#tooMany;
+        this.#rows.push({ cells, line: this.#last });
         return null;
       },
     });
@@ -114,9 +120,11 @@ class Parsing {
     yield* rows;
     const fault = this.#parser.errored as (CsvError & { lines?: number }) | null;
     if (!fault) return;
-    const line = fault.lines ?? 1;
-    if (fault.code === 'CSV_MAX_RECORD_SIZE') throw tooLong(line, this.#longest);
-    const what = fault.code === 'CSV_QUOTE_NOT_CLOSED' ? 'a quote is open' : 'a quote stands within a cell';
+    const begun = this.#last + 1;
+    const isOpen = fault.code === 'CSV_QUOTE_NOT_CLOSED';
+    const line = isOpen ? begun : (fault.lines ?? 1) - this.#tooMany;
+    if (fault.code === 'CSV_MAX_RECORD_SIZE') throw tooLong(begun, this.#longest, line > begun);
+    const what = isOpen ? 'a quote is open' : 'a quote stands within a cell';
     throw new InvalidArgumentError(
       `line ${line} of the file is no CSV: ${what}. Quote the whole cell, and double each quote in it`,
     );
@@ -135,8 +143,8 @@ function delimitersOf(start: string): Delimiter | Delimiter[] {
   return only ?? [...DELIMITERS];
 }
 
-function tooLong(line: number, longest: number): InvalidArgumentError {
-  return new InvalidArgumentError(
-    `line ${line} of the file is longer than ${longest} characters, so it is no line of codes`,
-  );
+/** `spans`: it goes over several lines, as after a quote that nothing closes. */
+function tooLong(line: number, longest: number, spans = false): InvalidArgumentError {
+  const what = spans ? 'a quote is open from there on' : 'it is no line of codes';
+  return new InvalidArgumentError(`line ${line} of the file is longer than ${longest} characters, so ${what}`);
 }

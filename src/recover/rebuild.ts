@@ -21,6 +21,7 @@ import {
   keepKnown,
   keepPromised,
   loadRebuilt,
+  type Making,
   type Run,
   UNREADY,
   writeRows,
@@ -40,6 +41,11 @@ export interface RebuildOptions {
    * has it, or if Redis knew it.
    */
   readonly asTheyAre?: boolean | undefined;
+  /**
+   * Pauses the campaign in the first step, so that nobody is served before `resume()`. Default: a pause that Redis
+   * remembers stays. If Redis lost the campaign, it serves as soon as the rebuild ends.
+   */
+  readonly paused?: boolean | undefined;
   /**
    * Called after each chunk, and not awaited. If it throws, the rebuild ends with that error. A promise that it returns
    * may reject.
@@ -79,8 +85,15 @@ const PAGE = 500;
 const MOST_GENERATIONS = 2 ** 52;
 
 export function checkedRebuildOptions(given: RebuildOptions): RebuildOptions {
-  const options = ownCopy('the second argument of rebuild()', given, ['codes', 'asTheyAre', 'onProgress', 'signal']);
+  const options = ownCopy('the second argument of rebuild()', given, [
+    'codes',
+    'asTheyAre',
+    'paused',
+    'onProgress',
+    'signal',
+  ]);
   assertBoolean('asTheyAre', options.asTheyAre);
+  assertBoolean('paused', options.paused);
   assertFunction('onProgress', options.onProgress);
   assertSignal(options.signal);
   return options;
@@ -121,7 +134,8 @@ export async function rebuild(
   const { shard } = campaign;
   if (parts.unsafeRedis !== 'allow') await assertSafeServer(shard);
   await register(context, id);
-  let run = await beginRebuild(campaign, rules, parts.leaseMs);
+  const making = { rules, leaseMs: parts.leaseMs, paused: options.paused === true };
+  let run = await beginRebuild(campaign, making);
   // An earlier campaign of this id that is over says nothing of the one that is made now. Only now nobody can purge
   // that one any more.
   await dropOver(context, id);
@@ -132,7 +146,7 @@ export async function rebuild(
   options.signal?.throwIfAborted();
   if (run.phase === 'old') while (await keepPromised(shard, run)) step('reservations', 0);
   let rows = 0;
-  if (['old', 'rows'].includes(run.phase)) ({ run, rows } = await copyRows(campaign, rules, run, parts, step));
+  if (['old', 'rows'].includes(run.phase)) ({ run, rows } = await copyRows(campaign, making, run, parts, step));
   if (codes) await copyCodes(shard, run, codes, options, step);
   const { lost, exhausted } = await finishRebuild(shard, run);
   if (exhausted) emit({ type: 'exhausted', campaignId: id });
@@ -145,7 +159,7 @@ type OnStep = (phase: RebuildProgress['phase'], done: number) => void;
 
 async function copyRows(
   campaign: KnownCampaign,
-  rules: CampaignRules,
+  making: Making,
   first: Run,
   parts: RebuildParts,
   step: OnStep,
@@ -160,7 +174,7 @@ async function copyRows(
     // Other processes have seen this generation, and follow no lower one. Redis may have lost the counter, and its
     // clock may have been set back.
     const highest = Math.max(...page.map(generationOfRow));
-    if (highest >= generationOf(run.epoch)) run = await beginRebuild(campaign, rules, parts.leaseMs, highest);
+    if (highest >= generationOf(run.epoch)) run = await beginRebuild(campaign, making, highest);
     await writeRows(shard, run, cursor, page.at(-1)!.serial, page);
     cursor = page.at(-1)!.serial;
     done += page.length;

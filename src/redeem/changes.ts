@@ -267,13 +267,12 @@ export async function changeWithin(begin: () => Promise<CouponRows>, request: Ch
 /** Looks, decides and changes until each call has its answer, or must go alone. Never rejects. */
 function changeAll(adapter: CouponRows, turns: Turn[], announce: Announce): Promise<Turn[]> {
   if (!REDEEM.isHeard) return lookAndChange(adapter, turns, announce);
-  const message: RedeemMessage = { size: turns.length, outcomes: [] };
-  const told = () => {
-    message.outcomes = turns.flatMap(({ request: { ref, call }, outcome }) =>
-      outcome ? [{ campaignId: ref.campaignId, verb: call.verb, outcome: outcome.answer }] : [],
-    );
-  };
-  return REDEEM.run(message, () => lookAndChange(adapter, turns, announce), told);
+  const message: RedeemMessage = { size: turns.length };
+  return REDEEM.run(
+    message,
+    () => lookAndChange(adapter, turns, announce),
+    () => {},
+  );
 }
 
 async function lookAndChange(adapter: CouponRows, turns: Turn[], announce: Announce): Promise<Turn[]> {

@@ -88,6 +88,7 @@ function snapshotOf(
     revoked: count('revoked'),
     withdrawn: Math.max(0, withdrawn),
     replaced: count('replaced'),
+    codesRetired: kind === 'codes' ? Math.max(0, count('codes') - count('total')) : 0,
     perUser: count('perUser'),
     opensAt,
     closesAt,

@@ -85,6 +85,19 @@ export function isCluster(client: RedisClient): boolean {
   return (client as Shape).isCluster === true;
 }
 
+/** The slots of a Cluster. */
+export const SLOTS = 16_384;
+
+/** The master of each slot, as a client of a Cluster knows them; `null`: the client has one server. */
+export function mastersBySlot(client: RedisClient): ReadonlyMap<number, string> | null {
+  if (!isCluster(client)) return null;
+  const { slots } = client as { slots?: unknown };
+  const nodes: readonly unknown[] = Array.isArray(slots) ? slots : [];
+  return new Map(
+    nodes.flatMap((of, slot) => (Array.isArray(of) && typeof of[0] === 'string' ? [[slot, of[0]] as const] : [])),
+  );
+}
+
 /** The connection of this moment, to compare with a later one. A client that does not show it has `undefined`. */
 export function connectionOf(client: RedisClient): unknown {
   return (client as Shape).stream ?? undefined;
@@ -159,7 +172,7 @@ function slotLookedUp(redis: RedisClient, method: 'evalsha' | 'eval', key: strin
   let slot: string | null = null;
   const slots = new Proxy([], {
     get: (_, name) => {
-      if (name === 'length') return 16_384;
+      if (name === 'length') return SLOTS;
       slot ??= String(name);
       throw new Error('seen');
     },

@@ -1,7 +1,7 @@
 import { type CampaignConflictError, conflict } from '../model/errors.js';
 import { type Answered, answerUnderEpoch } from './epoch.js';
 import type { KnownCampaign } from './known-campaign.js';
-import type { Reply } from './runner.js';
+import { inOnePiece, type Reply } from './runner.js';
 import { scripts } from './scripts.js';
 import type { Sending } from './shard.js';
 import { oneOf } from './words.js';
@@ -75,6 +75,27 @@ export async function loadChunk(campaign: KnownCampaign, loading: Loading, chunk
 export function anotherList({ id }: KnownCampaign, { loadId }: Loading, what: string): CampaignConflictError {
   const other = `has loaded another list under the loadId ${loadId}: ${what} are not the same`;
   return conflict(id, { what: other, cure: 'Give each list a loadId of its own' }, LEFT);
+}
+
+/** A list of codes that `loadCodes()` has loaded, whole or in part. */
+export interface CodeLoad {
+  readonly loadId: string;
+  /** How many codes of the list were taken from its beginning on, duplicates included. */
+  readonly codes: number;
+}
+
+/** Some of the lists that were loaded, and the cursor of the next ones; `'0'`: there are no more. One round trip. */
+export async function readLoads(
+  campaign: KnownCampaign,
+  cursor: string,
+): Promise<{ readonly loads: readonly CodeLoad[]; readonly next: string }> {
+  const { reply } = await answerInPool(campaign, ({ epoch, fence }) =>
+    campaign.shard.run(scripts.listLoads, { epoch, fence, cursor, limit: String(PAGE) }),
+  );
+  oneOf('list-loads', ['ok'], reply[0]);
+  const [, next, ...fields] = inOnePiece(reply).map(String);
+  const loads = fields.flatMap((loadId, i) => (i % 2 === 0 ? [{ loadId, codes: Number(fields[i + 1]) }] : []));
+  return { loads, next: next! };
 }
 
 /** Changes a code that is still in the pool; looks for it from the tail, 500 codes a round trip. */

@@ -22,6 +22,14 @@ const SCAN_CHUNK = 200;
 
 const PHASES = ['old', 'rows', 'codes', 'known', 'end', 'losers'] as const;
 
+/** The campaign that a rebuild makes. A run with another one begins anew. */
+export interface Making {
+  readonly rules: CampaignRules;
+  readonly leaseMs: number;
+  /** Whether it is paused from the first step on. `false` leaves a pause as it is. */
+  readonly paused: boolean;
+}
+
 /** A run of a rebuild: the run that began last has the epoch, and every other run is fenced off by it. */
 export interface Run {
   readonly epoch: string;
@@ -41,12 +49,12 @@ export interface Run {
  */
 export async function beginRebuild(
   campaign: KnownCampaign,
-  rules: CampaignRules,
-  leaseMs: number,
+  { rules, leaseMs, paused }: Making,
   above = campaign.shard.generation,
 ): Promise<Run> {
   const { shard, equipment } = campaign;
-  const fields = rulesToFields(rules, leaseMs, equipment.store?.identity);
+  const kept = rulesToFields(rules, leaseMs, equipment.store?.identity);
+  const fields = paused ? [...kept, { name: 'paused', value: '1' }] : kept;
   const definition = createHash('sha256').update(JSON.stringify(fields)).digest('base64url');
   // It names the epoch it found, so that a late copy of this call does not stop a campaign that serves again.
   let from = shard.epoch;

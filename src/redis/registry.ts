@@ -113,6 +113,6 @@ export async function assertLost(context: RedisContext, id: string, wasSeen: boo
 
 export function neverOpened({ prefix }: RedisContext, id: string): UnknownCampaignError {
   return new UnknownCampaignError(
-    `no campaign ${id} was opened under the prefix ${prefix}; nothing was written. Check the id and the prefix of this issuer, or ${METHODS.open}() the campaign first`,
+    `no campaign ${id} was opened under the prefix ${prefix}; nothing was written. Check the id and the prefix of this issuer, or ${METHODS.open}() the campaign first. If it was open, Redis lost it: ${METHODS.rebuild}()`,
   );
 }

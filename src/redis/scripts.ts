@@ -5,6 +5,7 @@ import findInPool from '../../lua/campaign/find-in-pool.lua';
 import findUser from '../../lua/campaign/find-user.lua';
 import inspect from '../../lua/campaign/inspect.lua';
 import inspectServer from '../../lua/campaign/inspect-server.lua';
+import listLoads from '../../lua/campaign/list-loads.lua';
 import loadCodes from '../../lua/campaign/load-codes.lua';
 import openCampaign from '../../lua/campaign/open-campaign.lua';
 import purgeCampaign from '../../lua/campaign/purge-campaign.lua';
@@ -98,6 +99,11 @@ export const scripts = {
     keys: POOLED,
     args: ['epoch', 'fence', 'loadId', 'caller', 'offset', 'before', 'after'],
     each: ['code'],
+  }),
+  listLoads: defineScript('list-loads', listLoads, {
+    keys: ['campaign'],
+    args: ['epoch', 'fence', 'cursor', 'limit'],
+    reads: true,
   }),
   findInPool: defineScript('find-in-pool', findInPool, {
     keys: ['campaign', 'pool'],

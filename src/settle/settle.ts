@@ -78,12 +78,12 @@ export function settleBatch(
   options: SettleOptions,
   healthy: boolean,
 ): Promise<SettledBatch> {
-  if (!SETTLE.isHeard) return settleDue(serving, steps, options, healthy);
+  if (!SETTLE.isHeard) return settleDue(serving, steps, options, healthy, null);
   const message: SettleMessage = { campaignId: serving.campaign.id, size: 0, settled: 0, failed: 0 };
   return SETTLE.run(
     message,
-    () => settleDue(serving, steps, options, healthy),
-    ({ claimed, settled, failed }) => Object.assign(message, { size: claimed.length, settled, failed }),
+    () => settleDue(serving, steps, options, healthy, message),
+    ({ settled, failed }) => Object.assign(message, { settled, failed }),
   );
 }
 
@@ -92,10 +92,12 @@ async function settleDue(
   steps: Steps,
   options: SettleOptions,
   healthy: boolean,
+  message: SettleMessage | null,
 ): Promise<SettledBatch> {
   const claim = await claimDue(serving, options.batchSize, options.paced);
   if (typeof claim === 'string') throw notReady(serving.campaign.id, claim);
   const { claimed, waitMs, revoking } = claim;
+  if (message) message.size = claimed.length;
   if (revoking > 0) await options.endAnnounced(serving);
   const saved = steps.deliveries ? await findSaved(claimed, steps, options) : claimed.map(() => null);
   const { timeoutMs, maxTries } = options;

@@ -1,6 +1,6 @@
 import { channel } from 'node:diagnostics_channel';
 import type { CouponEvent, FaultSource } from '../model/events.js';
-import type { LifeCall } from '../model/life.js';
+import type { CouponVerb } from '../model/life.js';
 import type { IssueStatus } from '../model/result.js';
 import { errorTypeOf, StepChannel, type StepMessage } from './step-channel.js';
 
@@ -60,18 +60,17 @@ export interface AdmitMessage extends StepMessage {
   issued: number;
 }
 
-/** `tracing:coupon-issuer:redeem:*`: one batch of calls that change coupons. */
-export interface RedeemMessage extends StepMessage {
-  readonly size: number;
-  /** One for each call that has its answer. */
-  outcomes: readonly RedeemOutcome[];
+/** `tracing:coupon-issuer:change:*`: one call of `redeem()`, `unredeem()`, `extend()` or `revoke()`. */
+export interface ChangeMessage extends StepMessage {
+  readonly campaignId: string;
+  readonly verb: CouponVerb;
+  /** The status of its answer; `null` until then, and if it failed. */
+  status: string | null;
 }
 
-/** The end of one call that changes a coupon. */
-export interface RedeemOutcome {
-  readonly campaignId: string;
-  readonly verb: LifeCall['verb'];
-  readonly outcome: string;
+/** `tracing:coupon-issuer:redeem:*`: one batch of calls that change coupons. A call may be in several, or in none. */
+export interface RedeemMessage extends StepMessage {
+  readonly size: number;
 }
 
 /** `tracing:coupon-issuer:cache:*`: one key that is asked for. */
@@ -86,6 +85,8 @@ export interface CacheMessage extends StepMessage {
 
 /** `coupon-issuer:event`: each event, as `onEvent` gets it, without users, ids and serials. */
 export interface EventMessage {
+  /** The `id` of the issuer that tells it. */
+  readonly issuerId: string;
   readonly type: CouponEvent['type'];
   /** `null`: of several campaigns, or of none. */
   readonly campaignId: string | null;
@@ -93,8 +94,10 @@ export interface EventMessage {
   /** Of a fault: the step, and the kind of the error. */
   readonly during?: FaultSource;
   readonly errorType?: string;
-  /** Of refusals: their status. Of places in line that ended: why. */
+  /** Of refusals: their status. Of places in line that ended: why. Of an audit: the action. */
   readonly reason?: string;
+  /** Of an audit: `false` if the call threw. */
+  readonly done?: boolean;
 }
 
 export const ISSUE = new StepChannel<IssueMessage>('issue');
@@ -103,6 +106,7 @@ export const SAVE = new StepChannel<SaveMessage>('save');
 export const DELIVER = new StepChannel<DeliverMessage>('deliver');
 export const SETTLE = new StepChannel<SettleMessage>('settle');
 export const ADMIT = new StepChannel<AdmitMessage>('admit');
+export const CHANGE = new StepChannel<ChangeMessage>('change');
 export const REDEEM = new StepChannel<RedeemMessage>('redeem');
 export const CACHE = new StepChannel<CacheMessage>('cache');
 
@@ -114,16 +118,17 @@ export function messagesOf(of: readonly { readonly message?: IssueMessage | null
 const EVENT = channel('coupon-issuer:event');
 
 /** Tells an event without anything about a person. */
-export function tellEvent(event: CouponEvent): void {
-  if (EVENT.hasSubscribers) EVENT.publish(messageOf(event));
+export function tellEvent(issuerId: string, event: CouponEvent): void {
+  if (EVENT.hasSubscribers) EVENT.publish({ issuerId, ...messageOf(event) });
 }
 
-function messageOf(event: CouponEvent): EventMessage {
+function messageOf(event: CouponEvent): Omit<EventMessage, 'issuerId'> {
   const { type, campaignId } = event;
   const count = 'count' in event ? (event.count ?? 1) : 1;
   if (type === 'fault') {
     return { type, campaignId, count, during: event.during, errorType: errorTypeOf(event.error) };
   }
+  if (type === 'audit') return { type, campaignId, count, reason: event.action, done: event.done };
   const reason = type === 'refused' ? event.status : type === 'places_ended' ? event.reason : undefined;
   return { type, campaignId, count, ...(reason && { reason }) };
 }

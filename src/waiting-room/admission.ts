@@ -61,13 +61,13 @@ export function admitBatch(
   parts: AdmissionParts,
   batch: AdmissionSize,
 ): Promise<AdmittedBatch> {
-  if (!ADMIT.isHeard) return admitFirst(serving, line, parts, batch);
+  if (!ADMIT.isHeard) return admitFirst(serving, line, parts, batch, null);
   const message: AdmitMessage = { campaignId: serving.campaign.id, size: 0, issued: 0 };
-  const told = ({ admitted, issuedAtOnce }: AdmittedBatch) => {
-    message.size = admitted;
-    message.issued = issuedAtOnce;
-  };
-  return ADMIT.run(message, () => admitFirst(serving, line, parts, batch), told);
+  return ADMIT.run(
+    message,
+    () => admitFirst(serving, line, parts, batch, message),
+    () => {},
+  );
 }
 
 interface AdmissionSize {
@@ -81,6 +81,7 @@ async function admitFirst(
   line: Line,
   parts: AdmissionParts,
   { size, paced, healthy }: AdmissionSize,
+  message: AdmitMessage | null,
 ): Promise<AdmittedBatch> {
   for (const step of parts.following) await step.capacity(serving.campaign.id);
   let answer = await line.admit(size, paced);
@@ -93,6 +94,8 @@ async function admitFirst(
   const { reservations, waiting, gone, waitMs } = answer;
   const open = reservations.filter(({ issuance }) => issuance.state === 'reserved');
   const issuedAtOnce = reservations.length - open.length;
+  // At once: they are admitted, even if a later step fails.
+  if (message) Object.assign(message, { size: reservations.length, issued: issuedAtOnce });
   if (answer.absent > 0) {
     parts.steps.emit({ type: 'places_ended', campaignId: line.campaign.id, reason: 'absent', count: answer.absent });
   }

@@ -108,7 +108,11 @@ function endOf(connection: Connection): AbortSignal {
 
 export function bodyOf(request: IncomingMessage & { readonly body?: unknown }): GivenBody {
   if (ArrayBuffer.isView(request.body)) throw bodyTaken('let a parser of JSON read it, or none');
-  if (request.body !== undefined) return { parsed: request.body };
+  return request.body === undefined ? bytesOf(request) : { parsed: request.body };
+}
+
+/** The body where no parser in front knows its type. Express 4 calls it `{}` all the same. */
+export function bytesOf(request: IncomingMessage): AsyncIterable<Uint8Array> | null {
   if (request.readableDidRead) throw bodyTaken('leave it in request.body');
   // No header tells it: over HTTP/2 a body needs none.
   if (request.readableEnded) return null;

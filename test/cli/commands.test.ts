@@ -304,6 +304,50 @@ describe('after a loss', () => {
   });
 });
 
+describe('a pool that Redis lost', () => {
+  /** Two lists are loaded, and one user has a code of each. */
+  async function lostPool(): Promise<string> {
+    const id = await opened('--codes');
+    for (const list of ['one', 'two']) {
+      writeFileSync(join(dir, `${list}.csv`), `no,code\n1,${list}-A\n2,${list}-B\n`);
+      await json(`codes import ${id} ${list}.csv --column code`);
+    }
+    for (const user of ['kim', 'lee', 'han']) await issued(id, user);
+    const client = server.client();
+    await client.del(...(await client.keys(`{coupon:${id}}:*`)));
+    return id;
+  }
+  const rebuildLine = (id: string, lists: string) => `rebuild ${id} --codes --column code ${lists}`;
+
+  test('is made again from several lists, and serves nobody before it is resumed', async () => {
+    const id = await lostPool();
+    const both = rebuildLine(id, '--code-list one.csv --code-list two.csv --paused');
+    expect((await run(`${both} --dry-run`)).stderr).toMatch(/^would make .*, with 4 codes; nothing was done\n$/);
+    expect(await json(`${both} --yes`)).toMatchObject([{ state: 'paused', total: 4, issued: 3, available: 1 }]);
+    expect(await issuer.campaign(id).issue({ userId: 'early' })).toEqual({ status: 'paused' });
+    expect(await run(`resume ${id}`)).toMatchObject({ code: 0 });
+    expect((await issued(id, 'early')).code).toBe('two-B');
+  });
+
+  test('is not made again in silence from the list of another campaign', async () => {
+    const id = await lostPool();
+    writeFileSync(join(dir, 'other.csv'), 'no,code\n1,other-A\n2,other-B\n');
+    const wrong = await run(`${rebuildLine(id, '--code-list other.csv --paused')} --yes`);
+    expect(wrong).toMatchObject({ code: 3, stdout: expect.stringMatching(/^state +paused$/m) });
+    expect(wrong.stderr).toContain('users have 3 codes that are not on the list: is it the list of this campaign?');
+    const right = rebuildLine(id, '--code-list one.csv --code-list two.csv');
+    expect(await json(`${right} --yes`)).toMatchObject([{ state: 'paused', total: 4, available: 1 }]);
+  });
+
+  test('is not touched where a list has a line that is no code', async () => {
+    const id = await lostPool();
+    writeFileSync(join(dir, 'two.csv'), 'no,code\n1,two-A\n2,\n');
+    const bad = await run(`${rebuildLine(id, '--code-list one.csv --code-list two.csv')} --yes`);
+    expect(bad).toMatchObject({ code: 2, stderr: 'coupon-issuer: line 3 of the file has no code\n' });
+    expect(await server.client().keys(`{coupon:${id}}:*`)).toEqual([]);
+  });
+});
+
 describe('an issuer of URLs', () => {
   test('says that a campaign with hooks needs a config, and steers it all the same', async () => {
     const id = `night-${++nth}`;

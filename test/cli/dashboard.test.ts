@@ -83,7 +83,11 @@ test('opens in a browser by the printed address, whose token leaves the address 
   await visitor.page.goto(at.href);
   await visitor.page.getByRole('link', { name: 'night' }).waitFor();
   await visitor.page.getByText('operator · read only').waitFor();
-  expect(visitor.page.url()).toBe(`${at.origin}/`);
+  await issuer.campaign('night').issue({ userId: 'ann' });
+  await visitor.page.getByRole('link', { name: 'night' }).click();
+  await visitor.page.getByText('This process has answered no buyer').waitFor();
+  expect(await visitor.page.locator('dt', { hasText: 'here' }).count()).toBe(0);
+  expect(visitor.page.url()).toBe(`${at.origin}/#/campaign/night`);
   expect(addresses.filter((address) => address.includes(at.hash.slice(7)))).toEqual([]);
   expect(visitor.troubles).toEqual([]);
   await visitor.stop();

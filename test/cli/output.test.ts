@@ -1,6 +1,8 @@
+import { EventEmitter } from 'node:events';
 import { PassThrough, Writable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { printable, Secrets } from '../../src/cli/faults.js';
+import { guard } from '../../src/cli/guard.js';
 import { main } from '../../src/cli/main.js';
 import { fieldsOf, Output, tableOf } from '../../src/cli/output.js';
 import { Progress, progressLine } from '../../src/cli/progress.js';
@@ -80,15 +82,66 @@ describe('lines for a person', () => {
   });
 });
 
-test('a reader that is gone ends the command without a word', async () => {
-  const stderr = new PassThrough();
-  const stdout = new Writable({ write: (_chunk, _encoding, done) => done(new Error('write EPIPE')) }).on(
-    'error',
-    () => {},
-  );
-  const world = { env: {}, cwd: '/', stdin: new PassThrough(), stdout, stderr, signal: new AbortController().signal };
-  expect(await main(['codes', 'make', '--count', '5000'], world)).toBe(0);
-  expect(stderr.read()).toBeNull();
+describe('a stdout that takes no more', () => {
+  async function made(code: string): Promise<{ code: number; said: unknown }> {
+    const failure = Object.assign(new Error(`write ${code}`), { code });
+    const stderr = new PassThrough();
+    const stdout = new Writable({ write: (_chunk, _encoding, done) => done(failure) }).on('error', () => {});
+    const world = { env: {}, cwd: '/', stdin: new PassThrough(), stdout, stderr, signal: new AbortController().signal };
+    return { code: await main(['codes', 'make', '--count', '5000'], world), said: stderr.read()?.toString() ?? null };
+  }
+
+  test('ends the command without a word if its reader is gone', async () => {
+    expect(await made('EPIPE')).toEqual({ code: 0, said: null });
+  });
+
+  test('is a fault if its disk is full, so no part is taken for the whole', async () => {
+    const { code, said } = await made('ENOSPC');
+    expect(code).toBe(1);
+    expect(said).toMatch(/^coupon-issuer: stdout took no more \(ENOSPC\)[^\n]*\n$/);
+  });
+});
+
+describe('an end that the work does not tell', () => {
+  function told(event: string, error?: Error): string[] {
+    const lines: string[] = [];
+    const process = new EventEmitter();
+    guard(process, new Secrets({}), (line) => lines.push(line));
+    process.emit(event, error);
+    process.emit('beforeExit');
+    return lines;
+  }
+
+  test('is one line about an error that nobody caught, without its stack and URL', () => {
+    const lines = told('uncaughtException', new Error('first\nredis://:SECRET-7@cache'));
+    expect(lines).toEqual([expect.stringMatching(/^coupon-issuer: first\\u000a\[redacted\]; it is not known [^\n]+$/)]);
+  });
+
+  test('is a fault where nothing is left to wait for', () => {
+    expect(told('beforeExit')).toEqual([expect.stringMatching(/^coupon-issuer: the work stopped before its end/)]);
+  });
+});
+
+describe('data of a user on a terminal', () => {
+  const drawing = 'kim\u001B[2J\u009B1A\u202Elee\u007F\u{E0001}';
+  async function shown(isTTY: boolean, act: (out: Output) => Promise<void>): Promise<string> {
+    const stdout = Object.assign(new PassThrough(), { isTTY });
+    const world = { env: {}, cwd: '/', stdin: new PassThrough(), stdout, stderr: new PassThrough() };
+    await act(new Output({ ...world, signal: new AbortController().signal }, true));
+    return String(stdout.read());
+  }
+
+  test('is JSON without a control character, and reads back as it was', async () => {
+    const text = await shown(true, (out) => out.item({ userId: drawing }, () => []));
+    expect(text).toMatch(/^[\x20-\x7E]+\n$/);
+    expect(JSON.parse(text)).toEqual({ userId: drawing });
+  });
+
+  test('is CSV whose cells draw nothing, and in a file it is as it was', async () => {
+    const csv = `${drawing},1\r\n"a\nb",2\r\n`;
+    expect(await shown(true, (out) => out.raw(csv))).toBe(`${printable(drawing)},1\r\n"a\nb",2\r\n`);
+    expect(await shown(false, (out) => out.raw(csv))).toBe(csv);
+  });
 });
 
 test('NO_COLOR, a pipe and a dumb terminal get plain text', () => {

@@ -79,6 +79,24 @@ describe('an import of 100,000 codes', () => {
   });
 });
 
+test('an import that meets a wrong line tells the codes before it, and goes on once the line is right', async () => {
+  const id = named();
+  await done(`open ${id} --codes --create-table`);
+  const good = generateCodes({ count: 5_000 });
+  const write = (last: string) => writeFileSync(join(dir, 'wrong.txt'), `${[...good, last].join('\n')}\n`);
+  write('SECRET\u001B-7');
+  const { code, stdout, stderr } = await start(`codes import ${id} wrong.txt`).ended;
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+  const [{ total }] = (await json(`codes count ${id}`)) as [{ total: number }];
+  expect(stderr).toContain(`line 5001 of the file must not contain a control character`);
+  expect(stderr).toContain(
+    `. ${total} codes before it are loaded: correct the line and run the same command to go on\n`,
+  );
+  expect(stderr).not.toContain('SECRET');
+  write('RIGHT-CODE-7');
+  expect(await json(`codes import ${id} wrong.txt`)).toMatchObject([{ total: 5_001 }]);
+});
+
 describe('a pipe whose reader is gone', () => {
   test.each([
     ['codes make --count 200000', 'codes make'],
@@ -181,7 +199,17 @@ describe('an issuer of a config', () => {
       ),
     );
     writeFileSync(join(own, 'nothing.mjs'), 'export default 7;');
-    writeFileSync(join(own, 'coupon-issuer.config.ts'), 'export default 7 satisfies number;');
+    writeFileSync(join(own, 'stuck.mjs'), 'export default () => new Promise(() => {});');
+    writeFileSync(
+      join(own, 'late.mjs'),
+      `setImmediate(() => { throw new Error('redis://:SECRET-7@cache'); });\nexport default () => new Promise(() => {});`,
+    );
+    const typed = `const made: { issuer: CouponIssuer; close(): Promise<void> } = {
+      issuer,
+      close: async () => { redis.disconnect(); await pool.end(); console.error('closed'); },
+    };
+    export default made;`;
+    for (const name of ['typed.ts', 'typed.mts']) writeFileSync(join(own, name), text(typed));
     writeFileSync(join(own, 'broken.mjs'), `throw new Error('redis://:SECRET-7@cache and password=SECRET-8');`);
   });
   afterAll(() => rmSync(own, { recursive: true, force: true }));
@@ -199,9 +227,23 @@ describe('an issuer of a config', () => {
     expect(stderr).toBe('closed\n');
   });
 
+  test.each(['typed.ts', 'typed.mts'])(
+    'in %s is loaded where Node strips types, and refused elsewhere',
+    async (name) => {
+      const { code, stderr } = await start(`ls --json --config ${name}`, { cwd: own, env: surroundings }).ended;
+      if ((process.features as { typescript?: unknown }).typescript) {
+        expect({ code, isClosed: stderr.endsWith('closed\n') }).toEqual({ code: 0, isClosed: true });
+      } else {
+        expect(code).toBe(2);
+        expect(stderr).toMatch(/^coupon-issuer: this Node does not read TypeScript: [^\n]+ Node 22\.18 or newer\n$/);
+      }
+    },
+  );
+
   test.each([
     ['--config nothing.mjs', 2, /the default export of the config must be an issuer/],
-    ['--config coupon-issuer.config.ts', 2, /this Node does not read TypeScript|must be an issuer/],
+    ['--config stuck.mjs', 1, /^coupon-issuer: the work stopped before its end/],
+    ['--config late.mjs', 1, /^coupon-issuer: \[redacted\]; it is not known whether/],
     ['--config broken.mjs', 1, /^coupon-issuer: \[redacted\] and password=\[redacted\]\n$/],
   ])('that is no issuer is told in one line: %s', async (option, code, says) => {
     const run = await start(`ls ${option}`, { cwd: own, env: surroundings }).ended;
@@ -239,6 +281,10 @@ describe('a server that does not answer as it should', () => {
         [
           { REDIS_URL: `redis://:SECRET-word-9@127.0.0.1:${guarded.port}` },
           /Redis of REDIS_URL cannot be reached: WRONGPASS/,
+        ],
+        [
+          { REDIS_URL: `redis://:SECRET-word-7@127.0.0.1:${guarded.port}/99` },
+          /Redis of REDIS_URL cannot be reached: ERR DB index/,
         ],
         [{ REDIS_URL: `redis://127.0.0.1:${guarded.port}` }, /Redis of REDIS_URL cannot be reached: .*NOAUTH/],
         [{ ...env, DATABASE_URL: database.href }, /password authentication failed/],

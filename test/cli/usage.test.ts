@@ -25,6 +25,8 @@ beforeAll(async () => {
     'list.json': '[]',
     'wrong.json': JSON.stringify({ stock: { kind: 'counted', total: -1 } }),
     'unknown.json': JSON.stringify({ stock: { kind: 'codes' }, peruser: 2 }),
+    'columns.csv': 'no,code\n1,SECRET-7\n',
+    'mark.txt': 'A\nSECRET-7\u200B\n',
     'waves.json': '[{ "at": "tomorrow", "count": 1 }]',
   };
   for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text);
@@ -93,6 +95,8 @@ const WRONG: readonly [line: string, says: RegExp][] = [
   ['codes make --count 0', /--count must be a whole number from 1/],
   ['codes import night', /<file> is missing/],
   ['codes import night @nowhere.csv --dry-run', /cannot be read \(ENOENT\)/],
+  ['codes import night @columns.csv --dry-run', /say which one has the codes, by --column\n/],
+  ['codes import night @mark.txt --dry-run', /; --as-they-are takes codes as they are\n/],
   ['codes import night @list.json --delimiter ;;', /--delimiter must be/],
   ['codes import night @list.json --column code --no-header', /a column has a name only where/],
   ['codes import night @list.json --header --no-header', /not both/],
@@ -150,6 +154,9 @@ describe('an issuer that cannot be made', () => {
     ['a database alone', { DATABASE_URL: 'postgres://shop:SECRET-7@h/shop' }, /REDIS_URL is missing/],
     ['a Redis of another kind', { REDIS_URL: 'http://:SECRET-7@h' }, /REDIS_URL must be a URL that begins with redis:/],
     ['a Redis that is no URL', { REDIS_URL: 'SECRET-7' }, /REDIS_URL must be a URL/],
+    ['a password with a bare percent sign', { REDIS_URL: 'redis://:SECRET-7%ZZ@h' }, /REDIS_URL has a % that/],
+    ['a Redis database by a name', { REDIS_URL: 'redis://:SECRET-7@h/SECRET' }, /path of REDIS_URL must be the number/],
+    ['a Redis database by a word', { REDIS_URL: 'redis://h?db=SECRET' }, /path of REDIS_URL must be the number/],
     [
       'a database of another kind',
       { REDIS_URL: 'redis://127.0.0.1:1', DATABASE_URL: 'mongodb://:SECRET-7@h' },

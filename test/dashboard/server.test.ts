@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { get as httpGet, type IncomingMessage } from 'node:http';
+import { setImmediate } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, type MockInstance, test, vi } from 'vitest';
 import { dashboard } from '../../src/dashboard/index.js';
-import { type CouponEvent, CouponIssuer, MemoryPersistence, NotSavedError } from '../../src/index.js';
+import { type CouponEvent, CouponIssuer, type Issuance, MemoryPersistence, NotSavedError } from '../../src/index.js';
 import { RedisServer } from '../support/servers/redis-server.js';
 import { type Desk, FORMS, fetchDesk, nodeDesk, PEOPLE } from './support.js';
 
@@ -49,11 +50,17 @@ const CHANGES: [verb: string, body: object][] = [
   ['pause', night],
   ['resume', night],
   ['pace', { ...night, savesPerSecond: 5 }],
+  ['update', { ...night, perUser: 2, requestId: 'two each' }],
   ['restock', { ...night, add: 5, requestId: 'five' }],
   ['quarantine-retry', { ...night, all: true }],
   ['quarantine-withdraw', { ...night, all: true }],
   ['close', night],
 ];
+/** A row of a table that has no end. */
+const endlessRow = (serial: number): Issuance => ({
+  ...{ id: `id-${serial}`, campaignId: 'night', userId: `user-${serial}`, grant: 1, serial, code: null },
+  ...{ issuedAt: new Date(0), epoch: '1-a', state: 'issued' },
+});
 const json = async (answer: Promise<Response>) => (await answer).json() as Promise<Record<string, never>>;
 const commands = async () => Number(/^total_commands_processed:(\d+)/m.exec(await redis.info('stats'))![1]);
 
@@ -96,10 +103,13 @@ describe.each(FORMS)('the dashboard in %s', (_, open) => {
     const before = await commands();
     for (const verb of [
       'overview',
+      'live',
       'campaign',
       'find',
       'workers',
       'quarantine',
+      'codes',
+      'tally',
       'reconcile',
       ...CHANGES.map(([one]) => one),
     ]) {
@@ -169,6 +179,7 @@ describe.each(FORMS)('the dashboard in %s', (_, open) => {
     expect(await issuer.campaign('night').inspect()).toMatchObject({
       state: 'closed',
       total: 15,
+      perUser: 2,
       pace: { savesPerSecond: 5 },
     });
     const refused = await ask('/api/pause', { body: night });
@@ -205,12 +216,16 @@ describe.each(FORMS)('the dashboard in %s', (_, open) => {
     const ask = await on();
     const bad: [verb: string, body: unknown][] = [
       ['overview', { campaignId: 'night' }],
+      ['live', { campaignId: 'a b' }],
+      ['live', { ...night, more: 1 }],
       ['campaign', {}],
       ['campaign', { campaignId: '../night' }],
       ['campaign', { campaignId: ['night'] }],
       ['campaign', { ...night, more: 1 }],
       ['workers', night],
       ['quarantine', {}],
+      ['codes', {}],
+      ['tally', { ...night, more: 1 }],
       ['find', {}],
       ['find', { userId: 'kim', code: 'x' }],
       ['find', { userId: '' }],
@@ -224,6 +239,8 @@ describe.each(FORMS)('the dashboard in %s', (_, open) => {
       ['pace', { ...night, savesPerSecond: '5' }],
       ['restock', { ...night, add: 1.5, requestId: 'x' }],
       ['restock', { ...night, add: 1 }],
+      ['update', { ...night, perUser: 2 }],
+      ['update', { ...night, requestId: 'nothing' }],
       ['close', { ...night, retainMs: 0 }],
       ['quarantine-retry', night],
       ['quarantine-withdraw', { ...night, ids: 'all' }],
@@ -285,6 +302,63 @@ describe.each(FORMS)('the dashboard in %s', (_, open) => {
     expect(await unknown.json()).toEqual({ fault: 'UnknownCampaignError' });
     expect((await ask('/api/reconcile', { body: night })).status).toBe(200);
   });
+
+  describe('answers a second comparison with 429 and a time to come again, until the first one', () => {
+    const endless = ({ afterSerial, limit }: { afterSerial: number; limit: number }) =>
+      Array.from({ length: limit }, (_, i) => endlessRow(afterSerial + i + 1));
+    let list: MockInstance<MemoryPersistence['list']>;
+    let ask: Desk['ask'];
+    const compare = (signal?: AbortSignal) => ask('/api/reconcile', { person: 'lee', body: night, signal });
+    const isFree = () =>
+      vi.waitFor(
+        async () => {
+          const answer = await compare();
+          await answer.body!.cancel();
+          expect(answer.status).toBe(200);
+        },
+        { timeout: 2_000 },
+      );
+
+    beforeEach(async () => {
+      list = vi.spyOn(rows, 'list').mockImplementation(async (_campaign, options) => {
+        await setImmediate();
+        return endless(options);
+      });
+      ask = await on();
+    });
+    afterEach(() => list.mockRestore());
+
+    test('loses its reader', async () => {
+      const first = await compare();
+      for (const person of ['lee', 'kim']) {
+        const second = await ask('/api/reconcile', { person, body: night });
+        expect([second.status, second.headers.get('retry-after')]).toEqual([429, '5']);
+        expect(await second.text()).toContain('a comparison runs already');
+      }
+      await first.body!.cancel();
+      await isFree();
+    });
+
+    test('is aborted with its request', async () => {
+      const client = new AbortController();
+      const first = await compare(client.signal);
+      let isOver = false;
+      const over = () => {
+        isOver = true;
+      };
+      void first.text().then(over, over);
+      expect((await compare()).status).toBe(429);
+      client.abort();
+      await isFree();
+      await vi.waitFor(() => expect(isOver).toBe(true));
+    });
+
+    test('fails', async () => {
+      list.mockRejectedValue(new Error('the database is away'));
+      expect(await json(compare())).toEqual({ fault: 'HookError' });
+      expect(await json(compare())).toEqual({ fault: 'HookError' });
+    });
+  });
 });
 
 test('lists the quarantine, retries and withdraws', async () => {
@@ -313,6 +387,27 @@ test('lists the quarantine, retries and withdraws', async () => {
     withdrawn: 1,
   });
   expect(await campaign.inspect()).toMatchObject({ quarantined: 0, withdrawn: 1 });
+});
+
+test('counts the rows of a campaign when it is asked, once for all that ask, and says where it cannot', async () => {
+  for (let i = 0; i < 3; i++) await issuer.campaign('night').issue({ userId: `user-${i}` });
+  const [coupon] = await issuer.coupons({ userId: 'user-1' });
+  await issuer.campaign('night').redeem({ userId: 'user-1', id: coupon!.id, redemptionId: 'order-1' });
+  let counts = 0;
+  rows.count = async (...args) => {
+    counts++;
+    return MemoryPersistence.prototype.count.apply(rows, args);
+  };
+  desk = fetchDesk(issuer);
+  const answers = await Promise.all([1, 2, 3].map(() => json(desk.ask('/api/tally', { person: 'lee', body: night }))));
+  expect(answers).toEqual(answers.map(() => ({ tally: expect.objectContaining({ issued: 2, redeemed: 1 }) })));
+  expect(counts).toBe(1);
+  await desk.ask('/api/tally', { body: night });
+  expect(counts).toBe(2);
+  const { save, find } = MemoryPersistence.prototype;
+  const persistence = { save: save.bind(rows), find: find.bind(rows) };
+  desk = fetchDesk(new CouponIssuer({ redis, persistence, prefix: `desk-${round}` }));
+  expect(await json(desk.ask('/api/tally', { body: night }))).toEqual({ tally: null });
 });
 
 test('answers the hosts that are named, and no name that was bound to the server later', async () => {
@@ -347,6 +442,7 @@ test('many pages read the list of campaigns once', async () => {
     return issuer.campaigns();
   };
   desk = fetchDesk({
+    id: issuer.id,
     campaign: (id) => issuer.campaign(id),
     campaigns,
     coupons: (request) => issuer.coupons(request),

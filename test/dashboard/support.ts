@@ -14,6 +14,7 @@ interface AskedPage {
   readonly headers?: Record<string, string>;
   readonly method?: string;
   readonly body?: unknown;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface Desk {
@@ -28,7 +29,7 @@ interface DeskOptions {
 }
 
 /** As the page asks. A header that is the empty string is left out. */
-function initOf({ person = 'kim', headers = {}, method = 'POST', body }: AskedPage): RequestInit {
+function initOf({ person = 'kim', headers = {}, method = 'POST', body, signal }: AskedPage): RequestInit {
   const own = {
     'content-type': 'application/json',
     'x-coupon-issuer': 'dashboard',
@@ -37,7 +38,7 @@ function initOf({ person = 'kim', headers = {}, method = 'POST', body }: AskedPa
   };
   const sent = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== ''));
   const text = typeof body === 'string' ? body : JSON.stringify(body ?? {});
-  return { method, headers: sent, ...(method === 'POST' && { body: text }) };
+  return { method, headers: sent, ...(signal && { signal }), ...(method === 'POST' && { body: text }) };
 }
 
 const known = (name: string | null): unknown => (name === null ? null : (PEOPLE[name] ?? null));

@@ -5,7 +5,7 @@ import { CouponIssuer, type PersistenceAdapter } from '../../src/index.js';
 import { persistenceContract, type StoredRow } from '../../src/testing/index.js';
 import { Database } from '../support/servers/database.js';
 import { RedisServer } from '../support/servers/redis-server.js';
-import { blocksOf } from './markdown.js';
+import { blocksOf, read, tableOf, ticked } from './markdown.js';
 import { Project } from './snippets.js';
 
 const block = blocksOf('README.md').find(({ text }) => text.includes('function myCoupons'))!;
@@ -34,6 +34,14 @@ async function oracle(campaignId: string): Promise<StoredRow[]> {
   );
   return rows;
 }
+
+test('the page about adapters has a row for each method of the interface, and for no other', () => {
+  const source = /interface PersistenceAdapter[\s\S]*?^}/m.exec(read('src/persistence/adapter.ts'))![0];
+  const methods = [...source.matchAll(/^ {2}(\w+\??)\(/gm)].map(([, name]) => name!);
+  const rows = tableOf('docs/writing-an-adapter.md', 'method').map(([cell]) => ticked(cell!)[0]!.split('(')[0]!);
+  expect(methods).toContain('save');
+  expect(rows.sort()).toEqual(methods.sort());
+});
 
 test('the adapter in 30 lines has 30 lines', () => {
   expect(block.text.trimEnd().split('\n').length).toBeLessThanOrEqual(30);

@@ -86,12 +86,9 @@ describe('the page of the command', () => {
 
   const sections = shellOf('docs/command.md');
 
-  /** It serves until a signal, and has tests of its own. */
-  const ELSEWHERE = ['dashboard'];
-
   test('has every command, as it is run', () => {
     const scripts = sections.map(([, script]) => script).join('');
-    const names = COMMANDS.map(({ name }) => name).filter((name) => !ELSEWHERE.includes(name));
+    const names = COMMANDS.map(({ name }) => name);
     expect(names.filter((name) => !new RegExp(`coupon-issuer ${name}\\s`).test(scripts))).toEqual([]);
   });
 
@@ -134,6 +131,7 @@ describe('the runbook', () => {
 
   const night = () => shell.issuer.campaign('night');
   const statuses: string[] = [];
+  let proof = '';
 
   /** The users that come while a section of the page is run. */
   async function sell(from: number, to: number): Promise<void> {
@@ -156,10 +154,18 @@ describe('the runbook', () => {
       const [output] = await Promise.all([run(), sell(100, 900)]);
       expect(output).toMatch(/^user +user-1\nstatus +issued\n/m);
     },
+    'The day after: prove it': async (run) => {
+      proof = await run();
+    },
+    'If a wrong file was imported': async (run) => {
+      await night().loadCodes(generateCodes({ count: 50 }));
+      expect(await run()).toMatch(/^state +paused\nstock +codes\ntotal +1,000\n/m);
+    },
     'If Redis loses its data': async (run) => {
-      const client = shell.redis.client();
-      await client.del(...(await client.keys('{coupon:night}:*')));
-      expect(await run()).toMatch(/^rows written +899\n/m);
+      await shell.redis.client().flushall();
+      expect(await run()).toMatch(
+        /^rows written +899\nlost +0\ncampaign +night\nstate +paused\nstock +codes\ntotal +1,000\n/m,
+      );
       await sell(900, USERS + 1);
     },
   };
@@ -176,6 +182,8 @@ describe('the runbook', () => {
     expect(new Set(rows.map(({ code }) => code))).toEqual(new Set(codes));
     expect(shell.read('night.csv').trimEnd().split('\r\n')).toHaveLength(CODES + 1);
     expect(JSON.parse(shell.read('night-books.json'))).toMatchObject({ state: 'closed', issued: CODES, available: 0 });
+    expect(proof).toBe(`${CODES}\n${CODES}\n`);
     await until(() => shell.read('worker.log').includes('the worker stopped'));
+    expect(shell.read('dashboard.url')).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/#token=[\w-]{32}\n$/);
   });
 });

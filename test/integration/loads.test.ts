@@ -225,3 +225,28 @@ describe('a bad code', () => {
     expect(await inPool()).toEqual(['BBB', 'C\r']);
   });
 });
+
+test('each load is listed once, with how far its list came, and a replaced code counts as retired', async () => {
+  const loads = async () => {
+    const found = [];
+    for await (const one of issuer.campaign('launch').loads()) found.push(one);
+    return found.sort((a, b) => a.codes - b.codes);
+  };
+  expect(await loads()).toEqual([]);
+  await load(codes(700), 'first: of June');
+  await expect(load(cutOff(codes(1_300, 'more')), '둘째')).rejects.toThrow('cut off');
+  expect(await loads()).toEqual([
+    { loadId: 'first: of June', codes: 700 },
+    { loadId: '둘째', codes: 1_000 },
+  ]);
+  await issuer.campaign('launch').replaceCode({ code: 'code-1', replacement: 'other-1' });
+  expect(await issuer.campaign('launch').inspect()).toMatchObject({ total: 1_700, codesRetired: 1 });
+  const many = Array.from({ length: 600 }, (_, i) => [`load:of ${i}`, `${i}:x:y:0:`]).flat();
+  await redis.hset('{coupon:launch}:campaign', ...many);
+  expect(await loads()).toHaveLength(602);
+  await rebuildNamed(issuer, pool, { codes: codes(700) });
+  expect(await loads()).toEqual([]);
+  expect(await issuer.campaign('launch').inspect()).toMatchObject({ total: 700, codesRetired: 1_001 });
+  await openNamed(issuer, { id: 'counted', stock: { kind: 'counted', total: 1 } });
+  await expect(issuer.campaign('counted').loads().next()).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
+});

@@ -77,6 +77,21 @@ describe('after Redis lost everything', () => {
     await audit();
   });
 
+  test('a campaign that is made paused serves nobody before it is resumed, and a rebuild without the option keeps the pause', async () => {
+    await openNamed(issuer, counted(2));
+    await issueTo('first');
+    await issuer.idle();
+    await redis.flushall();
+    for (const paused of [true, undefined]) {
+      const { campaign } = await rebuildNamed(issuer, counted(2), { paused });
+      expect(campaign).toMatchObject({ state: 'paused', available: 1, issued: 1 });
+      expect(await issueTo('early')).toEqual({ status: 'paused' });
+    }
+    await issuer.campaign(id).resume();
+    expect(await issueTo('early')).toMatchObject({ status: 'issued' });
+    await audit();
+  });
+
   test('a serial that no row has is given out again', async () => {
     await openNamed(issuer, counted(6));
     await issueAll(users(3));

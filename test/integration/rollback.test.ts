@@ -67,6 +67,7 @@ const CHANGES = {
   restock: () => issuer.campaign('launch').restock({ add: 5, requestId: 'more' }),
   replaceCode: () => issuer.campaign('pool').replaceCode({ code: 'CCC', replacement: 'DDD' }),
   loadCodes: () => issuer.campaign('pool').loadCodes(['EEE']),
+  loads: () => issuer.campaign('pool').loads().next(),
 };
 
 describe.each(['before a rebuild', 'before the last coupon'])('after Redis went back to %s', (to) => {

@@ -6,6 +6,7 @@ import type {
   AdmitMessage,
   BatchMessage,
   CacheMessage,
+  ChangeMessage,
   DeliverMessage,
   EventMessage,
   IssueMessage,
@@ -24,12 +25,13 @@ interface Heard {
   deliver: DeliverMessage[];
   settle: SettleMessage[];
   admit: AdmitMessage[];
+  change: ChangeMessage[];
   redeem: RedeemMessage[];
   cache: CacheMessage[];
   event: EventMessage[];
 }
 
-const STEPS = ['issue', 'batch', 'save', 'deliver', 'settle', 'admit', 'redeem', 'cache'] as const;
+const STEPS = ['issue', 'batch', 'save', 'deliver', 'settle', 'admit', 'change', 'redeem', 'cache'] as const;
 
 let server: RedisServer;
 let redis: Redis;
@@ -48,6 +50,7 @@ function listen(): Heard {
     deliver: [],
     settle: [],
     admit: [],
+    change: [],
     redeem: [],
     cache: [],
     event: [],
@@ -128,6 +131,7 @@ describe('the channels of a campaign', () => {
     expect(heard.save).toMatchObject([{ errorType: 'NotSavedError', saved: 0, size: 1 }]);
     expect(heard.issue).toMatchObject([{ status: null, errorType: 'NOT_ISSUED' }]);
     expect(heard.event).toContainEqual({
+      issuerId: issuer.id,
       type: 'fault',
       campaignId: launch.id,
       count: 1,
@@ -152,7 +156,8 @@ describe('the channels of a campaign', () => {
     await night.leave({ userId: 'ben' });
     await night.admit({ count: 2 });
     expect(heard.admit[0]).toMatchObject({ campaignId: night.id, size: 1, issued: 1 });
-    expect(heard.event).toContainEqual({ type: 'places_ended', campaignId: night.id, count: 1, reason: 'left' });
+    const left = { type: 'places_ended', campaignId: night.id, count: 1, reason: 'left' };
+    expect(heard.event).toContainEqual({ issuerId: room.id, ...left });
     await room.close();
   });
 
@@ -165,8 +170,13 @@ describe('the channels of a campaign', () => {
     await redeem('order-1');
     await redeem('order-2');
     await redeem('order-3', 'NONE-1');
-    expect(heard.redeem.flatMap(({ outcomes }) => outcomes)).toEqual(
-      ['redeemed', 'already_redeemed', 'no_row'].map((outcome) => ({ campaignId: launch.id, verb: 'redeem', outcome })),
+    expect(heard.redeem.map(({ size }) => size)).toEqual([1, 1, 1]);
+    expect(heard.change.map(({ campaignId, verb, status }) => ({ campaignId, verb, status }))).toEqual(
+      ['redeemed', 'already_redeemed', 'not_found'].map((status) => ({
+        campaignId: launch.id,
+        verb: 'redeem',
+        status,
+      })),
     );
   });
 

@@ -16,6 +16,7 @@ const READERS = [
   'inspect',
   'find-user',
   'find-in-pool',
+  'list-loads',
   'list-quarantined',
   'inspect-server',
   'check-rights',
@@ -31,7 +32,7 @@ const NOTING = ['find-places', 'tend-line'];
 const COUNTING = ['next-generation', 'drop-over', 'drop-cached', 'count-bytes', 'note-worker'];
 /** They find in the world what they would write. */
 const DONE_BEFORE = ['open-campaign'];
-const POOL_ONLY = ['load-codes', 'rebuild-codes', 'find-in-pool', 'replace-code'];
+const POOL_ONLY = ['load-codes', 'rebuild-codes', 'list-loads', 'find-in-pool', 'replace-code'];
 /** What ends a reservation, a value or a lease has to work while memory is full, or full memory would never empty. */
 const FREEING = [
   'confirm',

@@ -216,6 +216,7 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
       'set-paused': call(scripts.setPaused, { epoch, sender: 'tests', call: '2', paused: '1' }),
       'close-campaign': call(scripts.closeCampaign, { epoch, retainMs: '60000' }),
       'load-codes': call(scripts.loadCodes, loading('second'), [{ code: 'new' }, { code: 'AAA' }]),
+      'list-loads': call(scripts.listLoads, { epoch, fence: '0', cursor: '0', limit: '500' }),
       'find-in-pool': call(scripts.findInPool, { epoch, fence: '0', code: 'FFF', fromTail: '1', limit: '500' }),
       'replace-code': call(scripts.replaceCode, { epoch, fence: '0', fromTail: '1', unit: '10:KKK', code: 'LLL' }),
       reserve: reserve('2', ['u4', 'u1', 'u5']),

@@ -1,6 +1,8 @@
 const usage = (test) => ({ file: 'test/cli/usage.test.ts', test });
 const output = (test) => ({ file: 'test/cli/output.test.ts', test });
 const commands = (test) => ({ file: 'test/cli/commands.test.ts', test });
+const token = (test) => ({ file: 'test/cli/token.test.ts', test });
+const refusals = (test) => ({ file: 'test/cli/refusals.test.ts', test });
 
 /** The command `coupon-issuer`. */
 export const COMMAND_LINE = [
@@ -93,7 +95,7 @@ export const COMMAND_LINE = [
     file: 'src/cli/faults.ts',
     find: 'if (error instanceof ClosedPipe) return EXIT.done;',
     replace: 'if (error instanceof ClosedPipe) return EXIT.fault;',
-    caughtBy: output('a reader that is gone ends the command without a word'),
+    caughtBy: output('ends the command without a word if its reader is gone'),
   },
   {
     defect: 'the rate counts what an earlier run has loaded',
@@ -152,10 +154,143 @@ export const COMMAND_LINE = [
     caughtBy: commands('are not loaded after a signal'),
   },
   {
+    defect: 'a message of the command names an argument of the library',
+    file: 'src/cli/faults.ts',
+    find: 'const message = inOptions((error as Error).message, options);',
+    replace: 'const { message } = error as Error;',
+    caughtBy: usage('codes import night @mark.txt --dry-run'),
+  },
+  {
+    defect: 'a rebuild reads a bad line when it is half done',
+    file: 'src/cli/commands/recover.ts',
+    find: "if (!files.includes('-')) await countIn",
+    replace: 'if (files.length > 9) await countIn',
+    caughtBy: commands('is not touched where a list has a line that is no code'),
+  },
+  {
+    defect: 'the list of another campaign is taken in silence',
+    file: 'src/cli/commands/recover.ts',
+    find: 'listed > 0 ? (campaign.total',
+    replace: 'listed < 0 ? (campaign.total',
+    caughtBy: commands('is not made again in silence from the list of another campaign'),
+  },
+  {
     defect: 'a campaign with hooks is refused without a word on the config',
     file: 'src/cli/wiring.ts',
     find: 'return isOfHooks ?',
     replace: 'return isOfHooks && false ?',
     caughtBy: commands('says that a campaign with hooks needs a config, and steers it all the same'),
+  },
+  {
+    defect: 'any token opens the dashboard of the command',
+    file: 'src/cli/commands/dashboard.ts',
+    find: 'return timingSafeEqual(digest(given), expected) ? user : null;',
+    replace: 'return timingSafeEqual(digest(given), expected) || given.length === token.length ? user : null;',
+    caughtBy: token('refuses a wrong token of the same length'),
+  },
+  {
+    defect: 'the dashboard of the command needs no token',
+    file: 'src/cli/commands/dashboard.ts',
+    find: 'return timingSafeEqual(digest(given), expected) ? user : null;',
+    replace: "return given === '' || timingSafeEqual(digest(given), expected) ? user : null;",
+    caughtBy: token('refuses no token'),
+  },
+  {
+    defect: 'the beginning of the token opens the dashboard of the command',
+    file: 'src/cli/commands/dashboard.ts',
+    find: 'return timingSafeEqual(digest(given), expected) ? user : null;',
+    replace: 'return given && token.startsWith(given) ? user : null;',
+    caughtBy: token('refuses the beginning of the token'),
+  },
+  {
+    defect: 'a token with more behind it opens the dashboard of the command',
+    file: 'src/cli/commands/dashboard.ts',
+    find: 'return timingSafeEqual(digest(given), expected) ? user : null;',
+    replace: 'return timingSafeEqual(digest(given.slice(0, token.length)), expected) ? user : null;',
+    caughtBy: token('refuses the token and one character more'),
+  },
+  {
+    defect: 'the token opens the dashboard of the command without its scheme',
+    file: 'src/cli/commands/dashboard.ts',
+    find: '/^Bearer ([',
+    replace: '/([',
+    caughtBy: token('refuses the token without a scheme'),
+  },
+  {
+    defect: 'a closed pipe is taken for a full disk',
+    file: 'src/cli/output.ts',
+    find: "error.code === 'EPIPE' || ",
+    replace: '',
+    caughtBy: output('ends the command without a word if its reader is gone'),
+  },
+  {
+    defect: 'data that could not be written is told as done',
+    file: 'src/cli/output.ts',
+    find: "if (error.code === 'EPIPE' || error.code === 'ERR_STREAM_DESTROYED') return",
+    replace: 'if (error) return',
+    caughtBy: output('is a fault if its disk is full, so no part is taken for the whole'),
+  },
+  {
+    defect: 'an error that nobody caught is shown as it is',
+    file: 'src/cli/guard.ts',
+    find: 'once(secrets.lineOf(error))',
+    replace: 'once(String(error.stack))',
+    caughtBy: output('is one line about an error that nobody caught, without its stack and URL'),
+  },
+  {
+    defect: 'work that never ends is told as done',
+    file: 'src/cli/guard.ts',
+    find: "process.on('beforeExit'",
+    replace: "process.on('exit'",
+    caughtBy: output('is a fault where nothing is left to wait for'),
+  },
+  {
+    defect: 'a user draws on the terminal by JSON',
+    file: 'src/cli/output.ts',
+    find: '`${jsonOf(value)}\\n`',
+    replace: '`${JSON.stringify(value)}\\n`',
+    caughtBy: output('is JSON without a control character, and reads back as it was'),
+  },
+  {
+    defect: 'a user draws on the terminal by CSV',
+    file: 'src/cli/output.ts',
+    find: 'if (!this.isRead) return',
+    replace: 'if (text) return',
+    caughtBy: output('is CSV whose cells draw nothing, and in a file it is as it was'),
+  },
+  {
+    defect: 'a client of Redis is made of a URL that ends the process',
+    file: 'src/cli/clients.ts',
+    find: "if (!/^\\d*$/.test(searchParams.get('db')",
+    replace: "if (!/^.*$/.test(searchParams.get('db')",
+    caughtBy: usage('because of a Redis database by a name is a wrong call'),
+  },
+  {
+    defect: 'a folder is taken for a config',
+    file: 'src/cli/wiring.ts',
+    find: 'return statSync(path).isFile();',
+    replace: 'return Boolean(statSync(path));',
+    caughtBy: refusals('ls refuses --config folder in one line'),
+  },
+  {
+    defect: 'the file of an import is looked for after the servers',
+    file: 'src/cli/commands/codes.ts',
+    find: "if (file !== '-') sizeOf(",
+    replace: "if (file === '') sizeOf(",
+    caughtBy: refusals('codes import refuses nowhere.csv as file in one line'),
+  },
+  {
+    defect: 'a user without an id is asked of the servers',
+    file: 'src/cli/commands/coupons.ts',
+    find: "assertText('<user>', userId);",
+    replace: 'void assertText;',
+    caughtBy: refusals('user refuses an empty user in one line'),
+  },
+  {
+    defect: 'one word too many is passed over',
+    file: 'src/cli/input.ts',
+    find: 'words.length > command.args.length)',
+    replace: 'words.length > command.args.length + 1)',
+    caughtBy: refusals('pause refuses too many words in one line'),
   },
 ];

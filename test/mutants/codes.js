@@ -5,6 +5,20 @@ const sources = (test) => ({ file: 'test/integration/code-sources.test.ts', test
 /** Where codes come from, and how they get into the pool. */
 export const CODES = [
   {
+    defect: 'the list of loads ends with its first page',
+    file: 'src/campaign.ts',
+    find: "} while (cursor !== '0');",
+    replace: "} while (cursor === '');",
+    caughtBy: loads('each load is listed once'),
+  },
+  {
+    defect: 'a replaced code counts as a unit of the pool',
+    file: 'src/redis/campaign-fields.ts',
+    find: "Math.max(0, count('codes') - count('total'))",
+    replace: '0',
+    caughtBy: loads('each load is listed once'),
+  },
+  {
     defect: 'a source of codes is listened to only once Redis has answered',
     file: 'src/flow/source.ts',
     find: '    this.#first = this.#ask();\n    this.#first.catch(() => {});\n',
@@ -192,6 +206,20 @@ export const CODES = [
     find: 'fatal: true',
     replace: 'fatal: false',
     caughtBy: files('a file that is refused is Latin-1'),
+  },
+  {
+    defect: 'CRLF within quotes is counted twice',
+    file: 'src/read-codes/rows.ts',
+    find: 'this.#tooMany += cell.match(/\\r\\n/g)?.length ?? 0',
+    replace: 'this.#tooMany += 0 * cell.length',
+    caughtBy: files('a file that is refused has a fault behind CRLF in another cell'),
+  },
+  {
+    defect: 'an open quote is told by the line where its reader gave up',
+    file: 'src/read-codes/rows.ts',
+    find: 'throw tooLong(begun, this.#longest, line > begun)',
+    replace: 'throw tooLong(line, this.#longest)',
+    caughtBy: files('a quote that is not closed before many lines'),
   },
   {
     defect: 'a file without line ends is kept whole',

@@ -1,4 +1,5 @@
 const named = (test) => ({ file: 'test/doctor/diagnose.test.ts', test });
+const ofMasters = (test) => ({ file: 'test/doctor/masters.test.ts', test });
 
 /** The look at a set-up before the night. */
 export const DOCTOR = [
@@ -74,5 +75,33 @@ export const DOCTOR = [
       file: 'test/telemetry/traces-of-redis.test.ts',
       test: 'puts users, codes and data into db.query.text by its defaults',
     },
+  },
+  {
+    defect: 'of a Cluster one master alone is looked at',
+    file: 'src/redis/server-facts.ts',
+    find: "masters ? namesOnEach(masters, prefix) : ['/0']",
+    replace: "['/0']",
+    caughtBy: ofMasters('each master of a Cluster is asked for its settings'),
+  },
+  {
+    defect: 'a master that gives no answer is passed over',
+    file: 'src/doctor/redis.ts',
+    find: 'if (answers.length === masters) return found;',
+    replace: 'if (answers.length > 0) return found;',
+    caughtBy: ofMasters('a master of a Cluster that is away is counted'),
+  },
+  {
+    defect: 'a master that is away hides the others',
+    file: 'src/redis/server-facts.ts',
+    find: 'else fault ??= result.reason;',
+    replace: 'else throw result.reason;',
+    caughtBy: ofMasters('a master of a Cluster that is away is counted'),
+  },
+  {
+    defect: 'a master with few slots is not found',
+    file: 'src/redis/server-facts.ts',
+    find: 'n < MOST_KEYS &&',
+    replace: 'n < 32 &&',
+    caughtBy: ofMasters('a master of a single slot is asked too'),
   },
 ];

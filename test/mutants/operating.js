@@ -8,6 +8,13 @@ export const OPERATING = [
     caughtBy: { file: 'test/fault/ghost.test.ts', test: 'a late copy of openCampaign, after Redis lost everything' },
   },
   {
+    defect: 'a campaign that is made again paused serves at once',
+    file: 'src/redis/rebuild.ts',
+    find: "{ name: 'paused', value: '1' }",
+    replace: "{ name: 'paused', value: '0' }",
+    caughtBy: { file: 'test/integration/rebuild.test.ts', test: 'a campaign that is made paused serves nobody' },
+  },
+  {
     defect: 'a campaign serves as soon as it is written',
     file: 'lua/campaign/open-campaign.lua',
     find: "'verified', '0'",

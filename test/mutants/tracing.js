@@ -1,4 +1,5 @@
 const traced = (test) => ({ file: 'test/integration/tracing.test.ts', test });
+const counted = (test) => ({ file: 'test/telemetry/telemetry.test.ts', test });
 
 /** The messages of the tracing channels. */
 export const TRACING = [
@@ -49,9 +50,48 @@ export const TRACING = [
     file: 'src/telemetry/observe.ts',
     find: 'throw first.reason;',
     replace: 'void first.reason;',
-    caughtBy: {
-      file: 'test/telemetry/telemetry.test.ts',
-      test: 'lose their gauges, and not the scrape, while Redis is away, with 1 labels',
-    },
+    caughtBy: counted('lose their gauges, and not the scrape, while Redis is away, with 1 labels'),
+  },
+  {
+    defect: 'a call that changes a coupon is told by the batches alone',
+    file: 'src/core.ts',
+    find: 'if (!CHANGE.isHeard) return ask();',
+    replace: 'if (!CHANGE.isHeard || this.#closed) return ask();',
+    caughtBy: counted('count each redemption once by its end'),
+  },
+  {
+    defect: 'a redemption that failed has no outcome',
+    file: 'src/telemetry/record.ts',
+    find: "if (message.verb === 'redeem') add(",
+    replace: "if (message.verb === 'redeem' && message.status !== null) add(",
+    caughtBy: counted('count each redemption once by its end'),
+  },
+  {
+    defect: 'a redemption of a made-up campaign takes the place of a campaign',
+    file: 'src/telemetry/record.ts',
+    find: "'CLOSED', 'not_found']",
+    replace: "'CLOSED']",
+    caughtBy: counted('count each redemption once by its end'),
+  },
+  {
+    defect: 'a call of issue() that comes after the close is not counted',
+    file: 'src/core.ts',
+    find: 'return this.#requests.issue(id, request);',
+    replace: 'return this.#closed ? Promise.reject(closed()) : this.#requests.issue(id, request);',
+    caughtBy: counted('count each redemption once by its end'),
+  },
+  {
+    defect: 'an admission that fails later counts nobody',
+    file: 'src/waiting-room/admission.ts',
+    find: '  if (message) Object.assign(message,',
+    replace: '  if (message && !answer.over) Object.assign(message,',
+    caughtBy: counted('count the users of an admission whose later step failed'),
+  },
+  {
+    defect: 'a step that fails before it has a size is not recorded',
+    file: 'src/telemetry/record.ts',
+    find: 'if (size === 0 && errorType === undefined) return;',
+    replace: 'if (size === 0) return;',
+    caughtBy: counted('count the users of an admission whose later step failed'),
   },
 ];

@@ -46,7 +46,8 @@ test('no two panels of the dashboard lie on each other', () => {
   expect(new Set(dashboard.panels.map(({ id }) => id)).size).toBe(dashboard.panels.length);
 });
 
-describe.each(['prom-client', 'OpenTelemetry'] as const)('the dashboard over the metrics of %s', (by) => {
+// Both at once: a Prometheus looks for its targets five seconds after it has started.
+describe.concurrent.each(['prom-client', 'OpenTelemetry'] as const)('the dashboard over the metrics of %s', (by) => {
   let redis: RedisServer;
   let issuer: CouponIssuer;
   let target: Server;

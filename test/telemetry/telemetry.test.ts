@@ -6,10 +6,11 @@ import {
 } from '@opentelemetry/sdk-metrics';
 import type { Redis } from 'ioredis';
 import { Registry } from 'prom-client';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { CouponIssuer, NotSavedError } from '../../src/index.js';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { CouponIssuer, NotSavedError, type RedisClient } from '../../src/index.js';
 import { observeIssuer as observeWithOpenTelemetry } from '../../src/opentelemetry/index.js';
 import { observeIssuer as observeWithPrometheus } from '../../src/prometheus/index.js';
+import { scripts } from '../../src/redis/scripts.js';
 import { expireLeases } from '../support/checks/invariants.js';
 import { seeded } from '../support/checks/random.js';
 import { fails, ScriptedPersistence } from '../support/scenes/campaigns.js';
@@ -135,6 +136,69 @@ describe('the numbers of a night with repeats and faults', () => {
     expect(read('coupon_issuer_step_duration_seconds_count', { step: 'save' })).toBeGreaterThan(0);
     expect(collected('coupon_issuer.step.duration', { step: 'reserve' })).toBeGreaterThan(0);
     expect([read('coupon_issuer_ready', { campaign }), collected('coupon_issuer.ready', { campaign })]).toEqual([1, 1]);
+  });
+
+  test('count each redemption once by its end, also of calls that never left their queue', async () => {
+    await issuer.close();
+    issuer = new CouponIssuer({ redis, persistence, prefix: `telemetry-${prefixes}`, timeoutMs: 500, maxQueued: 3 });
+    const [scrape, collect] = [prometheus(), openTelemetry()];
+    const launch = issuer.campaign('launch');
+    await launch.open({ stock: { kind: 'counted', total: 1, generateCodes: true } });
+    const issued = await launch.issue({ userId: 'ann' });
+    const code = issued.status === 'issued' ? issued.issuance.code! : '';
+    const ends = new Map<string, number>();
+    const redeem = async (redemptionId: string, { of = code, campaign = launch } = {}) => {
+      const asked = campaign.redeem({ userId: 'ann', code: of, redemptionId });
+      const end = await asked.then(({ status }) => status as string).catch((error) => error.code as string);
+      ends.set(end, (ends.get(end) ?? 0) + 1);
+    };
+    // One statement that never ends, two calls behind it, and a fourth that finds the queue full.
+    const stuck = vi.spyOn(persistence, 'change').mockImplementation(() => new Promise(() => {}));
+    await Promise.all(['order-1', 'order-2', 'order-3', 'order-4'].map((order) => redeem(order)));
+    stuck.mockRestore();
+    for (const order of ['order-5', 'order-5', 'order-6', '']) await redeem(order);
+    await redeem('order-7', { of: 'NONE-1' });
+    await redeem('order-8', { campaign: issuer.campaign('made-up') });
+    await issuer.close();
+    await redeem('order-9');
+    await expect(launch.issue({ userId: 'ben' })).rejects.toMatchObject({ code: 'CLOSED' });
+    const expected = { PERSISTENCE: 3, OVERLOADED: 1, redeemed: 2, already_redeemed: 1, INVALID_ARGUMENT: 1 };
+    expect(Object.fromEntries(ends)).toEqual({ ...expected, not_found: 2, CLOSED: 1 });
+    const [{ read }, collected] = [await scrape(), await collect()];
+    const campaign = 'launch';
+    for (const [outcome, count] of Object.entries({ ...expected, not_found: 1, CLOSED: 1 })) {
+      const of = { campaign, outcome };
+      const told = [read('coupon_issuer_redemptions_total', of), collected('coupon_issuer.redemptions', of)];
+      expect([outcome, ...told]).toEqual([outcome, count, count]);
+    }
+    expect(read('coupon_issuer_redemptions_total', { campaign: '_other', outcome: 'not_found' })).toBe(1);
+    expect(read('coupon_issuer_requests_total', { campaign, outcome: 'CLOSED' })).toBe(1);
+  });
+
+  test('count the users of an admission whose later step failed, and a step that failed before it had a size', async () => {
+    await issuer.close();
+    const sent = vi.fn<RedisClient['evalsha']>((...args) => redis.evalsha(...args));
+    const client = { evalsha: sent, eval: redis.eval.bind(redis) as RedisClient['eval'] };
+    issuer = new CouponIssuer({ redis: client, prefix: `telemetry-${prefixes}` });
+    const scrape = prometheus();
+    const launch = issuer.campaign('launch');
+    await launch.open({ stock: { kind: 'counted', total: 1 }, admission: 'queued' });
+    for (const userId of ['ann', 'ben']) await launch.join({ userId });
+    const lost = () => Promise.reject(new Error('Connection is closed.'));
+    const isAdmission = ([sha1]: unknown[]) => sha1 === scripts.admitLine.sha1;
+    sent.mockImplementation((...args) => (isAdmission(args) ? lost() : redis.evalsha(...args)));
+    await expect(launch.admit({ count: 2 })).rejects.toMatchObject({ code: 'REDIS' });
+    // The last coupon ends the line. The script after it, which ends the other places, does not arrive.
+    const before = sent.mock.calls.length;
+    const isAfterIt = () => sent.mock.calls.slice(before, -1).some(isAdmission);
+    sent.mockImplementation((...args) => (isAfterIt() && !isAdmission(args) ? lost() : redis.evalsha(...args)));
+    await expect(launch.admit({ count: 2 })).rejects.toMatchObject({ code: 'REDIS' });
+    sent.mockImplementation((...args) => redis.evalsha(...args));
+    const { read } = await scrape();
+    expect((await launch.inspect()).issued).toBe(1);
+    expect([read('coupon_issuer_admitted_total'), read('coupon_issuer_issued_total')]).toEqual([1, 1]);
+    expect(read('coupon_issuer_step_duration_seconds_count', { step: 'admit', error_type: 'REDIS' })).toBe(2);
+    expect(read('coupon_issuer_batch_size_count', { step: 'admit' })).toBe(1);
   });
 
   test('are bounded with 10,000 campaigns, and so are the calls of a scrape', async () => {

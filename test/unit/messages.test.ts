@@ -21,6 +21,7 @@ const CALLS: Record<Operation, (issuer: CouponIssuer) => Promise<unknown>> = {
   open: (issuer) => issuer.campaign('c').open(definition),
   load: (issuer) => issuer.campaign('c').loadCodes(['AAA-1'], { loadId: 'l' }),
   replaceCode: (issuer) => issuer.campaign('c').replaceCode({ code: 'AAA-1', replacement: 'AAA-2' }),
+  loads: (issuer) => issuer.campaign('c').loads().next(),
   issue: (issuer) => issuer.campaign('c').issue(user),
   join: (issuer) => issuer.campaign('c').join(user),
   leave: (issuer) => issuer.campaign('c').leave(user),
@@ -156,7 +157,7 @@ describe('an error about a campaign says what happened, what it left and what to
   test('that nobody opened', () => {
     expect(neverOpened({ prefix: 'shop' } as RedisContext, 'launch').message).toBe(
       'no campaign launch was opened under the prefix shop; nothing was written. ' +
-        'Check the id and the prefix of this issuer, or open() the campaign first',
+        'Check the id and the prefix of this issuer, or open() the campaign first. If it was open, Redis lost it: rebuild()',
     );
   });
 

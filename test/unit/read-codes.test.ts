@@ -107,7 +107,19 @@ describe('a file that is refused', () => {
       { column: 1 },
     ],
     ['has an empty cell', 'code,x\nA,1\n,2\n', /line 3 of the file has no code/, { column: 'code' }],
-    ['has a quote that is not closed', `A\n"${SECRET}\nB\n`, /of the file is no CSV: a quote is open/],
+    ['has a quote that is not closed', `A\n"${SECRET}\nB\n`, /line 2 of the file is no CSV: a quote is open/],
+    [
+      'has a quote that is not closed before many lines',
+      `no,code\r\n1,A\r\n2,"${SECRET}\r\n${'3,B\r\n'.repeat(14_000)}`,
+      /line 3 of the file is longer than 65536 characters, so a quote is open from there on$/,
+      { column: 'code' },
+    ],
+    [
+      'has a fault behind CRLF in another cell',
+      `code,note\r\nA,"two\r\nlines\r\nmore"\r\n${SECRET}\r\n`,
+      /line 5 of the file has 1 column, and line 1 has 2$/,
+      { column: 'code' },
+    ],
     ['has a quote within a cell', `A\nB\n${SECRET}"x\n`, /line 3 of the file is no CSV: a quote stands within/],
     ['has text behind a quote', `A\n"${SECRET}"x\n`, /line 2 of the file is no CSV/],
     [

@@ -2,12 +2,13 @@ import { createReadStream, statSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { assertText } from '../../model/check.js';
 import { generateCodes } from '../../model/codes.js';
+import { messageOf } from '../../model/foreign.js';
 import type { LoadResult } from '../../operate/load-codes.js';
 import { type ReadCodesOptions, readCodes } from '../../read-codes/index.js';
 import type { CliCommand, CliOption, CommandSession, Rehearsal } from '../command.js';
-import { Interrupted, UsageError } from '../faults.js';
+import { codeOf, Interrupted, UsageError } from '../faults.js';
 import type { CliInput } from '../input.js';
-import { fieldsOf } from '../output.js';
+import { fieldsOf, jsonOf } from '../output.js';
 import { Progress } from '../progress.js';
 
 /** How a file of codes is read. */
@@ -42,13 +43,33 @@ interface OpenedFile {
   readonly part: () => number | null;
 }
 
+/** Before any server is asked. Throws `UsageError`. */
+export function assertCodeFile(input: CliInput, file: string): void {
+  if (file !== '-') sizeOf(input.pathOf(file));
+}
+
 /** The codes of a file; `-` is stdin. */
-export function openCodes({ world }: Rehearsal, file: string, options: ReadCodesOptions): OpenedFile {
+function openCodes({ world }: Rehearsal, file: string, options: ReadCodesOptions): OpenedFile {
   if (file === '-') return { codes: readCodes(world.stdin, options), part: () => null };
   const path = resolve(world.cwd, file);
   const size = sizeOf(path);
   const stream = createReadStream(path);
   return { codes: readCodes(stream, options), part: () => (size === 0 ? 1 : stream.bytesRead / size) };
+}
+
+/** The codes of several files, one after the other. `onCode` is called for each. */
+export async function* openLists(
+  at: Rehearsal,
+  files: readonly string[],
+  options: ReadCodesOptions,
+  onCode: () => void,
+): AsyncGenerator<string> {
+  for (const file of files) {
+    for await (const code of openCodes(at, file, options).codes) {
+      onCode();
+      yield code;
+    }
+  }
 }
 
 function sizeOf(path: string): number {
@@ -77,7 +98,7 @@ const make: CliCommand = {
       run: async ({ out }) => {
         const codes = generateCodes({ count });
         for (let from = 0; from < count; from += 1_000) {
-          const lines = codes.slice(from, from + 1_000).map((code) => (out.json ? JSON.stringify({ code }) : code));
+          const lines = codes.slice(from, from + 1_000).map((code) => (out.json ? jsonOf({ code }) : code));
           await out.text(`${lines.join('\n')}\n`);
         }
         return undefined;
@@ -100,21 +121,24 @@ const load: CliCommand = {
     const { campaign: id } = input;
     const file = input.args[1]!;
     const options = codeFileOf(input);
+    assertCodeFile(input, file);
     const loadId = input.text('load-id') ?? (file === '-' ? undefined : basename(file));
     if (loadId !== undefined) assertText('loadId', loadId);
     return {
       does: `load codes into campaign ${id}`,
-      rehearse: async (at) => `load ${await countIn(at, file, options)} codes into campaign ${id}`,
+      rehearse: async (at) => `load ${await countIn(at, [file], options)} into campaign ${id}`,
       run: (session) => importCodes(session, { id, file, options, loadId }),
     };
   },
 };
 
 /** Reads the whole file, so that a bad line is found before the night. */
-async function countIn(at: Rehearsal, file: string, options: ReadCodesOptions): Promise<number> {
+export async function countIn(at: Rehearsal, files: readonly string[], options: ReadCodesOptions): Promise<string> {
+  const found = new Set<string>();
   let count = 0;
-  for await (const _ of openCodes(at, file, options).codes) count++;
-  return count;
+  for await (const code of openLists(at, files, options, () => count++)) found.add(code);
+  const repeats = count - found.size;
+  return repeats === 0 ? `${count} codes` : `${found.size} codes (${repeats} are on the list twice)`;
 }
 
 interface Import {
@@ -143,17 +167,25 @@ async function importCodes(session: CommandSession, { id, file, options, loadId 
       fieldsOf({
         loaded: result.loaded,
         duplicates: result.duplicates,
-        'first duplicates': result.firstDuplicates.join(', ') || undefined,
+        'first duplicates': result.firstDuplicates.map((place) => `code ${place}`).join(', ') || undefined,
         'loaded before': result.resumedAt || undefined,
         total: result.total,
       }),
     );
     return undefined;
   } catch (error) {
-    if (!world.signal.aborted) throw error;
     const read = (last as LoadResult | null)?.read ?? 0;
+    if (!world.signal.aborted) throw read > 0 ? stoppedAfter(read, error) : error;
     throw new Interrupted(`stopped after ${read} codes of the file, which are loaded; run the same command to go on`);
   }
+}
+
+/** A wrong line behind codes that are loaded already is no wrong call: something was written. */
+function stoppedAfter(read: number, error: unknown): Error {
+  const cause = codeOf(error) === 'INVALID_ARGUMENT';
+  if (!cause) return error as Error;
+  const cure = 'correct the line and run the same command to go on';
+  return new Error(`${messageOf(error)}. ${read} codes before it are loaded: ${cure}`);
 }
 
 const count: CliCommand = {

@@ -1,5 +1,6 @@
 import { checkedFilter } from '../../box/requests.js';
 import { type CsvColumn, toCsv } from '../../csv/index.js';
+import { assertText } from '../../model/check.js';
 import type { Coupon } from '../../model/coupon.js';
 import { maskedCode } from '../../model/masked-code.js';
 import { checkedRedeem, checkedRevoke, checkedUnredeem } from '../../redeem/requests.js';
@@ -138,6 +139,7 @@ const user: CliCommand = {
   prepare: (input) => {
     const { campaign: id } = input;
     const userId = input.args[1]!;
+    assertText('<user>', userId);
     return {
       run: async ({ issuer, out }) => {
         const { issuances, ...standing } = await issuer.campaign(id).userStatus({ userId });
@@ -204,7 +206,7 @@ const dump: CliCommand = {
       run: async ({ issuer, out }) => {
         const coupons = issuer.campaign(id).coupons(filter);
         if (out.json) for await (const one of coupons) await out.item(shown(one, codes === 'shown'), () => []);
-        else for await (const chunk of toCsv(coupons, { codes, columns })) await out.text(chunk);
+        else for await (const chunk of toCsv(coupons, { codes, columns })) await out.raw(chunk);
         return undefined;
       },
     };

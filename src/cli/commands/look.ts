@@ -23,7 +23,8 @@ const ls: CliCommand = {
         else found.push(campaign);
       }
       if (out.json) return;
-      if (found.length === 0) return void out.note('there is no campaign');
+      if (found.length === 0)
+        return void out.note('Redis has no campaign: none was opened under this prefix, or Redis lost them');
       const rows = found.sort((a, b) => (a.id < b.id ? -1 : 1)).map(listRow);
       await out.text(`${tableOf(LIST_HEADS, rows).join('\n')}\n`);
     },

@@ -1,3 +1,4 @@
+import type { ReadCodesOptions } from '../../read-codes/index.js';
 import type { RebuildProgress } from '../../recover/rebuild.js';
 import { checkedChoice, type QuarantineChoice } from '../../settle/quarantine.js';
 import type { CliCommand, CommandSession } from '../command.js';
@@ -8,7 +9,7 @@ import { fieldsOf, tableOf } from '../output.js';
 import { Progress } from '../progress.js';
 import { snapshotLines } from '../show.js';
 import { EXIT } from '../world.js';
-import { CODE_FILE, codeFileOf, openCodes } from './codes.js';
+import { assertCodeFile, CODE_FILE, codeFileOf, countIn, openLists } from './codes.js';
 
 const CHOICE = {
   id: { value: 'ID', help: 'one reservation', many: true },
@@ -145,7 +146,8 @@ const rebuild: CliCommand = {
   args: ['campaign'],
   options: {
     ...DEFINITION,
-    'code-list': { value: 'FILE', help: 'stock codes: every code that may be given out' },
+    'code-list': { value: 'FILE', help: 'stock codes: every code that may be given out, of every load', many: true },
+    paused: { help: 'pause it, so that nobody is served before resume' },
     ...CODE_FILE,
   },
   example: 'rebuild night --codes --code-list codes.txt --yes',
@@ -153,27 +155,38 @@ const rebuild: CliCommand = {
   prepare: (input) => {
     const { campaign: id } = input;
     const definition = definitionOf(input);
-    const file = input.text('code-list');
-    if ((definition.stock.kind === 'codes') !== (file !== undefined)) {
+    const files = input.texts('code-list');
+    if ((definition.stock.kind === 'codes') !== files.length > 0) {
       throw new UsageError('--code-list is for a pool of codes, and a pool needs it');
     }
     const options = codeFileOf(input);
+    for (const file of files) assertCodeFile(input, file);
+    const does = `make the state of campaign ${id} again, which serves nobody meanwhile`;
     return {
-      does: `make the state of campaign ${id} again, which serves nobody meanwhile`,
-      run: async (session) => {
-        const codes = file === undefined ? undefined : openCodes(session, file, options).codes;
-        return rebuildNow(session, id, definition, { codes, asTheyAre: options.asTheyAre });
-      },
+      does,
+      rehearse: async (at) => (files.length > 0 ? `${does}, with ${await countIn(at, files, options)}` : does),
+      run: (session) => rebuildNow(session, { id, definition, files, options, paused: input.has('paused') }),
     };
   },
 };
 
-async function rebuildNow(
-  { issuer, out, world: { signal } }: CommandSession,
-  id: string,
-  definition: ReturnType<typeof definitionOf>,
-  options: { codes: AsyncIterable<string> | undefined; asTheyAre: boolean | undefined },
-): Promise<number | undefined> {
+interface Rebuild {
+  readonly id: string;
+  readonly definition: ReturnType<typeof definitionOf>;
+  readonly files: readonly string[];
+  readonly options: ReadCodesOptions;
+  readonly paused: boolean;
+}
+
+async function rebuildNow(session: CommandSession, of: Rebuild): Promise<number | undefined> {
+  const { issuer, out, world } = session;
+  const { signal } = world;
+  const { id, definition, files, paused } = of;
+  const { asTheyAre } = of.options;
+  // A line that is no code must not be found when the rebuild is half done.
+  if (!files.includes('-')) await countIn(session, files, of.options);
+  let listed = 0;
+  const codes = files.length > 0 ? openLists(session, files, of.options, () => listed++) : undefined;
   const progress = new Progress(out, 'rows and codes');
   const done = { reservations: 0, rows: 0, codes: 0 };
   const onProgress = ({ phase, done: count }: RebuildProgress) => {
@@ -181,13 +194,16 @@ async function rebuildNow(
     progress.at({ done: done.rows + done.codes, part: null });
   };
   const { campaign, rows, lost } = await stoppable(signal, 'run the same command again, which goes on there', () =>
-    issuer.campaign(id).rebuild(definition, { ...options, onProgress, signal }),
+    issuer.campaign(id).rebuild(definition, { codes, asTheyAre, paused, onProgress, signal }),
   ).finally(() => progress.end());
   await out.item({ rows, lost, ...campaign }, () => [
     ...fieldsOf({ 'rows written': rows, lost: lost.length }),
     ...snapshotLines(campaign, out),
   ]);
-  return lost.length > 0 ? EXIT.findings : undefined;
+  // A run that goes on behind the codes reads no list.
+  const strange = listed > 0 ? (campaign.total ?? 0) - listed : 0;
+  if (strange > 0) out.note(`users have ${strange} codes that are not on the list: is it the list of this campaign?`);
+  return lost.length > 0 || strange > 0 ? EXIT.findings : undefined;
 }
 
 /** Work that a signal ends between two steps. */

@@ -2,7 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { inspect } from 'node:util';
 import { onTestFinished } from 'vitest';
 
-const STEPS = ['issue', 'batch', 'save', 'deliver', 'settle', 'admit', 'redeem', 'cache'];
+const STEPS = ['issue', 'batch', 'save', 'deliver', 'settle', 'admit', 'change', 'redeem', 'cache'];
 const CHANNELS = [
   'coupon-issuer:event',
   ...STEPS.flatMap((step) => ['start', 'asyncEnd', 'error'].map((part) => `tracing:coupon-issuer:${step}:${part}`)),

@@ -1,7 +1,5 @@
 import { LossyProxy } from './proxy.js';
-import { lastingPort, RedisServer } from './redis-server.js';
-
-const NOTHING_KEPT = ['--save', '', '--appendonly', 'no', '--repl-diskless-sync-delay', '0'];
+import { lastingPort, NOTHING_KEPT, RedisServer } from './redis-server.js';
 
 /** A redis-server that the others and the clients know by the port of its proxy, so that the links of its replicas can be cut. */
 export interface Node {

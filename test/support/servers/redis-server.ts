@@ -38,6 +38,9 @@ export interface ServerOptions {
   readonly ready?: string;
 }
 
+/** Nor does a replica wait 5 s for others that may want the same copy. */
+export const NOTHING_KEPT = ['--save', '', '--appendonly', 'no', '--repl-diskless-sync-delay', '0'];
+
 /** Whatever way a test run ends, no server outlives it. */
 const running = new Set<ChildProcess>();
 process.once('exit', () => {
@@ -61,8 +64,7 @@ export class RedisServer {
   }
 
   static async start(args: readonly string[] = []): Promise<RedisServer> {
-    const nothingKept = ['--save', '', '--appendonly', 'no'];
-    return RedisServer.with({ args: [...nothingKept, ...args] });
+    return RedisServer.with({ args: [...NOTHING_KEPT, ...args] });
   }
 
   /** The same with every choice left to the caller. */
