@@ -80,12 +80,12 @@ export function decodeInOrder(
   };
 }
 
-interface Kept extends Pick<Issuance, 'id' | 'grant' | 'serial' | 'code' | 'state'> {
+interface Parts extends Pick<Issuance, 'id' | 'grant' | 'serial' | 'code' | 'state'> {
   readonly issuedMs: number;
   readonly data: string;
 }
 
-function issuanceOf(of: RecordOf, { id, grant, serial, code, issuedMs, state, data }: Kept): Issuance {
+function issuanceOf(of: RecordOf, { id, grant, serial, code, issuedMs, state, data }: Parts): Issuance {
   const issuance: { -readonly [name in keyof Issuance]: Issuance[name] } = {
     id,
     campaignId: of.campaignId,

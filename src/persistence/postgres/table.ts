@@ -4,7 +4,6 @@ import { type OwnTableOptions, shapeOf, type TableShape, type UsersTable } from 
 import {
   columnsOf,
   type Found,
-  flawsOf,
   foundSql,
   freedIndexesSql,
   freedIndexSql,
@@ -17,6 +16,7 @@ import {
   sqlName,
   uniqueIndexSql,
 } from './catalog.js';
+import { flawsOf } from './flaws.js';
 
 export { quotedUsers } from './catalog.js';
 
