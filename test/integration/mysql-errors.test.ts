@@ -205,7 +205,8 @@ describe('the wrong half of a driver is named', () => {
     const pool = createCallbackPool(server.url);
     const connection = createCallbackConnection(server.url);
     // A goodbye that is heard: the server may be gone before it comes.
-    for (const client of [pool, connection]) ends.push(() => new Promise((resolve) => client.end(() => resolve())));
+    for (const client of [pool, connection])
+      ends.push(() => new Promise<void>((resolve) => client.end(() => resolve())));
     connection.on('error', () => {});
     for (const client of [pool, connection]) {
       const make = () => new MysqlPersistence(client as unknown as MysqlLike);
