@@ -76,12 +76,12 @@ export function decodeInOrder(first: string): (nth: number, id: string, code: st
   };
 }
 
-interface Kept extends Pick<Issuance, 'id' | 'grant' | 'serial' | 'code' | 'state'> {
+interface RecordParts extends Pick<Issuance, 'id' | 'grant' | 'serial' | 'code' | 'state'> {
   readonly issuedMs: number;
   readonly data: string;
 }
 
-function issuanceOf(of: RecordOf, { id, grant, serial, code, issuedMs, state, data }: Kept): Issuance {
+function issuanceOf(of: RecordOf, { id, grant, serial, code, issuedMs, state, data }: RecordParts): Issuance {
   const issuance: { -readonly [name in keyof Issuance]: Issuance[name] } = {
     id,
     campaignId: of.campaignId,
