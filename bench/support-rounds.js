@@ -76,10 +76,12 @@ export function ratioOf(ones, others, name) {
 }
 
 /**
- * How far two rounds of the same lie apart at most, as a factor from 1 on: what the ratio of two others has to exceed to say anything.
+ * How far two rounds of the same lie apart, as a factor from 1 on, in three of four rounds: what a median ratio has to exceed to say anything. The largest
+ * of all would only tell of the busiest moment of the machine.
  */
 export function spreadOf(ones, same, name) {
-  return Math.max(...ones.map((one, i) => Math.max(one[name] / same[i][name], same[i][name] / one[name])));
+  const apart = ones.map((one, i) => Math.max(one[name] / same[i][name], same[i][name] / one[name]));
+  return apart.sort((a, b) => a - b)[Math.ceil(0.75 * apart.length) - 1];
 }
 
 /** Whether a ratio is larger than chance, either way. */

@@ -1,9 +1,9 @@
 -- wordOfAll: the word of a batch whose users have nothing and get the same answer; otherwise nil, and nothing changed.
 -- in_order: all have new units now, with the next serials in the order of the users; it brings the record of the first.
 -- Everything that is unusual is for the code that looks at each user.
+--- @include "include/column"
 --- @include "include/again"
 --- @include "include/freed"
-local ID_LENGTH = 22
 
 -- Nil if a user stands twice, or is to have a returned unit or one of the pool, or if the stock ends in the batch.
 local function takeInOrder()

@@ -61,13 +61,10 @@ export function decodeRecord(grant: string, record: string, of: RecordOf, data =
  * The records of units that a script took in the order of their users. Each is like the first one, with the next serial
  * and its own id and code.
  */
-export function decodeInOrder(
-  first: string,
-): (nth: number, id: string, code: string, of: RecordOf) => Decoded & { record: string } {
+export function decodeInOrder(first: string): (nth: number, id: string, code: string, of: RecordOf) => Decoded {
   const serialAt = first.indexOf(':', 2) + 1;
   const issuedAt = first.indexOf(':', serialAt) + 1;
   const idAt = first.indexOf(':', issuedAt) + 1;
-  const [head, middle] = [first.slice(0, serialAt), first.slice(issuedAt - 1, idAt)];
   const stamp = first.slice(2, serialAt - 1);
   const firstSerial = Number(first.slice(serialAt, issuedAt - 1));
   const issuedMs = Number(first.slice(issuedAt, idAt - 1));
@@ -75,17 +72,16 @@ export function decodeInOrder(
   return (nth, id, code, of) => {
     const serial = firstSerial + nth;
     const issuance = issuanceOf(of, { id, grant: 1, serial, code: code || null, issuedMs, state, data: '' });
-    const record = `${head}${serial}${middle}${id}:${code}`;
-    return { field: `1:${of.userId}`, issuance, stamp, tries: NEVER_FAILED, record };
+    return { field: `1:${of.userId}`, issuance, stamp, tries: NEVER_FAILED };
   };
 }
 
-interface Parts extends Pick<Issuance, 'id' | 'grant' | 'serial' | 'code' | 'state'> {
+interface RecordParts extends Pick<Issuance, 'id' | 'grant' | 'serial' | 'code' | 'state'> {
   readonly issuedMs: number;
   readonly data: string;
 }
 
-function issuanceOf(of: RecordOf, { id, grant, serial, code, issuedMs, state, data }: Parts): Issuance {
+function issuanceOf(of: RecordOf, { id, grant, serial, code, issuedMs, state, data }: RecordParts): Issuance {
   const issuance: { -readonly [name in keyof Issuance]: Issuance[name] } = {
     id,
     campaignId: of.campaignId,

@@ -20,7 +20,6 @@ export type { Tries };
 /** The facts of a reservation. */
 interface Facts {
   readonly field: string;
-  readonly record: string;
   readonly stamp: string;
   readonly data: string;
   readonly issuance: Issuance;
@@ -37,8 +36,6 @@ export class Reservation {
   readonly field: string;
   readonly id: string;
   readonly stamp: string;
-  /** As Redis keeps it. */
-  readonly record: string;
   /** The data of the caller as JSON text; empty where there is none. */
   readonly data: string;
   /** When it was reserved, ms: `issuance` was in the hands of hooks, and a date moves even in a frozen object. */
@@ -58,11 +55,10 @@ export class Reservation {
   isNewId = false;
   readonly #verbs: Verbs;
 
-  constructor(verbs: Verbs, { field, record, stamp, data, issuance, mayRelease, tries, leaseEndsAt }: Facts) {
+  constructor(verbs: Verbs, { field, stamp, data, issuance, mayRelease, tries, leaseEndsAt }: Facts) {
     this.field = field;
     this.id = issuance.id;
     this.stamp = stamp;
-    this.record = record;
     this.data = data;
     this.issuedMs = issuance.issuedAt.getTime();
     this.expiresMs = issuance.expiresAt?.getTime() ?? null;
@@ -149,7 +145,7 @@ export function reservationsOf(
   const leaseEndsAt = sentAt + shard.leaseMs;
   return ({ userId, grant, record, data, mayRelease }) => {
     const { field, issuance, stamp, tries } = decodeRecord(grant, record, shard.recordOf(userId, epoch), data);
-    return new Reservation(verbs, { field, record, stamp, data, issuance, mayRelease, tries, leaseEndsAt });
+    return new Reservation(verbs, { field, stamp, data, issuance, mayRelease, tries, leaseEndsAt });
   };
 }
 
@@ -163,7 +159,7 @@ export function reservationsInOrder(
   const leaseEndsAt = sentAt + shard.leaseMs;
   const decode = decodeInOrder(first);
   return (nth, { id, userId, code }) => {
-    const { field, record, issuance, stamp, tries } = decode(nth, id, code, shard.recordOf(userId, epoch));
-    return new Reservation(verbs, { field, record, stamp, data: '', issuance, mayRelease: true, tries, leaseEndsAt });
+    const { field, issuance, stamp, tries } = decode(nth, id, code, shard.recordOf(userId, epoch));
+    return new Reservation(verbs, { field, stamp, data: '', issuance, mayRelease: true, tries, leaseEndsAt });
   };
 }

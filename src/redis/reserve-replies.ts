@@ -30,8 +30,10 @@ interface Asking extends Pick<Issuance, 'id' | 'userId'> {
   readonly data: string;
 }
 
-/** The words of all users are one value, and the values of the users follow. A word alone is that of all. */
+/** The words of all users are one value, and the values of the users follow. */
 const WORDS_AT = 4;
+/** One of these alone is that of all. */
+const COMMON = ['sold_out', 'paused', 'closed', 'not_open'];
 /** All are new, and the record of the first one follows. */
 const IN_ORDER = 'in_order';
 /** For all users of a batch: callers get an object of their own. */
@@ -45,6 +47,7 @@ export function answersOf(shard: Shard, answered: Answered, sent: readonly Askin
   const { reply, epoch } = answered;
   const words = String(reply[WORDS_AT]).split(' ');
   if (words[0] === IN_ORDER) return newInOrder(shard, answered, sent);
+  const common = words.length === 1 && COMMON.includes(words[0]!) ? words[0]! : null;
   const toReservation = reservationsOf(shard, answered);
   let next = WORDS_AT + 1;
   const take = (count: number) => {
@@ -52,7 +55,7 @@ export function answersOf(shard: Shard, answered: Answered, sent: readonly Askin
     return next - count;
   };
   return sent.map(({ userId, data: own }, nth) => {
-    const word = words.length === 1 ? words[0]! : words[nth]!;
+    const word = common ?? words[nth]!;
     if (word === 'sold_out') return SOLD_OUT;
     if (word === 'paused') return PAUSED;
     const of = shard.recordOf(userId, epoch);

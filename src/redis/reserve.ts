@@ -44,7 +44,7 @@ const EXPIRED: ReserveAnswer = { word: 'expired' };
 /** A script's reply has a limit of values, and each user's grants are part of it. */
 const MAX_GRANTS_PER_BATCH = 1_500;
 /** The words that are no refusals. */
-const TAKING: readonly string[] = ['new', 'existing', 'unattended', 'issued', 'expired'];
+const TAKING: ReadonlySet<string> = new Set(['new', 'existing', 'unattended', 'issued', 'expired']);
 
 export function usersPerCall(perUser: number): number {
   return Math.max(1, Math.floor(MAX_GRANTS_PER_BATCH / perUser));
@@ -56,11 +56,11 @@ export function dataLines(requests: readonly { readonly data: string }[]): strin
 }
 
 /** The words of users that hold something, or might. */
-const HOLDING: readonly string[] = [...TAKING, 'already_issued', 'revoked'];
+const HOLDING: ReadonlySet<string> = new Set([...TAKING, 'already_issued', 'revoked']);
 
 /** Whether a user may hold something after this answer. */
 export function mayHold(answer: ReserveAnswer | undefined): boolean {
-  return !answer || HOLDING.includes(answer.word);
+  return !answer || HOLDING.has(answer.word);
 }
 
 /**
@@ -94,20 +94,20 @@ async function askAll(
   requests: readonly ReserveRequest[],
   options: ReserveOptions,
 ): Promise<ReserveAnswer[]> {
-  const answers: ReserveAnswer[] = requests.map(() => EXPIRED);
+  const answers = new Array<ReserveAnswer>(requests.length).fill(EXPIRED);
   const now = monotonicMs();
-  const open = [...requests.keys()].filter((i) => !requests[i]!.abandoned && requests[i]!.deadlineAt > now);
-  const deadlineAt = requests.reduce((latest, request) => Math.max(latest, request.deadlineAt), 0);
+  const open: number[] = [];
+  let deadlineAt = 0;
+  for (let i = 0; i < requests.length; i++) {
+    const request = requests[i]!;
+    deadlineAt = Math.max(deadlineAt, request.deadlineAt);
+    if (!request.abandoned && request.deadlineAt > now) open.push(i);
+  }
   const send = (some: readonly number[]) => sendSome(campaign, requests, some, { ...options, answers, deadlineAt });
   await sendUntilNoneIsOpen(open, 'reserve was sent several times without an answer for all', send, deadlineAt);
-  const refused = answers.filter(({ word }) => !TAKING.includes(word));
-  if (refused.length > 0) {
-    countRefusals(
-      options.emit,
-      campaign.id,
-      refused.map(({ word }) => word as RefusalStatus),
-    );
-  }
+  const refused: RefusalStatus[] = [];
+  for (const { word } of answers) if (!TAKING.has(word)) refused.push(word as RefusalStatus);
+  countRefusals(options.emit, campaign.id, refused);
   return answers;
 }
 
@@ -159,11 +159,13 @@ async function sendSome(
   // A row says more than a replica.
   const unsafe = !isSafe && !rules.needs.includes('persistence');
   const lapsed: number[] = [];
-  for (const [nth, answer] of answersOf(shard, answered, items).entries()) {
-    if (!answer) lapsed.push(sent[nth]!);
+  const told = answersOf(shard, answered, items);
+  for (let nth = 0; nth < told.length; nth++) {
+    const [i, answer] = [sent[nth]!, told[nth]!];
+    if (!answer) lapsed.push(i);
     else {
-      answers[sent[nth]!] = unsafe && isCarried(answer) ? { ...answer, unsafe } : answer;
-      if ('reservation' in answer) answer.reservation.message = requests[sent[nth]!]!.message ?? null;
+      answers[i] = unsafe && isCarried(answer) ? { ...answer, unsafe } : answer;
+      if ('reservation' in answer) answer.reservation.message = requests[i]!.message ?? null;
     }
   }
   // No other copy of this call ran: nobody but settle can save these ids, and under the same serials.

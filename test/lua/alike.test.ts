@@ -43,13 +43,32 @@ async function campaignOn(redis: Redis, definition: CampaignDefinition, saves = 
     const args = { ...own, ...columnsOf(asking), data: '', ...others };
     return runner.run(scripts.reserve, { keys, args }, 10_000);
   };
+  /** Each run: the users of reservations that one call took. */
+  const confirm = async (...runs: readonly (readonly string[])[]) => {
+    const records = await redis.hmget(keys.grants, ...runs.flat().map((user) => `1:${user}`));
+    const parts = records.map((record) => record!.split(':'));
+    const items: { stamp: string; fields: string }[] = [];
+    let at = 0;
+    for (const users of runs) {
+      items.push({ stamp: parts[at]![1]!, fields: users.map((user) => `1:${user}`).join('\0') });
+      at += users.length;
+    }
+    const args = { epoch, ids: parts.map((part) => part[4]!).join('\0') };
+    const reply = await runner.run(scripts.confirm, { keys, args, items }, 10_000);
+    const left = await redis.hmget(keys.campaign, 'reserved', 'issued');
+    expect([await redis.zcard(keys.leases), await redis.hlen(keys.grants)]).toEqual([
+      Number(left[0]),
+      Number(left[0]) + Number(left[1]),
+    ]);
+    return { words: reply[2], left: left.join(' ') };
+  };
   const release = async (userId: string) => {
     const record = (await redis.hget(keys.grants, `1:${userId}`))!;
     const [, stamp, , , heldId] = record.split(':') as [string, string, string, string, string];
     const items = [{ field: `1:${userId}`, id: heldId, stamp }];
     expect((await runner.run(scripts.release, { keys, args: { epoch }, items }, 10_000))[2]).toBe('released');
   };
-  return { redis, issuer, persistence, campaign, keys, reserve, release };
+  return { redis, issuer, persistence, campaign, keys, reserve, release, confirm };
 }
 type Opened = Awaited<ReturnType<typeof campaignOn>>;
 
@@ -94,6 +113,16 @@ describe.each(['Redis', 'ioredis-mock', 'a Cluster'])('on %s', (name) => {
     const state = await stateOf(together!);
     expect(state).toEqual(await stateOf(apart!));
     expect(state.records).toHaveLength(3);
+  });
+
+  test('a confirm ends reservations of several calls, with one word if all are held', async () => {
+    const { reserve, confirm, redis, keys } = await campaignOn(clients.get(name)!, COUNTED);
+    await reserve(['ann', 'bob']);
+    await reserve(['eve', 'kim', 'lee']);
+    const before = (await redis.hget(keys.grants, '1:kim'))!;
+    expect(await confirm(['ann'], ['eve', 'kim'], ['bob'])).toEqual({ words: 'confirmed', left: '1 4' });
+    expect(await redis.hget(keys.grants, '1:kim')).toBe(before.replace(/^r:\d+:/, 'i:0:'));
+    expect((await confirm(['lee', 'ann'])).words).toBe('confirmed issued');
   });
 
   test('an answer for all users in order is decoded as an answer for each', async () => {
@@ -207,6 +236,20 @@ describe('among users that are not alike', () => {
     const [ann, bob] = records.map((record) => record!.split(':'));
     expect([ann![0], bob![0], Number(bob![1]) - Number(ann![1])]).toEqual(['t', 't', 1]);
   });
+});
+
+test('a confirm ends reservations once though it stands twice', async () => {
+  const { reserve, confirm } = await campaignOn(clients.get('Redis')!, COUNTED);
+  await reserve(['ann', 'bob']);
+  await reserve(['eve']);
+  const told = await confirm(['ann'], ['eve'], ['ann', 'bob']);
+  expect(told).toEqual({ words: 'confirmed confirmed issued confirmed', left: '0 3' });
+});
+
+test('a confirm ends reservations and nothing that was issued at once', async () => {
+  const { reserve, confirm } = await campaignOn(clients.get('Redis')!, { stock: { kind: 'unlimited' } }, false);
+  await reserve(['ann', 'bob']);
+  expect(await confirm(['ann', 'bob'])).toEqual({ words: 'issued issued', left: '0 2' });
 });
 
 test('callers who are refused together get a result of their own each', async () => {

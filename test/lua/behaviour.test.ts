@@ -249,12 +249,6 @@ test.each(['reserve', 'claim-due', ...LINED])('%s refuses a state that is behind
   expect(['ok', 'absent', 'more']).toContain((await run({ ...call, args: { ...call.args, fence: String(stamp) } }))[0]);
 });
 
-/** The id and the stamp that name a reservation, wherever a script expects them. */
-function decoded({ id, stamp, record }: Record<string, string>): { id: string; stamp: string } {
-  const [, recordStamp, , , recordId] = record?.split(':') ?? [];
-  return { id: id ?? recordId!, stamp: stamp ?? recordStamp! };
-}
-
 const HELD = ['confirm', 'release', 'withdraw', 'reassign', 'adopt-row'];
 
 test.each(HELD)('%s with a stamp or an id of before changes nothing', async (name) => {
@@ -262,15 +256,18 @@ test.each(HELD)('%s with a stamp or an id of before changes nothing', async (nam
   const before = await dump(redis);
   const call = calls[name]!;
   const [item] = call.items!;
-  const { id, stamp } = decoded(item!);
+  const { field, id, stamp } = calls.release!.items![0]!;
   const word = async (change: { id?: string; stamp?: string; field?: string }) => {
-    const named = { field: item!.field!, id, stamp, ...change };
-    const record = `r:${named.stamp}:2:1:${named.id}:`;
-    const reply = await run({ ...call, items: [{ ...item, ...named, ...(item!.record ? { record } : {}) }] });
+    const named = { field, id, stamp, ...change } as { field: string; id: string; stamp: string };
+    const columns = name === 'confirm' ? { ids: named.id } : {};
+    const items = [{ ...item, ...named, fields: named.field }];
+    const reply = await run({ ...call, args: { ...call.args, ...columns }, items });
     return reply[name === 'release' || name === 'confirm' ? 2 : 3];
   };
   expect(await word({ stamp: String(Number(stamp) - 1) })).toBe('retaken');
   expect(await word({ id: 'another' })).toBe('gone');
+  // The beginning of the id that is there.
+  expect(await word({ id: id!.slice(0, 4) })).toBe('gone');
   expect(await word({ field: '1:nobody' })).toBe('gone');
   expect(await dump(redis)).toEqual(before);
 });

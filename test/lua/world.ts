@@ -159,7 +159,7 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
     await redis.hset(keys.campaign, 'epoch', epoch);
     for (const step of before) await run(step);
   }
-  const ending = { field: u1.field, record: (await redis.hget(keys.grants, '1:u1'))! };
+  const ending = call(scripts.confirm, { epoch, ids: u1.id }, [{ stamp: u1.stamp, fields: u1.field }]);
   const serialOf = async (userId: string) => (await redis.hget(keys.grants, `1:${userId}`))?.split(':')[2] ?? '1';
   const announced = async (userId: string, version: string) => ({
     id: idOf(userId),
@@ -172,7 +172,7 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
     await run(call(scripts.announceRevoke, { epoch }, both));
     await redis.hset(keys.campaign, `revoking:${idOf('u1')}`, `3:1:${await serialOf('u1')}:u1`);
   }
-  if (name === 'reopen-grant') await run(call(scripts.confirm, { epoch }, [ending]));
+  if (name === 'reopen-grant') await run(ending);
   const find = call(scripts.findCached, { caller: 'tests.1', leaseMs: '10000', early: '0' });
   const [, token] = name === 'find-cached' ? ['', ''] : ((await run(find)).map(String) as [string, string]);
   const listeners = keys.stored;
@@ -221,7 +221,7 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
       'replace-code': call(scripts.replaceCode, { epoch, fence: '0', fromTail: '1', unit: '10:KKK', code: 'LLL' }),
       reserve: reserve('2', ['u4', 'u1', 'u5']),
       'reserve in order': inOrder('3', ['u4', 'u5', 'u6']),
-      confirm: call(scripts.confirm, { epoch }, [ending]),
+      confirm: ending,
       release: call(scripts.release, { epoch }, [u1]),
       withdraw: call(scripts.withdraw, { epoch }, [u1]),
       reassign: call(scripts.reassign, { epoch }, [{ ...u1, serial, keep: '0', code: '' }]),

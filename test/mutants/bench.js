@@ -47,6 +47,13 @@ export const BENCH = [
     caughtBy: caught('a larger machine is full when the one core of Redis is'),
   },
   {
+    defect: 'the busiest moment of the machine is the spread of all rounds',
+    file: ROUNDS,
+    find: 'Math.ceil(0.75 * apart.length) - 1',
+    replace: 'apart.length - 1',
+    caughtBy: caught('a ratio that today’s build reaches against itself'),
+  },
+  {
     defect: 'a ratio below one says nothing',
     file: ROUNDS,
     find: 'Math.max(ratio, 1 / ratio) > spread',

@@ -1,4 +1,5 @@
 const alike = (test) => ({ file: 'test/lua/alike.test.ts', test });
+const confirms = (test) => ({ file: 'test/lua/alike.test.ts', test: `a confirm ends reservations ${test}` });
 const ALIKE = 'lua/include/alike.lua';
 
 /** Batches in which nothing is unusual. */
@@ -110,5 +111,54 @@ export const PACKED = [
     find: "const texts = arg.split('\\0');",
     replace: 'const texts = [arg];',
     caughtBy: { file: 'test/unit/runner.test.ts', test: 'an error of Redis is told without any text' },
+  },
+  {
+    defect: 'a batch of confirms takes any reservation with its stamp',
+    file: 'lua/include/all-held.lua',
+    find: " or not find(text, ':' .. id .. ':', length, true) then",
+    replace: ' then',
+    caughtBy: { file: 'test/lua/behaviour.test.ts', test: 'confirm with a stamp or an id of before changes nothing' },
+  },
+  {
+    defect: 'confirm takes the beginning of an id for the id',
+    file: 'lua/include/all-held.lua',
+    find: "':' .. id .. ':', length, true",
+    replace: "':' .. id, length, true",
+    caughtBy: { file: 'test/lua/behaviour.test.ts', test: 'confirm with a stamp or an id of before changes nothing' },
+  },
+  {
+    defect: 'a batch of confirms takes any stamp',
+    file: 'lua/include/all-held.lua',
+    find: 'if sub(text, 1, length) ~= head or',
+    replace: 'if',
+    caughtBy: { file: 'test/lua/behaviour.test.ts', test: 'confirm with a stamp or an id of before changes nothing' },
+  },
+  {
+    defect: 'a batch of confirms goes by the stamp of its first reservation',
+    file: 'lua/include/all-held.lua',
+    find: 'if stamps[i] ~= stamp then',
+    replace: 'if not stamp then',
+    caughtBy: confirms('of several calls'),
+  },
+  {
+    defect: 'a coupon that was issued at once is confirmed in a batch',
+    file: 'lua/include/all-held.lua',
+    find: "      if sub(head, 1, 1) == 'i' then return false end\n",
+    replace: '',
+    caughtBy: confirms('and nothing that was issued at once'),
+  },
+  {
+    defect: 'a reservation that stands twice in a batch of confirms is counted twice',
+    file: 'lua/include/all-held.lua',
+    find: 'if not text or isEnded[field] then',
+    replace: 'if not text then',
+    caughtBy: confirms('once though it stands twice'),
+  },
+  {
+    defect: 'a reservation that stands twice among others is counted twice',
+    file: 'lua/issue/confirm.lua',
+    find: '    texts[field] = issuedText(text)\n    setGrant(field, texts[field])\n',
+    replace: '    setGrant(field, issuedText(text))\n',
+    caughtBy: confirms('once though it stands twice'),
   },
 ];

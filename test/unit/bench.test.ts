@@ -80,6 +80,11 @@ test('a ratio that today’s build reaches against itself, either way, says noth
   expect(spreadOf(again, today, 'cpu')).toBe(spread);
   expect(ratioOf(today, released, 'cpu').median).toBeCloseTo(0.84);
   expect(exceeds(ratioOf(today, released, 'cpu').median, spread)).toBe(true);
+  // One round of eight in which somebody else took the machine is no measure of the others.
+  const [disturbed, quiet] = [[2, 1, 1, 1.1, 1, 1, 1, 1], Array.from({ length: 8 }, () => 1)].map((round) =>
+    round.map((cpu) => ({ cpu })),
+  );
+  expect(spreadOf(disturbed!, quiet!, 'cpu')).toBe(1);
   expect([0.95, 1, 1.05].filter((ratio) => exceeds(ratio, spread))).toEqual([]);
 });
 

@@ -167,7 +167,6 @@ function aWorld(scene: Scene, log: unknown[]) {
   const reserved = (userId: string, serial: number, mayRelease: boolean) =>
     new Reservation(verbs as unknown as Verbs, {
       field: `1:${userId}`,
-      record: `r:${serial}`,
       stamp: String(serial),
       data: '{"from":"shop"}',
       issuance: unit(userId, serial),
