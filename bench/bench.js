@@ -1,5 +1,5 @@
-// `npm run bench`: this library beside the common ways, on a Redis, a PostgreSQL and a MariaDB of its own, in one run. Every contestant runs at its best
-// pool size, rounds alternate so that a slow minute of the machine hits all of them, and every round is checked.
+// `npm run bench`: this library beside the common ways, and beside its release 0.1, on a Redis, a PostgreSQL and a MariaDB of its own, in one run. Every
+// contestant runs at its best pool size, rounds alternate so that a slow minute of the machine hits all of them, and every round is checked.
 //
 // --quick                 shorter rounds, for a first look; ways whose package is not installed are left out, and named
 // --only steady,gates     these sections; their names are those of the files in bench/sections
@@ -19,6 +19,7 @@ import { whole } from './support-rounds.js';
 
 const SECTIONS = [
   'steady',
+  'release',
   'spike',
   'duplicates',
   'campaigns',
@@ -87,6 +88,7 @@ async function bench() {
     const ground = {
       redisPort: servers.redis.port,
       postgresUrl: servers.postgres.url,
+      databasePid: servers.postgres.pid,
       mariadb: servers.mariadb,
       quick: flags.quick,
       prepared: flags.prepared,

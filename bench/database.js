@@ -20,8 +20,8 @@ export async function connectedPool(url, size) {
   return pool;
 }
 
-export async function emptyTable(pool, table) {
-  await pool.query(createTableSql({ table }));
+export async function emptyTable(pool, table, createSql = createTableSql) {
+  await pool.query(createSql({ table }));
   await pool.query(`TRUNCATE ${table}`);
 }
 

@@ -39,7 +39,7 @@ async function describePostgres(url) {
   return described;
 }
 
-async function describeMariadb({ stop, ...address }) {
+async function describeMariadb({ stop, pid, ...address }) {
   const client = await mysql.createConnection(address);
   const [[{ version, flush }]] = await client.query(
     'SELECT version() AS version, @@innodb_flush_log_at_trx_commit AS flush',

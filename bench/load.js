@@ -39,20 +39,19 @@ export function steadyRound(contestant, ground, { ms, campaigns = 1, requestOf =
     await opened.prepare(campaignIds);
     const memory = await redis.memory();
     const statements = await opened.statements();
-    const { calls, good, error, perSecond, nodeMicros, redisMicros, ...quantiles } = await closedLoop({
+    const { calls, good, error, perSecond, ...figures } = await closedLoop({
       call: (n) => opened.issue(requestOf(n, campaignIds)),
       finish: opened.finish,
       inFlight: opened.inFlight ?? ground.inFlight,
       ms,
-      cpuOfRedis: redis.cpu,
+      perCall,
+      parts: { redis, databasePid: ground.databasePid },
     });
     const given = good * perCall;
     return {
       requests: calls * perCall,
       perSecond: perSecond * perCall,
-      ...quantiles,
-      nodeMicros: nodeMicros / perCall,
-      redisMicros: redisMicros / perCall,
+      ...figures,
       statements: ((await opened.statements()) - statements) / (calls * perCall),
       redisBytes: ((await redis.memory()) - memory) / Math.max(1, given),
       fault: error ?? (await faultOf(opened, { given, expected: expected(calls) * perCall })),

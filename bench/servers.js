@@ -1,6 +1,6 @@
 // Servers of the benchmark's own, on free ports of this machine, gone when it ends. They flush every commit, as they do by default.
 import { execFile, spawn } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -40,6 +40,7 @@ export async function startPostgres() {
   await postgres.initialise();
   await postgres.start();
   return {
+    pid: pidIn(join(dir, 'data', 'postmaster.pid')),
     url: `postgres://postgres:postgres@127.0.0.1:${port}/postgres`,
     async stop() {
       await postgres.stop();
@@ -47,6 +48,9 @@ export async function startPostgres() {
     },
   };
 }
+
+/** PostgreSQL keeps the process of which all others are children in the first line. */
+const pidIn = (file) => Number.parseInt(readFileSync(file, 'utf8'), 10);
 
 // Debian keeps the server where only root looks for it.
 const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` };
@@ -75,7 +79,7 @@ export async function startMariadb() {
   const admin = await mysql.createConnection({ ...address, database: '' });
   await admin.query('CREATE DATABASE bench');
   await admin.end();
-  return { ...address, stop };
+  return { ...address, pid: child.pid, stop };
 }
 
 /** Resolves once the server answers; keeps reading its log, which would block it otherwise. */

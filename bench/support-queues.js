@@ -1,26 +1,27 @@
 // Lines to stand in: this library's waiting room, and the sorted set with a scheduler. Each `open` gives `prepare(total)`, `join(userId)`, which answers whether
 // the user stands in line, `admitAll(count)` without any pause, and for the time to an answer `start()` and `joinAndWait(userId)`.
-import { CouponIssuer } from 'coupon-issuer';
-import { PostgresPersistence } from 'coupon-issuer/postgres';
 import { Redis } from 'ioredis';
+import { TODAY } from './contestants/coupon-issuer.js';
 import { connectedPool, countRows, emptyTable, insertOne, statements, wentIn } from './database.js';
+import { measureCpu } from './support-cpu.js';
 
 const QUEUE = '{bench}:queue';
 const POOL_SIZE = 16;
 const SCHEDULER_MS = 1_000;
 
-export async function waitingRoom({ redisPort, postgresUrl }) {
-  const table = 'bench_waiting_room';
+export async function waitingRoom({ redisPort, postgresUrl }, build = TODAY) {
+  const table = `bench_waiting_room${build.suffix}`;
   const pool = await connectedPool(postgresUrl, 10);
   const redis = new Redis(redisPort, '127.0.0.1');
-  const issuer = new CouponIssuer({ redis, persistence: new PostgresPersistence(pool, { table }) });
+  const persistence = new build.PostgresPersistence(pool, { table });
+  const issuer = new build.CouponIssuer({ redis, persistence });
   let round = 0;
   let campaignId;
   let worker;
   return {
-    name: 'coupon-issuer, waiting room',
+    name: `${build.name}, waiting room`,
     async prepare(total) {
-      await emptyTable(pool, table);
+      await emptyTable(pool, table, build.createTableSql);
       await redis.flushall();
       campaignId = `bench-line-${++round}`;
       await issuer.campaign(campaignId).open({ stock: { kind: 'counted', total }, admission: 'queued' });
@@ -111,6 +112,29 @@ export async function sortedSet({ redisPort, postgresUrl, tellsPlace = false }) 
       await pool.end();
     },
   };
+}
+
+const AT_ONCE = 5_000;
+
+/** Not all at once: more than 10,000 calls in a queue are refused. */
+export async function inParts(count, call) {
+  for (let first = 0; first < count; first += AT_ONCE) {
+    const size = Math.min(AT_ONCE, count - first);
+    await Promise.all(Array.from({ length: size }, (_, i) => call(`user-${first + i}`)));
+  }
+}
+
+/** A line of so many is let through without a pause. */
+export async function admitRound(line, count, parts) {
+  await line.prepare(count);
+  await inParts(count, line.join);
+  const cpu = await measureCpu(parts);
+  const startedAt = performance.now();
+  await line.admitAll(count);
+  const perSecond = (1_000 * count) / (performance.now() - startedAt);
+  const figures = await cpu(count);
+  const rows = await line.rows();
+  return { perSecond, ...figures, fault: rows === count ? null : `${rows} rows for ${count} in line` };
 }
 
 /** How many rows there are, if no number and no user is among them twice. */

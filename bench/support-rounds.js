@@ -1,17 +1,23 @@
 // Rounds of load and what is read off them, for the sections whose work is one call after another.
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Redis } from 'ioredis';
+import { measureCpu } from './support-cpu.js';
+
+/** How often the loop of this process is asked how late it is, ms. */
+const LOOP_MS = 1;
 
 /**
  * One round: `inFlight` callers, each asking again as soon as it was answered, for `ms`. `call(n)` answers whether it got what it came for; `finish`
- * is waited for within the measured time. With `cpuOfRedis`, what Redis worked for a call.
+ * is waited for within the measured time. `parts` are those of `measureCpu()`: what each call, or each of the `perCall` in it, takes of them is told.
  */
-export async function closedLoop({ call, finish, inFlight, ms, cpuOfRedis }) {
+export async function closedLoop({ call, finish, inFlight, ms, parts = {}, perCall = 1 }) {
   const latencies = [];
   let calls = 0;
   let good = 0;
   let error = null;
-  const redisBefore = await cpuOfRedis?.();
-  const nodeBefore = process.cpuUsage();
+  const loop = monitorEventLoopDelay({ resolution: LOOP_MS });
+  const cpu = await measureCpu(parts);
+  loop.enable();
   const startedAt = performance.now();
   const endsAt = startedAt + ms;
   const caller = async () => {
@@ -29,24 +35,30 @@ export async function closedLoop({ call, finish, inFlight, ms, cpuOfRedis }) {
     error = thrown;
   }
   const seconds = (performance.now() - startedAt) / 1000;
-  const node = process.cpuUsage(nodeBefore);
-  const redisAfter = await cpuOfRedis?.();
+  loop.disable();
   return {
     calls,
     good,
     error: error && String(error),
     perSecond: calls / seconds,
     ...quantiles(latencies),
-    nodeMicros: (node.user + node.system) / calls,
-    ...(cpuOfRedis ? { redisMicros: (redisAfter - redisBefore) / calls } : {}),
+    // It tells the time between two looks.
+    loopP99: Math.max(0, loop.percentile(99) / 1e6 - LOOP_MS),
+    ...(await cpu(calls * perCall)),
   };
 }
 
-/** Every contestant once a round, so that a slow minute of the machine hits all alike: a list of rounds for each. */
+/**
+ * Every contestant once a round, so that a slow minute of the machine hits all alike: a list of rounds for each. Each round begins with another one,
+ * or who follows a heavy one would always be the same.
+ */
 export async function alternate(contestants, rounds, measure) {
   const measured = contestants.map(() => []);
   for (let round = 0; round < rounds; round++) {
-    for (const [i, contestant] of contestants.entries()) measured[i].push(await measure(contestant, round));
+    for (let turn = 0; turn < contestants.length; turn++) {
+      const i = (round + turn) % contestants.length;
+      measured[i].push(await measure(contestants[i], round));
+    }
   }
   return measured;
 }
@@ -62,6 +74,18 @@ export function ratioOf(ones, others, name) {
   const ratios = ones.map((one, i) => one[name] / others[i][name]);
   return { median: median(ratios), min: Math.min(...ratios), max: Math.max(...ratios) };
 }
+
+/**
+ * How far two rounds of the same lie apart, as a factor from 1 on, in three of four rounds: what a median ratio has to exceed to say anything. The largest
+ * of all would only tell of the busiest moment of the machine.
+ */
+export function spreadOf(ones, same, name) {
+  const apart = ones.map((one, i) => Math.max(one[name] / same[i][name], same[i][name] / one[name]));
+  return apart.sort((a, b) => a - b)[Math.ceil(0.75 * apart.length) - 1];
+}
+
+/** Whether a ratio is larger than chance, either way. */
+export const exceeds = (ratio, spread) => Math.max(ratio, 1 / ratio) > spread;
 
 export function median(values) {
   const sorted = Float64Array.from(values).sort();

@@ -23,7 +23,17 @@ const isText = (column, row) => column === 0 || column === row.length - 1;
 export const title = ({ name, poolSize }) => (poolSize ? `${name}, pool of ${poolSize}` : name);
 export const right = ({ fault }) => (fault ? `WRONG: ${fault}` : 'right');
 export const ratio = ({ ratio }) => (ratio ? times(ratio) : '');
-export const micros = (number) => `${number.toFixed(1)} µs`;
+export const micros = (number) => (number === undefined ? 'not measured' : `${number.toFixed(1)} µs`);
+/** CPU of each part and of all; a part that a way does not use is left empty. */
+export const CPU_HEAD = ['Node', 'Redis', 'database', 'CPU in all'];
+export function cpuCells({ nodeMicros, redisMicros, databaseMicros, cpuMicros, redis = true, statements }) {
+  return [
+    micros(nodeMicros),
+    redis ? micros(redisMicros) : '',
+    statements === 0 ? '' : micros(databaseMicros),
+    micros(cpuMicros),
+  ];
+}
 /** Of a statement for hundreds, what one of them has. */
 export const perIssue = (statements) => (statements === 0 ? '' : statements.toFixed(statements < 0.1 ? 4 : 1));
 export { inMs, times, whole };

@@ -98,7 +98,7 @@ async function onPostgres() {
 async function onMariadb() {
   const server = await startMariadb();
   if (!server) return print('MariaDB is not installed');
-  const { stop, ...address } = server;
+  const { stop, pid, ...address } = server;
   const pool = mysql.createPool({ ...address, connectionLimit: 4 });
   try {
     const query = (sql) => pool.query(sql);

@@ -54,6 +54,7 @@ export { type HttpStatus, httpStatus } from './model/http-status.js';
 export type { Instant } from './model/instants.js';
 export type { Issuance } from './model/issuance.js';
 export { type GivenCoupon, issuanceOf } from './model/issuance-of.js';
+export type { CouponVerb } from './model/life.js';
 export { changedRow, type Life, type LifeRow, type RowChange } from './model/life.js';
 export type { Pace, PaceChange } from './model/pace.js';
 export type {

@@ -34,7 +34,7 @@ import { rowLock } from './row-lock.js';
 import { skipLocked } from './skip-locked.js';
 import { sortedSetQueue } from './sorted-set-queue.js';
 
-export { couponIssuer, groupCommit, luaGate, naive, rowLock };
+export { couponIssuer, luaGate, naive, rowLock };
 
 /** All ways on PostgreSQL whose packages are there, ours first. */
 export const WAYS = [

@@ -90,14 +90,14 @@ export const mysqlGroupCommit = {
           epoch: '1-aaaaaaaaaaaa',
           state: 'reserved',
         }));
-        const verdicts = await persistence.save(issuances, { signal });
+        const verdicts = await persistence.save(issuances, { signal, newIds: true });
         return verdicts.every(({ verdict }) => verdict === 'saved');
       },
     };
   },
 };
 
-async function opened({ stop, ...address }, { table, size }) {
+async function opened({ stop, pid, ...address }, { table, size }) {
   const pool = mysql.createPool({ ...address, connectionLimit: size });
   const clients = await Promise.all(Array.from({ length: size }, () => pool.getConnection()));
   for (const client of clients) client.release();

@@ -4,8 +4,9 @@ import { CouponIssuer } from 'coupon-issuer';
 import { PostgresPersistence } from 'coupon-issuer/postgres';
 import { Redis } from 'ioredis';
 import { connectedPool, emptyTable } from '../database.js';
+import { measureCpu } from '../support-cpu.js';
 import { alternate, atMost, medianOf, quantiles, watchRedis } from '../support-rounds.js';
-import { inMs, markdownTable, micros, terminalTable, whole } from '../table.js';
+import { CPU_HEAD, cpuCells, inMs, markdownTable, terminalTable, whole } from '../table.js';
 
 export const name = 'cache';
 export const title = 'Eligibility through a cache';
@@ -134,7 +135,7 @@ async function spikes(ground, redis) {
     { name: 'the block list in memory', cache: { local: { max: requests, ttlMs: 60_000 } } },
   ];
   try {
-    const round = (way) => spike({ way, stock, requests, pool, redis, watch });
+    const round = (way) => spike({ way, stock, requests, pool, redis, watch, databasePid: ground.databasePid });
     await round(ways[0]);
     const measured = await alternate(ways, quick ? 1 : 5, round);
     return { stock, requests, ways: ways.map(({ name }, i) => ({ name, ...medianOf(measured[i]) })) };
@@ -144,7 +145,7 @@ async function spikes(ground, redis) {
   }
 }
 
-async function spike({ way, stock, requests, pool, redis, watch }) {
+async function spike({ way, stock, requests, pool, redis, watch, databasePid }) {
   await redis.flushall();
   await emptyTable(pool, TABLE);
   const persistence = new PostgresPersistence(pool, { table: TABLE });
@@ -159,16 +160,16 @@ async function spike({ way, stock, requests, pool, redis, watch }) {
   if (way.cache) await blocked.warm(users, { concurrency: 500 });
   const launch = issuer.campaign('launch');
   await launch.open({ stock: { kind: 'counted', total: stock } });
-  const [nodeBefore, redisBefore, startedAt] = [process.cpuUsage(), await watch.cpu(), performance.now()];
+  const cpu = await measureCpu({ redis: watch, databasePid });
+  const startedAt = performance.now();
   const answers = await Promise.all(users.map((userId) => launch.issue({ userId })));
   await issuer.idle();
   const seconds = (performance.now() - startedAt) / 1000;
-  const node = process.cpuUsage(nodeBefore);
-  const redisMicros = ((await watch.cpu()) - redisBefore) / requests;
+  const costs = await cpu(requests);
   const issued = answers.filter(({ status }) => status === 'issued').length;
   if (issued !== stock) throw new Error(`${issued} of ${stock} were issued`);
   await issuer.close();
-  return { perSecond: requests / seconds, nodeMicros: (node.user + node.system) / requests, redisMicros };
+  return { perSecond: requests / seconds, ...costs };
 }
 
 const COLD_HEAD = ['1,000 cold callers', 'loads', ''];
@@ -190,14 +191,8 @@ const expiringCells = ({ beta, loads, calls, near, waited, p50, p95, p99 }) => [
   ...[p50, p95, p99].map(inMs),
   '',
 ];
-const ELIGIBLE_HEAD = ['`eligible` under the spike', 'answers/s', 'CPU of Node', 'CPU of Redis', ''];
-const eligibleCells = ({ name, perSecond, nodeMicros, redisMicros }) => [
-  name,
-  whole(perSecond),
-  micros(nodeMicros),
-  micros(redisMicros),
-  '',
-];
+const ELIGIBLE_HEAD = ['`eligible` under the spike', 'answers/s', ...CPU_HEAD];
+const eligibleCells = (one) => [one.name, whole(one.perSecond), ...cpuCells(one)];
 const staleText = ({ rounds, p50, most }) =>
   `After an invalidation was answered, a process that remembered the value showed the new one within ${inMs(p50)} at the median of ${rounds} rounds, ${inMs(most)} at most`;
 

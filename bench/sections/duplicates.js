@@ -2,9 +2,10 @@
 import { couponIssuer, WAYS } from '../contestants/index.js';
 import { compare, steadyRound, wrongOnes } from '../load.js';
 import {
+  CPU_HEAD,
+  cpuCells,
   inMs,
   markdownTable,
-  micros,
   perIssue,
   ratio,
   right,
@@ -44,12 +45,21 @@ function impatient(n, [campaignId]) {
   return { campaignId, userId: `user-${Math.floor((n - 1) / TIMES)}` };
 }
 
-const HEAD = ['answers/s', 'p50', 'p95', 'p99', 'Node', 'Redis', 'statements', 'ours is', ''];
+const HEAD = ['answers/s', 'p50', 'p95', 'p99', ...CPU_HEAD, 'statements', 'ours is', ''];
 
 function cellsOf(one) {
-  const { perSecond, p50, p95, p99, nodeMicros, redisMicros, statements, redis } = one;
-  const costs = [micros(nodeMicros), redis ? micros(redisMicros) : '', perIssue(statements)];
-  return [titleOf(one), whole(perSecond), inMs(p50), inMs(p95), inMs(p99), ...costs, ratio(one), right(one)];
+  const { perSecond, p50, p95, p99, statements } = one;
+  return [
+    titleOf(one),
+    whole(perSecond),
+    inMs(p50),
+    inMs(p95),
+    inMs(p99),
+    ...cpuCells(one),
+    perIssue(statements),
+    ratio(one),
+    right(one),
+  ];
 }
 
 export function lines({ inFlight, contestants }) {

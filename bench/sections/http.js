@@ -6,9 +6,10 @@ import { CouponIssuer } from 'coupon-issuer';
 import { createTableSql, PostgresPersistence } from 'coupon-issuer/postgres';
 import { Redis } from 'ioredis';
 import pg from 'pg';
+import { measureCpu } from '../support-cpu.js';
 import { autocannonRound } from '../support-http-autocannon.js';
 import { connectTo } from '../support-http-load.js';
-import { alternate, closedLoop, medianOf } from '../support-rounds.js';
+import { alternate, closedLoop, medianOf, watchRedis } from '../support-rounds.js';
 import { inMs, markdownTable, micros, terminalTable, whole } from '../table.js';
 
 export const name = 'http';
@@ -24,10 +25,12 @@ const LOADS = [
   { by: ', autocannon', round: roundOfAutocannon },
 ];
 
-export async function run({ redisPort, postgresUrl, quick, print }) {
+export async function run({ redisPort, postgresUrl, databasePid, quick, print }) {
   const rounds = quick ? 1 : 3;
   const ms = quick ? 700 : 3_000;
   const redis = new Redis(redisPort, '127.0.0.1');
+  const watch = watchRedis(redisPort);
+  const parts = { redis: watch, databasePid };
   const pool = new pg.Pool({ connectionString: postgresUrl, max: 1, idleTimeoutMillis: 0 });
   pool.on('error', () => {});
   const issuer = new CouponIssuer({ redis, persistence: new PostgresPersistence(pool, { table: TABLE }) });
@@ -44,8 +47,8 @@ export async function run({ redisPort, postgresUrl, quick, print }) {
     }
     print(`  ${CONNECTIONS} connections, one request out on each, ${rounds} rounds of ${ms} ms`);
     const loaded = LOADS.flatMap((load) => running.map((server) => ({ ...load, server })));
-    for (const one of loaded) await measure(one, ms / 2);
-    const measured = await alternate(loaded, rounds, (one) => measure(one, ms));
+    for (const one of loaded) await measure(one, ms / 2, parts);
+    const measured = await alternate(loaded, rounds, (one) => measure(one, ms, parts));
     const summary = loaded.map(({ by, server }, i) => ({ kind: `${server.kind}${by}`, ...medianOf(measured[i]) }));
     for (const { kind, campaignId, created, others } of running) {
       if (others > 0) wrong.push(`${kind}: ${others} answers were not 201`);
@@ -59,6 +62,7 @@ export async function run({ redisPort, postgresUrl, quick, print }) {
     return { quick, rounds, roundMs: ms, connections: CONNECTIONS, servers: summary, costs, wrong };
   } finally {
     for (const server of running) server.stop();
+    watch.close();
     await issuer.close();
     redis.disconnect();
     await pool.end();
@@ -106,13 +110,16 @@ async function start(what) {
   };
 }
 
-async function measure({ round, server }, ms) {
+async function measure({ round, server }, ms, parts) {
+  const cpu = await measureCpu(parts);
   const cpuBefore = await server.cpu();
   const figures = await round(server, ms);
   if (figures.error) throw new Error(`${server.kind}: ${figures.error}`);
   server.created += figures.good;
   server.others += figures.calls - figures.good;
-  return { ...figures, serverMicros: ((await server.cpu()) - cpuBefore) / figures.calls };
+  const serverMicros = ((await server.cpu()) - cpuBefore) / figures.calls;
+  const { redisMicros, databaseMicros } = await cpu(figures.calls);
+  return { ...figures, serverMicros, redisMicros, databaseMicros };
 }
 
 /** Every request is a new user. */
@@ -137,10 +144,11 @@ function roundOfAutocannon(server, ms) {
   return autocannonRound({ url, connections: CONNECTIONS, ms, nextBody: () => JSON.stringify(newUser(server)) });
 }
 
-const HEAD = ['', 'requests/s', 'p50', 'p99', 'load', 'server'];
+const HEAD = ['', 'requests/s', 'p50', 'p99', 'load', 'server', 'Redis', 'database'];
 
-function cellsOf({ kind, perSecond, p50, p99, nodeMicros, serverMicros }) {
-  return [kind, whole(perSecond), inMs(p50), inMs(p99), micros(nodeMicros), micros(serverMicros)];
+function cellsOf({ kind, perSecond, p50, p99, nodeMicros, serverMicros, redisMicros, databaseMicros }) {
+  const costs = [nodeMicros, serverMicros, redisMicros, databaseMicros].map(micros);
+  return [kind, whole(perSecond), inMs(p50), inMs(p99), ...costs];
 }
 
 function sentenceOf({ base, serverMicros, share }) {

@@ -3,8 +3,8 @@ import { CouponIssuer } from 'coupon-issuer';
 import { createTableSql, PostgresPersistence } from 'coupon-issuer/postgres';
 import { Redis } from 'ioredis';
 import pg from 'pg';
-import { alternate, atMost, closedLoop, inTimes, medianOf, ratioOf } from '../support-rounds.js';
-import { inMs, markdownTable, terminalTable, times, whole } from '../table.js';
+import { alternate, atMost, closedLoop, inTimes, medianOf, ratioOf, watchRedis } from '../support-rounds.js';
+import { CPU_HEAD, cpuCells, inMs, markdownTable, terminalTable, times, whole } from '../table.js';
 
 export const name = 'isolation';
 export const title = 'A healthy campaign beside a sick one';
@@ -14,11 +14,13 @@ const [WELL, SICK] = ['bench-well', 'bench-sick'];
 const TIMEOUT_MS = 1_000;
 const IN_FLIGHT = 32;
 
-export async function run({ redisPort, postgresUrl, quick, print }) {
+export async function run({ redisPort, postgresUrl, databasePid, quick, print }) {
   const rounds = quick ? 2 : 5;
   const ms = quick ? 500 : 2_000;
   print(`  ${rounds} rounds of ${ms} ms, ${IN_FLIGHT} callers a campaign`);
   const redis = new Redis(redisPort, '127.0.0.1');
+  const watch = watchRedis(redisPort);
+  const parts = { redis: watch, databasePid };
   const pool = new pg.Pool({ connectionString: postgresUrl, max: 4, idleTimeoutMillis: 0 });
   pool.on('error', () => {});
   try {
@@ -28,7 +30,8 @@ export async function run({ redisPort, postgresUrl, quick, print }) {
     let users = 0;
     const issuer = await open(redis, new PostgresPersistence(pool, { table: TABLE }));
     const issue = async (campaignId) => (await issuer.campaign(campaignId).issue({ userId: `user-${++users}` })).status;
-    const load = () => closedLoop({ call: async () => (await issue(WELL)) === 'issued', inFlight: IN_FLIGHT, ms });
+    const load = () =>
+      closedLoop({ call: async () => (await issue(WELL)) === 'issued', inFlight: IN_FLIGHT, ms, parts });
     const round = async (isBeside) => {
       const sick = isBeside ? await fallSick(issue) : null;
       const measured = await load();
@@ -46,6 +49,7 @@ export async function run({ redisPort, postgresUrl, quick, print }) {
     const found = { timeoutMs: TIMEOUT_MS, inFlight: IN_FLIGHT, quick, rounds, roundMs: ms };
     return { ...found, alone: medianOf(alone), beside: medianOf(beside), ratio, aims, wrong };
   } finally {
+    watch.close();
     redis.disconnect();
     await pool.end();
   }
@@ -79,14 +83,21 @@ async function fallSick(issue) {
   };
 }
 
-const HEAD = ['', 'issues/s', 'p50', 'p95', 'p99'];
+const HEAD = ['', 'issues/s', ...CPU_HEAD, 'p50', 'p95', 'p99'];
 
 function rowsOf({ alone, beside, ratio }) {
-  const cells = (what, { perSecond, p50, p95, p99 }) => [what, whole(perSecond), inMs(p50), inMs(p95), inMs(p99)];
+  const cells = (what, one) => [
+    what,
+    whole(one.perSecond),
+    ...cpuCells(one),
+    inMs(one.p50),
+    inMs(one.p95),
+    inMs(one.p99),
+  ];
   return [
     cells('alone', alone),
     cells('beside a sick one', beside),
-    ['beside, over alone', times(ratio.perSecond), '', '', times(ratio.p99)],
+    ['beside, over alone', times(ratio.perSecond), ...CPU_HEAD.map(() => ''), '', '', times(ratio.p99)],
   ];
 }
 

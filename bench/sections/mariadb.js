@@ -2,9 +2,10 @@
 import { mysqlCouponIssuer, mysqlGroupCommit, mysqlRowLock } from '../contestants/mariadb.js';
 import { compare, steadyRound, sweep, wrongOnes } from '../load.js';
 import {
+  CPU_HEAD,
+  cpuCells,
   inMs,
   markdownTable,
-  micros,
   perIssue,
   ratio,
   right,
@@ -26,7 +27,7 @@ export async function run(ground) {
   const wanted = inFlights.filter((count) => [128, 1_024].includes(count));
   const levels = [];
   for (const inFlight of wanted.length > 0 ? wanted : inFlights) {
-    const at = { ...ground, inFlight };
+    const at = { ...ground, inFlight, databasePid: mariadb.pid };
     const sweeps = { [mysqlRowLock.name]: await sweep(mysqlRowLock, at) };
     await steadyRound(mysqlCouponIssuer, at, { ms });
     const measure = (contestant, at) => steadyRound(contestant, at, { ms });
@@ -35,12 +36,21 @@ export async function run(ground) {
   return { quick, rounds, roundMs: ms, levels, wrong: levels.flatMap(({ contestants }) => wrongOnes(contestants)) };
 }
 
-const HEAD = ['issues/s', 'p50', 'p95', 'p99', 'Node', 'Redis', 'statements', 'ours is', ''];
+const HEAD = ['issues/s', 'p50', 'p95', 'p99', ...CPU_HEAD, 'statements', 'ours is', ''];
 
 function cellsOf(one) {
-  const { perSecond, p50, p95, p99, nodeMicros, redisMicros, statements, redis } = one;
-  const costs = [micros(nodeMicros), redis ? micros(redisMicros) : '', perIssue(statements)];
-  return [titleOf(one), whole(perSecond), inMs(p50), inMs(p95), inMs(p99), ...costs, ratio(one), right(one)];
+  const { perSecond, p50, p95, p99, statements } = one;
+  return [
+    titleOf(one),
+    whole(perSecond),
+    inMs(p50),
+    inMs(p95),
+    inMs(p99),
+    ...cpuCells(one),
+    perIssue(statements),
+    ratio(one),
+    right(one),
+  ];
 }
 
 export function lines({ missing, levels }) {

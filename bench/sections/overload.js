@@ -5,8 +5,9 @@ import { CouponIssuer, httpStatus, OverloadedError } from 'coupon-issuer';
 import { createTableSql, PostgresPersistence } from 'coupon-issuer/postgres';
 import { Redis } from 'ioredis';
 import pg from 'pg';
-import { alternate, atLeast, atMost, closedLoop, inTimes, medianOf, quantiles } from '../support-rounds.js';
-import { inMs, markdownTable, terminalTable, whole } from '../table.js';
+import { measureCpu } from '../support-cpu.js';
+import { alternate, atLeast, atMost, closedLoop, inTimes, medianOf, quantiles, watchRedis } from '../support-rounds.js';
+import { CPU_HEAD, cpuCells, inMs, markdownTable, terminalTable, whole } from '../table.js';
 
 export const name = 'overload';
 export const title = 'Three times what fits';
@@ -19,12 +20,14 @@ const LOADS = [1, 2, 3];
 /** Arrivals are started for at most so long before whatever else the process has to do gets its turn, as with connections. */
 const TURN_MS = 5;
 
-export async function run({ redisPort, postgresUrl, quick, print }) {
+export async function run({ redisPort, postgresUrl, databasePid, quick, print }) {
   const rounds = quick ? 1 : 3;
   const ms = quick ? 1_200 : 4_000;
   const pool = new pg.Pool({ connectionString: postgresUrl, max: 10, idleTimeoutMillis: 0 });
   pool.on('error', () => {});
   const redis = new Redis(redisPort, '127.0.0.1');
+  const watch = watchRedis(redisPort);
+  const parts = { redis: watch, databasePid };
   const persistence = new PostgresPersistence(pool, { table: TABLE });
   const issuer = new CouponIssuer({ redis, persistence, maxQueued: MAX_QUEUED });
   const wrong = [];
@@ -52,7 +55,7 @@ export async function run({ redisPort, postgresUrl, quick, print }) {
     onFreshGround('closed loop', async (issue) => {
       const call = async (n) => (await issue(n)).status === 'issued';
       const finish = () => issuer.idle();
-      const figures = await closedLoop({ call, finish, inFlight: CLOSED_CALLERS, ms });
+      const figures = await closedLoop({ call, finish, inFlight: CLOSED_CALLERS, ms, parts });
       if (figures.error) throw new Error(`the closed loop: ${figures.error}`);
       return { ...figures, issued: figures.good };
     });
@@ -62,19 +65,22 @@ export async function run({ redisPort, postgresUrl, quick, print }) {
     const peak = medianOf(peaks[0]).perSecond;
     print(`  peak in a closed loop: ${whole(peak)} issues/s`);
     const measured = await alternate(LOADS, rounds, (load, n) =>
-      onFreshGround(`${load} ×`, (issue) => openLoop({ issue, perSecond: peak * load, ms, seed: 1_000 * load + n })),
+      onFreshGround(`${load} ×`, (issue) =>
+        openLoop({ issue, perSecond: peak * load, ms, seed: 1_000 * load + n, parts }),
+      ),
     );
     const loads = LOADS.map((load, i) => ({ load, ...medianOf(measured[i]) }));
     return { quick, rounds, roundMs: ms, maxQueued: MAX_QUEUED, peak, loads, aims: aimsOf(peak, loads), wrong };
   } finally {
     await issuer.close();
+    watch.close();
     redis.disconnect();
     await pool.end();
   }
 }
 
 /** Requests at random instants of a seeded sequence, started when they are due whether or not anybody was answered; latencies count from then. */
-async function openLoop({ issue, perSecond, ms, seed }) {
+async function openLoop({ issue, perSecond, ms, seed, parts }) {
   // Made before the clock runs: the load shares the process with what it measures, and has to be light.
   const dueAfter = arrivals({ perSecond, ms, random: seeded(seed) });
   const latencies = [];
@@ -83,6 +89,7 @@ async function openLoop({ issue, perSecond, ms, seed }) {
   let retryAfterMs = 0;
   let answers = 0;
   let lastIssuedAt = 0;
+  const cpu = await measureCpu(parts);
   const startedAt = performance.now();
   const start = (n) => {
     const told = ({ status }) => {
@@ -119,6 +126,8 @@ async function openLoop({ issue, perSecond, ms, seed }) {
     refused,
     perSecond: latencies.length / ((lastIssuedAt - startedAt) / 1000),
     ...quantiles(latencies),
+    // The refused cost as well, and nobody but the issued pays for them.
+    ...(await cpu(latencies.length)),
     retryAfterMs,
     /** How far the load itself fell behind at most. */
     generatorLateMs,
@@ -167,6 +176,7 @@ const HEAD = [
   'issued/s',
   'of the peak',
   'refused',
+  ...CPU_HEAD,
   'p50',
   'p99',
   'to retry after',
@@ -174,11 +184,12 @@ const HEAD = [
 ];
 
 function rowsOf({ loads, peak }) {
-  return loads.map(({ load, offered, perSecond, refused, p50, p99, retryAfterMs, generatorLateMs }) => {
+  return loads.map((one) => {
+    const { load, offered, perSecond, refused, p50, p99, retryAfterMs, generatorLateMs } = one;
     const share = `${((perSecond / peak) * 100).toFixed(0)} %`;
     const hint = refused > 0 ? inMs(retryAfterMs) : '';
     const times = [inMs(p50), inMs(p99), hint, inMs(generatorLateMs)];
-    return [`${load} ×`, whole(offered), whole(perSecond), share, whole(refused), ...times];
+    return [`${load} ×`, whole(offered), whole(perSecond), share, whole(refused), ...cpuCells(one), ...times];
   });
 }
 
@@ -188,7 +199,7 @@ export function lines(result) {
 
 export function markdown(result) {
   return [
-    `In a closed loop the peak is ${whole(result.peak)} issues/s committed in PostgreSQL. The same issuer with \`maxQueued: ${result.maxQueued}\` is then offered once, twice and three times that, at random instants of a seeded sequence, by people who do not wait for each other; latencies count from the instant at which a request was due. The load is made in the same process, which pays for every refusal; \`load late by\` is how far it fell behind at most.`,
+    `In a closed loop the peak is ${whole(result.peak)} issues/s committed in PostgreSQL. The same issuer with \`maxQueued: ${result.maxQueued}\` is then offered once, twice and three times that, at random instants of a seeded sequence, by people who do not wait for each other; latencies count from the instant at which a request was due, and CPU, that of the refused as well, is per coupon issued. The load is made in the same process, which pays for every refusal; \`load late by\` is how far it fell behind at most.`,
     markdownTable(HEAD, rowsOf(result)),
   ].join('\n\n');
 }

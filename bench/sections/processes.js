@@ -1,16 +1,17 @@
-// One process against four, each a child of its own with its own connections: the same callers, shared out.
+// One process against two and four, each a child of its own with its own connections: the same callers, shared out.
 import { fork } from 'node:child_process';
 import { couponIssuer, luaGate } from '../contestants/index.js';
 import { campaignNames, faultOf, PLENTY, withOpen } from '../load.js';
+import { eachOf, measureCpu } from '../support-cpu.js';
 import { alternate, medianOf, ratioOf } from '../support-rounds.js';
-import { inMs, markdownTable, terminalTable, times, title as titleOf, whole } from '../table.js';
+import { CPU_HEAD, cpuCells, inMs, markdownTable, terminalTable, times, title as titleOf, whole } from '../table.js';
 
 export const name = 'processes';
-export const title = 'One process and four';
+export const title = 'One process, two and four';
 
 const CHILD = new URL('../process.js', import.meta.url);
 const CONTESTANTS = { couponIssuer, luaGate };
-const COUNTS = [1, 4];
+const COUNTS = [1, 2, 4];
 const IN_FLIGHT = 1_024;
 /** Connections of each process of the way that takes one for each row. */
 const POOL_SIZES = [4, 8, 16];
@@ -32,7 +33,7 @@ export async function run(ground) {
     ...medianOf(measured[i]),
     // Ours in as many processes is the one before it.
     ratio: i % 2 === 0 ? null : ratioOf(measured[i - 1], measured[i], 'perSecond'),
-    overOne: count === 1 ? null : ratioOf(measured[i], measured[i - 2], 'perSecond'),
+    overOne: count === 1 ? null : ratioOf(measured[i], measured[i % 2], 'perSecond'),
     fault: measured[i].find(({ fault }) => fault)?.fault ?? null,
     rounds: measured[i],
   }));
@@ -55,22 +56,33 @@ async function bestPoolSize(ground, count, print) {
 
 /** This process opens the campaign and judges; only the children ask. */
 function round({ key, count, poolSize }, { quick, print, ...ground }, ms) {
-  return withOpen(CONTESTANTS[key], { ...ground, poolSize: 1 }, async (opened) => {
+  return withOpen(CONTESTANTS[key], { ...ground, poolSize: 1 }, async (opened, redis) => {
     const [campaignId] = campaignNames();
     await opened.prepare([campaignId]);
     const inFlight = IN_FLIGHT / count;
     const task = { key, campaignId, ms, ground: { ...ground, poolSize, inFlight, total: PLENTY } };
     const children = await Promise.all(Array.from({ length: count }, (_, n) => startChild({ ...task, n })));
+    const cpu = await measureCpu({ redis, databasePid: ground.databasePid });
     const startedAt = performance.now();
     const figures = await Promise.all(children.map((child) => child.run()));
     const seconds = (performance.now() - startedAt) / 1000;
     const calls = figures.reduce((sum, { calls }) => sum + calls, 0);
+    // This process only waits: the load is in the children.
+    const { redisMicros, databaseMicros = null } = await cpu(calls);
+    const nodeMicros = figures.reduce((sum, one) => sum + one.nodeMicros * one.calls, 0) / calls;
     const given = figures.reduce((sum, { good }) => sum + good, 0);
     const error = figures.find(({ error }) => error)?.error;
     // Of the slowest process: the quantiles of all would need every single time.
     const [p50, p95, p99] = ['p50', 'p95', 'p99'].map((name) => Math.max(...figures.map((one) => one[name])));
     const fault = error ?? (await faultOf(opened, { given, expected: calls }));
-    return { perSecond: calls / seconds, p50, p95, p99, fault };
+    return {
+      perSecond: calls / seconds,
+      p50,
+      p95,
+      p99,
+      ...eachOf({ nodeMicros, redisMicros, databaseMicros }, 1),
+      fault,
+    };
   });
 }
 
@@ -95,7 +107,7 @@ async function startChild(task) {
   };
 }
 
-const HEAD = ['issues/s', 'p50', 'p95', 'p99', 'ours is', 'four over one', ''];
+const HEAD = ['issues/s', 'p50', 'p95', 'p99', ...CPU_HEAD, 'ours is', 'over one', ''];
 
 function cellsOf({ count, perSecond, p50, p95, p99, ratio, overOne, fault, ...contestant }) {
   return [
@@ -104,6 +116,7 @@ function cellsOf({ count, perSecond, p50, p95, p99, ratio, overOne, fault, ...co
     inMs(p50),
     inMs(p95),
     inMs(p99),
+    ...cpuCells(contestant),
     ratio ? times(ratio) : '',
     overOne ? times(overOne) : '',
     fault ? `WRONG: ${fault}` : 'right',
@@ -116,7 +129,7 @@ export function lines({ inFlight, summary }) {
 
 export function markdown({ inFlight, summary }) {
   return [
-    `${whole(inFlight)} callers, in one process or shared out to four on the same cores. More processes gather smaller batches; the times are those of the slowest process.`,
+    `${whole(inFlight)} callers, in one process or shared out to two or four on the same cores. More processes gather smaller batches; the times are those of the slowest process.`,
     markdownTable(['', ...HEAD], summary.map(cellsOf)),
   ].join('\n\n');
 }

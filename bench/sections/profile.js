@@ -25,7 +25,7 @@ const PARTS = [
 const GARBAGE = 'garbage collection';
 const ENGINE = 'promises, and other work of the engine';
 
-export async function run({ redisPort, postgresUrl, quick, print }) {
+export async function run({ redisPort, postgresUrl, databasePid, quick, print }) {
   const ms = quick ? 1_000 : 5_000;
   print(`  ${whole(ms / 1000)} s of each, ${whole(IN_FLIGHT)} in flight`);
   const pool = await connectedPool(postgresUrl, 10);
@@ -37,7 +37,7 @@ export async function run({ redisPort, postgresUrl, quick, print }) {
       ['Redis alone', {}],
       ['committed in PostgreSQL', { persistence }],
     ]) {
-      ways.push({ name, ...(await profiled({ redisPort, options, ms })) });
+      ways.push({ name, ...(await profiled({ redisPort, databasePid, options, ms })) });
     }
     return { quick, inFlight: IN_FLIGHT, seconds: ms / 1000, ways, wrong: [] };
   } finally {
@@ -45,7 +45,7 @@ export async function run({ redisPort, postgresUrl, quick, print }) {
   }
 }
 
-async function profiled({ redisPort, options, ms }) {
+async function profiled({ redisPort, databasePid, options, ms }) {
   const redis = new Redis(redisPort, '127.0.0.1');
   const watch = watchRedis(redisPort);
   const session = new Session();
@@ -58,7 +58,12 @@ async function profiled({ redisPort, options, ms }) {
     let users = 0;
     const call = async () =>
       (await issuer.campaign(campaignId).issue({ userId: `user-${++users}` })).status === 'issued';
-    const load = { call, finish: () => issuer.idle(), inFlight: IN_FLIGHT, cpuOfRedis: watch.cpu };
+    const load = {
+      call,
+      finish: () => issuer.idle(),
+      inFlight: IN_FLIGHT,
+      parts: { redis: watch, databasePid: options.persistence && databasePid },
+    };
     await closedLoop({ ...load, ms: ms / 2 });
     await redis.config('RESETSTAT');
     await redis.config('SET', 'latency-monitor-threshold', SLOW_MS);
@@ -70,8 +75,8 @@ async function profiled({ redisPort, options, ms }) {
     const commands = await commandsOf(watch.client, round.calls);
     const slow = await slowOf(watch.client);
     await issuer.close();
-    const { calls, nodeMicros, redisMicros } = round;
-    return { calls, nodeMicros, redisMicros, commands, slow, ...partsOf(profile, calls) };
+    const { calls, nodeMicros, redisMicros, databaseMicros } = round;
+    return { calls, nodeMicros, redisMicros, databaseMicros, commands, slow, ...partsOf(profile, calls) };
   } finally {
     session.disconnect();
     watch.close();
@@ -123,6 +128,8 @@ async function slowOf(client) {
   return latest.map(([event, , , worstMs]) => ({ event, worstMs }));
 }
 
+const cpuWords = ({ nodeMicros, redisMicros, databaseMicros }) =>
+  `CPU of an issue: Node ${micros(nodeMicros)}, Redis ${micros(redisMicros)}${databaseMicros ? `, PostgreSQL ${micros(databaseMicros)}` : ''}`;
 const slowIn = ({ slow }) =>
   slow.length === 0
     ? `nothing kept it busy for ${SLOW_MS} ms or more`
@@ -135,7 +142,7 @@ const commandsIn = ({ commands }) =>
 
 export function lines({ ways }) {
   return ways.flatMap((way) => [
-    `  ${way.name}: Node ${micros(way.nodeMicros)} and Redis ${micros(way.redisMicros)} of CPU an issue, Node idle ${(100 * way.idle).toFixed(0)} %`,
+    `  ${way.name}: ${cpuWords(way)}, Node idle ${(100 * way.idle).toFixed(0)} %`,
     ...terminalTable(['', 'an issue', ''], rowsOf(way)),
     `  in Redis: ${commandsIn(way)}; ${slowIn(way)}`,
   ]);
@@ -146,7 +153,7 @@ export function markdown({ ways, inFlight, seconds }) {
   const parts = ways.map((way) =>
     [
       `### ${way.name[0].toUpperCase()}${way.name.slice(1)}`,
-      `Node ${micros(way.nodeMicros)} and Redis ${micros(way.redisMicros)} of CPU an issue; Node waited ${(100 * way.idle).toFixed(0)} % of the time.`,
+      `${cpuWords(way)}; Node waited ${(100 * way.idle).toFixed(0)} % of the time.`,
       markdownTable(['', 'an issue', ''], rowsOf(way)),
       `In Redis: ${commandsIn(way)}; by its latency monitor, ${slowIn(way)}.`,
     ].join('\n\n'),

@@ -22,7 +22,7 @@ const PLAIN = "UPDATE … WHERE state = 'issued'";
 const LOCK = 'SELECT … FOR UPDATE, UPDATE';
 const HELD = 500;
 
-export async function run({ redisPort, postgresUrl, quick, prepared, print }) {
+export async function run({ redisPort, postgresUrl, databasePid, quick, prepared, print }) {
   const rounds = quick ? 2 : 5;
   const ms = quick ? 700 : 2_000;
   const machine = {
@@ -42,7 +42,8 @@ export async function run({ redisPort, postgresUrl, quick, prepared, print }) {
   const coupons = new Supply(pool, quick ? 150_000 : 400_000);
   const levels = [];
   try {
-    for (const inFlight of IN_FLIGHT) levels.push(await levelOf({ ways, coupons, inFlight, rounds, ms, print }));
+    for (const inFlight of IN_FLIGHT)
+      levels.push(await levelOf({ ways, coupons, inFlight, rounds, ms, databasePid, print }));
     const held = await besideHeldRow({ issuer, pool, coupons, ms: quick ? 1_000 : 5_000 });
     await coupons.count();
     return { quick, ...machine, rounds, roundMs: ms, levels, held, aims: aimsOf(levels, held), wrong: coupons.wrong };
@@ -155,7 +156,7 @@ function perCall(pool, size, prepared) {
   ];
 }
 
-async function levelOf({ ways, coupons, inFlight, rounds, ms, print }) {
+async function levelOf({ ways, coupons, inFlight, rounds, ms, databasePid, print }) {
   const round = async (way, nth) => {
     // A round is not interrupted, and needs at most so many.
     await coupons.atLeast(ms * 60);
@@ -165,10 +166,14 @@ async function levelOf({ ways, coupons, inFlight, rounds, ms, print }) {
       if (isRedeemed) coupons.told();
       return isRedeemed;
     };
-    const { calls, good, error, ...figures } = await closedLoop({ call, inFlight, ms: nth < 0 ? ms / 4 : ms });
-    const { perSecond, p50, p95, nodeMicros } = figures;
+    const { calls, good, error, ...figures } = await closedLoop({
+      call,
+      inFlight,
+      ms: nth < 0 ? ms / 4 : ms,
+      parts: { databasePid },
+    });
     if (error || good !== calls) throw new Error(`${way.name}: ${error ?? `${calls - good} of ${calls} were refused`}`);
-    return { perSecond, p50, p95, nodeMicros, statements: (way.pool.sent - sent) / calls };
+    return { ...figures, statements: (way.pool.sent - sent) / calls };
   };
   for (const way of ways) await round(way, -1);
   const measured = await alternate(ways, rounds, round);
@@ -190,8 +195,11 @@ function bestOf(name, ways, measured) {
     return all.reduce((best, one) => (one.perSecond > best.perSecond ? one : best));
   });
   const of = (figure) => median(rounds.map((round) => round[figure]));
-  const names = ['perSecond', 'p50', 'p95', 'nodeMicros', 'statements'];
-  const figures = Object.fromEntries(names.map((figure) => [figure, of(figure)]));
+  const figures = Object.fromEntries(
+    Object.keys(rounds[0])
+      .filter((figure) => figure !== 'size')
+      .map((figure) => [figure, of(figure)]),
+  );
   return {
     name,
     size:
@@ -241,17 +249,28 @@ function aimsOf(levels, held) {
   ];
 }
 
-const HEAD = ['', 'in flight', 'redeems/s', 'p50', 'p95', 'this process', 'statements each', 'redeem() by code is'];
+const HEAD = [
+  '',
+  'in flight',
+  'redeems/s',
+  'p50',
+  'p95',
+  'Node',
+  'database',
+  'CPU in all',
+  'statements each',
+  'redeem() by code is',
+];
 
 function rowsOf({ levels }) {
   return levels.flatMap(({ inFlight, ways }) =>
-    ways.map(({ name, perSecond, p50, p95, nodeMicros, statements, ratio }) => [
+    ways.map(({ name, perSecond, p50, p95, nodeMicros, databaseMicros, cpuMicros, statements, ratio }) => [
       name,
       inFlight,
       whole(perSecond),
       inMs(p50),
       inMs(p95),
-      micros(nodeMicros),
+      ...[nodeMicros, databaseMicros, cpuMicros].map(micros),
       perIssue(statements),
       ratio ? times(ratio) : '',
     ]),

@@ -1,8 +1,19 @@
 // The spike: a hundred requests for each coupon, all at once. Nearly all of them are refusals, and nobody may be given more than there is.
 import { couponIssuer, naive, WAYS } from '../contestants/index.js';
 import { byName, campaignNames, compare, withOpen, wrongOnes } from '../load.js';
+import { measureCpu } from '../support-cpu.js';
 import { atLeast, quantiles } from '../support-rounds.js';
-import { inMs, markdownTable, ratio, right, terminalTable, title as titleOf, whole } from '../table.js';
+import {
+  CPU_HEAD,
+  cpuCells,
+  inMs,
+  markdownTable,
+  ratio,
+  right,
+  terminalTable,
+  title as titleOf,
+  whole,
+} from '../table.js';
 
 export const name = 'spike';
 export const title = 'A hundred requests for each coupon, all at once';
@@ -27,12 +38,13 @@ export async function run(ground) {
 }
 
 function spike(contestant, ground, { stock, requests }) {
-  return withOpen(contestant, { ...ground, total: stock }, async (opened) => {
+  return withOpen(contestant, { ...ground, total: stock }, async (opened, redis) => {
     const [campaignId] = campaignNames();
     await opened.prepare([campaignId]);
     const latencies = [];
     const errors = [];
     let given = 0;
+    const cpu = await measureCpu({ redis, databasePid: ground.databasePid });
     const startedAt = performance.now();
     const ask = async (n) => {
       try {
@@ -45,12 +57,14 @@ function spike(contestant, ground, { stock, requests }) {
     await Promise.all(Array.from({ length: requests }, (_, n) => ask(n)));
     await opened.finish?.();
     const seconds = (performance.now() - startedAt) / 1000;
+    const costs = await cpu(requests);
     const { rows, serials, users } = await opened.count();
     const oversold = Math.max(0, rows - stock);
     return {
       seconds,
       perSecond: requests / seconds,
       ...quantiles(latencies),
+      ...costs,
       given,
       errors: errors.length,
       error: errors[0] ?? null,
@@ -71,12 +85,22 @@ function faultOf({ rows, serials, users, given, stock, oversold, errors, givesUp
   return errors.length > 0 ? `${whole(errors.length)} were told an error: ${errors[0]}` : null;
 }
 
-const HEAD = ['answers/s', 'p50', 'p95', 'p99', 'given', 'too many', 'twice', 'errors', 'ours is', ''];
+const HEAD = ['answers/s', 'p50', 'p95', 'p99', ...CPU_HEAD, 'given', 'too many', 'twice', 'errors', 'ours is', ''];
 
 function cellsOf(one) {
   const { perSecond, p50, p95, p99, given, oversold, duplicates, errors } = one;
   const counts = [given, oversold, duplicates, errors].map(whole);
-  return [titleOf(one), whole(perSecond), inMs(p50), inMs(p95), inMs(p99), ...counts, ratio(one), right(one)];
+  return [
+    titleOf(one),
+    whole(perSecond),
+    inMs(p50),
+    inMs(p95),
+    inMs(p99),
+    ...cpuCells(one),
+    ...counts,
+    ratio(one),
+    right(one),
+  ];
 }
 
 export function lines({ stock, requests, contestants }) {
@@ -85,7 +109,7 @@ export function lines({ stock, requests, contestants }) {
 
 export function markdown({ stock, requests, rounds, contestants }) {
   return [
-    `${whole(requests)} users ask in the same instant for ${whole(stock)} coupons, ${rounds} rounds. The times are those of an answer, whatever it says; afterwards the rows are counted. The way without a lock and without unique indexes is here to show what the others are for.`,
+    `${whole(requests)} users ask in the same instant for ${whole(stock)} coupons, ${rounds} rounds. The times and the CPU are those of an answer, whatever it says; afterwards the rows are counted. The way without a lock and without unique indexes is here to show what the others are for.`,
     markdownTable(['', ...HEAD], contestants.map(cellsOf)),
   ].join('\n\n');
 }

@@ -7,7 +7,7 @@ import { observeIssuer as observeWithOpenTelemetry } from 'coupon-issuer/opentel
 import { observeIssuer as observeWithPrometheus } from 'coupon-issuer/prometheus';
 import { Redis } from 'ioredis';
 import { Registry } from 'prom-client';
-import { alternate, closedLoop, medianOf, ratioOf } from '../support-rounds.js';
+import { alternate, closedLoop, medianOf, ratioOf, watchRedis } from '../support-rounds.js';
 import { markdownTable, micros, terminalTable } from '../table.js';
 
 export const name = 'telemetry';
@@ -40,6 +40,7 @@ export async function run({ redisPort, quick, print }) {
   const ms = quick ? 200 : 1_000;
   print(`  ${rounds} rounds of ${ms} ms each way, ${IN_FLIGHT} in flight, Redis alone`);
   const redis = new Redis(redisPort, '127.0.0.1');
+  const watch = watchRedis(redisPort);
   try {
     await redis.flushall();
     let campaigns = 0;
@@ -50,7 +51,13 @@ export async function run({ redisPort, quick, print }) {
       await launch.open({ stock: { kind: 'counted', total: 1e9 } });
       const stop = listen(issuer);
       const call = async (n) => (await launch.issue({ userId: `user-${n}` })).status === 'issued';
-      const round = await closedLoop({ call, finish: () => issuer.idle(), inFlight: IN_FLIGHT, ms });
+      const round = await closedLoop({
+        call,
+        finish: () => issuer.idle(),
+        inFlight: IN_FLIGHT,
+        ms,
+        parts: { redis: watch },
+      });
       const { issued } = await launch.inspect();
       if (issued !== round.calls) wrong.push(`${way}: ${issued} issued after ${round.calls} calls`);
       stop();
@@ -64,6 +71,7 @@ export async function run({ redisPort, quick, print }) {
     }));
     return { quick, rounds, ms, questionNs: questionNs(), ways, wrong };
   } finally {
+    watch.close();
     redis.disconnect();
   }
 }
@@ -78,11 +86,12 @@ function questionNs() {
   return (Number(process.hrtime.bigint() - startedAt) + heard) / QUESTIONS;
 }
 
-const HEAD = ['Node, an issue', 'against nobody'];
+const HEAD = ['Node, an issue', 'Redis', 'Node against nobody'];
 const rowsOf = ({ ways }) =>
-  ways.map(({ way, nodeMicros, against: { median, min, max } }) => [
+  ways.map(({ way, nodeMicros, redisMicros, against: { median, min, max } }) => [
     way,
     micros(nodeMicros),
+    micros(redisMicros),
     `${median.toFixed(2)} (${min.toFixed(2)}–${max.toFixed(2)})`,
   ]);
 

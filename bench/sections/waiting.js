@@ -3,7 +3,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { sortedSet, waitingRoom } from '../support-queues.js';
+import { admitRound, inParts, sortedSet, waitingRoom } from '../support-queues.js';
 import {
   alternate,
   atLeast,
@@ -15,7 +15,7 @@ import {
   ratioOf,
   watchRedis,
 } from '../support-rounds.js';
-import { inMs, markdownTable, micros, ratio, right, terminalTable, whole } from '../table.js';
+import { CPU_HEAD, cpuCells, inMs, markdownTable, micros, ratio, right, terminalTable, whole } from '../table.js';
 
 export const name = 'waiting';
 export const title = 'The waiting room';
@@ -24,27 +24,27 @@ const IN_FLIGHT = 1_024;
 const PLENTY = 10_000_000;
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc');
-const AT_ONCE = 5_000;
 const TICK_MS = 20;
 /** While they watch, so many moves of so many, with a pause between. */
 const MOVES = 20;
 const MOVED = 20;
 const MOVE_MS = 100;
 
-export async function run({ redisPort, postgresUrl, quick }) {
+export async function run({ redisPort, postgresUrl, databasePid, quick }) {
   const at = { redisPort, postgresUrl };
   const rounds = quick ? 1 : 3;
   const watch = watchRedis(redisPort);
+  const parts = { redis: watch, databasePid };
   const lines = [await waitingRoom(at), await sortedSet({ ...at, tellsPlace: true }), await sortedSet(at)];
   try {
     const joins = await measured(
       lines,
       rounds,
-      (line) => joinRound(line, { ms: quick ? 300 : 1_500, watch }),
+      (line) => joinRound(line, { ms: quick ? 300 : 1_500, parts }),
       'perSecond',
     );
     const pair = lines.slice(0, 2);
-    const admits = await measured(pair, rounds, (line) => admitRound(line, quick ? 2_000 : 20_000), 'perSecond');
+    const admits = await measured(pair, rounds, (line) => admitRound(line, quick ? 2_000 : 20_000, parts), 'perSecond');
     const load = quick ? { perSecond: 100, seconds: 2 } : { perSecond: 200, seconds: 5 };
     const answers = await measured(pair, quick ? 1 : 3, (line) => answerRound(line, load), 'p50');
     const watching = await watchRound(lines[0], quick ? 1_000 : 10_000);
@@ -80,32 +80,14 @@ async function measured(lines, rounds, round, compared) {
   }));
 }
 
-async function joinRound(line, { ms, watch }) {
+async function joinRound(line, { ms, parts }) {
   await line.prepare(PLENTY);
   const call = (n) => line.join(`user-${n}`);
-  const figures = await closedLoop({ call, inFlight: IN_FLIGHT, ms, cpuOfRedis: watch.cpu });
-  const { calls, good, error, perSecond, p50, p95, nodeMicros, redisMicros } = figures;
+  const figures = await closedLoop({ call, inFlight: IN_FLIGHT, ms, parts: { redis: parts.redis } });
+  const { calls, good, error, ...told } = figures;
   const standing = await line.standing();
   const miscounted = good === calls && standing === calls ? null : `${standing} stand in line after ${calls} joined`;
-  return { perSecond, p50, p95, nodeMicros, redisMicros, fault: error ?? miscounted };
-}
-
-/** Not all at once: more than 10,000 calls in a queue are refused. */
-async function joinAll(line, count) {
-  for (let first = 0; first < count; first += AT_ONCE) {
-    const size = Math.min(AT_ONCE, count - first);
-    await Promise.all(Array.from({ length: size }, (_, i) => line.join(`user-${first + i}`)));
-  }
-}
-
-async function admitRound(line, count) {
-  await line.prepare(count);
-  await joinAll(line, count);
-  const startedAt = performance.now();
-  await line.admitAll(count);
-  const perSecond = (1_000 * count) / (performance.now() - startedAt);
-  const rows = await line.rows();
-  return { perSecond, fault: rows === count ? null : `${rows} rows for ${count} in line` };
+  return { ...told, fault: error ?? miscounted };
 }
 
 /** So many join a second, and each waits for the answer. */
@@ -140,7 +122,7 @@ async function waitOf(line, userId) {
 /** So many watch in this process, while ten times a second some are let through: what each costs in memory, and all of them together in CPU. */
 async function watchRound(line, count) {
   await line.prepare(count);
-  await joinAll(line, count);
+  await inParts(count, line.join);
   const before = heapNow();
   let told = 0;
   const watchers = Array.from({ length: count }, async (_, i) => {
@@ -192,7 +174,7 @@ function aimsOf([, placeTold, bare], [, scheduler]) {
 }
 
 const JOIN_HEAD = ['joins/s', 'p50', 'p95', 'Node', 'Redis', 'ours is', ''];
-const ADMIT_HEAD = ['let through/s', 'ours is', ''];
+const ADMIT_HEAD = ['let through/s', ...CPU_HEAD, 'ours is', ''];
 const ANSWER_HEAD = ['p50', 'p95', 'mean', 'ours takes', ''];
 
 const joinCells = (one) => {
@@ -208,7 +190,7 @@ const joinCells = (one) => {
     right(one),
   ];
 };
-const admitCells = (one) => [one.name, whole(one.perSecond), ratio(one), right(one)];
+const admitCells = (one) => [one.name, whole(one.perSecond), ...cpuCells(one), ratio(one), right(one)];
 const answerCells = (one) => [one.name, inMs(one.p50), inMs(one.p95), inMs(one.mean), ratio(one), right(one)];
 
 function watchingWords({ count, bytes, cpuShare, toldPerSecond }) {

@@ -2,18 +2,18 @@
 -- nothing then. But a repeat of an earlier call must not get that answer: its unit is in the old state or in the new
 -- one, and is or will be issued.
 --- @include "include/record"
-local function heldBefore(refusal, first, stride)
+local function heldBefore(refusal, ids, users)
   local reply = { refusal }
-  for i = first, refusal == 'rebuilding' and #ARGV or 0, stride do
+  for i = 1, refusal == 'rebuilding' and #ids or 0 do
     for grant = 1, campaign.perUser do
-      local field = integer(grant) .. ':' .. ARGV[i + 1]
+      local field = integer(grant) .. ':' .. users[i]
       local text = redis.call('HMGET', grantsKey, field)[1]
       if type(text) ~= 'string' then text = redis.call('HMGET', oldKey, field)[1] end
       local record = type(text) == 'string' and decodeRecord(text)
-      if record and record.id == ARGV[i] then
+      if record and record.id == ids[i] then
         -- An issued record keeps the stamp 0 when it is carried over.
         if record.stamp == '0' and not isMarked(record) then text = issuedText(text) end
-        for _, value in ipairs({ ARGV[i], integer(grant), text }) do reply[#reply + 1] = value end
+        for _, value in ipairs({ ids[i], integer(grant), text }) do reply[#reply + 1] = value end
       end
     end
   end

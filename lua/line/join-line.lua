@@ -25,7 +25,7 @@ local FIRST, STRIDE = 7, 2
 --- @include "include/new-place"
 
 local refusal = unreadyLine(epoch, fence)
-if refusal then return heldBefore(refusal, FIRST, STRIDE) end
+if refusal then return heldBefore(refusal, named(FIRST, STRIDE), named(FIRST + 1, STRIDE)) end
 if campaign.perUser ~= perUser then return { 'stale_rules' } end
 
 local shut, shutAt = shutNow()

@@ -94,6 +94,7 @@ export class Requests {
     const id = requestId === undefined ? mintId() : deriveId(campaignId, userId, requestId);
     const call = {
       id,
+      isMinted: requestId === undefined,
       userId,
       code: '',
       data,

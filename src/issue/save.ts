@@ -95,7 +95,7 @@ async function saveAll(
 ): Promise<SaveOutcome[]> {
   const { faults, search, doubt } = attempt;
   try {
-    const verdicts = await saveOnce(adapter, requests, attempt.deadlineAt);
+    const verdicts = await saveOnce(adapter, requests, attempt);
     if (verdicts.every(({ verdict }) => verdict === 'refused')) search.refused();
     else search.cameThrough();
     return doubt ? verdicts.map(inDoubt) : verdicts;
@@ -150,9 +150,9 @@ async function saveInHalves(
 function saveOnce(
   adapter: PersistenceAdapter,
   requests: readonly SaveRequest[],
-  deadlineAt: number,
+  attempt: SaveAttempt,
 ): Promise<SaveVerdict[]> {
-  if (!SAVE.isHeard) return askOnce(adapter, requests, deadlineAt);
+  if (!SAVE.isHeard) return askOnce(adapter, requests, attempt);
   const reserved = requests.map((request) => request.reserved);
   const message: SaveMessage = {
     campaignIds: [...new Set(reserved.map(({ issuance }) => issuance.campaignId))],
@@ -162,7 +162,7 @@ function saveOnce(
   };
   return SAVE.run(
     message,
-    () => askOnce(adapter, requests, deadlineAt),
+    () => askOnce(adapter, requests, attempt),
     (verdicts) => {
       message.saved = verdicts.filter(({ verdict }) => verdict === 'saved').length;
     },
@@ -172,7 +172,7 @@ function saveOnce(
 async function askOnce(
   adapter: PersistenceAdapter,
   requests: readonly SaveRequest[],
-  deadlineAt: number,
+  { deadlineAt, doubt }: SaveAttempt,
 ): Promise<SaveVerdict[]> {
   const abort = new AbortController();
   const late = () => {
@@ -182,6 +182,7 @@ async function askOnce(
   };
   // A list of its own for each attempt: an adapter may take apart the one that it is given.
   const issuances = requests.map(({ reserved }) => intact(reserved));
-  const saved = Promise.resolve(adapter.save(issuances, { signal: abort.signal }));
+  const newIds = !doubt && requests.every(({ reserved }) => reserved.isNewId);
+  const saved = Promise.resolve(adapter.save(issuances, { signal: abort.signal, newIds }));
   return ownVerdicts(await withDeadline(saved, deadlineAt - monotonicMs(), late), requests);
 }

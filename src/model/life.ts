@@ -39,7 +39,7 @@ export type LifeCall =
   | { readonly verb: 'fence'; readonly version: number };
 
 /** The calls of a shop about one coupon. */
-export type CouponVerb = Exclude<LifeCall['verb'], 'fence'>;
+export type CouponVerb = 'redeem' | 'unredeem' | 'extend' | 'revoke';
 
 /** What a row has to become: all of it if the row has this version, and nothing otherwise. Each change counts the version up. */
 export interface RowChange {

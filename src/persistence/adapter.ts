@@ -31,9 +31,14 @@ export interface PersistenceAdapter<Client = never> {
   /**
    * Stores each issuance, idempotent by id. Returns one verdict each, in order. A batch may mix campaigns. When it
    * resolves, the rows are committed. `NotSavedError`: nothing of this batch is stored, nor ever will be by this
-   * attempt. Any other error means "unknown".
+   * attempt. Any other error means "unknown". `newIds`: no call was made under these ids before, so a row that has one
+   * has its serial too, as long as no grant of its campaign is free again. An adapter without a key on ids need not look
+   * for them then.
    */
-  save(issuances: readonly Issuance[], options: { signal: AbortSignal }): Promise<readonly SaveVerdict[]>;
+  save(
+    issuances: readonly Issuance[],
+    options: { signal: AbortSignal; newIds?: boolean },
+  ): Promise<readonly SaveVerdict[]>;
   /**
    * Returns at most `limit` issuances of a campaign after a serial, in serial order. `open` asks it whether a campaign
    * without state in Redis is really new.

@@ -21,7 +21,7 @@ import {
   keepKnown,
   keepPromised,
   loadRebuilt,
-  type Making,
+  type Remaking,
   type Run,
   UNREADY,
   writeRows,
@@ -159,7 +159,7 @@ type OnStep = (phase: RebuildProgress['phase'], done: number) => void;
 
 async function copyRows(
   campaign: KnownCampaign,
-  making: Making,
+  making: Remaking,
   first: Run,
   parts: RebuildParts,
   step: OnStep,

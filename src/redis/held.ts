@@ -9,7 +9,7 @@ import type { CampaignKeys } from './keys.js';
 import { decodeIssuance, encodeTries, fateOf, fieldOf, type Tries } from './record.js';
 import { type Reservation, reservationsOf } from './reservation.js';
 import { MOST_UNITS, type TakeBackWord, takeBack, unitOf } from './revoke.js';
-import type { Reply, Script } from './runner.js';
+import { column, type Reply, type Script } from './runner.js';
 import { scripts } from './scripts.js';
 import type { Shard } from './shard.js';
 import { NewerCampaignError, oneOf } from './words.js';
@@ -179,10 +179,13 @@ export class Verbs {
   }
 
   async #askConfirm(items: Reservation[]): Promise<ConfirmWord[]> {
-    const reply = await this.#send(scripts.confirm, items);
+    const reply = await this.#send(scripts.confirm, runsOf(items), { ids: column(items.map(({ id }) => id)) });
     this.#noteEnd(reply[1]);
     const words = reply[0] === 'ok' ? String(reply[2]).split(' ') : [];
-    return items.map((_, i) => wordAt([reply[0]!, words[i]!], 1, scripts.confirm, CONFIRM));
+    const told = (word = '') => wordAt([reply[0]!, word], 1, scripts.confirm, CONFIRM);
+    // One alone is that of all.
+    if (words.length < 2) return new Array<ConfirmWord>(items.length).fill(told(words[0]));
+    return items.map((_, i) => told(words[i]));
   }
 
   async #withdraw(items: Reservation[]): Promise<WithdrawWord[]> {
@@ -202,12 +205,13 @@ export class Verbs {
   }
 
   /** Callers of this hold a unit: a script that failed proves nothing about the call it belongs to. */
-  async #send<E extends string>(
-    script: Script<keyof CampaignKeys, 'epoch', E>,
+  async #send<E extends string, A extends string = never>(
+    script: Script<keyof CampaignKeys, 'epoch' | A, E>,
     items: readonly Readonly<Record<E, string>>[],
+    args = {} as Readonly<Record<A, string>>,
   ): Promise<Reply> {
     try {
-      return await this.#shard.run(script, { epoch: this.epoch }, items);
+      return await this.#shard.run(script, { ...args, epoch: this.epoch } as Record<'epoch' | A, string>, items);
     } catch (error) {
       // It was made anew, under another epoch.
       if (error instanceof NewerCampaignError) return ['stale_epoch'];
@@ -226,6 +230,17 @@ export class Verbs {
   #noteEnd(ended: string | number | undefined): void {
     if (ended === '1') this.#emit({ type: 'exhausted', campaignId: this.#shard.campaignId });
   }
+}
+
+/** Neighbours with one stamp, as a call took them. */
+function runsOf(items: readonly Reservation[]): { readonly stamp: string; readonly fields: string }[] {
+  const runs: { stamp: string; fields: string[] }[] = [];
+  for (const { stamp, field } of items) {
+    const run = runs.at(-1);
+    if (run?.stamp === stamp) run.fields.push(field);
+    else runs.push({ stamp, fields: [field] });
+  }
+  return runs.map(({ stamp, fields }) => ({ stamp, fields: column(fields) }));
 }
 
 function wordAt<const W extends string>(

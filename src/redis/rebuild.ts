@@ -23,7 +23,7 @@ const SCAN_CHUNK = 200;
 const PHASES = ['old', 'rows', 'codes', 'known', 'end', 'losers'] as const;
 
 /** The campaign that a rebuild makes. A run with another one begins anew. */
-export interface Making {
+export interface Remaking {
   readonly rules: CampaignRules;
   readonly leaseMs: number;
   /** Whether it is paused from the first step on. `false` leaves a pause as it is. */
@@ -49,7 +49,7 @@ export interface Run {
  */
 export async function beginRebuild(
   campaign: KnownCampaign,
-  { rules, leaseMs, paused }: Making,
+  { rules, leaseMs, paused }: Remaking,
   above = campaign.shard.generation,
 ): Promise<Run> {
   const { shard, equipment } = campaign;

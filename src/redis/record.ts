@@ -44,27 +44,59 @@ export function decodeRecord(grant: string, record: string, of: RecordOf, data =
   const issuedAt = record.indexOf(':', serialAt) + 1;
   const idAt = record.indexOf(':', issuedAt) + 1;
   const codeAt = record.indexOf(':', idAt) + 1;
-  const issuance: { -readonly [name in keyof Issuance]: Issuance[name] } = {
+  const issuance = issuanceOf(of, {
     id: record.slice(idAt, codeAt - 1),
-    campaignId: of.campaignId,
-    userId: of.userId,
     grant: Number(grant),
     serial: Number(record.slice(serialAt, issuedAt - 1)),
     code: codeAt === record.length ? null : record.slice(codeAt),
-    issuedAt: new Date(Number(record.slice(issuedAt, idAt - 1))),
-    epoch: of.epoch,
+    issuedMs: Number(record.slice(issuedAt, idAt - 1)),
     state: record.startsWith(REVOKED) ? 'revoked' : record.startsWith('i') ? 'issued' : 'reserved',
-  };
+    data,
+  });
   const tries = stampAt === 2 ? NEVER_FAILED : decodeTries(Number(record.slice(1, stampAt - 1)));
+  return { field: `${grant}:${of.userId}`, issuance, stamp: record.slice(stampAt, serialAt - 1), tries };
+}
+
+/**
+ * The records of units that a script took in the order of their users. Each is like the first one, with the next serial
+ * and its own id and code.
+ */
+export function decodeInOrder(first: string): (nth: number, id: string, code: string, of: RecordOf) => Decoded {
+  const serialAt = first.indexOf(':', 2) + 1;
+  const issuedAt = first.indexOf(':', serialAt) + 1;
+  const idAt = first.indexOf(':', issuedAt) + 1;
+  const stamp = first.slice(2, serialAt - 1);
+  const firstSerial = Number(first.slice(serialAt, issuedAt - 1));
+  const issuedMs = Number(first.slice(issuedAt, idAt - 1));
+  const state = first.startsWith('i') ? 'issued' : 'reserved';
+  return (nth, id, code, of) => {
+    const serial = firstSerial + nth;
+    const issuance = issuanceOf(of, { id, grant: 1, serial, code: code || null, issuedMs, state, data: '' });
+    return { field: `1:${of.userId}`, issuance, stamp, tries: NEVER_FAILED };
+  };
+}
+
+interface RecordParts extends Pick<Issuance, 'id' | 'grant' | 'serial' | 'code' | 'state'> {
+  readonly issuedMs: number;
+  readonly data: string;
+}
+
+function issuanceOf(of: RecordOf, { id, grant, serial, code, issuedMs, state, data }: RecordParts): Issuance {
+  const issuance: { -readonly [name in keyof Issuance]: Issuance[name] } = {
+    id,
+    campaignId: of.campaignId,
+    userId: of.userId,
+    grant,
+    serial,
+    code,
+    issuedAt: new Date(issuedMs),
+    epoch: of.epoch,
+    state,
+  };
   // Set and not spread, which is slow.
   if (of.validity) issuance.expiresAt = expiryOf(of.validity, issuance.issuedAt);
   if (data !== '') issuance.data = dataOf(data);
-  return {
-    field: `${grant}:${of.userId}`,
-    issuance: Object.freeze(issuance),
-    stamp: record.slice(stampAt, serialAt - 1),
-    tries,
-  };
+  return Object.freeze(issuance);
 }
 
 export function decodeIssuance(grant: string, record: string, of: RecordOf): Issuance {

@@ -11,7 +11,7 @@ import type {
   Verbs,
   WithdrawWord,
 } from './held.js';
-import { decodeRecord, type Tries } from './record.js';
+import { decodeInOrder, decodeRecord, type Tries } from './record.js';
 import type { TakeBackWord } from './revoke.js';
 import type { Sending, Shard } from './shard.js';
 
@@ -20,7 +20,6 @@ export type { Tries };
 /** The facts of a reservation. */
 interface Facts {
   readonly field: string;
-  readonly record: string;
   readonly stamp: string;
   readonly data: string;
   readonly issuance: Issuance;
@@ -37,8 +36,6 @@ export class Reservation {
   readonly field: string;
   readonly id: string;
   readonly stamp: string;
-  /** As Redis keeps it. */
-  readonly record: string;
   /** The data of the caller as JSON text; empty where there is none. */
   readonly data: string;
   /** When it was reserved, ms: `issuance` was in the hands of hooks, and a date moves even in a frozen object. */
@@ -54,13 +51,14 @@ export class Reservation {
   readonly leaseEndsAt: number;
   /** That of its call, if anybody listens to calls. */
   message: IssueMessage | null = null;
+  /** No row has its id, but for one of this very unit. */
+  isNewId = false;
   readonly #verbs: Verbs;
 
-  constructor(verbs: Verbs, { field, record, stamp, data, issuance, mayRelease, tries, leaseEndsAt }: Facts) {
+  constructor(verbs: Verbs, { field, stamp, data, issuance, mayRelease, tries, leaseEndsAt }: Facts) {
     this.field = field;
     this.id = issuance.id;
     this.stamp = stamp;
-    this.record = record;
     this.data = data;
     this.issuedMs = issuance.issuedAt.getTime();
     this.expiresMs = issuance.expiresAt?.getTime() ?? null;
@@ -113,7 +111,8 @@ export class Reservation {
 }
 
 /** A reserved unit, and its instants. */
-export type Reserved = Pick<Reservation, 'issuance' | 'issuedMs' | 'expiresMs'> & Partial<Pick<Reservation, 'message'>>;
+export type Reserved = Pick<Reservation, 'issuance' | 'issuedMs' | 'expiresMs'> &
+  Partial<Pick<Reservation, 'message' | 'isNewId'>>;
 
 /** The issuance as it was reserved, whatever a hook made of the dates. */
 export function intact({ issuance, issuedMs, expiresMs }: Reserved): Issuance {
@@ -146,6 +145,21 @@ export function reservationsOf(
   const leaseEndsAt = sentAt + shard.leaseMs;
   return ({ userId, grant, record, data, mayRelease }) => {
     const { field, issuance, stamp, tries } = decodeRecord(grant, record, shard.recordOf(userId, epoch), data);
-    return new Reservation(verbs, { field, record, stamp, data, issuance, mayRelease, tries, leaseEndsAt });
+    return new Reservation(verbs, { field, stamp, data, issuance, mayRelease, tries, leaseEndsAt });
+  };
+}
+
+/** The same for a reply of new units in the order of their users: makes the nth of them. */
+export function reservationsInOrder(
+  shard: Shard,
+  { epoch, sentAt }: Pick<Sending, 'epoch' | 'sentAt'>,
+  first: string,
+): (nth: number, of: { readonly id: string; readonly userId: string; readonly code: string }) => Reservation {
+  const verbs = shard.verbs(epoch);
+  const leaseEndsAt = sentAt + shard.leaseMs;
+  const decode = decodeInOrder(first);
+  return (nth, { id, userId, code }) => {
+    const { field, issuance, stamp, tries } = decode(nth, id, code, shard.recordOf(userId, epoch));
+    return new Reservation(verbs, { field, stamp, data: '', issuance, mayRelease: true, tries, leaseEndsAt });
   };
 }

@@ -1,8 +1,8 @@
 import type { Issuance } from '../model/issuance.js';
 import type { NotReadyReason } from '../model/result.js';
 import type { Answered } from './epoch.js';
-import { decodeIssuance, type RecordOf, shownIssuances } from './record.js';
-import { type Reservation, reservationsOf } from './reservation.js';
+import { decodeInOrder, decodeIssuance, type RecordOf, shownIssuances } from './record.js';
+import { type Reservation, reservationsInOrder, reservationsOf } from './reservation.js';
 import type { Reply } from './runner.js';
 import { scripts } from './scripts.js';
 import type { Shard } from './shard.js';
@@ -24,29 +24,41 @@ export type ReserveAnswer =
   | { readonly word: 'closed'; readonly closedAt: Date }
   | { readonly word: 'not_ready'; readonly reason: NotReadyReason };
 
-/** The user of each word, the id of the issuance to come, and the data that goes with it as text. */
+/** The user of each word, the id of the issuance to come, and the code and the data that go with it as text. */
 interface Asking extends Pick<Issuance, 'id' | 'userId'> {
+  readonly code: string;
   readonly data: string;
 }
 
 /** The words of all users are one value, and the values of the users follow. */
 const WORDS_AT = 4;
+/** One of these alone is that of all. */
+const COMMON = ['sold_out', 'paused', 'closed', 'not_open'];
+/** All are new, and the record of the first one follows. */
+const IN_ORDER = 'in_order';
+/** For all users of a batch: callers get an object of their own. */
+const SOLD_OUT: ReserveAnswer = Object.freeze({ word: 'sold_out' });
+const PAUSED: ReserveAnswer = Object.freeze({ word: 'paused' });
 /** When it opens, of `not_open`; since when it is closed, of `closed`. */
 const SHUT_AT = 3;
 
 /** The answer of each user, in order. `null`: the call lapsed and takes nothing any more. */
 export function answersOf(shard: Shard, answered: Answered, sent: readonly Asking[]): (ReserveAnswer | null)[] {
   const { reply, epoch } = answered;
-  const toReservation = reservationsOf(shard, answered);
   const words = String(reply[WORDS_AT]).split(' ');
+  if (words[0] === IN_ORDER) return newInOrder(shard, answered, sent);
+  const common = words.length === 1 && COMMON.includes(words[0]!) ? words[0]! : null;
+  const toReservation = reservationsOf(shard, answered);
   let next = WORDS_AT + 1;
   const take = (count: number) => {
     next += count;
     return next - count;
   };
   return sent.map(({ userId, data: own }, nth) => {
+    const word = common ?? words[nth]!;
+    if (word === 'sold_out') return SOLD_OUT;
+    if (word === 'paused') return PAUSED;
     const of = shard.recordOf(userId, epoch);
-    const word = words[nth]!;
     switch (word) {
       case 'lapsed':
         return null;
@@ -72,13 +84,24 @@ export function answersOf(shard: Shard, answered: Answered, sent: readonly Askin
         return { word, opensAt: new Date(Number(reply[SHUT_AT])) };
       case 'closed':
         return { word, closedAt: new Date(Number(reply[SHUT_AT])) };
-      case 'sold_out':
-      case 'paused':
-        return { word };
       default:
         throw unknownWord(scripts.reserve.name);
     }
   });
+}
+
+function newInOrder(shard: Shard, answered: Answered, sent: readonly Asking[]): ReserveAnswer[] {
+  const first = String(answered.reply[WORDS_AT + 1]);
+  // Without hooks it is issued at once, and there is nothing to hold.
+  if (first.startsWith('i')) {
+    const decode = decodeInOrder(first);
+    return sent.map(({ id, userId, code }, nth) => {
+      const { issuance } = decode(nth, id, code, shard.recordOf(userId, answered.epoch));
+      return { word: 'issued', issuance, isNew: true };
+    });
+  }
+  const toReservation = reservationsInOrder(shard, answered, first);
+  return sent.map((asking, nth) => ({ word: 'new', reservation: toReservation(nth, asking) }));
 }
 
 /** While it is rebuilt nothing is taken, but the unit of an earlier call or copy under this id is found. */
@@ -104,7 +127,7 @@ function foundOf(issuance: Issuance, isNew?: boolean): ReserveAnswer {
 export function tellsOf(reply: Reply, words: readonly string[]): boolean {
   return String(reply[WORDS_AT])
     .split(' ')
-    .some((word) => words.includes(word));
+    .some((word) => words.includes(word === IN_ORDER ? 'new' : word));
 }
 
 /** Whether `issued` may follow from this answer. */

@@ -3,18 +3,21 @@ import type { CampaignRules } from '../model/campaign-rules.js';
 import { mintCode } from '../model/codes.js';
 import { conflict } from '../model/errors.js';
 import { countRefusals, type Emit } from '../model/events.js';
+import { ID_LENGTH } from '../model/issuance.js';
 import { METHODS } from '../model/methods.js';
 import type { RefusalStatus } from '../model/result.js';
 import { BATCH, type BatchMessage, type IssueMessage, messagesOf } from '../tracing/channels.js';
 import { answerOf, sendUntilNoneIsOpen } from './epoch.js';
 import type { KnownCampaign } from './known-campaign.js';
 import { answersOf, isCarried, type ReserveAnswer, refusedOr, tellsOf } from './reserve-replies.js';
-import type { Replicas } from './runner.js';
+import { column, type Replicas } from './runner.js';
 import { scripts } from './scripts.js';
 import { oneOf } from './words.js';
 
 export interface ReserveRequest {
   readonly id: string;
+  /** The id was made up for this call alone, so nobody repeats it. */
+  readonly isMinted: boolean;
   readonly userId: string;
   /** Of a campaign that generates codes: minted when it is first sent, by the rules that hold then. Empty: not yet. */
   code: string;
@@ -41,7 +44,7 @@ const EXPIRED: ReserveAnswer = { word: 'expired' };
 /** A script's reply has a limit of values, and each user's grants are part of it. */
 const MAX_GRANTS_PER_BATCH = 1_500;
 /** The words that are no refusals. */
-const TAKING: readonly string[] = ['new', 'existing', 'unattended', 'issued', 'expired'];
+const TAKING: ReadonlySet<string> = new Set(['new', 'existing', 'unattended', 'issued', 'expired']);
 
 export function usersPerCall(perUser: number): number {
   return Math.max(1, Math.floor(MAX_GRANTS_PER_BATCH / perUser));
@@ -53,11 +56,11 @@ export function dataLines(requests: readonly { readonly data: string }[]): strin
 }
 
 /** The words of users that hold something, or might. */
-const HOLDING: readonly string[] = [...TAKING, 'already_issued', 'revoked'];
+const HOLDING: ReadonlySet<string> = new Set([...TAKING, 'already_issued', 'revoked']);
 
 /** Whether a user may hold something after this answer. */
 export function mayHold(answer: ReserveAnswer | undefined): boolean {
-  return !answer || HOLDING.includes(answer.word);
+  return !answer || HOLDING.has(answer.word);
 }
 
 /**
@@ -91,20 +94,20 @@ async function askAll(
   requests: readonly ReserveRequest[],
   options: ReserveOptions,
 ): Promise<ReserveAnswer[]> {
-  const answers: ReserveAnswer[] = requests.map(() => EXPIRED);
+  const answers = new Array<ReserveAnswer>(requests.length).fill(EXPIRED);
   const now = monotonicMs();
-  const open = [...requests.keys()].filter((i) => !requests[i]!.abandoned && requests[i]!.deadlineAt > now);
-  const deadlineAt = requests.reduce((latest, request) => Math.max(latest, request.deadlineAt), 0);
+  const open: number[] = [];
+  let deadlineAt = 0;
+  for (let i = 0; i < requests.length; i++) {
+    const request = requests[i]!;
+    deadlineAt = Math.max(deadlineAt, request.deadlineAt);
+    if (!request.abandoned && request.deadlineAt > now) open.push(i);
+  }
   const send = (some: readonly number[]) => sendSome(campaign, requests, some, { ...options, answers, deadlineAt });
   await sendUntilNoneIsOpen(open, 'reserve was sent several times without an answer for all', send, deadlineAt);
-  const refused = answers.filter(({ word }) => !TAKING.includes(word));
-  if (refused.length > 0) {
-    countRefusals(
-      options.emit,
-      campaign.id,
-      refused.map(({ word }) => word as RefusalStatus),
-    );
-  }
+  const refused: RefusalStatus[] = [];
+  for (const { word } of answers) if (!TAKING.has(word)) refused.push(word as RefusalStatus);
+  countRefusals(options.emit, campaign.id, refused);
   return answers;
 }
 
@@ -120,17 +123,23 @@ async function sendSome(
 ): Promise<readonly number[]> {
   const { shard } = campaign;
   const { sender, nextCall, runner } = shard.context;
+  const { connection } = runner;
   const rules = campaign.equippedRules();
   const at = shard.sending();
   // Since the last send each user may have more grants.
   const sent = open.slice(0, usersPerCall(rules.perUser));
+  const firsts = sent.filter((i) => requests[i]!.isMinted && !requests[i]!.sent);
   const items = sent.map((i) => prepared(requests[i]!, rules.generateCodes));
-  const { epoch, fence } = at;
-  const perUser = String(rules.perUser);
-  const data = dataLines(items);
-  const args = { epoch, fence, sender, call: String(nextCall()), fromLine: fromLine ? '1' : '', perUser, data };
-  const connection = replicas && runner.connection;
-  const given = await shard.run(scripts.reserve, args, items, deadlineAt - at.sentAt);
+  const args = {
+    epoch: at.epoch,
+    fence: at.fence,
+    sender,
+    call: String(nextCall()),
+    fromLine: fromLine ? '1' : '',
+    perUser: String(rules.perUser),
+    ...columnsOf(items, rules.generateCodes),
+  };
+  const given = await shard.run(scripts.reserve, args, undefined, deadlineAt - at.sentAt);
   const answered = await answerOf(shard, at, given);
   if (!answered) return open;
   const { reply, refused } = answered;
@@ -150,11 +159,20 @@ async function sendSome(
   // A row says more than a replica.
   const unsafe = !isSafe && !rules.needs.includes('persistence');
   const lapsed: number[] = [];
-  for (const [nth, answer] of answersOf(shard, answered, items).entries()) {
-    if (!answer) lapsed.push(sent[nth]!);
+  const told = answersOf(shard, answered, items);
+  for (let nth = 0; nth < told.length; nth++) {
+    const [i, answer] = [sent[nth]!, told[nth]!];
+    if (!answer) lapsed.push(i);
     else {
-      answers[sent[nth]!] = unsafe && isCarried(answer) ? { ...answer, unsafe } : answer;
-      if ('reservation' in answer) answer.reservation.message = requests[sent[nth]!]!.message ?? null;
+      answers[i] = unsafe && isCarried(answer) ? { ...answer, unsafe } : answer;
+      if ('reservation' in answer) answer.reservation.message = requests[i]!.message ?? null;
+    }
+  }
+  // No other copy of this call ran: nobody but settle can save these ids, and under the same serials.
+  if (runner.isUnbroken(connection)) {
+    for (const i of firsts) {
+      const answer = answers[i]!;
+      if (answer.word === 'new') answer.reservation.isNewId = true;
     }
   }
   return lapsed.concat(open.slice(sent.length));
@@ -167,6 +185,18 @@ async function sendSome(
 function replicatedWords({ needs, saveMode }: CampaignRules): readonly string[] {
   if (!needs.includes('persistence')) return ['new', 'existing', 'issued'];
   return saveMode === 'write-behind' ? ['new'] : [];
+}
+
+/** The arguments with a text for each user. */
+function columnsOf(items: readonly ReserveRequest[], generateCodes: boolean) {
+  const ids = items.map(({ id }) => id);
+  return {
+    users: column(items.map(({ userId }) => userId)),
+    ids: column(ids),
+    idLength: ids.every(({ length }) => length === ID_LENGTH) ? String(ID_LENGTH) : '',
+    codes: generateCodes ? column(items.map(({ code }) => code)) : '',
+    data: dataLines(items),
+  };
 }
 
 function prepared(request: ReserveRequest, generateCodes: boolean): ReserveRequest {

@@ -90,7 +90,7 @@ export class ScriptRunner {
       return asReply(await withDeadline(reply, timeoutMs, expired));
     } catch (error) {
       if (error instanceof RedisError || error instanceof InvalidArgumentError) throw error;
-      const safe = withoutQuotes(redacted(error, args.slice(script.keys.length).flatMap(linesOf).filter(isTelling)));
+      const safe = withoutQuotes(redacted(error, args.slice(script.keys.length).flatMap(piecesOf).filter(isTelling)));
       // Judged by the original message: redaction may remove a word that matters.
       const said = messageOf(error);
       const outcome = this.#outcomeOf(safe, said, connection);
@@ -133,6 +133,14 @@ export class ScriptRunner {
   /** The connection of this moment, to compare with a later one. */
   get connection(): unknown {
     return connectionOf(this.#client);
+  }
+
+  /**
+   * Whether a call that left on this connection, and has its answer now, ran once at most. The client sends a call again
+   * after it lost the connection, perhaps to another server. The connections of a Cluster come and go unseen.
+   */
+  isUnbroken(connection: unknown): boolean {
+    return connection !== undefined && connection === connectionOf(this.#client) && !isCluster(this.#client);
   }
 
   /** Whether a call is sent at once, on the connection on which this Redis user has all rights. */
@@ -191,9 +199,15 @@ function isTelling(arg: string): boolean {
   return arg.length > 3;
 }
 
-/** An argument may have the data of many callers, a line each. */
-function linesOf(arg: string): string[] {
-  return arg.includes('\n') ? [arg, ...arg.split('\n')] : [arg];
+/** One argument with a text for each item: none is empty, and none has U+0000. */
+export function column(texts: readonly string[]): string {
+  return texts.join('\0');
+}
+
+/** An argument may have the texts of many callers: U+0000 between them, or a line each. */
+function piecesOf(arg: string): string[] {
+  const texts = arg.split('\0');
+  return [arg, ...texts, ...texts.flatMap((text) => (text.includes('\n') ? text.split('\n') : []))];
 }
 
 /** Clients differ in their error classes and servers in their sentences; the first word is the same everywhere. */

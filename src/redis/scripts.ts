@@ -116,10 +116,9 @@ export const scripts = {
   }),
   reserve: defineScript('reserve', reserve, {
     keys: [...SERVING, 'old'],
-    args: ['epoch', 'fence', 'sender', 'call', 'fromLine', 'perUser', 'data'],
-    each: ['id', 'userId', 'code'],
+    args: ['epoch', 'fence', 'sender', 'call', 'fromLine', 'perUser', 'users', 'ids', 'idLength', 'codes', 'data'],
   }),
-  confirm: defineScript('confirm', confirm, { keys: ALL, args: ['epoch'], each: ['field', 'record'] }),
+  confirm: defineScript('confirm', confirm, { keys: ALL, args: ['epoch', 'ids'], each: ['stamp', 'fields'] }),
   release: defineScript('release', release, { keys: ALL, args: ['epoch'], each: ['field', 'id', 'stamp'] }),
   withdraw: defineScript('withdraw', withdraw, { keys: ALL, args: ['epoch'], each: ['field', 'id', 'stamp'] }),
   reassign: defineScript('reassign', reassign, {

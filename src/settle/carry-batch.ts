@@ -140,7 +140,7 @@ async function reserveAnew(
   deadlineAt: number,
 ): Promise<End> {
   const { userId } = issuance;
-  const request = { id, userId, code: '', data, deadlineAt, abandoned: false, sent: false };
+  const request = { id, isMinted: false, userId, code: '', data, deadlineAt, abandoned: false, sent: false };
   const answer = await serving.reservesAnew.add(request).catch((error: unknown) => ({ word: 'error' as const, error }));
   switch (answer.word) {
     case 'new':

@@ -7,6 +7,7 @@ import { conflictCases } from './conflict-cases.js';
 import { dataCases } from './data-cases.js';
 import { fidelityCases } from './fidelity-cases.js';
 import { largeCases } from './large-cases.js';
+import { newIdCases } from './new-id-cases.js';
 import { readingCases } from './reading-cases.js';
 import { refusalCases } from './refusal-cases.js';
 import { revokeCases } from './revoke-cases.js';
@@ -108,6 +109,7 @@ const CASES: readonly Case[] = [
   ...savingCases,
   ...rivalCases,
   ...conflictCases,
+  ...newIdCases,
   ...fidelityCases,
   ...largeCases,
   ...signalCases,

@@ -131,6 +131,13 @@ export class Stage {
     return this.saveUnder(new AbortController().signal, issuances);
   }
 
+  /** A save of ids under which no call was made before. */
+  async saveNew(...issuances: Issuance[]): Promise<readonly SaveVerdict[]> {
+    await this.prepare(...issuances);
+    const options = { signal: new AbortController().signal, newIds: true };
+    return oneEach(await this.adapter.save(Object.freeze(issuances), options), issuances);
+  }
+
   async saveUnder(signal: AbortSignal, issuances: Issuance[]): Promise<readonly SaveVerdict[]> {
     const preparing = this.#unprepared(issuances);
     if (preparing) await preparing;

@@ -14,6 +14,7 @@ import { WRONG_CONFLICTS } from './broken-conflicts.js';
 import { WRONG_DATA } from './broken-data.js';
 import { WRONG_UNDER_FAULTS, WRONG_WHEN_ABORTED } from './broken-failing.js';
 import { WRONG_AT_SIZE } from './broken-large.js';
+import { WRONG_ABOUT_NEW_IDS } from './broken-new-ids.js';
 import { WRONG_READING } from './broken-reading.js';
 import { WRONG_REFUSALS } from './broken-refusals.js';
 import { WRONG_AMONG_RIVALS } from './broken-rivals.js';
@@ -37,6 +38,7 @@ const BROKEN: Broken[] = [
   ...WRONG_CHANGES,
   ...WRONG_BOXES,
   ...WRONG_USER_IDS,
+  ...WRONG_ABOUT_NEW_IDS,
 ];
 
 /** A sheet looks at all its rows for each issuance: ten thousand are for adapters with indexes. */

@@ -417,7 +417,7 @@ describe('the statement of an upgrade', () => {
     } finally {
       await client.query(`DROP EVENT TRIGGER kill_${schema}`);
     }
-    expect(killed).toBe(5);
+    expect(killed).toBe(6);
     expect(await persistence.checkTable()).toEqual({ format: 1 });
     expect(await persistence.list('c', { afterSerial: 0, limit: 9 })).toMatchObject([{ userId: 'kim' }]);
   });

@@ -177,7 +177,8 @@ describe('the limit', () => {
       const argumentsOf: number[] = [];
       const evalsha = async (sha1: string, keys: number, ...rest: string[]) => {
         const reply = (await redis.evalsha(sha1, keys, ...rest)) as unknown[];
-        if (batched.includes(sha1) && reply[0] !== 'stale_rules') argumentsOf.push(rest.length - keys);
+        if (batched.includes(sha1) && reply[0] !== 'stale_rules')
+          argumentsOf.push(rest.slice(keys).join('\0').split('\0').length);
         return reply;
       };
       web = issuerWith({ redis: { evalsha, eval: (source, keys, ...rest) => redis.eval(source, keys, ...rest) } });

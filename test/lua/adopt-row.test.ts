@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { RedisServer } from '../support/servers/redis-server.js';
-import { ISSUED_ROW, idOf, openWorld, type World } from './world.js';
+import { columnsOf, ISSUED_ROW, idOf, openWorld, type World } from './world.js';
 
 let server: RedisServer;
 let redis: Redis;
@@ -68,10 +68,15 @@ async function refuse(world: World, user: string): Promise<Books> {
   return books(world);
 }
 
+function reserve(world: World, users: Parameters<typeof columnsOf>[0]) {
+  const { args, script } = world.calls.reserve!;
+  return world.run({ script, args: { ...args, ...columnsOf(users) } });
+}
+
 /** The new user who is given this unit, when three come. */
 async function taker(world: World, serial: number): Promise<string> {
   const users = ['u6', 'u7', 'u8'].map((userId) => ({ id: idOf(userId), userId, code: '' }));
-  await world.run({ ...world.calls.reserve!, items: users });
+  await reserve(world, users);
   await books(world);
   const records = await Promise.all(users.map(({ userId }) => redis.hget(world.key('grants'), `1:${userId}`)));
   const at = records.findIndex((record) => record?.split(':')[2] === String(serial));
@@ -204,7 +209,7 @@ describe('a row that is written back to a pool takes its unit', () => {
     await redis.ltrim(world.key('pool'), 700 + 8, -1);
     await redis.hset(world.key('campaign'), { pool: 800, total: 800 + 2 + 1 - 1 });
     await books(world);
-    await world.run({ ...world.calls.reserve!, items: [{ id: idOf('u7'), userId: 'u7', code: '' }] });
+    await reserve(world, [{ id: idOf('u7'), userId: 'u7', code: '' }]);
     expect(await redis.hget(world.key('grants'), '1:u7')).toContain(':code-700');
     expect(await refuse(world, 'u7')).toMatchObject({ issued: 1, withdrawn: 0 });
   });

@@ -35,7 +35,7 @@ const ofAllKeys = ({ name, keys }: { name: string; keys: readonly (string | unde
   EXPIRES.includes(name) && keys[0] === 'key';
 /** Looking ids up, judging the window and taking units is one act; so is refusing one unit and taking the next, or judging a stretch of serials, or a line. */
 const LONGER: Record<string, number> = {
-  reserve: 72,
+  reserve: 75,
   reassign: 64,
   'adopt-row': 64,
   'claim-due': 63,

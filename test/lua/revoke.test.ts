@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { checkCounters } from '../support/checks/invariants.js';
 import { dump } from '../support/scenes/campaigns.js';
 import { RedisServer } from '../support/servers/redis-server.js';
-import { ISSUED_ROW, idOf, openWorld, type World } from './world.js';
+import { columnsOf, ISSUED_ROW, idOf, openWorld, type World } from './world.js';
 
 const STAMP = expect.stringMatching(/^\d+$/);
 
@@ -43,11 +43,17 @@ async function counters({ key }: World) {
   return Object.fromEntries(names.map((name, i) => [name, Number(values[i] ?? 0)]));
 }
 
+/** A reserve of `u1` under this id. */
+function reserveOf({ calls }: World, id: string, others: Record<string, string> = {}) {
+  const { script, args } = calls.reserve!;
+  return { script, args: { ...args, ...columnsOf([{ id, userId: 'u1', code: '' }]), ...others } };
+}
+
 /** Puts the record of `u1` into this state. u1 has data, and its reservation lasts for another lease. */
 async function inState(world: World, state: string): Promise<void> {
   const { run, calls } = world;
   if (state === 'i') await run(calls.confirm!);
-  if (state === 't') await run({ ...calls.reserve!, items: [{ id: idOf('u1'), userId: 'u1', code: '' }] });
+  if (state === 't') await run(reserveOf(world, idOf('u1')));
   expect((await recordOf(world, 'u1'))![0]).toBe(state);
 }
 
@@ -105,12 +111,7 @@ describe.each([
     const state2 = await dump(redis);
     expect(await takeBack(world, unit)).toEqual(['gone']);
     expect(await dump(redis)).toEqual(state2);
-    const reserve = (call: string, id: string) =>
-      world.run({
-        ...world.calls.reserve!,
-        args: { ...world.calls.reserve!.args, call },
-        items: [{ id, userId: 'u1', code: '' }],
-      });
+    const reserve = (call: string, id: string) => world.run(reserveOf(world, id, { call }));
     // A repeat under the same id is told so, and takes nothing.
     const told = await reserve('9', idOf('u1'));
     expect(told.slice(4, 6)).toEqual(['issued', '0']);
@@ -432,9 +433,8 @@ describe('in a rebuild', () => {
         await takeBack(world, await unitOf(world, 'u1'));
         await run(calls['begin-rebuild']!);
       } else expect(await stretch(world, '5', row('u1', 2, 'revoked'))).toBe('ok');
-      const args = { ...calls.reserve!.args, epoch: (await redis.hget(key('campaign'), 'epoch'))!, call: '9' };
-      const items = [{ id: idOf('u1'), userId: 'u1', code: '' }];
-      const reply = await run({ ...calls.reserve!, args, items });
+      const epoch = (await redis.hget(key('campaign'), 'epoch'))!;
+      const reply = await run(reserveOf(world, idOf('u1'), { epoch, call: '9' }));
       expect(reply).toEqual(['rebuilding', idOf('u1'), '1', expect.stringMatching(/^i1:0:2:/)]);
     }
   });

@@ -34,6 +34,15 @@ export const ISSUED_ROW = { rowBecame: '', rowReturned: '' };
 
 /** Every user but `u3` and `w3` gives data. */
 export const dataOf = (user: string) => (user.endsWith('3') ? '' : `{"of":"${user}"}`);
+/** The arguments of reserve with a text for each user. */
+export const columnsOf = (
+  users: readonly { readonly id: string; readonly userId: string; readonly code: string }[],
+) => ({
+  users: users.map(({ userId }) => userId).join('\0'),
+  ids: users.map(({ id }) => id).join('\0'),
+  idLength: users.every(({ id }) => id.length === 22) ? '22' : '',
+  codes: users.flatMap(({ code }) => code || []).join('\0'),
+});
 export const idOf = (user: string) => `id-${user}`.padEnd(22, '0');
 
 export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = ''): Promise<World> {
@@ -82,11 +91,20 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
   });
   if (kind === 'codes') await run(call(scripts.loadCodes, loading('first'), codes));
   const reserve = (n: string, users: string[]) =>
-    call(
-      scripts.reserve,
-      { epoch, fence: '0', sender: 'tests', call: n, fromLine: '1', perUser: '1', data: users.map(dataOf).join('\n') },
-      users.map((userId) => ({ id: idOf(userId), userId, code: '' })),
-    );
+    call(scripts.reserve, {
+      epoch,
+      fence: '0',
+      sender: 'tests',
+      call: n,
+      fromLine: '1',
+      perUser: '1',
+      ...columnsOf(users.map((userId) => ({ id: idOf(userId), userId, code: '' }))),
+      data: users.map(dataOf).join('\n'),
+    });
+  const inOrder = (n: string, users: string[]) => {
+    const call = reserve(n, users);
+    return { ...call, args: { ...call.args, data: '' } };
+  };
   await run(reserve('1', ['gone', 'u1', 'u2', 'u3']));
 
   const held = async (userId: string) => {
@@ -94,6 +112,7 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
     return { field: `1:${userId}`, id: idOf(userId), stamp: record!.split(':')[1]! };
   };
   await run(call(scripts.release, { epoch }, [await held('gone')]));
+  if (name === 'reserve in order') await run(reserve('2', ['u0']));
   await redis.zadd(keys.leases, 0, '1:u3', NEVER, '1:u2');
   const join = (n: string, users: string[]) =>
     call(
@@ -140,7 +159,7 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
     await redis.hset(keys.campaign, 'epoch', epoch);
     for (const step of before) await run(step);
   }
-  const ending = { field: u1.field, record: (await redis.hget(keys.grants, '1:u1'))! };
+  const ending = call(scripts.confirm, { epoch, ids: u1.id }, [{ stamp: u1.stamp, fields: u1.field }]);
   const serialOf = async (userId: string) => (await redis.hget(keys.grants, `1:${userId}`))?.split(':')[2] ?? '1';
   const announced = async (userId: string, version: string) => ({
     id: idOf(userId),
@@ -153,7 +172,7 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
     await run(call(scripts.announceRevoke, { epoch }, both));
     await redis.hset(keys.campaign, `revoking:${idOf('u1')}`, `3:1:${await serialOf('u1')}:u1`);
   }
-  if (name === 'reopen-grant') await run(call(scripts.confirm, { epoch }, [ending]));
+  if (name === 'reopen-grant') await run(ending);
   const find = call(scripts.findCached, { caller: 'tests.1', leaseMs: '10000', early: '0' });
   const [, token] = name === 'find-cached' ? ['', ''] : ((await run(find)).map(String) as [string, string]);
   const listeners = keys.stored;
@@ -201,7 +220,8 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
       'find-in-pool': call(scripts.findInPool, { epoch, fence: '0', code: 'FFF', fromTail: '1', limit: '500' }),
       'replace-code': call(scripts.replaceCode, { epoch, fence: '0', fromTail: '1', unit: '10:KKK', code: 'LLL' }),
       reserve: reserve('2', ['u4', 'u1', 'u5']),
-      confirm: call(scripts.confirm, { epoch }, [ending]),
+      'reserve in order': inOrder('3', ['u4', 'u5', 'u6']),
+      confirm: ending,
       release: call(scripts.release, { epoch }, [u1]),
       withdraw: call(scripts.withdraw, { epoch }, [u1]),
       reassign: call(scripts.reassign, { epoch }, [{ ...u1, serial, keep: '0', code: '' }]),

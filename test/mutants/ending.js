@@ -132,8 +132,8 @@ export const ENDING = [
   {
     defect: 'a confirm ignores the stamp',
     file: 'lua/issue/confirm.lua',
-    find: 'if text ~= known then',
-    replace: 'if not text then',
+    find: 'local word = lookAt(text and decodeRecord(text), id, stamp)',
+    replace: "local word = text and 'held' or 'gone'",
     caughtBy: { file: 'test/race/takeover.test.ts', test: 'the first caller is told issued, and has its row' },
   },
   {
@@ -351,8 +351,8 @@ export const ENDING = [
   {
     defect: 'confirm takes any record for the one that its caller read',
     file: 'lua/issue/confirm.lua',
-    find: 'if text ~= known then',
-    replace: 'if not text then',
+    find: 'local word = lookAt(text and decodeRecord(text), id, stamp)',
+    replace: "local word = text and 'held' or 'gone'",
     caughtBy: { file: 'test/lua/behaviour.test.ts', test: 'confirm with a stamp or an id of before changes nothing' },
   },
 ];

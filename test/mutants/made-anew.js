@@ -19,7 +19,7 @@ export const MADE_ANEW = [
   {
     defect: `a unit goes out without the code that its campaign generates`,
     file: `lua/issue/reserve.lua`,
-    find: `if lacksCode(FIRST + 2, STRIDE) then return { 'no_code' } end`,
+    find: `if generates and #column(codes) < #column(users) then return { 'no_code' } end`,
     replace: ``,
     caughtBy: { file: `test/lua/fences.test.ts`, test: `by reserve no unit is taken without the code` },
   },

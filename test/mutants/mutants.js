@@ -1,4 +1,5 @@
 import { ANSWERS } from './answers.js';
+import { BENCH } from './bench.js';
 import { BOX_DEFECTS } from './box.js';
 import { CACHED } from './cache.js';
 import { CHANGES } from './changes.js';
@@ -17,9 +18,11 @@ import { LISTING } from './listing.js';
 import { MADE_ANEW } from './made-anew.js';
 import { MYSQL_BRIDGES } from './mysql-bridges.js';
 import { NAMES } from './names.js';
+import { NEW_IDS } from './new-ids.js';
 import { OPERATING } from './operating.js';
 import { OVER } from './over.js';
 import { PACE } from './pace.js';
+import { PACKED } from './packed.js';
 /**
  * Defects to plant in the sources, each with the test that has to fail of it. `find` occurs once in `file`; `test` is a part of the full name of one test or several.
  *
@@ -53,8 +56,10 @@ export const MUTANTS = [
   ...POSTGRES_BRIDGES,
   ...COMMAND_LINE,
   ...RESERVING,
+  ...PACKED,
   ...ENDING,
   ...SAVING,
+  ...NEW_IDS,
   ...STAMPS,
   ...OPERATING,
   ...TRACING,
@@ -63,6 +68,7 @@ export const MUTANTS = [
   ...LIFE,
   ...VALIDITY,
   ...CHANGES,
+  ...BENCH,
   ...BOX_DEFECTS,
   ...LISTING,
   ...QUARANTINE,

@@ -13,7 +13,7 @@ export const RESERVING = [
   {
     defect: 'a copy of a call that took is refused while its campaign is rebuilt',
     file: 'lua/include/held-before.lua',
-    find: 'if record and record.id == ARGV[i] then',
+    find: 'if record and record.id == ids[i] then',
     replace: 'if false then',
     caughtBy: {
       file: 'test/fault/ghost.test.ts',
@@ -138,7 +138,7 @@ export const RESERVING = [
     file: 'lua/include/stock.lua',
     find: 'campaign.lastSerial >= campaign.total',
     replace: 'campaign.lastSerial > campaign.total',
-    caughtBy: { file: 'test/fault/ghost.test.ts', test: 'a copy of the reserve that runs after its refusal' },
+    caughtBy: { file: 'test/lua/alike.test.ts', test: 'the last units go to the first users' },
   },
   {
     defect: 'a unit that came back is handed out twice',

@@ -28,8 +28,8 @@ export const SAVING = [
   {
     defect: 'PostgreSQL stores one id under two grants of the user',
     file: 'src/persistence/postgres/insert.ts',
-    find: ' OFFSET 0)`',
-    replace: ' AND false OFFSET 0)`',
+    find: ' OFFSET 0`',
+    replace: ' AND false OFFSET 0`',
     caughtBy: { file: POSTGRES, test: 'an id that is stored under another grant of the user is a user_conflict' },
   },
   {
@@ -73,8 +73,8 @@ export const SAVING = [
   {
     defect: 'rows inside an open transaction are told saved',
     file: 'src/persistence/postgres/index.ts',
-    find: '    await this.#assertAutocommit();\n    if (!this.#users)',
-    replace: '    if (!this.#users)',
+    find: '    await this.#assertAutocommit();\n    const saveAll',
+    replace: '    const saveAll',
     caughtBy: { file: 'test/integration/postgres.test.ts', test: 'a client inside an open transaction is refused' },
   },
   {
@@ -171,7 +171,7 @@ export const SAVING = [
   {
     defect: 'a fault of Redis prints what a script was given',
     file: 'src/redis/runner.ts',
-    find: 'redacted(error, args.slice(script.keys.length).flatMap(linesOf).filter(isTelling))',
+    find: 'redacted(error, args.slice(script.keys.length).flatMap(piecesOf).filter(isTelling))',
     replace: 'redacted(error)',
     caughtBy: { file: 'test/integration/errors.test.ts', test: 'a Redis client that throws what it was given' },
   },

@@ -145,7 +145,7 @@ function plain(value: unknown): unknown {
 
 function aCall(userId: string): IssueCall {
   const now = { abandoned: false, sent: false, reserved: null, promised: false, replayed: false };
-  return { id: `id-${userId}`, userId, code: '', data: '', deadlineAt: NEVER, ...now };
+  return { id: `id-${userId}`, isMinted: true, userId, code: '', data: '', deadlineAt: NEVER, ...now };
 }
 
 function aWorld(scene: Scene, log: unknown[]) {
@@ -167,7 +167,6 @@ function aWorld(scene: Scene, log: unknown[]) {
   const reserved = (userId: string, serial: number, mayRelease: boolean) =>
     new Reservation(verbs as unknown as Verbs, {
       field: `1:${userId}`,
-      record: `r:${serial}`,
       stamp: String(serial),
       data: '{"from":"shop"}',
       issuance: unit(userId, serial),

@@ -131,3 +131,16 @@ test('what a user is called does not change what an error proves', async () => {
   const ran = new ScriptRunner(client).run(scripts.registerCampaign, call, 1_000);
   await expect(ran).rejects.toMatchObject({ outcome: 'unknown', message: expect.stringContaining('ZADD') });
 });
+
+test('an error of Redis is told without any text of an argument that has one for each user', async () => {
+  const users = ['ann@example.org', 'first\nsecond line', 'kim@example.org'];
+  const said = (text: string) => new ScriptRunner(failing(replyError(`ERR Error running script: "${text}"`)));
+  for (const text of [...users, 'second line', '{"seat":"A 17"}', 'SECRET-CODE']) {
+    const args = { users: users.join('\0'), codes: 'OTHER-CODE\0SECRET-CODE', data: '\n{"seat":"A 17"}\n' };
+    const call = { keys: {}, args };
+    const script = { ...scripts.reserve, keys: [] as never[], args: ['users', 'codes', 'data'] as const };
+    await expect(said(text).run(script, call, 1000)).rejects.toMatchObject({
+      message: expect.stringContaining('ERR Error running script: "[redacted]"'),
+    });
+  }
+});

@@ -15,6 +15,7 @@ const SOLD_OUT: IssueResult = { status: 'sold_out' };
 function aSharedCall(client = READY) {
   const call: IssueCall & { abandoned: boolean } = {
     id: 'id',
+    isMinted: true,
     userId: 'kim',
     code: '',
     data: '',

@@ -1,8 +1,7 @@
-import { type Flaw, missingColumn, sameColumns, unnamedUsers } from '../fit.js';
 import { type TableShape, type UserIdType, type UsersTable, userIdOption } from '../own-table.js';
 
 /** A column of the table: how it is made, and which types of a table that is there can hold it. */
-interface Column {
+export interface Column {
   readonly name: string;
   readonly made: string;
   readonly fits: (type: string) => boolean;
@@ -22,12 +21,14 @@ export interface Found {
   readonly columns: readonly FoundColumn[];
   readonly keys: readonly FoundKey[];
   readonly foreign: readonly FoundReference[];
+  /** It has the index of the coupons whose grant is free again. */
+  readonly findsFreed: boolean;
   /** The column of the users; `null`: it is not there, or none was named. */
   readonly users: { readonly deterministic: boolean; readonly select: boolean } | null;
 }
 
 /** A foreign key of the table. */
-interface FoundReference {
+export interface FoundReference {
   readonly name: string;
   readonly columns: readonly string[];
   /** The column that it refers to, as the option names it. */
@@ -41,7 +42,7 @@ interface FoundReference {
   readonly isActive: boolean;
 }
 
-interface FoundColumn {
+export interface FoundColumn {
   readonly name: string;
   readonly type: string;
   readonly notNull: boolean;
@@ -53,14 +54,14 @@ interface FoundColumn {
   readonly insert: boolean;
 }
 
-interface FoundKey {
+export interface FoundKey {
   readonly name: string;
   readonly columns: readonly string[];
   /** Why it does not keep rows apart, or an empty string. */
   readonly flaw: string;
 }
 
-const COLUMNS: readonly Column[] = [
+export const COLUMNS: readonly Column[] = [
   text('campaign_id', 64),
   { name: 'serial', made: 'bigint NOT NULL', fits: (type) => ['bigint', 'numeric'].includes(type) },
   text('user_id', 128),
@@ -104,7 +105,7 @@ const USER_IDS: Readonly<Record<UserIdType, Omit<Column, 'name'>>> = {
   integer: { made: 'integer NOT NULL', fits: isType('integer', 'bigint') },
   uuid: { made: 'uuid NOT NULL', fits: isType('uuid') },
 };
-const typeFor = (type: string) =>
+export const typeFor = (type: string) =>
   (['text', 'bigint', 'integer', 'uuid'] as const).find((one) => USER_IDS[one].fits(type)) ?? null;
 
 /** Ids that are no texts would lose their type, and the users of the shop no longer fit them. */
@@ -191,165 +192,24 @@ export function foundSql(table: string, store: string, users: UsersTable | null)
     'users', (SELECT jsonb_build_object('deterministic', coalesce(l.collisdeterministic, true), 'select', has_column_privilege(a.attrelid, a.attnum, 'SELECT'))
       FROM pg_attribute a LEFT JOIN pg_collation l ON l.oid = a.attcollation
       WHERE a.attrelid = ${of} AND a.attname = ${column} AND a.attnum > 0 AND NOT a.attisdropped),
+    'findsFreed', EXISTS (${freedIndexesSql('c.oid')}),
     'keys', coalesce((SELECT jsonb_agg(k) FROM (${keysSql('c.oid')}) k), '[]'))::text AS found
   FROM pg_class c WHERE c.oid = ${table}`;
+}
+
+/** The indexes that say at once whether a campaign has a coupon whose grant is free again. Of most there is none. */
+export function freedIndexesSql(table: string): string {
+  return `SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+    WHERE i.indrelid = ${table} AND a.attname = 'campaign_id' AND i.indisvalid AND pg_get_expr(i.indpred, i.indrelid) = '(grant_no IS NULL)'`;
+}
+
+export function freedIndexSql(quoted: string): string {
+  return `CREATE INDEX ON ${quoted} (campaign_id) WHERE grant_no IS NULL`;
 }
 
 /** The names of columns by their numbers. */
 function namesSql(table: string, numbers: string): string {
   return `ARRAY(SELECT a.attname::text FROM unnest(${numbers}) WITH ORDINALITY k(num, n) JOIN pg_attribute a ON a.attrelid = ${table} AND a.attnum = k.num ORDER BY k.n)`;
-}
-
-/** The missing parts of a table, in the words of an operator; `quoted` names it in statements. */
-export function flawsOf(found: Found | null, quoted: string, shape: TableShape): Flaw[] {
-  if (!found) return [{ what: 'it does not exist', cure: 'createTable()' }];
-  if (found.kind !== 'r' && found.kind !== 'p') {
-    return [{ what: 'it is not a table, so it has no unique keys', cure: 'name the table that holds the rows' }];
-  }
-  const there = new Map(found.columns.map((column) => [column.name, column]));
-  const keys = KEYS.filter((key) => key.every((name) => there.has(name)));
-  const columns = columnsOf(shape);
-  return [
-    ...flawsOfKind(found, quoted),
-    ...columns.flatMap((column) => flawsOfColumn(column, there.get(column.name), quoted)),
-    ...flawsOfRights(found, quoted, columns),
-    ...flawsOfStrangers(found, quoted, columns),
-    ...flawsOfReferences(found, quoted, shape),
-    ...keys.flatMap((key) => flawsOfKey(key, found.keys, quoted)),
-  ];
-}
-
-function flawsOfKind({ temporary, unlogged, inherited }: Found, quoted: string): Flaw[] {
-  const flaws: Flaw[] = [];
-  if (temporary) flaws.push({ what: 'it is temporary', cure: 'drop it, and createTable()' });
-  if (unlogged) {
-    const what = 'it is unlogged: a crash of the server empties it';
-    flaws.push({ what, cure: `ALTER TABLE ${quoted} SET LOGGED` });
-  }
-  if (inherited) {
-    const what = 'other tables inherit from it, and its unique keys do not hold for their rows';
-    flaws.push({ what, cure: `ALTER TABLE … NO INHERIT ${quoted}` });
-  }
-  return flaws;
-}
-
-function flawsOfColumn({ name, made, fits, option }: Column, there: FoundColumn | undefined, quoted: string): Flaw[] {
-  const named = sqlName(name);
-  const alter = `ALTER TABLE ${quoted} ALTER COLUMN ${named}`;
-  const retype = `${alter} TYPE ${made.replace(/ NOT NULL.*/, '')}`;
-  if (!there) return [missingColumn({ name: named, made }, quoted)];
-  if (!fits(there.type))
-    return [
-      { what: `its column ${name} (${there.type}) cannot hold every value`, cure: option?.(there.type) ?? retype },
-    ];
-  const flaws: Flaw[] = [];
-  if (!there.deterministic) {
-    flaws.push({ what: `the collation of its column ${name} takes different texts for the same`, cure: retype });
-  }
-  if (there.generated) {
-    flaws.push({ what: `its column ${name} is generated`, cure: `${alter} DROP EXPRESSION, or DROP IDENTITY` });
-  }
-  if (there.notNull && isNullable({ made })) {
-    flaws.push({ what: `its column ${name} must have a value`, cure: `${alter} DROP NOT NULL`, upgradable: true });
-  }
-  const [, preset] = /DEFAULT (.*)/.exec(made) ?? [];
-  if (preset && !(there.notNull && there.filled)) {
-    const cure = `${alter} SET DEFAULT ${preset}, ALTER COLUMN ${named} SET NOT NULL`;
-    flaws.push({ what: `its column ${name} may be without a value`, cure });
-  }
-  return flaws;
-}
-
-/** A column of the owner may have a word of SQL for a name. */
-export function sqlName(name: string): string {
-  return COLUMNS.some((column) => column.name === name) ? name : `"${name}"`;
-}
-
-export function isNullable({ made }: Pick<Column, 'made'>): boolean {
-  return !made.includes('NOT NULL');
-}
-
-/** Of the columns that are used. */
-function flawsOfRights({ columns, role }: Found, quoted: string, wanted: readonly Column[]): Flaw[] {
-  const used = columns.filter(({ name }) => wanted.some((one) => one.name === name));
-  const rights = (['select', 'insert'] as const).filter((right) => used.some((column) => !column[right]));
-  if (rights.length === 0) return [];
-  const names = rights.map((right) => right.toUpperCase());
-  return [
-    { what: `${role} may not ${names.join(' and ')}`, cure: `GRANT ${names.join(', ')} ON ${quoted} TO ${role}` },
-  ];
-}
-
-/** Columns of the user's own. */
-function flawsOfStrangers({ columns }: Found, quoted: string, wanted: readonly Column[]): Flaw[] {
-  return columns
-    .filter(({ name, notNull, filled }) => notNull && !filled && !wanted.some((one) => one.name === name))
-    .map(({ name }) => ({
-      what: `its column ${name} has neither a default nor may it be NULL`,
-      cure: `ALTER TABLE ${quoted} ALTER COLUMN "${name}" DROP NOT NULL`,
-    }));
-}
-
-const isOurs = (name: string) => COLUMNS.some((one) => one.name === name);
-
-/** A foreign key is judged also if none was named: its actions would change sold coupons behind the back of Redis. */
-function flawsOfReferences(found: Found, quoted: string, { users }: TableShape): Flaw[] {
-  const { foreign, users: there, role } = found;
-  const flaws = foreign
-    .filter(({ deletes, isActive, columns }) => deletes || (isActive && columns.some(isOurs)))
-    .map(({ name, columns }) => ({
-      what: `its foreign key ${name} on ${listed(columns)} deletes or changes coupons together with rows of another table`,
-      cure: `ALTER TABLE ${quoted} DROP CONSTRAINT "${name}", and add it again without ON DELETE and ON UPDATE actions`,
-    }));
-  flaws.push(...flawsOfUnnamed(found, quoted));
-  return users ? [...flaws, ...flawsOfUsers(users, there, role), ...flawsOfLink(users, foreign, quoted)] : flaws;
-}
-
-function flawsOfUsers(users: UsersTable, there: Found['users'], role: string): Flaw[] {
-  const named = `${quotedUsers(users)} ("${users.column}")`;
-  if (!there)
-    return [{ what: `there is no ${named} for its users`, cure: 'make that table first, or name another one' }];
-  const flaws: Flaw[] = [];
-  if (!there.select) {
-    const cure = `GRANT SELECT ("${users.column}") ON ${quotedUsers(users)} TO ${role}`;
-    flaws.push({ what: `${role} may not SELECT ${named}, so it cannot tell which user is not there`, cure });
-  }
-  if (there.deterministic === false) {
-    const cure = `ALTER TABLE ${quotedUsers(users)} ALTER COLUMN "${users.column}" TYPE text COLLATE "C"`;
-    flaws.push({ what: `the collation of ${named} takes two users for one`, cure });
-  }
-  return flaws;
-}
-
-function flawsOfUnnamed({ foreign, columns }: Found, quoted: string): Flaw[] {
-  const type = typeFor(columns.find(({ name }) => name === 'user_id')?.type ?? '');
-  return foreign
-    .filter((one) => !one.isOfUsers && one.isEnforced && sameColumns(one.columns, ['user_id']))
-    .map(({ name, to }) => {
-      const option = type && userIdOption(`type: '${type}'`, to);
-      return unnamedUsers(name, to, option, `ALTER TABLE ${quoted} DROP CONSTRAINT "${name}"`);
-    });
-}
-
-function flawsOfLink(users: UsersTable, foreign: Found['foreign'], quoted: string): Flaw[] {
-  const isLink = ({ isOfUsers, isEnforced, columns }: FoundReference) =>
-    isOfUsers && isEnforced && sameColumns(columns, ['user_id']);
-  if (foreign.some(isLink)) return [];
-  const what = `its column user_id does not refer to ${quotedUsers(users)} ("${users.column}")`;
-  return [{ what, cure: `ALTER TABLE ${quoted} ADD ${referenceSql(users)}`, upgradable: true }];
-}
-
-function flawsOfKey(columns: readonly string[], keys: readonly FoundKey[], quoted: string): Flaw[] {
-  const same = keys.filter((key) => sameColumns(key.columns, columns));
-  if (same.some(({ flaw }) => flaw === '')) return [];
-  const useless = same.map(({ name, flaw }) => `, for ${name} ${flaw}`).join('');
-  return [
-    {
-      what: `it has no unique key on ${listed(columns)}${useless}`,
-      cure: uniqueIndexSql(columns, quoted),
-      upgradable: true,
-    },
-  ];
 }
 
 /** Rows without a code are in nobody's way, so the index of codes leaves them out: they would cost each save an entry. */
@@ -359,4 +219,13 @@ export function uniqueIndexSql(columns: readonly string[], quoted: string): stri
 
 export function listed(columns: readonly string[]): string {
   return `(${columns.join(', ')})`;
+}
+
+/** A column of the owner may have a word of SQL for a name. */
+export function sqlName(name: string): string {
+  return COLUMNS.some((column) => column.name === name) ? name : `"${name}"`;
+}
+
+export function isNullable({ made }: Pick<Column, 'made'>): boolean {
+  return !made.includes('NOT NULL');
 }

@@ -188,11 +188,14 @@ export class PostgresPersistence implements PersistenceAdapter<PostgresTransacti
     return postgresFacts(this.#client);
   }
 
-  async save(issuances: readonly Issuance[]): Promise<readonly SaveVerdict[]> {
+  async save(
+    issuances: readonly Issuance[],
+    { newIds = false }: { newIds?: boolean } = {},
+  ): Promise<readonly SaveVerdict[]> {
     if (issuances.length === 0) return [];
     await this.#assertAutocommit();
-    if (!this.#users) return this.#saveAll(issuances);
-    return saveOfUsers(issuances, this.#users, (some) => this.#saveAll(some));
+    const saveAll = (some: readonly Issuance[]) => this.#saveAll(some, newIds);
+    return this.#users ? saveOfUsers(issuances, this.#users, saveAll) : saveAll(issuances);
   }
 
   /** Says which spelling of a user id the column `user_id` prints; `null` for any text. No I/O. */
@@ -200,8 +203,8 @@ export class PostgresPersistence implements PersistenceAdapter<PostgresTransacti
     return this.#userIdFault(userId);
   }
 
-  async #saveAll(issuances: readonly Issuance[]): Promise<readonly SaveVerdict[]> {
-    const written = await this.#insertAll(this.#inserts.batch(issuances));
+  async #saveAll(issuances: readonly Issuance[], newIds: boolean): Promise<readonly SaveVerdict[]> {
+    const written = await this.#insertAll(this.#inserts.batch(issuances), newIds);
     if (written === issuances.length) return issuances.map(() => SAVED);
     return withoutSkipped(issuances, await this.#explain(issuances), (one) => this.#saveAlone(one));
   }
@@ -252,13 +255,16 @@ export class PostgresPersistence implements PersistenceAdapter<PostgresTransacti
    * finds a row taken stores nothing and says so; a statement that can skip rows is sent instead, and for some time
    * after.
    */
-  async #insertAll(batch: Batch): Promise<number | null> {
-    const { plain, skipping } = this.#inserts.of(batch);
+  async #insertAll(batch: Batch, newIds: boolean): Promise<number | null> {
+    const { plain, skipping, ofNewIds } = this.#inserts.of(batch);
+    const unseen = newIds && this.#made.findsFreed;
     if (this.#wary > 0) {
       this.#wary--;
     } else {
       try {
-        return await this.#sendInsert(plain, batch);
+        const written = await this.#sendInsert(unseen ? ofNewIds : plain, batch);
+        if (!unseen || written !== 0) return written;
+        this.#wary = WARY_FOR;
       } catch (error) {
         // A client that does not tell why it failed may have met a row that is taken as well.
         if (['', UNIQUE_VIOLATION].includes(codeOf(error))) this.#wary = WARY_FOR;

@@ -9,10 +9,15 @@ export interface Statement {
   readonly text: string;
 }
 
-/** The statements of a save: `plain` fails as a whole where a row is taken, `skipping` stores the others. */
+/**
+ * The statements of a save: `plain` fails as a whole where a row is taken, `skipping` stores the others. Both look for
+ * the ids first. `ofNewIds` is `plain` without that look, and stores nothing where a grant of its campaigns is free again:
+ * a row of the same id might have any grant there.
+ */
 export interface Inserts {
   readonly plain: Statement;
   readonly skipping: Statement;
+  readonly ofNewIds: Statement;
 }
 
 interface InsertedColumn {
@@ -100,7 +105,12 @@ export class InsertStatements {
     return this.#columns.map(({ of }) => arrayOf(issuances.map(of)));
   }
 
-  batch(issuances: readonly Issuance[]): Batch {
+  /**
+   * Rows are inserted in the order of their serials, whatever the order of the batches: two that share some wait for each
+   * other instead of locking each other out.
+   */
+  batch(unsorted: readonly Issuance[]): Batch {
+    const issuances = [...unsorted].sort(bySerial);
     if (issuances.some(({ data }) => data !== undefined)) return new Batch(issuances, this.#all);
     const expires = issuances.some(({ expiresAt }) => expiresAt);
     return new Batch(issuances, expires ? [...this.#always, EXPIRY] : this.#always);
@@ -109,8 +119,13 @@ export class InsertStatements {
   of({ shape }: Batch): Inserts {
     let inserts = this.#byShape.get(shape);
     if (!inserts) {
-      const text = insertOf(this.#table, this.#all.slice(0, shape.length), shape);
-      inserts = { plain: named(text), skipping: named(`${text} ON CONFLICT DO NOTHING`) };
+      const { insert, noId, noFreed } = insertOf(this.#table, this.#all.slice(0, shape.length), shape);
+      const looking = `${insert} WHERE NOT EXISTS (${noId})`;
+      inserts = {
+        plain: named(looking),
+        skipping: named(`${looking} ON CONFLICT DO NOTHING`),
+        ofNewIds: named(`${insert} WHERE NOT EXISTS (${noFreed})`),
+      };
       this.#byShape.set(shape, inserts);
     }
     return inserts;
@@ -122,16 +137,15 @@ export class InsertStatements {
 }
 
 /**
- * NOT EXISTS compares ids, which have no index of their own, among the few rows of the same user. OFFSET 0 keeps it a
- * look-up by index for each row of the batch. Planned as a join, every batch would read the whole table, up to some
- * 100,000 rows. Serials are inserted in one order, whatever the order of the batches: two that share some wait for each
- * other instead of locking each other out. Shared columns are no array, so a lone row has no arrays, and no plan for
- * them.
+ * The INSERT, its look for ids, and the look for a grant that is free again. The first compares ids, which have no index
+ * of their own, among the few rows of the same user: another index would cost more. OFFSET 0 keeps it a look-up by index for each row of the batch. Planned as a
+ * join, every batch would read the whole table, up to some 100,000 rows. Shared columns are no array, so a lone row has
+ * no arrays, and no plan for them.
  */
-function insertOf(table: string, columns: readonly InsertedColumn[], shape: string): string {
+function insertOf(table: string, columns: readonly InsertedColumn[], shape: string) {
   const isArray = (i: number) => shape[i] === '1';
   const given = columns.map(({ name, type }, i) => (isArray(i) ? `n.${name}` : `$${i + 1}::${type}`));
-  const [campaignId, serial, userId, , id] = given;
+  const [campaignId, , userId, , id] = given;
   const listed = columns.flatMap((column, i) =>
     isArray(i) ? [{ ...column, array: `$${i + 1}::${column.type}[]` }] : [],
   );
@@ -139,14 +153,20 @@ function insertOf(table: string, columns: readonly InsertedColumn[], shape: stri
   // A campaign that the statistics do not know would be taken for an empty one, and all its rows be read for each that
   // comes. A campaign hidden in a subquery is planned like any campaign.
   const anyCampaign = isArray(0) ? campaignId : `(SELECT ${campaignId})`;
-  const order = [campaignId, serial].filter((_, i) => isArray(i));
-  return [
+  const insert = [
     `INSERT INTO ${table} (${columns.map(({ name, into }) => into?.column ?? name).join(', ')})`,
     `SELECT ${columns.map(({ into }, i) => into?.as(given[i]!) ?? given[i]).join(', ')}`,
     ...(listed.length > 0 ? [from] : []),
-    `WHERE NOT EXISTS (SELECT FROM ${table} t WHERE t.campaign_id = ${anyCampaign} AND t.user_id = ${userId} AND t.id = ${id} OFFSET 0)`,
-    ...(order.length > 0 ? [`ORDER BY ${order.join(', ')}`] : []),
   ].join(' ');
+  const rows = `SELECT FROM ${table} t WHERE t.campaign_id =`;
+  const noId = `${rows} ${anyCampaign} AND t.user_id = ${userId} AND t.id = ${id} OFFSET 0`;
+  const noFreed = `${rows} ${isArray(0) ? 'ANY ($1::text[])' : anyCampaign} AND t.grant_no IS NULL`;
+  return { insert, noId, noFreed };
+}
+
+function bySerial(a: Issuance, b: Issuance): number {
+  if (a.campaignId !== b.campaignId) return a.campaignId < b.campaignId ? -1 : 1;
+  return a.serial - b.serial;
 }
 
 function named(text: string): Statement {

@@ -4,8 +4,9 @@ import { type OwnTableOptions, shapeOf, type TableShape, type UsersTable } from 
 import {
   columnsOf,
   type Found,
-  flawsOf,
   foundSql,
+  freedIndexesSql,
+  freedIndexSql,
   isNullable,
   KEYS,
   keysSql,
@@ -15,6 +16,7 @@ import {
   sqlName,
   uniqueIndexSql,
 } from './catalog.js';
+import { flawsOf } from './flaws.js';
 
 export { quotedUsers } from './catalog.js';
 
@@ -88,6 +90,7 @@ function tableOf(quoted: string, shape: TableShape): string[] {
     `IF to_regclass('${quoted}') IS NULL THEN`,
     `CREATE TABLE ${quoted} (\n  ${lines.join(',\n  ')}\n) WITH (fillfactor = ${FILLFACTOR});`,
     `${uniqueIndexSql(ofCodes, quoted)};`,
+    `${freedIndexSql(quoted)};`,
     'END IF;',
   ];
 }
@@ -106,6 +109,7 @@ export class PostgresTable {
   readonly #store: string;
   readonly #shape: TableShape;
   #visible = false;
+  #findsFreed = false;
 
   constructor(client: Client, shape: TableShape, table = DEFAULT_TABLE) {
     this.#client = client;
@@ -151,7 +155,8 @@ export class PostgresTable {
     const { users } = this.#shape;
     const links = users ? [this.#addReference(users)] : [];
     const keys = KEYS.map((key) => this.#addKey(key));
-    return block([...this.#creation, ...alterations, this.#leaveRoom, ...keys, ...links]);
+    const freed = `IF NOT EXISTS (${freedIndexesSql(`'${this.#quoted}'::regclass`)}) THEN ${freedIndexSql(this.#quoted)}; END IF;`;
+    return block([...this.#creation, ...alterations, this.#leaveRoom, ...keys, freed, ...links]);
   }
 
   /**
@@ -164,6 +169,7 @@ export class PostgresTable {
     ]);
     const [row] = rows as { found: string }[];
     const found = row ? (JSON.parse(row.found) as Found) : null;
+    this.#findsFreed = found?.findsFreed ?? false;
     return formatOf(this.#name, [
       ...flawsOf(found, this.#quoted, this.#shape),
       ...(found?.hasStore ? await this.#flawsOfStore() : []),
@@ -173,6 +179,11 @@ export class PostgresTable {
   async #flawsOfStore(): Promise<Flaw[]> {
     const { rows } = await this.#client.query(`SELECT 1 FROM ${this.#store} LIMIT 1`);
     return rows.length > 0 ? [] : [emptyStore(this.#store, identitySql(this.#store))];
+  }
+
+  /** Whether an index says if a campaign has a coupon whose grant is free again; `false` before the first check. */
+  get findsFreed(): boolean {
+    return this.#findsFreed;
   }
 
   /** `null` where there is no such row, or this role may not read it. */

@@ -2,6 +2,7 @@ import { ABSENCE } from './absence.js';
 import { CACHE } from './cache.js';
 import { DATA } from './data.js';
 import { GENERATIONS } from './generations.js';
+import { NEW_IDS } from './new-ids.js';
 import { OVER } from './over.js';
 import { PACE } from './pace.js';
 import type { Part } from './part.js';
@@ -15,5 +16,6 @@ tryParts({
   pace: PACE as Part<string, string>,
   'rules that change while a campaign runs': UPDATES as Part<string, string>,
   'data of calls': DATA as Part<string, string>,
+  'ids that are new': NEW_IDS as Part<string, string>,
   'entries of a cache': CACHE as Part<string, string>,
 });

@@ -16,6 +16,8 @@ export class ScriptedPersistence implements PersistenceAdapter {
   readonly memory = new MemoryPersistence();
   /** Saves that reached the adapter, by issuance id and serial. */
   readonly saves: { id: string; serial: number }[] = [];
+  /** Whether each of them was told that its ids are new. */
+  readonly newIds: (boolean | undefined)[] = [];
   readonly #behaviours: Behaviour[] = [];
   readonly #watchers: (() => void)[] = [];
 
@@ -44,7 +46,8 @@ export class ScriptedPersistence implements PersistenceAdapter {
     });
   }
 
-  async save(issuances: readonly Issuance[]): Promise<readonly SaveVerdict[]> {
+  async save(issuances: readonly Issuance[], options?: { newIds?: boolean }): Promise<readonly SaveVerdict[]> {
+    this.newIds.push(options?.newIds);
     for (const { id, serial } of issuances) this.saves.push({ id, serial });
     for (const resolve of this.#watchers.splice(0)) resolve();
     const behaviour = this.#behaviours.shift();

@@ -1,0 +1,141 @@
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type Campaign, CouponIssuer } from '../../src/index.js';
+import { type PostgresLike, PostgresPersistence } from '../../src/persistence/postgres/index.js';
+import { scripts } from '../../src/redis/scripts.js';
+import { expireLeases } from '../support/checks/invariants.js';
+import { loadScripts, ScriptedPersistence } from '../support/scenes/campaigns.js';
+import { Database } from '../support/servers/database.js';
+import { LossyProxy } from '../support/servers/proxy.js';
+import { RedisServer } from '../support/servers/redis-server.js';
+
+let server: RedisServer;
+let proxy: LossyProxy;
+let redis: Redis;
+let database: Database;
+beforeAll(async () => {
+  [server, database] = await Promise.all([RedisServer.start(), Database.create()]);
+  proxy = await LossyProxy.start(server.port);
+});
+afterAll(async () => {
+  await proxy.stop();
+  await Promise.all([server.stop(), database.stop()]);
+});
+beforeEach(async () => {
+  redis = server.client();
+  await redis.flushall();
+});
+
+describe('a save is told that its ids are new', () => {
+  let persistence: ScriptedPersistence;
+  beforeEach(() => {
+    persistence = new ScriptedPersistence();
+  });
+  async function opened(client: Redis = redis, rules: object = {}): Promise<Campaign> {
+    const night = new CouponIssuer({ redis: client, persistence }).campaign('night');
+    await night.open({ stock: { kind: 'counted', total: 100 }, ...rules });
+    return night;
+  }
+
+  test('if each call made its id up', async () => {
+    const night = await opened();
+    await Promise.all(['ann', 'bob'].map((userId) => night.issue({ userId })));
+    expect(persistence.newIds).toEqual([true]);
+  });
+
+  test('unless a call of its batch was given a request id', async () => {
+    const night = await opened();
+    await night.issue({ userId: 'ann', requestId: 'first' });
+    await Promise.all([night.issue({ userId: 'bob' }), night.issue({ userId: 'cid', requestId: 'first' })]);
+    expect(persistence.newIds).toEqual([false, false]);
+  });
+
+  test('once: the same rows after an unknown end may be stored', async () => {
+    const night = await opened();
+    persistence.next(async () => {
+      throw new Error('connection lost');
+    });
+    expect(await night.issue({ userId: 'ann' })).toMatchObject({ status: 'issued' });
+    expect(persistence.newIds).toEqual([true, false]);
+  });
+
+  test('unless the client sent the call again, on another connection', async () => {
+    await loadScripts(redis);
+    const client = new Redis(proxy.port, '127.0.0.1');
+    client.on('error', () => {});
+    const night = await opened(client);
+    proxy.loseReplyTo(scripts.reserve.sha1);
+    expect(await night.issue({ userId: 'ann' })).toMatchObject({ status: 'issued', issuance: { serial: 1 } });
+    client.disconnect();
+    expect(persistence.newIds).toEqual([false]);
+  });
+
+  test('unless it asked for a unit twice', async () => {
+    const night = await opened();
+    await new CouponIssuer({ redis, persistence }).campaign('night').update({ perUser: 2, requestId: 'more' });
+    expect(await night.issue({ userId: 'ann' })).toMatchObject({ status: 'issued' });
+    expect(persistence.newIds).toEqual([false]);
+  });
+
+  test('unless the worker saves it', async () => {
+    const night = await opened(redis, { saveMode: 'write-behind' });
+    await night.issue({ userId: 'ann' });
+    await expireLeases(redis, 'night');
+    await night.settle();
+    expect(persistence.newIds).toEqual([false]);
+  });
+});
+
+describe('PostgreSQL', () => {
+  /** A campaign on this table, and the INSERTs that its calls send. */
+  async function watched(table: string) {
+    const sent: string[] = [];
+    const query = async (text: string, values?: unknown[]) => {
+      if (text.startsWith('INSERT')) sent.push(text);
+      return database.pool.query(text, values);
+    };
+    const persistence = new PostgresPersistence({ query, totalCount: 1 } as PostgresLike, { table });
+    const night = new CouponIssuer({ redis, persistence }).campaign('night');
+    await night.open({ stock: { kind: 'counted', total: 100 } });
+    return { night, sent, looksForIds: () => sent.map((text) => text.includes('t.id =')) };
+  }
+
+  test('looks for no new id until a grant is free again', async () => {
+    await new PostgresPersistence(database.pool, { table: 'looked_for' }).createTable();
+    const { night, sent, looksForIds } = await watched('looked_for');
+    const told = await night.issue({ userId: 'ann' });
+    expect(looksForIds()).toEqual([false]);
+    const { id } = (told as Extract<typeof told, { status: 'issued' }>).issuance;
+    await night.revoke({ userId: 'ann', id, revocationId: 'mistake', again: true });
+    sent.length = 0;
+    expect(await night.issue({ userId: 'bob' })).toMatchObject({ status: 'issued' });
+    // The first stored nothing.
+    expect(looksForIds()).toEqual([false, true]);
+    expect(await night.issue({ userId: 'ann' })).toMatchObject({ status: 'issued' });
+  });
+
+  test('looks for each id where the table lacks the index of free grants', async () => {
+    const bare = new PostgresPersistence(database.pool, { table: 'bare' });
+    await bare.createTable();
+    await database.pool.query('DROP INDEX bare_campaign_id_idx');
+    const { night, looksForIds } = await watched('bare');
+    await night.issue({ userId: 'ann' });
+    expect(looksForIds()).toEqual([true]);
+    await bare.upgradeTable();
+    const upgraded = await watched('bare');
+    await upgraded.night.issue({ userId: 'bob' });
+    expect(upgraded.looksForIds()).toEqual([false]);
+  });
+
+  test('stores the rows of a batch in the order of their serials', async () => {
+    const persistence = new PostgresPersistence(database.pool, { table: 'ordered' });
+    await persistence.createTable();
+    const batch = [5, 2, 9, 1].map((serial) => ({
+      ...{ id: `id-${serial}`, campaignId: serial === 9 ? 'day' : 'night', userId: `user-${serial}`, grant: 1, serial },
+      ...{ code: null, issuedAt: new Date(), epoch: '1-a', state: 'reserved' as const },
+    }));
+    expect(await persistence.save(batch)).toEqual(batch.map(() => ({ verdict: 'saved' })));
+    const { rows } = await database.pool.query('SELECT serial::int FROM ordered ORDER BY ctid');
+    expect(rows.map(({ serial }) => serial)).toEqual([9, 1, 2, 5]);
+  });
+});
