@@ -40,7 +40,7 @@ function Work({ campaign, rates }) {
         ? [
             ['In line', number(waiting)],
             ['Line ends in about', duration(eta)],
-            ['Admitted per second, at most', number(pace.admitPerSecond)],
+            ['Admitted per second, at most', pace.admitPerSecond === null ? 'no cap' : number(pace.admitPerSecond)],
           ]
         : []),
       ['Saves per second, at most', pace.savesPerSecond === null ? 'no cap' : number(pace.savesPerSecond)],

@@ -8,6 +8,8 @@ export interface CampaignsToLookAt {
   readonly workers: () => Promise<readonly WorkerSeen[]>;
   /** Whether this process has the hooks and the database of a campaign. Throws `MisconfiguredError`. */
   readonly equip: (campaignId: string) => Promise<unknown>;
+  /** The campaigns that have a row in the database; none where the adapter does not list them. */
+  readonly withRows: () => Promise<readonly string[]>;
 }
 
 type ReadyCampaign = ListedCampaign & { readonly ready: true };
@@ -30,13 +32,28 @@ export async function lookAtCampaigns(of: CampaignsToLookAt): Promise<readonly D
       if (campaign.ready) ready.push(campaign);
       findings.push(...(await ofCampaign(campaign, of)));
     }
+    if (count === 0) return [await ofNone(of)];
     return findings.length > 0 ? findings : [ok('campaigns', stuckNone(count))];
   });
   return [...found, quarantineOf(ready), ...(await part('workers', ASK_REDIS, () => ofWorkers(of, ready)))];
 }
 
+/** Rows outlive their campaigns. Where Redis knows of no campaign at all, it has lost them, or this is another prefix. */
+async function ofNone({ withRows }: CampaignsToLookAt): Promise<Diagnosis> {
+  // A database that is away is the finding of another check.
+  const ids = await withRows().catch(() => []);
+  if (ids.length === 0)
+    return ok('campaigns', 'Redis has no campaign: none was opened under this prefix, or Redis lost them');
+  const found = `Redis has no campaign, and the database has rows of ${namesOf(ids)}: Redis lost them`;
+  return finding('campaigns', 'fault', found, 'rebuild each campaign that goes on; see that the prefix is right');
+}
+
+function namesOf(ids: readonly string[]): string {
+  const names = ids.slice(0, 5);
+  return `${names.join(', ')}${ids.length > names.length ? `, and ${ids.length - names.length} more` : ''}`;
+}
+
 function stuckNone(count: number): string {
-  if (count === 0) return 'Redis has no campaign: none was opened under this prefix, or Redis lost them';
   return count === 1 ? '1 campaign, not stuck' : `${count} campaigns, none of them stuck`;
 }
 
@@ -71,10 +88,8 @@ async function ofWorkers(of: CampaignsToLookAt, ready: readonly ReadyCampaign[])
   const workers = await of.workers();
   const waiting = ready.filter(({ backlog, closedAt, state }) => backlog || (!closedAt && state !== 'closed'));
   if (workers.length === 0) {
-    const names = waiting.slice(0, 5).map(({ id }) => id);
-    const more = waiting.length > names.length ? `, and ${waiting.length - names.length} more` : '';
-    if (names.length === 0) return [ok('workers', 'no worker, and no campaign that needs one')];
-    const found = `no worker was seen, and these campaigns need one: ${names.join(', ')}${more}`;
+    if (waiting.length === 0) return [ok('workers', 'no worker, and no campaign that needs one')];
+    const found = `no worker was seen, and these campaigns need one: ${namesOf(waiting.map(({ id }) => id))}`;
     return [finding('workers', 'fault', found, 'start one in two processes: startWorker(), or coupon-issuer worker')];
   }
   const failing = workers.filter(({ lastFault, succeededAt }) => lastFault && lastFault.at > (succeededAt ?? 0));

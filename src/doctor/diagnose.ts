@@ -1,4 +1,5 @@
 import type { PersistenceAdapter } from '../persistence/adapter.js';
+import { askAdapter } from '../persistence/ask-adapter.js';
 import type { RedisClient } from '../redis/client.js';
 import type { RedisContext } from '../redis/shard.js';
 import { type CampaignsToLookAt, lookAtCampaigns } from './campaigns.js';
@@ -11,7 +12,7 @@ export interface DiagnoseParts {
   readonly redis: RedisClient;
   readonly adapter: PersistenceAdapter | undefined;
   readonly timeoutMs: number;
-  readonly campaigns: CampaignsToLookAt;
+  readonly campaigns: Omit<CampaignsToLookAt, 'withRows'>;
 }
 
 /** Looks at one part after the other, so that no part slows down another one that is measured. Never rejects. */
@@ -20,6 +21,12 @@ export async function diagnose({ context, redis, adapter, timeoutMs, campaigns }
     ...(await lookAtRedis(context, redis)),
     ...lookAtClient(redis),
     ...(await lookAtDatabase(adapter, timeoutMs)),
-    ...(await lookAtCampaigns(campaigns)),
+    ...(await lookAtCampaigns({ ...campaigns, withRows: () => withRows(adapter, timeoutMs) })),
   ];
+}
+
+async function withRows(adapter: PersistenceAdapter | undefined, timeoutMs: number): Promise<readonly string[]> {
+  if (!adapter?.campaigns) return [];
+  const ask = () => adapter.campaigns!({ signal: AbortSignal.timeout(timeoutMs) });
+  return askAdapter('campaigns', ask, { timeoutMs, otherwise: 'no row was written' });
 }

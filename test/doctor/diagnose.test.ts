@@ -238,6 +238,15 @@ describe('each of these set-ups is named by its line:', () => {
     await expectFindings(found, { campaigns: ['fault', /^campaign second is missing$/] });
   });
 
+  test('a Redis that lost everything', async () => {
+    expect(await issuer.campaign('night').issue({ userId: 'ann' })).toMatchObject({ status: 'issued' });
+    await issuer.idle();
+    await admin.flushall();
+    await expectFindings(await issuer.diagnose(), {
+      campaigns: ['fault', /the database has rows of night: Redis lost them/],
+    });
+  });
+
   test('reservations in quarantine', async () => {
     const postgres = new PostgresPersistence(database.pool);
     const refusing = {

@@ -247,8 +247,8 @@ export const COMMAND_LINE = [
   {
     defect: 'a user draws on the terminal by JSON',
     file: 'src/cli/output.ts',
-    find: '`${jsonOf(value)}\\n`',
-    replace: '`${JSON.stringify(value)}\\n`',
+    find: '{jsonOf(value)}\\n',
+    replace: '{JSON.stringify(value)}\\n',
     caughtBy: output('is JSON without a control character, and reads back as it was'),
   },
   {

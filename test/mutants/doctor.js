@@ -4,6 +4,13 @@ const ofMasters = (test) => ({ file: 'test/doctor/masters.test.ts', test });
 /** The look at a set-up before the night. */
 export const DOCTOR = [
   {
+    defect: 'a Redis that lost every campaign is fine',
+    file: 'src/doctor/campaigns.ts',
+    find: 'if (ids.length === 0)',
+    replace: 'if (ids)',
+    caughtBy: named('a Redis that lost everything'),
+  },
+  {
     defect: 'a server that may evict keys is fine',
     file: 'src/doctor/redis.ts',
     find: "policy === 'noeviction'",
