@@ -252,6 +252,20 @@ test('a confirm ends reservations and nothing that was issued at once', async ()
   expect(await confirm(['ann', 'bob'])).toEqual({ words: 'issued issued', left: '0 2' });
 });
 
+test('without hooks an answer for all users in order tells each of its own coupon', async () => {
+  const { campaign, redis, keys } = await campaignOn(clients.get('Redis')!, { stock: { kind: 'unlimited' } }, false);
+  const users = ['ann', 'bob', 'eve'];
+  const told = await Promise.all(users.map((userId) => campaign.issue({ userId })));
+  const records = await redis.hmget(keys.grants, ...users.map((userId) => `1:${userId}`));
+  const kept = records.map((record) => record!.split(':'));
+  expect(kept.map(([, , serial]) => serial)).toEqual(['1', '2', '3']);
+  expect(told).toMatchObject(
+    kept.map(([, , serial, , id], i) => ({
+      issuance: { userId: users[i], serial: Number(serial), id, state: 'issued' },
+    })),
+  );
+});
+
 test('callers who are refused together get a result of their own each', async () => {
   const opened = await campaignOn(clients.get('Redis')!, COUNTED);
   await opened.campaign.closeForGood();

@@ -103,7 +103,7 @@ export const PACKED = [
     file: 'src/redis/record.ts',
     find: 'const serial = firstSerial + nth;',
     replace: 'const serial = firstSerial + Math.min(nth, 0);',
-    caughtBy: alike('an answer for all users in order is decoded'),
+    caughtBy: alike('without hooks an answer for all users'),
   },
   {
     defect: 'an error quotes one user of many',

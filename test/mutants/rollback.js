@@ -80,9 +80,19 @@ export const ROLLBACK = [
   {
     defect: 'without hooks the call that took the unit looks like a repeat',
     file: 'src/redis/reserve-replies.ts',
+    find: "{ word: 'issued', issuance, isNew: true }",
+    replace: "{ word: 'issued', issuance }",
+    caughtBy: { file: 'test/integration/repeats.test.ts', test: 'in a campaign without hooks' },
+  },
+  {
+    defect: 'without hooks a copy of the call that took the unit looks like a repeat',
+    file: 'src/redis/reserve-replies.ts',
     find: "decodeAt(reply, at, of), word === 'new')",
     replace: 'decodeAt(reply, at, of))',
-    caughtBy: { file: 'test/integration/repeats.test.ts', test: 'in a campaign without hooks' },
+    caughtBy: {
+      file: 'test/fault/resend.test.ts',
+      test: 'without hooks an issue tells of its coupon once, and as its own',
+    },
   },
   {
     defect: 'calls that share an attempt share its result',
