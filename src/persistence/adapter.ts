@@ -37,7 +37,7 @@ export interface PersistenceAdapter<Client = never> {
    */
   save(
     issuances: readonly Issuance[],
-    options: { signal: AbortSignal; newIds?: boolean },
+    options: { signal: AbortSignal; newIds?: boolean | undefined },
   ): Promise<readonly SaveVerdict[]>;
   /**
    * Returns at most `limit` issuances of a campaign after a serial, in serial order. `open` asks it whether a campaign

@@ -2,7 +2,7 @@ import type { Issuance, SaveVerdict } from '../../src/index.js';
 import type { Broken } from './broken.js';
 import { Sheet } from './sheet.js';
 
-type Told = { signal: AbortSignal; newIds?: boolean };
+type Told = { signal: AbortSignal; newIds?: boolean | undefined };
 
 /** Wrong about ids under which no call was made before. */
 export const WRONG_ABOUT_NEW_IDS: Broken[] = [

@@ -190,7 +190,7 @@ export class PostgresPersistence implements PersistenceAdapter<PostgresTransacti
 
   async save(
     issuances: readonly Issuance[],
-    { newIds = false }: { newIds?: boolean } = {},
+    { newIds = false }: { newIds?: boolean | undefined } = {},
   ): Promise<readonly SaveVerdict[]> {
     if (issuances.length === 0) return [];
     await this.#assertAutocommit();
