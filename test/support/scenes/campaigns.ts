@@ -46,7 +46,10 @@ export class ScriptedPersistence implements PersistenceAdapter {
     });
   }
 
-  async save(issuances: readonly Issuance[], options?: { newIds?: boolean }): Promise<readonly SaveVerdict[]> {
+  async save(
+    issuances: readonly Issuance[],
+    options?: { newIds?: boolean | undefined },
+  ): Promise<readonly SaveVerdict[]> {
     this.newIds.push(options?.newIds);
     for (const { id, serial } of issuances) this.saves.push({ id, serial });
     for (const resolve of this.#watchers.splice(0)) resolve();
