@@ -182,7 +182,8 @@ async function askOnce(
   };
   // A list of its own for each attempt: an adapter may take apart the one that it is given.
   const issuances = requests.map(({ reserved }) => intact(reserved));
-  const newIds = !doubt && requests.every(({ reserved }) => reserved.isNewId);
+  // A user who may have several could get another unit under the same id.
+  const newIds = !doubt && requests.every(({ reserved, perUser }) => perUser === 1 && reserved.isNewId);
   const saved = Promise.resolve(adapter.save(issuances, { signal: abort.signal, newIds }));
   return ownVerdicts(await withDeadline(saved, deadlineAt - monotonicMs(), late), requests);
 }

@@ -72,8 +72,15 @@ describe('a save is told that its ids are new', () => {
 
   test('unless it asked for a unit twice', async () => {
     const night = await opened();
-    await new CouponIssuer({ redis, persistence }).campaign('night').update({ perUser: 2, requestId: 'more' });
+    const another = new CouponIssuer({ redis, persistence });
+    await another.campaign('night').rebuild({ stock: { kind: 'counted', total: 100 } });
     expect(await night.issue({ userId: 'ann' })).toMatchObject({ status: 'issued' });
+    expect(persistence.newIds).toEqual([false]);
+  });
+
+  test('unless its user may have several', async () => {
+    const night = await opened(redis, { perUser: 2 });
+    await night.issue({ userId: 'ann' });
     expect(persistence.newIds).toEqual([false]);
   });
 

@@ -26,6 +26,13 @@ export const NEW_IDS = [
     caughtBy: caughtBy('once: the same rows after an unknown end may be stored'),
   },
   {
+    defect: 'the id of a user who may have several counts as new',
+    file: save,
+    find: 'perUser === 1 && reserved.isNewId',
+    replace: 'reserved.isNewId',
+    caughtBy: caughtBy('unless its user may have several'),
+  },
+  {
     defect: 'an id counts as new though the client sent its call to another server too',
     file: reserve,
     find: 'if (runner.isUnbroken(connection)) {',

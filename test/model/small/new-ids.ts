@@ -10,6 +10,7 @@ const RULES = {
   sentOnce: 'an id is new only if its call asked for a unit once',
   oneConnection: 'an id is new only if the answer came on the connection on which the call left',
   noOtherWay: 'to settle no id is new',
+  oneEach: 'an id is new only where a user may have one coupon',
   freedFirst: 'while a grant of the campaign is free again, new ids are looked for too',
 } as const;
 
@@ -81,12 +82,13 @@ interface Bounds {
   readonly perUser: number;
   readonly faults: number;
   readonly settles: number;
+  readonly revokes: number;
 }
 
 /** The units that other users took by the failover. */
 const OTHERS = 10;
 
-function newIds(rules: Record<Rule, boolean>, { calls, perUser, faults, settles }: Bounds): Model<State> {
+function newIds(rules: Record<Rule, boolean>, { calls, perUser, faults, settles, revokes }: Bounds): Model<State> {
   const empty: Server = { grants: Array(perUser).fill(null), lastSerial: 0, freed: [] };
   const first: State = {
     servers: [empty, empty],
@@ -96,7 +98,7 @@ function newIds(rules: Record<Rule, boolean>, { calls, perUser, faults, settles 
     messages: [],
     inserts: [],
     rows: [],
-    revokes: 1,
+    revokes,
     faults,
     settles,
   };
@@ -139,7 +141,10 @@ function newIds(rules: Record<Rule, boolean>, { calls, perUser, faults, settles 
     const told = withCall(after, call, { waits: false });
     if (!taken) return told;
     const isNewId =
-      (minted || !rules.minted) && (sends === 1 || !rules.sentOnce) && (left === connection || !rules.oneConnection);
+      (minted || !rules.minted) &&
+      (sends === 1 || !rules.sentOnce) &&
+      (left === connection || !rules.oneConnection) &&
+      (perUser === 1 || !rules.oneEach);
     return inserting(
       withCall(told, call, { held: taken.grant }),
       taken.server.grants[taken.grant]!,
@@ -148,10 +153,11 @@ function newIds(rules: Record<Rule, boolean>, { calls, perUser, faults, settles 
     );
   };
 
-  const end = (state: State, at: number): State => {
+  /** `waited`: it began before the first grant was free again. */
+  const end = (state: State, at: number, waited = false): State => {
     const { id, serial, grant, isNewId } = state.inserts[at]!;
     const rest = { ...state, inserts: state.inserts.toSpliced(at, 1) };
-    const looks = !isNewId || (rules.freedFirst && state.rows.some((row) => row.grant === null));
+    const looks = !isNewId || (rules.freedFirst && !waited && state.rows.some((row) => row.grant === null));
     const isTaken = state.rows.some((row) => row.serial === serial || row.grant === grant || (looks && row.id === id));
     if (isTaken) return rest;
     return { ...rest, rows: [...state.rows, { id, serial, grant }] };
@@ -201,7 +207,18 @@ function newIds(rules: Record<Rule, boolean>, { calls, perUser, faults, settles 
       });
     });
     state.rows.forEach(({ id, grant }, at) => {
-      if (grant !== null && state.revokes > 0) emit(revoke(state, at), `${id} is revoked, and its grant is free`);
+      if (grant === null || state.revokes === 0) return;
+      const after = revoke(state, at);
+      emit(after, `${id} is revoked, and its grant is free`);
+      if (state.rows.some((row) => row.grant === null)) return;
+      state.inserts.forEach((insert, i) => {
+        if (!insert.isNewId || insert.grant !== grant) return;
+        // It meets a row that an open transaction revokes: that one ends first, however long it takes.
+        emit(
+          end(after, i, true),
+          `the plain insert of ${insert.id} with serial ${insert.serial} waits for the revoke of ${id}`,
+        );
+      });
     });
     failOver(state, emit);
   };
@@ -244,9 +261,16 @@ function newIds(rules: Record<Rule, boolean>, { calls, perUser, faults, settles 
 }
 
 const configurations = {
-  'an id that is made up, beside a failover and a revoke': { calls: ['x'], perUser: 1, faults: 2, settles: 2 },
-  'an id that is repeated': { calls: ['X', 'X', 'y'], perUser: 2, faults: 1, settles: 0 },
-  'another coupon of the same user': { calls: ['x', 'y'], perUser: 2, faults: 2, settles: 1 },
+  'an id that is made up, beside a failover and a revoke': {
+    calls: ['x'],
+    perUser: 1,
+    faults: 2,
+    settles: 2,
+    revokes: 1,
+  },
+  'an id that is repeated': { calls: ['X', 'X', 'y'], perUser: 1, faults: 1, settles: 0, revokes: 1 },
+  'another coupon of the same user': { calls: ['x', 'y'], perUser: 1, faults: 2, settles: 1, revokes: 2 },
+  'a user who may have two': { calls: ['x', 'y'], perUser: 2, faults: 2, settles: 1, revokes: 1 },
 } satisfies Record<string, Bounds>;
 
 export const NEW_IDS: Part<Rule, keyof typeof configurations> = {
@@ -259,5 +283,6 @@ export const NEW_IDS: Part<Rule, keyof typeof configurations> = {
     ['oneConnection', 'once', 'another coupon of the same user'],
     ['noOtherWay', 'once', 'another coupon of the same user'],
     ['freedFirst', 'once', 'another coupon of the same user'],
+    ['oneEach', 'once', 'a user who may have two'],
   ],
 };
