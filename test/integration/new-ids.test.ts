@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type Campaign, CouponIssuer } from '../../src/index.js';
+import { type Campaign, CouponIssuer, NotSavedError } from '../../src/index.js';
 import { type PostgresLike, PostgresPersistence } from '../../src/persistence/postgres/index.js';
 import { scripts } from '../../src/redis/scripts.js';
 import { expireLeases } from '../support/checks/invariants.js';
@@ -132,6 +132,56 @@ describe('PostgreSQL', () => {
     const upgraded = await watched('bare');
     await upgraded.night.issue({ userId: 'bob' });
     expect(upgraded.looksForIds()).toEqual([false]);
+  });
+
+  describe('through a client that does not count rows', () => {
+    const rowOf = (serial: number) => ({
+      ...{ id: `id-${serial}`, campaignId: 'night', userId: `user-${serial}`, grant: 1, serial, code: null },
+      ...{ issuedAt: new Date(), epoch: '1-a', state: 'reserved' as const },
+    });
+    /** A table with one row, whose grant is free again, and an adapter with the INSERTs that it sends. */
+    async function uncounted(
+      table: string,
+      send = (text: string, values?: unknown[]) => database.pool.query(text, values),
+    ) {
+      const query = async (text: string, values?: unknown[]) => ({ rows: (await send(text, values)).rows });
+      const persistence = new PostgresPersistence({ query, autocommit: true }, { table });
+      await persistence.createTable();
+      await persistence.save([rowOf(1)]);
+      await database.pool.query(`UPDATE ${table} SET grant_no = NULL`);
+      return persistence;
+    }
+    const batch = Array.from({ length: 40 }, (_, i) => rowOf(i + 2));
+
+    test('stores new ids though a grant is free again', async () => {
+      const sent: string[] = [];
+      const persistence = await uncounted('uncounted', (text, values) => {
+        if (text.startsWith('INSERT')) sent.push(text);
+        return database.pool.query(text, values);
+      });
+      sent.length = 0;
+      const saved = batch.map(() => ({ verdict: 'saved' }));
+      await expect(persistence.save(batch, { newIds: true })).resolves.toEqual(saved);
+      expect(sent).toHaveLength(2);
+      expect(await persistence.save([rowOf(50)], { newIds: true })).toEqual([{ verdict: 'saved' }]);
+      expect(sent).toHaveLength(3);
+    });
+
+    test('proves nothing by the second INSERT: the first may have stored the rows', async () => {
+      let inserts = 0;
+      const persistence = await uncounted('in_doubt', (text, values) => {
+        if (text.startsWith('INSERT') && ++inserts === 3) {
+          return Promise.reject(Object.assign(new Error('no server'), { code: 'ECONNREFUSED', syscall: 'connect' }));
+        }
+        return database.pool.query(text, values);
+      });
+      await database.pool.query('UPDATE in_doubt SET grant_no = 1');
+      const error: unknown = await persistence.save([rowOf(2)], { newIds: true }).catch((thrown: unknown) => thrown);
+      expect(error).toBeInstanceOf(Error);
+      expect(error).not.toBeInstanceOf(NotSavedError);
+      const { rows } = await database.pool.query('SELECT serial::int FROM in_doubt ORDER BY serial');
+      expect(rows.map(({ serial }) => serial)).toEqual([1, 2]);
+    });
   });
 
   test('stores the rows of a batch in the order of their serials', async () => {

@@ -61,6 +61,20 @@ export const NEW_IDS = [
     caughtBy: caughtBy('looks for each id where the table lacks the index of free grants'),
   },
   {
+    defect: 'an INSERT of new ids that may have stored nothing counts as sent where the client does not count rows',
+    file: 'src/persistence/postgres/index.ts',
+    find: 'if (!unseen || written) return written;',
+    replace: 'if (!unseen || written !== 0) return written;',
+    caughtBy: caughtBy('stores new ids though a grant is free again'),
+  },
+  {
+    defect: 'rows that the first INSERT may have stored count as not stored by the second',
+    file: 'src/persistence/postgres/index.ts',
+    find: 'throw isInDoubt ? error : (this.#client.proof.notSaved(error) ?? error);',
+    replace: 'throw this.#client.proof.notSaved(error) ?? error;',
+    caughtBy: caughtBy('proves nothing by the second INSERT'),
+  },
+  {
     defect: 'batches insert their rows in any order, and lock each other out',
     file: insert,
     find: '[...unsorted].sort(bySerial)',

@@ -96,6 +96,8 @@ export class PostgresPersistence implements PersistenceAdapter<PostgresTransacti
   readonly #users: Users | null;
   readonly #userIdFault: (userId: string) => string | null;
   #wary = 0;
+  /** `false`: the client does not tell how many rows an INSERT stored. */
+  #counts = true;
 
   /** Throws `InvalidArgumentError` (the client, `userId`, `columns`, `prepare`), `TypeError` (`table`). */
   constructor(client: PostgresLike, options: PostgresOptions = {}) {
@@ -257,14 +259,18 @@ export class PostgresPersistence implements PersistenceAdapter<PostgresTransacti
    */
   async #insertAll(batch: Batch, newIds: boolean): Promise<number | null> {
     const { plain, skipping, ofNewIds } = this.#inserts.of(batch);
-    const unseen = newIds && this.#made.findsFreed;
+    const unseen = newIds && this.#made.findsFreed && this.#counts;
+    let isInDoubt = false;
     if (this.#wary > 0) {
       this.#wary--;
     } else {
       try {
         const written = await this.#sendInsert(unseen ? ofNewIds : plain, batch);
-        if (!unseen || written !== 0) return written;
-        this.#wary = WARY_FOR;
+        if (!unseen || written) return written;
+        // Without a count, nobody knows whether it stored the batch or found a grant free again.
+        isInDoubt = written === null;
+        if (isInDoubt) this.#counts = false;
+        else this.#wary = WARY_FOR;
       } catch (error) {
         // A client that does not tell why it failed may have met a row that is taken as well.
         if (['', UNIQUE_VIOLATION].includes(codeOf(error))) this.#wary = WARY_FOR;
@@ -274,7 +280,7 @@ export class PostgresPersistence implements PersistenceAdapter<PostgresTransacti
     try {
       return await this.#sendInsert(skipping, batch);
     } catch (error) {
-      throw this.#client.proof.notSaved(error) ?? error;
+      throw isInDoubt ? error : (this.#client.proof.notSaved(error) ?? error);
     }
   }
 
