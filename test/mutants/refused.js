@@ -110,9 +110,9 @@ export const REFUSED = [
   {
     defect: 'an array that an adapter emptied is saved again',
     file: 'src/issue/save.ts',
-    find: '  const issuances = requests.map(({ reserved }) => intact(reserved));\n  const newIds',
+    find: '  const issuances = requests.map(({ reserved }) => intact(reserved));\n  // A user',
     replace:
-      '  const kept = requests as { list?: never[] };\n  kept.list ??= requests.map(({ reserved }) => intact(reserved)) as never[];\n  const issuances = kept.list;\n  const newIds',
+      '  const kept = requests as { list?: never[] };\n  kept.list ??= requests.map(({ reserved }) => intact(reserved)) as never[];\n  const issuances = kept.list;\n  // A user',
     caughtBy: { file: SAVE, test: 'an adapter that takes its argument apart' },
   },
   {
