@@ -84,7 +84,8 @@ function editOf(copy, { file, find, replace }) {
 }
 
 async function startVitest(copy) {
-  const options = { root: copy, watch: false, reporters: [{}], testTimeout: TIMEOUT_MS };
+  // Two lanes with a worker each are as many as a run of the tests has.
+  const options = { root: copy, watch: false, reporters: [{}], testTimeout: TIMEOUT_MS, maxWorkers: 1 };
   const vitest = await createVitest('test', options, { cacheDir: join(copy, '.vite') });
   await vitest.standalone();
   return vitest;

@@ -60,7 +60,7 @@ describe('the lease of a load', () => {
 
   test('that does not end is not told to a caller that has just come', async () => {
     const { load, ends, begun } = loads();
-    const held = issuerOn(server.client())
+    const held = issuerOn(server.client(), { timeoutMs: 20_000 })
       .issuer.cache({ ...GRADE, load })
       .get('kim');
     await begun(1);
@@ -80,11 +80,16 @@ describe('the lease of a load', () => {
       return reply;
     });
     const waiter = issuerOn(client, { timeoutMs: 300 }).issuer.cache({ ...GRADE, load });
-    const first = waiter.get('kim').finally(() => {
-      isOver = true;
-    });
-    await expect(first).rejects.toThrow('within 300 ms');
-    await until(async () => late !== undefined);
+    // On a busy machine no look may be under way at that moment: then once more.
+    for (let turn = 0; turn < 20 && !late; turn++) {
+      isOver = false;
+      const first = waiter.get('kim').finally(() => {
+        isOver = true;
+      });
+      await expect(first).rejects.toThrow('within 300 ms');
+      await until(async () => late !== undefined, 200).catch(() => {});
+    }
+    expect(late).toBeDefined();
     await expect(late).resolves.toBe('new');
   });
 
