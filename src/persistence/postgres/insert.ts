@@ -11,8 +11,8 @@ export interface Statement {
 
 /**
  * The statements of a save: `plain` fails as a whole where a row is taken, `skipping` stores the others. Both look for
- * the ids first. `ofNewIds` is `plain` without that look, and stores nothing where a grant of its campaigns is free again:
- * a row of the same id might have any grant there.
+ * the ids first. `ofNewIds` is `plain` without that look. Where a grant of its campaigns is free again, it stores
+ * nothing: a row of the same id might have any grant there.
  */
 export interface Inserts {
   readonly plain: Statement;
@@ -138,9 +138,9 @@ export class InsertStatements {
 
 /**
  * The INSERT, its look for ids, and the look for a grant that is free again. The first compares ids, which have no index
- * of their own, among the few rows of the same user: another index would cost more. OFFSET 0 keeps it a look-up by index for each row of the batch. Planned as a
- * join, every batch would read the whole table, up to some 100,000 rows. Shared columns are no array, so a lone row has
- * no arrays, and no plan for them.
+ * of their own, among the few rows of the same user: another index would cost more. OFFSET 0 keeps it a look-up by index
+ * for each row of the batch. Planned as a join, every batch would read the whole table, up to some 100,000 rows. Shared
+ * columns are no array, so a lone row has no arrays, and no plan for them.
  */
 function insertOf(table: string, columns: readonly InsertedColumn[], shape: string) {
   const isArray = (i: number) => shape[i] === '1';
