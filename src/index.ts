@@ -122,5 +122,6 @@ export type { AdmitResult } from './waiting-room/admission.js';
 export type { JoinRequest } from './waiting-room/join.js';
 export type { WatchRequest } from './waiting-room/room.js';
 export { type ServerSentEventsOptions, serverSentEvents } from './waiting-room/server-sent-events.js';
+export type { CampaignHealth, WorkerHealth } from './worker/health.js';
 export type { WorkerOptions } from './worker/options.js';
-export type { CampaignHealth, SettleWorker, WorkerHealth } from './worker/worker.js';
+export type { SettleWorker } from './worker/worker.js';

@@ -1,6 +1,7 @@
 import type { CouponIssuer } from '../issuer.js';
 import { httpWordOf } from '../model/http-status.js';
-import type { SettleWorker, WorkerHealth } from '../worker/worker.js';
+import type { WorkerHealth } from '../worker/health.js';
+import type { SettleWorker } from '../worker/worker.js';
 
 /** `up`, or the `code` of the error of `issuer.check()`: `REDIS`, `PERSISTENCE`, `MISCONFIGURED` or `CLOSED`. */
 export type CouponIssuerStatus = { readonly status: 'up' } | { readonly status: 'down'; readonly reason: string };

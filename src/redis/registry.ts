@@ -23,6 +23,11 @@ export class CampaignOverError extends CampaignConflictError {
   }
 }
 
+/** Purged, expired, or never opened. */
+export function isNoCampaign(error: unknown): error is CampaignOverError | UnknownCampaignError {
+  return error instanceof CampaignOverError || error instanceof UnknownCampaignError;
+}
+
 /**
  * The note about a campaign without state in Redis. `expired`: its keys had an expiry, which is past; `purged`: its id
  * is free again.

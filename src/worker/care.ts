@@ -11,8 +11,8 @@ export interface Care {
   settledAt: number;
   /** Monotonic ms. */
   dueAt: number;
-  /** When it was attended to last; monotonic ms. */
-  attendedAt: number;
+  /** When it was visited last; monotonic ms. */
+  visitedAt: number;
   /** When the next user may be admitted, in a campaign with a waiting room; monotonic ms. */
   admitAt: number;
   /** When the absent are looked for next; monotonic ms. */
@@ -31,7 +31,7 @@ export function newCare(id: string, size: number): Care {
     size,
     failures: 0,
     settledAt: -never,
-    attendedAt: -never,
+    visitedAt: -never,
     dueAt: 0,
     admitAt: never,
     tendAt: 0,

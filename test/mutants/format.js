@@ -47,9 +47,9 @@ export const FORMAT = [
   },
   {
     defect: 'a campaign of a newer format hides the health of the others',
-    file: 'src/worker/worker.ts',
-    find: 'if (isOver(error) || error instanceof NewerCampaignError) return null;',
-    replace: 'if (isOver(error)) return null;',
+    file: 'src/worker/health.ts',
+    find: 'if (isNoCampaign(error) || error instanceof NewerCampaignError) return null;',
+    replace: 'if (isNoCampaign(error)) return null;',
     caughtBy: process('a worker reports it once'),
   },
 ];

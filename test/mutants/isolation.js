@@ -200,7 +200,7 @@ export const ISOLATION = [
     defect: 'a worker waits for every campaign before it looks again',
     file: 'src/worker/worker.ts',
     find: '      this.#begin();\n',
-    replace: '      this.#begin();\n      await Promise.all(this.#attended.values());\n',
+    replace: '      this.#begin();\n      await Promise.all(this.#visited.values());\n',
     caughtBy: {
       file: 'test/integration/isolation.test.ts',
       test: 'a worker whose settling of one campaign hangs goes on with the others',

@@ -200,7 +200,7 @@ export const RIGHTS = [
   },
   {
     defect: 'a worker tells a missing right at each of its looks',
-    file: 'src/worker/worker.ts',
+    file: 'src/worker/faults.ts',
     find: "if (message !== '' && this.#standing.get(campaignId) === message) return;",
     replace: '',
     caughtBy: rights('a worker tells a missing right once per campaign'),
