@@ -2,8 +2,9 @@ import { monotonicMs } from '../flow/deadline.js';
 import { kindOf } from '../model/safe-error.js';
 import { type Announcement, dropAnnounced, findAnnounced } from '../redis/revoke.js';
 import type { Shard } from '../redis/shard.js';
-import type { ChangeOutcome, Changes } from './changes.js';
+import type { Changes } from './changes.js';
 import type { Revocations } from './revocations.js';
+import type { ChangeOutcome } from './turn.js';
 
 /** More come with the next round. */
 const AT_ONCE = 500;

@@ -9,17 +9,12 @@ import type { CouponRows, PersistenceAdapter } from '../persistence/adapter.js';
 import { assertUserId } from '../persistence/user-id.js';
 import type { Serving } from '../redis/serving.js';
 import { endAnnounced } from './announced.js';
-import {
-  type Announce,
-  type ChangeOutcome,
-  type ChangeRequest,
-  Changes,
-  type ChangesOptions,
-  changeWithin,
-} from './changes.js';
+import { Changes, type ChangesOptions } from './changes.js';
+import { type Announce, changeWithin } from './look-and-change.js';
 import type { CouponCall } from './requests.js';
 import type { CouponResult, NoRow } from './results.js';
 import type { Revocations, StockAfter } from './revocations.js';
+import type { ChangeOutcome, ChangeRequest } from './turn.js';
 
 export interface CouponsOptions extends Omit<ChangesOptions, 'announce'> {
   readonly adapter: PersistenceAdapter | undefined;

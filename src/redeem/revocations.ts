@@ -9,7 +9,7 @@ import type { Campaigns } from '../redis/campaigns.js';
 import { CampaignOverError } from '../redis/registry.js';
 import { type Announcement, announceRevokes } from '../redis/revoke.js';
 import { isNotReady, notReady } from '../redis/words.js';
-import type { Revoking } from './changes.js';
+import type { Revoking } from './turn.js';
 
 /** Whether Redis knows of a revocation. */
 export type StockAfter = 'done' | 'pending';

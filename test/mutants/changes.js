@@ -1,7 +1,8 @@
 const SERVERS = 'test/integration/changing-rows.test.ts';
 const POSTGRES = 'src/persistence/postgres/change.ts';
 const MYSQL = 'src/persistence/mysql/change.ts';
-const LOOP = 'src/redeem/changes.ts';
+const QUEUE = 'src/redeem/changes.ts';
+const TURN = 'src/redeem/turn.ts';
 const inPostgres = (test) => ({ file: SERVERS, test: `in PostgreSQL ${test}` });
 const inMariadb = (test) => ({ file: SERVERS, test: `in MariaDB ${test}` });
 const contractOf = (database, test) => ({ file: `test/contract/${database}.test.ts`, test });
@@ -140,21 +141,21 @@ export const CHANGES = [
   },
   {
     defect: 'a change that is refused takes its neighbours along',
-    file: LOOP,
+    file: 'src/redeem/look-and-change.ts',
     find: 'error.wholeBatch || turns.length === 1',
     replace: 'error',
     caughtBy: inLoop('that the database refuses for certain changed nothing'),
   },
   {
     defect: 'a coupon is twice in the batches that are out',
-    file: LOOP,
+    file: QUEUE,
     find: 'if (before) this.#wait(turn, before);',
     replace: 'if (before && MOST_HELD < 0) this.#wait(turn, before);',
     caughtBy: inLoop('are never twice in the batches that are out'),
   },
   {
     defect: 'a call that gave up while it waited is answered twice',
-    file: LOOP,
+    file: QUEUE,
     find: 'while (next?.outcome) next = next.follower;',
     replace: '',
     caughtBy: inLoop('a call that ran out of time while it waited'),
@@ -182,49 +183,49 @@ export const CHANGES = [
   },
   {
     defect: 'a lost attempt is forgotten',
-    file: LOOP,
+    file: TURN,
     find: '    this.inDoubt = true;\n',
     replace: '',
     caughtBy: inLoop('that never answers is unknown'),
   },
   {
     defect: 'a lost attempt is not fenced before expired is told',
-    file: LOOP,
+    file: TURN,
     find: '{ refusedVersion, inDoubt }',
     replace: '{ refusedVersion, inDoubt: false && inDoubt }',
     caughtBy: inLoop('of an expired coupon that is in doubt'),
   },
   {
     defect: 'expired is told after a change of which the row was not looked at',
-    file: LOOP,
+    file: TURN,
     find: 'change.unexpired && looked ?',
     replace: 'change.unexpired && (looked || true) ?',
     caughtBy: inLoop('of a row that is saved behind the statement is made again'),
   },
   {
     defect: 'a row that is not there is told while an attempt is in doubt',
-    file: LOOP,
+    file: TURN,
     find: "if (this.inDoubt) this.fail(new Error('the row is not there'));\n      else this.outcome",
     replace: 'this.outcome',
     caughtBy: inLoop('that finds no row while an attempt is in doubt'),
   },
   {
     defect: 'a coupon that another transaction holds does not go alone',
-    file: LOOP,
+    file: QUEUE,
     find: 'this.#alone.hand(turn, turn);',
     replace: 'this.#batcher.hand(turn, turn);',
     caughtBy: inLoop('goes alone, and the others are answered before'),
   },
   {
     defect: 'a change whose reply was lost counts as made by another call',
-    file: LOOP,
+    file: TURN,
     find: 'return this.#lost?.answer === answer && this.#lost.change.version + 1 === life?.version;',
     replace: 'return answer === null && life === null;',
     caughtBy: inLoop('whose reply was lost is looked for, and is not made twice'),
   },
   {
     defect: 'a change in doubt counts as made, whoever made it',
-    file: LOOP,
+    file: TURN,
     find: 'this.#lost?.answer === answer && this.#lost.change.version + 1 === life?.version',
     replace: 'this.#lost?.answer === answer && life !== null',
     caughtBy: inLoop('of an id that redeemed the coupon long before does not count as made'),

@@ -39,7 +39,7 @@ export const REVOKE = [
   },
   {
     defect: 'a coupon is announced before it is looked at',
-    file: 'src/redeem/changes.ts',
+    file: 'src/redeem/turn.ts',
     find: "    if (call.verb === 'redeem') this.next = {",
     replace:
       "    if (call.verb === 'revoke') this.next = { ...(decide(call, {}) as { change: RowChange; answer: LifeAnswer }), looked: true };\n    if (call.verb === 'redeem') this.next = {",
@@ -47,21 +47,21 @@ export const REVOKE = [
   },
   {
     defect: 'a coupon is announced for its first version alone',
-    file: 'src/redeem/changes.ts',
+    file: 'src/redeem/look-and-change.ts',
     find: 'const revokes = turns.filter(({ revoking }) => revoking);',
     replace: 'const revokes = turns.filter(({ revoking }) => revoking && !revoking.row.life);',
     caughtBy: { file: LOOP, test: 'is announced anew for each version' },
   },
   {
     defect: 'a coupon that was not announced is revoked',
-    file: 'src/redeem/changes.ts',
+    file: 'src/redeem/turn.ts',
     find: "    else if (error) this.outcome = { answer: 'not_announced', error };",
     replace: '    else if (error) this.begin();',
     caughtBy: { file: LOOP, test: 'stays as it is if Redis does not hear of it' },
   },
   {
     defect: 'a coupon whose first change is in doubt is told to be as it was',
-    file: 'src/redeem/changes.ts',
+    file: 'src/redeem/turn.ts',
     find: '    if (error && this.inDoubt) this.fail(error);\n    else if (error)',
     replace: '    if (error)',
     caughtBy: { file: LOOP, test: 'whose first change is in doubt is unknown' },
@@ -228,7 +228,7 @@ export const REVOKE = [
   },
   {
     defect: 'a coupon cannot be revoked while Redis does not answer',
-    file: 'src/redeem/changes.ts',
+    file: 'src/redeem/turn.ts',
     find: 'this.deadlineAt += tookMs;',
     replace: 'void tookMs;',
     caughtBy: {

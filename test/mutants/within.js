@@ -55,7 +55,7 @@ export const WITHIN = [
   },
   {
     defect: 'a change is sent again after its reply was lost in a transaction',
-    file: 'src/redeem/changes.ts',
+    file: 'src/redeem/turn.ts',
     find: 'if (this.#isWithin || this.#sends',
     replace: 'if (this.#sends',
     caughtBy: inPostgres('a statement whose reply is lost is not sent again'),

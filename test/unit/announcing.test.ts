@@ -4,7 +4,8 @@ import { MemoryPersistence, NotReadyError, NotSavedError } from '../../src/index
 import { type LifeCall, type RevokeCall, UNTOUCHED } from '../../src/model/life.js';
 import type { CouponRows, PersistenceAdapter } from '../../src/persistence/adapter.js';
 import type { ChangeVerdict, CouponChange } from '../../src/persistence/coupon-change.js';
-import { type Announce, Changes } from '../../src/redeem/changes.js';
+import { Changes } from '../../src/redeem/changes.js';
+import type { Announce } from '../../src/redeem/look-and-change.js';
 import { anIssuance } from './support.js';
 
 const revoke: RevokeCall = { verb: 'revoke', id: 'R', unit: 'returned', again: false };
