@@ -13,6 +13,7 @@ const COPIED = [
   'lua',
   'page',
   'scripts',
+  'site',
   'src',
   'test',
   '.cspell',
@@ -31,7 +32,7 @@ const CONFIGURATION = [
 let copy: string;
 beforeAll(() => {
   copy = mkdtempSync(join(tmpdir(), 'coupon-checks-'));
-  const filter = (path: string) => !path.includes('node_modules');
+  const filter = (path: string) => !/node_modules|site\/(?:pages|dist)/.test(path);
   for (const path of [...COPIED, ...CONFIGURATION])
     cpSync(join(ROOT, path), join(copy, path), { recursive: true, filter });
   symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
