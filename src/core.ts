@@ -15,7 +15,7 @@ import type { IssueResult } from './model/result.js';
 import type { RevokeAllParts } from './operate/revoke-all.js';
 import type { CheckedOptions } from './options.js';
 import { Coupons, canChange, type StillReserved } from './redeem/coupons.js';
-import type { CouponCall } from './redeem/requests.js';
+import type { CheckedCouponCall } from './redeem/requests.js';
 import type { CouponResult } from './redeem/results.js';
 import { Revocations } from './redeem/revocations.js';
 import { Campaigns } from './redis/campaigns.js';
@@ -132,7 +132,11 @@ export class Core {
   }
 
   /** A call that changes one coupon, told with its end wherever that came from. */
-  changeCoupon<R extends CouponResult>(verb: CouponVerb, campaignId: string, checked: () => CouponCall): Promise<R> {
+  changeCoupon<R extends CouponResult>(
+    verb: CouponVerb,
+    campaignId: string,
+    checked: () => CheckedCouponCall,
+  ): Promise<R> {
     const ask = async () => {
       const request = checked();
       return this.call(verb, () => this.coupons.ask<R>(request));

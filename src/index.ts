@@ -1,8 +1,13 @@
 export type { BoxRequest, CodeRequest, CouponFilter } from './box/requests.js';
 export type { Cache, WarmOptions, WarmResult } from './cache/cache.js';
 export type { CacheOptions } from './cache/options.js';
-export type { Campaign } from './campaign.js';
-export type { Quarantine } from './campaign-quarantine.js';
+export type { Campaign } from './campaign/campaign.js';
+export type { CouponCalls } from './campaign/coupon-calls.js';
+export type { OperatorCalls } from './campaign/operator-calls.js';
+export type { Quarantine } from './campaign/quarantine.js';
+export type { RecoveryCalls } from './campaign/recovery-calls.js';
+export type { StockCalls } from './campaign/stock-calls.js';
+export type { UserCalls } from './campaign/user-calls.js';
 export type { Diagnosis, DiagnosisCheck } from './doctor/diagnosis.js';
 export type { Deliver } from './issue/deliver.js';
 export type { Eligible } from './issue/eligibility.js';

@@ -1,7 +1,8 @@
 import { type BoxRequest, type CodeRequest, checkedBox, checkedCode } from './box/requests.js';
 import type { Cache } from './cache/cache.js';
 import type { CacheOptions } from './cache/options.js';
-import { Campaign } from './campaign.js';
+import type { Campaign } from './campaign/campaign.js';
+import { CampaignHandle } from './campaign/handle.js';
 import { Core } from './core.js';
 import { diagnose } from './doctor/diagnose.js';
 import type { Diagnosis } from './doctor/diagnosis.js';
@@ -56,7 +57,7 @@ export class CouponIssuer<Client = never> {
    * ```
    */
   campaign(id: string): Campaign<Client> {
-    return new Campaign(this.#core, id);
+    return new CampaignHandle(this.#core, id);
   }
 
   /**

@@ -1,4 +1,4 @@
-import type { Campaign } from '../campaign.js';
+import type { Campaign } from '../campaign/campaign.js';
 import type { CouponIssuer } from '../issuer.js';
 import { assertFunction, ownCopy } from '../model/check.js';
 import { invalid } from '../model/errors.js';

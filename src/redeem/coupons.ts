@@ -11,7 +11,7 @@ import type { Serving } from '../redis/serving.js';
 import { endAnnounced } from './announced.js';
 import { Changes, type ChangesOptions } from './changes.js';
 import { type Announce, changeWithin } from './look-and-change.js';
-import type { CouponCall } from './requests.js';
+import type { CheckedCouponCall } from './requests.js';
 import type { CouponResult, NoRow } from './results.js';
 import type { Revocations, StockAfter } from './revocations.js';
 import type { ChangeOutcome, ChangeRequest } from './turn.js';
@@ -48,7 +48,7 @@ export class Coupons {
   }
 
   /** Throws `MisconfiguredError`, `OverloadedError`, `PersistenceError`, `RedisError`, `NotReadyError`. */
-  async ask<R extends CouponResult>(request: CouponCall): Promise<R> {
+  async ask<R extends CouponResult>(request: CheckedCouponCall): Promise<R> {
     const { ref, userId, call, within } = request;
     if (userId !== undefined) assertUserId(this.#options.adapter, userId);
     const outcome = await this.#change({ ref, call, deadlineAt: monotonicMs() + this.#options.timeoutMs }, within);
@@ -96,7 +96,7 @@ export class Coupons {
   }
 
   /** A coupon without a row may be reserved. In any later state, its row was saved after this call had looked for it. */
-  async #withoutRow({ ref, userId }: CouponCall): Promise<NoRow> {
+  async #withoutRow({ ref, userId }: CheckedCouponCall): Promise<NoRow> {
     const reserved = userId === undefined ? null : await this.#options.reserved(ref.campaignId, userId);
     const isNamed = (one: Issuance) => ('code' in ref ? one.code === ref.code : one.id === ref.id);
     if (!reserved?.issuances.some(isNamed)) return { status: 'not_found' };
@@ -104,12 +104,12 @@ export class Coupons {
   }
 
   /** Also after a revocation by another call: its process may be gone. */
-  async #stockAfter({ call }: CouponCall, { row }: RowOutcome): Promise<StockAfter> {
+  async #stockAfter({ call }: CheckedCouponCall, { row }: RowOutcome): Promise<StockAfter> {
     const isRevoked = call.verb === 'revoke' && row.state === 'revoked';
     return isRevoked ? this.#options.revocations.takeBack(row) : 'done';
   }
 
-  #tell({ call }: CouponCall, { answer, row, changed }: RowOutcome): void {
+  #tell({ call }: CheckedCouponCall, { answer, row, changed }: RowOutcome): void {
     const { emit } = this.#options;
     if (!changed) return;
     if (call.verb === 'revoke') emit({ type: 'revoked', ...refOf(row), unit: call.unit, again: call.again });

@@ -66,7 +66,7 @@ export interface RevokeOptions {
 export type RevokeRequest = ShopCoupon & RevokeOptions;
 
 /** A request that was checked. */
-export interface CouponCall {
+export interface CheckedCouponCall {
   readonly ref: CouponRef;
   /** Who asks for the coupon, if it is a user. */
   readonly userId: string | undefined;
@@ -76,7 +76,7 @@ export interface CouponCall {
 }
 
 /** Throws `InvalidArgumentError`. */
-export function checkedRedeem(campaignId: string, given: RedeemRequest<unknown>): CouponCall {
+export function checkedRedeem(campaignId: string, given: RedeemRequest<unknown>): CheckedCouponCall {
   const request = own('redeem', given, ['bearer', 'redemptionId', 'within']);
   if (request.bearer !== undefined && request.bearer !== true) throw invalid('bearer', 'must be true, or absent');
   if (request.bearer && request.userId !== undefined) {
@@ -93,21 +93,21 @@ export function checkedRedeem(campaignId: string, given: RedeemRequest<unknown>)
 }
 
 /** Throws `InvalidArgumentError`. */
-export function checkedUnredeem(campaignId: string, given: UnredeemRequest<unknown>): CouponCall {
+export function checkedUnredeem(campaignId: string, given: UnredeemRequest<unknown>): CheckedCouponCall {
   const request = own('unredeem', given, ['redemptionId', 'within']);
   assertText('redemptionId', request.redemptionId);
   return named(campaignId, request, { verb: 'unredeem', id: request.redemptionId });
 }
 
 /** Throws `InvalidArgumentError`. */
-export function checkedExtend(campaignId: string, given: ExtendRequest): CouponCall {
+export function checkedExtend(campaignId: string, given: ExtendRequest): CheckedCouponCall {
   const request = own('extend', given, ['expiresAt']);
   const expiresAt = new Date(instantMs('expiresAt', request.expiresAt));
   return named(campaignId, request, { verb: 'extend', expiresAt });
 }
 
 /** Throws `InvalidArgumentError`. */
-export function checkedRevoke(campaignId: string, given: RevokeRequest): CouponCall {
+export function checkedRevoke(campaignId: string, given: RevokeRequest): CheckedCouponCall {
   const request = own('revoke', given, ['revocationId', 'unit', 'again']);
   return named(campaignId, request, revokeCallOf(request));
 }
@@ -126,7 +126,7 @@ function own(method: string, given: object, more: readonly string[]): Fields {
   return ownCopy(`the argument of ${method}()`, given, ['userId', 'code', 'id', ...more]) as Fields;
 }
 
-function named(campaignId: string, { userId, code, id, within }: Fields, call: LifeCall): CouponCall {
+function named(campaignId: string, { userId, code, id, within }: Fields, call: LifeCall): CheckedCouponCall {
   if (within !== undefined && !isClient(within)) throw invalid('within', 'must be the client of your transaction');
   if (userId !== undefined) assertText('userId', userId);
   if ((code === undefined) === (id === undefined)) {

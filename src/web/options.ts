@@ -1,4 +1,4 @@
-import type { Campaign } from '../campaign.js';
+import type { UserCalls } from '../campaign/user-calls.js';
 import type { JsonObject } from '../model/caller-data.js';
 import { assertFunction, assertInteger, assertName, ownCopy } from '../model/check.js';
 import { invalid } from '../model/errors.js';
@@ -6,7 +6,7 @@ import { DEFAULT_KEEP_ALIVE_MS } from '../model/event-format.js';
 
 /** The part of an issuer that the routes use. */
 export interface RoutedIssuer {
-  campaign(id: string): Pick<Campaign, 'issue' | 'join' | 'leave' | 'userStatus' | 'watch'>;
+  campaign(id: string): UserCalls;
 }
 
 /** The id of the user that is logged in, or none. */

@@ -6,7 +6,7 @@ const sources = (test) => ({ file: 'test/integration/code-sources.test.ts', test
 export const CODES = [
   {
     defect: 'the list of loads ends with its first page',
-    file: 'src/campaign.ts',
+    file: 'src/campaign/handle.ts',
     find: "} while (cursor !== '0');",
     replace: "} while (cursor === '');",
     caughtBy: loads('each load is listed once'),

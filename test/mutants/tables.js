@@ -143,14 +143,14 @@ export const TABLES = [
   },
   {
     defect: 'a campaign is compared with the rows of another database',
-    file: 'src/campaign.ts',
+    file: 'src/campaign/handle.ts',
     find: 'own.repair || serving.campaign.hasOtherStore',
     replace: 'own.repair',
     caughtBy: { file: STORES, test: 'a campaign is not compared with the rows of another database' },
   },
   {
     defect: 'a table that is not fit is not compared',
-    file: 'src/campaign.ts',
+    file: 'src/campaign/handle.ts',
     find: 'store?.ask().catch(() => {})',
     replace: 'store?.ask()',
     caughtBy: { file: STORES, test: 'a campaign is not compared with the rows of another database' },
@@ -186,7 +186,7 @@ export const TABLES = [
   },
   {
     defect: 'a withdrawal asks the wrong database what was saved',
-    file: 'src/campaign-quarantine.ts',
+    file: 'src/campaign/quarantine.ts',
     find: 'await campaigns.assertEquipped(serving); // Another',
     replace: '// Another',
     caughtBy: { file: STORES, test: 'a process with another database takes nothing' },

@@ -87,6 +87,10 @@ describe('clients that fit as they are', () => {
     expectTypeOf<CouponIssuer<PostgresTransaction>>().toExtend<CouponIssuer>();
   });
 
+  test('a handle is an interface: a test can put an object of its own in its place', () => {
+    expectTypeOf<Pick<Campaign, keyof Campaign>>().toExtend<Campaign>();
+  });
+
   test('the adapters of this package are adapters', () => {
     expectTypeOf(MemoryPersistence.prototype).toExtend<PersistenceAdapter>();
     expectTypeOf(PostgresPersistence.prototype).toExtend<PersistenceAdapter>();

@@ -11,7 +11,6 @@ const FLOORS: readonly (readonly string[])[] = [
   ['hosted-issuer', 'telemetry'],
   ['issuer'],
   ['campaign'],
-  ['campaign-quarantine'],
   ['core'],
   ['options'],
   ['doctor'],

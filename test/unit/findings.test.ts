@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Campaign } from '../../src/campaign.js';
+import { CampaignHandle } from '../../src/campaign/handle.js';
 import { type Cure, ReconcileReport } from '../../src/model/findings.js';
 
 const textOf = (cure: Cure) => {
@@ -9,7 +9,7 @@ const textOf = (cure: Cure) => {
 
 test.each(['settle', 'repair', 'rebuild'] as const)('the cure %j in a report is a call of the handle', (cure) => {
   const [, method] = textOf(cure).match(/\(cure: (\w+)\((?:\{[^{}]*\})?\)/) ?? [];
-  expect(Object.getOwnPropertyNames(Campaign.prototype)).toContain(method);
+  expect(Object.getOwnPropertyNames(CampaignHandle.prototype)).toContain(method);
 });
 
 test('a finding without a cure in the library asks for an operator', () => {

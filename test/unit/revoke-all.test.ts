@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { Source } from '../../src/flow/source.js';
 import { OverloadedError } from '../../src/index.js';
 import { revokeAll } from '../../src/operate/revoke-all.js';
-import type { CouponCall } from '../../src/redeem/requests.js';
+import type { CheckedCouponCall } from '../../src/redeem/requests.js';
 import type { CouponResult } from '../../src/redeem/results.js';
 
 const CALL = { verb: 'revoke', id: 'R', unit: 'kept', again: false } as const;
@@ -12,7 +12,7 @@ const LONG_MS = 1_000_000;
 function scene(maxQueued: number, answer: (code: string, before: number) => Promise<CouponResult>) {
   const asked: string[] = [];
   let [atOnce, most] = [0, 0];
-  const ask = async ({ ref }: CouponCall) => {
+  const ask = async ({ ref }: CheckedCouponCall) => {
     const { code } = ref as { code: string };
     const before = asked.filter((one) => one === code).length;
     asked.push(code);
@@ -23,7 +23,7 @@ function scene(maxQueued: number, answer: (code: string, before: number) => Prom
       atOnce--;
     }
   };
-  const coupons = { ask: ask as <R extends CouponResult>(call: CouponCall) => Promise<R> };
+  const coupons = { ask: ask as <R extends CouponResult>(call: CheckedCouponCall) => Promise<R> };
   const source = Array.from({ length: 10 }, (_, i) => ({ code: `C${i}` }));
   const run = (signal?: AbortSignal) =>
     revokeAll(

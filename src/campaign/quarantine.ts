@@ -1,4 +1,4 @@
-import type { Core } from './core.js';
+import type { Core } from '../core.js';
 import {
   checkedChoice,
   type QuarantineChoice,
@@ -6,7 +6,7 @@ import {
   quarantined,
   retry,
   withdrawChosen,
-} from './settle/quarantine.js';
+} from '../settle/quarantine.js';
 
 /** The quarantine of one campaign. Each reservation in it keeps its unit until it is retried or withdrawn. */
 export class Quarantine {
