@@ -1,6 +1,7 @@
-// docs/performance.md and its chart, from the figures alone: what they do not show is not said.
+// docs/performance.md, its chart, and the figures of docs/comparison.md, from the results alone: what they do not show is not said.
 import { writeFileSync } from 'node:fs';
 import { chart } from './chart.js';
+import { writeComparison } from './comparison.js';
 import { estimateMarkdown } from './estimate.js';
 import { markdownTable } from './table.js';
 
@@ -60,6 +61,7 @@ export function writePage(sections, results) {
     estimateMarkdown(results.sections),
   ];
   writeFileSync(PAGE, `${whole.filter(Boolean).join('\n\n')}\n`);
+  writeComparison(results);
 }
 
 function opening({ ground, at, seconds }, hasChart) {
