@@ -8,7 +8,7 @@
 // --page                  measures nothing: writes the page again from the figures of the last full run; with --only these sections are
 //                         measured anew, and written beside the others
 //
-// A full run writes bench/results.json, docs/performance.md and docs/performance.svg, and the figures of docs/comparison.md.
+// A full run writes bench/results.json, docs/performance.md and docs/performance.svg, and the figures within docs/comparison.md and docs/sizing.md.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { describeGround } from './ground.js';

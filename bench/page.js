@@ -1,8 +1,8 @@
-// docs/performance.md, its chart, and the figures of docs/comparison.md, from the results alone: what they do not show is not said.
+// docs/performance.md, its chart, and the figures within other pages, from the results alone: what they do not show is not said.
 import { writeFileSync } from 'node:fs';
 import { chart } from './chart.js';
-import { writeComparison } from './comparison.js';
 import { estimateMarkdown } from './estimate.js';
+import { writeFigures } from './figures.js';
 import { markdownTable } from './table.js';
 
 const PAGE = new URL('../docs/performance.md', import.meta.url);
@@ -61,7 +61,7 @@ export function writePage(sections, results) {
     estimateMarkdown(results.sections),
   ];
   writeFileSync(PAGE, `${whole.filter(Boolean).join('\n\n')}\n`);
-  writeComparison(results);
+  writeFigures(results);
 }
 
 function opening({ ground, at, seconds }, hasChart) {

@@ -1,2 +1,0 @@
-/** The page with the figures of these results; without the sections that they come from, the page as it is. */
-export function withFigures(page: string, results: { sections: object }): string;
