@@ -17,6 +17,7 @@ const COPIED = [
   'src',
   'test',
   '.cspell',
+  '.github',
   'cspell.config.mjs',
   'knip.json',
 ];
