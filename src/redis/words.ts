@@ -23,13 +23,13 @@ export function notReady(campaignId: string, reason: NotReadyReason): NotReadyEr
 }
 
 /**
- * A newer version made the campaign, and keeps it in another way. This process would misread it, so every script that
- * it has refuses.
+ * A newer version made the campaign, or 0.1 did, and keeps it in another way. This process would misread it, so every
+ * script that it has refuses.
  */
 export class NewerCampaignError extends MisconfiguredError {
   constructor(campaignId: string) {
     super(
-      `campaign ${campaignId} was made by a newer version of coupon-issuer, in a format that this process does not know: nothing was written. Upgrade coupon-issuer in this process`,
+      `campaign ${campaignId} was made by a newer version of coupon-issuer, or by 0.1, in a format that this process does not know: nothing was written. Upgrade coupon-issuer in this process; a campaign of 0.1 is moved as docs/from-0.1.md says`,
     );
   }
 }
