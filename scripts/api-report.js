@@ -92,7 +92,8 @@ export function apiReport(extension = '.d.ts') {
   for (const { declarations } of told)
     for (const one of declarations) for (const name of reader.namedBy(one)) told.add(name);
   const inner = [...told].filter((symbol) => !first.has(symbol)).sort(byName);
-  return HEAD + sections.join('') + sectionOf('Named above, and exported by no entry', inner.map(textOf));
+  if (inner.length > 0) sections.push(sectionOf('Named above, and exported by no entry', inner.map(textOf)));
+  return HEAD + sections.join('');
 }
 
 /** The names of each entry that the declarations promise at run time. */

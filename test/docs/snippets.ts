@@ -47,8 +47,14 @@ declare global {
 /** What is not a block is parsed once. */
 const parsed = new Map<string, ts.SourceFile>();
 
-/** Compiles each block as a module of its own, against the sources. Answers the faults of each, in the order of the blocks. */
-export function faultsOf(blocks: readonly Block[], options: { given: boolean }): string[][] {
+/**
+ * Compiles each block as a module of its own, against the sources, or against those that `paths` names. Answers the faults
+ * of each, in the order of the blocks.
+ */
+export function faultsOf(
+  blocks: readonly Block[],
+  options: { given: boolean; paths?: Record<string, string[]> },
+): string[][] {
   const { config } = ts.readConfigFile(join(ROOT, 'tsconfig.json'), ts.sys.readFile);
   const compilerOptions: ts.CompilerOptions = {
     ...ts.convertCompilerOptionsFromJson(config.compilerOptions, ROOT).options,
@@ -67,6 +73,7 @@ export function faultsOf(blocks: readonly Block[], options: { given: boolean }):
       'coupon-issuer/web': [join(ROOT, 'src/web/index.ts')],
       'coupon-issuer/dashboard': [join(ROOT, 'src/dashboard/index.ts')],
       'coupon-issuer/testing': [join(ROOT, 'src/testing/index.ts')],
+      ...options.paths,
     },
   };
   const pathOf = (block: Block, i: number) => join(ROOT, 'test/docs', fileOf(block) ?? `block-${i}.ts`);
