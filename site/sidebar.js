@@ -32,7 +32,7 @@ const GROUPS = {
   ],
   'What it is worth': ['docs/reliability', 'docs/performance'],
   'How it works': ['ARCHITECTURE', 'docs/protocol', 'docs/decisions/README', 'lua/README'],
-  Project: ['CHANGELOG', 'CONTRIBUTING', 'SECURITY'],
+  Project: ['CHANGELOG', 'docs/from-0.1', 'CONTRIBUTING', 'SECURITY'],
 };
 /** Reached from its index, which stands above: a list of so many in every page would weigh more than the pages. */
 const DECISION = /^docs\/decisions\/\d/;
