@@ -16,8 +16,16 @@ two. A line that changes here is a change for users: it belongs in CHANGELOG.md,
 
 const byName = (a, b) => (a.name < b.name ? -1 : 1);
 
+const readers = new Map();
+
+/** One reader for each extension: its program takes a second. */
+function readerOf(extension) {
+  if (!readers.has(extension)) readers.set(extension, makeReader(entriesOf(extension)));
+  return readers.get(extension);
+}
+
 /** Looks names up in the declarations alone: what Node and the peers declare is none of ours. */
-function readerOf(entries) {
+function makeReader(entries) {
   const options = { noLib: true, types: [], module: ts.ModuleKind.NodeNext, target: ts.ScriptTarget.ES2022 };
   const files = entries.map(({ file }) => file);
   const program = ts.createProgram(files, options);
@@ -76,7 +84,7 @@ const sectionOf = (title, blocks) =>
 /** The report, as text. `extension` is `.d.ts` for the declarations of ES modules, `.d.cts` for those of CommonJS. */
 export function apiReport(extension = '.d.ts') {
   const entries = entriesOf(extension);
-  const reader = readerOf(entries);
+  const reader = readerOf(extension);
   const first = new Map();
   const sections = entries.map(({ entry, file }) => {
     const blocks = reader.exportsOf(file).map(({ name, target, isValue }) => {
@@ -99,7 +107,7 @@ export function apiReport(extension = '.d.ts') {
 /** The names of each entry that the declarations promise at run time. */
 export function declaredValues(extension) {
   const entries = entriesOf(extension);
-  const reader = readerOf(entries);
+  const reader = readerOf(extension);
   const valuesOf = (file) => reader.exportsOf(file).filter(({ isValue }) => isValue);
   return Object.fromEntries(entries.map(({ entry, file }) => [entry, valuesOf(file).map(({ name }) => name)]));
 }

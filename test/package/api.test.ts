@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { apiReport, declaredValues, REPORT } from '../../scripts/api-report.js';
+import { describe, expect, test } from 'vitest';
+import { apiReport, REPORT } from '../../scripts/api-report.js';
 import { entrySizes } from '../../scripts/entry-sizes.js';
-import { IMPORTS, Installed } from './installed.js';
+import { IMPORTS } from './installed.js';
 
 describe('etc/api.md', () => {
   test.each(['.d.ts', '.d.cts'] as const)('says what the %s files of the build export', (extension) => {
@@ -21,34 +21,6 @@ describe('etc/api.md', () => {
     ])
       expect(report).toContain(line);
     expect(report).not.toContain('@internal');
-  });
-});
-
-describe('the installed package exports at run time what its declarations promise', () => {
-  let installed: Installed;
-  beforeAll(async () => {
-    installed = await Installed.create();
-  });
-  afterAll(() => installed?.remove());
-
-  const PRINT = 'console.log(JSON.stringify(Object.fromEntries(found)))';
-  const names = `[name, Object.keys(entry).filter((key) => key !== '__esModule').sort()]`;
-  test.each([
-    {
-      module: 'ESM',
-      extension: '.d.ts',
-      file: 'names.mjs',
-      use: `const found = await Promise.all(IMPORTS.map(async (name) => { const entry = await import(name); return ${names}; }));`,
-    },
-    {
-      module: 'CommonJS',
-      extension: '.d.cts',
-      file: 'names.cjs',
-      use: `const found = IMPORTS.map((name) => { const entry = require(name); return ${names}; });`,
-    },
-  ] as const)('as $module, in each entry', async ({ extension, file, use }) => {
-    installed.write(file, `const IMPORTS = ${JSON.stringify(IMPORTS)};${use}${PRINT};`);
-    expect(JSON.parse(await installed.node(file))).toEqual(declaredValues(extension));
   });
 });
 
