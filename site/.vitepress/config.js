@@ -25,8 +25,8 @@ export default {
       lang: 'ko',
       themeConfig: {
         nav: [
-          { text: '쿠폰 사용', link: '/redeeming' },
-          { text: '운영', link: '/operating' },
+          { text: '쿠폰 사용', link: '/ko/redeeming' },
+          { text: '운영', link: '/ko/operating' },
           { text: '레퍼런스', link: '/reference/' },
         ],
         sidebar: [...korean(), ...guides()],

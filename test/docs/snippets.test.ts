@@ -6,8 +6,9 @@ import { type Block, blocksOf, examplesOf, fileOf, PAGES, sources } from './mark
 import { faultsOf, Project } from './snippets.js';
 
 const isCode = ({ language }: Block) => language === 'ts' || language === 'js';
-// The blocks of CONTRIBUTING are parts of files: first-change.test.ts puts them there, and runs them.
-const inPages = PAGES.filter((page) => page !== 'CONTRIBUTING.md')
+// The blocks of CONTRIBUTING are parts of files: first-change.test.ts puts them there, and runs them. Those of a Korean page are the English ones:
+// korean.test.ts compares them.
+const inPages = PAGES.filter((page) => page !== 'CONTRIBUTING.md' && !/\.ko\.md$|^docs\/ko\//.test(page))
   .flatMap((page) => blocksOf(page))
   .filter(isCode);
 const inSources = sources().flatMap((path) => examplesOf(path));
