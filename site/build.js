@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { brokenLinks } from './links.js';
 import { llmsText } from './llms.js';
-import { listPages, placeOf, ROOT, read, toSite } from './pages.js';
+import { listPages, placeOf, ROOT, read, sourcesOf, toSite } from './pages.js';
 
 const SITE = fileURLToPath(new URL('.', import.meta.url));
 const PAGES = join(SITE, 'pages');
@@ -29,7 +29,9 @@ run('typedoc/bin/typedoc', '--options', 'site/typedoc.json');
 
 const paths = listPages();
 const files = new Set();
-for (const path of paths) write(join(PAGES, placeOf(path)), toSite(path, read(path), { pages: new Set(paths), files }));
+const pages = new Set(paths);
+for (const path of paths)
+  write(join(PAGES, placeOf(path)), toSite(path, read(path) + sourcesOf(path), { pages, files }));
 for (const path of files) write(join(PAGES, 'public', placeOf(path)), read(path));
 
 run('vitepress/bin/vitepress.js', 'build', 'site');

@@ -7,6 +7,7 @@ export const ROOT: string;
 export function listPages(root?: string): string[];
 export function placeOf(path: string): string;
 export function toSite(path: string, text: string, site: Site): string;
+export function sourcesOf(path: string, root?: string): string;
 export function titleOf(text: string): string;
 export function openingOf(text: string): string;
 export function read(path: string, root?: string): string;

@@ -23,6 +23,8 @@ export function placeOf(path) {
   return place.replace(/(^|\/)README\.md$/, '$1index.md').replace(/^[A-Z]+\.md$/, (name) => name.toLowerCase());
 }
 
+/** Of the folder of an example: its page, the files of an installation or a build, and pages that need its server. */
+const LEFT_OUT = /(?:^|\/)(?:README\.md|node_modules|package-lock\.json|dist|generated|public|\..*)(?:\/|$)/;
 const CODE = /^(`{3,})[\s\S]*?^\1$|``[^`\n]+``|`[^`\n]+`/gm;
 const LINK = /(\]\()([^)\s]+)(?=[)\s])/g;
 
@@ -62,6 +64,18 @@ function outsideCode(text, change) {
     from = index + code.length;
   }
   return out + change(text.slice(from));
+}
+
+/** The files of an example as a list at the end of its page, for a reader without the repository; of another page nothing. */
+export function sourcesOf(path, root = ROOT) {
+  const [, dir] = path.match(/^(examples\/[^/]+)\/README\.md$/) ?? [];
+  if (!dir) return '';
+  const names = readdirSync(join(root, dir), { recursive: true, encoding: 'utf8' });
+  const own = names.filter((name) => !LEFT_OUT.test(name) && statSync(join(root, dir, name)).isFile());
+  return `\n## Files\n\n${own
+    .sort()
+    .map((name) => `- [${name}](${name})`)
+    .join('\n')}\n`;
 }
 
 /** Its first heading, as plain text. */

@@ -38,7 +38,9 @@ const GROUPS = {
 const DECISION = /^docs\/decisions\/\d/;
 const KOREAN = /^README\.ko\.md$|^docs\/ko\//;
 
-const entry = (path) => ({ text: titleOf(read(path)), link: linkTo(placeOf(path)) });
+const START = { 'README.md': 'Start', 'README.ko.md': '시작' };
+
+const entry = (path) => ({ text: START[path] ?? titleOf(read(path)), link: linkTo(placeOf(path)) });
 const linkTo = (place) => `/${place.replace(/(^|\/)index\.md$/, '$1').replace(/\.md$/, '')}`;
 
 export function guides() {
@@ -56,7 +58,7 @@ export function guides() {
 export function korean() {
   return [
     {
-      text: '시작하기',
+      text: '안내',
       items: listPages()
         .filter((path) => KOREAN.test(path))
         .map(entry),

@@ -1,6 +1,9 @@
 import { slugify } from '../pages.js';
 import { guides, korean, reference } from '../sidebar.js';
 
+// Files of the examples, which are no pages.
+process.env.VITE_EXTRA_EXTENSIONS = 'prisma,sql';
+
 const { description } = (await import('../../package.json', { with: { type: 'json' } })).default;
 
 export default {
@@ -11,6 +14,8 @@ export default {
   outDir: 'dist',
   cacheDir: 'node_modules/.cache/vitepress',
   lang: 'en',
+  // A browser asks for no icon then.
+  head: [['link', { rel: 'icon', href: 'data:,' }]],
   // Links to headings are those that the pages have where they are read as they are.
   markdown: {
     anchor: { slugify },
@@ -54,6 +59,8 @@ export default {
     search: {
       provider: 'local',
       options: {
+        // A guide explains a word; the reference has it many times.
+        miniSearch: { searchOptions: { boostDocument: (id) => (id.includes('/reference/') ? 0.3 : 1) } },
         locales: {
           ko: {
             translations: {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { brokenLinks } from '../../site/links.js';
-import { listPages, openingOf, placeOf, slugify, titleOf, toSite } from '../../site/pages.js';
+import { listPages, openingOf, placeOf, slugify, sourcesOf, titleOf, toSite } from '../../site/pages.js';
 import { guides, korean } from '../../site/sidebar.js';
 import { PAGES, read, toAnchors } from './markdown.js';
 
@@ -45,6 +45,16 @@ test('a link of a page leads to the place of the other page, and code keeps its 
   expect(() => toSite('docs/here.md', '[a](none.md)', { pages, files, root: dir })).toThrow(
     /docs\/here.md links to none.md/,
   );
+});
+
+test('the page of an example lists its files, without those of an installation', () => {
+  for (const name of ['app.js', 'src/shop.ts', 'node_modules/x/index.js', 'package-lock.json', '.npmrc'])
+    write(`examples/shop/${name}`, '');
+  write('examples/shop/README.md', '# Shop');
+  expect(sourcesOf('examples/shop/README.md', dir)).toBe(
+    '\n## Files\n\n- [app.js](app.js)\n- [src/shop.ts](src/shop.ts)\n',
+  );
+  expect(sourcesOf('docs/other.md', dir)).toBe('');
 });
 
 test('a heading has the same anchor on the site as in the repository', () => {
