@@ -4,7 +4,7 @@
 -- ARGV     epoch ids, then for each run: stamp fields; a run are reservations with one stamp; fields has one for each of
 --          them, and ids one for each of all, with U+0000 between
 -- RETURNS  missing | stale_epoch, alone; or ok, ended, the words of all with spaces between: confirmed issued
---          taken_over retaken gone; one alone is that of all
+--          taken_over retaken gone
 -- WRITES   leases grants data campaign
 -- COST     O(reservations * log leases)
 local campaignKey, grantsKey, leasesKey, returnedKey, poolKey, dataKey = KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
@@ -16,7 +16,6 @@ local FIRST, STRIDE = 3, 2
 --- @include "include/grants"
 --- @include "include/data"
 --- @include "include/held"
---- @include "include/all-held"
 --- @include "include/finish"
 
 local refusal = mismatch(epoch)
@@ -31,8 +30,8 @@ for i = FIRST, #ARGV, STRIDE do
 end
 -- Of all runs at once: the same reservation may stand twice.
 local texts = readTexts(fields)
-local isCommon, words, endings = issueAll(fields, texts, stamps, ids), {}, {}
-for nth, id in ipairs(isCommon and {} or column(ids)) do
+local words, endings = {}, {}
+for nth, id in ipairs(column(ids)) do
   local field, stamp = fields[nth], stamps[nth]
   local text = texts[field]
   local word = lookAt(text and decodeRecord(text), id, stamp)
@@ -44,7 +43,6 @@ for nth, id in ipairs(isCommon and {} or column(ids)) do
   end
   words[nth] = word
 end
-if isCommon then endings = fields end
 local ended = #endings
 
 -- A key of the wrong type refuses here, before the first write.
@@ -59,4 +57,4 @@ if ended > 0 then
   campaign.issued = campaign.issued + ended
   last = finish()
 end
-return { 'ok', last, isCommon and 'confirmed' or table.concat(words, ' ') }
+return { 'ok', last, table.concat(words, ' ') }

@@ -31,8 +31,11 @@ export class InContext<R> extends AsyncResource implements Caller<R> {
 }
 
 export interface BatchOptions<T, R> {
-  /** Works on a whole batch; one result each, in order. */
-  readonly run: (items: T[]) => Promise<readonly R[]>;
+  /**
+   * Works on a whole batch; one result each, in order. Instead of returning a promise, it may tell them to `told`, once
+   * and later than it returns.
+   */
+  readonly run: (items: T[], told: Caller<readonly R[]>) => Promise<readonly R[]> | undefined;
   readonly maxBatch: number;
   /** While this many batches are out, callers gather for the next one. */
   readonly maxInFlight: number;
@@ -129,15 +132,14 @@ export class Batcher<T, R> {
   }
 
   /**
-   * Resolves once fewer than `maxBatch` callers wait: the step before this batcher waits here, so that nothing piles up
-   * behind it.
+   * Resolves once fewer than `maxBatch` callers wait, `null` where that is so now: the step before this batcher waits
+   * here, so that nothing piles up behind it.
    */
-  async capacity(): Promise<void> {
-    while (this.#items.length >= this.#options.maxBatch) {
-      await new Promise<void>((resolve) => {
-        this.#capacityWanted.push(resolve);
-      });
-    }
+  capacity(): Promise<void> | null {
+    if (this.#items.length < this.#options.maxBatch) return null;
+    return new Promise<void>((resolve) => {
+      this.#capacityWanted.push(resolve);
+    }).then(() => this.capacity() ?? undefined);
   }
 
   #schedule(): void {
@@ -155,7 +157,7 @@ export class Batcher<T, R> {
 
   readonly #sendAll = () => {
     this.#scheduled = false;
-    while (this.#items.length > 0 && this.#inFlight < this.#maxInFlight) void this.#send();
+    while (this.#items.length > 0 && this.#inFlight < this.#maxInFlight) this.#send();
   };
 
   /** How many leave together. */
@@ -177,26 +179,52 @@ export class Batcher<T, R> {
     return [batch[0].slice(0, size), batch[1].slice(0, size)];
   }
 
-  async #send(): Promise<void> {
+  #send(): void {
     const [items, callers] = this.#next();
     this.#inFlight++;
     this.#out += items.length;
     this.#tellCapacity();
+    const told = new Told(callers, this.#cameBack);
     try {
-      const results = await this.#options.run(items);
-      for (let i = 0; i < callers.length; i++) tell(callers[i]!, results[i] as R);
+      this.#options.run(items, told)?.then(
+        (results) => told.resolve(results),
+        (error: unknown) => told.reject(error),
+      );
     } catch (error) {
-      for (const caller of callers) caller.reject(error);
-    } finally {
-      this.#inFlight--;
-      this.#out -= items.length;
-      this.#options.freed?.();
-      this.#scheduleAfterAnswers();
+      told.reject(error);
     }
   }
 
+  readonly #cameBack = (size: number) => {
+    this.#inFlight--;
+    this.#out -= size;
+    this.#options.freed?.();
+    this.#scheduleAfterAnswers();
+  };
+
   #tellCapacity(): void {
     if (this.#items.length < this.#options.maxBatch) for (const resolve of this.#capacityWanted.splice(0)) resolve();
+  }
+}
+
+/** The callers of one batch, which are told its results. */
+class Told<R> implements Caller<readonly R[]> {
+  readonly #callers: readonly Caller<R>[];
+  readonly #cameBack: (size: number) => void;
+
+  constructor(callers: readonly Caller<R>[], cameBack: (size: number) => void) {
+    this.#callers = callers;
+    this.#cameBack = cameBack;
+  }
+
+  resolve(results: readonly R[]): void {
+    for (let i = 0; i < this.#callers.length; i++) tell(this.#callers[i]!, results[i] as R);
+    this.#cameBack(this.#callers.length);
+  }
+
+  reject(error: unknown): void {
+    for (const caller of this.#callers) caller.reject(error);
+    this.#cameBack(this.#callers.length);
   }
 }
 

@@ -50,14 +50,16 @@ export class Deliveries {
     this.#free = max;
   }
 
-  /** Resolves once hardly anybody of this campaign waits: no unit is reserved that cannot be delivered soon. */
-  async capacity(campaignId: string): Promise<void> {
+  /**
+   * Resolves once hardly anybody of this campaign waits, `null` where that is so now: no unit is reserved that cannot be
+   * delivered soon.
+   */
+  capacity(campaignId: string): Promise<void> | null {
     const share = this.#shares.get(campaignId);
-    if (!share || share.queue.length <= this.#max) return;
-    await new Promise<void>((resolve) => {
+    if (!share || share.queue.length <= this.#max) return null;
+    return new Promise<void>((resolve) => {
       share.capacityWanted.push(resolve);
-    });
-    await this.capacity(campaignId);
+    }).then(() => this.capacity(campaignId) ?? undefined);
   }
 
   /**

@@ -61,11 +61,17 @@ export class SaveLanes {
     if (batcher !== this.#shared) this.#schedule();
   }
 
-  /** Resolves once fewer than `maxBatch` callers wait where those of this campaign do, which may change meanwhile. */
-  async capacity(campaignId: string): Promise<void> {
+  /**
+   * Resolves once fewer than `maxBatch` callers wait where those of this campaign do, which may change meanwhile. `null`
+   * where that is so now.
+   */
+  capacity(campaignId: string): Promise<void> | null {
     const batcher = this.#batcherOf(campaignId);
-    await batcher.capacity();
-    if (batcher !== this.#batcherOf(campaignId)) await this.capacity(campaignId);
+    const soon = batcher.capacity();
+    if (!soon) return null;
+    return soon.then(() =>
+      batcher === this.#batcherOf(campaignId) ? undefined : (this.capacity(campaignId) ?? undefined),
+    );
   }
 
   #batcherOf(campaignId: string): Batcher<SaveRequest, SaveOutcome> {

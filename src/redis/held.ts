@@ -1,4 +1,4 @@
-import { Batcher } from '../flow/batcher.js';
+import { Batcher, type BatchOptions, type Caller } from '../flow/batcher.js';
 import { monotonicMs } from '../flow/deadline.js';
 import { inDoubt } from '../model/errors.js';
 import type { Emit } from '../model/events.js';
@@ -82,12 +82,12 @@ export class Verbs {
   readonly takeBacks: Batcher<Issuance, TakeBackWord | NotReadyReason>;
 
   constructor(shard: Shard, epoch: string, { maxBatch, maxInFlight, emit }: VerbsOptions) {
-    const batched = <T, R>(run: (items: T[]) => Promise<readonly R[]>, most = maxBatch) =>
+    const batched = <T, R>(run: BatchOptions<T, R>['run'], most = maxBatch) =>
       new Batcher({ run, maxBatch: Math.min(most, maxBatch), maxInFlight });
     this.#shard = shard;
     this.epoch = epoch;
     this.#emit = emit;
-    this.confirms = batched((items) => this.#confirm(items));
+    this.confirms = batched((items, told) => this.#confirm(items, told));
     this.withdrawals = batched((items) => this.#withdraw(items));
     this.releases = batched((items) => this.#release(items));
     this.reassignments = batched((items) => this.#reassign(items));
@@ -160,8 +160,11 @@ export class Verbs {
     return items.map((_, i) => wordAt(reply, 3 + i, scripts.adoptRow, ADOPT));
   }
 
-  #confirm(items: Reservation[]): Promise<ConfirmWord[]> {
-    if (!BATCH.isHeard) return this.#askConfirm(items);
+  #confirm(items: Reservation[], told: Caller<readonly ConfirmWord[]>): undefined {
+    if (!BATCH.isHeard) {
+      this.#handConfirm(items, told);
+      return;
+    }
     const message: BatchMessage = {
       step: 'confirm',
       campaignId: this.#shard.campaignId,
@@ -169,20 +172,44 @@ export class Verbs {
       calls: messagesOf(items),
       issued: 0,
     };
-    return BATCH.run(
-      message,
-      () => this.#askConfirm(items),
-      (words) => {
-        message.issued = words.filter((word) => word === 'confirmed').length;
-      },
+    const ask = () =>
+      new Promise<readonly ConfirmWord[]>((resolve, reject) => this.#handConfirm(items, { resolve, reject }));
+    const note = (words: readonly ConfirmWord[]) => {
+      message.issued = words.filter((word) => word === 'confirmed').length;
+    };
+    BATCH.run(message, ask, note).then(
+      (words) => told.resolve(words),
+      (error: unknown) => told.reject(error),
     );
   }
 
-  async #askConfirm(items: Reservation[]): Promise<ConfirmWord[]> {
-    const reply = await this.#send(scripts.confirm, runsOf(items), { ids: column(items.map(({ id }) => id)) });
+  #handConfirm(items: readonly Reservation[], told: Caller<readonly ConfirmWord[]>): void {
+    const shard = this.#shard;
+    const { confirms, timeoutMs } = shard.context;
+    const call = () => ({
+      keys: shard.keys,
+      args: { epoch: this.epoch, ids: column(items.map(({ id }) => id)) },
+      items: runsOf(items),
+    });
+    const leaving = { size: items.length, deadlineAt: monotonicMs() + timeoutMs, call };
+    shard.handJointly(confirms, leaving, {
+      resolve: (reply) => {
+        try {
+          told.resolve(this.#confirmed(reply, items));
+        } catch (error) {
+          told.reject(error);
+        }
+      },
+      reject: (error) => told.reject(inDoubt(error)),
+    });
+  }
+
+  #confirmed(reply: Reply, items: readonly Reservation[]): ConfirmWord[] {
     this.#noteEnd(reply[1]);
     const words = reply[0] === 'ok' ? String(reply[2]).split(' ') : [];
-    const told = (word = '') => wordAt([reply[0]!, word], 1, scripts.confirm, CONFIRM);
+    // It was made anew, under another epoch.
+    const first = reply[0] === 'unknown_format' ? 'stale_epoch' : reply[0]!;
+    const told = (word = '') => wordAt([first, word], 1, scripts.confirm, CONFIRM);
     // One alone is that of all.
     if (words.length < 2) return new Array<ConfirmWord>(items.length).fill(told(words[0]));
     return items.map((_, i) => told(words[i]));
@@ -205,13 +232,12 @@ export class Verbs {
   }
 
   /** Callers of this hold a unit: a script that failed proves nothing about the call it belongs to. */
-  async #send<E extends string, A extends string = never>(
-    script: Script<keyof CampaignKeys, 'epoch' | A, E>,
+  async #send<E extends string>(
+    script: Script<keyof CampaignKeys, 'epoch', E>,
     items: readonly Readonly<Record<E, string>>[],
-    args = {} as Readonly<Record<A, string>>,
   ): Promise<Reply> {
     try {
-      return await this.#shard.run(script, { ...args, epoch: this.epoch } as Record<'epoch' | A, string>, items);
+      return await this.#shard.run(script, { epoch: this.epoch }, items);
     } catch (error) {
       // It was made anew, under another epoch.
       if (error instanceof NewerCampaignError) return ['stale_epoch'];

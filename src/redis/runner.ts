@@ -18,12 +18,28 @@ export interface Script<K extends KeyName = KeyName, A extends string = string, 
   readonly each: readonly E[];
   /** Whether it writes nothing. */
   readonly reads: boolean;
+  /** Where one call may be for several campaigns. */
+  readonly joint: Joint | null;
 }
 
-export interface ScriptCall<K extends KeyName, A extends string, E extends string> {
+/** A script as a function, the text that runs it for each campaign of a call, and the SHA-1 of both. */
+export interface Joint {
+  readonly behind: string;
+  readonly sha1: string;
+}
+
+export interface ScriptCall<K extends KeyName = KeyName, A extends string = string, E extends string = string> {
   readonly keys: Readonly<Record<K, string>>;
   readonly args: Readonly<Record<A, string>>;
   readonly items?: readonly Readonly<Record<E, string>>[];
+}
+
+/** What is sent of a script: how many keys come first in its arguments. The source is asked for where the server lacks it. */
+interface Text {
+  readonly sha1: string;
+  readonly source: () => string;
+  readonly count: number;
+  readonly args: readonly string[];
 }
 
 export interface Replicas {
@@ -40,7 +56,7 @@ export function inOnePiece(reply: Reply): Reply {
 
 export function defineScript<const K extends KeyName, const A extends string = never, const E extends string = never>(
   name: string,
-  lua: { readonly source: string; readonly sha1: string },
+  lua: { readonly source: string; readonly sha1: string; readonly joint: Joint | null },
   shape: {
     readonly keys: readonly K[];
     readonly args?: readonly A[];
@@ -49,7 +65,7 @@ export function defineScript<const K extends KeyName, const A extends string = n
   },
 ): Script<K, A, E> {
   const { keys, args = [], each = [], reads = false } = shape;
-  return { name, source: lua.source, sha1: lua.sha1, keys, args, each, reads };
+  return { name, source: lua.source, sha1: lua.sha1, joint: lua.joint, keys, args, each, reads };
 }
 
 const RETRY_MS = 1_000;
@@ -75,28 +91,78 @@ export class ScriptRunner {
     call: ScriptCall<K, A, E>,
     timeoutMs: number,
   ): Promise<Reply> {
+    if (script.joint) {
+      const [reply] = await this.runJointly(script, [call], timeoutMs);
+      if (reply instanceof Error) throw reply;
+      return reply!;
+    }
+    const { sha1, source } = script;
+    const text = { sha1, source: () => source, count: script.keys.length, args: flatten(script, call) };
+    return asReply(await this.#send(script, call.keys, text, timeoutMs));
+  }
+
+  /**
+   * Runs a script for several campaigns, one call each, as if each were alone: an error of one is its result. Throws the
+   * error of all. One call on a Cluster.
+   */
+  async runJointly<K extends KeyName, A extends string, E extends string>(
+    script: Script<K, A, E>,
+    calls: readonly ScriptCall<K, A, E>[],
+    timeoutMs: number,
+  ): Promise<readonly (Reply | RedisError)[]> {
     const connection = connectionOf(this.#client);
-    const args = flatten(script, call);
+    const width = script.keys.length;
+    const keys: string[] = [];
+    const args = [String(width)];
+    for (const call of calls) {
+      for (const name of script.keys) keys.push(call.keys[name]);
+      args.push(String(script.args.length + script.each.length * (call.items?.length ?? 0)));
+      pushArguments(args, script, call);
+    }
+    const { behind, sha1 } = script.joint!;
+    const text = { sha1, count: keys.length, args: keys.concat(args), source: () => forEach(script.source, behind) };
+    const replies = asList(await this.#send(script, calls[0]!.keys, text, timeoutMs));
+    return calls.map((call, i) => {
+      const reply = replies[i];
+      if (typeof reply !== 'string') return asReply(reply);
+      const said = Object.assign(new Error(reply), { name: 'ReplyError' });
+      return this.#failed(script, call.keys, pushArguments([], script, call), said, connection);
+    });
+  }
+
+  async #send(script: Script, keys: Readonly<Record<string, string>>, text: Text, timeoutMs: number): Promise<unknown> {
+    const connection = connectionOf(this.#client);
+    const { sha1, count, args } = text;
     try {
       const deadline = monotonicMs() + timeoutMs;
       const expired = () => this.unanswered(timeoutMs);
-      const sent: unknown = this.#client.evalsha(script.sha1, script.keys.length, ...args);
+      const sent: unknown = this.#client.evalsha(sha1, count, ...args);
       if (typeof (sent as Partial<Promise<unknown>> | null | undefined)?.catch !== 'function')
         throw new InvalidArgumentError(WITHOUT_PROMISE);
       const reply = (sent as Promise<unknown>).catch((error: unknown) => {
         if (!isNoScript(error) || monotonicMs() >= deadline) throw error;
-        return this.#client.eval(script.source, script.keys.length, ...args);
+        return this.#client.eval(text.source(), count, ...args);
       });
-      return asReply(await withDeadline(reply, timeoutMs, expired));
+      return await withDeadline(reply, timeoutMs, expired);
     } catch (error) {
       if (error instanceof RedisError || error instanceof InvalidArgumentError) throw error;
-      const safe = withoutQuotes(redacted(error, args.slice(script.keys.length).flatMap(piecesOf).filter(isTelling)));
-      // Judged by the original message: redaction may remove a word that matters.
-      const said = messageOf(error);
-      const outcome = this.#outcomeOf(safe, said, connection);
-      const why = missingRight(script, call.keys, said) ?? `Redis failed: ${safe.message}`;
-      throw new RedisError(why, { outcome, cause: safe });
+      throw this.#failed(script, keys, args.slice(count), error, connection);
     }
+  }
+
+  #failed(
+    script: Script,
+    keys: Readonly<Record<string, string>>,
+    args: readonly string[],
+    error: unknown,
+    connection: unknown,
+  ): RedisError {
+    const safe = withoutQuotes(redacted(error, args.flatMap(piecesOf).filter(isTelling)));
+    // Judged by the original message: redaction may remove a word that matters.
+    const said = messageOf(error);
+    const outcome = this.#outcomeOf(safe, said, connection);
+    const why = missingRight(script, keys, said) ?? `Redis failed: ${safe.message}`;
+    return new RedisError(why, { outcome, cause: safe });
   }
 
   /**
@@ -143,6 +209,11 @@ export class ScriptRunner {
     return connection !== undefined && connection === connectionOf(this.#client) && !isCluster(this.#client);
   }
 
+  /** Whether keys of several campaigns may not meet in a call. */
+  get isCluster(): boolean {
+    return isCluster(this.#client);
+  }
+
   /** Whether a call is sent at once, on the connection on which this Redis user has all rights. */
   get mayWrite(): boolean {
     return isReadyOn(this.#client, this.#grantedOn);
@@ -168,17 +239,37 @@ export class ScriptRunner {
 /**
  * A client inside of MULTI answers `QUEUED`, and the script may run at any later time; words of buffers equal no word.
  */
+function asList(reply: unknown): readonly unknown[] {
+  if (Array.isArray(reply)) return reply;
+  throw new RedisError(NO_REPLY, { outcome: 'unknown' });
+}
+
 function asReply(reply: unknown): Reply {
   if (Array.isArray(reply) && !Buffer.isBuffer(reply[0])) return reply as unknown as Reply;
   throw new RedisError(NO_REPLY, { outcome: 'unknown' });
 }
 
+/** A script as a function, and behind it what calls that; on the first line, because servers tell the line of an error. */
+export function forEach(source: string, behind: string): string {
+  return `local function script(KEYS, ARGV) ${source}end\n${behind}`;
+}
+
 function flatten<K extends KeyName, A extends string, E extends string>(
   script: Script<K, A, E>,
-  { keys, args, items = [] }: ScriptCall<K, A, E>,
+  call: ScriptCall<K, A, E>,
 ): string[] {
-  const flat: string[] = [];
-  for (const name of script.keys) flat.push(keys[name]);
+  return pushArguments(
+    script.keys.map((name) => call.keys[name]),
+    script,
+    call,
+  );
+}
+
+function pushArguments<K extends KeyName, A extends string, E extends string>(
+  flat: string[],
+  script: Script<K, A, E>,
+  { args, items = [] }: ScriptCall<K, A, E>,
+): string[] {
   for (const name of script.args) flat.push(args[name]);
   for (const item of items) for (const name of script.each) flat.push(item[name]);
   return flat;

@@ -116,7 +116,7 @@ export const scripts = {
   }),
   reserve: defineScript('reserve', reserve, {
     keys: [...SERVING, 'old'],
-    args: ['epoch', 'fence', 'sender', 'call', 'fromLine', 'perUser', 'users', 'ids', 'idLength', 'codes', 'data'],
+    args: ['epoch', 'fence', 'sender', 'call', 'fromLine', 'perUser', 'users', 'ids', 'codes', 'data'],
   }),
   confirm: defineScript('confirm', confirm, { keys: ALL, args: ['epoch', 'ids'], each: ['stamp', 'fields'] }),
   release: defineScript('release', release, { keys: ALL, args: ['epoch'], each: ['field', 'id', 'stamp'] }),

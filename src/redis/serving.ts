@@ -1,4 +1,4 @@
-import { Batcher } from '../flow/batcher.js';
+import { Batcher, type Caller } from '../flow/batcher.js';
 import { monotonicMs } from '../flow/deadline.js';
 import type { Emit } from '../model/events.js';
 import type { KnownCampaign } from './known-campaign.js';
@@ -10,8 +10,8 @@ import type { Shard } from './shard.js';
 
 /** A step after reserve, with a bound to what waits for it. */
 export interface LaterStep {
-  /** Resolves once it has capacity for a campaign. */
-  capacity(campaignId: string): Promise<void>;
+  /** Resolves once it has capacity for a campaign; `null`: it has. */
+  capacity(campaignId: string): Promise<void> | null;
 }
 
 export interface ServingOptions {
@@ -44,13 +44,15 @@ export class Serving {
     const { maxInFlight, maxQueued } = options;
     const maxBatch = Math.min(options.maxBatch, usersPerCall(campaign.rules.perUser));
     const { replicas, emit } = options;
-    const reserve = (fromLine: boolean) => async (requests: ReserveRequest[]) => {
-      // A worker saves the backlog, at its own pace.
-      if (campaign.rules.saveMode === 'write-through') {
-        for (const step of options.following) await step.capacity(campaign.id);
-      }
-      const ask = () => reserveAll(campaign, requests, { replicas, emit, fromLine });
-      return fromLine || options.refusalCacheMs === 0 ? ask() : this.#remember(requests, ask);
+    const ask = (fromLine: boolean, requests: ReserveRequest[], told: Caller<readonly ReserveAnswer[]>) => {
+      const remembers = !fromLine && options.refusalCacheMs > 0;
+      const caller = remembers ? this.#remembering(requests, told) : told;
+      reserveAll(campaign, requests, { replicas, emit, fromLine }, caller);
+    };
+    const reserve = (fromLine: boolean) => (requests: ReserveRequest[], told: Caller<readonly ReserveAnswer[]>) => {
+      if (this.#hasCapacity()) ask(fromLine, requests, told);
+      else void this.#capacity().then(() => ask(fromLine, requests, told));
+      return undefined;
     };
     this.reserves = new Batcher({
       run: reserve(false),
@@ -69,14 +71,23 @@ export class Serving {
     return epoch === this.shard.epoch ? recent.of(userId) : null;
   }
 
-  async #remember(requests: readonly ReserveRequest[], ask: () => Promise<ReserveAnswer[]>): Promise<ReserveAnswer[]> {
+  /** Of the steps after reserve. In write-behind a worker saves the backlog, at its own pace. */
+  #hasCapacity(): boolean {
+    const { id, rules } = this.campaign;
+    return rules.saveMode === 'write-behind' || this.#options.following.every((step) => step.capacity(id) === null);
+  }
+
+  async #capacity(): Promise<void> {
+    for (const step of this.#options.following) await step.capacity(this.campaign.id);
+  }
+
+  /** Remembers the refusals on the way to their callers. Where no answer came, each of them may hold something. */
+  #remembering(
+    requests: readonly ReserveRequest[],
+    told: Caller<readonly ReserveAnswer[]>,
+  ): Caller<readonly ReserveAnswer[]> {
     const askedAt = monotonicMs();
-    let answers: ReserveAnswer[] = [];
-    try {
-      answers = await ask();
-      return answers;
-    } finally {
-      // Where no answer came, each of them may hold something.
+    const remember = (answers: readonly ReserveAnswer[]) => {
       const refusals = this.#refusalsOf(this.shard.epoch);
       refusals.know(requests.flatMap(({ userId }, i) => (mayHold(answers[i]) ? [userId] : [])));
       for (const answer of answers) {
@@ -84,7 +95,17 @@ export class Serving {
         else if (answer.word === 'sold_out' || answer.word === 'paused')
           refusals.note({ status: answer.word }, askedAt);
       }
-    }
+    };
+    return {
+      resolve(answers) {
+        remember(answers);
+        told.resolve(answers);
+      },
+      reject(error) {
+        remember([]);
+        told.reject(error);
+      },
+    };
   }
 
   /** The memory of one making of the campaign says nothing about the next. */

@@ -1,3 +1,4 @@
+import type { Caller } from '../flow/batcher.js';
 import { monotonicMs } from '../flow/deadline.js';
 import type { CampaignSnapshot } from '../model/campaign-rules.js';
 import { mintId } from '../model/issuance.js';
@@ -7,6 +8,7 @@ import { type ReadFields, readFields } from './campaign-fields.js';
 import type { RedisClient } from './client.js';
 import { generationOf } from './generation.js';
 import { Verbs, type VerbsOptions } from './held.js';
+import { JointCalls, type Leaving } from './joint-calls.js';
 import { type CampaignKeys, campaignKeys } from './keys.js';
 import type { RecordOf } from './record.js';
 import { type Reply, type Script, ScriptRunner } from './runner.js';
@@ -27,6 +29,9 @@ export interface RedisContext {
   readonly nextCall: () => number;
   /** How the verbs of reservations are batched. */
   readonly verbs: VerbsOptions;
+  /** Of many campaigns in one call. */
+  readonly reserves: JointCalls<(typeof scripts.reserve.args)[number], never>;
+  readonly confirms: JointCalls<(typeof scripts.confirm.args)[number], (typeof scripts.confirm.each)[number]>;
 }
 
 /** The arguments of one send of a call. */
@@ -45,7 +50,15 @@ export function redisContext(
 ): RedisContext {
   const runner = new ScriptRunner(redis);
   let call = 0;
-  return { ...own, runner, rights: new Rights(runner), sender: mintId(), nextCall: () => ++call };
+  return {
+    ...own,
+    runner,
+    rights: new Rights(runner),
+    sender: mintId(),
+    nextCall: () => ++call,
+    reserves: new JointCalls(runner, scripts.reserve),
+    confirms: new JointCalls(runner, scripts.confirm),
+  };
 }
 
 /**
@@ -150,15 +163,35 @@ export class Shard {
   ): Promise<Reply> {
     const { rights, runner } = this.context;
     const call = items ? { keys: this.keys, args, items } : { keys: this.keys, args };
-    if (script.reads || runner.mayWrite) return runner.run(script, call, timeoutMs).then(this.#known);
+    if (script.reads || runner.mayWrite) return runner.run(script, call, timeoutMs).then(this.known);
     const endsAt = monotonicMs() + timeoutMs;
     return rights
       .assert(this.keys, timeoutMs)
       .then(() => runner.run(script, call, Math.max(1, endsAt - monotonicMs())))
-      .then(this.#known);
+      .then(this.known);
   }
 
-  readonly #known = (reply: Reply): Reply => {
+  /** The same for a script whose calls many campaigns share. The reply is told as it is, and `known` judges it. */
+  handJointly<A extends string, E extends string>(
+    calls: JointCalls<A, E>,
+    leaving: Leaving<A, E>,
+    caller: Caller<Reply>,
+  ): void {
+    const { rights, runner } = this.context;
+    if (runner.mayWrite) calls.hand(leaving, caller);
+    else
+      rights.assert(this.keys, leaving.deadlineAt - monotonicMs()).then(
+        () => calls.hand(leaving, caller),
+        (error: unknown) => caller.reject(error),
+      );
+  }
+
+  runJointly<A extends string, E extends string>(calls: JointCalls<A, E>, leaving: Leaving<A, E>): Promise<Reply> {
+    return new Promise((resolve, reject) => this.handJointly(calls, leaving, { resolve, reject }));
+  }
+
+  /** Throws `NewerCampaignError`. */
+  readonly known = (reply: Reply): Reply => {
     if (reply[0] === 'unknown_format') throw new NewerCampaignError(this.campaignId);
     return reply;
   };

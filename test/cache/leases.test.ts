@@ -4,6 +4,7 @@ import { scripts } from '../../src/redis/scripts.js';
 import { until } from '../support/checks/until.js';
 import { RedisServer } from '../support/servers/redis-server.js';
 import { entryKeyOf, issuerOn, stepClock } from './support.js';
+import { shaOf } from '../support/servers/sent.js';
 
 let server: RedisServer;
 let redis: Redis;
@@ -27,7 +28,7 @@ function looking(look: (send: () => Promise<unknown>) => Promise<unknown>): Redi
   const evalsha = client.evalsha.bind(client);
   const guarded = (...args: Sent) => {
     const send = () => evalsha(...args);
-    return args[0] === scripts.findCached.sha1 ? look(send) : send();
+    return args[0] === shaOf(scripts.findCached) ? look(send) : send();
   };
   return Object.assign(client, { evalsha: guarded });
 }

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { type Cache, CouponIssuer, type RedisClient } from '../../src/index.js';
 import { scripts } from '../../src/redis/scripts.js';
+import { shaOf } from '../support/servers/sent.js';
 
 export interface Row {
   readonly version: number;
@@ -153,7 +154,7 @@ export class CacheProcess {
     const around = this.#around;
     if (this.isDead) return never();
     const askedAt = performance.now();
-    const drops = sha1 === scripts.dropCached.sha1;
+    const drops = sha1 === shaOf(scripts.dropCached);
     const ran = () => (drops ? around.ends(run) : run());
     if (this.isHealthy) return this.#told(sha1, askedAt, await ran());
     if (around.chance(0.3)) await pause(Math.floor(around.random() * 12));
@@ -182,7 +183,7 @@ export class CacheProcess {
 
   #told(sha1: string, askedAt: number, reply: unknown): unknown {
     const word = String((reply as unknown[])[0]);
-    if (sha1 === scripts.findCached.sha1 && (word === 'load' || word === 'refresh')) this.#claims.push(askedAt);
+    if (sha1 === shaOf(scripts.findCached) && (word === 'load' || word === 'refresh')) this.#claims.push(askedAt);
     if (word === 'refresh') seen.refreshes++;
     if (word === 'stored') seen.stored++;
     return reply;

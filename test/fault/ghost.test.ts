@@ -7,6 +7,7 @@ import { checkInvariants } from '../support/checks/invariants.js';
 import { dump, fails, loadScripts, recording, ScriptedPersistence, withEach } from '../support/scenes/campaigns.js';
 import { openNamed, rebuildNamed } from '../support/scenes/named.js';
 import { RedisServer } from '../support/servers/redis-server.js';
+import { shaOf } from '../support/servers/sent.js';
 
 const ID = 'launch';
 let server: RedisServer;
@@ -30,7 +31,7 @@ beforeEach(async () => {
 
 const open = (total: number) => issuer.campaign(ID).open({ stock: { kind: 'counted', total } });
 const lastCall = (script: keyof typeof scripts) =>
-  client.calls.filter(({ sha1 }) => sha1 === scripts[script].sha1).at(-1)!;
+  client.calls.filter(({ sha1 }) => sha1 === shaOf(scripts[script])).at(-1)!;
 const audit = async () => checkInvariants({ redis, campaignId: ID, rows: await persistence.rows(ID), settled: true });
 
 function signal(): { readonly fired: Promise<void>; readonly fire: () => void } {
@@ -89,7 +90,7 @@ test.each(['keepPromised', 'rebuildRows', 'finishRebuild'] as const)(
     // The reply is lost, and the client sends the call again when the connection is back.
     const resending = withEach(client, async (sha1, send) => {
       const reply = await send();
-      if (sha1 !== scripts.reserve.sha1) return reply;
+      if (sha1 !== shaOf(scripts.reserve)) return reply;
       taken.fire();
       await resent.fired;
       return send();
@@ -97,7 +98,7 @@ test.each(['keepPromised', 'rebuildRows', 'finishRebuild'] as const)(
     const ann = new CouponIssuer({ redis: resending, persistence }).campaign(ID).issue({ userId: 'ann' });
     await taken.fired;
     const watched = withEach(client, async (sha1, send) => {
-      if (sha1 === scripts[script].sha1) {
+      if (sha1 === shaOf(scripts[script])) {
         resent.fire();
         await ann;
       }
@@ -117,7 +118,7 @@ test('whoever asks for the first time while a campaign is rebuilt is told so', a
   await open(2);
   const asks: unknown[] = [];
   const watched = withEach(client, async (sha1, send) => {
-    if (sha1 === scripts.rebuildRows.sha1) asks.push(await issuer.campaign(ID).issue({ userId: 'bob' }));
+    if (sha1 === shaOf(scripts.rebuildRows)) asks.push(await issuer.campaign(ID).issue({ userId: 'bob' }));
     return send();
   });
   await issuer.campaign(ID).issue({ userId: 'ann' });
@@ -151,7 +152,7 @@ describe.each(['immediate', 'queued'] as const)('in a campaign with admission %s
     await openNamed(issuer, definition);
     const asks: Awaited<ReturnType<typeof askAnew>>[] = [];
     const watched = withEach(client, async (sha1, send) => {
-      if (sha1 === scripts.rebuildRows.sha1 || sha1 === scripts.finishRebuild.sha1) asks.push(await askAnew('ann'));
+      if (sha1 === shaOf(scripts.rebuildRows) || sha1 === shaOf(scripts.finishRebuild)) asks.push(await askAnew('ann'));
       return send();
     });
     await rebuildNamed(new CouponIssuer({ redis: watched, persistence }), definition);
@@ -163,7 +164,7 @@ describe.each(['immediate', 'queued'] as const)('in a campaign with admission %s
   test('a copy of what was refused before the campaign was opened to its end does nothing once it serves', async () => {
     const asks: Awaited<ReturnType<typeof askAnew>>[] = [];
     const watched = withEach(client, async (sha1, send) => {
-      if (sha1 === scripts.activateCampaign.sha1) asks.push(await askAnew('ann'));
+      if (sha1 === shaOf(scripts.activateCampaign)) asks.push(await askAnew('ann'));
       return send();
     });
     await openNamed(new CouponIssuer({ redis: watched, persistence }), definition);
@@ -177,7 +178,7 @@ test('a copy of a change that was refused while the campaign was rebuilt does no
   const anew = recording(redis);
   const refused: unknown[] = [];
   const watched = withEach(client, async (sha1, send) => {
-    if (sha1 === scripts.finishRebuild.sha1) {
+    if (sha1 === shaOf(scripts.finishRebuild)) {
       for (const change of [
         (other: CouponIssuer) => other.campaign(ID).pause(),
         (other: CouponIssuer) => other.campaign(ID).restock({ add: 1, requestId: 'more' }),
@@ -203,7 +204,7 @@ test('a purge that was refused while the campaign was rebuilt leaves no copy tha
   const anew = recording(redis);
   const refused: unknown[] = [];
   const watched = withEach(client, async (sha1, send) => {
-    if (sha1 === scripts.finishRebuild.sha1) {
+    if (sha1 === shaOf(scripts.finishRebuild)) {
       refused.push(
         await new CouponIssuer({ redis: anew, persistence })
           .campaign(ID)

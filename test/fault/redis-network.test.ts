@@ -12,6 +12,7 @@ import { Database } from '../support/servers/database.js';
 import { clientsOf } from '../support/servers/fault-clients.js';
 import { LossyProxy } from '../support/servers/proxy.js';
 import { RedisServer } from '../support/servers/redis-server.js';
+import { shaOf } from '../support/servers/sent.js';
 
 const TIMEOUT_MS = 1_000;
 let database: Database;
@@ -105,7 +106,7 @@ test(
     const harm = () => proxy.injected.cut + proxy.injected.lost;
     for (let time = 0; time < length(45, 300); time++) {
       const before = harm();
-      proxy.cutReplyTo(scripts[names[time % names.length]!].sha1, Math.floor(200 * random() ** 2));
+      proxy.cutReplyTo(shaOf(scripts[names[time % names.length]!]), Math.floor(200 * random() ** 2));
       await until(() => harm() > before);
     }
     await load.gets(100);

@@ -14,6 +14,7 @@ import { checkInvariants, expireLeases } from '../support/checks/invariants.js';
 import { answers, fails, recording, ScriptedPersistence } from '../support/scenes/campaigns.js';
 import { quarantinedOf } from '../support/scenes/named.js';
 import { RedisServer } from '../support/servers/redis-server.js';
+import { shaOf } from '../support/servers/sent.js';
 
 const REFUSED = answers({ verdict: 'refused', reason: 'unknown_customer' });
 const REQUEST = { userId: 'ann', requestId: 'order-1' };
@@ -208,7 +209,7 @@ test('not_eligible is told only after the word of Redis: a release whose reply i
   const client: RedisClient = {
     evalsha: async (sha1, keys, ...args) => {
       const reply = await redis.evalsha(sha1, keys, ...args);
-      if (lose && sha1 === scripts.release.sha1) throw new Error('Connection is closed.');
+      if (lose && sha1 === shaOf(scripts.release)) throw new Error('Connection is closed.');
       return reply;
     },
     eval: (source, keys, ...args) => redis.eval(source, keys, ...args),
@@ -234,7 +235,7 @@ test('a release that runs a second time changes nothing', async () => {
   const issuer = await opened({ redis: client });
   persistence.next(REFUSED);
   expect(await issuer.campaign(campaignId).issue({ ...REQUEST })).toMatchObject({ status: 'not_eligible' });
-  const release = client.calls.filter(({ sha1 }) => sha1 === scripts.release.sha1).at(-1)!;
+  const release = client.calls.filter(({ sha1 }) => sha1 === shaOf(scripts.release)).at(-1)!;
   expect(await release.replay()).toEqual(['ok', expect.any(String), 'gone', '']);
   expect(await issuer.campaign(campaignId).inspect()).toMatchObject({ available: 2, reserved: 0 });
 });

@@ -15,6 +15,7 @@ import { answers, fails, loadScripts, ScriptedPersistence } from '../support/sce
 import { openNamed, replaceCodeNamed } from '../support/scenes/named.js';
 import { LossyProxy } from '../support/servers/proxy.js';
 import { RedisServer } from '../support/servers/redis-server.js';
+import { shaOf } from '../support/servers/sent.js';
 
 const ID = 'launch';
 let server: RedisServer;
@@ -62,7 +63,7 @@ describe.each(Object.entries(clients))(
     /** Loses the reply to one script while `act` runs, and proves that it was lost. */
     async function losing<T>(script: keyof typeof scripts, act: () => Promise<T>): Promise<T> {
       const before = proxy.lost;
-      proxy.loseReplyTo(scripts[script].sha1);
+      proxy.loseReplyTo(shaOf(scripts[script]));
       const result = await act();
       expect(proxy.lost, 'the reply was lost').toBe(before + 1);
       return result;

@@ -13,6 +13,7 @@ import { checkInvariants, expireLeases } from '../support/checks/invariants.js';
 import { fails, recording, ScriptedPersistence } from '../support/scenes/campaigns.js';
 import { Database, rowsOf } from '../support/servers/database.js';
 import { RedisServer } from '../support/servers/redis-server.js';
+import { shaOf } from '../support/servers/sent.js';
 
 let server: RedisServer;
 let database: Database;
@@ -95,7 +96,7 @@ test('NotSavedError: unit and code are back at the head, once, also when the rel
   expect(error).toBeInstanceOf(NotIssuedError);
   expect((error as Error).message).toContain('the table is missing');
   expect(await pool()).toEqual(['1:A', '2:B', '3:C']);
-  const release = client.calls.filter(({ sha1 }) => sha1 === scripts.release.sha1).at(-1)!;
+  const release = client.calls.filter(({ sha1 }) => sha1 === shaOf(scripts.release)).at(-1)!;
   expect(await release.replay()).toEqual(['ok', expect.stringMatching(/^\d+$/), 'gone', '']);
   expect(await pool()).toEqual(['1:A', '2:B', '3:C']);
   expect(await issuer.campaign(campaignId).issue({ userId: 'bob' })).toMatchObject({

@@ -10,6 +10,7 @@ import { names, prepareGround, WaitingScene } from '../support/scenes/waiting-sc
 import { client as disconnected } from '../support/servers/fault-clients.js';
 import { LossyProxy } from '../support/servers/proxy.js';
 import { RedisServer } from '../support/servers/redis-server.js';
+import { shaOf } from '../support/servers/sent.js';
 
 let ground: Awaited<ReturnType<typeof prepareGround>>;
 let redis: Redis;
@@ -36,7 +37,7 @@ async function open(total: number, campaign: Partial<NamedDefinition> = {}): Pro
 const join = (userId: string, by = issuer) => scene.join(userId, by);
 const leave = (userId: string, by = issuer) => scene.leave(userId, by);
 const lastCall = (script: keyof typeof scripts) =>
-  client.calls.filter(({ sha1 }) => sha1 === scripts[script].sha1).at(-1)!;
+  client.calls.filter(({ sha1 }) => sha1 === shaOf(scripts[script])).at(-1)!;
 
 /** Runs a copy of a call and returns what it answered; it must leave no trace. */
 async function copyOf(call: { replay: () => Promise<unknown> }): Promise<unknown[]> {
@@ -254,7 +255,7 @@ describe('a copy that runs late', () => {
     await redis.hset(scene.key('campaign'), 'opensAt', String(Date.now() - 1));
     await scene.admit(1, issuer);
     await issuer.idle();
-    const stretches = client.calls.filter(({ sha1 }) => sha1 === scripts.drawLine.sha1);
+    const stretches = client.calls.filter(({ sha1 }) => sha1 === shaOf(scripts.drawLine));
     expect(stretches.length).toBeGreaterThanOrEqual(2);
     const [again] = await redis.zrange(scene.key('queue'), 0, 0);
     await leave(again!, other);
@@ -274,7 +275,7 @@ describe('a copy that runs late', () => {
     await issuer.campaign(scene.campaignId).resume();
     await scene.admit(1, issuer);
     await issuer.idle();
-    const tended = client.calls.filter(({ sha1 }) => sha1 === scripts.tendLine.sha1);
+    const tended = client.calls.filter(({ sha1 }) => sha1 === shaOf(scripts.tendLine));
     expect(await join('ann', other)).toMatchObject({ status: 'waiting' });
     for (const late of tended) expect(((await late.replay()) as unknown[]).slice(2)).toEqual([0, '1']);
     expect(await scene.statusOf('ann')).toMatchObject({ status: 'waiting', position: 1 });
@@ -301,7 +302,7 @@ describe('behind a proxy that runs a script and loses its reply', () => {
   /** Loses the reply to one script while `act` runs, and proves that it was lost. */
   async function losing<T>(script: keyof typeof scripts, act: () => Promise<T>): Promise<T> {
     const before = proxy.lost;
-    proxy.loseReplyTo(scripts[script].sha1);
+    proxy.loseReplyTo(shaOf(scripts[script]));
     const result = await act();
     expect(proxy.lost, 'the reply was lost').toBe(before + 1);
     return result;

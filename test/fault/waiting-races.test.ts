@@ -7,6 +7,7 @@ import { seeded } from '../support/checks/random.js';
 import { until } from '../support/checks/until.js';
 import { loadScripts } from '../support/scenes/campaigns.js';
 import { names, prepareGround, SHORT, WaitingScene } from '../support/scenes/waiting-scene.js';
+import { shaOf } from '../support/servers/sent.js';
 
 let ground: Awaited<ReturnType<typeof prepareGround>>;
 beforeAll(async () => {
@@ -144,7 +145,7 @@ test('places that end in the step that lets others through are told like all oth
   const events: CouponEvent[] = [];
   const scene = await WaitingScene.open(ground, { total: 5, campaign: { presenceMs: 60_000 } });
   const { redis } = ground;
-  const sha1 = scripts.admitLine.sha1;
+  const sha1 = shaOf(scripts.admitLine);
   let asked = 0;
   const client: RedisClient = {
     evalsha: async (sha, ...rest) => {

@@ -13,6 +13,7 @@ import { checkInvariants, expireLeases } from '../support/checks/invariants.js';
 import { answers, fails, recording, ScriptedPersistence } from '../support/scenes/campaigns.js';
 import { type NamedDefinition, openNamed, quarantinedOf, rebuildNamed } from '../support/scenes/named.js';
 import { RedisServer } from '../support/servers/redis-server.js';
+import { shaOf } from '../support/servers/sent.js';
 
 const FIRST = { source: 'app', price: 12_900, tags: ['가', { deep: null }] };
 const SECOND = { source: 'web' };
@@ -171,7 +172,7 @@ describe('the data of a call', () => {
     const issuer = issuerWith({ redis: client });
     await openNamed(issuer, counted());
     await reserved(issuer);
-    const copy = client.calls.findLast(({ sha1 }) => sha1 === scripts.reserve.sha1)!;
+    const copy = client.calls.findLast(({ sha1 }) => sha1 === shaOf(scripts.reserve))!;
     await issuerWith()
       .campaign(id)
       .issue({ ...USER, data: SECOND });

@@ -4,6 +4,7 @@ import { CouponIssuer, type ListedCampaign, MemoryPersistence } from '../../src/
 import { scripts } from '../../src/redis/scripts.js';
 import { recording, withEach } from '../support/scenes/campaigns.js';
 import { RedisServer } from '../support/servers/redis-server.js';
+import { shaOf } from '../support/servers/sent.js';
 
 let server: RedisServer;
 let redis: Redis;
@@ -91,7 +92,7 @@ test('a campaign that is purged while it is listed is left out', async () => {
   await issuer.campaign('purged').closeForGood();
   let purged: Promise<void> | null = null;
   const through = withEach(redis, async (sha1, send) => {
-    if (sha1 === scripts.inspect.sha1) {
+    if (sha1 === shaOf(scripts.inspect)) {
       purged = purged ?? issuer.campaign('purged').purge();
       await purged;
     }
@@ -111,7 +112,7 @@ test('no more campaigns than the concurrency are read at a time, and nothing is 
   let most = 0;
   const { calls, ...client } = recording(redis);
   const through = withEach(client, async (sha1, send) => {
-    if (sha1 !== scripts.inspect.sha1) return send();
+    if (sha1 !== shaOf(scripts.inspect)) return send();
     most = Math.max(most, ++reading);
     return send().finally(() => reading--);
   });

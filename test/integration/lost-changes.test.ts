@@ -5,6 +5,7 @@ import { scripts } from '../../src/redis/scripts.js';
 import { fails, ScriptedPersistence, withEach } from '../support/scenes/campaigns.js';
 import { quarantinedOf } from '../support/scenes/named.js';
 import { RedisServer } from '../support/servers/redis-server.js';
+import { shaOf } from '../support/servers/sent.js';
 
 const ID = 'launch';
 const CODES = ['AAA', 'BBB', 'CCC'];
@@ -44,7 +45,7 @@ async function goBack(): Promise<void> {
 
 const another = () => {
   const client = withEach(redis, async (sha1, send) => {
-    if (copyBefore && sha1 === scripts[copyBefore].sha1) {
+    if (copyBefore && sha1 === shaOf(scripts[copyBefore])) {
       copyBefore = null;
       await copy();
     }

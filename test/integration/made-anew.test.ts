@@ -11,6 +11,7 @@ import {
 import { scripts } from '../../src/redis/scripts.js';
 import { type NamedDefinition, openNamed, rebuildNamed, replaceCodeNamed } from '../support/scenes/named.js';
 import { RedisServer } from '../support/servers/redis-server.js';
+import { shaOf } from '../support/servers/sent.js';
 
 const ID = 'launch';
 const COUNTED = { id: ID, stock: { kind: 'counted', total: 20 } } as const satisfies NamedDefinition;
@@ -66,7 +67,7 @@ test('a process that opens a campaign while another one does finds it there, and
   const late: RedisClient = {
     evalsha: async (sha1, ...args) => {
       // Both found nothing; the other one was faster, and has given out a coupon by now.
-      if (sha1 === scripts.openCampaign.sha1 && !opened) {
+      if (sha1 === shaOf(scripts.openCampaign) && !opened) {
         opened = true;
         await openNamed(operator, COUNTED);
         await issueAll(operator, 1);

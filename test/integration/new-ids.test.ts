@@ -8,6 +8,7 @@ import { loadScripts, ScriptedPersistence } from '../support/scenes/campaigns.js
 import { Database } from '../support/servers/database.js';
 import { LossyProxy } from '../support/servers/proxy.js';
 import { RedisServer } from '../support/servers/redis-server.js';
+import { shaOf } from '../support/servers/sent.js';
 
 let server: RedisServer;
 let proxy: LossyProxy;
@@ -64,7 +65,7 @@ describe('a save is told that its ids are new', () => {
     const client = new Redis(proxy.port, '127.0.0.1');
     client.on('error', () => {});
     const night = await opened(client);
-    proxy.loseReplyTo(scripts.reserve.sha1);
+    proxy.loseReplyTo(shaOf(scripts.reserve));
     expect(await night.issue({ userId: 'ann' })).toMatchObject({ status: 'issued', issuance: { serial: 1 } });
     client.disconnect();
     expect(persistence.newIds).toEqual([false]);

@@ -2,11 +2,13 @@ import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type CouponEvent, CouponIssuer, type CouponIssuerOptions, MemoryPersistence } from '../../src/index.js';
 import { registryKeys } from '../../src/redis/keys.js';
+import type { Script } from '../../src/redis/runner.js';
 import { scripts } from '../../src/redis/scripts.js';
 import { until } from '../support/checks/until.js';
 import { type NamedDefinition, openNamed, rebuildNamed } from '../support/scenes/named.js';
 import { CountingClient } from '../support/servers/counting-client.js';
 import { RedisServer } from '../support/servers/redis-server.js';
+import { shaOf } from '../support/servers/sent.js';
 
 const ID = 'spring';
 const DEFINITION: NamedDefinition = { id: ID, stock: { kind: 'counted', total: 5 } };
@@ -197,7 +199,7 @@ describe('round trips', () => {
 test('a note that is late by less than a minute does not end the campaign that has the id by now', async () => {
   const arrivals: (() => Promise<unknown>)[] = [];
   const evalsha = async (sha1: string, ...args: [number, ...string[]]): Promise<unknown> => {
-    if (sha1 !== scripts.noteOver.sha1) return redis.evalsha(sha1, ...args);
+    if (sha1 !== shaOf(scripts.noteOver)) return redis.evalsha(sha1, ...args);
     arrivals.push(() => redis.evalsha(sha1, ...args).catch(() => redis.eval(scripts.noteOver.source, ...args)));
     return ['noted'];
   };
@@ -260,10 +262,10 @@ describe('generations', () => {
   });
 
   /** A process that stalls before it sends a script for the first time, until something else has happened. */
-  const stallingAt = (script: { readonly sha1: string }, meanwhile: () => Promise<void>): CouponIssuer => {
+  const stallingAt = (script: Pick<Script, 'sha1' | 'joint'>, meanwhile: () => Promise<void>): CouponIssuer => {
     let stalls = true;
     const evalsha = async (sha1: string, ...args: [number, ...string[]]): Promise<unknown> => {
-      if (sha1 === script.sha1 && stalls) {
+      if (sha1 === shaOf(script) && stalls) {
         stalls = false;
         await meanwhile();
       }

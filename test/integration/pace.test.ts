@@ -1,11 +1,13 @@
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type Campaign, CouponIssuer, type Pace, type PaceChange, type SettleWorker } from '../../src/index.js';
+import type { Script } from '../../src/redis/runner.js';
 import { scripts } from '../../src/redis/scripts.js';
 import { checkInvariants } from '../support/checks/invariants.js';
 import { until } from '../support/checks/until.js';
 import { dump, recording, ScriptedPersistence, withEach } from '../support/scenes/campaigns.js';
 import { RedisServer } from '../support/servers/redis-server.js';
+import { shaOf } from '../support/servers/sent.js';
 
 const NO_PACE: Pace = { savesPerSecond: null, admitPerSecond: null, waves: null };
 /** One in three hours. */
@@ -55,8 +57,8 @@ function work(count: number) {
     const one = new CouponIssuer({ redis: client, persistence });
     workers.push(one.startWorker({ campaigns: [launch.id], intervalMs: 5 }));
   }
-  return async (script: { readonly sha1: string }, more: number) => {
-    const times = () => clients.map(({ calls }) => calls.filter(({ sha1 }) => sha1 === script.sha1).length);
+  return async (script: Pick<Script, 'sha1' | 'joint'>, more: number) => {
+    const times = () => clients.map(({ calls }) => calls.filter(({ sha1 }) => sha1 === shaOf(script)).length);
     const before = times();
     await until(() => times().every((now, i) => now >= before[i]! + more));
   };
@@ -223,7 +225,7 @@ describe('a change of the pace', () => {
     const client = recording(redis);
     const one = new CouponIssuer({ redis: client, persistence });
     await one.campaign(launch.id).setPace(change);
-    return client.calls.findLast(({ sha1 }) => sha1 === scripts.setPace.sha1)!;
+    return client.calls.findLast(({ sha1 }) => sha1 === shaOf(scripts.setPace))!;
   }
 
   test('that arrives a second time does nothing, whichever issuer sent the later one', async () => {
@@ -240,7 +242,7 @@ describe('a change of the pace', () => {
   async function onItsWay(change: PaceChange, beforeItLeaves = async () => {}) {
     const [client, held] = [recording(redis), [] as (() => Promise<unknown>)[]];
     const away = withEach(client, async (sha1, send) => {
-      if (sha1 !== scripts.setPace.sha1) return send();
+      if (sha1 !== shaOf(scripts.setPace)) return send();
       const isFirst = client.calls.every((call) => call.sha1 !== sha1);
       if (isFirst) return send();
       await beforeItLeaves();
@@ -274,7 +276,7 @@ describe('a change of the pace', () => {
     const client = recording(redis);
     const first = new CouponIssuer({
       redis: withEach(client, async (sha1, send) => {
-        const isSecond = sha1 === scripts.setPace.sha1 && client.calls.some((call) => call.sha1 === sha1);
+        const isSecond = sha1 === shaOf(scripts.setPace) && client.calls.some((call) => call.sha1 === sha1);
         if (isSecond) {
           asked();
           await goesOn;
@@ -299,7 +301,7 @@ describe('a change of the pace', () => {
     let sends = 0;
     client.evalsha = (async (sha1: string, keys: number, ...args: string[]) => {
       const send = () => redis.evalsha(sha1, keys, ...args);
-      if (sha1 !== scripts.setPace.sha1) return send();
+      if (sha1 !== shaOf(scripts.setPace)) return send();
       if (++sends === 2) await send();
       if (sends < 3) return send();
       throw Object.assign(new Error('OOM command not allowed'), { name: 'ReplyError' });

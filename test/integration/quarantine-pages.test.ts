@@ -6,6 +6,7 @@ import { checkInvariants } from '../support/checks/invariants.js';
 import { recording, ScriptedPersistence } from '../support/scenes/campaigns.js';
 import { quarantinedOf } from '../support/scenes/named.js';
 import { RedisServer } from '../support/servers/redis-server.js';
+import { shaOf } from '../support/servers/sent.js';
 
 const NEVER = '9007199254740991';
 /** Two pages and a part of a third. */
@@ -43,7 +44,7 @@ beforeEach(async () => {
 });
 
 test('each reservation in quarantine is listed once, in pages that are read when the loop comes to them', async () => {
-  const pages = () => client.calls.filter(({ sha1 }) => sha1 === scripts.listQuarantined.sha1).length;
+  const pages = () => client.calls.filter(({ sha1 }) => sha1 === shaOf(scripts.listQuarantined)).length;
   const listed: string[] = [];
   for await (const { issuance } of launch.quarantine.list()) {
     listed.push(issuance.userId);

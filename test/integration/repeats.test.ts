@@ -13,6 +13,7 @@ import { until } from '../support/checks/until.js';
 import { fails, loadScripts, recording, ScriptedPersistence, withEach } from '../support/scenes/campaigns.js';
 import { issueNamed, type NamedDefinition, openNamed } from '../support/scenes/named.js';
 import { RedisServer } from '../support/servers/redis-server.js';
+import { shaOf } from '../support/servers/sent.js';
 
 const ID = 'launch';
 const REQUEST = { campaignId: ID, userId: 'ann', requestId: 'click-1' };
@@ -193,7 +194,7 @@ describe('a campaign that is written and does not serve yet', () => {
   test('is no fault to a worker, which serves it at the next interval after it was activated', async () => {
     const client = recording(redis);
     const worker = issuerWith({ redis: client }).startWorker({ intervalMs: 10 });
-    const claims = () => client.calls.filter(({ sha1 }) => sha1 === scripts.claimDue.sha1).length;
+    const claims = () => client.calls.filter(({ sha1 }) => sha1 === shaOf(scripts.claimDue)).length;
     await until(async () => claims() >= 2);
     await redis.hset(`{coupon:${ID}}:campaign`, 'verified', '1');
     persistence.next(lostConnection, lostConnection);
@@ -210,7 +211,7 @@ describe('a campaign that is written and does not serve yet', () => {
     await loadScripts(redis);
     const activating = withEach(redis, async (sha1, send) => {
       const reply = await send();
-      if (sha1 === scripts.claimDue.sha1) await redis.hset(`{coupon:${ID}}:campaign`, 'verified', '1');
+      if (sha1 === shaOf(scripts.claimDue)) await redis.hset(`{coupon:${ID}}:campaign`, 'verified', '1');
       return reply;
     });
     const watching = issuerWith({ redis: activating });

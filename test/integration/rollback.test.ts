@@ -6,6 +6,7 @@ import { checkCounters } from '../support/checks/invariants.js';
 import { loadScripts, withEach } from '../support/scenes/campaigns.js';
 import { issueNamed, type NamedDefinition, openNamed, quarantinedOf, rebuildNamed } from '../support/scenes/named.js';
 import { RedisServer } from '../support/servers/redis-server.js';
+import { shaOf } from '../support/servers/sent.js';
 
 const COUNTED: NamedDefinition = { id: 'launch', stock: { kind: 'counted', total: 5 } };
 const POOL: NamedDefinition = { id: 'pool', stock: { kind: 'codes' } };
@@ -179,7 +180,7 @@ describe.each(DEFINITIONS)('while $id is rebuilt, a repeat of what was issued', 
     codes: ['rebuildCodes', 'keepKnown'],
   } as const;
   const steps = new Set<string>(
-    [...STEPS.counted, ...(id === 'pool' ? STEPS.codes : [])].map((name) => scripts[name].sha1),
+    [...STEPS.counted, ...(id === 'pool' ? STEPS.codes : [])].map((name) => shaOf(scripts[name])),
   );
 
   /** Rebuilds, and does this before and after each step. */

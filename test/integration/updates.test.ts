@@ -11,6 +11,7 @@ import { scripts } from '../../src/redis/scripts.js';
 import { until } from '../support/checks/until.js';
 import { dump, loadScripts, recording, withEach } from '../support/scenes/campaigns.js';
 import { RedisServer } from '../support/servers/redis-server.js';
+import { callsOf, replyOf, shaOf } from '../support/servers/sent.js';
 
 const ID = 'launch';
 const KEY = `{coupon:${ID}}:campaign`;
@@ -173,12 +174,13 @@ describe('the limit', () => {
   ] as const)(
     'that rose to 100 makes the batches of %s() smaller in a process that knows the old one',
     async (call, of) => {
-      const batched = [scripts.reserve, scripts.joinLine, scripts.findPlaces].map(({ sha1 }) => sha1);
+      const batched = [scripts.reserve, scripts.joinLine, scripts.findPlaces];
       const argumentsOf: number[] = [];
       const evalsha = async (sha1: string, keys: number, ...rest: string[]) => {
         const reply = (await redis.evalsha(sha1, keys, ...rest)) as unknown[];
-        if (batched.includes(sha1) && reply[0] !== 'stale_rules')
-          argumentsOf.push(rest.slice(keys).join('\0').split('\0').length);
+        const script = batched.find((one) => shaOf(one) === sha1);
+        if (script && replyOf(reply)[0] !== 'stale_rules')
+          for (const args of callsOf(script, rest.slice(keys))) argumentsOf.push(args.join('\0').split('\0').length);
         return reply;
       };
       web = issuerWith({ redis: { evalsha, eval: (source, keys, ...rest) => redis.eval(source, keys, ...rest) } });
@@ -209,7 +211,7 @@ describe('the limit', () => {
       const definition = { ...of, stock: { kind: 'counted', total: 100 } } as const;
       const [underWay, told] = [gate(), gate()];
       const redisOfRebuild = withEach(redis, async (sha1, send) => {
-        if (sha1 !== scripts.finishRebuild.sha1) return send();
+        if (sha1 !== shaOf(scripts.finishRebuild)) return send();
         underWay.open();
         await told.isOpen;
         return send();
@@ -217,7 +219,7 @@ describe('the limit', () => {
       let rebuilt: Promise<unknown> | null = null;
       const redisOfWeb = withEach(redis, async (sha1, send) => {
         const reply = (await send()) as unknown[];
-        if (sha1 !== script.sha1 || reply[0] !== 'stale_rules') return reply;
+        if (sha1 !== shaOf(script) || replyOf(reply)[0] !== 'stale_rules') return reply;
         rebuilt ??= issuerWith({ persistence, redis: redisOfRebuild }).campaign(ID).rebuild(definition);
         await underWay.isOpen;
         return reply;
@@ -290,7 +292,7 @@ describe('a request id', () => {
     let late = async (): Promise<unknown> => null;
     const away = issuerWith({
       redis: withEach(redis, async (sha1, send) => {
-        if (sha1 !== scripts.updateCampaign.sha1) return send();
+        if (sha1 !== shaOf(scripts.updateCampaign)) return send();
         late = send;
         throw new Error('the connection is gone');
       }),
@@ -374,7 +376,7 @@ describe('a campaign that was updated', () => {
       await openFor(FIRST);
       let told: unknown;
       const redisOfRebuild = withEach(redis, async (sha1, send) => {
-        if (sha1 === scripts.finishRebuild.sha1) told = await update(change, web).catch((error: unknown) => error);
+        if (sha1 === shaOf(scripts.finishRebuild)) told = await update(change, web).catch((error: unknown) => error);
         return send();
       });
       await issuerWith({ persistence, redis: redisOfRebuild }).campaign(ID).rebuild(FIRST);

@@ -4,6 +4,7 @@ import { CouponIssuer, type RedisClient } from '../../src/index.js';
 import { scripts } from '../../src/redis/scripts.js';
 import { loadScripts, withEach } from '../support/scenes/campaigns.js';
 import { RedisServer } from '../support/servers/redis-server.js';
+import { shaOf } from '../support/servers/sent.js';
 
 const ID = 'launch';
 const COUNTED = { stock: { kind: 'counted', total: 20 } } as const;
@@ -43,7 +44,7 @@ test.each([
       .campaign(ID)
       .open({ ...COUNTED, admission, opensAt: FUTURE, closesAt: new Date('2099-02-01T00:00:00Z') });
     const web = new CouponIssuer({
-      redis: slowToHear([scripts.reserve.sha1, scripts.joinLine.sha1], async () => {
+      redis: slowToHear([shaOf(scripts.reserve), shaOf(scripts.joinLine)], async () => {
         await redis.flushall();
         await operator.campaign(ID).open({ ...COUNTED, admission }, { skipRowCheck: true });
         expect((await web.campaign(ID).inspect()).opensAt).toBeNull();

@@ -40,7 +40,6 @@ export const columnsOf = (
 ) => ({
   users: users.map(({ userId }) => userId).join('\0'),
   ids: users.map(({ id }) => id).join('\0'),
-  idLength: users.every(({ id }) => id.length === 22) ? '22' : '',
   codes: users.flatMap(({ code }) => code || []).join('\0'),
 });
 export const idOf = (user: string) => `id-${user}`.padEnd(22, '0');
@@ -101,10 +100,6 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
       ...columnsOf(users.map((userId) => ({ id: idOf(userId), userId, code: '' }))),
       data: users.map(dataOf).join('\n'),
     });
-  const inOrder = (n: string, users: string[]) => {
-    const call = reserve(n, users);
-    return { ...call, args: { ...call.args, data: '' } };
-  };
   await run(reserve('1', ['gone', 'u1', 'u2', 'u3']));
 
   const held = async (userId: string) => {
@@ -112,7 +107,6 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
     return { field: `1:${userId}`, id: idOf(userId), stamp: record!.split(':')[1]! };
   };
   await run(call(scripts.release, { epoch }, [await held('gone')]));
-  if (name === 'reserve in order') await run(reserve('2', ['u0']));
   await redis.zadd(keys.leases, 0, '1:u3', NEVER, '1:u2');
   const join = (n: string, users: string[]) =>
     call(
@@ -220,7 +214,6 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
       'find-in-pool': call(scripts.findInPool, { epoch, fence: '0', code: 'FFF', fromTail: '1', limit: '500' }),
       'replace-code': call(scripts.replaceCode, { epoch, fence: '0', fromTail: '1', unit: '10:KKK', code: 'LLL' }),
       reserve: reserve('2', ['u4', 'u1', 'u5']),
-      'reserve in order': inOrder('3', ['u4', 'u5', 'u6']),
       confirm: ending,
       release: call(scripts.release, { epoch }, [u1]),
       withdraw: call(scripts.withdraw, { epoch }, [u1]),

@@ -86,8 +86,8 @@ export const ISOLATION = [
   {
     defect: 'under load the shared batches take the place that a sick campaign waits for',
     file: 'src/flow/batcher.ts',
-    find: '      this.#options.freed?.();\n      this.#scheduleAfterAnswers();',
-    replace: '      this.#sendAll();\n      this.#options.freed?.();',
+    find: '    this.#options.freed?.();\n    this.#scheduleAfterAnswers();',
+    replace: '    this.#sendAll();\n    this.#options.freed?.();',
     caughtBy: lanes('under load a sick campaign has its turn, and no more batches are out than there are places'),
   },
   {
@@ -114,9 +114,9 @@ export const ISOLATION = [
   {
     defect: 'a sick campaign whose rows pile up takes the room of all',
     file: 'src/issue/save-lanes.ts',
-    find: '    await batcher.capacity();',
+    find: '    const soon = batcher.capacity();',
     replace:
-      '    await this.#shared.capacity();\n    for (const lane of this.#lanes.values()) await lane.batcher.capacity();',
+      '    const all = [this.#shared, ...[...this.#lanes.values()].map((lane) => lane.batcher)];\n    const soon = all.map((one) => one.capacity()).find((wait) => wait !== null) ?? null;',
     caughtBy: lanes('the rows of a sick campaign that pile up leave capacity for those of others'),
   },
   {

@@ -22,7 +22,6 @@ import { NEW_IDS } from './new-ids.js';
 import { OPERATING } from './operating.js';
 import { OVER } from './over.js';
 import { PACE } from './pace.js';
-import { PACKED } from './packed.js';
 /**
  * Defects to plant in the sources, each with the test that has to fail of it. `find` occurs once in `file`; `test` is a part of the full name of one test or several.
  *
@@ -43,6 +42,7 @@ import { TABLES } from './tables.js';
 import { TRACING } from './tracing.js';
 import { USER_IDS } from './user-ids.js';
 import { USER_IDS_MYSQL } from './user-ids-mysql.js';
+import { USUAL } from './usual.js';
 import { VALIDITY } from './validity.js';
 import { WAITING } from './waiting.js';
 import { WATCHING } from './watching.js';
@@ -56,7 +56,7 @@ export const MUTANTS = [
   ...POSTGRES_BRIDGES,
   ...COMMAND_LINE,
   ...RESERVING,
-  ...PACKED,
+  ...USUAL,
   ...ENDING,
   ...SAVING,
   ...NEW_IDS,

@@ -35,8 +35,8 @@ export const NEW_IDS = [
   {
     defect: 'an id counts as new though the client sent its call to another server too',
     file: reserve,
-    find: 'if (runner.isUnbroken(connection)) {',
-    replace: 'if (connection) {',
+    find: 'if (campaign.shard.context.runner.isUnbroken(this.#connection)) {',
+    replace: 'if (this.#connection) {',
     caughtBy: caughtBy('unless the client sent the call again, on another connection'),
   },
   {

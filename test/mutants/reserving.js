@@ -138,7 +138,7 @@ export const RESERVING = [
     file: 'lua/include/stock.lua',
     find: 'campaign.lastSerial >= campaign.total',
     replace: 'campaign.lastSerial > campaign.total',
-    caughtBy: { file: 'test/lua/alike.test.ts', test: 'the last units go to the first users' },
+    caughtBy: { file: 'test/lua/usual.test.ts', test: 'the last units go to the first users' },
   },
   {
     defect: 'a unit that came back is handed out twice',

@@ -171,7 +171,7 @@ export const SAVING = [
   {
     defect: 'a fault of Redis prints what a script was given',
     file: 'src/redis/runner.ts',
-    find: 'redacted(error, args.slice(script.keys.length).flatMap(piecesOf).filter(isTelling))',
+    find: 'redacted(error, args.flatMap(piecesOf).filter(isTelling))',
     replace: 'redacted(error)',
     caughtBy: { file: 'test/integration/errors.test.ts', test: 'a Redis client that throws what it was given' },
   },

@@ -134,8 +134,8 @@ export const WAITING = [
   {
     defect: 'issue() passes those who wait',
     file: 'src/redis/reserve.ts',
-    find: "fromLine: fromLine ? '1' : ''",
-    replace: "fromLine: fromLine === null ? '' : '1'",
+    find: "fromLine: options.fromLine ? '1' : ''",
+    replace: "fromLine: options.fromLine === null ? '' : '1'",
     caughtBy: line('issue() does not pass the line, and join() needs one'),
   },
   {

@@ -154,8 +154,9 @@ export const WINDOW = [
   {
     defect: 'users that were not sent are refused with those that were, by issue()',
     file: 'src/redis/reserve.ts',
-    find: '    for (const i of sent) answers[i] = refusedOr(shard, reply, requests[i]!, refused);\n    return open.slice(sent.length);',
-    replace: '    for (const i of open) answers[i] = refusedOr(shard, reply, requests[i]!, refused);\n    return [];',
+    find: '      for (const i of this.#sent) answers[i] = refusedOr(campaign.shard, reply, requests[i]!, refused);\n      return this.#open.slice(this.#sent.length);',
+    replace:
+      '      for (const i of this.#open) answers[i] = refusedOr(campaign.shard, reply, requests[i]!, refused);\n      return [];',
     caughtBy: updating('hides no coupon from a repeat of issue()'),
   },
   {

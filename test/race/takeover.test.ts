@@ -6,6 +6,7 @@ import { checkInvariants, expireLeases } from '../support/checks/invariants.js';
 import { fails, loadScripts, ScriptedPersistence } from '../support/scenes/campaigns.js';
 import { issueNamed } from '../support/scenes/named.js';
 import { RedisServer } from '../support/servers/redis-server.js';
+import { shaOf } from '../support/servers/sent.js';
 
 const ID = 'launch';
 const REQUEST = { campaignId: ID, userId: 'ann', requestId: 'one' };
@@ -82,7 +83,7 @@ test("a call that Redis sees late, after a later one of its sender, shares nobod
     redis: {
       // The first reserve is overtaken by the second one on its way.
       evalsha: async (sha1, count, ...args) => {
-        if (sha1 !== scripts.reserve.sha1 || calls.length > 0) return redis.evalsha(sha1, count, ...args);
+        if (sha1 !== shaOf(scripts.reserve) || calls.length > 0) return redis.evalsha(sha1, count, ...args);
         calls.push(() => redis.evalsha(sha1, count, ...args));
         await late.campaign(ID).issue({ userId: 'bob' });
         return calls[0]!();
@@ -110,7 +111,7 @@ test('a repeated release that meets another call, which took the unit anew, prom
     first = new CouponIssuer({
       redis: {
         evalsha: async (sha1, count, ...args) => {
-          if (sha1 !== scripts.release.sha1) return redis.evalsha(sha1, count, ...args);
+          if (sha1 !== shaOf(scripts.release)) return redis.evalsha(sha1, count, ...args);
           // The reply of the first copy is lost; the second one runs when the test says so.
           await redis.evalsha(sha1, count, ...args);
           const repeated = new Promise<void>((resolve) => {
@@ -144,7 +145,7 @@ test('a call that was sent again and then refused by Redis is not told that noth
     redis: {
       stream: {},
       evalsha: async (sha1: string, count: number, ...args: string[]) => {
-        if (sha1 !== scripts.reserve.sha1) return redis.evalsha(sha1, count, ...args);
+        if (sha1 !== shaOf(scripts.reserve)) return redis.evalsha(sha1, count, ...args);
         reserves.push(args);
         // The first copy knew only of ann; its reply was lost, and the second copy brings bob along.
         if (reserves.length === 1) await redis.evalsha(sha1, count, ...args.map((arg) => arg.split('\0')[0]!));

@@ -16,6 +16,7 @@ import { seeded } from '../support/checks/random.js';
 import { fails, ScriptedPersistence } from '../support/scenes/campaigns.js';
 import { CountingClient } from '../support/servers/counting-client.js';
 import { RedisServer } from '../support/servers/redis-server.js';
+import { shaOf } from '../support/servers/sent.js';
 
 let server: RedisServer;
 let redis: Redis;
@@ -185,7 +186,7 @@ describe('the numbers of a night with repeats and faults', () => {
     await launch.open({ stock: { kind: 'counted', total: 1 }, admission: 'queued' });
     for (const userId of ['ann', 'ben']) await launch.join({ userId });
     const lost = () => Promise.reject(new Error('Connection is closed.'));
-    const isAdmission = ([sha1]: unknown[]) => sha1 === scripts.admitLine.sha1;
+    const isAdmission = ([sha1]: unknown[]) => sha1 === shaOf(scripts.admitLine);
     sent.mockImplementation((...args) => (isAdmission(args) ? lost() : redis.evalsha(...args)));
     await expect(launch.admit({ count: 2 })).rejects.toMatchObject({ code: 'REDIS' });
     // The last coupon ends the line. The script after it, which ends the other places, does not arrive.

@@ -108,7 +108,7 @@ test('the deliveries of one campaign that pile up leave capacity for those of an
   await ask('slow', 3);
   await deliveries.capacity('other');
   const capacity = deliveries.capacity('slow');
-  expect(await isPending(capacity)).toBe(true);
+  expect(await isPending(capacity!)).toBe(true);
   await end('slow');
   await capacity;
 });
@@ -132,7 +132,7 @@ test('capacity is there while no more wait than are delivered at a time', async 
   await deliveries.capacity('launch');
   runs.push(run(3));
   const capacity = deliveries.capacity('launch');
-  expect(await isPending(capacity)).toBe(true);
+  expect(await isPending(capacity!)).toBe(true);
   for (const serial of [1, 2, 3]) {
     await settled();
     ends.get(serial)!.resolve();

@@ -9,22 +9,23 @@ import {
 import { scripts } from '../../src/redis/scripts.js';
 import { isNotReady, oneOf } from '../../src/redis/words.js';
 import { mockRedis } from '../mock/support.js';
+import { replyOf, shaOf, sourceOf, withReply } from '../support/servers/sent.js';
 
 /** A Redis of a newer version: from now on `change` may have another word in the replies of one script. */
 function newerRedis() {
   const redis = mockRedis();
   const changes = new Map<string, (reply: unknown[]) => unknown[]>();
+  const changed = (source: string, reply: unknown[]) =>
+    withReply(reply, (changes.get(source) ?? ((same) => same))([...replyOf(reply)]));
   const client: RedisClient = {
     evalsha: (sha1, ...args) => redis.evalsha(sha1, ...args),
     eval: async (source, ...args) => {
-      const reply = (await redis.eval(source, ...args)) as unknown[];
-      return (changes.get(source) ?? ((same) => same))(reply);
+      return changed(source, (await redis.eval(source, ...args)) as unknown[]);
     },
   };
   client.evalsha = async (sha1, ...args) => {
     const reply = (await redis.evalsha(sha1, ...args)) as unknown[];
-    const source = Object.values(scripts).find((script) => script.sha1 === sha1)!.source;
-    return (changes.get(source) ?? ((same) => same))(reply);
+    return changed(sourceOf(Object.values(scripts).find((script) => shaOf(script) === sha1)!), reply);
   };
   return { client, changes };
 }
@@ -44,7 +45,7 @@ test.each([
   const issuer = new CouponIssuer({ redis: client, persistence: new MemoryPersistence() });
   const launch = issuer.campaign('launch');
   await launch.open({ stock: { kind: 'counted', total: 2 } });
-  changes.set(scripts.reserve.source, change);
+  changes.set(sourceOf(scripts.reserve), change);
   await expect(launch.issue({ userId: 'ann' })).rejects.toMatchObject(UNKNOWN);
   changes.clear();
   // What it took meanwhile is still there to be settled, and nobody gets it a second time.
@@ -58,7 +59,7 @@ test('an unknown word for a release never counts as released', async () => {
   const issuer = new CouponIssuer({ redis: client, persistence: { save } });
   const launch = issuer.campaign('launch');
   await launch.open({ stock: { kind: 'counted', total: 2 } }, { skipRowCheck: true });
-  changes.set(scripts.release.source, wordsAt(2));
+  changes.set(sourceOf(scripts.release), wordsAt(2));
   await expect(launch.issue({ userId: 'ann' })).rejects.toMatchObject(UNKNOWN);
   await issuer.close();
 });
@@ -72,7 +73,7 @@ test('an unknown word for a confirm is a fault behind the answer', async () => {
   const issuer = new CouponIssuer({ redis: client, persistence: new MemoryPersistence(), onEvent });
   const launch = issuer.campaign('launch');
   await launch.open({ stock: { kind: 'counted', total: 2 } });
-  changes.set(scripts.confirm.source, lastWord);
+  changes.set(sourceOf(scripts.confirm), lastWord);
   expect(await launch.issue({ userId: 'ann' })).toMatchObject({ status: 'issued' });
   await issuer.idle();
   expect(faults).toEqual(['confirm']);
@@ -116,7 +117,7 @@ test.each(CALLS)('an unknown word of %s is no success, and is not quoted (%j)', 
   if (definition === COUNTED) await launch.issue({ userId: 'bob' });
   await issuer.idle();
   let changed = 0;
-  changes.set(scripts[script].source, (reply) => {
+  changes.set(sourceOf(scripts[script]), (reply) => {
     changed++;
     return firstWord(reply);
   });
@@ -133,7 +134,7 @@ test.each([
   const issuer = new CouponIssuer({ redis: client, persistence: new MemoryPersistence() });
   const launch = issuer.campaign('launch');
   await launch.open({ stock: { kind: 'counted', total: 2 }, admission: 'queued' });
-  changes.set(scripts[script].source, change);
+  changes.set(sourceOf(scripts[script]), change);
   const asked = script === 'joinLine' ? launch.join({ userId: 'ann' }) : launch.admit({ count: 1 });
   await expect(asked).rejects.toMatchObject(UNKNOWN);
   await issuer.close();

@@ -5,6 +5,7 @@ import { scripts } from '../../src/redis/scripts.js';
 import { until } from '../support/checks/until.js';
 import { loadScripts } from '../support/scenes/campaigns.js';
 import { RedisServer } from '../support/servers/redis-server.js';
+import { shaOf } from '../support/servers/sent.js';
 
 const PRESENCE_MS = 1_000;
 /** Longer than absence and grace. */
@@ -38,7 +39,7 @@ class SlowLooks implements RedisClient {
   answered = 0;
 
   async evalsha(sha1: string, numberOfKeys: number, ...args: (string | Buffer)[]): Promise<unknown> {
-    if (sha1 !== scripts.findPlaces.sha1) return redis.evalsha(sha1, numberOfKeys, ...args);
+    if (sha1 !== shaOf(scripts.findPlaces)) return redis.evalsha(sha1, numberOfKeys, ...args);
     const users = args.slice(numberOfKeys + 5).map(String);
     if (this.fails) throw new Error('the connection is gone');
     if (this.isHeld) await new Promise<void>((go) => this.waiting.push({ users, go }));

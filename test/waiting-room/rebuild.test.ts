@@ -5,6 +5,7 @@ import { scripts } from '../../src/redis/scripts.js';
 import { fails, loadScripts, ScriptedPersistence, withEach } from '../support/scenes/campaigns.js';
 import { type NamedDefinition, openNamed, rebuildNamed } from '../support/scenes/named.js';
 import { RedisServer } from '../support/servers/redis-server.js';
+import { shaOf } from '../support/servers/sent.js';
 
 const campaignId = 'launch';
 const definition: NamedDefinition = {
@@ -12,7 +13,7 @@ const definition: NamedDefinition = {
   stock: { kind: 'counted', total: 10 },
   admission: 'queued',
 };
-const STEPS = [scripts.keepPromised, scripts.rebuildRows, scripts.finishRebuild].map(({ sha1 }) => sha1);
+const STEPS = [scripts.keepPromised, scripts.rebuildRows, scripts.finishRebuild].map(shaOf);
 
 let server: RedisServer;
 let redis: Redis;

@@ -1,6 +1,8 @@
 import type { Redis } from 'ioredis';
 import type { RedisClient } from '../../../src/index.js';
+import type { Script } from '../../../src/redis/runner.js';
 import { scripts } from '../../../src/redis/scripts.js';
+import { argumentsOf, replyOf, shaOf, sourceOf } from '../../support/servers/sent.js';
 import { type Ending, NEVER, type Traffic } from './traffic.js';
 
 /**
@@ -19,10 +21,10 @@ export type Making = 'opened' | 'rebuilt';
 
 export type Send = () => Promise<unknown>;
 
-const NAMES = new Map(
-  Object.values(scripts).flatMap(({ sha1, source, name }) => [
-    [sha1, name],
-    [source, name],
+const SCRIPTS = new Map<string, Script>(
+  Object.values(scripts).flatMap((script) => [
+    [shaOf(script), script],
+    [sourceOf(script), script],
   ]),
 );
 
@@ -44,21 +46,24 @@ export class Wire implements RedisClient {
   }
 
   async evalsha(sha1: string, keys: number, ...args: string[]): Promise<unknown> {
-    const name = NAMES.get(sha1) ?? sha1;
-    const send = () => this.#watch(name, args.slice(keys), this.#redis.evalsha(sha1, keys, ...args));
+    const script = SCRIPTS.get(sha1)!;
+    const { name } = script;
+    const given = argumentsOf(script, args.slice(keys));
+    const send = () => this.#watch(name, given, this.#redis.evalsha(sha1, keys, ...args));
     this.#traffic.calls.push({ name, run: send });
     const reply = await this.#carry(name, send);
     if (this.dead) return NEVER;
-    this.#learn(name, args[keys]!, reply as unknown[]);
+    this.#learn(name, given[0]!, replyOf(reply));
     return reply;
   }
 
   async eval(source: string, keys: number, ...args: string[]): Promise<unknown> {
     if (this.dead) return NEVER;
-    const name = NAMES.get(source) ?? '';
-    const reply = await this.#watch(name, args.slice(keys), this.#redis.eval(source, keys, ...args));
+    const script = SCRIPTS.get(source)!;
+    const given = argumentsOf(script, args.slice(keys));
+    const reply = await this.#watch(script.name, given, this.#redis.eval(source, keys, ...args));
     if (this.dead) return NEVER;
-    this.#learn(name, args[keys]!, reply as unknown[]);
+    this.#learn(script.name, given[0]!, replyOf(reply));
     return reply;
   }
 

@@ -10,6 +10,7 @@ import type {
 } from '../../../src/index.js';
 import { MemoryPersistence } from '../../../src/index.js';
 import { scripts } from '../../../src/redis/scripts.js';
+import { sourceOf } from '../servers/sent.js';
 
 /** A memory adapter whose next saves can be scripted; its rows are the test's oracle. */
 export class ScriptedPersistence implements PersistenceAdapter {
@@ -119,7 +120,7 @@ export function withEach(
 
 /** Loads every script, so that the next call is the one EVALSHA that a test wants to see. */
 export async function loadScripts(redis: Redis): Promise<void> {
-  for (const script of Object.values(scripts)) await redis.script('LOAD', script.source);
+  for (const script of Object.values(scripts)) await redis.script('LOAD', sourceOf(script));
 }
 
 /** Every key with its content and its expiry. Hashes and sets keep no order, so they are compared without one: even a look-up may change it. */

@@ -1,9 +1,10 @@
 import type { Redis } from 'ioredis';
 import type { RedisClient } from '../../../src/index.js';
 import { scripts } from '../../../src/redis/scripts.js';
+import { shaOf, sourceOf } from './sent.js';
 
-const BY_SHA = new Map(Object.values(scripts).map((script) => [script.sha1, script]));
-const BY_SOURCE = new Map(Object.values(scripts).map((script) => [script.source, script]));
+const BY_SHA = new Map(Object.values(scripts).map((script) => [shaOf(script), script]));
+const BY_SOURCE = new Map(Object.values(scripts).map((script) => [sourceOf(script), script]));
 
 /**
  * Counts what a script touches: each command as one, each argument, each value of its answer, and what the answer does not show (the elements that a
@@ -73,8 +74,9 @@ export class MeteredClient implements RedisClient {
     return this.#metered(BY_SOURCE.get(source)!, numberOfKeys, args);
   }
 
-  async #metered({ name, source }: (typeof scripts)[keyof typeof scripts], numberOfKeys: number, args: string[]) {
-    const [reply, touched, answered] = (await this.#redis.eval(COUNTED(source), numberOfKeys, ...args)) as [
+  async #metered(script: (typeof scripts)[keyof typeof scripts], numberOfKeys: number, args: string[]) {
+    const { name } = script;
+    const [reply, touched, answered] = (await this.#redis.eval(COUNTED(sourceOf(script)), numberOfKeys, ...args)) as [
       unknown,
       number,
       number,

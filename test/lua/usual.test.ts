@@ -2,7 +2,7 @@ import { Cluster, type Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type CampaignDefinition, CouponIssuer, MemoryPersistence } from '../../src/index.js';
 import { campaignKeys } from '../../src/redis/keys.js';
-import { ScriptRunner } from '../../src/redis/runner.js';
+import { type Joint, ScriptRunner } from '../../src/redis/runner.js';
 import { scripts } from '../../src/redis/scripts.js';
 import { mockRedis } from '../mock/support.js';
 import { RedisCluster } from '../support/servers/redis-cluster.js';
@@ -36,13 +36,17 @@ async function campaignOn(redis: Redis, definition: CampaignDefinition, saves = 
   const epoch = (await redis.hget(keys.campaign, 'epoch'))!;
   const runner = new ScriptRunner(redis);
   let call = 0;
-  const reserve = (users: readonly string[], others: Record<string, string> = {}) => {
-    const asking = users.map((userId, i) => ({ id: idOf(`${call}-${i}`), userId, code: '' }));
-    const perUser = String(definition.perUser ?? 1);
-    const own = { epoch, fence: '0', sender: 'tests', call: String(++call), fromLine: '', perUser };
-    const args = { ...own, ...columnsOf(asking), data: '', ...others };
-    return runner.run(scripts.reserve, { keys, args }, 10_000);
-  };
+  const asked =
+    (joint: Joint | null) =>
+    (users: readonly string[], others: Record<string, string> = {}) => {
+      const asking = users.map((userId, i) => ({ id: idOf(`${call}-${i}`), userId, code: '' }));
+      const perUser = String(definition.perUser ?? 1);
+      const own = { epoch, fence: '0', sender: 'tests', call: String(++call), fromLine: '', perUser };
+      const args = { ...own, ...columnsOf(asking), data: '', ...others };
+      return runner.run({ ...scripts.reserve, joint }, { keys, args }, 10_000);
+    };
+  const reserve = asked(scripts.reserve.joint);
+  const reserveAlone = asked(null);
   /** Each run: the users of reservations that one call took. */
   const confirm = async (...runs: readonly (readonly string[])[]) => {
     const records = await redis.hmget(keys.grants, ...runs.flat().map((user) => `1:${user}`));
@@ -68,7 +72,7 @@ async function campaignOn(redis: Redis, definition: CampaignDefinition, saves = 
     const items = [{ field: `1:${userId}`, id: heldId, stamp }];
     expect((await runner.run(scripts.release, { keys, args: { epoch }, items }, 10_000))[2]).toBe('released');
   };
-  return { redis, issuer, persistence, campaign, keys, reserve, release, confirm };
+  return { redis, issuer, persistence, campaign, keys, reserve, reserveAlone, release, confirm };
 }
 type Opened = Awaited<ReturnType<typeof campaignOn>>;
 
@@ -105,8 +109,8 @@ describe.each(['Redis', 'ioredis-mock', 'a Cluster'])('on %s', (name) => {
     );
     const users = ['한국', 'a:b', 'line\nline'];
     const told = await together!.reserve(users, others);
-    // Ids of any length are looked at one by one.
-    expect(wordsOf(await apart!.reserve(users, { ...others, idLength: '' }))).toBe('new new new');
+    // Without its usual case, the script looks at each.
+    expect(wordsOf(await apart!.reserveAlone(users, others))).toBe('new new new');
     expect(told).toHaveLength(6);
     expect([told[0], wordsOf(told)]).toEqual(['ok', 'in_order']);
     expect(told[5]).toBe(await together!.redis.hget(together!.keys.grants, '1:한국'));
@@ -199,10 +203,10 @@ describe('among users that are not alike', () => {
   test('ids of other lengths stay whole', async () => {
     const opened = await on(COUNTED);
     const ids = ['a'.repeat(21), 'b'.repeat(23)];
-    expect(wordsOf(await opened.reserve(['ann', 'bob'], { ids: ids.join('\0'), idLength: '' }))).toBe('new new');
+    expect(wordsOf(await opened.reserve(['ann', 'bob'], { ids: ids.join('\0') }))).toBe('new new');
     // So many characters, and more bytes.
     const korean = ['가'.repeat(22), '나'.repeat(22)];
-    expect(wordsOf(await opened.reserve(['eve', 'kim'], { ids: korean.join('\0'), idLength: '22' }))).toBe('new new');
+    expect(wordsOf(await opened.reserve(['eve', 'kim'], { ids: korean.join('\0') }))).toBe('new new');
     const records = await opened.redis.hmget(opened.keys.grants, '1:ann', '1:bob', '1:eve', '1:kim');
     expect(records.map((record) => record!.split(':')[4])).toEqual([...ids, ...korean]);
   });
@@ -211,7 +215,7 @@ describe('among users that are not alike', () => {
     const opened = await on({ ...COUNTED, perUser: 2 });
     // 22 characters, and as many bytes as two ids of most users.
     const ids = ['가', '나'].map((end) => 'é'.repeat(21) + end).join('\0');
-    expect(wordsOf(await opened.reserve(['ann', 'bob'], { ids, idLength: '22' }))).toBe('new new');
+    expect(wordsOf(await opened.reserve(['ann', 'bob'], { ids }))).toBe('new new');
     expect(await serials(opened)).toEqual(['1:ann 1', '1:bob 2']);
   });
 
@@ -269,7 +273,7 @@ test('without hooks an answer for all users in order tells each of its own coupo
 test('callers who are refused together get a result of their own each', async () => {
   const opened = await campaignOn(clients.get('Redis')!, COUNTED);
   await opened.campaign.closeForGood();
-  expect((await opened.reserve(['ann', 'bob'])).slice(4)).toEqual(['closed']);
+  expect((await opened.reserve(['ann', 'bob'])).slice(4)).toEqual(['closed closed']);
   const issuer = new CouponIssuer({ redis: opened.redis, persistence: new MemoryPersistence() });
   const [ann, bob] = await Promise.all(
     ['ann', 'bob'].map((userId) => issuer.campaign(opened.campaign.id).issue({ userId })),
