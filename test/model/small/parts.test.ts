@@ -1,5 +1,6 @@
 import { ABSENCE } from './absence.js';
 import { CACHE } from './cache.js';
+import { CALL_LEASE } from './call-lease.js';
 import { DATA } from './data.js';
 import { GENERATIONS } from './generations.js';
 import { NEW_IDS } from './new-ids.js';
@@ -17,5 +18,6 @@ tryParts({
   'rules that change while a campaign runs': UPDATES as Part<string, string>,
   'data of calls': DATA as Part<string, string>,
   'ids that are new': NEW_IDS as Part<string, string>,
+  'lease of a call': CALL_LEASE as Part<string, string>,
   'entries of a cache': CACHE as Part<string, string>,
 });
