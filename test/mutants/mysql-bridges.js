@@ -26,7 +26,7 @@ export const MYSQL_BRIDGES = [
   },
   {
     defect: 'a bridge to a pool without autocommit is believed',
-    file: 'src/persistence/mysql/index.ts',
+    file: 'src/persistence/mysql/autocommit.ts',
     find: 'return Number(row?.autocommit) === 1;',
     replace: 'return row !== undefined;',
     caughtBy: { file: UNIT, test: 'a bridge to a pool without autocommit saves nothing' },

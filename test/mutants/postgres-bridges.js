@@ -49,8 +49,8 @@ export const POSTGRES_BRIDGES = [
   {
     defect: 'a bridge is given a statement with a name',
     file: 'src/persistence/postgres/index.ts',
-    find: 'if (this.#prepare && !this.#client.takesNames)',
-    replace: 'if (this.#prepare && !this.#client)',
+    find: 'if (prepare && !this.#client.takesNames)',
+    replace: 'if (prepare && !this.#client)',
     caughtBy: unit('a name for a statement is refused on a bridge, which passes text on'),
   },
   {

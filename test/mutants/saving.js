@@ -48,14 +48,14 @@ export const SAVING = [
   },
   {
     defect: 'a refused issuance is told saved because a neighbour got its serial',
-    file: 'src/persistence/postgres/index.ts',
+    file: 'src/persistence/postgres/save.ts',
     find: 'if (written === issuances.length) return',
     replace: 'if (written !== null) return',
     caughtBy: { file: POSTGRES, test: 'is not told saved because a neighbour in its batch got that serial' },
   },
   {
     defect: 'a batch with a row that is taken is refused as a whole',
-    file: 'src/persistence/postgres/index.ts',
+    file: 'src/persistence/postgres/save.ts',
     find: 'if (codeOf(error) !== UNIQUE_VIOLATION) throw',
     replace: 'throw',
     caughtBy: {
@@ -65,7 +65,7 @@ export const SAVING = [
   },
   {
     defect: 'after a conflict every batch is tried in vain first',
-    file: 'src/persistence/postgres/index.ts',
+    file: 'src/persistence/postgres/save.ts',
     find: '.includes(codeOf(error))) this.#wary = WARY_FOR;',
     replace: '.includes(codeOf(error))) this.#wary = 0;',
     caughtBy: { file: 'test/integration/postgres.test.ts', test: 'a hundred batches are sent so that they could skip' },
@@ -73,8 +73,8 @@ export const SAVING = [
   {
     defect: 'rows inside an open transaction are told saved',
     file: 'src/persistence/postgres/index.ts',
-    find: '    await this.#assertAutocommit();\n    const saveAll',
-    replace: '    const saveAll',
+    find: '    await assertAutocommit(this.#client);\n    return this.#saves',
+    replace: '    return this.#saves',
     caughtBy: { file: 'test/integration/postgres.test.ts', test: 'a client inside an open transaction is refused' },
   },
   {
@@ -201,7 +201,7 @@ export const SAVING = [
   },
   {
     defect: 'a batch is told saved though some of its rows were not written',
-    file: 'src/persistence/postgres/index.ts',
+    file: 'src/persistence/postgres/save.ts',
     find: 'if (written === issuances.length) return',
     replace: 'if (written !== null) return',
     caughtBy: {

@@ -16,8 +16,8 @@ import {
   wanted,
   wantedWithin,
 } from '../foreign-clients.js';
+import type { MysqlLike } from './client.js';
 import { AUTOCOMMIT, IN_TRANSACTION } from './client.js';
-import type { MysqlLike } from './index.js';
 import { inlined } from './inlined.js';
 import type { MysqlTransaction } from './within.js';
 

@@ -191,7 +191,7 @@ export class CouponStatements {
     const { rows, values } = derived(columnsOf(kind), changes);
     const sql = `UPDATE ${rows} STRAIGHT_JOIN ${this.#table} t ON ${kind.match(this.#userId)} AND ${RIGHT} SET ${SET}`;
     try {
-      const { affectedRows, serverStatus } = (await this.#query(sql, values)) as {
+      const { affectedRows, serverStatus } = (await this.#client.query(sql, values)) as {
         affectedRows: number;
         serverStatus: number;
       };
@@ -220,16 +220,14 @@ export class CouponStatements {
     for (let first = 0; first < items.length; first += MOST_ROWS) {
       const { rows, values } = derived(columns, items.slice(first, first + MOST_ROWS));
       const sql = `SELECT n.ord, ${this.#selected}${more} FROM ${rows} STRAIGHT_JOIN ${this.#table} t ON ${kind.match(this.#userId)}${lock}`;
-      for (const row of (await this.#query(sql, values)) as (Row & { ord: number; is_right?: number | string })[]) {
+      for (const row of (await this.#client.query(sql, values)) as (Row & {
+        ord: number;
+        is_right?: number | string;
+      })[]) {
         found.set(items[first + Number(row.ord)]!, { row: toIssuance(row), isRight: Number(row.is_right ?? 0) === 1 });
       }
     }
     return found;
-  }
-
-  async #query(sql: string, values: unknown[]): Promise<unknown> {
-    const [result] = await this.#client.query({ sql, values, rowsAsArray: false });
-    return result;
   }
 }
 

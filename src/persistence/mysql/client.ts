@@ -3,7 +3,19 @@ import { isThenable } from '../../model/foreign.js';
 import { assertNoBridge } from '../foreign-clients.js';
 import { ClientProof, failureOf } from '../proof.js';
 import { MYSQL_RULES } from './errors.js';
-import type { MysqlLike } from './index.js';
+
+/**
+ * The required parts of a MySQL client. Pool, PoolConnection and Connection of `mysql2/promise` fit. Other clients have
+ * a bridge, as `fromKysely(db)`.
+ */
+export interface MysqlLike {
+  /**
+   * `true`: no statement is in a transaction of somebody else, because each takes a connection of a pool. Then one batch
+   * alone is checked for autocommit. A Pool of `mysql2/promise` needs no word.
+   */
+  readonly autocommit?: boolean | undefined;
+  query(options: { sql: string; values: unknown[]; rowsAsArray: boolean }): Promise<[result: unknown, fields: unknown]>;
+}
 
 type Asked = Parameters<MysqlLike['query']>[0];
 type Answer = Awaited<ReturnType<MysqlLike['query']>>;
@@ -17,6 +29,14 @@ interface Pool {
 interface Lent extends MysqlLike {
   release(): void;
   destroy(): void;
+}
+
+/** The reply of the server to a statement without rows. */
+export interface Outcome {
+  /** Missing where the client does not tell it. */
+  readonly insertId: number | string | undefined;
+  readonly serverStatus: number;
+  readonly affectedRows?: number;
 }
 
 /** Flags of the server's status. */
@@ -56,11 +76,15 @@ export class MysqlClient {
     this.#pool = isUntouched(client) ? client : null;
   }
 
-  /** Once the signal is aborted, nothing is sent any more: the transaction of the caller may be over. */
-  async query(asked: Asked): Promise<Answer> {
+  /**
+   * Returns rows as objects, or the outcome of a statement without rows. Once the signal is aborted, nothing is sent any
+   * more: the transaction of the caller may be over.
+   */
+  async query(sql: string, values: unknown[] = []): Promise<unknown> {
     this.#signal?.throwIfAborted();
+    const asked = { sql, values, rowsAsArray: false };
     const answer = this.#pool ? await this.#onLent(this.#pool, asked) : await this.#ask(asked);
-    if (Array.isArray(answer) && answer.length >= 2) return answer;
+    if (Array.isArray(answer) && answer.length >= 2) return answer[0];
     throw misfit('resolve to [result, fields]');
   }
 

@@ -1,74 +1,28 @@
 import type { CouponTally } from '../../model/coupon.js';
-import { NotSavedError } from '../../model/errors.js';
 import type { Issuance } from '../../model/issuance.js';
 import type { CouponRows, DatabaseFacts, PersistenceAdapter, SaveVerdict } from '../adapter.js';
 import type { ChangeVerdict, CouponChange, CouponRef } from '../coupon-change.js';
 import type { TableFormat } from '../fit.js';
-import type { UsersTable } from '../own-table.js';
-import { type Row, storedOf, textOf, toIssuance } from '../row.js';
-import { SKIPPED, withoutSkipped } from '../skipped.js';
-import { saveOfUsers, type Users } from '../users.js';
-import { knownVerdicts, SAVED } from '../verdict.js';
+import { type Row, storedOf, toIssuance } from '../row.js';
+import { Autocommit } from './autocommit.js';
 import { CouponStatements } from './change.js';
-import { AUTOCOMMIT, IN_TRANSACTION, MysqlClient } from './client.js';
-import { isDeadlock, isDuplicate, isForeignKey } from './errors.js';
+import { MysqlClient, type MysqlLike } from './client.js';
 import { mysqlFacts } from './facts.js';
-import { bytesOf, InsertStatement } from './insert.js';
 import { ReadStatements } from './read.js';
+import { SaveStatements } from './save.js';
 import { selectedOf } from './selected.js';
-import { MysqlTable, quotedTable, quotedUsers } from './table.js';
+import { MysqlTable, quotedTable } from './table.js';
 import { type MysqlTableOptions, mysqlShapeOf, type UserIdForm, userIdsOf } from './user-ids.js';
 import { type MysqlTransaction, rowsWithin } from './within.js';
 
 export type { TableFormat } from '../fit.js';
 export type { OwnColumn, OwnTableOptions, UserIdColumn, UserIdType } from '../own-table.js';
 export * from './bridges.js';
+export type { MysqlLike } from './client.js';
 export { notSavedError } from './errors.js';
 export { createTableSql } from './table.js';
 export type { MysqlTableOptions, MysqlUserIdColumn } from './user-ids.js';
 export type { MysqlTransaction } from './within.js';
-
-/**
- * The required parts of a MySQL client. Pool, PoolConnection and Connection of `mysql2/promise` fit. Other clients have
- * a bridge, as `fromKysely(db)`.
- */
-export interface MysqlLike {
-  /**
-   * `true`: no statement is in a transaction of somebody else, because each takes a connection of a pool. Then one batch
-   * alone is checked for autocommit. A Pool of `mysql2/promise` needs no word.
-   */
-  readonly autocommit?: boolean | undefined;
-  query(options: { sql: string; values: unknown[]; rowsAsArray: boolean }): Promise<[result: unknown, fields: unknown]>;
-}
-
-/** The reply of the server to a statement without rows. */
-interface Outcome {
-  /** Missing where the client does not tell it. */
-  readonly insertId: number | string | undefined;
-  readonly serverStatus: number;
-  readonly affectedRows?: number;
-}
-
-/** A unique key: its columns, and the values of an issuance in them. */
-interface Key {
-  readonly columns: string;
-  readonly of: (one: Issuance) => Tuple;
-}
-type Tuple = readonly unknown[];
-
-const BY_ID: Key = { columns: 'campaign_id, id', of: (one) => [bytesOf(one.campaignId), bytesOf(one.id)] };
-const keysOf = ({ sent }: UserIdForm): readonly Key[] => [
-  BY_ID,
-  { columns: 'campaign_id, serial', of: (one) => [bytesOf(one.campaignId), one.serial] },
-  {
-    columns: 'campaign_id, user_id, grant_no',
-    of: (one) => [bytesOf(one.campaignId), sent(one.userId), one.grant],
-  },
-  { columns: 'campaign_id, code', of: (one) => [bytesOf(one.campaignId), bytesOf(one.code)] },
-];
-const MAX_ATTEMPTS = 3;
-/** Issuances per look-up, so that one of long texts still fits in a packet. */
-const MAX_LOOK_UP = 1000;
 
 /**
  * Saves issuances in MariaDB 10.6 or newer, or in MySQL 5.7 or newer. One statement per batch; a second one only if a
@@ -90,35 +44,23 @@ export class MysqlPersistence implements PersistenceAdapter<MysqlTransaction> {
   readonly #made: MysqlTable;
   readonly #coupons: CouponStatements;
   readonly #reads: ReadStatements;
-  readonly #insert: InsertStatement;
   readonly #selected: string;
-  readonly #keys: readonly Key[];
   readonly #userIds: UserIdForm;
-  /** `null`: any text is a user. */
-  readonly #users: Users | null;
-  #poolChecked = false;
+  readonly #saves: SaveStatements;
+  readonly #autocommit: Autocommit;
 
   /** Throws `InvalidArgumentError` (the client, `userId`, `columns`), `TypeError` (`table`). */
   constructor(client: MysqlLike, options: MysqlTableOptions = {}) {
     const shape = mysqlShapeOf(options);
     this.#client = new MysqlClient(client);
     this.#table = quotedTable(options.table);
-    this.#made = new MysqlTable((sql, values) => this.#query(sql, values), shape, options.table);
+    this.#made = new MysqlTable((sql, values) => this.#client.query(sql, values), shape, options.table);
     this.#userIds = userIdsOf(shape);
     this.#selected = selectedOf(this.#userIds);
-    this.#keys = keysOf(this.#userIds);
-    this.#insert = new InsertStatement(this.#table, shape.columns, this.#userIds);
+    this.#saves = new SaveStatements(this.#table, this.#client, shape, this.#userIds);
+    this.#autocommit = new Autocommit(this.#client);
     this.#coupons = new CouponStatements(this.#table, this.#client, this.#userIds);
     this.#reads = new ReadStatements(this.#table, this.#client, this.#userIds);
-    const { users } = shape;
-    this.#users =
-      shape.userId === 'text' && !users
-        ? null
-        : {
-            userIdFault: this.#userIds.fault,
-            isForeignKey: (error) => users !== null && isForeignKey(error),
-            missing: (userIds) => this.#missing(users!, userIds),
-          };
   }
 
   /**
@@ -176,14 +118,13 @@ export class MysqlPersistence implements PersistenceAdapter<MysqlTransaction> {
 
   /** Facts for `diagnose()`. Two statements. */
   async facts(): Promise<DatabaseFacts> {
-    return mysqlFacts(async (text) => (await this.#query(text)) as unknown[]);
+    return mysqlFacts(async (text) => (await this.#client.query(text)) as unknown[]);
   }
 
   async save(issuances: readonly Issuance[], options: { signal: AbortSignal }): Promise<readonly SaveVerdict[]> {
     if (issuances.length === 0) return [];
-    await this.#assertAutocommit();
-    const save = (some: readonly Issuance[]) => this.#saveAll(some, options.signal);
-    return this.#users ? saveOfUsers(issuances, this.#users, save) : save(issuances);
+    await this.#autocommit.assert();
+    return this.#saves.save(issuances, options.signal);
   }
 
   /** Says which spelling of a user id the column `user_id` takes; `null` for any text. No I/O. */
@@ -191,17 +132,8 @@ export class MysqlPersistence implements PersistenceAdapter<MysqlTransaction> {
     return this.#userIds.fault(userId);
   }
 
-  async #saveAll(issuances: readonly Issuance[], signal: AbortSignal): Promise<readonly SaveVerdict[]> {
-    const { insertId, serverStatus } = await this.#insertAll(issuances, signal);
-    if (serverStatus & IN_TRANSACTION) {
-      throw new Error('the rows are in an open transaction: it is not known whether it will be committed');
-    }
-    if (Number(insertId) === 0) return issuances.map(() => SAVED);
-    return withoutSkipped(issuances, await this.#explain(issuances), (one) => this.#saveAlone(one));
-  }
-
   async list(campaignId: string, options: { afterSerial: number; limit: number }): Promise<readonly Issuance[]> {
-    const rows = await this.#query(
+    const rows = await this.#client.query(
       `SELECT ${this.#selected} FROM ${this.#table} WHERE campaign_id = ? AND serial > ? ORDER BY serial LIMIT ?`,
       [Buffer.from(campaignId), options.afterSerial, options.limit],
     );
@@ -209,7 +141,7 @@ export class MysqlPersistence implements PersistenceAdapter<MysqlTransaction> {
   }
 
   async find(issuances: readonly Issuance[]): Promise<readonly (Issuance | null)[]> {
-    return storedOf(issuances, await this.#lookUp([BY_ID], issuances));
+    return storedOf(issuances, await this.#saves.find(issuances));
   }
 
   async look(refs: readonly CouponRef[]): Promise<readonly (Issuance | null)[]> {
@@ -217,7 +149,7 @@ export class MysqlPersistence implements PersistenceAdapter<MysqlTransaction> {
   }
 
   async change(changes: readonly CouponChange[]): Promise<readonly ChangeVerdict[]> {
-    await this.#assertAutocommit();
+    await this.#autocommit.assert();
     return this.#coupons.change(changes);
   }
 
@@ -239,111 +171,4 @@ export class MysqlPersistence implements PersistenceAdapter<MysqlTransaction> {
   async within(client: MysqlTransaction): Promise<CouponRows> {
     return rowsWithin(client, this.#table, this.#userIds);
   }
-
-  /**
-   * Inserts the new rows. IGNORE would also ignore cut text and changed values. So an existing row is updated to its
-   * own values, and LAST_INSERT_ID reports it. If every row is new, `insertId` is 0, because the server numbers
-   * nothing in this table.
-   */
-  async #insertAll(issuances: readonly Issuance[], signal: AbortSignal): Promise<Outcome> {
-    const { sql, values } = this.#insert.of(issuances);
-    const updating = `${sql} ON DUPLICATE KEY UPDATE serial = LAST_INSERT_ID(serial)`;
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return (await this.#query(updating, values)) as Outcome;
-      } catch (error) {
-        if (!isDeadlock(error) || attempt === MAX_ATTEMPTS || signal.aborted)
-          throw this.#client.proof.notSaved(error) ?? error;
-      }
-    }
-  }
-
-  /**
-   * Without a word on duplicates the server says by an error that the row is one. `null`: it did not say how it ended.
-   */
-  async #saveAlone(one: Issuance): Promise<SaveVerdict | null> {
-    const { sql, values } = this.#insert.of([one]);
-    try {
-      const { affectedRows } = (await this.#query(sql, values)) as Outcome;
-      return affectedRows === 1 ? SAVED : null;
-    } catch (error) {
-      if (!isDuplicate(error)) throw error;
-      // Unless the row in the way has come at this moment.
-      return (await this.#explain([one]))[0] ?? SKIPPED;
-    }
-  }
-
-  /**
-   * A row that was just committed may stop the insert and still be hidden from the next statement. InnoDB unlocks it a
-   * moment before it shows it. A read with a lock sees it.
-   */
-  async #explain(issuances: readonly Issuance[]): Promise<(SaveVerdict | null)[]> {
-    const rows = await this.#lookUp(this.#keys, issuances);
-    const verdicts = knownVerdicts(issuances, rows);
-    const unexplained = issuances.filter((_, i) => !verdicts[i]);
-    if (unexplained.length === 0) return verdicts;
-    return knownVerdicts(issuances, rows.concat(await this.#lookUp(this.#keys, unexplained, ' LOCK IN SHARE MODE')));
-  }
-
-  /** The stored rows that have one of these keys in common with one of the issuances; a row may come more than once. */
-  async #lookUp(keys: readonly Key[], issuances: readonly Issuance[], lock = ''): Promise<Issuance[]> {
-    const found: Issuance[] = [];
-    for (let first = 0; first < issuances.length; first += MAX_LOOK_UP) {
-      const wanted = issuances.slice(first, first + MAX_LOOK_UP);
-      const asked = keys
-        .map(({ columns, of }) => ({ columns, tuples: wanted.map(of).filter(isWhole) }))
-        .filter(({ tuples }) => tuples.length > 0);
-      const selects = asked.map(
-        ({ columns }) => `(SELECT ${this.#selected} FROM ${this.#table} WHERE (${columns}) IN (?)${lock})`,
-      );
-      const values = asked.map(({ tuples }) => tuples);
-      for (const row of (await this.#query(selects.join(' UNION ALL '), values)) as Row[]) found.push(toIssuance(row));
-    }
-    return found;
-  }
-
-  /** Of these users, the ones that the table of users lacks. */
-  async #missing(users: UsersTable, userIds: readonly string[]): Promise<ReadonlySet<string>> {
-    const column = `\`${users.column}\``;
-    const sql = `SELECT ${this.#userIds.textOf(column)} AS id FROM ${quotedUsers(users)} WHERE ${column} IN (?)`;
-    const there = (await this.#query(sql, [userIds.map(this.#userIds.sent)])) as { id: Uint8Array | string }[];
-    const missing = new Set(userIds);
-    for (const { id } of there) missing.delete(textOf(id));
-    return missing;
-  }
-
-  /** Connections of a pool are alike, and nobody's transaction is on the one that it lends: it is asked once. */
-  async #assertAutocommit(): Promise<void> {
-    if (this.#poolChecked) return;
-    try {
-      if (await this.#isAutocommit()) {
-        this.#poolChecked = this.#client.isPool;
-        return;
-      }
-    } catch (error) {
-      throw this.#client.proof.notBegun(error) ?? error;
-    }
-    throw new NotSavedError('the client is in a transaction or has autocommit off: nothing would be committed', {
-      wholeBatch: true,
-    });
-  }
-
-  async #isAutocommit(): Promise<boolean> {
-    if (this.#client.isBridge) {
-      const [row] = (await this.#query('SELECT @@autocommit AS autocommit')) as { autocommit: unknown }[];
-      return Number(row?.autocommit) === 1;
-    }
-    const { serverStatus } = (await this.#query('DO 0')) as Outcome;
-    return (serverStatus & (IN_TRANSACTION | AUTOCOMMIT)) === AUTOCOMMIT;
-  }
-
-  async #query(sql: string, values: unknown[] = []): Promise<unknown> {
-    const [result] = await this.#client.query({ sql, values, rowsAsArray: false });
-    return result;
-  }
-}
-
-/** A row without a code is in nobody's way because of it. */
-function isWhole(tuple: Tuple): boolean {
-  return !tuple.includes(null);
 }

@@ -39,7 +39,7 @@ export class ReadStatements {
     const found: Issuance[] = [];
     for (const some of inParts(userIds, MOST_RANGES)) {
       for (const campaigns of inParts(campaignIds, Math.floor(MOST_RANGES / some.length))) {
-        const rows = await this.#query(sql, [campaigns.map(asBytes), some.map(this.#userIds.sent), limit]);
+        const rows = await this.#client.query(sql, [campaigns.map(asBytes), some.map(this.#userIds.sent), limit]);
         for (const row of rows as Row[]) found.push(toIssuance(row));
       }
     }
@@ -48,19 +48,14 @@ export class ReadStatements {
 
   /** Once the server knows the statistics of the table, it jumps from each campaign to the next one in a key. Before that, it reads the key. */
   async campaigns(): Promise<string[]> {
-    const rows = await this.#query(`SELECT DISTINCT campaign_id FROM ${this.#table}`, []);
+    const rows = await this.#client.query(`SELECT DISTINCT campaign_id FROM ${this.#table}`, []);
     return (rows as Pick<Row, 'campaign_id'>[]).map(({ campaign_id }) => textOf(campaign_id));
   }
 
   async count(campaignId: string): Promise<CouponTally> {
     const sql = `SELECT ${COUNTS} FROM ${this.#table} WHERE campaign_id = ?`;
-    const [row] = (await this.#query(sql, [Buffer.from(campaignId)])) as CountRow[];
+    const [row] = (await this.#client.query(sql, [Buffer.from(campaignId)])) as CountRow[];
     return toTally(row!);
-  }
-
-  async #query(sql: string, values: unknown[]): Promise<unknown> {
-    const [result] = await this.#client.query({ sql, values, rowsAsArray: false });
-    return result;
   }
 }
 

@@ -1,8 +1,7 @@
 import { invalid } from '../../model/errors.js';
 import type { CouponRows } from '../adapter.js';
 import { CouponStatements } from './change.js';
-import { AUTOCOMMIT, IN_TRANSACTION, MysqlClient } from './client.js';
-import type { MysqlLike } from './index.js';
+import { AUTOCOMMIT, IN_TRANSACTION, MysqlClient, type MysqlLike, type Outcome } from './client.js';
 import type { UserIdForm } from './user-ids.js';
 
 /**
@@ -18,10 +17,7 @@ export type MysqlTransaction = MysqlLike & {
 export async function rowsWithin(client: MysqlTransaction, table: string, userIds: UserIdForm): Promise<CouponRows> {
   const own = new MysqlClient(client, { isWithin: true });
   if (own.isPool) throw invalid('within', 'must be the client of your transaction, not a pool; nothing was changed');
-  const [{ serverStatus }] = (await own.query({ sql: 'DO 0', values: [], rowsAsArray: false })) as [
-    { serverStatus: number },
-    unknown,
-  ];
+  const { serverStatus } = (await own.query('DO 0')) as Outcome;
   // Without autocommit the next statement begins the transaction.
   if ((serverStatus & (IN_TRANSACTION | AUTOCOMMIT)) === AUTOCOMMIT) {
     throw invalid(

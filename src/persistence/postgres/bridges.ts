@@ -16,7 +16,7 @@ import {
   wanted,
   wantedWithin,
 } from '../foreign-clients.js';
-import type { PostgresLike, PostgresResult } from './index.js';
+import type { PostgresLike, PostgresResult } from './client.js';
 import type { PostgresTransaction } from './within.js';
 
 export type {

@@ -2,7 +2,28 @@ import { InvalidArgumentError, MisconfiguredError } from '../../model/errors.js'
 import { assertNoBridge } from '../foreign-clients.js';
 import { ClientProof } from '../proof.js';
 import { POSTGRES_RULES } from './errors.js';
-import type { PostgresLike, PostgresResult } from './index.js';
+
+/**
+ * The required parts of a PostgreSQL client. `pg`'s Pool and Client and PGlite fit. Its errors should carry the
+ * SQLSTATE as `code`: without it they prove nothing.
+ */
+export interface PostgresLike {
+  /**
+   * `true`: no statement is in a transaction of somebody else, because each takes a connection of a pool. Then batches
+   * are not checked for one, which saves two statements each. A Pool of `pg` needs no word.
+   */
+  readonly autocommit?: boolean | undefined;
+  query(text: string, values?: unknown[]): Promise<PostgresResult>;
+}
+
+/** The result of a statement. A client that gives neither count is asked once more for each batch. */
+export interface PostgresResult {
+  readonly rows: unknown[];
+  /** As `pg` tells it. */
+  readonly rowCount?: number | null | undefined;
+  /** As PGlite tells it. */
+  readonly affectedRows?: number | undefined;
+}
 
 type Asked = Parameters<PostgresLike['query']> | [statement: { name: string; text: string; values: unknown[] }];
 

@@ -2,9 +2,8 @@ import { invalid } from '../../model/errors.js';
 import type { CouponRows } from '../adapter.js';
 import type { UserIdType } from '../own-table.js';
 import { CouponStatements } from './change.js';
-import { PostgresClient } from './client.js';
+import { PostgresClient, type PostgresLike } from './client.js';
 import { codeOf } from './errors.js';
-import type { PostgresLike } from './index.js';
 
 /**
  * The client of an open transaction: a PoolClient or Client of `pg` after BEGIN, or the transaction of PGlite. Other
