@@ -9,7 +9,7 @@ import { own } from '../support/checks/own.js';
 import { timersInARow } from '../support/checks/timers.js';
 import { until } from '../support/checks/until.js';
 import { names, SHORT, type WaitingOptions, WaitingScene } from '../support/scenes/waiting-scene.js';
-import { endVisit, VISITED, visit } from '../support/scenes/waiting-visitors.js';
+import { endVisit, VISITED, visit } from '../support/scenes/waiting-visit.js';
 import { Database } from '../support/servers/database.js';
 import { CAREFUL, client } from '../support/servers/fault-clients.js';
 import { RedisCluster } from '../support/servers/redis-cluster.js';

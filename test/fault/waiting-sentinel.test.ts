@@ -8,7 +8,7 @@ import { own } from '../support/checks/own.js';
 import { until } from '../support/checks/until.js';
 import { rebuildNamed } from '../support/scenes/named.js';
 import { names, SHORT, type WaitingOptions, WaitingScene } from '../support/scenes/waiting-scene.js';
-import { endVisit, VISITED, visit } from '../support/scenes/waiting-visitors.js';
+import { endVisit, VISITED, visit } from '../support/scenes/waiting-visit.js';
 import { Database } from '../support/servers/database.js';
 import { CAREFUL, client } from '../support/servers/fault-clients.js';
 import { ask, isMaster, type Node, REPLICA_SAYS } from '../support/servers/redis-node.js';

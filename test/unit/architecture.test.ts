@@ -192,3 +192,16 @@ test('no file is too long to be read at once, its docstrings not counted', () =>
   const codeLines = (text: string) => text.split('\n').filter((line) => !/^\s*(\/?\*|\/\/|$)/.test(line)).length;
   expect([...texts].filter(([, text]) => codeLines(text) > 300).map(([file]) => file)).toEqual([]);
 });
+
+test('no file of code is longer than 330 lines in all', () => {
+  const files = ['src', 'lua', 'page', 'bench', 'scripts', 'test/support'].flatMap((folder) =>
+    readdirSync(ROOT + folder, { recursive: true, encoding: 'utf8' }).map((path) => `${folder}/${path}`),
+  );
+  const code = files.filter((path) => /\.(?:ts|js|lua|css)$/.test(path) && !path.includes('node_modules/'));
+  expect(code.length).toBeGreaterThan(300);
+  const lines = (path: string) =>
+    readFileSync(ROOT + path, 'utf8')
+      .trimEnd()
+      .split('\n').length;
+  expect(code.filter((path) => lines(path) > 330)).toEqual([]);
+});
