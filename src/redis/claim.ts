@@ -1,7 +1,6 @@
 import type { NotReadyReason } from '../model/result.js';
 import { underEpoch } from './epoch.js';
-import { splitField } from './record.js';
-import { type Reservation, reservationsOf } from './reservation.js';
+import { type Reservation, reservationsUnder } from './reservation.js';
 import { scripts } from './scripts.js';
 import type { Serving } from './serving.js';
 
@@ -26,11 +25,5 @@ export async function claimDue(
   const { reply, refused } = answered;
   if (refused) return refused;
   shard.sawStamp(Number(reply[1]));
-  const toReservation = reservationsOf(shard, answered);
-  const claimed: Reservation[] = [];
-  for (let i = 4; i < reply.length; i += 3) {
-    const [record, data] = [String(reply[i + 1]), String(reply[i + 2])];
-    claimed.push(toReservation({ ...splitField(String(reply[i])), record, data, mayRelease: false }));
-  }
-  return { claimed, waitMs: Number(reply[2]), revoking: Number(reply[3]) };
+  return { claimed: reservationsUnder(shard, answered, 4), waitMs: Number(reply[2]), revoking: Number(reply[3]) };
 }

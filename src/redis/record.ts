@@ -76,6 +76,34 @@ export function decodeInOrder(first: string): (nth: number, id: string, code: st
   };
 }
 
+/**
+ * The records that a script wrote under one stamp, which it names once. Each is `<tries>:<serial>:<issuedAt>:<id>:<code>`.
+ */
+export function decodeUnder(
+  stamp: string,
+  state: Issuance['state'],
+): (field: string, record: string, data: string, shared: Omit<RecordOf, 'userId'>) => Decoded {
+  return (field, record, data, { campaignId, epoch, validity }) => {
+    const grantEnd = field.indexOf(':');
+    const serialAt = record.indexOf(':') + 1;
+    const issuedAt = record.indexOf(':', serialAt) + 1;
+    const idAt = record.indexOf(':', issuedAt) + 1;
+    const codeAt = record.indexOf(':', idAt) + 1;
+    const of = { campaignId, userId: field.slice(grantEnd + 1), epoch, validity };
+    const issuance = issuanceOf(of, {
+      id: record.slice(idAt, codeAt - 1),
+      grant: Number(field.slice(0, grantEnd)),
+      serial: Number(record.slice(serialAt, issuedAt - 1)),
+      code: codeAt === record.length ? null : record.slice(codeAt),
+      issuedMs: Number(record.slice(issuedAt, idAt - 1)),
+      state,
+      data,
+    });
+    const tries = serialAt === 1 ? NEVER_FAILED : decodeTries(Number(record.slice(0, serialAt - 1)));
+    return { field, issuance, stamp, tries };
+  };
+}
+
 interface RecordParts extends Pick<Issuance, 'id' | 'grant' | 'serial' | 'code' | 'state'> {
   readonly issuedMs: number;
   readonly data: string;

@@ -2,6 +2,7 @@ import type { Caller } from '../flow/batcher.js';
 import { asIssued, type Issuance } from '../model/issuance.js';
 import type { NotReadyReason } from '../model/result.js';
 import type { IssueMessage } from '../tracing/channels.js';
+import type { Answered } from './epoch.js';
 import type {
   AdoptWord,
   ConfirmWord,
@@ -11,7 +12,7 @@ import type {
   Verbs,
   WithdrawWord,
 } from './held.js';
-import { decodeInOrder, decodeRecord, type Tries } from './record.js';
+import { decodeInOrder, decodeRecord, decodeUnder, type Tries } from './record.js';
 import type { TakeBackWord } from './revoke.js';
 import type { Sending, Shard } from './shard.js';
 
@@ -162,4 +163,29 @@ export function reservationsInOrder(
     const { field, issuance, stamp, tries } = decode(nth, id, code, shard.recordOf(userId, epoch));
     return new Reservation(verbs, { field, stamp, data: '', issuance, mayRelease: true, tries, leaseEndsAt });
   };
+}
+
+/**
+ * The reservations of a worker, from the columns of a reply that begin at `at`: fields, records, and lines of data. Their
+ * stamp is that of the reply. `issued`: there was nothing to wait for.
+ */
+export function reservationsUnder(
+  shard: Shard,
+  { reply, epoch, sentAt }: Answered,
+  at: number,
+  state: Issuance['state'] = 'reserved',
+): Reservation[] {
+  if (reply[at] === '') return [];
+  const fields = String(reply[at]).split('\0');
+  const records = String(reply[at + 1]).split('\0');
+  const lines = reply[at + 2] === '' ? null : String(reply[at + 2]).split('\n');
+  const verbs = shard.verbs(epoch);
+  const leaseEndsAt = sentAt + shard.leaseMs;
+  const decode = decodeUnder(String(reply[1]), state);
+  const shared = shard.recordOf('', epoch);
+  return fields.map((field, i) => {
+    const data = lines?.[i] ?? '';
+    const { issuance, stamp, tries } = decode(field, records[i]!, data, shared);
+    return new Reservation(verbs, { field, stamp, data, issuance, mayRelease: false, tries, leaseEndsAt });
+  });
 }
