@@ -1,6 +1,7 @@
 import { monotonicMs } from '../flow/deadline.js';
 import { postpone } from '../issue/carry.js';
 import { carryThrough } from '../issue/issue.js';
+import type { SaveOutcome, Saves } from '../issue/save.js';
 import type { Carried, Steps, Trouble } from '../issue/steps.js';
 import { refOf } from '../model/events.js';
 import type { Issuance } from '../model/issuance.js';
@@ -8,11 +9,14 @@ import { redacted } from '../model/safe-error.js';
 import type { SaveVerdict } from '../persistence/adapter.js';
 import type { Reservation, Tries } from '../redis/reservation.js';
 import type { Serving } from '../redis/serving.js';
+import { saveTogether } from './save-together.js';
 
 /** The results of reservations that were carried to their end. */
 export interface Finished {
   readonly settled: number;
   readonly failed: number;
+  /** Those that were not settled. */
+  readonly left: readonly Reservation[];
 }
 
 /** How to carry reservations to their end. */
@@ -20,8 +24,8 @@ export interface Finishing {
   readonly timeoutMs: number;
   /** After so many refusals a reservation goes into quarantine. */
   readonly maxTries: number;
-  /** The verdict on each of them that the database has already. */
-  readonly saved: readonly (SaveVerdict | null)[];
+  /** The verdict on each of them that the database has already; `null`: it was not asked. */
+  readonly saved: readonly (SaveVerdict | null)[] | null;
   /** The database worked just now, so a failure is the fault of the reservation. */
   readonly healthy: boolean;
   /** The event of a reservation with a committed row. */
@@ -29,6 +33,7 @@ export interface Finishing {
 }
 
 type End = 'settled' | Trouble | 'untried';
+const FAILED: ReadonlySet<End> = new Set(['failed', 'not_delivered', 'refused', 'refused_for_good']);
 /** Whether other reservations succeeded: in the same batch, or just before it. */
 type Others = 'came_through' | 'came_through_before' | 'failed_too';
 
@@ -46,25 +51,63 @@ export async function finishAll(
   steps: Steps,
   finishing: Finishing,
 ): Promise<Finished> {
-  const settleAt = (i: number) => settleOne(serving, claimed[i]!, steps, finishing, finishing.saved[i]!);
-  const ends: End[] = claimed.map(() => 'untried');
-  const fresh = claimed.flatMap(({ tries }, i) => (tries.failures === 0 ? [i] : []));
-  const first = await Promise.all(fresh.map(settleAt));
+  const deadlineAt = () => monotonicMs() + finishing.timeoutMs;
+  const settleAt = (i: number) =>
+    settleOne(serving, claimed[i]!, steps, finishing, { deadlineAt: deadlineAt(), ended: finishing.saved?.[i] ?? null });
+  const ends = claimed.map((): End => 'untried');
+  const [fresh, failedBefore] = byTries(claimed);
+  const { saves } = steps;
+  const first =
+    saves && !steps.deliveries
+      ? await saveAll(serving, claimed, fresh, steps, { saves, finishing, deadlineAt: deadlineAt() })
+      : await Promise.all(fresh.map(settleAt));
   fresh.forEach((i, at) => {
     ends[i] = first[at]!;
   });
   // A reservation that failed before goes alone, so that it takes no neighbours along. If it ends unknown, the rest
   // waits.
-  for (const i of claimed.flatMap(({ tries }, at) => (tries.failures > 0 ? [at] : []))) {
+  for (const i of failedBefore) {
     ends[i] = await settleAt(i);
     if (ends[i] === 'unknown') break;
   }
-  const count = (...of: End[]) => ends.filter((end) => of.includes(end)).length;
-  const settled = count('settled');
+  const left = claimed.filter((_, i) => ends[i] !== 'settled');
+  const settled = claimed.length - left.length;
+  if (left.length === 0) return { settled, failed: 0, left };
   const others = settled > 0 ? 'came_through' : finishing.healthy ? 'came_through_before' : 'failed_too';
   await leaveForLater(serving, claimed, ends, steps, { maxTries: finishing.maxTries, others });
-  const failed = count('failed', 'not_delivered', 'refused', 'refused_for_good');
-  return { settled, failed };
+  const failed = ends.filter((end) => FAILED.has(end)).length;
+  return { settled, failed, left };
+}
+
+/** The indices of those that never failed, and of the others. */
+function byTries(claimed: readonly Reservation[]): [fresh: number[], failedBefore: number[]] {
+  const fresh: number[] = [];
+  const failedBefore: number[] = [];
+  for (let i = 0; i < claimed.length; i++) (claimed[i]!.tries.failures === 0 ? fresh : failedBefore).push(i);
+  return [fresh, failedBefore];
+}
+
+/** The same as `settleOne` for each, without a promise for each step. */
+async function saveAll(
+  serving: Serving,
+  claimed: readonly Reservation[],
+  which: readonly number[],
+  steps: Steps,
+  { saves, finishing, deadlineAt }: { saves: Saves; finishing: Finishing; deadlineAt: number },
+): Promise<End[]> {
+  const ends = await saveTogether<End>(
+    which.map((i) => claimed[i]!),
+    {
+      saves,
+      deadlineAt,
+      perUser: serving.campaign.rules.perUser,
+      hasHooks: steps.hasHooks,
+      finished: ({ issuance }) => steps.emit({ type: finishing.event, ...refOf(issuance) }),
+      goOn: (reservation, ended) => settleOne(serving, reservation, steps, finishing, { deadlineAt, ended }),
+      failed: (error) => unknownBy(error, serving, steps),
+    },
+  );
+  return ends.map((end) => end ?? 'settled');
 }
 
 /**
@@ -114,19 +157,23 @@ async function settleOne(
   serving: Serving,
   reservation: Reservation,
   steps: Steps,
-  { timeoutMs, event }: Finishing,
-  saved: SaveVerdict | null,
+  { event }: Finishing,
+  { deadlineAt, ended }: { deadlineAt: number; ended: SaveOutcome | null },
 ): Promise<End> {
   try {
-    const attempt = { deadlineAt: monotonicMs() + timeoutMs, reserved: null, promised: true };
-    const carried = await carryThrough(serving, reservation, attempt, steps, saved);
+    const attempt = { deadlineAt, reserved: null, promised: true };
+    const carried = await carryThrough(serving, reservation, attempt, steps, ended);
     if (carried.outcome === 'issued' || carried.outcome === 'revoked') await carried.finished();
     if (carried.outcome === 'forgotten') return await reserveAnew(serving, reservation, steps, attempt.deadlineAt);
     return endOf(carried, reservation.issuance, steps, event);
   } catch (error) {
-    steps.emit({ type: 'fault', during: 'settle', campaignId: serving.campaign.id, error: redacted(error) });
-    return 'unknown';
+    return unknownBy(error, serving, steps);
   }
+}
+
+function unknownBy(error: unknown, { campaign }: Serving, steps: Steps): End {
+  steps.emit({ type: 'fault', during: 'settle', campaignId: campaign.id, error: redacted(error) });
+  return 'unknown';
 }
 
 /**

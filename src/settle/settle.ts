@@ -57,8 +57,9 @@ export async function settle(serving: Serving, steps: Steps, options: SettleOpti
     failed += batch.failed;
     // One pass tries each reservation once: with a database that hangs, leases run out again faster than they can be
     // settled.
-    if (batch.claimed.length < options.batchSize || batch.claimed.some(({ id }) => tried.has(id))) break;
-    for (const { id } of batch.claimed) tried.add(id);
+    if (batch.claimed.length < options.batchSize) break;
+    if (tried.size > 0 && batch.claimed.some(({ id }) => tried.has(id))) break;
+    for (const { id } of batch.left) tried.add(id);
     // Reservations that came after its start are left for the next pass.
     startedMs = Math.min(startedMs, Number(batch.claimed[0]!.stamp) / 1000);
     if (batch.claimed.every(({ issuance }) => issuance.issuedAt.getTime() > startedMs)) break;
@@ -99,7 +100,7 @@ async function settleDue(
   const { claimed, waitMs, revoking } = claim;
   if (message) message.size = claimed.length;
   if (revoking > 0) await options.endAnnounced(serving);
-  const saved = steps.deliveries ? await findSaved(claimed, steps, options) : claimed.map(() => null);
+  const saved = steps.deliveries ? await findSaved(claimed, steps, options) : null;
   const { timeoutMs, maxTries } = options;
   const finishing: Finishing = { timeoutMs, maxTries, saved, healthy, event: 'settled' };
   return { claimed, waitMs, ...(await finishAll(serving, claimed, steps, finishing)) };

@@ -165,6 +165,5 @@ async function finish(
   }
   if (admitted.exhausted) steps.emit({ type: 'exhausted', campaignId });
   if (open.length === 0) return 0;
-  const saved = open.map(() => null);
-  return (await finishAll(serving, open, steps, { timeoutMs, maxTries, saved, healthy, event: 'issued' })).settled;
+  return (await finishAll(serving, open, steps, { timeoutMs, maxTries, saved: null, healthy, event: 'issued' })).settled;
 }
