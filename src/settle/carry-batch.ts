@@ -53,7 +53,10 @@ export async function finishAll(
 ): Promise<Finished> {
   const deadlineAt = () => monotonicMs() + finishing.timeoutMs;
   const settleAt = (i: number) =>
-    settleOne(serving, claimed[i]!, steps, finishing, { deadlineAt: deadlineAt(), ended: finishing.saved?.[i] ?? null });
+    settleOne(serving, claimed[i]!, steps, finishing, {
+      deadlineAt: deadlineAt(),
+      ended: finishing.saved?.[i] ?? null,
+    });
   const ends = claimed.map((): End => 'untried');
   const [fresh, failedBefore] = byTries(claimed);
   const { saves } = steps;

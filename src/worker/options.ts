@@ -8,7 +8,7 @@ export interface WorkerOptions {
   /** The time between two looks for due reservations: 1–3,600,000 ms; default 1,000. */
   readonly intervalMs?: number | undefined;
   /**
-   * Reservations per claim and save: 1–1,000. Default: the least of 250, `maxBatch` and, with `deliver`,
+   * Reservations per claim and save: 1–1,000. Default: the least of 500, `maxBatch` and, with `deliver`,
    * `maxDeliveries`.
    */
   readonly batchSize?: number | undefined;

@@ -209,8 +209,8 @@ export const ENDING = [
   {
     defect: 'a claim leaves the stamp, so its former owner still acts',
     file: 'lua/settle/claim-due.lua',
-    find: '    record.stamp = stamp\n',
-    replace: '',
+    find: "setGrant(field, 't' .. tries .. ':' .. stamp .. rest, lease)",
+    replace: 'setGrant(field, texts[field], lease)',
     caughtBy: { file: 'test/race/settling.test.ts', test: 'who was overtaken by settle cannot give the unit back' },
   },
   {

@@ -36,6 +36,7 @@ import { REVOKE_REDIS } from './revoke-redis.js';
 import { RIGHTS } from './rights.js';
 import { ROLLBACK } from './rollback.js';
 import { SAVING } from './saving.js';
+import { SETTLED_TOGETHER } from './settle-together.js';
 import { SKIPPED } from './skipped.js';
 import { STAMPS } from './stamps.js';
 import { TABLES } from './tables.js';
@@ -58,6 +59,7 @@ export const MUTANTS = [
   ...RESERVING,
   ...USUAL,
   ...ENDING,
+  ...SETTLED_TOGETHER,
   ...SAVING,
   ...NEW_IDS,
   ...STAMPS,

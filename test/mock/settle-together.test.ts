@@ -1,0 +1,136 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { setTimeout as delay } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { type CouponEvent, CouponIssuer, type Issuance, MemoryPersistence, NotSavedError } from '../../src/index.js';
+import { campaignKeys } from '../../src/redis/keys.js';
+import { scripts } from '../../src/redis/scripts.js';
+import { mockRedis } from './support.js';
+
+const BEHIND = { stock: { kind: 'counted', total: 10 }, saveMode: 'write-behind' } as const;
+const USERS = ['kim', '이영희', 'a:b:c', 'line\nbreak', ' '];
+const KEYS = campaignKeys('coupon', 'launch');
+
+async function accepted(
+  persistence: MemoryPersistence,
+  options: Partial<ConstructorParameters<typeof CouponIssuer>[0]> = {},
+) {
+  const redis = mockRedis();
+  const events: CouponEvent[] = [];
+  const issuer = new CouponIssuer({ redis, persistence, onEvent: (event) => void events.push(event), ...options });
+  const campaign = issuer.campaign('launch');
+  await campaign.open(BEHIND);
+  return { redis, events, issuer, campaign, told: () => events.map(({ type }) => type) };
+}
+
+/** From here on everything that waits for a later try is due. */
+async function makeDue(redis: ReturnType<typeof mockRedis>) {
+  for (const field of await redis.zrange(KEYS.leases, 0, -1)) await redis.zadd(KEYS.leases, '100000000001', field);
+}
+
+test('what is claimed comes whole, whatever its users, codes and data are', async () => {
+  const persistence = new MemoryPersistence();
+  const redis = mockRedis();
+  const issuer = new CouponIssuer({ redis, persistence });
+  const campaign = issuer.campaign('launch');
+  await campaign.open({ stock: { kind: 'codes' }, saveMode: 'write-behind', perUser: 2 });
+  const codes = ['A', 'B:C', 'D\nE', '::', 'F', 'G'];
+  await campaign.loadCodes(codes, { asTheyAre: true });
+  const data = [undefined, { shop: 'x\ny' }, undefined, { n: 1 }, undefined];
+  for (const [i, userId] of USERS.entries()) {
+    const given = data[i];
+    expect((await campaign.issue(given ? { userId, data: given } : { userId })).status).toBe('accepted');
+  }
+  await campaign.issue({ userId: 'kim' });
+  expect(await campaign.settle()).toEqual({ settled: 6, pending: 0, failed: 0 });
+  const rows = await persistence.list('launch', { afterSerial: 0, limit: 10 });
+  const seen = rows.map(({ userId, grant, serial, code, data: given }) => [userId, grant, serial, code, given]);
+  expect(seen).toEqual([
+    ...USERS.map((userId, i) => [userId, 1, i + 1, codes[i], data[i]]),
+    ['kim', 2, 6, 'G', undefined],
+  ]);
+  expect((await redis.hget(KEYS.grants, '1:a:b:c'))!.slice(0, 4)).toBe('i:0:');
+});
+
+test('a save that is refused leaves its reservation, with the number of its failures, and the others are settled', async () => {
+  class Choosy extends MemoryPersistence {
+    override async save(issuances: readonly Issuance[]) {
+      if (issuances.some(({ userId }) => userId === 'kim')) throw new NotSavedError('no kim', { permanent: false });
+      return super.save(issuances);
+    }
+  }
+  const persistence = new Choosy();
+  const { redis, campaign, told } = await accepted(persistence);
+  for (const userId of USERS) await campaign.issue({ userId });
+  expect(await campaign.settle()).toEqual({ settled: 4, pending: 0, failed: 1 });
+  expect(told().filter((type) => type === 'settled')).toHaveLength(4);
+  expect((await redis.hget(KEYS.grants, '1:kim'))!.split(':')[0]).toBe('t10001');
+  await makeDue(redis);
+  await campaign.issue({ userId: 'lee' });
+  expect(await campaign.settle()).toEqual({ settled: 1, pending: 0, failed: 1 });
+  expect((await redis.hget(KEYS.grants, '1:kim'))!.split(':')[0]).toBe('t20002');
+  expect((await redis.hget(KEYS.grants, '1:lee'))!.slice(0, 4)).toBe('i:0:');
+});
+
+test('a worker that dies after its claim leaves the number of failures', async () => {
+  let seen = '';
+  const redis = mockRedis();
+  class Looking extends MemoryPersistence {
+    override async save(issuances: readonly Issuance[]) {
+      seen = (await redis.hget(KEYS.grants, '1:kim'))!.split(':')[0]!;
+      return super.save(issuances);
+    }
+  }
+  const campaign = new CouponIssuer({ redis, persistence: new Looking() }).campaign('launch');
+  await campaign.open(BEHIND);
+  await campaign.issue({ userId: 'kim' });
+  const record = (await redis.hget(KEYS.grants, '1:kim'))!;
+  await redis.hset(KEYS.grants, '1:kim', record.replace('t:', 't10001:'));
+  expect((await campaign.settle()).settled).toBe(1);
+  expect(seen).toBe('t10001');
+});
+
+test('a lost confirm is no settled reservation: it is settled once it is due again', async () => {
+  const { redis, campaign, told } = await accepted(new MemoryPersistence());
+  for (const userId of USERS) await campaign.issue({ userId });
+  const evalsha = redis.evalsha.bind(redis) as (...args: unknown[]) => Promise<unknown>;
+  let lost = 0;
+  redis.evalsha = ((sha: string, ...args: unknown[]) =>
+    sha === scripts.confirm.sha1 && ++lost === 1 ? Promise.reject(new Error('gone')) : evalsha(sha, ...args)) as never;
+  expect(await campaign.settle()).toEqual({ settled: 0, pending: 5, failed: 0 });
+  expect(told().filter((type) => type === 'settled')).toEqual([]);
+  expect(told().filter((type) => type === 'fault')).toHaveLength(5);
+  await makeDue(redis);
+  expect(await campaign.settle()).toEqual({ settled: 5, pending: 0, failed: 0 });
+});
+
+test('one pass tries each reservation once, even if it is due again before the pass ends', async () => {
+  let saves = 0;
+  const due: { redis?: ReturnType<typeof mockRedis> } = {};
+  class Silent extends MemoryPersistence {
+    override async save(issuances: readonly Issuance[]) {
+      await makeDue(due.redis!);
+      if (++saves > 8) return super.save(issuances);
+      throw new Error('no answer');
+    }
+  }
+  const { redis, campaign } = await accepted(new Silent(), { maxBatch: 1 });
+  due.redis = redis;
+  await campaign.issue({ userId: 'kim' });
+  await campaign.issue({ userId: 'lee' });
+  await campaign.settle();
+  // Two for each, and two for the one that is met again.
+  expect(saves).toBe(6);
+});
+
+test('observers of a settled batch run in the async context of their settle()', async () => {
+  const calls = new AsyncLocalStorage<string>();
+  const seen: (string | undefined)[] = [];
+  const { campaign } = await accepted(new MemoryPersistence(), {
+    onEvent: ({ type }) => void (type === 'settled' && seen.push(calls.getStore())),
+  });
+  for (const userId of USERS) await campaign.issue({ userId });
+  const settled = calls.run('settle', () => campaign.settle());
+  const others = calls.run('other', () => Promise.all(USERS.map((userId) => campaign.issue({ userId }))));
+  await Promise.all([settled, others, delay(0)]);
+  expect(seen).toEqual(USERS.map(() => 'settle'));
+});
