@@ -2,17 +2,21 @@
 -- reservations are promised: nobody gives them back. A worker keeps to the pace of the campaign.
 --
 -- KEYS     campaign grants senders leases returned pool data queue tickets presence ended
--- ARGV     epoch fence sender call perUser limit paced, then for each unit: code; paced is 1 to keep to the pace
+-- ARGV     epoch fence sender call perUser limit paced codes; paced is 1 to keep to the pace; codes has one for each
+--          unit with U+0000 between, or is empty
 -- RETURNS  missing | rebuilding | stale_epoch | stale_rules | rolled_back | no_room | no_code | lapsed | closed |
 --          paused | not_open | draw, alone; or ok, the campaign's stamp, ended, ms until the pace admits the next user,
 --          how many still wait, over (1: the line is to be ended), how many were absent, how many left the line in all,
---          then for each admitted user: user, grant, record, data (or empty)
+--          issued (1: there was nothing to wait for); then columns with a text for each admitted user and U+0000
+--          between: fields, records without their state and their stamp, which is the campaign's; then data, a line for
+--          each, or empty where nobody has any
 -- WRITES   senders campaign grants leases returned pool data queue tickets presence ended
 -- COST     O(limit * (perUser + log line))
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, dataKey, queueKey, ticketsKey, presenceKey, endedKey =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
-local epoch, fence, sender, call, perUser, limit, paced = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
-local FIRST = 8
+local epoch, fence, sender, call, perUser, limit = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local paced, codes = ARGV[7], ARGV[8]
+--- @include "include/column"
 --- @include "include/stamp"
 --- @include "include/new-grant"
 --- @include "include/call"
@@ -25,7 +29,8 @@ local FIRST = 8
 --- @include "include/absence"
 --- @include "include/finish"
 
-local refusal = unreadyLine(epoch, fence) or (lacksCode(FIRST, 1) and 'no_code') or (repeated and 'lapsed') or (campaign.perUser ~= perUser and 'stale_rules')
+local codeList = column(codes)
+local refusal = unreadyLine(epoch, fence) or (generates and #codeList < limit and 'no_code') or (repeated and 'lapsed') or (campaign.perUser ~= perUser and 'stale_rules')
 if refusal then return { refusal } end
 refusal = shutNow() or (draws and room.drawn ~= 'done' and 'draw')
 if refusal then
@@ -43,8 +48,8 @@ local first = allowed > 0 and redis.call('ZRANGE', queueKey, 0, integer(allowed 
 readPlaces(first)
 takeUnits(#first)
 local stamp = integer(nextStamp())
-local reply = { 'ok', '0', '0', '0', '0', '0', '0', '0' }
-local served, absent = {}, {}
+local reply = { 'ok', '0', '0', '0', '0', '0', '0', '0', lease and '0' or '1' }
+local served, absent, admitted, rests, lines = {}, {}, {}, {}, {}
 
 for nth, user in ipairs(first) do
   local grant, field, own = grantFor(nth, ticketIds[user])
@@ -52,9 +57,10 @@ for nth, user in ipairs(first) do
   else
     -- A user that has a coupon from before Redis lost data merely leaves the line.
     if grant and not own then
-      local text = newGrant(field, ticketIds[user], ARGV[FIRST + granted], ticketData[user], 't', stamp, lease)
+      local text = newGrant(field, ticketIds[user], codeList[granted + 1], ticketData[user], 't', stamp, lease)
       if not text then break end
-      for _, value in ipairs({ user, grant, text, ticketData[user] or '' }) do reply[#reply + 1] = value end
+      -- From the colon behind the stamp on.
+      admitted[granted], rests[granted], lines[granted] = field, string.sub(text, 3 + #stamp), ticketData[user] or ''
     end
     served[#served + 1] = user
   end
@@ -77,4 +83,6 @@ saveRoom()
 if perSecond then reply[4] = msUntilNext(every, room.admitsAt or usedUpTo) end
 reply[2], reply[5], reply[6] = integer(campaign.stamp), integer(room.waiting), overNow() and '1' or '0'
 reply[7], reply[8] = integer(#absent), integer(#served + #absent)
+local data = next(ticketData) and table.concat(lines, '\n') or ''
+reply[10], reply[11], reply[12] = table.concat(admitted, '\0'), table.concat(rests, '\0'), data
 return { unpack(reply) }

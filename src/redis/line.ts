@@ -25,16 +25,16 @@ import {
   type Tended,
 } from './line-replies.js';
 import { shownIssuances } from './record.js';
-import { type Reservation, reservationsOf } from './reservation.js';
+import { reservationsUnder } from './reservation.js';
 import { dataLines, usersPerCall } from './reserve.js';
-import type { Reply } from './runner.js';
+import { column, type Reply } from './runner.js';
 import { scripts } from './scripts.js';
 import type { RedisContext, Sending, Shard } from './shard.js';
 import { isNotReady, notReady, oneOf } from './words.js';
 
 /** Values of a reply before those of the users. */
 const PLACES_HEAD = 8;
-const ADMIT_HEAD = 8;
+const ADMIT_HEAD = 9;
 const ENDS = ['left', 'absent', 'sold_out', 'closed', 'none'] as const;
 const STANDINGS = ['waiting', 'held', 'left', 'absent', 'none'] as const;
 
@@ -115,10 +115,9 @@ export class Line {
     const answered = await this.#send((at) => {
       // Under a name of its own: a join that overtakes it must not make it look like a copy.
       const { sender, ...call } = this.#call(at);
-      const items = this.#units(count);
-      const own = { sender: `${sender}:a`, limit: String(items.length), paced: paced ? '1' : '' };
-      const args = { ...call, ...this.#ruled(at), ...own };
-      return this.#shard.run(scripts.admitLine, args, items);
+      const limit = Math.min(count, this.#usersPerCall);
+      const own = { sender: `${sender}:a`, limit: String(limit), paced: paced ? '1' : '', codes: this.#codes(limit) };
+      return this.#shard.run(scripts.admitLine, { ...call, ...this.#ruled(at), ...own });
     }, false);
     const { reply } = answered;
     if (reply[0] === 'lapsed') {
@@ -129,12 +128,7 @@ export class Line {
     if (isNotReady(reply[0])) return reply[0];
     if (reply[0] !== 'ok') return oneOf(scripts.admitLine.name, ['closed', 'paused', 'not_open', 'draw'], reply[0]);
     this.#shard.sawStamp(Number(reply[1]));
-    const toReservation = reservationsOf(this.#shard, answered);
-    const reservations: Reservation[] = [];
-    for (let i = ADMIT_HEAD; i < reply.length; i += 4) {
-      const [userId, grant, record, data] = reply.slice(i, i + 4).map(String) as [string, string, string, string];
-      reservations.push(toReservation({ userId, grant, record, data, mayRelease: false }));
-    }
+    const reservations = reservationsUnder(this.#shard, answered, ADMIT_HEAD, reply[8] === '1' ? 'issued' : 'reserved');
     return {
       reservations,
       exhausted: reply[2] === '1',
@@ -272,11 +266,9 @@ export class Line {
     return shownIssuances(pairs, this.#shard.recordOf(userId, epoch));
   }
 
-  /** One for each unit, with the code that it may need by the rules that hold now. */
-  #units(count: number): { code: string }[] {
-    const { generateCodes } = this.campaign.rules;
-    const length = Math.min(count, this.#usersPerCall);
-    return Array.from({ length }, () => ({ code: generateCodes ? mintCode() : '' }));
+  /** One for each unit, if the rules that hold now ask for it. */
+  #codes(count: number): string {
+    return this.campaign.rules.generateCodes ? column(Array.from({ length: count }, mintCode)) : '';
   }
 
   #call({ epoch, fence }: Sending) {

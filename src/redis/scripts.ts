@@ -264,8 +264,7 @@ export const scripts = {
   }),
   admitLine: defineScript('admit-line', admitLine, {
     keys: WAITING,
-    args: ['epoch', 'fence', 'sender', 'call', 'perUser', 'limit', 'paced'],
-    each: ['code'],
+    args: ['epoch', 'fence', 'sender', 'call', 'perUser', 'limit', 'paced', 'codes'],
   }),
   tendLine: defineScript('tend-line', tendLine, { keys: ALL, args: ['epoch', 'fence', 'limit'] }),
   drawLine: defineScript('draw-line', drawLine, {

@@ -41,7 +41,7 @@ const LONGER: Record<string, number> = {
   'claim-due': 63,
   'rebuild-rows': 97,
   'finish-rebuild': 74,
-  'admit-line': 69,
+  'admit-line': 74,
   'join-line': 69,
   'begin-rebuild': 66,
   'take-back': 63,

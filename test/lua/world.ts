@@ -270,11 +270,16 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
         { epoch, fence: '0', perUser: '1', watcher: 'host', since: '1', keepMs: '60000' },
         [{ userId: 'w1' }, { userId: 'u1' }, { userId: 'x' }],
       ),
-      'admit-line': call(
-        scripts.admitLine,
-        { epoch, fence: '0', sender: 'guests', call: '2', perUser: '1', limit: '2', paced: '1' },
-        [{ code: '' }, { code: '' }],
-      ),
+      'admit-line': call(scripts.admitLine, {
+        epoch,
+        fence: '0',
+        sender: 'guests',
+        call: '2',
+        perUser: '1',
+        limit: '2',
+        paced: '1',
+        codes: '',
+      }),
       'tend-line': call(scripts.tendLine, { epoch, fence: '0', limit: '2' }),
       'draw-line': call(scripts.drawLine, { epoch, fence: '0', seed: 'seed', limit: '2' }, [
         { userId: 'w1', key: '0.5' },

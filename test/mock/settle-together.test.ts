@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { type CouponEvent, CouponIssuer, type Issuance, MemoryPersistence, NotSavedError } from '../../src/index.js';
 import { campaignKeys } from '../../src/redis/keys.js';
+import { ScriptRunner } from '../../src/redis/runner.js';
 import { scripts } from '../../src/redis/scripts.js';
 import { mockRedis } from './support.js';
 
@@ -133,4 +134,45 @@ test('observers of a settled batch run in the async context of their settle()', 
   const others = calls.run('other', () => Promise.all(USERS.map((userId) => campaign.issue({ userId }))));
   await Promise.all([settled, others, delay(0)]);
   expect(seen).toEqual(USERS.map(() => 'settle'));
+});
+
+const QUEUED = { stock: { kind: 'counted', total: 9, generateCodes: true }, admission: 'queued', perUser: 2 } as const;
+
+test('what is admitted comes whole, whatever its users and data are', async () => {
+  const persistence = new MemoryPersistence();
+  const redis = mockRedis();
+  const campaign = new CouponIssuer({ redis, persistence }).campaign('launch');
+  await campaign.open(QUEUED);
+  const data = [undefined, { shop: 'x\ny' }, undefined, { n: 1 }, undefined];
+  for (const [i, userId] of USERS.entries()) await campaign.join({ userId, ...(data[i] && { data: data[i] }) });
+  expect(await campaign.admit({ count: 9 })).toMatchObject({ admitted: 5, issued: 5 });
+  const rows = await persistence.list('launch', { afterSerial: 0, limit: 10 });
+  expect(rows.map(({ userId, grant, serial, data: given }) => [userId, grant, serial, given])).toEqual(
+    USERS.map((userId, i) => [userId, 1, i + 1, data[i]]),
+  );
+  for (const { userId, code } of rows) {
+    expect((await redis.hget(KEYS.grants, `1:${userId}`))!.split(':').at(-1)).toBe(code);
+  }
+});
+
+test('without a database they are issued at once', async () => {
+  const events: CouponEvent[] = [];
+  const issuer = new CouponIssuer({ redis: mockRedis(), onEvent: (event) => void events.push(event) });
+  const campaign = issuer.campaign('launch');
+  await campaign.open(QUEUED);
+  for (const userId of USERS) await campaign.join({ userId });
+  expect(await campaign.admit({ count: 9 })).toMatchObject({ admitted: 5, issued: 5 });
+  expect(events.filter(({ type }) => type === 'issued')).toHaveLength(5);
+  expect(await campaign.inspect()).toMatchObject({ issued: 5, reserved: 0 });
+});
+
+test('a call that knows no codes admits nobody to a campaign that generates them', async () => {
+  const redis = mockRedis();
+  const campaign = new CouponIssuer({ redis, persistence: new MemoryPersistence() }).campaign('launch');
+  await campaign.open(QUEUED);
+  await campaign.join({ userId: 'kim' });
+  const epoch = (await redis.hget(KEYS.campaign, 'epoch'))!;
+  const args = { epoch, fence: '0', sender: 'old', call: '1', perUser: '2', limit: '1', paced: '', codes: '' };
+  const reply = await new ScriptRunner(redis).run(scripts.admitLine, { keys: KEYS, args }, 10_000);
+  expect(reply).toEqual(['no_code']);
 });

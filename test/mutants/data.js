@@ -111,8 +111,8 @@ export const DATA = [
   {
     defect: 'the data of a user in line stays behind',
     file: 'lua/line/admit-line.lua',
-    find: "ARGV[FIRST + granted], ticketData[user], 't'",
-    replace: "ARGV[FIRST + granted], nil, 't'",
+    find: "codeList[granted + 1], ticketData[user], 't'",
+    replace: "codeList[granted + 1], nil, 't'",
     caughtBy: data('waits with the user, moves to the reservation'),
   },
   {

@@ -53,4 +53,25 @@ export const SETTLED_TOGETHER = [
     replace: "const data = lines?.[0] ?? '';",
     caughtBy: together('what is claimed comes whole'),
   },
+  {
+    defect: 'an admitted user gets the code of another one',
+    file: 'lua/line/admit-line.lua',
+    find: 'rests[granted], lines[granted] = field, string.sub(text, 3 + #stamp), ticketData[user]',
+    replace: "rests[granted], lines[granted] = field, string.sub(text, 3 + #stamp) .. ' ', ticketData[user]",
+    caughtBy: together('what is admitted comes whole'),
+  },
+  {
+    defect: 'a user that was issued at once is saved and confirmed',
+    file: 'src/redis/line.ts',
+    find: "reply[8] === '1' ? 'issued' : 'reserved'",
+    replace: "'reserved'",
+    caughtBy: together('without a database they are issued at once'),
+  },
+  {
+    defect: 'units go out without the codes that their campaign generates',
+    file: 'lua/line/admit-line.lua',
+    find: "or (generates and #codeList < limit and 'no_code') ",
+    replace: '',
+    caughtBy: together('a call that knows no codes admits nobody'),
+  },
 ];
