@@ -3,7 +3,7 @@ import type { SaveOutcome, SaveRequest, Saves } from '../issue/save.js';
 import type { ConfirmWord } from '../redis/held.js';
 import type { Reservation } from '../redis/reservation.js';
 
-/** What follows for each reservation. */
+/** The steps that follow for each reservation. */
 export interface Together<E> {
   readonly saves: Saves;
   readonly perUser: number;
@@ -26,15 +26,15 @@ export interface Together<E> {
 export function saveTogether<E>(claimed: readonly Reservation[], together: Together<E>): Promise<(E | null)[]> {
   if (claimed.length === 0) return Promise.resolve([]);
   return new Promise((resolve) => {
-    const batch = new Batch(claimed.length, together, resolve);
+    const batch = new Gathered(claimed.length, together, resolve);
     for (let nth = 0; nth < claimed.length; nth++) {
-      const saving = new Saving(batch, claimed[nth]!, nth);
+      const saving = new SavingGathered(batch, claimed[nth]!, nth);
       together.saves.hand(saving, batch.inContext(saving));
     }
   });
 }
 
-class Batch<E> {
+class Gathered<E> {
   readonly together: Together<E>;
   readonly #ends: (E | null)[];
   readonly #told: (ends: (E | null)[]) => void;
@@ -58,14 +58,14 @@ class Batch<E> {
   }
 }
 
-class Saving<E> implements SaveRequest, Caller<SaveOutcome> {
+class SavingGathered<E> implements SaveRequest, Caller<SaveOutcome> {
   readonly reserved: Reservation;
   readonly perUser: number;
   readonly deadlineAt: number;
-  readonly batch: Batch<E>;
+  readonly batch: Gathered<E>;
   readonly nth: number;
 
-  constructor(batch: Batch<E>, reserved: Reservation, nth: number) {
+  constructor(batch: Gathered<E>, reserved: Reservation, nth: number) {
     this.batch = batch;
     this.reserved = reserved;
     this.nth = nth;
@@ -76,7 +76,7 @@ class Saving<E> implements SaveRequest, Caller<SaveOutcome> {
   resolve(outcome: SaveOutcome): void {
     const { batch, reserved, nth } = this;
     if (outcome.verdict === 'saved') {
-      reserved.handConfirm(batch.inContext(new Confirming(this)));
+      reserved.handConfirm(batch.inContext(new EndingGathered(this)));
       return;
     }
     batch.together.goOn(reserved, outcome).then(
@@ -90,10 +90,10 @@ class Saving<E> implements SaveRequest, Caller<SaveOutcome> {
   }
 }
 
-class Confirming<E> implements Caller<ConfirmWord> {
-  readonly #saving: Saving<E>;
+class EndingGathered<E> implements Caller<ConfirmWord> {
+  readonly #saving: SavingGathered<E>;
 
-  constructor(saving: Saving<E>) {
+  constructor(saving: SavingGathered<E>) {
     this.#saving = saving;
   }
 

@@ -165,5 +165,6 @@ async function finish(
   }
   if (admitted.exhausted) steps.emit({ type: 'exhausted', campaignId });
   if (open.length === 0) return 0;
-  return (await finishAll(serving, open, steps, { timeoutMs, maxTries, saved: null, healthy, event: 'issued' })).settled;
+  return (await finishAll(serving, open, steps, { timeoutMs, maxTries, saved: null, healthy, event: 'issued' }))
+    .settled;
 }
