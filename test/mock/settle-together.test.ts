@@ -172,12 +172,20 @@ test('what is admitted comes whole, whatever its users and data are', async () =
 
 test('without a database they are issued at once', async () => {
   const events: CouponEvent[] = [];
-  const issuer = new CouponIssuer({ redis: mockRedis(), onEvent: (event) => void events.push(event) });
+  const redis = mockRedis();
+  const evalsha = redis.evalsha.bind(redis) as (...args: unknown[]) => Promise<unknown>;
+  const sent: unknown[] = [];
+  redis.evalsha = ((...args: unknown[]) => {
+    sent.push(args[0]);
+    return evalsha(...args);
+  }) as never;
+  const issuer = new CouponIssuer({ redis, onEvent: (event) => void events.push(event) });
   const campaign = issuer.campaign('launch');
   await campaign.open(QUEUED);
   for (const userId of USERS) await campaign.join({ userId });
   expect(await campaign.admit({ count: 9 })).toMatchObject({ admitted: 5, issued: 5 });
   expect(events.filter(({ type }) => type === 'issued')).toHaveLength(5);
+  expect(sent).not.toContain(scripts.confirm.sha1);
   expect(await campaign.inspect()).toMatchObject({ issued: 5, reserved: 0 });
 });
 
