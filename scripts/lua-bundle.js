@@ -34,7 +34,7 @@ export function bundleLua(file) {
  * What makes a script one for several campaigns, where `lua/each/` has its usual case: the text behind the script, which becomes a function, and the
  * SHA-1 of both. The function begins on the first line, because a server tells the number of a line in its errors.
  */
-export function bundleJoint(file) {
+function bundleJoint(file) {
   const usual = `${FOLDER}each/${basename(file)}`;
   if (!existsSync(usual)) return null;
   const parts = [`${FOLDER}each/shared.lua`, usual, `${FOLDER}each/loop.lua`].map(bundleLua);
@@ -42,7 +42,7 @@ export function bundleJoint(file) {
   return { behind, sha1: sha1Of(forEach(bundleLua(file).source, behind)), files: parts.flatMap(({ files }) => files) };
 }
 
-export const forEach = (source, behind) => `local function script(KEYS, ARGV) ${source}end\n${behind}`;
+const forEach = (source, behind) => `local function script(KEYS, ARGV) ${source}end\n${behind}`;
 
 function toModule(file) {
   const { source, sha1, files } = bundleLua(file);

@@ -2,7 +2,7 @@ import { withDeadline } from '../flow/deadline.js';
 import { HookError, NotReadyError } from '../model/errors.js';
 import type { IssueResult } from '../model/result.js';
 import { redacted } from '../model/safe-error.js';
-import type { ReserveRequest } from '../redis/reserve.js';
+import type { ReserveRequest } from '../redis/reserve-call.js';
 import type { Shard } from '../redis/shard.js';
 import { findUser } from '../redis/user.js';
 

@@ -1,7 +1,7 @@
 import type { Emit } from '../model/events.js';
 import type { Issuance } from '../model/issuance.js';
 import type { Reserved } from '../redis/reservation.js';
-import type { ReserveRequest } from '../redis/reserve.js';
+import type { ReserveRequest } from '../redis/reserve-call.js';
 import type { Deliveries } from './deliver.js';
 import type { Saves } from './save.js';
 

@@ -35,7 +35,7 @@ export interface Issuance {
 
 const ID_BYTES = 16;
 /** Of the ids that this version makes. A row may have another one. */
-export const ID_LENGTH = 22;
+const ID_LENGTH = 22;
 /** 256 ids are 22 × 256 characters of 6 bits each. */
 const ENTROPY_BYTES = (ID_LENGTH * 256 * 6) / 8;
 let entropy = '';

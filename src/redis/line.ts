@@ -26,7 +26,7 @@ import {
 } from './line-replies.js';
 import { shownIssuances } from './record.js';
 import { reservationsUnder } from './reservation.js';
-import { dataLines, usersPerCall } from './reserve.js';
+import { dataLines, usersPerCall } from './reserve-call.js';
 import { column, type Reply } from './runner.js';
 import { scripts } from './scripts.js';
 import type { RedisContext, Sending, Shard } from './shard.js';

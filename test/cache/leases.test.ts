@@ -3,8 +3,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { scripts } from '../../src/redis/scripts.js';
 import { until } from '../support/checks/until.js';
 import { RedisServer } from '../support/servers/redis-server.js';
-import { entryKeyOf, issuerOn, stepClock } from './support.js';
 import { shaOf } from '../support/servers/sent.js';
+import { entryKeyOf, issuerOn, stepClock } from './support.js';
 
 let server: RedisServer;
 let redis: Redis;

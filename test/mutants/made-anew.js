@@ -9,7 +9,7 @@ export const MADE_ANEW = [
   },
   {
     defect: `codes are made up by the rules that the process remembers`,
-    file: `src/redis/reserve.ts`,
+    file: `src/redis/reserve-call.ts`,
     find: `  request.code = generateCodes ? request.code || mintCode() : '';
 `,
     replace: `  if (request.code === '' && generateCodes !== null) request.code = '0';

@@ -1,5 +1,5 @@
 const caughtBy = (test) => ({ file: 'test/integration/new-ids.test.ts', test });
-const reserve = 'src/redis/reserve.ts';
+const reserve = 'src/redis/reserve-call.ts';
 const save = 'src/issue/save.ts';
 const insert = 'src/persistence/postgres/insert.ts';
 

@@ -231,7 +231,7 @@ export const RESERVING = [
   },
   {
     defect: 'a repeat is issued without the replicas that were asked for',
-    file: 'src/redis/reserve.ts',
+    file: 'src/redis/reserve-call.ts',
     find: "return ['new', 'existing', 'issued'];",
     replace: "return ['new', 'existing'];",
     caughtBy: {
@@ -251,7 +251,7 @@ export const RESERVING = [
   },
   {
     defect: 'a committed row is told accepted because a coupon beside it has too few replicas',
-    file: 'src/redis/reserve.ts',
+    file: 'src/redis/reserve-call.ts',
     find: "!isSafe && !rules.needs.includes('persistence')",
     replace: '!isSafe',
     caughtBy: {

@@ -133,7 +133,7 @@ export const WAITING = [
   },
   {
     defect: 'issue() passes those who wait',
-    file: 'src/redis/reserve.ts',
+    file: 'src/redis/reserve-call.ts',
     find: "fromLine: options.fromLine ? '1' : ''",
     replace: "fromLine: options.fromLine === null ? '' : '1'",
     caughtBy: line('issue() does not pass the line, and join() needs one'),

@@ -153,7 +153,7 @@ export const WINDOW = [
   },
   {
     defect: 'users that were not sent are refused with those that were, by issue()',
-    file: 'src/redis/reserve.ts',
+    file: 'src/redis/reserve-call.ts',
     find: '      for (const i of this.#sent) answers[i] = refusedOr(campaign.shard, reply, requests[i]!, refused);\n      return this.#open.slice(this.#sent.length);',
     replace:
       '      for (const i of this.#open) answers[i] = refusedOr(campaign.shard, reply, requests[i]!, refused);\n      return [];',

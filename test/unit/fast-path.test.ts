@@ -12,7 +12,7 @@ import type { Issuance } from '../../src/model/issuance.js';
 import type { Verbs } from '../../src/redis/held.js';
 import { CampaignOverError } from '../../src/redis/registry.js';
 import { Reservation } from '../../src/redis/reservation.js';
-import type { ReserveRequest } from '../../src/redis/reserve.js';
+import type { ReserveRequest } from '../../src/redis/reserve-call.js';
 import type { ReserveAnswer } from '../../src/redis/reserve-replies.js';
 import type { Serving } from '../../src/redis/serving.js';
 import { anIssuance } from './support.js';
