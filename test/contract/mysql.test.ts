@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type MysqlLike, MysqlPersistence } from '../../src/persistence/mysql/index.js';
 import { persistenceContract, type Wire } from '../../src/testing/index.js';
 import { Mariadb, rowsOf } from '../support/servers/mariadb.js';
+import { IS_MARIADB } from '../support/servers/programs.js';
 
 let server: Mariadb;
 let unusual: mysql.Pool;
@@ -24,14 +25,16 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 
+/** Newer MariaDB has it under both names. */
+const ISOLATION = IS_MARIADB ? 'tx_isolation' : 'transaction_isolation';
 const UNUSUAL = {
   sql_mode: 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES',
   time_zone: '-08:00',
-  tx_isolation: 'READ-COMMITTED',
+  [ISOLATION]: 'READ-COMMITTED',
   character_set_client: 'latin1',
 };
 /** As newer servers have it by default. */
-const SNAPSHOTS = { tx_isolation: 'REPEATABLE-READ', innodb_snapshot_isolation: 1 };
+const SNAPSHOTS = { [ISOLATION]: 'REPEATABLE-READ', ...(IS_MARIADB && { innodb_snapshot_isolation: 1 }) };
 
 /** A pool all of whose sessions begin with these variables. */
 function poolWith(variables: object, options: mysql.PoolOptions = {}): mysql.Pool {

@@ -4,15 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import mysql from 'mysql2/promise';
+import { mysqlPrograms, note } from './programs.js';
 import { freePort } from './redis-server.js';
 
 // Debian keeps the server where only root looks for it.
 const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` };
-/** Small, and as durable as by default: a commit is flushed. */
-const SETTINGS = ['--innodb-buffer-pool-size=64M', '--innodb-log-file-size=32M', '--skip-name-resolve'];
-const AS_ROOT = process.getuid?.() === 0 ? ['--user=root'] : [];
 
-/** A MariaDB of this test file's own, on a free port, stopped by its pid. */
+/** A MariaDB, or a MySQL, of this test file's own, on a free port, stopped by its pid. */
 export class Mariadb {
   readonly port: number;
   readonly pool: mysql.Pool;
@@ -32,15 +30,16 @@ export class Mariadb {
     const dir = mkdtempSync(join(tmpdir(), 'coupon-mariadb-'));
     // Servers that start at once must not find each other's files in a shared folder.
     const own = [`--datadir=${join(dir, 'data')}`, `--tmpdir=${dir}`];
-    const settings = ['--no-defaults', ...AS_ROOT, ...own, ...SETTINGS];
-    const install = [...settings, '--auth-root-authentication-method=normal', '--skip-test-db'];
-    await promisify(execFile)('mariadb-install-db', install, { env });
+    const { server: program, install, settings: usual } = mysqlPrograms();
+    const settings = ['--no-defaults', ...own, ...usual];
+    const [installer, ...words] = install;
+    await promisify(execFile)(installer!, [...settings, ...words], { env });
     const port = await freePort();
     const network = [`--port=${port}`, '--bind-address=127.0.0.1', `--socket=${join(dir, 'socket')}`];
-    const child = spawn('mariadbd', [...settings, ...network, ...args], { stdio: ['ignore', 'ignore', 'pipe'], env });
+    const child = spawn(program, [...settings, ...network, ...args], { stdio: ['ignore', 'ignore', 'pipe'], env });
     const server = new Mariadb(port, dir, child);
     try {
-      await ready(child);
+      note(await ready(child));
       const admin = await server.connect({ database: '' });
       await admin.query('CREATE DATABASE shop');
       return server;
@@ -91,15 +90,16 @@ export class Mariadb {
 }
 
 /** Resolves once the server answers; keeps reading its log, which would block it otherwise. */
-function ready(child: ChildProcess): Promise<void> {
+function ready(child: ChildProcess): Promise<string> {
   return new Promise((resolve, reject) => {
     let log = '';
     child.stderr?.on('data', (data: Buffer) => {
       log += data;
-      if (log.includes('ready for connections')) resolve();
+      // The line of a MariaDB with its version is the next one.
+      if (/ready for connections[\s\S]*Version: '/.test(log)) resolve(log);
     });
     child.once('error', reject);
-    child.once('exit', (code) => reject(new Error(`mariadbd exited with ${code}: ${log}`)));
+    child.once('exit', (code) => reject(new Error(`the server exited with ${code}: ${log}`)));
   });
 }
 

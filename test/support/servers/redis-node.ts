@@ -1,3 +1,4 @@
+import type { Certificate } from './certificate.js';
 import { LossyProxy } from './proxy.js';
 import { lastingPort, NOTHING_KEPT, RedisServer } from './redis-server.js';
 
@@ -10,10 +11,10 @@ export interface Node {
 /** What a replica says first on the link to its master, and nobody else. */
 export const REPLICA_SAYS = 'REPLCONF';
 
-export async function startNode(args: (announced: number) => readonly string[]): Promise<Node> {
+export async function startNode(args: (announced: number) => readonly string[], tls?: Certificate): Promise<Node> {
   const port = await lastingPort();
   const proxy = await LossyProxy.start(port);
-  return { proxy, server: await RedisServer.with({ port, args: [...NOTHING_KEPT, ...args(proxy.port)] }) };
+  return { proxy, server: await RedisServer.with({ port, tls, args: [...NOTHING_KEPT, ...args(proxy.port)] }) };
 }
 
 export async function stopNodes(nodes: readonly Node[]): Promise<void> {

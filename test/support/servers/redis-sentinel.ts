@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Redis } from 'ioredis';
 import { until } from '../checks/until.js';
+import type { Certificate } from './certificate.js';
 import { isMaster, type Node, startNode, stopNodes } from './redis-node.js';
 import { newDataDir, RedisServer } from './redis-server.js';
 
@@ -13,10 +14,10 @@ export class SentinelGroup {
   readonly #sentinels: RedisServer[] = [];
   readonly #eyes: Redis[] = [];
 
-  static async start(): Promise<SentinelGroup> {
+  static async start(tls?: Certificate): Promise<SentinelGroup> {
     const group = new SentinelGroup();
     try {
-      await group.#start();
+      await group.#start(tls);
     } catch (error) {
       await group.stop();
       throw error;
@@ -24,14 +25,14 @@ export class SentinelGroup {
     return group;
   }
 
-  async #start(): Promise<void> {
+  async #start(tls?: Certificate): Promise<void> {
     for (let i = 0; i < 3; i++) {
       const master = this.nodes[0]?.proxy.port;
       const follows = master ? ['--replicaof', `127.0.0.1 ${master}`] : [];
       const known = (port: number) => ['--replica-announce-ip', '127.0.0.1', '--replica-announce-port', String(port)];
-      this.nodes.push(await startNode((port) => [...known(port), ...follows]));
+      this.nodes.push(await startNode((port) => [...known(port), ...follows], tls));
     }
-    for (let i = 0; i < 3; i++) this.#sentinels.push(await startSentinel(this.nodes[0]!.proxy.port));
+    for (let i = 0; i < 3; i++) this.#sentinels.push(await startSentinel(this.nodes[0]!.proxy.port, tls));
     this.#eyes.push(...this.#sentinels.map((sentinel) => sentinel.client({ retryStrategy: () => 50 })));
     await until(async () => (await Promise.all(this.#eyes.map(seesAll))).every(Boolean), 60_000);
   }
@@ -82,7 +83,7 @@ export class SentinelGroup {
   }
 }
 
-async function startSentinel(masterPort: number): Promise<RedisServer> {
+async function startSentinel(masterPort: number, tls?: Certificate): Promise<RedisServer> {
   const dir = newDataDir();
   const file = join(dir, 'sentinel.conf');
   const watches = [
@@ -91,7 +92,7 @@ async function startSentinel(masterPort: number): Promise<RedisServer> {
     `sentinel failover-timeout ${GROUP} 20000`,
   ];
   writeFileSync(file, `${watches.join('\n')}\n`);
-  return RedisServer.with({ dir, args: [file, '--sentinel'], ready: 'Sentinel ID is' });
+  return RedisServer.with({ dir, tls, args: [file, '--sentinel'], ready: 'Sentinel ID is' });
 }
 
 function addressOf(reply: unknown): number {

@@ -4,6 +4,8 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis, type RedisOptions } from 'ioredis';
+import type { Certificate } from './certificate.js';
+import { note, REDIS } from './programs.js';
 
 export async function freePort(): Promise<number> {
   const server = createServer();
@@ -36,6 +38,8 @@ export interface ServerOptions {
   readonly dir?: string;
   /** What it says once it can be asked. */
   readonly ready?: string;
+  /** It takes no connection without TLS, and makes none. */
+  readonly tls?: Certificate | undefined;
 }
 
 /** Nor does a replica wait 5 s for others that may want the same copy. */
@@ -54,13 +58,16 @@ export class RedisServer {
   #args: readonly string[];
   #process: ChildProcess | null = null;
   readonly #ready: string;
+  readonly #tls: Certificate | undefined;
   readonly #clients: { disconnect(): void }[] = [];
 
-  private constructor(port: number, dir: string, { args = [], ready = 'Ready to accept connections' }: ServerOptions) {
+  private constructor(port: number, dir: string, options: ServerOptions) {
+    const { args = [], ready = 'Ready to accept connections', tls } = options;
     this.port = port;
     this.dir = dir;
     this.#args = args;
     this.#ready = ready;
+    this.#tls = tls;
   }
 
   static async start(args: readonly string[] = []): Promise<RedisServer> {
@@ -78,20 +85,21 @@ export class RedisServer {
   /** Starts it on its old port and directory after it was killed, with the same options or others. */
   async restart(args = this.#args): Promise<void> {
     this.#args = args;
-    const own = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.dir];
-    const child = spawn('redis-server', [...args, ...own], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const own = [...portOf(this.port, this.#tls), '--bind', '127.0.0.1', '--dir', this.dir];
+    const child = spawn(REDIS, [...args, ...own], { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#process = child;
     running.add(child);
     child.once('exit', () => running.delete(child));
-    await new Promise<void>((resolve, reject) => {
+    const said = await new Promise<string>((resolve, reject) => {
       let log = '';
       child.stdout?.on('data', (data: Buffer) => {
         if (log.length < 10_000) log += data;
-        if (log.includes(this.#ready)) resolve();
+        if (log.includes(this.#ready)) resolve(log);
       });
       child.once('error', reject);
       child.once('exit', (code) => reject(new Error(`redis-server exited with ${code}: ${log}`)));
     });
+    note(said);
   }
 
   /** `SIGSTOP`: it takes connections and calls, and answers none until `SIGCONT`. */
@@ -110,7 +118,8 @@ export class RedisServer {
   }
 
   client(options: RedisOptions = {}): Redis {
-    const client = new Redis(this.port, '127.0.0.1', options);
+    const tls = this.#tls && { tls: { ca: this.#tls.ca } };
+    const client = new Redis(this.port, '127.0.0.1', { ...tls, ...options });
     client.on('error', () => {});
     this.#clients.push(client);
     return client;
@@ -121,6 +130,13 @@ export class RedisServer {
     await this.kill();
     rmSync(this.dir, { recursive: true, force: true });
   }
+}
+
+function portOf(port: number, tls: Certificate | undefined): string[] {
+  if (!tls) return ['--port', String(port)];
+  const files = ['--tls-cert-file', tls.file, '--tls-key-file', tls.key, '--tls-ca-cert-file', tls.file];
+  const everywhere = ['--tls-auth-clients', 'no', '--tls-replication', 'yes'];
+  return ['--port', '0', '--tls-port', String(port), ...files, ...everywhere];
 }
 
 export function newDataDir(): string {
