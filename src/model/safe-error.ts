@@ -29,6 +29,10 @@ export function withoutUrls(text: string): string {
   return text.replace(URL_LIKE, '[redacted]');
 }
 
+/** Why Node does not trust a server. The whole names: a prefix would let a coupon code through. */
+const CERTIFICATE =
+  /^(?:DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|CERT_HAS_EXPIRED|UNABLE_TO_VERIFY_LEAF_SIGNATURE|UNABLE_TO_GET_ISSUER_CERT(?:_LOCALLY)?)$/;
+
 /**
  * The same for a function that works with many codes, each of which the error may quote. Only the kind of its error is
  * kept.
@@ -38,8 +42,9 @@ export function kindOf(error: unknown): Error {
   const code = read(() => (source as { code?: unknown }).code);
   const name = read(() => source.name);
   const isName = typeof name === 'string' && /^[A-Z][a-z]+(?:[A-Z][a-z]+){0,4}$/.test(name);
-  // Names of faults in systems and databases; longer words with digits could be anything.
-  const isCode = typeof code === 'string' && /^(?:E[A-Z_]{2,30}|[0-9][0-9A-Z]{4})$/.test(code);
+  // Names of faults in systems, databases and certificates; longer words with digits could be anything.
+  const isCode =
+    typeof code === 'string' && (/^(?:E[A-Z_]{2,30}|[0-9][0-9A-Z]{4})$/.test(code) || CERTIFICATE.test(code));
   return bareError(isName ? name : 'Error', 'its message may quote codes and is not told', isCode ? code : undefined);
 }
 

@@ -6,6 +6,7 @@ import { LIMIT, length, SEED } from '../support/checks/lengths.js';
 import { own } from '../support/checks/own.js';
 import { campaignsOf } from '../support/scenes/fault-campaigns.js';
 import { FaultRun } from '../support/scenes/fault-run.js';
+import { Certificate } from '../support/servers/certificate.js';
 import { Database } from '../support/servers/database.js';
 import { CAREFUL, type Connect, client } from '../support/servers/fault-clients.js';
 import { isMaster, type Node, REPLICA_SAYS } from '../support/servers/redis-node.js';
@@ -20,8 +21,9 @@ beforeAll(async () => {
 afterAll(() => database.stop());
 
 /** Both clients, with their defaults and with the options that the README recommends. */
-function clientsOf(group: SentinelGroup): Connect[] {
-  const to = { sentinels: group.addresses, name: group.name };
+function clientsOf(group: SentinelGroup, tls?: Certificate): Connect[] {
+  const secure = tls && { tls: { ca: tls.ca }, sentinelTLS: { ca: tls.ca }, enableTLSForSentinelMode: true };
+  const to = { sentinels: group.addresses, name: group.name, ...secure };
   return [
     () => client(new Redis(to)),
     () => client(new Redis({ ...to, ...CAREFUL, failoverDetector: true })),
@@ -33,18 +35,26 @@ const kill = async (_: SentinelGroup, master: Node) => expect(await master.serve
 const failOver = (group: SentinelGroup) => group.failover();
 
 test.each([
-  ['the master is killed', { name: 'killed', linkCut: false, promote: kill }],
-  ['a failover is planned', { name: 'planned', linkCut: false, promote: failOver }],
-  ['the replicas are cut off and then the master killed', { name: 'cut-killed', linkCut: true, promote: kill }],
-  ['the replicas are cut off and then a failover planned', { name: 'cut-planned', linkCut: true, promote: failOver }],
+  ['the master is killed', { name: 'killed', linkCut: false, promote: kill, secure: false }],
+  ['over TLS, the master is killed', { name: 'killed-tls', linkCut: false, promote: kill, secure: true }],
+  ['a failover is planned', { name: 'planned', linkCut: false, promote: failOver, secure: false }],
+  [
+    'the replicas are cut off and then the master killed',
+    { name: 'cut-killed', linkCut: true, promote: kill, secure: false },
+  ],
+  [
+    'the replicas are cut off and then a failover planned',
+    { name: 'cut-planned', linkCut: true, promote: failOver, secure: false },
+  ],
 ])(
   'behind Sentinel, %s: what Redis forgot is refused until it is rebuilt, and every unit is given out once',
-  async (fault, { name, linkCut, promote }) => {
-    const group = await own(SentinelGroup.start());
+  async (fault, { name, linkCut, promote, secure }) => {
+    const tls = secure ? await own(new Certificate()) : undefined;
+    const group = await own(SentinelGroup.start(tls));
     const flaky = unreliable(book, SEED);
     const run = await FaultRun.open({
       fault: `Sentinel: ${fault}`,
-      processes: clientsOf(group),
+      processes: clientsOf(group, tls),
       book: flaky,
       campaigns: campaignsOf(name, length(4_000, 20_000)),
     });

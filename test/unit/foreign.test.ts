@@ -45,6 +45,12 @@ test('an error of another realm is told with its name, code and message', () => 
   expect(kindOf(error)).toMatchObject({ name: 'TypeError', code: 'ECONNRESET' });
 });
 
+test('the kind of an error keeps the name of a certificate that is not trusted, and no code that only begins like it', () => {
+  const kind = (code: string) => kindOf(Object.assign(new Error('no'), { code }));
+  expect(kind('UNABLE_TO_GET_ISSUER_CERT_LOCALLY')).toMatchObject({ code: 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY' });
+  expect(kind('UNABLE_TO_GET_ISSUER_CERT_OF_KIM')).not.toHaveProperty('code');
+});
+
 test('an error of this library in another realm has its HTTP status', () => {
   expect(httpStatus(foreign(`Object.assign(new Error('full'), { code: 'OVERLOADED' })`))).toBe(503);
 });
