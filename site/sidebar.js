@@ -30,7 +30,7 @@ const GROUPS = {
     'docs/telemetry',
     'docs/traces-of-redis',
   ],
-  'What it is worth': ['docs/reliability', 'docs/performance'],
+  'What it is worth': ['docs/reliability', 'docs/performance', 'docs/tables/servers'],
   'How it works': ['ARCHITECTURE', 'docs/protocol', 'docs/decisions/README', 'lua/README'],
   Project: ['CHANGELOG', 'docs/from-0.1', 'CONTRIBUTING', 'SECURITY'],
 };

@@ -7,7 +7,9 @@ export const ROOT = resolve(import.meta.dirname, '../..');
 export const PAGES = [
   ...['README.md', 'README.ko.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md'],
   ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`),
-  ...['decisions', 'ko'].flatMap((dir) => readdirSync(join(ROOT, 'docs', dir)).map((name) => `docs/${dir}/${name}`)),
+  ...['decisions', 'ko', 'tables'].flatMap((dir) =>
+    readdirSync(join(ROOT, 'docs', dir)).map((name) => `docs/${dir}/${name}`),
+  ),
 ].filter((path) => path.endsWith('.md'));
 
 export function read(path: string): string {

@@ -105,7 +105,8 @@ describe('in PostgreSQL', () => {
       expect(result).toEqual(campaignIds);
       expect(isSequential(all)).toBe(false);
       for (const node of nodes) expect((await columnsOf(node['Index Name']!))[0]).toBe('campaign_id');
-      expect(touched(nodes)).toBe(CAMPAIGNS);
+      // Before 18 the rows of each look-up are rounded, and the last one finds none.
+      expect(Math.abs(touched(nodes) - CAMPAIGNS)).toBeLessThanOrEqual(1);
     });
   });
 });

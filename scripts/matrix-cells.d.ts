@@ -1,0 +1,1 @@
+export const CELLS: readonly { readonly name: string; readonly files: readonly string[] }[];
