@@ -5,10 +5,9 @@ import { CELLS } from '../../scripts/matrix-cells.js';
 import { serverOf } from '../support/servers/programs.js';
 import { ROOT, tableOf } from './markdown.js';
 
-test('the page of servers has rows of cells of the matrix, in their order, and none of them failed', () => {
+test('the page of servers has a row for each cell of the matrix, and none of them failed', () => {
   const rows = tableOf('docs/tables/servers.md', 'subject');
-  const names = rows.map(([name]) => name);
-  expect(names).toEqual(CELLS.map(({ name }) => name).filter((name) => names.includes(name)));
+  expect(rows.map(([name]) => name)).toEqual(CELLS.map(({ name }) => name));
   for (const [name, ran, result] of rows) expect(`${name} ${ran}: ${result}`).toMatch(/: (\d+ passed|not tested: .+)$/);
 });
 

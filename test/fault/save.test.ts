@@ -28,6 +28,8 @@ beforeAll(async () => {
   postgres = new PostgresPersistence(database.pool);
   await postgres.createTable();
   redis = server.client();
+  // The first call of a test does not wait for the connection.
+  await redis.ping();
 });
 afterAll(async () => {
   await Promise.all([server.stop(), database.stop()]);
