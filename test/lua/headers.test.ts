@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { campaignKeys } from '../../src/redis/keys.js';
 import { scripts } from '../../src/redis/scripts.js';
+import { shaOf, sourceOf } from '../support/servers/sent.js';
 import { readArguments, readBody, readNames, readWords, scriptFiles } from './read-script.js';
 
 const READS = [
@@ -52,6 +54,12 @@ const registry = new Map(Object.values(scripts).map((script) => [script.name, sc
 
 test('every script is in the registry, and every entry of the registry has its script', () => {
   expect([...registry.keys()].sort()).toEqual(files.map((file) => file.name).sort());
+});
+
+test('a call of several campaigns is known to the server by the text that this process would send', () => {
+  const joint = [...registry.values()].filter((script) => script.joint);
+  expect(joint.map(({ name }) => name).sort()).toEqual(['confirm', 'reserve']);
+  for (const script of joint) expect(createHash('sha1').update(sourceOf(script)).digest('hex')).toBe(shaOf(script));
 });
 
 test('the README lists each snippet', () => {
