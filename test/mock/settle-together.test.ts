@@ -5,6 +5,7 @@ import { type CouponEvent, CouponIssuer, type Issuance, MemoryPersistence, NotSa
 import { campaignKeys } from '../../src/redis/keys.js';
 import { ScriptRunner } from '../../src/redis/runner.js';
 import { scripts } from '../../src/redis/scripts.js';
+import { shaOf } from '../support/servers/sent.js';
 import { mockRedis } from './support.js';
 
 const BEHIND = { stock: { kind: 'counted', total: 10 }, saveMode: 'write-behind' } as const;
@@ -96,7 +97,9 @@ test('a lost confirm is no settled reservation: it is settled once it is due aga
   const evalsha = redis.evalsha.bind(redis) as (...args: unknown[]) => Promise<unknown>;
   let lost = 0;
   redis.evalsha = ((sha: string, ...args: unknown[]) =>
-    sha === scripts.confirm.sha1 && ++lost === 1 ? Promise.reject(new Error('gone')) : evalsha(sha, ...args)) as never;
+    sha === shaOf(scripts.confirm) && ++lost === 1
+      ? Promise.reject(new Error('gone'))
+      : evalsha(sha, ...args)) as never;
   expect(await campaign.settle()).toEqual({ settled: 0, pending: 5, failed: 0 });
   expect(told().filter((type) => type === 'settled')).toEqual([]);
   expect(told().filter((type) => type === 'fault')).toHaveLength(5);
@@ -185,7 +188,7 @@ test('without a database they are issued at once', async () => {
   for (const userId of USERS) await campaign.join({ userId });
   expect(await campaign.admit({ count: 9 })).toMatchObject({ admitted: 5, issued: 5 });
   expect(events.filter(({ type }) => type === 'issued')).toHaveLength(5);
-  expect(sent).not.toContain(scripts.confirm.sha1);
+  expect(sent).not.toContain(shaOf(scripts.confirm));
   expect(await campaign.inspect()).toMatchObject({ issued: 5, reserved: 0 });
 });
 
