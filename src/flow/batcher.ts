@@ -184,7 +184,7 @@ export class Batcher<T, R> {
     this.#inFlight++;
     this.#out += items.length;
     this.#tellCapacity();
-    const told = new Told(callers, this.#cameBack);
+    const told = new BatchCallers(callers, this.#cameBack);
     try {
       this.#options.run(items, told)?.then(
         (results) => told.resolve(results),
@@ -208,7 +208,7 @@ export class Batcher<T, R> {
 }
 
 /** The callers of one batch, which are told its results. */
-class Told<R> implements Caller<readonly R[]> {
+class BatchCallers<R> implements Caller<readonly R[]> {
   readonly #callers: readonly Caller<R>[];
   readonly #cameBack: (size: number) => void;
 

@@ -58,7 +58,7 @@ export function dataLines(requests: readonly { readonly data: string }[]): strin
 }
 
 /** Requests that share calls until each has its answer. */
-interface Batch {
+interface ReserveTogether {
   readonly campaign: KnownCampaign;
   readonly requests: readonly ReserveRequest[];
   readonly options: ReserveOptions;
@@ -70,7 +70,7 @@ interface Batch {
 
 /** One send of the requests of a batch that are open, under a fresh call number. */
 export class ReserveCall implements Leaving<ReserveArgs, never> {
-  readonly #batch: Batch;
+  readonly #batch: ReserveTogether;
   #open: Open;
   /** Those that it was sent with, as of the moment in which it left. */
   #sent: Open = [];
@@ -79,7 +79,7 @@ export class ReserveCall implements Leaving<ReserveArgs, never> {
   #at: Sending | null = null;
   #connection: unknown = null;
 
-  constructor(batch: Batch, open: Open) {
+  constructor(batch: ReserveTogether, open: Open) {
     this.#batch = batch;
     this.#open = open;
   }

@@ -35,7 +35,7 @@ export interface ScriptCall<K extends KeyName = KeyName, A extends string = stri
 }
 
 /** What is sent of a script: how many keys come first in its arguments. The source is asked for where the server lacks it. */
-interface Text {
+interface SentScript {
   readonly sha1: string;
   readonly source: () => string;
   readonly count: number;
@@ -130,7 +130,12 @@ export class ScriptRunner {
     });
   }
 
-  async #send(script: Script, keys: Readonly<Record<string, string>>, text: Text, timeoutMs: number): Promise<unknown> {
+  async #send(
+    script: Script,
+    keys: Readonly<Record<string, string>>,
+    text: SentScript,
+    timeoutMs: number,
+  ): Promise<unknown> {
     const connection = connectionOf(this.#client);
     const { sha1, count, args } = text;
     try {
