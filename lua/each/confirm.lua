@@ -27,7 +27,7 @@ end
 
 local function usual(key, at, count)
   local epoch, form, reserved, issued, kind, pool, total, lastSerial, data, closedAt = unpacked(readAll(KEYS[key + 1], NAMES))
-  if epoch ~= ARGV[at + 1] or form ~= '1' or closedAt or (data and data ~= '0') then return nil end
+  if epoch ~= ARGV[at + 1] or form ~= FORMAT or closedAt or (data and data ~= '0') then return nil end
   local own, stamps = readRuns(at, count)
   if not own or not isColumn(ARGV[at + 2], #own) then return nil end
   -- At the end of the stock the campaign may be over.
@@ -36,8 +36,8 @@ local function usual(key, at, count)
   local writes = issuedRecords(own, readAll(KEYS[key + 2], own), stamps, ARGV[at + 2])
   if not writes then return nil end
   -- First what frees memory: then Redis lets the rest through.
-  sendAll('ZREM', KEYS[key + 4], own)
-  sendAll('HSET', KEYS[key + 2], writes)
+  writeAll('ZREM', KEYS[key + 4], own)
+  writeAll('HSET', KEYS[key + 2], writes)
   redis.call('HSET', KEYS[key + 1], 'reserved', whole(reserved - #own), 'issued', whole(issued + #own))
   return { 'ok', '0', 'confirmed' }
 end

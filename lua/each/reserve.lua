@@ -19,7 +19,7 @@ local function usualFields(campaignKey, epoch, fence)
   for i = FIRST_UNUSUAL, #NAMES do
     if fields[i] and fields[i] ~= '0' then return nil end
   end
-  if fields[10] ~= epoch or fields[11] ~= '1' or fields[12] ~= '1' or fields[13] ~= '1' or fields[14] == 'codes' then return nil end
+  if fields[10] ~= epoch or fields[11] ~= FORMAT or fields[12] ~= '1' or fields[13] ~= '1' or fields[14] == 'codes' then return nil end
   for i = 1, LAST_NUMBER do fields[i] = fields[i] and tonumber(fields[i]) + 0.0 end
   local isOpen = clockMs >= (fields[8] or 0) and (not fields[9] or clockMs < fields[9])
   return isOpen and fields[1] >= fence and fields or nil
@@ -77,8 +77,8 @@ local function usual(key, at)
   redis.call('HSET', sendersKey, sender, call .. ':' .. whole(first) .. (isOut and ':0' or ':1'))
   if not seen then redis.call('HINCRBY', campaignKey, 'senders', 1) end
   if isOut then return { 'ok', whole(stamp), '0', '', 'sold_out' } end
-  sendAll('HSET', grantsKey, grants)
-  sendAll('ZADD', leasesKey, leases)
+  writeAll('HSET', grantsKey, grants)
+  writeAll('ZADD', leasesKey, leases)
   local counter, before = lease and 'reserved' or 'issued', lease and reserved or issued
   redis.call('HSET', campaignKey, 'stamp', whole(first + 1), 'lastSerial', whole(serial + count), counter, whole(before + count))
   return { 'ok', whole(first + 1), '0', '', 'in_order', grants[2] }

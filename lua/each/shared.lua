@@ -1,5 +1,5 @@
--- For the usual case of a script. ID_BYTES: of an id. whole: a number as text.
-local unpacked, ID_BYTES = unpack or table.unpack, 22
+-- For the usual case of a script. FORMAT: the one that it knows. ID_BYTES: of an id. whole: a number as text.
+local unpacked, ID_BYTES, FORMAT = unpack or table.unpack, 22, '1'
 local function whole(number) return string.format('%.0f', number) end
 
 -- The values of these fields of a hash: a text, or false.
@@ -23,7 +23,7 @@ local function readAll(hashKey, names)
 end
 
 -- A variadic command in pieces of 1,000 values.
-local function sendAll(command, key, values)
+local function writeAll(command, key, values)
   for first = 1, #values, 1000 do
     redis.call(command, key, unpacked(values, first, math.min(first + 999, #values)))
   end

@@ -218,13 +218,19 @@ class BatchCallers<R> implements Caller<readonly R[]> {
   }
 
   resolve(results: readonly R[]): void {
-    for (let i = 0; i < this.#callers.length; i++) tell(this.#callers[i]!, results[i] as R);
-    this.#cameBack(this.#callers.length);
+    try {
+      for (let i = 0; i < this.#callers.length; i++) tell(this.#callers[i]!, results[i] as R);
+    } finally {
+      this.#cameBack(this.#callers.length);
+    }
   }
 
   reject(error: unknown): void {
-    for (const caller of this.#callers) caller.reject(error);
-    this.#cameBack(this.#callers.length);
+    try {
+      for (const caller of this.#callers) caller.reject(error);
+    } finally {
+      this.#cameBack(this.#callers.length);
+    }
   }
 }
 

@@ -131,13 +131,15 @@ export class RedisError extends CouponIssuerError {
 }
 
 /**
- * The same fault, of a call that may already hold a unit: that one script changed nothing does not mean that nothing
- * changed.
+ * The same fault, of a call that may already hold a unit: that one script changed nothing, or was not sent, does not
+ * mean that nothing changed.
  */
 export function inDoubt(error: unknown): unknown {
-  return error instanceof RedisError
-    ? new RedisError(error.message, { outcome: 'unknown', cause: error.cause })
-    : error;
+  if (error instanceof RedisError) return new RedisError(error.message, { outcome: 'unknown', cause: error.cause });
+  if (!(error instanceof OverloadedError)) return error;
+  const message =
+    'too much waits in this process, so the call was not sent once more; what was sent before may have taken effect; call again with the same requestId';
+  return new RedisError(message, { outcome: 'unknown' });
 }
 
 /**

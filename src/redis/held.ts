@@ -191,7 +191,7 @@ export class Verbs {
       args: { epoch: this.epoch, ids: column(items.map(({ id }) => id)) },
       items: runsOf(items),
     });
-    const leaving = { size: items.length, deadlineAt: monotonicMs() + timeoutMs, call };
+    const leaving = { grants: items.length, deadlineAt: monotonicMs() + timeoutMs, call };
     shard.handJointly(confirms, leaving, {
       resolve: (reply) => {
         try {

@@ -84,8 +84,8 @@ export class ReserveCall implements Leaving<ReserveArgs, never> {
     this.#open = open;
   }
 
-  get size(): number {
-    return this.#open.length;
+  get grants(): number {
+    return this.#open.length * this.#batch.campaign.rules.perUser;
   }
 
   get deadlineAt(): number {
@@ -125,7 +125,7 @@ export class ReserveCall implements Leaving<ReserveArgs, never> {
     };
   }
 
-  /** Whoever gave up meanwhile is not sent. */
+  /** Without those that gave up meanwhile. */
   #waiting(): Open {
     const now = monotonicMs();
     const { requests } = this.#batch;

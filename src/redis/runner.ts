@@ -34,7 +34,7 @@ export interface ScriptCall<K extends KeyName = KeyName, A extends string = stri
   readonly items?: readonly Readonly<Record<E, string>>[];
 }
 
-/** What is sent of a script: how many keys come first in its arguments. The source is asked for where the server lacks it. */
+/** A call as it is sent: `count` keys come first in its arguments. The source is asked for where the server lacks it. */
 interface SentScript {
   readonly sha1: string;
   readonly source: () => string;
@@ -166,7 +166,9 @@ export class ScriptRunner {
     // Judged by the original message: redaction may remove a word that matters.
     const said = messageOf(error);
     const outcome = this.#outcomeOf(safe, said, connection);
-    const why = missingRight(script, keys, said) ?? `Redis failed: ${safe.message}`;
+    const { joint, source } = script;
+    const sent = joint ? { ...script, source: forEach(source, joint.behind) } : script;
+    const why = missingRight(sent, keys, said) ?? `Redis failed: ${safe.message}`;
     return new RedisError(why, { outcome, cause: safe });
   }
 
@@ -254,7 +256,7 @@ function asReply(reply: unknown): Reply {
   throw new RedisError(NO_REPLY, { outcome: 'unknown' });
 }
 
-/** A script as a function, and behind it what calls that; on the first line, because servers tell the line of an error. */
+/** A script as a function, and its callers behind it; on the first line, because servers tell the line of an error. */
 export function forEach(source: string, behind: string): string {
   return `local function script(KEYS, ARGV) ${source}end\n${behind}`;
 }

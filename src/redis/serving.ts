@@ -52,7 +52,10 @@ export class Serving {
     };
     const reserve = (fromLine: boolean) => (requests: ReserveRequest[], told: Caller<readonly ReserveAnswer[]>) => {
       if (this.#hasCapacity()) ask(fromLine, requests, told);
-      else void this.#capacity().then(() => ask(fromLine, requests, told));
+      else
+        this.#capacity()
+          .then(() => ask(fromLine, requests, told))
+          .catch((error: unknown) => told.reject(error));
       return undefined;
     };
     this.reserves = new Batcher({

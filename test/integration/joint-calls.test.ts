@@ -102,36 +102,37 @@ describe.each(['Redis', 'ioredis-mock', 'a Cluster'])('on %s', (name) => {
 });
 
 describe('on Redis', () => {
-  test('an error of all campaigns is the error of the call, and the client sees it', async () => {
-    const { redis, ids, keysOf } = await shopOn('Redis', 2);
+  test('that a server takes no writes is the error of the call, whatever others are told, so that the client sees it', async () => {
+    const { redis, issuer, ids, keysOf } = await shopOn('Redis', 3);
+    await issuer.campaign(ids[2]!).closeForGood();
     const runner = new ScriptRunner(redis);
-    const args = {
-      epoch: '1-x',
-      fence: '0',
-      sender: 's',
-      call: '1',
-      fromLine: '',
-      perUser: '1',
-      users: 'a',
-      ids: 'i',
-      codes: '',
-      data: '',
-    };
-    for (const id of ids) await redis.hset(keysOf(id).campaign, 'epoch', '1-x');
-    await redis.config('SET', 'maxmemory', '1');
-    const run = runner.runJointly(
-      scripts.reserve,
-      ids.map((id) => ({ keys: keysOf(id), args })),
-      5_000,
+    const calls = await Promise.all(
+      ids.map(async (id, i) => {
+        const epoch = (await redis.hget(keysOf(id).campaign, 'epoch'))!;
+        const sent = { epoch, fence: '0', sender: 's', call: '1', fromLine: '', perUser: '1' };
+        return { keys: keysOf(id), args: { ...sent, users: 'ann', ids: `${i}`.padEnd(22, 'i'), codes: '', data: '' } };
+      }),
     );
-    const error = await run
-      .then(
+    const failing = (run: Promise<unknown>) =>
+      run.then(
         () => null,
         (thrown: Error) => thrown,
-      )
+      );
+    await redis.replicaof('127.0.0.1', '1');
+    const error = await failing(runner.runJointly(scripts.reserve, calls, 5_000)).finally(() =>
+      redis.replicaof('NO', 'ONE'),
+    );
+    expect(error).toMatchObject({
+      code: 'REDIS',
+      outcome: 'not_applied',
+      cause: { message: expect.stringMatching(/^READONLY/) },
+    });
+    await redis.config('SET', 'maxmemory', '1');
+    const replies = await runner
+      .runJointly(scripts.reserve, calls, 5_000)
       .finally(() => redis.config('SET', 'maxmemory', '0'));
-    expect(error).toMatchObject({ code: 'REDIS', outcome: 'not_applied', message: expect.stringContaining('OOM') });
-    for (const id of ids) expect(await redis.hget(keysOf(id).campaign, 'senders')).toBe('0');
+    expect(replies).toMatchObject([{ outcome: 'not_applied' }, { outcome: 'not_applied' }, { 0: 'ok', 4: 'closed' }]);
+    for (const id of ids) expect(await redis.hget(keysOf(id).campaign, 'reserved')).toBe('0');
   });
 
   test('a process of other hooks is refused, and the others of its tick are served', async () => {
@@ -166,10 +167,10 @@ function byHand() {
     eval: () => Promise.reject(new Error('not asked for')),
   };
   const calls = new JointCalls(new ScriptRunner(client), scripts.confirm);
-  const hand = (ids: string, size = 1, leaving: Partial<Leaving<'epoch' | 'ids', 'stamp' | 'fields'>> = {}) =>
+  const hand = (ids: string, grants = 1, leaving: Partial<Leaving<'epoch' | 'ids', 'stamp' | 'fields'>> = {}) =>
     new Promise<Reply>((resolve, reject) => {
       const call = () => ({ keys: campaignKeys('coupon', ids), args: { epoch: '1-x', ids }, items: [] });
-      calls.hand({ call, size, deadlineAt: performance.now() + 60_000, ...leaving }, { resolve, reject });
+      calls.hand({ call, grants, deadlineAt: performance.now() + 60_000, ...leaving }, { resolve, reject });
     });
   return { sent, hand };
 }
@@ -177,16 +178,80 @@ function byHand() {
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('calls that gather', () => {
-  test('those of one tick leave as one; a large one leaves alone', async () => {
+  const sentIds = ({ args }: { args: readonly string[] }) => args.filter((arg) => /^[a-z]$/.test(arg)).join(' ');
+
+  test('those of one tick leave as one, in their order, and no call looks at more than 512 grants', async () => {
     const { sent, hand } = byHand();
-    void hand('a');
-    void hand('b');
-    void hand('large', 17);
+    for (const [id, grants] of [
+      ['a', 1],
+      ['b', 511],
+      ['c', 2],
+      ['l', 9_000],
+      ['d', 1],
+      ['e', 1],
+    ] as const)
+      void hand(id, grants);
     await settled();
-    expect(sent.map(({ args }) => args.filter((arg) => ['a', 'b', 'large'].includes(arg)))).toEqual([
-      ['large'],
-      ['a', 'b'],
+    expect(sent.map(sentIds)).toEqual(['a b', 'c', 'l', 'd e']);
+  });
+
+  test('no more than 128 campaigns share a call', async () => {
+    const { sent, hand } = byHand();
+    for (let i = 0; i < 130; i++) void hand('a');
+    await settled();
+    expect(sent.map((call) => sentIds(call).split(' ').length)).toEqual([128, 2]);
+  });
+
+  test('a call with more users waits behind an earlier one of its campaign', async () => {
+    const { sent, hand } = byHand();
+    for (const id of ['a', 'b', 'c', 'd']) {
+      void hand(id);
+      await settled();
+    }
+    void hand('e', 1);
+    void hand('l', 600);
+    await settled();
+    expect(sent).toHaveLength(4);
+    sent[0]!.answer([['ok']]);
+    await settled();
+    expect(sent.slice(4).map(sentIds)).toEqual(['e', 'l']);
+  });
+
+  test('where the keys of two campaigns may not meet, each is sent by itself from then on', async () => {
+    const { sent, hand } = byHand();
+    const told = [hand('a'), hand('b')];
+    await settled();
+    sent[0]!.fail(
+      Object.assign(new Error("CROSSSLOT Keys in request don't hash to the same slot"), { name: 'ReplyError' }),
+    );
+    await settled();
+    expect(sent.slice(1).map(sentIds)).toEqual(['a', 'b']);
+    sent[1]!.answer([['ok', 'of a']]);
+    sent[2]!.answer([['ok', 'of b']]);
+    expect(await Promise.all(told)).toEqual([
+      ['ok', 'of a'],
+      ['ok', 'of b'],
     ]);
+    void hand('c');
+    void hand('d');
+    await settled();
+    expect(sent.slice(3).map(sentIds)).toEqual(['c', 'd']);
+  });
+
+  test('a campaign that is missing where another one is looked for is asked for by itself', async () => {
+    const { sent, hand } = byHand();
+    const told = [hand('a'), hand('b'), hand('c')];
+    await settled();
+    sent[0]!.answer([['ok', 'of a'], ['missing'], ['missing']]);
+    await settled();
+    expect(sent.slice(1).map(sentIds)).toEqual(['b', 'c']);
+    sent[1]!.answer([['ok', 'of b']]);
+    sent[2]!.answer([['missing']]);
+    expect(await Promise.all(told)).toEqual([['ok', 'of a'], ['ok', 'of b'], ['missing']]);
+    void hand('d');
+    void hand('e');
+    await settled();
+    expect(sent.slice(3).map(sentIds)).toEqual(['d', 'e']);
   });
 
   test('while four are under way the others gather, and each gets its own reply', async () => {

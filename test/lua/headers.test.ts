@@ -62,6 +62,13 @@ test('a call of several campaigns is known to the server by the text that this p
   for (const script of joint) expect(createHash('sha1').update(sourceOf(script)).digest('hex')).toBe(shaOf(script));
 });
 
+test('the usual case knows the same format as the scripts', () => {
+  const formatIn = (file: string) =>
+    /FORMAT\b[^=\n]* = (?:.*, )?'(\d+)'/.exec(readFileSync(new URL(`../../lua/${file}`, import.meta.url), 'utf8'))?.[1];
+  expect(formatIn('each/shared.lua')).toBeDefined();
+  expect(formatIn('each/shared.lua')).toBe(formatIn('include/campaign.lua'));
+});
+
 test('the README lists each snippet', () => {
   const readme = readFileSync(new URL('../../lua/README.md', import.meta.url), 'utf8');
   const listed = [...readme.matchAll(/^\| `([a-z-]+)` \|/gm)].map(([, name]) => name);
