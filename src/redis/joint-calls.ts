@@ -23,7 +23,7 @@ export interface Leaving<A extends string = string, E extends string = string> {
 }
 
 /** A call that leaves, and its place among the others. */
-interface Place<A extends string, E extends string> {
+interface SentPlace<A extends string, E extends string> {
   readonly at: number;
   readonly call: Call<A, E>;
   readonly deadlineAt: number;
@@ -60,7 +60,7 @@ export class JointCalls<A extends string, E extends string> {
   async #send(leaving: readonly Leaving<A, E>[]): Promise<readonly (Reply | Error)[]> {
     const answers = new Array<Reply | Error>(leaving.length).fill(UNSENT);
     const sent: Promise<void>[] = [];
-    let [places, grants]: [Place<A, E>[], number] = [[], 0];
+    let [places, grants]: [SentPlace<A, E>[], number] = [[], 0];
     for (let at = 0; at < leaving.length; at++) {
       const one = leaving[at]!;
       const call = this.#made(one);
@@ -88,7 +88,7 @@ export class JointCalls<A extends string, E extends string> {
     }
   }
 
-  async #sendTogether(places: readonly Place<A, E>[], answers: (Reply | Error)[]): Promise<void> {
+  async #sendTogether(places: readonly SentPlace<A, E>[], answers: (Reply | Error)[]): Promise<void> {
     const deadlineAt = places.reduce((latest, place) => Math.max(latest, place.deadlineAt), 0);
     const calls = places.map(({ call }) => call);
     try {
@@ -104,7 +104,7 @@ export class JointCalls<A extends string, E extends string> {
    * A server that serves a part of the keys alone refuses the call before it runs. One behind a proxy has no such
    * campaign. Such a call is sent once more by itself.
    */
-  async #sendApart(places: readonly Place<A, E>[], answers: (Reply | Error)[]): Promise<void> {
+  async #sendApart(places: readonly SentPlace<A, E>[], answers: (Reply | Error)[]): Promise<void> {
     const lost = places.filter(({ at }) => isOfAnotherServer(answers[at]!));
     await Promise.all(lost.map((place) => this.#sendTogether([place], answers)));
     if (lost.some(({ at }) => !isOfAnotherServer(answers[at]!))) this.#isApart = true;
