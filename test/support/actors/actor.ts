@@ -15,6 +15,7 @@ import {
 } from '../../../src/index.js';
 import { scripts } from '../../../src/redis/scripts.js';
 import type { Ask } from '../checks/ledger.js';
+import { shaOf } from '../servers/sent.js';
 
 /** A step of the protocol as an actor names it: a script, or a function that the issuer was given. */
 export type Step = string;
@@ -74,7 +75,7 @@ export type Order =
   | { readonly stop: true };
 
 const main = fileURLToPath(new URL('./actor-main.js', import.meta.url));
-const shas = Object.values(scripts).map(({ sha1, name }) => [sha1, name]);
+const shas = Object.values(scripts).map((script) => [shaOf(script), script.name]);
 
 /** Whatever way a test run ends, no actor outlives it: a stopped one would not notice. */
 const running = new Set<ChildProcess>();
