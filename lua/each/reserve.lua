@@ -59,6 +59,8 @@ local function usual(key, at)
   local needs, generates = fields[15], fields[16] == '1'
   if redis.call('HLEN', grantsKey) ~= reserved + issued or redis.call('ZCARD', leasesKey) ~= reserved
     or redis.call('HLEN', sendersKey) ~= senders then return nil end
+  -- Nothing came back, and there is no pool: any other key in these places is for the script.
+  if redis.call('LLEN', KEYS[key + 5]) + redis.call('LLEN', KEYS[key + 6]) > 0 then return nil end
   local seen = readAll(sendersKey, { sender })[1]
   if seen and tonumber(string.match(seen, '^%d+')) >= tonumber(call) then return nil end
   local own = newUsers(grantsKey, ARGV[at + 7])

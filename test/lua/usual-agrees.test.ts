@@ -142,7 +142,8 @@ async function happen(keys: CampaignKeys, issuer: CouponIssuer, id: string): Pro
   if (what === 7 && seldom()) await redis.hset(keys.campaign, 'closesAt', '1');
   if (what === 8 && seldom()) await redis.hset(keys.campaign, 'verified', '0');
   if (what === 4 && seldom()) await redis.del(oneOf([keys.grants, keys.leases, keys.senders]));
-  if (what === 5 && seldom()) await redis.set(oneOf([keys.grants, keys.leases, keys.senders]), 'of another type');
+  if (what === 5 && seldom())
+    await redis.set(oneOf([keys.grants, keys.leases, keys.senders, keys.returned, keys.pool]), 'of another type');
 }
 
 const outcome = (run: Promise<Reply>) =>

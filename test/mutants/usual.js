@@ -140,6 +140,13 @@ export const USUAL = [
     caughtBy: AGREES,
   },
   {
+    defect: 'a key of another type in the place of free units is not noticed',
+    file: RESERVE,
+    find: "  if redis.call('LLEN', KEYS[key + 5]) + redis.call('LLEN', KEYS[key + 6]) > 0 then return nil end\n",
+    replace: '',
+    caughtBy: AGREES,
+  },
+  {
     defect: 'a late copy of a call takes units',
     file: RESERVE,
     find: "  if seen and tonumber(string.match(seen, '^%d+')) >= tonumber(call) then return nil end\n",
