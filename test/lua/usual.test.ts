@@ -204,6 +204,9 @@ describe('among users that are not alike', () => {
     const opened = await on(COUNTED);
     const ids = ['a'.repeat(21), 'b'.repeat(23)];
     expect(wordsOf(await opened.reserve(['ann', 'bob'], { ids: ids.join('\0') }))).toBe('new new');
+    const last = ['c'.repeat(22), 'd'.repeat(23)];
+    expect(wordsOf(await opened.reserve(['lee', 'max'], { ids: last.join('\0') }))).toBe('new new');
+    expect((await opened.redis.hget(opened.keys.grants, '1:max'))!.split(':')[4]).toBe(last[1]);
     // So many characters, and more bytes.
     const korean = ['가'.repeat(22), '나'.repeat(22)];
     expect(wordsOf(await opened.reserve(['eve', 'kim'], { ids: korean.join('\0') }))).toBe('new new');
@@ -281,4 +284,59 @@ test('callers who are refused together get a result of their own each', async ()
   if (ann?.status !== 'closed' || bob?.status !== 'closed') throw new Error(`told ${ann?.status}`);
   expect(bob.closedAt).toEqual(ann.closedAt);
   expect(bob.closedAt).not.toBe(ann.closedAt);
+});
+
+describe('what is unusual is left to the script', () => {
+  const soon = String(Date.now() + 3_600_000);
+  test.each<[string, Record<string, string>, string]>([
+    ['an end that is past', { closesAt: '1' }, 'closed'],
+    ['an opening that is to come', { opensAt: soon }, 'not_open'],
+    ['a pause', { paused: '1' }, 'paused'],
+    ['a state that is made', { verified: '0' }, 'missing'],
+    ['data that is lost', { data: '1' }, 'missing'],
+    ['another limit', { perUser: '2' }, 'stale_rules'],
+    ['an empty pool', { kind: 'codes' }, 'sold_out'],
+    ['a lost call number', { senders: '5' }, 'missing'],
+    ['a lost lease', { reserved: '1', issued: '0' }, 'missing'],
+    ['a lost grant', { issued: '2' }, 'missing'],
+  ])('%s', async (_, fields, word) => {
+    const { redis, keys, reserve } = await campaignOn(clients.get('Redis')!, COUNTED, false);
+    await reserve(['ann']);
+    await redis.hset(keys.campaign, fields);
+    const reply = await reserve(['bob']);
+    expect(reply[0] === 'ok' ? wordsOf(reply) : reply[0]).toBe(word);
+    expect(await redis.hexists(keys.grants, '1:bob')).toBe(0);
+  });
+});
+
+test('a confirm ends reservations under their own id and stamp alone', async () => {
+  const { redis, issuer, campaign, keys, reserve } = await campaignOn(clients.get('Redis')!, COUNTED);
+  await reserve(['ann']);
+  const [, stamp, , , id] = (await redis.hget(keys.grants, '1:ann'))!.split(':') as [
+    string,
+    string,
+    string,
+    string,
+    string,
+  ];
+  const epoch = (await redis.hget(keys.campaign, 'epoch'))!;
+  const told = async (ids: string, as: string) => {
+    const items = [{ stamp: as, fields: '1:ann' }];
+    return (await new ScriptRunner(redis).run(scripts.confirm, { keys, args: { epoch, ids }, items }, 5_000))[2];
+  };
+  expect(await told(`${id.slice(0, 21)}#`, stamp)).toBe('gone');
+  expect(await told('x'.repeat(22), stamp)).toBe('gone');
+  expect(await told(id, '7')).toBe('retaken');
+  expect(await campaign.inspect()).toMatchObject({ reserved: 1, issued: 0 });
+  expect(await told(id, stamp)).toBe('confirmed');
+  await issuer.close();
+});
+
+test('a confirm ends reservations of a closed campaign, and its keys expire', async () => {
+  const { redis, campaign, keys, reserve, confirm } = await campaignOn(clients.get('Redis')!, COUNTED);
+  await reserve(['ann']);
+  await campaign.closeForGood({ retainMs: 60_000 });
+  expect(await redis.pttl(keys.grants)).toBe(-1);
+  expect((await confirm(['ann'])).words).toBe('confirmed');
+  expect(await redis.pttl(keys.grants)).toBeGreaterThan(0);
 });

@@ -145,8 +145,8 @@ export const ENDING = [
   },
   {
     defect: 'a confirm leaves the lease',
-    file: 'lua/issue/confirm.lua',
-    find: "  writeAll('ZREM', leasesKey, endings)\n",
+    file: 'lua/each/confirm.lua',
+    find: "  writeAll('ZREM', KEYS[key + 4], own)\n",
     replace: '',
     caughtBy: { file: 'test/fault/resend.test.ts', test: 'a confirm ends one lease' },
   },

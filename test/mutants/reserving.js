@@ -37,7 +37,7 @@ export const RESERVING = [
     replace: 'if not repeated and granted > 0 then',
     caughtBy: {
       file: 'test/fault/ghost.test.ts',
-      test: 'a copy of the reserve that runs after its refusal takes nothing, though a unit came back meanwhile',
+      test: 'a copy of the reserve that runs after a pause refused it, and the campaign went on, takes nothing',
     },
   },
   {
@@ -308,9 +308,9 @@ export const RESERVING = [
   },
   {
     defect: 'live keys expire',
-    file: 'lua/include/grants.lua',
-    find: "  writeAll('HSET', grantsKey, grantWrites)\n",
-    replace: "  writeAll('HSET', grantsKey, grantWrites)\n  redis.call('EXPIRE', grantsKey, 86400)\n",
+    file: 'lua/each/reserve.lua',
+    find: "  writeAll('HSET', grantsKey, grants)\n",
+    replace: "  writeAll('HSET', grantsKey, grants)\n  redis.call('EXPIRE', grantsKey, 86400)\n",
     caughtBy: { file: 'test/integration/campaign.test.ts', test: 'all keys expire together, and only once nothing is' },
   },
   {
