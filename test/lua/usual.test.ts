@@ -340,3 +340,11 @@ test('a confirm ends reservations of a closed campaign, and its keys expire', as
   expect((await confirm(['ann'])).words).toBe('confirmed');
   expect(await redis.pttl(keys.grants)).toBeGreaterThan(0);
 });
+
+test('a late copy of a call that the script refused takes nothing', async () => {
+  const { campaign, reserve } = await campaignOn(clients.get('Redis')!, { stock: { kind: 'codes' } });
+  expect(wordsOf(await reserve(['ann']))).toBe('sold_out');
+  await campaign.loadCodes(['AAA']);
+  expect(wordsOf(await reserve(['ann'], { call: '1' }))).toBe('lapsed');
+  expect(wordsOf(await reserve(['ann']))).toBe('new');
+});

@@ -35,10 +35,7 @@ export const RESERVING = [
     file: 'lua/issue/reserve.lua',
     find: 'if not repeated and (granted > 0 or not campaign.closedAt) then',
     replace: 'if not repeated and granted > 0 then',
-    caughtBy: {
-      file: 'test/fault/ghost.test.ts',
-      test: 'a copy of the reserve that runs after a pause refused it, and the campaign went on, takes nothing',
-    },
+    caughtBy: { file: 'test/lua/usual.test.ts', test: 'a late copy of a call that the script refused takes nothing' },
   },
   {
     defect: 'reserve does not look at the epoch',
