@@ -41,8 +41,8 @@ export const FORMAT = [
   {
     defect: 'a confirm under a newer format is a fault',
     file: 'src/redis/held.ts',
-    find: "if (error instanceof NewerCampaignError) return ['stale_epoch'];",
-    replace: '',
+    find: "reply[0] === 'unknown_format' ? 'stale_epoch' : reply[0]!",
+    replace: 'reply[0]!',
     caughtBy: process('a coupon whose row is committed meanwhile is issued'),
   },
   {
