@@ -24,7 +24,7 @@ const REASONS = [
   ],
   [
     /1,000 campaigns/,
-    'Campaigns share a call, and each still has a hash and keys of its own: for one coupon Redis reads two dozen fields and runs a dozen commands, and the client of this process writes some forty arguments. Confirms that waited for company would hardly find any: at 10,000 coupons a second each campaign has ten.',
+    'Campaigns share a call, and each still has a hash and keys of its own: for one coupon Redis reads two dozen fields and runs some seventeen commands, and the client of this process writes some forty arguments. Confirms that waited for company would hardly find any: at 10,000 coupons a second each campaign has ten.',
   ],
   [
     /let through from|settled after/,

@@ -1,5 +1,6 @@
 -- usual: a confirm of reservations that are all held, of a campaign that goes on. It writes what the script would, and
--- replies one word for all. The stamp and the field name a reservation; the id is looked for anywhere behind them, because no code has it.
+-- replies one word for all. The stamp and the field name a reservation. The id is looked for anywhere behind them,
+-- because no code has it.
 local NAMES = { 'epoch', 'format', 'reserved', 'issued', 'kind', 'pool', 'total', 'lastSerial', 'data', 'closedAt' }
 
 -- The fields of all runs, and the stamp of each. Nil if one stands twice.

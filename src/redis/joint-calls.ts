@@ -4,7 +4,7 @@ import { RedisError } from '../model/errors.js';
 import type { CampaignKeys } from './keys.js';
 import type { Reply, Script, ScriptCall, ScriptRunner } from './runner.js';
 
-/** Campaigns of one call, and the grants that it looks at: so many keep Redis at work for about 4 ms at most. */
+/** Campaigns of one call, and the grants that it looks at: so many keep Redis at work for some milliseconds. */
 const MOST_CAMPAIGNS = 128;
 const MOST_GRANTS = 512;
 /** Calls under way, while others gather. */

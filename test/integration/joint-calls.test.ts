@@ -1,26 +1,12 @@
-import { Cluster, type Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { CouponIssuer, type IssueResult, MemoryPersistence } from '../../src/index.js';
 import { JointCalls, type Leaving } from '../../src/redis/joint-calls.js';
 import { campaignKeys } from '../../src/redis/keys.js';
 import { type Reply, ScriptRunner } from '../../src/redis/runner.js';
 import { scripts } from '../../src/redis/scripts.js';
-import { mockRedis } from '../mock/support.js';
-import { RedisCluster } from '../support/servers/redis-cluster.js';
-import { RedisServer } from '../support/servers/redis-server.js';
+import { KINDS, threeClients } from '../support/servers/three-clients.js';
 
-const clients = new Map<string, Redis>();
-let [server, cluster]: [RedisServer | null, RedisCluster | null] = [null, null];
-beforeAll(async () => {
-  [server, cluster] = await Promise.all([RedisServer.start(), RedisCluster.start()]);
-  clients.set('Redis', server.client());
-  clients.set('a Cluster', new Cluster(cluster.addresses) as unknown as Redis);
-  clients.set('ioredis-mock', mockRedis());
-}, 30_000);
-afterAll(async () => {
-  for (const client of clients.values()) client.disconnect();
-  await Promise.all([server?.stop(), cluster?.stop()]);
-});
+const clients = threeClients();
 
 let shops = 0;
 
@@ -57,7 +43,7 @@ async function shopOn(name: string, count: number) {
 
 const statusOf = (told: IssueResult | Error) => (told instanceof Error ? told.message : told.status);
 
-describe.each(['Redis', 'ioredis-mock', 'a Cluster'])('on %s', (name) => {
+describe.each(KINDS)('on %s', (name) => {
   test('callers of many campaigns share calls, and each gets the coupon of its own', async () => {
     const { issuer, ids, sent, ask, persistence } = await shopOn(name, 5);
     // The first script that writes is preceded by a look at the rights.

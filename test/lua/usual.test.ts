@@ -1,27 +1,14 @@
-import { Cluster, type Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Redis } from 'ioredis';
+import { describe, expect, test } from 'vitest';
 import { type CampaignDefinition, CouponIssuer, MemoryPersistence } from '../../src/index.js';
 import { campaignKeys } from '../../src/redis/keys.js';
 import { type Joint, ScriptRunner } from '../../src/redis/runner.js';
 import { scripts } from '../../src/redis/scripts.js';
-import { mockRedis } from '../mock/support.js';
-import { RedisCluster } from '../support/servers/redis-cluster.js';
-import { RedisServer } from '../support/servers/redis-server.js';
+import { KINDS, threeClients } from '../support/servers/three-clients.js';
 import { columnsOf, idOf } from './world.js';
 
 const COUNTED: CampaignDefinition = { stock: { kind: 'counted', total: 10 } };
-const clients = new Map<string, Redis>();
-let [server, cluster]: [RedisServer | null, RedisCluster | null] = [null, null];
-beforeAll(async () => {
-  [server, cluster] = await Promise.all([RedisServer.start(), RedisCluster.start()]);
-  clients.set('Redis', server.client());
-  clients.set('a Cluster', new Cluster(cluster.addresses) as unknown as Redis);
-  clients.set('ioredis-mock', mockRedis());
-}, 30_000);
-afterAll(async () => {
-  for (const client of clients.values()) client.disconnect();
-  await Promise.all([server?.stop(), cluster?.stop()]);
-});
+const clients = threeClients();
 
 let opened = 0;
 
@@ -98,7 +85,7 @@ async function stateOf({ redis, keys }: Opened) {
 
 const wordsOf = (reply: readonly unknown[]) => String(reply[4]);
 
-describe.each(['Redis', 'ioredis-mock', 'a Cluster'])('on %s', (name) => {
+describe.each(KINDS)('on %s', (name) => {
   test.each([
     ['reserved', COUNTED, true, {}],
     ['issued at once', { stock: { kind: 'unlimited' } }, false, {}],
