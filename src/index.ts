@@ -77,10 +77,10 @@ export type { IssueResult, IssueStatus, NotReadyReason, RefusalStatus } from './
 export { shownChange, type UserCoupon } from './model/user-answer.js';
 export type { ShownValidity, Validity } from './model/validity.js';
 export type { Wave } from './model/waves.js';
-export type { CodeReplacement } from './operate/checks.js';
 export type { ListCampaignsOptions, ListedCampaign } from './operate/list-campaigns.js';
 export type { CodeSource, LoadOptions, LoadResult } from './operate/load-codes.js';
 export type { OpenOptions } from './operate/open.js';
+export type { CodeReplacement } from './operate/requests.js';
 export type { ListedCoupon, RevokeAllRequest, RevokedAll, RevokedSoFar } from './operate/revoke-all.js';
 export type { CampaignUpdate } from './operate/update.js';
 export type { UserStatus } from './operate/user-status.js';

@@ -1,7 +1,7 @@
 import { monotonicMs } from '../flow/deadline.js';
 import { isName } from '../model/check.js';
 import type { PersistenceAdapter } from '../persistence/adapter.js';
-import { misses, readFrom, unfit } from './ask.js';
+import { misses, readFrom, unfit } from '../persistence/read-from.js';
 
 const KEPT_MS = 60_000;
 /** A list of this age is read again for a code that was found nowhere. */

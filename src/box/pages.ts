@@ -2,7 +2,7 @@ import { type Coupon, type CouponTally, countIn, couponOf, noCounts } from '../m
 import type { Issuance } from '../model/issuance.js';
 import type { PersistenceAdapter } from '../persistence/adapter.js';
 import { LIST_MUST, ownPage } from '../persistence/list-rows.js';
-import { misses, readFrom, unfit } from './ask.js';
+import { misses, readFrom, unfit } from '../persistence/read-from.js';
 import type { CheckedFilter } from './requests.js';
 
 const PAGE = 500;

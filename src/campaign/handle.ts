@@ -11,7 +11,6 @@ import type { Operation } from '../model/methods.js';
 import { checkedPace, type Pace, type PaceChange } from '../model/pace.js';
 import type { JoinResult, LeaveResult, WaitingChange } from '../model/place.js';
 import type { IssueResult } from '../model/result.js';
-import { type CodeReplacement, checkedClose, checkedReplacement, checkedRestock } from '../operate/checks.js';
 import {
   type CodeSource,
   checkedLoad,
@@ -20,6 +19,7 @@ import {
   loadInChunks,
 } from '../operate/load-codes.js';
 import { checkedOpenOptions, type OpenOptions, open } from '../operate/open.js';
+import { type CodeReplacement, checkedClose, checkedReplacement, checkedRestock } from '../operate/requests.js';
 import { checkedRevokeAll, type RevokeAllRequest, type RevokedAll, revokeAll } from '../operate/revoke-all.js';
 import { type CampaignUpdate, checkedUpdate } from '../operate/update.js';
 import { type UserStatus, userStatus } from '../operate/user-status.js';

@@ -56,12 +56,12 @@ export class Quarantine {
 
   /**
    * Takes the units of reservations out of the stock for good. Their users may ask again. If your adapter's `find`
-   * returns a row, the reservation was saved: it stays, and settle finishes it. Make sure that no other row appears
-   * later, because an unknown save may still be under way. A `withdrawn` event names each unit. If the campaign
-   * delivers, `recall` is called for each.
+   * returns a row, the reservation was saved: it stays, and settle finishes it. Where `find` cannot say, nothing more is
+   * withdrawn. Make sure that no other row appears later, because an unknown save may still be under way. A `withdrawn`
+   * event names each unit. If the campaign delivers, `recall` is called for each.
    *
    * Two round trips and one `find` per 500. Throws `InvalidArgumentError`, `UnknownCampaignError`,
-   * `MisconfiguredError`, `NotReadyError`, `RedisError`.
+   * `MisconfiguredError`, `NotReadyError`, `PersistenceError`, `RedisError`.
    *
    * @example
    * ```ts

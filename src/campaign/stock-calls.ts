@@ -1,5 +1,5 @@
-import type { CodeReplacement } from '../operate/checks.js';
 import type { CodeSource, LoadOptions, LoadResult } from '../operate/load-codes.js';
+import type { CodeReplacement } from '../operate/requests.js';
 import type { Restocked } from '../redis/operate.js';
 import type { CodeLoad } from '../redis/pool.js';
 

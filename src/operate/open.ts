@@ -8,9 +8,9 @@ import type { Campaigns } from '../redis/campaigns.js';
 import type { KnownCampaign } from '../redis/known-campaign.js';
 import { activate, assertSameRules, rebind, writeCampaign } from '../redis/operate.js';
 import { CampaignOverError, dropOver, findOver, register } from '../redis/registry.js';
+import { notReady } from '../redis/reply-words.js';
 import { assertSafeServer } from '../redis/server-check.js';
 import type { RedisContext, Shard } from '../redis/shard.js';
-import { notReady } from '../redis/words.js';
 
 export interface OpenOptions {
   /**

@@ -1,5 +1,5 @@
-import { readFrom } from '../box/ask.js';
 import type { PersistenceAdapter } from '../persistence/adapter.js';
+import { readFrom } from '../persistence/read-from.js';
 import { isRegistered } from '../redis/registry.js';
 import type { RedisContext } from '../redis/shard.js';
 

@@ -1,4 +1,3 @@
-import { readFrom, unfit } from '../box/ask.js';
 import { sleep } from '../flow/deadline.js';
 import { tell } from '../flow/progress.js';
 import type { Source } from '../flow/source.js';
@@ -16,6 +15,7 @@ import { type Issuance, ownRow } from '../model/issuance.js';
 import type { RevokeCall } from '../model/life.js';
 import type { PersistenceAdapter } from '../persistence/adapter.js';
 import type { CouponRef } from '../persistence/coupon-change.js';
+import { readFrom, unfit } from '../persistence/read-from.js';
 import { assertUserId } from '../persistence/user-id.js';
 import type { Coupons, StillReserved } from '../redeem/coupons.js';
 import { type RevokeOptions, revokeCallOf } from '../redeem/requests.js';

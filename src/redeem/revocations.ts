@@ -7,8 +7,8 @@ import { METHODS } from '../model/methods.js';
 import { redacted } from '../model/safe-error.js';
 import type { Campaigns } from '../redis/campaigns.js';
 import { CampaignOverError } from '../redis/registry.js';
+import { isNotReady, notReady } from '../redis/reply-words.js';
 import { type Announcement, announceRevokes } from '../redis/revoke.js';
-import { isNotReady, notReady } from '../redis/words.js';
 import type { Revoking } from './turn.js';
 
 /** Whether Redis knows of a revocation. */

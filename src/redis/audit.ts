@@ -1,10 +1,10 @@
 import type { Issuance } from '../model/issuance.js';
 import { fieldsOf } from './campaign-fields.js';
 import { decodeIssuance, fateOf, fieldOf, splitField } from './record.js';
+import { isNotReady, notReady, oneOf } from './reply-words.js';
 import { inOnePiece, type Reply } from './runner.js';
 import { scripts } from './scripts.js';
 import type { Shard } from './shard.js';
-import { isNotReady, notReady, oneOf } from './words.js';
 
 const PAGE = 500;
 

@@ -3,10 +3,10 @@ import { UnknownCampaignError } from '../model/errors.js';
 import type { NotReadyReason } from '../model/result.js';
 import { type Equipment, KnownCampaign } from './known-campaign.js';
 import { assertLost, CampaignOverError } from './registry.js';
+import { notReady } from './reply-words.js';
 import type { ScriptRunner } from './runner.js';
 import { Serving, type ServingOptions } from './serving.js';
 import { type RedisContext, Shard } from './shard.js';
-import { notReady } from './words.js';
 
 /**
  * For how long it is remembered that a campaign has no state, and of how many: a made-up id must not cost two round

@@ -1,9 +1,9 @@
 import { monotonicMs } from '../flow/deadline.js';
 import { conflict, inDoubt, RedisError } from '../model/errors.js';
 import type { NotReadyReason } from '../model/result.js';
+import { isNotReady, notReady } from './reply-words.js';
 import type { Reply } from './runner.js';
 import type { Sending, Shard } from './shard.js';
-import { isNotReady, notReady } from './words.js';
 
 const MAX_SENDS = 5;
 

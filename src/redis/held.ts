@@ -7,12 +7,12 @@ import type { NotReadyReason } from '../model/result.js';
 import { BATCH, type BatchMessage, messagesOf } from '../tracing/channels.js';
 import type { CampaignKeys } from './keys.js';
 import { decodeIssuance, encodeTries, fateOf, fieldOf, type Tries } from './record.js';
+import { NewerCampaignError, oneOf } from './reply-words.js';
 import { type Reservation, reservationsOf } from './reservation.js';
 import { MOST_UNITS, type TakeBackWord, takeBack, unitOf } from './revoke.js';
 import { column, type Reply, type Script } from './runner.js';
 import { scripts } from './scripts.js';
 import type { Shard } from './shard.js';
-import { NewerCampaignError, oneOf } from './words.js';
 
 /** The replies that every verb may find instead. */
 const FOUND = ['issued', 'taken_over', 'retaken', 'gone'] as const;

@@ -2,10 +2,10 @@ import type { Issuance } from '../model/issuance.js';
 import type { NotReadyReason } from '../model/result.js';
 import { type JoinAnswer, type JoinCall, placeOf } from './line-replies.js';
 import { type RecordOf, shownIssuances } from './record.js';
+import { unknownWord } from './reply-words.js';
 import type { Reply } from './runner.js';
 import { scripts } from './scripts.js';
 import type { Shard } from './shard.js';
-import { unknownWord } from './words.js';
 
 /** Values of a reply to join before those of the users. */
 const JOIN_HEAD = 7;

@@ -7,8 +7,8 @@ import {
 } from '../model/campaign-rules.js';
 import { MisconfiguredError } from '../model/errors.js';
 import type { ReadFields } from './campaign-fields.js';
+import { notReady } from './reply-words.js';
 import { type RedisContext, Shard } from './shard.js';
-import { notReady } from './words.js';
 
 /** The database of this process. */
 export interface Store {

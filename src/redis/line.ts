@@ -25,12 +25,12 @@ import {
   type Tended,
 } from './line-replies.js';
 import { shownIssuances } from './record.js';
+import { isNotReady, notReady, oneOf } from './reply-words.js';
 import { reservationsUnder } from './reservation.js';
 import { dataLines, usersPerCall } from './reserve-call.js';
 import { column, type Reply } from './runner.js';
 import { scripts } from './scripts.js';
 import type { RedisContext, Sending, Shard } from './shard.js';
-import { isNotReady, notReady, oneOf } from './words.js';
 
 /** Values of a reply before those of the users. */
 const PLACES_HEAD = 8;

@@ -7,10 +7,10 @@ import { answerUnderEpoch } from './epoch.js';
 import { epochSuffix } from './generation.js';
 import type { KnownCampaign } from './known-campaign.js';
 import { findOver, isRegistered, neverOpened, nextGeneration, noteOver, strikeOff } from './registry.js';
+import { isNotReady, notReady, oneOf } from './reply-words.js';
 import type { Reply } from './runner.js';
 import { scripts } from './scripts.js';
 import type { RedisContext, Sending, Shard } from './shard.js';
-import { isNotReady, notReady, oneOf } from './words.js';
 
 /**
  * Writes the campaign, not yet serving, unless another process has done so. Refuses where a lost campaign left keys

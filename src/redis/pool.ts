@@ -1,10 +1,10 @@
 import { type CampaignConflictError, conflict } from '../model/errors.js';
 import { type Answered, answerUnderEpoch } from './epoch.js';
 import type { KnownCampaign } from './known-campaign.js';
+import { oneOf } from './reply-words.js';
 import { inOnePiece, type Reply } from './runner.js';
 import { scripts } from './scripts.js';
 import type { Sending } from './shard.js';
-import { oneOf } from './words.js';
 
 const PAGE = 500;
 const LEFT = 'nothing was loaded from there on';

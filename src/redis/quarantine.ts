@@ -1,9 +1,9 @@
 import { answerUnderEpoch } from './epoch.js';
 import { splitField } from './record.js';
+import { oneOf } from './reply-words.js';
 import { type Reservation, reservationsOf } from './reservation.js';
 import { scripts } from './scripts.js';
 import type { Shard } from './shard.js';
-import { oneOf } from './words.js';
 
 const PAGE = 500;
 

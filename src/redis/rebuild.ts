@@ -9,10 +9,10 @@ import { epochSuffix, generationOf } from './generation.js';
 import type { KnownCampaign } from './known-campaign.js';
 import { decodeIssuance, fateOf, fieldOf, splitField } from './record.js';
 import { nextGeneration } from './registry.js';
+import { isNotReady, oneOf } from './reply-words.js';
 import type { Reply } from './runner.js';
 import { scripts } from './scripts.js';
 import type { Shard } from './shard.js';
-import { isNotReady, oneOf } from './words.js';
 
 /** The state that a rebuild leaves which cannot go on. */
 export const UNREADY = 'it does not serve';

@@ -9,11 +9,11 @@ import { type Answered, answerOf } from './epoch.js';
 import type { Leaving } from './joint-calls.js';
 import type { CampaignKeys } from './keys.js';
 import type { KnownCampaign } from './known-campaign.js';
+import { oneOf } from './reply-words.js';
 import { answersOf, isCarried, type ReserveAnswer, refusedOr, tellsOf } from './reserve-replies.js';
 import { column, type Replicas, type Reply, type ScriptCall } from './runner.js';
 import { scripts } from './scripts.js';
 import type { Sending } from './shard.js';
-import { oneOf } from './words.js';
 
 export interface ReserveRequest {
   readonly id: string;

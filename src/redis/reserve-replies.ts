@@ -2,11 +2,11 @@ import type { Issuance } from '../model/issuance.js';
 import type { NotReadyReason } from '../model/result.js';
 import type { Answered } from './epoch.js';
 import { decodeInOrder, decodeIssuance, type RecordOf, shownIssuances } from './record.js';
+import { unknownWord } from './reply-words.js';
 import { type Reservation, reservationsInOrder, reservationsOf } from './reservation.js';
 import type { Reply } from './runner.js';
 import { scripts } from './scripts.js';
 import type { Shard } from './shard.js';
-import { unknownWord } from './words.js';
 
 export type ReserveAnswer =
   | { readonly word: 'new' | 'existing'; readonly reservation: Reservation; readonly unsafe?: boolean }

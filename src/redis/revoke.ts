@@ -1,10 +1,10 @@
 import type { Issuance } from '../model/issuance.js';
 import type { NotReadyReason } from '../model/result.js';
 import { underEpoch } from './epoch.js';
+import { oneOf } from './reply-words.js';
 import { inOnePiece } from './runner.js';
 import { scripts } from './scripts.js';
 import type { Shard } from './shard.js';
-import { oneOf } from './words.js';
 
 /** A coupon that is about to be revoked in the database, and whose unit has to be taken back then. */
 export interface Announcement {

@@ -11,10 +11,10 @@ import { Verbs, type VerbsOptions } from './held.js';
 import { JointCalls, type Leaving } from './joint-calls.js';
 import { type CampaignKeys, campaignKeys } from './keys.js';
 import type { RecordOf } from './record.js';
+import { NewerCampaignError } from './reply-words.js';
 import { type Reply, type Script, ScriptRunner } from './runner.js';
 import { scripts } from './scripts.js';
 import { Rights } from './server-check.js';
-import { NewerCampaignError } from './words.js';
 
 /** The parts that all shards of an issuer share. */
 export interface RedisContext {

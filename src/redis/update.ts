@@ -1,9 +1,9 @@
 import { type Conflict, conflict } from '../model/errors.js';
 import { answerUnderEpoch } from './epoch.js';
 import { ANOTHER_CHANGE } from './operate.js';
+import { oneOf } from './reply-words.js';
 import { scripts } from './scripts.js';
 import type { Shard } from './shard.js';
-import { oneOf } from './words.js';
 
 /** The rules that `update()` changes, as they hold now. */
 export interface RunningRules {

@@ -1,9 +1,9 @@
 import type { Issuance } from '../model/issuance.js';
 import { answerUnderEpoch } from './epoch.js';
 import { heldIssuances, shownIssuance } from './record.js';
+import { oneOf } from './reply-words.js';
 import { scripts } from './scripts.js';
 import type { Shard } from './shard.js';
-import { oneOf } from './words.js';
 
 /** The coupons of a user; the code of a reservation is not shown. One round trip. */
 export async function findUser(shard: Shard, userId: string): Promise<Issuance[]> {

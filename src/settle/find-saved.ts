@@ -2,8 +2,10 @@ import { withDeadline } from '../flow/deadline.js';
 import type { Steps } from '../issue/steps.js';
 import { ownFound } from '../issue/verdicts.js';
 import { secretsOf } from '../model/caller-data.js';
+import type { Issuance } from '../model/issuance.js';
 import { redacted } from '../model/safe-error.js';
 import type { PersistenceAdapter, SaveVerdict } from '../persistence/adapter.js';
+import { readFrom } from '../persistence/read-from.js';
 import { SAVED } from '../persistence/verdict.js';
 import type { Reservation } from '../redis/reservation.js';
 
@@ -15,32 +17,54 @@ export interface FindOptions {
 
 /**
  * The verdict on each reservation that the database already has, so that nothing is delivered a second time. Where it
- * cannot say (`null`), they are delivered again. The row of a revoked coupon stands in the way of its repeats.
+ * cannot say (`null`), they are delivered again.
  */
 export async function findSaved(
   claimed: readonly Reservation[],
   { emit }: Steps,
-  findOptions: FindOptions,
+  { find, timeoutMs }: FindOptions,
 ): Promise<(SaveVerdict | null)[]> {
-  const { find, timeoutMs } = findOptions;
   const none = claimed.map(() => null);
   if (!find || claimed.length === 0) return none;
   try {
-    const asking = (async () => find(claimed.map(({ issuance }) => issuance)))();
+    const asking = (async () => find(issuancesOf(claimed)))();
     const given = await withDeadline(asking, timeoutMs, () => new Error('find did not answer in time'));
-    const rows = ownFound(
-      given,
-      claimed.map(({ issuance }) => issuance),
-    );
-    return claimed.map(({ issuance }, i) => {
-      const row = rows[i];
-      if (row?.state === 'revoked') return { verdict: 'user_conflict', existing: row };
-      return row?.serial === issuance.serial && row.code === issuance.code ? SAVED : null;
-    });
+    return verdictsOf(claimed, given);
   } catch (error) {
     const { campaignId } = claimed[0]!.issuance;
     const secrets = claimed.flatMap(({ issuance }) => secretsOf(issuance));
     emit({ type: 'fault', during: 'find', campaignId, error: redacted(error, secrets) });
     return none;
   }
+}
+
+/** The same where it must be known. Throws `MisconfiguredError`, `PersistenceError`. `withdrawn`: how many units the call has withdrawn already. */
+export async function certainlySaved(
+  found: readonly Reservation[],
+  { find, timeoutMs }: FindOptions,
+  withdrawn: number,
+): Promise<(SaveVerdict | null)[]> {
+  if (!find || found.length === 0) return found.map(() => null);
+  const left =
+    withdrawn === 0
+      ? ({ outcome: 'not_applied', state: 'nothing was withdrawn' } as const)
+      : ({
+          outcome: 'unknown',
+          state: `${withdrawn} units were withdrawn, and the others stay in quarantine`,
+        } as const);
+  return readFrom('find', timeoutMs, async () => verdictsOf(found, await find(issuancesOf(found))), left);
+}
+
+function issuancesOf(reservations: readonly Reservation[]): Issuance[] {
+  return reservations.map(({ issuance }) => issuance);
+}
+
+/** The row of a revoked coupon stands in the way of its repeats. */
+function verdictsOf(reservations: readonly Reservation[], given: unknown): (SaveVerdict | null)[] {
+  const rows = ownFound(given, issuancesOf(reservations));
+  return reservations.map(({ issuance }, i) => {
+    const row = rows[i];
+    if (row?.state === 'revoked') return { verdict: 'user_conflict', existing: row };
+    return row?.serial === issuance.serial && row.code === issuance.code ? SAVED : null;
+  });
 }

@@ -7,7 +7,7 @@ import { METHODS, type Operation } from '../model/methods.js';
 import { quarantinePages, readQuarantine, retryQuarantined } from '../redis/quarantine.js';
 import type { Reservation } from '../redis/reservation.js';
 import type { Serving } from '../redis/serving.js';
-import { type FindOptions, findSaved } from './find-saved.js';
+import { certainlySaved, type FindOptions } from './find-saved.js';
 
 /** A reservation that settle gave up on. It keeps its unit until an operator decides. */
 export interface QuarantinedIssuance {
@@ -71,7 +71,7 @@ export async function withdrawChosen(
   let withdrawn = 0;
   for await (const all of quarantinePages(serving.shard)) {
     const page = chosen(all, ids);
-    const saved = await findSaved(page, steps, findOptions);
+    const saved = await certainlySaved(page, findOptions, withdrawn);
     const absent = page.filter((_, i) => !saved[i]);
     await retryQuarantined(
       serving.shard,

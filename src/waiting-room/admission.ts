@@ -3,9 +3,9 @@ import { drawKey, drawSeed } from '../model/draw.js';
 import { refOf } from '../model/events.js';
 import type { Line } from '../redis/line.js';
 import type { AdmissionRefusal, Admitted } from '../redis/line-replies.js';
+import { notReady } from '../redis/reply-words.js';
 import type { Reservation } from '../redis/reservation.js';
 import type { LaterStep, Serving } from '../redis/serving.js';
-import { notReady } from '../redis/words.js';
 import { finishAll } from '../settle/carry-batch.js';
 import { ADMIT, type AdmitMessage } from '../tracing/channels.js';
 

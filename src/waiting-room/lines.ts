@@ -1,8 +1,8 @@
 import type { Campaigns } from '../redis/campaigns.js';
 import { Line, noRoom } from '../redis/line.js';
 import type { LineOptions } from '../redis/line-replies.js';
+import { notReady } from '../redis/reply-words.js';
 import type { Serving } from '../redis/serving.js';
-import { notReady } from '../redis/words.js';
 
 /** The waiting rooms of the campaigns that this process knows. */
 export class Lines {

@@ -1,8 +1,8 @@
 import type { CampaignSnapshot } from '../model/campaign-rules.js';
 import type { Campaigns } from '../redis/campaigns.js';
 import { isNoCampaign } from '../redis/registry.js';
-import { NewerCampaignError } from '../redis/words.js';
-import type { Care } from './care.js';
+import { NewerCampaignError } from '../redis/reply-words.js';
+import type { Schedule } from './schedule.js';
 
 /** The backlog of one campaign. */
 export interface CampaignHealth {
@@ -30,9 +30,9 @@ export interface WorkerHealth {
 
 const NOTHING_TO_READ = { backlog: null, oldestMs: null, quarantined: null };
 
-export async function healthOf(campaigns: Campaigns, cares: Iterable<Care>): Promise<CampaignHealth[]> {
+export async function healthOf(campaigns: Campaigns, schedules: Iterable<Schedule>): Promise<CampaignHealth[]> {
   const all: CampaignHealth[] = [];
-  for (const { id, lastError } of cares) {
+  for (const { id, lastError } of schedules) {
     const { backlog, oldestMs, quarantined } = (await snapshotOf(campaigns, id)) ?? NOTHING_TO_READ;
     all.push({ campaignId: id, backlog, oldestMs, quarantined, lastError });
   }

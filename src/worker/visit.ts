@@ -7,8 +7,8 @@ import type { Serving } from '../redis/serving.js';
 import type { RedisContext } from '../redis/shard.js';
 import { emptiness, type SettledBatch } from '../settle/settle.js';
 import type { AdmittedBatch } from '../waiting-room/admission.js';
-import { backOff, type Care, leaveUntil } from './care.js';
 import type { CheckedWorkerOptions } from './options.js';
+import { backOff, leaveUntil, type Schedule } from './schedule.js';
 
 /** The parts of the issuer that a visit needs. */
 export interface VisitParts {
@@ -32,7 +32,7 @@ interface Visitor {
   readonly succeeded: (campaignId: string) => void;
   readonly failed: (campaignId: string, error: unknown) => void;
   /** Looks after it no more. */
-  readonly drop: (care: Care) => void;
+  readonly drop: (schedule: Schedule) => void;
   /** Looks again at once what is due. */
   readonly wake: () => void;
 }
@@ -53,27 +53,27 @@ export class Visits {
     this.#worker = worker;
   }
 
-  async visit(care: Care): Promise<void> {
+  async visit(schedule: Schedule): Promise<void> {
     let serving: Serving | NotReadyReason = 'rebuilding';
     try {
-      serving = await this.#parts.campaigns.equipped(care.id);
-      if (typeof serving === 'string') return this.#rest(care, serving === 'rebuilding' ? 1 : RARELY);
-      const { failures } = care;
-      if (care.dueAt <= monotonicMs()) await this.#settle(serving, care);
+      serving = await this.#parts.campaigns.equipped(schedule.id);
+      if (typeof serving === 'string') return this.#rest(schedule, serving === 'rebuilding' ? 1 : RARELY);
+      const { failures } = schedule;
+      if (schedule.dueAt <= monotonicMs()) await this.#settle(serving, schedule);
       // A refusal for the first users is not tried with others.
-      if (care.failures > failures) return;
-      if (serving.campaign.rules.room) await this.#admit(serving, care);
-      this.#worker.succeeded(care.id);
+      if (schedule.failures > failures) return;
+      if (serving.campaign.rules.room) await this.#admit(serving, schedule);
+      this.#worker.succeeded(schedule.id);
     } catch (error) {
-      if (isNoCampaign(error)) return this.#leave(care, error);
+      if (isNoCampaign(error)) return this.#leave(schedule, error);
       const empty = typeof serving === 'string' ? null : await emptiness(serving);
-      if (empty === 'gone') return this.#rest(care, RARELY);
-      if (empty === 'opening' && error instanceof NotReadyError) return this.#rest(care, 1);
+      if (empty === 'gone') return this.#rest(schedule, RARELY);
+      if (empty === 'opening' && error instanceof NotReadyError) return this.#rest(schedule, 1);
       // The database is not to blame for a state that is not ready, and a rebuild ends that from one moment to the
       // next.
-      if (error instanceof NotReadyError) this.#rest(care, 1);
-      else backOff(care, this.#options);
-      this.#worker.failed(care.id, error);
+      if (error instanceof NotReadyError) this.#rest(schedule, 1);
+      else backOff(schedule, this.#options);
+      this.#worker.failed(schedule.id, error);
     }
   }
 
@@ -81,33 +81,33 @@ export class Visits {
    * Nothing is left to look after. If the entry of an expired campaign stays in the registry, the next look strikes it
    * off.
    */
-  async #leave(care: Care, error: Error): Promise<void> {
-    if (error instanceof CampaignOverError) await strikeOff(this.#parts.context, care.id).catch(() => {});
-    if (this.#options.campaigns) this.#rest(care, RARELY);
-    else this.#worker.drop(care);
+  async #leave(schedule: Schedule, error: Error): Promise<void> {
+    if (error instanceof CampaignOverError) await strikeOff(this.#parts.context, schedule.id).catch(() => {});
+    if (this.#options.campaigns) this.#rest(schedule, RARELY);
+    else this.#worker.drop(schedule);
   }
 
-  #rest(care: Care, intervals: number): void {
-    leaveUntil(care, monotonicMs() + intervals * this.#options.intervalMs);
+  #rest(schedule: Schedule, intervals: number): void {
+    leaveUntil(schedule, monotonicMs() + intervals * this.#options.intervalMs);
   }
 
   /**
    * Batch after batch until nothing is due, the cap is used up, nothing comes through, or others have waited for an
    * interval.
    */
-  async #settle(serving: Serving, care: Care): Promise<void> {
+  async #settle(serving: Serving, schedule: Schedule): Promise<void> {
     const { intervalMs, batchSize } = this.#options;
     for (const until = monotonicMs() + intervalMs; !this.#worker.isStopped() && monotonicMs() < until; ) {
-      const asked = care.size;
-      const healthy = monotonicMs() - care.settledAt < HEALTHY_MS;
+      const asked = schedule.size;
+      const healthy = monotonicMs() - schedule.settledAt < HEALTHY_MS;
       const { claimed, settled, waitMs } = await this.#parts.settleBatch(serving, asked, healthy);
-      if (settled > 0) care.settledAt = monotonicMs();
-      if (claimed.length > 0 && settled === 0) return backOff(care, this.#options);
-      if (settled > 0) care.failures = 0;
-      if (settled === claimed.length) care.size = Math.min(batchSize, 2 * care.size);
+      if (settled > 0) schedule.settledAt = monotonicMs();
+      if (claimed.length > 0 && settled === 0) return backOff(schedule, this.#options);
+      if (settled > 0) schedule.failures = 0;
+      if (settled === claimed.length) schedule.size = Math.min(batchSize, 2 * schedule.size);
       if (claimed.length < asked) {
         const rest = claimed.length === 0 && (await this.#restsFor(serving));
-        care.dueAt = monotonicMs() + (rest || (waitMs > 0 ? Math.min(waitMs, intervalMs) : intervalMs));
+        schedule.dueAt = monotonicMs() + (rest || (waitMs > 0 ? Math.min(waitMs, intervalMs) : intervalMs));
         return;
       }
     }
@@ -117,45 +117,49 @@ export class Visits {
    * Lets people through, batch after batch, until nobody waits, the pace says no, nothing comes through, or others have
    * waited for an interval.
    */
-  async #admit(serving: Serving, care: Care): Promise<void> {
+  async #admit(serving: Serving, schedule: Schedule): Promise<void> {
     const { batchSize } = this.#options;
     const { room } = this.#parts;
     // More often than absence is judged by: a line that was not looked at for that long has grace.
     const presenceMs = serving.campaign.rules.room?.presenceMs ?? Number.POSITIVE_INFINITY;
     const intervalMs = Math.min(this.#options.intervalMs, presenceMs / 2);
-    care.unlisten ??= room.onJoined(care.id, () => this.#hurry(care));
-    if (care.tendAt <= monotonicMs()) {
-      care.tendAt = monotonicMs() + intervalMs;
+    schedule.unlisten ??= room.onJoined(schedule.id, () => this.#hurry(schedule));
+    if (schedule.tendAt <= monotonicMs()) {
+      schedule.tendAt = monotonicMs() + intervalMs;
       await room.tend(serving);
     }
-    care.admitAt = monotonicMs() + intervalMs;
-    for (const until = care.admitAt; !this.#worker.isStopped() && monotonicMs() < until; ) {
-      const healthy = monotonicMs() - care.settledAt < HEALTHY_MS;
-      const { status, admitted, issued, waiting, gone, waitMs } = await room.admitBatch(serving, care.size, healthy);
+    schedule.admitAt = monotonicMs() + intervalMs;
+    for (const until = schedule.admitAt; !this.#worker.isStopped() && monotonicMs() < until; ) {
+      const healthy = monotonicMs() - schedule.settledAt < HEALTHY_MS;
+      const { status, admitted, issued, waiting, gone, waitMs } = await room.admitBatch(
+        serving,
+        schedule.size,
+        healthy,
+      );
       // Settle knows whether it is closed for good; a window that ended may move.
-      if (status === 'closed') care.admitAt = Math.max(care.admitAt, care.dueAt);
-      if (admitted > 0 && issued === 0) return backOff(care, this.#options);
+      if (status === 'closed') schedule.admitAt = Math.max(schedule.admitAt, schedule.dueAt);
+      if (admitted > 0 && issued === 0) return backOff(schedule, this.#options);
       if (issued > 0) {
-        care.settledAt = monotonicMs();
-        care.failures = 0;
+        schedule.settledAt = monotonicMs();
+        schedule.failures = 0;
       }
-      if (issued === admitted) care.size = Math.min(batchSize, 2 * care.size);
+      if (issued === admitted) schedule.size = Math.min(batchSize, 2 * schedule.size);
       if (waiting === 0) return;
       if (waitMs > 0) {
-        care.admitAt = monotonicMs() + Math.min(waitMs, intervalMs);
+        schedule.admitAt = monotonicMs() + Math.min(waitMs, intervalMs);
         return;
       }
       if (gone === 0) return;
     }
     // Others were waiting; here it goes on right after them.
-    care.admitAt = monotonicMs();
+    schedule.admitAt = monotonicMs();
   }
 
   /** A user joined an empty line. */
-  #hurry(care: Care): void {
+  #hurry(schedule: Schedule): void {
     // Not while the database fails.
-    if (care.failures > 0) return;
-    care.admitAt = 0;
+    if (schedule.failures > 0) return;
+    schedule.admitAt = 0;
     this.#worker.wake();
   }
 

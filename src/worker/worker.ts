@@ -4,11 +4,11 @@ import type { Emit, FaultEvent } from '../model/events.js';
 import { inCall } from '../model/methods.js';
 import { registered } from '../redis/registry.js';
 import type { WorkerRole } from '../redis/workers.js';
-import { type Care, newCare, nextAt } from './care.js';
 import { Faults } from './faults.js';
 import { healthOf, type WorkerHealth } from './health.js';
 import type { CheckedWorkerOptions } from './options.js';
 import { Presence } from './presence.js';
+import { newSchedule, nextAt, type Schedule } from './schedule.js';
 import { type VisitParts, Visits } from './visit.js';
 
 /** A worker of `startWorker`. Stop it, or use `await using`. */
@@ -32,10 +32,10 @@ export class Worker implements SettleWorker {
   readonly #parts: WorkerParts;
   readonly #options: CheckedWorkerOptions;
   readonly #presence: Presence;
-  readonly #cares = new Map<string, Care>();
+  readonly #schedules = new Map<string, Schedule>();
   readonly #visits: Visits;
   /** Those that are visited now. */
-  readonly #visited = new Map<Care, Promise<void>>();
+  readonly #visited = new Map<Schedule, Promise<void>>();
   readonly #faults: Faults;
   /** Resolves once it has stopped. */
   readonly stopped: Promise<void>;
@@ -55,20 +55,20 @@ export class Worker implements SettleWorker {
         this.#presence.succeeded();
       },
       failed: (campaignId, error) => this.#failed(campaignId, error),
-      drop: (care) => this.#drop(care),
+      drop: (schedule) => this.#drop(schedule),
       wake: () => this.#wake(),
     });
     const { signal } = options;
     const forgetSignal = signal ? onAbort(signal, () => this.#endLoop()) : () => {};
     this.stopped = this.#run().finally(() => {
       forgetSignal();
-      for (const { unlisten } of this.#cares.values()) unlisten?.();
+      for (const { unlisten } of this.#schedules.values()) unlisten?.();
     });
   }
 
   async health(): Promise<WorkerHealth> {
     try {
-      const campaigns = await healthOf(this.#parts.campaigns, this.#cares.values());
+      const campaigns = await healthOf(this.#parts.campaigns, this.#schedules.values());
       return { running: !this.#stopped, campaigns };
     } catch (error) {
       throw inCall('health', error);
@@ -92,9 +92,9 @@ export class Worker implements SettleWorker {
   /** Told of every fault of the issuer. */
   noteFault({ campaignId, campaignIds = [campaignId ?? ''], error }: FaultEvent): void {
     for (const id of campaignIds) {
-      const care = this.#cares.get(id);
-      if (!care) continue;
-      care.lastError = { error, at: new Date() };
+      const schedule = this.#schedules.get(id);
+      if (!schedule) continue;
+      schedule.lastError = { error, at: new Date() };
       this.#presence.failed(error);
     }
   }
@@ -119,7 +119,7 @@ export class Worker implements SettleWorker {
   }
 
   get #role(): WorkerRole {
-    return [...this.#cares.values()].some(({ unlisten }) => unlisten) ? 'settle_and_admit' : 'settle';
+    return [...this.#schedules.values()].some(({ unlisten }) => unlisten) ? 'settle_and_admit' : 'settle';
   }
 
   /**
@@ -127,16 +127,18 @@ export class Worker implements SettleWorker {
    * the last one.
    */
   #begin(): void {
-    const due = [...this.#cares.values()].filter((care) => nextAt(care) <= monotonicMs() && !this.#visited.has(care));
+    const due = [...this.#schedules.values()].filter(
+      (schedule) => nextAt(schedule) <= monotonicMs() && !this.#visited.has(schedule),
+    );
     due.sort((a, b) => Math.sign(a.failures) - Math.sign(b.failures) || a.visitedAt - b.visitedAt);
-    for (const care of due) {
-      if (this.#visited.size >= CAMPAIGNS_AT_A_TIME - (care.failures > 0 ? 1 : 0)) return;
-      care.visitedAt = monotonicMs();
-      const visit = this.#parts.track(this.#visits.visit(care)).finally(() => {
-        this.#visited.delete(care);
+    for (const schedule of due) {
+      if (this.#visited.size >= CAMPAIGNS_AT_A_TIME - (schedule.failures > 0 ? 1 : 0)) return;
+      schedule.visitedAt = monotonicMs();
+      const visit = this.#parts.track(this.#visits.visit(schedule)).finally(() => {
+        this.#visited.delete(schedule);
         this.#wake();
       });
-      this.#visited.set(care, visit);
+      this.#visited.set(schedule, visit);
     }
   }
 
@@ -145,23 +147,23 @@ export class Worker implements SettleWorker {
     const { intervalMs, campaigns } = this.#options;
     if (monotonicMs() - this.#listedAt < intervalMs) return false;
     this.#listedAt = monotonicMs();
-    const care = (id: string) => {
-      if (!this.#cares.has(id)) this.#cares.set(id, newCare(id, this.#options.batchSize));
+    const schedule = (id: string) => {
+      if (!this.#schedules.has(id)) this.#schedules.set(id, newSchedule(id, this.#options.batchSize));
     };
     if (campaigns) {
-      campaigns.forEach(care);
+      campaigns.forEach(schedule);
       return true;
     }
     try {
       const listed = new Set<string>();
       for await (const id of registered(this.#parts.context)) {
-        care(id);
+        schedule(id);
         listed.add(id);
       }
       // Campaigns purged by another process are forgotten here too.
-      for (const care of [...this.#cares.values()].filter(({ id }) => !listed.has(id))) {
-        this.#drop(care);
-        await this.#parts.campaigns.lookAfter(care.id);
+      for (const schedule of [...this.#schedules.values()].filter(({ id }) => !listed.has(id))) {
+        this.#drop(schedule);
+        await this.#parts.campaigns.lookAfter(schedule.id);
       }
       this.#faults.forget(null);
     } catch (error) {
@@ -170,10 +172,10 @@ export class Worker implements SettleWorker {
     return true;
   }
 
-  #drop(care: Care): void {
-    care.unlisten?.();
-    this.#cares.delete(care.id);
-    this.#faults.forget(care.id);
+  #drop(schedule: Schedule): void {
+    schedule.unlisten?.();
+    this.#schedules.delete(schedule.id);
+    this.#faults.forget(schedule.id);
   }
 
   async #sleep(): Promise<void> {
@@ -182,7 +184,7 @@ export class Worker implements SettleWorker {
     const now = monotonicMs();
     // With every place taken, due campaigns wait for one.
     const isFull = this.#visited.size >= CAMPAIGNS_AT_A_TIME - 1;
-    const waiting = [...this.#cares.values()].filter((care) => !this.#visited.has(care));
+    const waiting = [...this.#schedules.values()].filter((schedule) => !this.#visited.has(schedule));
     const due = waiting.map(nextAt).filter((at) => !isFull || at > now);
     const earliest = Math.min(this.#listedAt + intervalMs, ...due);
     await new Promise<void>((resolve) => {

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { type Campaign, CouponIssuer, type RedisClient } from '../../src/index.js';
+import { type Campaign, CouponIssuer, type PersistenceAdapter, type RedisClient } from '../../src/index.js';
 import { scripts } from '../../src/redis/scripts.js';
 import { checkInvariants } from '../support/checks/invariants.js';
 import { recording, ScriptedPersistence } from '../support/scenes/campaigns.js';
@@ -90,6 +90,33 @@ test('all of more than two pages are retried, or withdrawn, at once', async () =
   expect(await usersOf(launch)).toEqual([]);
   await check();
 });
+
+test.each([
+  ['fails', async () => Promise.reject(new Error('no connection'))],
+  ['never answers', () => new Promise<never>(() => {})],
+  ['gives other rows than those it was asked for', async () => []],
+] as const)(
+  'where the database cannot say what has a row, nothing more is withdrawn: its find %s',
+  async (_, fault) => {
+    let asked = 0;
+    let failsAt = 1;
+    const find: PersistenceAdapter['find'] = async (issuances) =>
+      ++asked >= failsAt ? fault() : persistence.memory.find(issuances);
+    const adapter = Object.assign(Object.create(persistence) as ScriptedPersistence, { find });
+    const issuer = new CouponIssuer({ redis, persistence: adapter, timeoutMs: 500 });
+    const withdraw = () => issuer.campaign(launch.id).quarantine.withdraw({ all: true });
+    const left = async () => (await launch.inspect()).withdrawn;
+
+    await expect(withdraw()).rejects.toMatchObject({ code: 'PERSISTENCE', outcome: 'not_applied' });
+    expect(await left()).toBe(0);
+    [asked, failsAt] = [0, 2];
+    await expect(withdraw()).rejects.toMatchObject({ code: 'PERSISTENCE', outcome: 'unknown' });
+    expect(await left()).toBe(500);
+    [asked, failsAt] = [0, 9];
+    expect(await withdraw()).toEqual({ withdrawn: COUNT - 500 });
+    await check();
+  },
+);
 
 test('a page with a reservation that Redis has lost is not taken for the last one', async () => {
   const [first] = await usersOf(launch);

@@ -107,14 +107,14 @@ export const BOX_DEFECTS = [
   },
   {
     defect: 'an adapter that is given up is not told so',
-    file: 'src/box/ask.ts',
+    file: 'src/persistence/read-from.ts',
     find: '    abort.abort(error);\n',
     replace: '',
     caughtBy: inBox('and never answers is given up after timeoutMs'),
   },
   {
     defect: 'an error of the database is quoted to the caller',
-    file: 'src/box/ask.ts',
+    file: 'src/persistence/read-from.ts',
     find: 'const cause = kindOf(error);',
     replace: 'const cause = error as Error;',
     caughtBy: inBox('is a PersistenceError of each call, which says that nothing was changed and quotes no row'),

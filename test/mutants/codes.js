@@ -167,14 +167,14 @@ export const CODES = [
   },
   {
     defect: 'a bad code cannot be replaced',
-    file: 'src/operate/checks.ts',
+    file: 'src/operate/requests.ts',
     find: "assertText('code', own.code);",
     replace: "assertNewCode('code', own.code, false);",
     caughtBy: loads('is cured by replaceCode'),
   },
   {
     defect: 'a replacement may be a bad code',
-    file: 'src/operate/checks.ts',
+    file: 'src/operate/requests.ts',
     find: "assertNewCode('replacement', own.replacement, own.asTheyAre === true);",
     replace: "assertText('replacement', own.replacement);",
     caughtBy: loads('is cured by replaceCode'),

@@ -30,7 +30,7 @@ export const NAMES = [
   },
   {
     defect: 'an error about a campaign that is not ready does not say what to do',
-    file: 'src/redis/words.ts',
+    file: 'src/redis/reply-words.ts',
     find: `. \${CURES[reason]}\``,
     replace: '`',
     caughtBy: { file: 'test/unit/messages.test.ts', test: 'whose state is missing' },

@@ -111,7 +111,7 @@ export const ROLLBACK = [
   {
     defect: 'a worker reports a campaign that is being opened',
     file: 'src/worker/visit.ts',
-    find: "if (empty === 'opening' && error instanceof NotReadyError) return this.#rest(care, 1);",
+    find: "if (empty === 'opening' && error instanceof NotReadyError) return this.#rest(schedule, 1);",
     replace: '',
     caughtBy: { file: 'test/integration/repeats.test.ts', test: 'is no fault to a worker' },
   },

@@ -218,7 +218,7 @@ export const WAITING = [
   {
     defect: 'while the database fails a worker lets one full batch through after the other',
     file: 'src/worker/visit.ts',
-    find: 'if (admitted > 0 && issued === 0) return backOff(care, this.#options);',
+    find: 'if (admitted > 0 && issued === 0) return backOff(schedule, this.#options);',
     replace: '',
     caughtBy: worker('while the database fails hardly anybody is let through'),
   },

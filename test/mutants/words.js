@@ -4,7 +4,7 @@ const of = (test) => ({ file: 'test/unit/words.test.ts', test });
 export const WORDS = [
   {
     defect: 'an unknown word of a script is taken for one of those expected',
-    file: 'src/redis/words.ts',
+    file: 'src/redis/reply-words.ts',
     find: 'if ((words as readonly unknown[]).includes(word)) return word as W;',
     replace: 'if (word !== undefined) return word as W;',
     caughtBy: of('an unknown word for a release never counts as released'),
@@ -18,7 +18,7 @@ export const WORDS = [
   },
   {
     defect: 'an unknown word of a script is quoted, though a code may stand in its place',
-    file: 'src/redis/words.ts',
+    file: 'src/redis/reply-words.ts',
     find: '  throw unknownWord(script);',
     replace: '  throw unknownWord(String(word));',
     caughtBy: of('an unknown word of restock is no success'),

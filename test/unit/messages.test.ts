@@ -5,9 +5,9 @@ import { differences, toRules } from '../../src/model/campaign-rules.js';
 import { conflict } from '../../src/model/errors.js';
 import { METHODS, type Operation } from '../../src/model/methods.js';
 import { CampaignOverError, neverOpened } from '../../src/redis/registry.js';
+import { notReady } from '../../src/redis/reply-words.js';
 import { scripts } from '../../src/redis/scripts.js';
 import type { RedisContext } from '../../src/redis/shard.js';
-import { notReady } from '../../src/redis/words.js';
 import { Worker } from '../../src/worker/worker.js';
 import { quarantinedOf } from '../support/scenes/named.js';
 

@@ -6,8 +6,8 @@ import {
   MemoryPersistence,
   type RedisClient,
 } from '../../src/index.js';
+import { isNotReady, oneOf } from '../../src/redis/reply-words.js';
 import { scripts } from '../../src/redis/scripts.js';
-import { isNotReady, oneOf } from '../../src/redis/words.js';
 import { mockRedis } from '../mock/support.js';
 import { replyOf, shaOf, sourceOf, withReply } from '../support/servers/sent.js';
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { checkedPace, type PaceChange } from '../../model/pace.js';
 import type { Wave } from '../../model/waves.js';
-import { checkedClose, checkedRestock } from '../../operate/checks.js';
+import { checkedClose, checkedRestock } from '../../operate/requests.js';
 import { checkedUpdate } from '../../operate/update.js';
 import type { CliCommand } from '../command.js';
 import { DEFINITION, definitionOf } from '../definition.js';

@@ -1,4 +1,4 @@
-import { type Flaw, missingColumn, sameColumns } from '../fit.js';
+import { type Flaw, missingColumn, sameColumns } from '../table-format.js';
 import {
   COLUMNS,
   type Column,

@@ -1,5 +1,5 @@
-import { type Flaw, sameColumns, unnamedUsers } from '../fit.js';
 import { type UsersTable, userIdOption } from '../own-table.js';
+import { type Flaw, sameColumns, unnamedUsers } from '../table-format.js';
 import { COLUMNS, type Column, type Found, type FoundColumn, type FoundReference, isUnsigned } from './catalog.js';
 import type { MysqlShape } from './user-ids.js';
 

@@ -1,6 +1,14 @@
 import { invalid } from '../../model/errors.js';
-import { DEFAULT_TABLE, emptyStore, type Flaw, formatOf, sameRows, strangeUsers, type TableFormat } from '../fit.js';
 import { textOf } from '../row.js';
+import {
+  DEFAULT_TABLE,
+  emptyStore,
+  type Flaw,
+  formatOf,
+  sameRows,
+  strangeUsers,
+  type TableFormat,
+} from '../table-format.js';
 import {
   type Column,
   type Found,

@@ -1,5 +1,5 @@
-import { type Flaw, missingColumn, sameColumns, unnamedUsers } from '../fit.js';
 import { type TableShape, type UsersTable, userIdOption } from '../own-table.js';
+import { type Flaw, missingColumn, sameColumns, unnamedUsers } from '../table-format.js';
 import {
   COLUMNS,
   type Column,

@@ -1,6 +1,14 @@
 import { MisconfiguredError } from '../../model/errors.js';
-import { DEFAULT_TABLE, emptyStore, type Flaw, formatOf, sameRows, strangeUsers, type TableFormat } from '../fit.js';
 import { type OwnTableOptions, shapeOf, type TableShape, type UsersTable } from '../own-table.js';
+import {
+  DEFAULT_TABLE,
+  emptyStore,
+  type Flaw,
+  formatOf,
+  sameRows,
+  strangeUsers,
+  type TableFormat,
+} from '../table-format.js';
 import {
   columnsOf,
   type Found,

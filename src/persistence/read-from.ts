@@ -1,13 +1,22 @@
 import { withDeadline } from '../flow/deadline.js';
-import { MisconfiguredError, PersistenceError } from '../model/errors.js';
+import { MisconfiguredError, PersistenceError, type RedisOutcome } from '../model/errors.js';
 import { isErrorNamed, messageOf } from '../model/foreign.js';
 import { kindOf } from '../model/safe-error.js';
+
+/** The state after a call that could not read. */
+interface Left {
+  readonly outcome: RedisOutcome;
+  readonly state: string;
+}
+
+const NOTHING: Left = { outcome: 'not_applied', state: 'nothing was changed' };
 
 /** Asks a method of the adapter that reads. Throws `MisconfiguredError` if the adapter did, otherwise `PersistenceError`, which quotes no row. */
 export async function readFrom<T>(
   method: string,
   timeoutMs: number,
   ask: (signal: AbortSignal) => Promise<T>,
+  { outcome, state }: Left = NOTHING,
 ): Promise<T> {
   const abort = new AbortController();
   const late = () => {
@@ -23,10 +32,7 @@ export async function readFrom<T>(
     const cause = kindOf(error);
     const kind = [cause.name, (cause as { code?: string }).code].filter(Boolean).join(' ');
     const what = abort.signal.aborted ? 'gave no answer in time' : `failed (${kind})`;
-    throw new PersistenceError(`the adapter's ${method} ${what}; nothing was changed; ask again`, {
-      outcome: 'not_applied',
-      cause,
-    });
+    throw new PersistenceError(`the adapter's ${method} ${what}; ${state}; ask again`, { outcome, cause });
   }
 }
 

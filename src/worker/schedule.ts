@@ -1,8 +1,8 @@
 import { monotonicMs } from '../flow/deadline.js';
 import type { CheckedWorkerOptions } from './options.js';
 
-/** One campaign in the care of a worker. */
-export interface Care {
+/** The next visits of a worker to one campaign, and how the last ones ended. */
+export interface Schedule {
   readonly id: string;
   /** How many it claims next: two while the database fails, then twice as many each time. */
   size: number;
@@ -24,7 +24,7 @@ export interface Care {
 
 const LONGEST_BACK_OFF_MS = 30_000;
 
-export function newCare(id: string, size: number): Care {
+export function newSchedule(id: string, size: number): Schedule {
   const never = Number.POSITIVE_INFINITY;
   return {
     id,
@@ -42,24 +42,24 @@ export function newCare(id: string, size: number): Care {
 
 /** A failed campaign waits twice as long each time, and is tried with few. */
 export function backOff(
-  care: Care,
+  schedule: Schedule,
   { intervalMs, batchSize }: Pick<CheckedWorkerOptions, 'intervalMs' | 'batchSize'>,
 ): void {
   const longest = Math.max(LONGEST_BACK_OFF_MS, intervalMs);
-  const pauseMs = Math.min(longest, intervalMs * 2 ** care.failures);
-  care.failures = Math.min(care.failures + 1, 30);
+  const pauseMs = Math.min(longest, intervalMs * 2 ** schedule.failures);
+  schedule.failures = Math.min(schedule.failures + 1, 30);
   // One from the backlog and one that was claimed before: so a sick reservation differs from a sick database.
-  care.size = Math.min(2, batchSize);
+  schedule.size = Math.min(2, batchSize);
   // Jitter: the workers of all processes must not come back to a struggling database in one step.
-  leaveUntil(care, monotonicMs() + pauseMs * (0.5 + Math.random() / 2));
+  leaveUntil(schedule, monotonicMs() + pauseMs * (0.5 + Math.random() / 2));
 }
 
 /** Nothing is done for it before; monotonic ms. */
-export function leaveUntil(care: Care, at: number): void {
-  care.dueAt = at;
-  care.admitAt = Math.max(care.admitAt, at);
+export function leaveUntil(schedule: Schedule, at: number): void {
+  schedule.dueAt = at;
+  schedule.admitAt = Math.max(schedule.admitAt, at);
 }
 
-export function nextAt({ dueAt, admitAt }: Care): number {
+export function nextAt({ dueAt, admitAt }: Schedule): number {
   return Math.min(dueAt, admitAt);
 }
