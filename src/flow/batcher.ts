@@ -234,7 +234,8 @@ class BatchCallers<R> implements Caller<readonly R[]> {
   }
 }
 
-function tell<R>(caller: Caller<R>, result: R): void {
+/** One whose `resolve` throws is rejected. */
+export function tell<R>(caller: Caller<R>, result: R): void {
   try {
     caller.resolve(result);
   } catch (error) {

@@ -1,4 +1,4 @@
-import { Batcher, type Caller } from '../flow/batcher.js';
+import { Batcher, type Caller, tell } from '../flow/batcher.js';
 import { monotonicMs } from '../flow/deadline.js';
 import { RedisError } from '../model/errors.js';
 import type { CampaignKeys } from './keys.js';
@@ -22,15 +22,21 @@ export interface Leaving<A extends string = string, E extends string = string> {
   call(): Call<A, E> | null;
 }
 
-/** A call that leaves, and its place among the others. */
-interface SentPlace<A extends string, E extends string> {
-  readonly at: number;
+/** A call, and whom to tell its reply. */
+interface Handed<A extends string, E extends string> {
+  readonly leaving: Leaving<A, E>;
+  readonly caller: Caller<Reply>;
+}
+
+/** The same with its keys and arguments. */
+interface Place<A extends string, E extends string> extends Handed<A, E> {
   readonly call: Call<A, E>;
-  readonly deadlineAt: number;
 }
 
 /** The reply to a call that nobody waited for, and that was not sent. */
 const UNSENT: Reply = [];
+/** Each caller is told by its own call, not by the batch. */
+const TOLD: Caller<unknown> = { resolve() {}, reject() {} };
 
 /**
  * Calls of one script. Those of many campaigns share one round trip, each with its own reply and its own error. A call
@@ -39,43 +45,40 @@ const UNSENT: Reply = [];
 export class JointCalls<A extends string, E extends string> {
   readonly #runner: ScriptRunner;
   readonly #script: Script<keyof CampaignKeys, A, E>;
-  readonly #batcher: Batcher<Leaving<A, E>, Reply | Error>;
+  readonly #batcher: Batcher<Handed<A, E>, unknown>;
   /** The keys of two campaigns may not meet in a call here, though the client does not look like that of a Cluster. */
   #isApart = false;
 
   constructor(runner: ScriptRunner, script: Script<keyof CampaignKeys, A, E>) {
     this.#runner = runner;
     this.#script = script;
-    const run = (calls: Leaving<A, E>[]) => this.#send(calls);
+    const run = (handed: Handed<A, E>[]) => this.#send(handed);
     this.#batcher = new Batcher({ run, maxBatch: MOST_CAMPAIGNS, maxInFlight: IN_FLIGHT });
   }
 
   hand(leaving: Leaving<A, E>, caller: Caller<Reply>): void {
-    const sharing = new Sharing(caller);
-    if (!this.#runner.isCluster && !this.#isApart) this.#batcher.hand(leaving, sharing);
-    else void this.#send([leaving]).then(([reply]) => sharing.resolve(reply!));
+    if (!this.#runner.isCluster && !this.#isApart) this.#batcher.hand({ leaving, caller }, TOLD);
+    else void this.#send([{ leaving, caller }]);
   }
 
   /** Never rejects. */
-  async #send(leaving: readonly Leaving<A, E>[]): Promise<readonly (Reply | Error)[]> {
-    const answers = new Array<Reply | Error>(leaving.length).fill(UNSENT);
+  #send(handed: readonly Handed<A, E>[]): Promise<readonly unknown[]> {
     const sent: Promise<void>[] = [];
-    let [places, grants]: [SentPlace<A, E>[], number] = [[], 0];
-    for (let at = 0; at < leaving.length; at++) {
-      const one = leaving[at]!;
-      const call = this.#made(one);
-      if (call instanceof Error) answers[at] = call;
-      if (!call || call instanceof Error) continue;
-      if (places.length > 0 && (grants + one.grants > MOST_GRANTS || this.#isApart)) {
-        sent.push(this.#sendTogether(places, answers));
-        [places, grants] = [[], 0];
+    let joint = new JointCall<A, E>();
+    for (const one of handed) {
+      const call = this.#made(one.leaving);
+      if (!call || call instanceof Error) {
+        answer(one.caller, call ?? UNSENT);
+        continue;
       }
-      places.push({ at, call, deadlineAt: one.deadlineAt });
-      grants += one.grants;
+      if (!joint.hasRoomFor(one.leaving, call) || this.#isApart) {
+        sent.push(this.#sendTogether(joint.places));
+        joint = new JointCall();
+      }
+      joint.add({ ...one, call });
     }
-    if (places.length > 0) sent.push(this.#sendTogether(places, answers));
-    await Promise.all(sent);
-    return answers;
+    sent.push(this.#sendTogether(joint.places));
+    return Promise.all(sent);
   }
 
   #made(leaving: Leaving<A, E>): Call<A, E> | Error | null {
@@ -88,48 +91,63 @@ export class JointCalls<A extends string, E extends string> {
     }
   }
 
-  async #sendTogether(places: readonly SentPlace<A, E>[], answers: (Reply | Error)[]): Promise<void> {
-    const deadlineAt = places.reduce((latest, place) => Math.max(latest, place.deadlineAt), 0);
+  /** Tells each of them. Never rejects. */
+  async #sendTogether(places: readonly Place<A, E>[]): Promise<void> {
+    if (places.length === 0) return;
+    const replies = await this.#ask(places);
+    if (places.length > 1) await this.#askApart(places, replies);
+    for (const [at, { caller }] of places.entries()) answer(caller, replies[at]!);
+  }
+
+  async #ask(places: readonly Place<A, E>[]): Promise<(Reply | Error)[]> {
+    const deadlineAt = places.reduce((latest, { leaving }) => Math.max(latest, leaving.deadlineAt), 0);
     const calls = places.map(({ call }) => call);
     try {
-      const replies = await this.#runner.runJointly(this.#script, calls, Math.max(1, deadlineAt - monotonicMs()));
-      for (const [nth, { at }] of places.entries()) answers[at] = replies[nth]!;
+      return [...(await this.#runner.runJointly(this.#script, calls, Math.max(1, deadlineAt - monotonicMs())))];
     } catch (error) {
-      for (const { at } of places) answers[at] = error as Error;
+      return places.map(() => error as Error);
     }
-    if (places.length > 1) await this.#sendApart(places, answers);
   }
 
   /**
    * A server that serves a part of the keys alone refuses the call before it runs. One behind a proxy has no such
    * campaign. Such a call is sent once more by itself.
    */
-  async #sendApart(places: readonly SentPlace<A, E>[], answers: (Reply | Error)[]): Promise<void> {
-    const lost = places.filter(({ at }) => isOfAnotherServer(answers[at]!));
-    await Promise.all(lost.map((place) => this.#sendTogether([place], answers)));
-    if (lost.some(({ at }) => !isOfAnotherServer(answers[at]!))) this.#isApart = true;
+  async #askApart(places: readonly Place<A, E>[], replies: (Reply | Error)[]): Promise<void> {
+    const lost = [...places.keys()].filter((at) => isOfAnotherServer(replies[at]!));
+    const again = await Promise.all(lost.map(async (at) => (await this.#ask([places[at]!]))[0]!));
+    for (const [i, at] of lost.entries()) replies[at] = again[i]!;
+    if (lost.some((at) => !isOfAnotherServer(replies[at]!))) this.#isApart = true;
   }
 }
 
-function isOfAnotherServer(answer: Reply | Error): boolean {
-  if (answer instanceof Error) return answer instanceof RedisError && answer.message.includes('CROSSSLOT');
-  return answer[0] === 'missing';
+/**
+ * The campaigns of one call. Of one campaign it has one batch: while Redis works on it, this process makes the next one
+ * ready.
+ */
+class JointCall<A extends string, E extends string> {
+  readonly places: Place<A, E>[] = [];
+  readonly #campaigns = new Set<string>();
+  #grants = 0;
+
+  hasRoomFor({ grants }: Leaving<A, E>, { keys }: Call<A, E>): boolean {
+    if (this.places.length === 0) return true;
+    return this.#grants + grants <= MOST_GRANTS && !this.#campaigns.has(keys.campaign);
+  }
+
+  add(place: Place<A, E>): void {
+    this.places.push(place);
+    this.#campaigns.add(place.call.keys.campaign);
+    this.#grants += place.leaving.grants;
+  }
 }
 
-/** The part of one caller in a shared call. */
-class Sharing implements Caller<Reply | Error> {
-  readonly #caller: Caller<Reply>;
+function isOfAnotherServer(reply: Reply | Error): boolean {
+  if (reply instanceof Error) return reply instanceof RedisError && reply.message.includes('CROSSSLOT');
+  return reply[0] === 'missing';
+}
 
-  constructor(caller: Caller<Reply>) {
-    this.#caller = caller;
-  }
-
-  resolve(reply: Reply | Error): void {
-    if (reply instanceof Error) this.#caller.reject(reply);
-    else this.#caller.resolve(reply);
-  }
-
-  reject(error: unknown): void {
-    this.#caller.reject(error);
-  }
+function answer(caller: Caller<Reply>, reply: Reply | Error): void {
+  if (reply instanceof Error) caller.reject(reply);
+  else tell(caller, reply);
 }

@@ -183,9 +183,22 @@ describe('calls that gather', () => {
 
   test('no more than 128 campaigns share a call', async () => {
     const { sent, hand } = byHand();
-    for (let i = 0; i < 130; i++) void hand('a');
+    for (let i = 0; i < 130; i++) void hand(`c${i}`);
     await settled();
-    expect(sent.map((call) => sentIds(call).split(' ').length)).toEqual([128, 2]);
+    expect(sent.map(({ args }) => args.filter((arg) => /^c\d+$/.test(arg)).length)).toEqual([128, 2]);
+  });
+
+  test('two batches of one campaign leave in calls of their own, and each is answered by its own call alone', async () => {
+    const { sent, hand } = byHand();
+    const told = [hand('a'), hand('b'), hand('a'), hand('c', 600)];
+    await settled();
+    expect(sent.map(sentIds)).toEqual(['a b', 'a', 'c']);
+    sent[2]!.answer([['ok', 'of c']]);
+    expect(await told[3]).toEqual(['ok', 'of c']);
+    sent[1]!.answer([['ok', 'of the second']]);
+    expect(await told[2]).toEqual(['ok', 'of the second']);
+    sent[0]!.fail(Object.assign(new Error('ERR no'), { name: 'ReplyError' }));
+    for (const one of told.slice(0, 2)) await expect(one).rejects.toMatchObject({ code: 'REDIS' });
   });
 
   test('a call with more users waits behind an earlier one of its campaign', async () => {
