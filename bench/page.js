@@ -27,7 +27,7 @@ const REASONS = [
     'Campaigns share a call, and each still has a hash and keys of its own: for one coupon Redis reads two dozen fields and runs some seventeen commands, and the client of this process writes some forty arguments. Confirms that waited for company would hardly find any: at 10,000 coupons a second each campaign has ten.',
   ],
   [
-    /let through from|settled after/,
+    /admitted from|settled after/,
     'An id of the line or of the backlog may have been sent before, so the INSERT looks for it as in 0.1: the database, a third of the whole, costs what it did.',
   ],
   [

@@ -124,7 +124,7 @@ export async function inParts(count, call) {
   }
 }
 
-/** A line of so many is let through without a pause. */
+/** A line of so many is admitted without a pause. */
 export async function admitRound(line, count, parts) {
   await line.prepare(count);
   await inParts(count, line.join);

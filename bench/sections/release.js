@@ -26,7 +26,7 @@ const COMMITTED = 'committed in PostgreSQL, 1,024 in flight';
 const COMMITTED_FEWER = 'committed in PostgreSQL, 128 in flight';
 const IN_REDIS = 'reserved and confirmed in Redis, 1,024 in flight';
 const THOUSAND = '1,000 campaigns, 1,024 in flight';
-const ADMITTED = 'let through from the waiting room';
+const ADMITTED = 'admitted from the waiting room';
 const SETTLED = 'settled after write-behind';
 /** One round of each, of a build. */
 const WORK = {
@@ -155,7 +155,7 @@ export function lines(result) {
 export function markdown(result) {
   const { rounds, ms, count, missing } = result;
   return [
-    `Release 0.1, built from this repository, in turn with today's build: ${rounds} rounds of ${ms / 1000} s, or of ${whole(count)} coupons let through or settled. CPU is that of one coupon, ours with the load itself, the database with all its processes. Today's build runs twice in each round: A/A is within how much these two lie apart in three of four rounds, and a ratio within that is alike. 0.1 could not redeem or revoke.`,
+    `Release 0.1, built from this repository, in turn with today's build: ${rounds} rounds of ${ms / 1000} s, or of ${whole(count)} coupons admitted or settled. CPU is that of one coupon, ours with the load itself, the database with all its processes. Today's build runs twice in each round: A/A is within how much these two lie apart in three of four rounds, and a ratio within that is alike. 0.1 could not redeem or revoke.`,
     ...(missing ? [`0.1 was not compared: ${missing}.`] : []),
     ...tablesOf(result, markdownTable),
   ].join('\n\n');

@@ -1,4 +1,4 @@
-// The waiting room: how fast people join, how fast they are let through, and how long it takes from joining to the answer, beside the sorted set that a
+// The waiting room: how fast people join, how fast they are admitted, and how long it takes from joining to the answer, beside the sorted set that a
 // scheduler empties once a second.
 import { setTimeout as delay } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
@@ -119,7 +119,7 @@ async function waitOf(line, userId) {
   return performance.now() - startedAt;
 }
 
-/** So many watch in this process, while ten times a second some are let through: what each costs in memory, and all of them together in CPU. */
+/** So many watch in this process, while ten times a second some are admitted: what each costs in memory, and all of them together in CPU. */
 async function watchRound(line, count) {
   await line.prepare(count);
   await inParts(count, line.join);
@@ -174,7 +174,7 @@ function aimsOf([, placeTold, bare], [, scheduler]) {
 }
 
 const JOIN_HEAD = ['joins/s', 'p50', 'p95', 'Node', 'Redis', 'ours is', ''];
-const ADMIT_HEAD = ['let through/s', ...CPU_HEAD, 'ours is', ''];
+const ADMIT_HEAD = ['admitted/s', ...CPU_HEAD, 'ours is', ''];
 const ANSWER_HEAD = ['p50', 'p95', 'mean', 'ours takes', ''];
 
 const joinCells = (one) => {
@@ -194,13 +194,13 @@ const admitCells = (one) => [one.name, whole(one.perSecond), ...cpuCells(one), r
 const answerCells = (one) => [one.name, inMs(one.p50), inMs(one.p95), inMs(one.mean), ratio(one), right(one)];
 
 function watchingWords({ count, bytes, cpuShare, toldPerSecond }) {
-  return `${whole(count)} who watch in one process: ${whole(bytes)} bytes each; while ten times a second ${MOVED} are let through they are told ${whole(toldPerSecond)} changes a second, for ${whole(100 * cpuShare)} % of a core, the letting through included.`;
+  return `${whole(count)} who watch in one process: ${whole(bytes)} bytes each; while ten times a second ${MOVED} are admitted they are told ${whole(toldPerSecond)} changes a second, for ${whole(100 * cpuShare)} % of a core, the admitting included.`;
 }
 
 export function lines({ inFlight, load, joins, admits, answers, watching }) {
   return [
     ...terminalTable([`joining, ${whole(inFlight)} in flight`, ...JOIN_HEAD], joins.map(joinCells)),
-    ...terminalTable(['letting through, into PostgreSQL', ...ADMIT_HEAD], admits.map(admitCells)),
+    ...terminalTable(['admitting, into PostgreSQL', ...ADMIT_HEAD], admits.map(admitCells)),
     ...terminalTable([`answer, ${whole(load.perSecond)} joining a second`, ...ANSWER_HEAD], answers.map(answerCells)),
     `  ${watchingWords(watching)}`,
   ];
@@ -210,8 +210,8 @@ export function markdown({ inFlight, load, joins, admits, answers, watching }) {
   return [
     `${whole(inFlight)} callers join, a new user each time. The sorted set keeps a place and no more; the waiting room also keeps the id of the coupon to come, tells the place, refuses who has one, and knows a late copy of a call.`,
     markdownTable(['joining', ...JOIN_HEAD], joins.map(joinCells)),
-    'A line that is there already is let through without a pause, every coupon a row in PostgreSQL. The sorted set is served 500 at a time, an INSERT each, on 16 connections.',
-    markdownTable(['letting through', ...ADMIT_HEAD], admits.map(admitCells)),
+    'A line that is there already is admitted without a pause, every coupon a row in PostgreSQL. The sorted set is served 500 at a time, an INSERT each, on 16 connections.',
+    markdownTable(['admitting', ...ADMIT_HEAD], admits.map(admitCells)),
     `${whole(load.perSecond)} users join each second, and each waits for the answer: with the waiting room a worker and \`watch()\`, with the sorted set a scheduler that runs once a second.`,
     markdownTable(['from joining to the answer', ...ANSWER_HEAD], answers.map(answerCells)),
     watchingWords(watching),

@@ -41,7 +41,7 @@ interface Visitor {
 const RARELY = 60;
 const HEALTHY_MS = 1_000;
 
-/** Visits of a worker to campaigns: settles due reservations, lets users through, and says when to come again. */
+/** Visits of a worker to campaigns: settles due reservations, admits users, and says when to come again. */
 export class Visits {
   readonly #parts: VisitParts;
   readonly #options: CheckedWorkerOptions;
