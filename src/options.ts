@@ -58,7 +58,7 @@ export interface CouponIssuerOptions<Client = never> {
    * that shares a batch with younger calls may wait up to twice as long. The `timeoutMs` of a single call is exact.
    */
   readonly timeoutMs?: number | undefined;
-  /** The most calls in one script call or one save: 1–1,000; default 500. */
+  /** The most calls of one campaign in a script call, and the most rows in a save: 1–1,000; default 500. */
   readonly maxBatch?: number | undefined;
   /**
    * The most batches under way at a time, per campaign in Redis and over all campaigns in the database: 1–64; default

@@ -7,7 +7,7 @@ import { type Diagnosis, finding, judged, ok, part, toldOf } from './diagnosis.j
 
 const REACH = 'start Redis, and check the address, the user and the password of the client';
 const ALLOW_INFO = 'let this user run INFO, or look at this setting yourself';
-/** The oldest server that the tests have run on. */
+/** The oldest server whose commands are enough. */
 const OLDEST = [6, 0];
 const SLOW_MS = 20;
 

@@ -44,9 +44,9 @@ const REASONS: Readonly<Record<NotReadyReason, true>> = { missing: true, rolled_
 const NOT_STORED = { 'Cache-Control': 'no-store' };
 
 /**
- * The HTTP answer to a result of `issue()`, `join()`, `leave()` or `userStatus()`, or to an error that one of them
- * threw. `status` is the number of `httpStatus`, `headers` are ready to be set, and `body` is an object for
- * `JSON.stringify`. Never throws.
+ * The HTTP answer to a result of `issue()`, `join()`, `leave()`, `userStatus()` or a call about a coupon, such as
+ * `redeem()`. It answers an error that one of them threw, too. `status` is the number of `httpStatus`, `headers` are
+ * ready to be set, and `body` is an object for `JSON.stringify`. Never throws.
  *
  * A refusal or an error is a problem of RFC 9457 with fixed words. Only the message of an `InvalidArgumentError` that
  * names its `argument` is shown. A code is shown only in a result that carries it, once its row is committed. Any other

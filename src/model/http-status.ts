@@ -69,8 +69,9 @@ export function httpWordOf(resultOrError: unknown): HttpWord | null {
 }
 
 /**
- * The HTTP status code for a result of `issue()`, `join()`, `leave()` or `userStatus()`, or for an error that one of
- * them threw. 500 for every other value. 200 for a result with `issuances`, because it tells of earlier coupons.
+ * The HTTP status code for a result of `issue()`, `join()`, `leave()`, `userStatus()` or a call about a coupon, such as
+ * `redeem()`, and for an error that one of them threw. 500 for every other value. 200 for a result with `issuances`,
+ * because it tells of earlier coupons.
  *
  * @example
  * ```ts

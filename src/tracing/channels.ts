@@ -13,7 +13,10 @@ export interface IssueMessage extends StepMessage {
   replayed: boolean;
 }
 
-/** `tracing:coupon-issuer:batch:*`: one call of Redis for many calls of `issue()`. */
+/**
+ * `tracing:coupon-issuer:batch:*`: one batch of a campaign, until each of its calls has an answer of Redis. Other
+ * campaigns may share the round trip.
+ */
 export interface BatchMessage extends StepMessage {
   readonly step: 'reserve' | 'confirm';
   readonly campaignId: string;
