@@ -29,7 +29,7 @@ interface Handed<A extends string, E extends string> {
 }
 
 /** The same with its keys and arguments. */
-interface Place<A extends string, E extends string> extends Handed<A, E> {
+interface SentPlace<A extends string, E extends string> extends Handed<A, E> {
   readonly call: Call<A, E>;
 }
 
@@ -92,14 +92,14 @@ export class JointCalls<A extends string, E extends string> {
   }
 
   /** Tells each of them. Never rejects. */
-  async #sendTogether(places: readonly Place<A, E>[]): Promise<void> {
+  async #sendTogether(places: readonly SentPlace<A, E>[]): Promise<void> {
     if (places.length === 0) return;
     const replies = await this.#ask(places);
     if (places.length > 1) await this.#askApart(places, replies);
     for (const [at, { caller }] of places.entries()) answer(caller, replies[at]!);
   }
 
-  async #ask(places: readonly Place<A, E>[]): Promise<(Reply | Error)[]> {
+  async #ask(places: readonly SentPlace<A, E>[]): Promise<(Reply | Error)[]> {
     const deadlineAt = places.reduce((latest, { leaving }) => Math.max(latest, leaving.deadlineAt), 0);
     const calls = places.map(({ call }) => call);
     try {
@@ -113,7 +113,7 @@ export class JointCalls<A extends string, E extends string> {
    * A server that serves a part of the keys alone refuses the call before it runs. One behind a proxy has no such
    * campaign. Such a call is sent once more by itself.
    */
-  async #askApart(places: readonly Place<A, E>[], replies: (Reply | Error)[]): Promise<void> {
+  async #askApart(places: readonly SentPlace<A, E>[], replies: (Reply | Error)[]): Promise<void> {
     const lost = [...places.keys()].filter((at) => isOfAnotherServer(replies[at]!));
     const again = await Promise.all(lost.map(async (at) => (await this.#ask([places[at]!]))[0]!));
     for (const [i, at] of lost.entries()) replies[at] = again[i]!;
@@ -126,7 +126,7 @@ export class JointCalls<A extends string, E extends string> {
  * ready.
  */
 class JointCall<A extends string, E extends string> {
-  readonly places: Place<A, E>[] = [];
+  readonly places: SentPlace<A, E>[] = [];
   readonly #campaigns = new Set<string>();
   #grants = 0;
 
@@ -135,7 +135,7 @@ class JointCall<A extends string, E extends string> {
     return this.#grants + grants <= MOST_GRANTS && !this.#campaigns.has(keys.campaign);
   }
 
-  add(place: Place<A, E>): void {
+  add(place: SentPlace<A, E>): void {
     this.places.push(place);
     this.#campaigns.add(place.call.keys.campaign);
     this.#grants += place.leaving.grants;
