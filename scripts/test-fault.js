@@ -1,4 +1,5 @@
-// Runs the fault tests and the model, or the files that are named. With `--report` it also writes what they came to to docs/reliability.md; every other argument goes to vitest.
+// Runs the fault tests and the model, or the files that are named. With `--report` it also writes what they came to: that of all of them to
+// docs/reliability.md, and that of named files at full length (SOAK=1) to docs/tables/soak.md. Every other argument goes to vitest.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -7,11 +8,15 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const PAGE = join(ROOT, 'docs', 'reliability.md');
+const SOAK_PAGE = join(ROOT, 'docs', 'tables', 'soak.md');
 
 const args = process.argv.slice(2);
 const wanted = args.filter((arg) => arg !== '--report');
+const full = process.env.SOAK === '1';
 const chosen = wanted.some((arg) => !arg.startsWith('-'));
-if (chosen && args.includes('--report')) throw new Error('a report is of the whole run: name no files with --report');
+if (chosen && !full && args.includes('--report')) {
+  throw new Error('a report of named files is of their full length: set SOAK=1, or name none');
+}
 const directory = mkdtempSync(join(tmpdir(), 'coupon-faults-'));
 try {
   const [figuresFile, testsFile] = [join(directory, 'figures.jsonl'), join(directory, 'tests.json')];
@@ -26,22 +31,23 @@ try {
   process.exitCode = status ?? 1;
   if (args.includes('--report')) {
     const figures = readFileSync(figuresFile, 'utf8').split('\n').filter(Boolean).map(JSON.parse);
-    writeFileSync(PAGE, page(figures, JSON.parse(readFileSync(testsFile, 'utf8'))));
-    console.log(`written: ${relative(ROOT, PAGE)}`);
+    const tests = JSON.parse(readFileSync(testsFile, 'utf8'));
+    const written = chosen ? SOAK_PAGE : PAGE;
+    writeFileSync(written, chosen ? soakPage(figures, tests) : page(figures, tests));
+    console.log(`written: ${relative(ROOT, written)}`);
   }
 } finally {
   rmSync(directory, { recursive: true, force: true });
 }
 
 function page(figures, { testResults, numPassedTests, numFailedTests }) {
-  const full = process.env.SOAK === '1';
   const command = `${full ? 'SOAK=1 ' : ''}npm run test:fault -- --report`;
-  const sum = (pick) => figures.reduce((total, one) => total + pick(one), 0);
+  const violations = figures.reduce((total, one) => total + one.violations, 0);
   const files = testResults.map((file) => ({ ...file, name: relative(ROOT, file.name).replaceAll('\\', '/') }));
   return `# Reliability
 
 The faults that the issuer was put through on real servers, and the results. This page is the output of \`${command}\`: ${numPassedTests} tests passed,
-${numFailedTests} failed, ${grouped(sum((one) => one.requests))} requests under ${figures.length} kinds of faults, ${sum((one) => one.violations)} violations. Faults had ${full ? 'their full length' : 'about a tenth of their full length (`npm run test:soak` has it all)'};
+${numFailedTests} failed, ${grouped(requestsOf(figures))} requests under ${figures.length} kinds of faults, ${violations} violations. Faults had ${full ? 'their full length' : 'about a tenth of their full length ([some at full length](tables/soak.md))'};
 Node ${process.versions.node} and all servers shared ${availableParallelism()} cores.
 
 After each run, once the faults are healed and everything is settled, an audit compares Redis, the database and the answers to every caller: no unit
@@ -52,9 +58,7 @@ too many, no serial or code in two hands, nobody above their share, every \`issu
 Requests are calls of \`issue()\`. The outage is the longest time for which no caller of any process was served, faults of the server itself included; a dash
 where that has no meaning.
 
-| fault | injected | requests | violations | worst outage |
-|---|---|--:|--:|--:|
-${figures.sort(byName('fault')).map(row).join('\n')}
+${faultTable(figures)}
 
 ## Case by case
 
@@ -67,6 +71,29 @@ ${files.sort(byName('name')).map(caseRow).join('\n')}
 
 A run prints its seed; \`SEED=n\` before the command replays it.
 `;
+}
+
+/** Some of the faults at their full length, which all of them together would need hours for. */
+function soakPage(figures, { numPassedTests, numFailedTests, testResults }) {
+  const hours = testResults.reduce((sum, { startTime, endTime }) => sum + endTime - startTime, 0) / 3_600_000;
+  return `# At full length
+
+Long runs of the tests under [Reliability](../reliability.md), one after the other or two at a time. This page is the output of
+\`npm run test:soak -- --report ${wanted.join(' ')}\`: ${numPassedTests} tests passed, ${numFailedTests} failed, ${grouped(requestsOf(figures))} requests,
+${hours.toFixed(1)} hours of tests; Node ${process.versions.node} and all servers shared ${availableParallelism()} cores.
+
+${faultTable(figures)}
+`;
+}
+
+function faultTable(figures) {
+  return `| fault | injected | requests | violations | worst outage |
+|---|---|--:|--:|--:|
+${figures.sort(byName('fault')).map(row).join('\n')}`;
+}
+
+function requestsOf(figures) {
+  return figures.reduce((total, { requests }) => total + requests, 0);
 }
 
 function row({ fault, injected, requests, violations, outageSeconds }) {

@@ -3,7 +3,7 @@ import { monotonicMs } from '../flow/deadline.js';
 import { OverloadedError } from '../model/errors.js';
 import type { CouponRows } from '../persistence/adapter.js';
 import { type Announce, changeAll } from './look-and-change.js';
-import { type ChangeOutcome, type ChangeRequest, Turn } from './turn.js';
+import { type ChangeOutcome, type ChangeRequest, OwnFault, Turn } from './turn.js';
 
 export interface ChangesOptions {
   readonly maxBatch: number;
@@ -63,7 +63,7 @@ export class Changes {
   #wait(turn: Turn, before: Turn): void {
     before.follower = turn;
     const giveUp = () => {
-      turn.fail(new Error('other calls of this coupon took too long'));
+      turn.fail(new OwnFault('other calls of this coupon took too long'));
       this.#answer(turn);
     };
     turn.patience = setTimeout(giveUp, Math.max(0, turn.request.deadlineAt - monotonicMs()));

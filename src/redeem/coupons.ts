@@ -14,7 +14,7 @@ import { type Announce, changeWithin } from './look-and-change.js';
 import type { CheckedCouponCall } from './requests.js';
 import type { CouponResult, NoRow } from './results.js';
 import type { Revocations, StockAfter } from './revocations.js';
-import type { ChangeOutcome, ChangeRequest } from './turn.js';
+import { type ChangeOutcome, type ChangeRequest, OwnFault } from './turn.js';
 
 export interface CouponsOptions extends Omit<ChangesOptions, 'announce'> {
   readonly adapter: PersistenceAdapter | undefined;
@@ -159,7 +159,7 @@ function failed(
 ): PersistenceError {
   const kind = kindOf(isNotSaved(cause) ? (cause.cause ?? cause) : cause);
   const { code } = kind as { code?: string };
-  const said = code === undefined ? kind.name : `${kind.name} ${code}`;
+  const said = cause instanceof OwnFault ? cause.message : [kind.name, code].filter(Boolean).join(' ');
   const what = isWithin
     ? 'roll your transaction back, then nothing is changed; ask again in a new one'
     : outcome === 'unknown'

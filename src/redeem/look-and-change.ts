@@ -3,7 +3,7 @@ import { isNotSaved } from '../model/errors.js';
 import { isErrorNamed } from '../model/foreign.js';
 import type { CouponRows } from '../persistence/adapter.js';
 import { REDEEM, type RedeemMessage } from '../tracing/channels.js';
-import { type ChangeOutcome, type ChangeRequest, type Revoking, Turn } from './turn.js';
+import { type ChangeOutcome, type ChangeRequest, OwnFault, type Revoking, Turn } from './turn.js';
 import { ownChangeVerdicts, ownLooked } from './verdicts.js';
 
 /** Announces coupons in Redis; for each why it must not be revoked now, or `null`. Never rejects. */
@@ -96,7 +96,7 @@ function inTime<T>(name: string, turns: readonly Turn[], ask: (signal: AbortSign
   const abort = new AbortController();
   const deadlineAt = Math.max(...turns.map((turn) => turn.deadlineAt));
   const late = () => {
-    const error = new Error(`${name} did not answer in time`);
+    const error = new OwnFault(`${name} did not answer in time`);
     abort.abort(error);
     return error;
   };

@@ -27,6 +27,9 @@ export interface Revoking {
   readonly row: Issuance;
 }
 
+/** A fault that was found here. Its message quotes nobody, so it is told. */
+export class OwnFault extends Error {}
+
 /** Each change that is not made says that another call got on. */
 const MOST_SENDS = 5;
 
@@ -86,14 +89,14 @@ export class Turn implements Caller<Turn> {
   /** It is in a batch that leaves now. */
   begin(): void {
     this.held = false;
-    if (monotonicMs() >= this.deadlineAt) this.fail(new Error('the time of this call ran out'));
+    if (monotonicMs() >= this.deadlineAt) this.fail(new OwnFault('the time of this call ran out'));
   }
 
   /** The row as it was found. */
   found(row: Issuance | null, refusedVersion: number | null = null): void {
     if (!row) {
       // A statement in doubt may still arrive, and the row may be saved before it.
-      if (this.inDoubt) this.fail(new Error('the row is not there'));
+      if (this.inDoubt) this.fail(new OwnFault('the row is not there'));
       else this.outcome = { answer: 'no_row' };
       return;
     }
@@ -102,7 +105,7 @@ export class Turn implements Caller<Turn> {
     const decision = decide(this.request.call, row, { refusedVersion, inDoubt });
     if (!('change' in decision))
       this.outcome = { answer: decision.answer, row, changed: this.#hasMade(decision.answer, row) };
-    else if (this.#sends === MOST_SENDS) this.fail(new Error(`the row was changed ${MOST_SENDS} times meanwhile`));
+    else if (this.#sends === MOST_SENDS) this.fail(new OwnFault(`the row was changed ${MOST_SENDS} times meanwhile`));
     else this.next = { ...decision, looked: true };
   }
 

@@ -20,6 +20,16 @@ const NEIGHBOURS = 'verdicts come in the order asked, and one that is not made t
 /** Defects of a change on its way: the statements of both databases, and the loop that sends them. */
 export const CHANGES = [
   {
+    defect: 'a late copy of a change applies to a later version',
+    file: POSTGRES,
+    find: '`t.version = $',
+    replace: '`t.version >= $',
+    caughtBy: {
+      file: 'test/fault/life-walk.test.ts',
+      test: 'calls about few coupons, with late copies of their changes',
+    },
+  },
+  {
     defect: 'PostgreSQL: the time of a change is of the clock of the process',
     file: POSTGRES,
     find: 'ELSE statement_timestamp() END',
