@@ -31,13 +31,13 @@ export function bundleLua(file) {
 }
 
 /**
- * What makes a script one for several campaigns, where `lua/each/` has its usual case: the text behind the script, which becomes a function, and the
+ * What makes a script one for several campaigns, where `lua/joint/` has its usual case: the text behind the script, which becomes a function, and the
  * SHA-1 of both. The function begins on the first line, because a server tells the number of a line in its errors.
  */
 function bundleJoint(file) {
-  const usual = `${FOLDER}each/${basename(file)}`;
+  const usual = `${FOLDER}joint/${basename(file)}`;
   if (!existsSync(usual)) return null;
-  const parts = [`${FOLDER}each/shared.lua`, usual, `${FOLDER}each/loop.lua`].map(bundleLua);
+  const parts = [`${FOLDER}joint/shared.lua`, usual, `${FOLDER}joint/loop.lua`].map(bundleLua);
   const behind = parts.map(({ source }) => source).join('');
   return { behind, sha1: sha1Of(forEach(bundleLua(file).source, behind)), files: parts.flatMap(({ files }) => files) };
 }

@@ -8,13 +8,13 @@ import { diagnose } from './doctor/diagnose.js';
 import type { Diagnosis } from './doctor/diagnosis.js';
 import type { Coupon } from './model/coupon.js';
 import { type AuditEvent, checkedAudit } from './model/events.js';
+import { assertReady } from './operate/check.js';
 import {
   checkedListing,
   type ListCampaignsOptions,
   type ListedCampaign,
   listCampaigns,
 } from './operate/list-campaigns.js';
-import { assertReady } from './operate/ready.js';
 import { type CouponIssuerOptions, checkedOptions } from './options.js';
 import { listWorkers, type WorkerSeen } from './redis/workers.js';
 import { type SettleResult, settleAll, settleBatch } from './settle/settle.js';

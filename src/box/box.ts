@@ -3,7 +3,7 @@ import { type Issuance, ownRow } from '../model/issuance.js';
 import type { PersistenceAdapter } from '../persistence/adapter.js';
 import { misses, readFrom, unfit } from '../persistence/read-from.js';
 import { assertUserId } from '../persistence/user-id.js';
-import { ownLooked } from '../redeem/verdicts.js';
+import { ownLooked } from '../redeem/adapter-answers.js';
 import { TableCampaigns } from './campaigns.js';
 import type { BoxRequest, CodeRequest } from './requests.js';
 

@@ -1,8 +1,9 @@
 import { monotonicMs } from '../flow/deadline.js';
 import { HookError, MisconfiguredError, RedisError } from '../model/errors.js';
 import { bareError, redacted } from '../model/safe-error.js';
-import { bytesOf, type CachedEntries, type Lease } from '../redis/cached.js';
+import type { CachedEntries, Lease } from '../redis/cached.js';
 import type { CacheMessage } from '../tracing/channels.js';
+import { bytesOf } from './entry-bytes.js';
 import type { CacheFaults } from './faults.js';
 import { type Loaded, loaded, loadFailed, valueIn } from './loading.js';
 import type { LocalValues } from './local.js';

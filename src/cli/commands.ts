@@ -5,6 +5,7 @@ import { DASHBOARD } from './commands/dashboard.js';
 import { DOCTOR } from './commands/doctor.js';
 import { LOOK } from './commands/look.js';
 import { OPERATE } from './commands/operate.js';
+import { QUARANTINE } from './commands/quarantine.js';
 import { RECOVER } from './commands/recover.js';
 import { WORK } from './commands/work.js';
 
@@ -14,6 +15,7 @@ export const COMMANDS: readonly CliCommand[] = [
   ...OPERATE,
   ...CODES,
   ...COUPONS,
+  ...QUARANTINE,
   ...RECOVER,
   ...WORK,
   ...DOCTOR,

@@ -3,8 +3,8 @@ import { isNotSaved } from '../model/errors.js';
 import { isErrorNamed } from '../model/foreign.js';
 import type { CouponRows } from '../persistence/adapter.js';
 import { REDEEM, type RedeemMessage } from '../tracing/channels.js';
+import { ownChangeVerdicts, ownLooked } from './adapter-answers.js';
 import { type ChangeOutcome, type ChangeRequest, OwnFault, type Revoking, Turn } from './turn.js';
-import { ownChangeVerdicts, ownLooked } from './verdicts.js';
 
 /** Announces coupons in Redis; for each why it must not be revoked now, or `null`. Never rejects. */
 export type Announce = (coupons: readonly Revoking[]) => Promise<readonly (Error | null)[]>;

@@ -1,8 +1,9 @@
 import type { Caller } from '../flow/batcher.js';
 import { monotonicMs } from '../flow/deadline.js';
 import type { Issuance } from '../model/issuance.js';
-import { decide, firstRedeem, type LifeAnswer, type LifeCall, type RevokeCall, type RowChange } from '../model/life.js';
+import { firstRedeem, type LifeAnswer, type LifeCall, type RevokeCall, type RowChange } from '../model/life.js';
 import { type ChangeVerdict, type CouponRef, refKey } from '../persistence/coupon-change.js';
+import { decide } from './decide.js';
 
 /** One call about one coupon. */
 export interface ChangeRequest {

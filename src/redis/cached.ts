@@ -37,9 +37,6 @@ interface StoredValue {
   readonly counted: string;
 }
 
-/** The bytes of an entry in Redis beside its value: its key, its fields and their tables. A test measures it. */
-const OVERHEAD = 640;
-
 /**
  * The entries of one cache in Redis. Each method is one round trip, and throws `RedisError`. The first on a connection
  * is one more, and throws `MisconfiguredError` if a right is missing.
@@ -157,11 +154,6 @@ export class CachedEntries {
     if (reply[1] === 'untold') this.#onUntold();
     return reply;
   }
-}
-
-/** An upper bound of the memory of an entry: an allocator rounds a text up by a quarter at most. */
-export function bytesOf(text: string): number {
-  return OVERHEAD + Math.ceil(Buffer.byteLength(text) * 1.25);
 }
 
 function leaseOf(token: string, counted: string): Lease {

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { bytesOf } from '../../src/cache/entry-bytes.js';
 import { type Cache, OverloadedError, RedisError } from '../../src/index.js';
-import { bytesOf } from '../../src/redis/cached.js';
 import { pause, until } from '../support/checks/until.js';
 import { RedisServer } from '../support/servers/redis-server.js';
 import { entryKeyOf, issuerOn, stepClock } from './support.js';

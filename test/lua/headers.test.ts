@@ -65,8 +65,8 @@ test('a call of several campaigns is known to the server by the text that this p
 test('the usual case knows the same format as the scripts', () => {
   const formatIn = (file: string) =>
     /FORMAT\b[^=\n]* = (?:.*, )?'(\d+)'/.exec(readFileSync(new URL(`../../lua/${file}`, import.meta.url), 'utf8'))?.[1];
-  expect(formatIn('each/shared.lua')).toBeDefined();
-  expect(formatIn('each/shared.lua')).toBe(formatIn('include/campaign.lua'));
+  expect(formatIn('joint/shared.lua')).toBeDefined();
+  expect(formatIn('joint/shared.lua')).toBe(formatIn('include/campaign.lua'));
 });
 
 test('the README lists each snippet', () => {

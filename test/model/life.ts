@@ -1,16 +1,9 @@
 /**
  * The life of one coupon: each order of calls and of their statements, lost replies, late copies, statements held at their commit, processes that die. The rule
- * is that of the library, `src/model/life.ts`; its defects are planted there. Of the model's own are the loop around the rule and the database.
+ * is that of the library, `src/redeem/decide.ts`; its defects are planted there. Of the model's own are the loop around the rule and the database.
  */
-import {
-  changedRow,
-  decide,
-  FIRST_ATTEMPT,
-  firstRedeem,
-  type LifeCall,
-  type LifeRow,
-  type RowChange,
-} from '../../src/model/life.js';
+import { changedRow, firstRedeem, type LifeCall, type LifeRow, type RowChange } from '../../src/model/life.js';
+import { decide, FIRST_ATTEMPT } from '../../src/redeem/decide.js';
 import { type Explored, exploreBreadth } from './breadth.js';
 
 export const LIFE_RULES = {

@@ -460,14 +460,14 @@ export const CACHED = [
   },
   {
     defect: 'a value is counted by its letters',
-    file: 'src/redis/cached.ts',
+    file: 'src/cache/entry-bytes.ts',
     find: 'Math.ceil(Buffer.byteLength(text) * 1.25)',
     replace: 'Math.ceil(text.length * 1.25)',
     caughtBy: leases('a value is counted by its bytes, and not by its letters'),
   },
   {
     defect: 'the table and the rounding of an allocator are not counted',
-    file: 'src/redis/cached.ts',
+    file: 'src/cache/entry-bytes.ts',
     find: 'OVERHEAD + Math.ceil(Buffer.byteLength(text) * 1.25)',
     replace: 'Buffer.byteLength(text)',
     caughtBy: bounds('take no more memory than is counted'),

@@ -144,7 +144,7 @@ export const CHANGES = [
   },
   {
     defect: 'an adapter may leave out the only change of a batch as held',
-    file: 'src/redeem/verdicts.ts',
+    file: 'src/redeem/adapter-answers.ts',
     find: 'changed === false && changes.length > 1',
     replace: 'changed === false',
     caughtBy: inLoop('leaves out the only change as held'),
@@ -215,7 +215,7 @@ export const CHANGES = [
   {
     defect: 'a row that is not there is told while an attempt is in doubt',
     file: TURN,
-    find: "if (this.inDoubt) this.fail(new Error('the row is not there'));\n      else this.outcome",
+    find: "if (this.inDoubt) this.fail(new OwnFault('the row is not there'));\n      else this.outcome",
     replace: 'this.outcome',
     caughtBy: inLoop('that finds no row while an attempt is in doubt'),
   },

@@ -98,14 +98,14 @@ export const DASHBOARD = [
   },
   {
     defect: 'rows of events pile up',
-    file: 'src/dashboard/live.ts',
+    file: 'src/dashboard/event-rows.ts',
     find: 'if (this.#rows.length <= this.#most) return;',
     replace: 'if (this.#rows.length >= 0) return;',
     caughtBy: live('a crowd of buyers pushes no fault out, and rows are bounded, the newest first'),
   },
   {
     defect: 'a crowd of buyers fills the list of events',
-    file: 'src/dashboard/live.ts',
+    file: 'src/dashboard/event-rows.ts',
     find: 'if (last && at - last.from < ROW_MS) {',
     replace: 'if (last && at < last.from) {',
     caughtBy: live('a crowd of buyers pushes no fault out, and rows are bounded, the newest first'),

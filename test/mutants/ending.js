@@ -145,7 +145,7 @@ export const ENDING = [
   },
   {
     defect: 'a confirm leaves the lease',
-    file: 'lua/each/confirm.lua',
+    file: 'lua/joint/confirm.lua',
     find: "  writeAll('ZREM', KEYS[key + 4], own)\n",
     replace: '',
     caughtBy: { file: 'test/fault/resend.test.ts', test: 'a confirm ends one lease' },

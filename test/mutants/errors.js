@@ -8,7 +8,7 @@ const foreign = (test) => ({ file: 'test/unit/foreign.test.ts', test });
 export const ERRORS = [
   {
     defect: 'a database that is down is told to a probe as a hook of the shop',
-    file: 'src/operate/ready.ts',
+    file: 'src/operate/check.ts',
     find: "readFrom('check', timeoutMs, async () => adapter.check!())",
     replace: 'adapter.check()',
     caughtBy: {

@@ -79,7 +79,7 @@ export const FRAMEWORKS = [
   },
   {
     defect: 'readiness does not ask the adapter',
-    file: 'src/operate/ready.ts',
+    file: 'src/operate/check.ts',
     find: 'adapter?.check',
     replace: 'null',
     caughtBy: inNest('the health of an application that serves is up, and says which part is down without its words'),

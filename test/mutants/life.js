@@ -1,6 +1,6 @@
 const MODEL = 'test/model/life.test.ts';
 const REDEEMING = 'test/integration/redeeming.test.ts';
-const RULE = 'src/model/life.ts';
+const RULE = 'src/redeem/decide.ts';
 const AGAIN = 'a redemption, undone and made again';
 const OTHER = 'two redemptions, one of them undone';
 const BOTH = 'two redemptions, both undone, and one made again';
@@ -50,7 +50,7 @@ export const LIFE = [
   },
   {
     defect: 'a change that keeps the state does not count up',
-    file: RULE,
+    file: 'src/model/life.ts',
     find: '      version: life.version + 1,',
     replace: '      version: life.version + (to ? 1 : 0),',
     caughtBy: { file: MODEL, test: AGAIN },
@@ -86,14 +86,14 @@ export const LIFE = [
   },
   {
     defect: 'a change of any version is made',
-    file: RULE,
+    file: 'src/model/life.ts',
     find: '  if (life.version !== change.version) return null;\n',
     replace: '',
     caughtBy: { file: MODEL, test: OTHER },
   },
   {
     defect: 'an expired coupon is redeemed',
-    file: RULE,
+    file: 'src/model/life.ts',
     find: '  if (change.unexpired && expiresAt !== null && expiresAt <= now) return null;\n',
     replace: '',
     caughtBy: { file: MODEL, test: AGAIN },

@@ -305,7 +305,7 @@ export const RESERVING = [
   },
   {
     defect: 'live keys expire',
-    file: 'lua/each/reserve.lua',
+    file: 'lua/joint/reserve.lua',
     find: "  writeAll('HSET', grantsKey, grants)\n",
     replace: "  writeAll('HSET', grantsKey, grants)\n  redis.call('EXPIRE', grantsKey, 86400)\n",
     caughtBy: { file: 'test/integration/campaign.test.ts', test: 'all keys expire together, and only once nothing is' },

@@ -85,9 +85,9 @@ export const REVOKE = [
   },
   {
     defect: 'a worker drops an announcement without a fence',
-    file: 'src/model/life.ts',
-    find: "  return { change: { version, unexpired: false }, answer: 'fenced' };\n}\n\n/** An own",
-    replace: "  return { answer: 'fenced' };\n}\n\n/** An own",
+    file: 'src/redeem/decide.ts',
+    find: "  return { change: { version, unexpired: false }, answer: 'fenced' };\n}\n\n/**\n * The marks",
+    replace: "  return { answer: 'fenced' };\n}\n\n/**\n * The marks",
     caughtBy: { file: LIFE, test: 'on the version that is named' },
   },
   {

@@ -6,21 +6,21 @@ const MYSQL = 'test/contract/mysql.test.ts';
 export const SAVING = [
   {
     defect: 'PostgreSQL lets a serial be stored twice',
-    file: 'src/persistence/postgres/catalog.ts',
+    file: 'src/persistence/postgres/columns.ts',
     find: "['campaign_id', 'serial'],",
     replace: "['campaign_id', 'serial', 'id'],",
     caughtBy: { file: POSTGRES, test: 'a serial that another user holds is a serial_conflict' },
   },
   {
     defect: 'PostgreSQL lets a user hold one grant twice',
-    file: 'src/persistence/postgres/catalog.ts',
+    file: 'src/persistence/postgres/columns.ts',
     find: "['campaign_id', 'user_id', 'grant_no'],",
     replace: "['campaign_id', 'user_id', 'grant_no', 'id'],",
     caughtBy: { file: POSTGRES, test: 'a grant that the user holds under another id is a user_conflict' },
   },
   {
     defect: 'PostgreSQL lets a code be stored twice',
-    file: 'src/persistence/postgres/catalog.ts',
+    file: 'src/persistence/postgres/columns.ts',
     find: "['campaign_id', 'code'],",
     replace: "['campaign_id', 'code', 'id'],",
     caughtBy: { file: POSTGRES, test: 'a code that another user holds is a code_conflict' },
@@ -93,7 +93,7 @@ export const SAVING = [
   },
   {
     defect: 'MySQL lets a serial be stored twice',
-    file: 'src/persistence/mysql/catalog.ts',
+    file: 'src/persistence/mysql/columns.ts',
     find: "['campaign_id', 'serial'] },",
     replace: "['campaign_id', 'serial', 'id'] },",
     caughtBy: { file: MYSQL, test: 'a serial that another user holds is a serial_conflict' },

@@ -115,7 +115,7 @@ export const TABLES = [
   },
   {
     defect: 'a column that is too short is let pass',
-    file: CATALOG,
+    file: 'src/persistence/postgres/columns.ts',
     find: 'return Number(limit) >= characters;',
     replace: 'return Number(limit) > 0;',
     caughtBy: spoiled('ALTER user_id TYPE varchar(100)'),
@@ -242,7 +242,7 @@ export const TABLES = [
   },
   {
     defect: 'MySQL: a collation that pads is taken for an exact one',
-    file: 'src/persistence/mysql/catalog.ts',
+    file: 'src/persistence/mysql/columns.ts',
     find: '(nopad_bin|0900_bin)',
     replace: '(nopad_bin|0900_bin|bin)',
     caughtBy: { file: MYSQL, test: 'COLLATE utf8mb4_bin NOT NULL the table is refused' },
@@ -277,7 +277,7 @@ export const TABLES = [
   },
   {
     defect: 'an upgrade in MySQL forgets the width of a column',
-    file: 'src/persistence/mysql/catalog.ts',
+    file: 'src/persistence/mysql/columns.ts',
     find: 'toNullable({ name, full,',
     replace: 'toNullable({ name, type: full,',
     caughtBy: { file: MYSQL, test: 'an upgrade lets a column be NULL and keeps its type' },

@@ -183,14 +183,14 @@ export const USER_IDS_MYSQL = [
   },
   {
     defect: 'in MySQL a column of the shop that is too short is fit',
-    file: 'src/persistence/mysql/catalog.ts',
+    file: 'src/persistence/mysql/columns.ts',
     find: 'Number(length) >= 1024',
     replace: 'Number(length) > 0',
     caughtBy: inOwn('checkTable refuses a column of the shop that is too short'),
   },
   {
     defect: 'in MySQL a column of the shop without a sign is fit',
-    file: 'src/persistence/mysql/catalog.ts',
+    file: 'src/persistence/mysql/columns.ts',
     find: "there.type === 'bigint' && !isUnsigned(there)",
     replace: "there.type === 'bigint'",
     caughtBy: inOwn('checkTable refuses a column of the shop that takes no number below 0'),

@@ -135,7 +135,7 @@ export const USER_IDS = [
   },
   {
     defect: 'a user id is read as a number of the client',
-    file: 'src/persistence/postgres/columns.ts',
+    file: 'src/persistence/postgres/select-list.ts',
     find: "userId === 'text' ? 't.user_id' : 't.user_id::text AS user_id'",
     replace: "userId === 'text' ? 't.user_id' : 't.user_id::float8 AS user_id'",
     caughtBy: { file: OWN, test: 'a number of a user is read as the text that the database prints' },

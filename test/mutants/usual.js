@@ -3,10 +3,10 @@ const confirms = (test) => ({ file: 'test/lua/usual.test.ts', test: `a confirm e
 const UNUSUAL = usual('what is unusual is left to the script');
 const AGREES = { file: 'test/lua/usual-agrees.test.ts', test: 'the usual case does what the script does' };
 const joint = (test) => ({ file: 'test/integration/joint-calls.test.ts', test });
-const RESERVE = 'lua/each/reserve.lua';
-const CONFIRM = 'lua/each/confirm.lua';
-const SHARED = 'lua/each/shared.lua';
-const LOOP = 'lua/each/loop.lua';
+const RESERVE = 'lua/joint/reserve.lua';
+const CONFIRM = 'lua/joint/confirm.lua';
+const SHARED = 'lua/joint/shared.lua';
+const LOOP = 'lua/joint/loop.lua';
 
 /** The usual case of reserve and confirm, and calls that several campaigns share. */
 export const USUAL = [

@@ -1,15 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ownRow } from '../../src/model/issuance.js';
-import {
-  changedRow,
-  type Decision,
-  decide,
-  type Life,
-  type LifeCall,
-  type LifeRow,
-  type RowChange,
-  UNTOUCHED,
-} from '../../src/model/life.js';
+import { changedRow, type Life, type LifeCall, type LifeRow, type RowChange, UNTOUCHED } from '../../src/model/life.js';
+import { type Decision, decide } from '../../src/redeem/decide.js';
 import { anIssuance } from './support.js';
 
 const NOW = new Date('2026-11-28T12:00:00Z');

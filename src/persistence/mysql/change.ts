@@ -4,9 +4,9 @@ import type { ChangeVerdict, CouponChange, CouponRef } from '../coupon-change.js
 import { failureOf } from '../proof.js';
 import { type Row, toIssuance } from '../row.js';
 import { IN_TRANSACTION, type MysqlClient } from './client.js';
-import { selectedOf } from './columns.js';
 import { isDeadlock } from './errors.js';
 import { utc } from './insert.js';
+import { selectedOf } from './select-list.js';
 import type { UserIdForm } from './user-ids.js';
 
 type Value = string | number | null;

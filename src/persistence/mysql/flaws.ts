@@ -1,16 +1,6 @@
 import { type Flaw, missingColumn, sameColumns } from '../table-format.js';
-import {
-  COLUMNS,
-  type Column,
-  type Found,
-  type FoundColumn,
-  isRequired,
-  KEYS,
-  OWN,
-  type Statistic,
-  sqlName,
-  toNullable,
-} from './catalog.js';
+import type { Found, FoundColumn, Statistic } from './catalog.js';
+import { COLUMNS, type Column, isRequired, KEYS, OWN, sqlName, toNullable } from './columns.js';
 import { flawsOfReferences, flawsOfUsers, userIdColumn } from './references.js';
 import type { MysqlShape } from './user-ids.js';
 

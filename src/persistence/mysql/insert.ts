@@ -2,7 +2,7 @@ import { NotSavedError } from '../../model/errors.js';
 import type { Issuance } from '../../model/issuance.js';
 import { ownValue, type TableShape } from '../own-table.js';
 import { dataOfRow } from '../row.js';
-import { WIDTH } from './catalog.js';
+import { WIDTH } from './columns.js';
 import type { UserIdForm } from './user-ids.js';
 
 const COLUMNS = 'campaign_id, serial, user_id, grant_no, id, code, issued_at, epoch';

@@ -2,7 +2,7 @@ import { type CouponTally, newestFirst } from '../../model/coupon.js';
 import type { Issuance } from '../../model/issuance.js';
 import { type CountRow, type Row, textOf, toIssuance, toTally } from '../row.js';
 import type { MysqlClient } from './client.js';
-import { selectedOf } from './columns.js';
+import { selectedOf } from './select-list.js';
 import type { UserIdForm } from './user-ids.js';
 
 const countOf = (name: string, where: string) => `COUNT(IF(${where}, 1, NULL)) AS ${name}`;

@@ -1,6 +1,7 @@
 import { type UsersTable, userIdOption } from '../own-table.js';
 import { type Flaw, sameColumns, unnamedUsers } from '../table-format.js';
-import { COLUMNS, type Column, type Found, type FoundColumn, type FoundReference, isUnsigned } from './catalog.js';
+import type { Found, FoundColumn, FoundReference } from './catalog.js';
+import { COLUMNS, type Column, isUnsigned } from './columns.js';
 import type { MysqlShape } from './user-ids.js';
 
 const CONSTRAINT = /^ *CONSTRAINT (\S+) FOREIGN KEY \((.+?)\) REFERENCES (\S+) \((.+?)\)(.*)$/gm;

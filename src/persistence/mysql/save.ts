@@ -6,9 +6,9 @@ import { SKIPPED, withoutSkipped } from '../skipped.js';
 import { saveOfUsers, type Users } from '../users.js';
 import { knownVerdicts, SAVED } from '../verdict.js';
 import { IN_TRANSACTION, type MysqlClient, type Outcome } from './client.js';
-import { selectedOf } from './columns.js';
 import { isDeadlock, isDuplicate, isForeignKey } from './errors.js';
 import { bytesOf, InsertStatement } from './insert.js';
+import { selectedOf } from './select-list.js';
 import { quotedUsers } from './table.js';
 import type { MysqlShape, UserIdForm } from './user-ids.js';
 

@@ -9,16 +9,8 @@ import {
   strangeUsers,
   type TableFormat,
 } from '../table-format.js';
-import {
-  type Column,
-  type Found,
-  type FoundColumn,
-  isRequired,
-  KEYS,
-  type Statistic,
-  sqlName,
-  toNullable,
-} from './catalog.js';
+import type { Found, FoundColumn, Statistic } from './catalog.js';
+import { type Column, isRequired, KEYS, sqlName, toNullable } from './columns.js';
 import { isForeignKey } from './errors.js';
 import { columnsOf, flawsOf, missingKeys, unique } from './flaws.js';
 import {

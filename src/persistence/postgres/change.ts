@@ -3,9 +3,9 @@ import type { ChangeVerdict, CouponChange, CouponRef } from '../coupon-change.js
 import type { UserIdType } from '../own-table.js';
 import { type Row, toIssuance } from '../row.js';
 import type { PostgresClient } from './client.js';
-import { selectedOf, USER_TYPES } from './columns.js';
 import { codeOf, MOMENTARY } from './errors.js';
 import { arrayOf } from './insert.js';
+import { selectedOf, USER_TYPES } from './select-list.js';
 
 /** A column as SQL, by its name: of a row of the batch, or one value for all of them. */
 type SqlOf = Readonly<Record<string, string>>;

@@ -1,22 +1,16 @@
 import { type TableShape, type UsersTable, userIdOption } from '../own-table.js';
 import { type Flaw, missingColumn, sameColumns, unnamedUsers } from '../table-format.js';
 import {
-  COLUMNS,
-  type Column,
-  columnsOf,
   type Found,
   type FoundColumn,
   type FoundKey,
   type FoundReference,
-  isNullable,
-  KEYS,
   listed,
   quotedUsers,
   referenceSql,
-  sqlName,
-  typeFor,
   uniqueIndexSql,
 } from './catalog.js';
+import { COLUMNS, type Column, columnsOf, isNullable, KEYS, sqlName, typeFor } from './columns.js';
 
 /** The missing parts of a table, in the words of an operator; `quoted` names it in statements. */
 export function flawsOf(found: Found | null, quoted: string, shape: TableShape): Flaw[] {

@@ -10,10 +10,10 @@ import type { TableFormat } from '../table-format.js';
 import { assertAutocommit } from './autocommit.js';
 import { CouponStatements } from './change.js';
 import { PostgresClient, type PostgresLike } from './client.js';
-import { selectedOf } from './columns.js';
 import { postgresFacts } from './facts.js';
 import { ReadStatements } from './read.js';
 import { SaveStatements } from './save.js';
+import { selectedOf } from './select-list.js';
 import { PostgresTable, quotedTable } from './table.js';
 import { type PostgresTransaction, rowsWithin } from './within.js';
 

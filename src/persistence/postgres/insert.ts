@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Issuance } from '../../model/issuance.js';
 import { ownValue, type TableShape, type UserIdType } from '../own-table.js';
 import { dataOfRow } from '../row.js';
-import { USER_TYPES } from './columns.js';
+import { USER_TYPES } from './select-list.js';
 
 export interface Statement {
   readonly name: string;

@@ -3,8 +3,8 @@ import type { Issuance } from '../../model/issuance.js';
 import type { UserIdType } from '../own-table.js';
 import { type CountRow, type Row, textOf, toIssuance, toTally } from '../row.js';
 import type { PostgresClient } from './client.js';
-import { selectedOf, USER_TYPES } from './columns.js';
 import { arrayOf } from './insert.js';
+import { selectedOf, USER_TYPES } from './select-list.js';
 
 const countOf = (name: string, where: string) => `count(*) FILTER (WHERE ${where}) AS ${name}`;
 const COUNTS = [

@@ -7,9 +7,9 @@ import { SKIPPED, withoutSkipped } from '../skipped.js';
 import { saveOfUsers, type Users } from '../users.js';
 import { knownVerdicts, SAVED } from '../verdict.js';
 import type { PostgresClient, PostgresResult } from './client.js';
-import { selectedOf, USER_TYPES } from './columns.js';
 import { codeOf, MOMENTARY } from './errors.js';
 import { arrayOf, type Batch, InsertStatements, type Statement } from './insert.js';
+import { selectedOf, USER_TYPES } from './select-list.js';
 import { type PostgresTable, quotedUsers } from './table.js';
 
 const UNIQUE_VIOLATION = '23505';

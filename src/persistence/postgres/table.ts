@@ -10,20 +10,17 @@ import {
   type TableFormat,
 } from '../table-format.js';
 import {
-  columnsOf,
   type Found,
   foundSql,
   freedIndexesSql,
   freedIndexSql,
-  isNullable,
-  KEYS,
   keysSql,
   listed,
   quotedUsers,
   referenceSql,
-  sqlName,
   uniqueIndexSql,
 } from './catalog.js';
+import { columnsOf, isNullable, KEYS, sqlName } from './columns.js';
 import { flawsOf } from './flaws.js';
 
 export { quotedUsers } from './catalog.js';

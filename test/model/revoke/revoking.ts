@@ -1,4 +1,5 @@
-import { decide, type LifeCall } from '../../../src/model/life.js';
+import type { LifeCall } from '../../../src/model/life.js';
+import { decide } from '../../../src/redeem/decide.js';
 import { type Emit, send } from './issuing.js';
 import { change, TARGET } from './rows.js';
 import { execute, takeBack } from './scripts.js';
