@@ -83,7 +83,8 @@ describe.each(TABLES)(
           database.pool.query(`INSERT INTO ${users} ON CONFLICT DO NOTHING`, [issuances.map(({ userId }) => userId)]),
       }),
     });
-    for (const { name, run } of contract) test(name, run);
+    // Ten thousand rows at a time take seconds. One table, which has all that a table may have, is enough for them.
+    for (const { name, run } of contract) if (options === NUMBERS || !name.includes('10,000')) test(name, run);
   },
 );
 
