@@ -1,6 +1,7 @@
 -- freed: revoked coupons whose grant is free for another request. Each is a field of the campaign hash, freed:<id> with
 -- its marked record, and campaign.freed counts them. A repeat under such an id is told so, and takes no unit: it would
--- be delivered, and withdrawn once the row is met, each time anew.
+-- be delivered, and withdrawn once the row is met, each time anew. A reservation that is gone may be one of them: settle
+-- saved it, and a shop revoked it.
 --- @include "include/record"
 local FREED = 'freed:'
 local freedTexts, freedRows = {}, {}

@@ -3,7 +3,7 @@
 -- KEYS     campaign grants senders leases returned pool data codes queue tickets presence ended
 -- ARGV     epoch, then for each reservation: field id stamp
 -- RETURNS  missing | stale_epoch, alone; or ok, the campaign's stamp, then for each: word, record. Words: released
---          issued taken_over retaken gone; the record is '' with gone
+--          issued taken_over retaken gone; the record is '' with gone, and marked where the coupon was revoked
 -- WRITES   leases grants data returned pool campaign
 -- COST     O(reservations * log leases)
 local campaignKey, grantsKey, leasesKey, returnedKey, poolKey, dataKey = KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
@@ -13,6 +13,7 @@ local FIRST, STRIDE = 2, 3
 --- @include "include/epoch"
 --- @include "include/record"
 --- @include "include/data"
+--- @include "include/freed"
 --- @include "include/held"
 --- @include "include/finish"
 
@@ -20,11 +21,13 @@ local refusal = mismatch(epoch)
 if refusal then return { refusal } end
 
 local records = readRecords(named(FIRST, STRIDE))
+readFreed(ARGV, FIRST + 1, STRIDE)
 local reply, freed, units = { 'ok', '' }, {}, {}
 for i = FIRST, #ARGV, STRIDE do
   local field, id, stamp = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   local record = records[field]
-  local word = lookAt(record, id, stamp)
+  local word, text = lookAt(record, id, stamp), freedTexts[id]
+  if word == 'gone' and text then word = 'issued' else text = nil end
   if word == 'held' then
     word = 'released'
     freed[#freed + 1] = field
@@ -32,7 +35,7 @@ for i = FIRST, #ARGV, STRIDE do
     records[field] = nil
   end
   reply[#reply + 1] = word
-  reply[#reply + 1] = word == 'gone' and '' or encodeRecord(record)
+  reply[#reply + 1] = word == 'gone' and '' or text or encodeRecord(record)
 end
 
 -- A key of the wrong type refuses here, before the first write.

@@ -13,6 +13,7 @@ local FIRST, STRIDE = 2, 3
 --- @include "include/epoch"
 --- @include "include/record"
 --- @include "include/data"
+--- @include "include/freed"
 --- @include "include/held"
 --- @include "include/finish"
 
@@ -20,10 +21,12 @@ local refusal = mismatch(epoch)
 if refusal then return { refusal } end
 
 local records = readRecords(named(FIRST, STRIDE))
+readFreed(ARGV, FIRST + 1, STRIDE)
 local reply, withdrawn = { 'ok', '', '0' }, {}
 for i = FIRST, #ARGV, STRIDE do
   local field, id, stamp = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   local word = lookAt(records[field], id, stamp)
+  if word == 'gone' and freedTexts[id] then word = 'issued' end
   if word == 'held' then
     word = 'withdrawn'
     withdrawn[#withdrawn + 1] = field

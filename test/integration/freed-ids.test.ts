@@ -1,5 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Campaign, CouponIssuer, MemoryPersistence } from '../../src/index.js';
+import { type Campaign, CouponIssuer, MemoryPersistence, NotSavedError } from '../../src/index.js';
+import { campaignKeys } from '../../src/redis/keys.js';
+import { ScriptRunner } from '../../src/redis/runner.js';
+import { scripts } from '../../src/redis/scripts.js';
+import { expireLeases } from '../support/checks/invariants.js';
+import { ScriptedPersistence } from '../support/scenes/campaigns.js';
 import { RedisServer } from '../support/servers/redis-server.js';
 
 const TOTAL = 5;
@@ -67,4 +72,53 @@ describe.each([
     // The new coupon does not hide the end of the old one.
     await repeat();
   });
+});
+
+describe('a save that certainly fails, after settle has saved the coupon and it was revoked with its grant free', () => {
+  test.each([
+    ['is told as revoked', false],
+    ['is told as revoked, though the user has another coupon by then', true],
+  ])('%s', async (_, hasAnother) => {
+    const redis = server.client();
+    const persistence = new ScriptedPersistence();
+    const issuerOf = () => new CouponIssuer({ redis, persistence });
+    const [owner, settler] = [issuerOf(), issuerOf()];
+    const id = `held-${hasAnother}`;
+    const [launch, same] = [owner.campaign(id), settler.campaign(id)];
+    await launch.open(DEFINITION);
+    const fail = persistence.hold();
+    const held = persistence.reached();
+    const asking = launch.issue({ userId: 'kim', requestId: 'first' });
+    await held;
+    await expireLeases(redis, launch.id);
+    expect(await same.settle()).toMatchObject({ settled: 1 });
+    const [row] = await persistence.rows(id);
+    await same.revoke({ userId: 'kim', id: row!.id, revocationId: 'R', again: true });
+    if (hasAnother)
+      expect(await same.issue({ userId: 'kim', requestId: 'second' })).toMatchObject({ status: 'issued' });
+    await settler.idle();
+    fail(new NotSavedError('a constraint says no'));
+    expect(await asking).toMatchObject({ status: 'revoked', issuance: { id: row!.id, serial: 1, code: null } });
+    await owner.idle();
+    expect(await same.inspect()).toMatchObject({ reserved: 0, issued: hasAnother ? 1 : 0, withdrawn: 1 });
+    expect((await same.reconcile()).findings).toEqual([]);
+  });
+});
+
+test('no script takes the unit of a freed coupon for one that was given back', async () => {
+  const { launch } = await scene('freed-withdraw');
+  const redis = server.client();
+  const keys = campaignKeys('coupon', launch.id);
+  const campaign = await redis.hgetall(keys.campaign);
+  const [id] = Object.keys(campaign).flatMap((name) => (name.startsWith('freed:') ? [name.slice(6)] : []));
+  const call = { keys, args: { epoch: campaign.epoch! }, items: [{ field: '1:kim', id: id!, stamp: '1' }] };
+  const runner = new ScriptRunner(redis);
+  expect(await runner.run(scripts.withdraw, call, 5_000)).toEqual(['ok', campaign.stamp, '0', 'issued']);
+  expect(await runner.run(scripts.release, call, 5_000)).toEqual([
+    'ok',
+    campaign.stamp,
+    'issued',
+    expect.stringContaining(id!),
+  ]);
+  expect(await redis.hgetall(keys.campaign)).toEqual(campaign);
 });

@@ -18,7 +18,7 @@ export interface ScriptFile {
 
 export function scriptFiles(): ScriptFile[] {
   return readdirSync(FOLDER, { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.lua') && !/^(include|each)\//.test(file))
+    .filter((file) => file.endsWith('.lua') && !/^(include|joint)\//.test(file))
     .map((file) => {
       const text = readFileSync(FOLDER + file, 'utf8');
       const { header, length } = readHeader(text);

@@ -294,4 +294,18 @@ export const REVOKE_REDIS = [
     replace: 'const isKept = true;',
     caughtBy: whole('saves no coupon again that was revoked'),
   },
+  {
+    defect: 'a coupon that was saved and revoked meanwhile is told as given back',
+    file: 'lua/issue/release.lua',
+    find: "if word == 'gone' and text then word = 'issued' else text = nil end",
+    replace: 'text = nil',
+    caughtBy: { file: 'test/integration/freed-ids.test.ts', test: 'is told as revoked' },
+  },
+  {
+    defect: 'a withdrawal takes a freed coupon for one that was given back',
+    file: 'lua/issue/withdraw.lua',
+    find: "  if word == 'gone' and freedTexts[id] then word = 'issued' end\n",
+    replace: '',
+    caughtBy: { file: 'test/integration/freed-ids.test.ts', test: 'no script takes the unit of a freed coupon' },
+  },
 ];
