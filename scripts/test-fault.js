@@ -1,5 +1,5 @@
 // Runs the fault tests and the model, or the files that are named. With `--report` it also writes what they came to: that of all of them to
-// docs/reliability.md, and that of named files at full length (SOAK=1) to docs/tables/soak.md. Every other argument goes to vitest.
+// docs/reliability.md, and that of one file at full length (SOAK=1) to its part of docs/tables/soak.md. Every other argument goes to vitest.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -13,9 +13,10 @@ const SOAK_PAGE = join(ROOT, 'docs', 'tables', 'soak.md');
 const args = process.argv.slice(2);
 const wanted = args.filter((arg) => arg !== '--report');
 const full = process.env.SOAK === '1';
-const chosen = wanted.some((arg) => !arg.startsWith('-'));
-if (chosen && !full && args.includes('--report')) {
-  throw new Error('a report of named files is of their full length: set SOAK=1, or name none');
+const named = wanted.filter((arg) => !arg.startsWith('-'));
+const chosen = named.length > 0;
+if (chosen && args.includes('--report') && (!full || named.length > 1)) {
+  throw new Error('a report is of all files, or of one at full length: name none, or one with SOAK=1');
 }
 const directory = mkdtempSync(join(tmpdir(), 'coupon-faults-'));
 try {
@@ -73,17 +74,20 @@ A run prints its seed; \`SEED=n\` before the command replays it.
 `;
 }
 
-/** Some of the faults at their full length, which all of them together would need hours for. */
+/** The faults at full length, of which all together would take many hours: a part for each file, from its last run. */
 function soakPage(figures, { numPassedTests, numFailedTests, testResults }) {
+  const [part, ...parts] = readFileSync(SOAK_PAGE, 'utf8').split(/^(?=## )/m);
   const hours = testResults.reduce((sum, { startTime, endTime }) => sum + endTime - startTime, 0) / 3_600_000;
-  return `# At full length
+  const own = `## \`${named[0]}\`
 
-Long runs of the tests under [Reliability](../reliability.md), one after the other or two at a time. This page is the output of
-\`npm run test:soak -- --report ${wanted.join(' ')}\`: ${numPassedTests} tests passed, ${numFailedTests} failed, ${grouped(requestsOf(figures))} requests,
-${hours.toFixed(1)} hours of tests; Node ${process.versions.node} and all servers shared ${availableParallelism()} cores.
+\`npm run test:soak -- --report ${named[0]}\` on ${new Date().toISOString().slice(0, 10)}: ${numPassedTests} tests passed, ${numFailedTests} failed, ${grouped(requestsOf(figures))} requests in
+${hours.toFixed(1)} hours; Node ${process.versions.node} and all servers shared ${availableParallelism()} cores.
 
 ${faultTable(figures)}
+
 `;
+  const others = parts.filter((one) => !one.startsWith(`## \`${named[0]}\``));
+  return `${[part, ...[...others, own].sort()].join('').trimEnd()}\n`;
 }
 
 function faultTable(figures) {
