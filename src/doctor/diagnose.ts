@@ -1,6 +1,7 @@
 import type { PersistenceAdapter } from '../persistence/adapter.js';
 import { askAdapter } from '../persistence/ask-adapter.js';
 import type { RedisClient } from '../redis/client.js';
+import { findOver } from '../redis/registry.js';
 import type { RedisContext } from '../redis/shard.js';
 import { type CampaignsToLookAt, lookAtCampaigns } from './campaigns.js';
 import { lookAtDatabase } from './database.js';
@@ -21,12 +22,19 @@ export async function diagnose({ context, redis, adapter, timeoutMs, campaigns }
     ...(await lookAtRedis(context, redis)),
     ...lookAtClient(redis),
     ...(await lookAtDatabase(adapter, timeoutMs)),
-    ...(await lookAtCampaigns({ ...campaigns, withRows: () => withRows(adapter, timeoutMs) })),
+    ...(await lookAtCampaigns({ ...campaigns, withRows: () => withRows(context, adapter, timeoutMs) })),
   ];
 }
 
-async function withRows(adapter: PersistenceAdapter | undefined, timeoutMs: number): Promise<readonly string[]> {
+/** The campaigns that have rows and are not over: the rows of those stay, and a rebuild would let them serve again. */
+async function withRows(
+  context: RedisContext,
+  adapter: PersistenceAdapter | undefined,
+  timeoutMs: number,
+): Promise<readonly string[]> {
   if (!adapter?.campaigns) return [];
   const ask = () => adapter.campaigns!({ signal: AbortSignal.timeout(timeoutMs) });
-  return askAdapter('campaigns', ask, { timeoutMs, otherwise: 'no row was written' });
+  const ids = await askAdapter('campaigns', ask, { timeoutMs, otherwise: 'no row was written' });
+  const pasts = await Promise.all(ids.map((id) => findOver(context, id)));
+  return ids.filter((_, i) => pasts[i]!.word === 'none');
 }

@@ -61,7 +61,7 @@ export async function open(
   if (shard.verified) {
     if (options.rebind) await rebind(campaign, store?.identity ?? null);
   } else {
-    if (!options.skipRowCheck) await assertNoRows(id, options.persistence, options.timeoutMs);
+    if (!options.skipRowCheck) await assertNoRows(context, id, options);
     await dropOver(context, id);
     await activate(shard, store?.identity ?? null);
     // A purge of the campaign that had this id before may have struck it off meanwhile.
@@ -122,15 +122,20 @@ function unlessMisconfigured(error: unknown): unknown {
 }
 
 async function assertNoRows(
+  context: RedisContext,
   campaignId: string,
-  persistence: PersistenceAdapter | undefined,
-  timeoutMs: number,
+  { persistence, timeoutMs }: Opening,
 ): Promise<void> {
   if (!persistence?.list) return;
   const otherwise = `campaign ${campaignId} does not serve until it was opened again`;
   const list = persistence.list.bind(persistence);
   const rows = await listRows(list, { campaignId, afterSerial: 0, limit: 1, timeoutMs, otherwise });
   if (rows.length === 0) return;
-  const what = 'is not new: the database holds issuances of it, and Redis holds no state of it';
-  throw conflict(campaignId, { what, cure: `Make its state again with ${METHODS.rebuild}()` }, 'it does not serve');
+  const past = await findOver(context, campaignId);
+  const found =
+    past.word === 'none'
+      ? { what: 'and Redis holds no state of it', cure: `Make its state again with ${METHODS.rebuild}()` }
+      : { what: `and it was closed at ${past.closedAt.toISOString()} and purged`, cure: 'Take another id' };
+  const what = `is not new: the database holds issuances of it, ${found.what}`;
+  throw conflict(campaignId, { what, cure: found.cure }, 'it does not serve');
 }

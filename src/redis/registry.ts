@@ -16,7 +16,7 @@ export class CampaignOverError extends CampaignConflictError {
 
   constructor(id: string, closedAt: Date, isPurged: boolean) {
     super(
-      `campaign ${id} is over: it was closed at ${closedAt.toISOString()}, and Redis keeps no state of it; nothing was written. ${isPurged ? 'Open it anew, or take another id' : `Take another id, or call ${METHODS.purge}() to use this one again`}`,
+      `campaign ${id} is over: it was closed at ${closedAt.toISOString()}, and Redis keeps no state of it; nothing was written. ${isPurged ? 'Take another id, or open it anew if the database has no rows of it' : `Take another id, or call ${METHODS.purge}() to use this one again`}`,
     );
     this.closedAt = closedAt;
     this.isPurged = isPurged;

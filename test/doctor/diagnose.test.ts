@@ -247,6 +247,17 @@ describe('each of these set-ups is named by its line:', () => {
     });
   });
 
+  test('campaigns that were closed and purged need nothing, and say so to whoever opens them again', async () => {
+    const night = issuer.campaign('night');
+    expect(await night.issue({ userId: 'ann' })).toMatchObject({ status: 'issued' });
+    await issuer.idle();
+    await night.closeForGood();
+    await night.purge();
+    const found = findingsOf(await issuer.diagnose()).filter(({ check }) => check === 'campaigns');
+    expect(found).toEqual([]);
+    await expect(night.open({ stock: STOCK })).rejects.toThrow(/closed at .* and purged; .*Take another id/);
+  });
+
   test('reservations in quarantine', async () => {
     const postgres = new PostgresPersistence(database.pool);
     const refusing = {

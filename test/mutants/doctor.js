@@ -111,4 +111,11 @@ export const DOCTOR = [
     replace: 'n < 32 &&',
     caughtBy: ofMasters('a master of a single slot is asked too'),
   },
+  {
+    defect: 'rows of a campaign that was purged count as lost',
+    file: 'src/doctor/diagnose.ts',
+    find: "pasts[i]!.word === 'none'",
+    replace: 'pasts[i] !== undefined',
+    caughtBy: named('campaigns that were closed and purged need nothing'),
+  },
 ];

@@ -163,7 +163,7 @@ describe('an error about a campaign says what happened, what it left and what to
 
   test.each([
     ['whose keys expired', false, /another id, or call purge\(\) to use this one again$/],
-    ['that was purged', true, /Open it anew, or take another id$/],
+    ['that was purged', true, /Take another id, or open it anew if the database has no rows of it$/],
   ])('%s', (_, isPurged, cure) => {
     const { message } = new CampaignOverError('launch', new Date(0), isPurged);
     expect(message).toMatch(/^campaign launch is over: it was closed at 1970-.*; nothing was written\. /);
