@@ -77,11 +77,11 @@ A run prints its seed; \`SEED=n\` before the command replays it.
 /** The faults at full length, of which all together would take many hours: a part for each file, from its last run. */
 function soakPage(figures, { numPassedTests, numFailedTests, testResults }) {
   const [part, ...parts] = readFileSync(SOAK_PAGE, 'utf8').split(/^(?=## )/m);
-  const hours = testResults.reduce((sum, { startTime, endTime }) => sum + endTime - startTime, 0) / 3_600_000;
+  const minutes = testResults.reduce((sum, { startTime, endTime }) => sum + endTime - startTime, 0) / 60_000;
   const own = `## \`${named[0]}\`
 
 \`npm run test:soak -- --report ${named[0]}\` on ${new Date().toISOString().slice(0, 10)}: ${numPassedTests} tests passed, ${numFailedTests} failed, ${grouped(requestsOf(figures))} requests in
-${hours.toFixed(1)} hours; Node ${process.versions.node} and all servers shared ${availableParallelism()} cores.
+${minutes.toFixed(1)} minutes; Node ${process.versions.node} and all servers shared ${availableParallelism()} cores.
 
 ${faultTable(figures)}
 

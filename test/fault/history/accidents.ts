@@ -192,7 +192,7 @@ export const puttingBack: fc.Arbitrary<HistoryCommand> = fc
           history.traffic.injected('rollbacks');
           history.lose();
         }
-        history.belief = { ...belief };
+        history.belief = { ...belief, isOutdated: belief.mustHave !== null };
         history.strays = new Set([...history.strays, ...strays]);
         if (restarted) for (const index of history.processes.keys()) kill(history, index);
       },

@@ -67,7 +67,7 @@ function follow(history: History, books: Snapshot, now: readonly Issuance[]): vo
   const least = withdrawn - freedOf(now);
   if (!history.lost && least > 0) throw new Error(`${least} units are withdrawn in what was made anew`);
   Object.assign(belief, { serving: true, mustHave: null, withdrawn: [least, withdrawn - freedOf(rows)] });
-  history.trust = 'whole';
+  history.trust = belief.isOutdated ? 'behind' : 'whole';
 }
 
 function freedOf(rows: readonly Issuance[]): number {
@@ -86,7 +86,7 @@ function begin(history: History, books: Snapshot): void {
   // A rebuild after a loss is told the rules that its operator knows.
   if (history.lost) belief.rules = { ...books.rules, savesPerSecond: belief.rules.savesPerSecond };
   if (belief.opened !== opened) Object.assign(belief, { opened, total: opened });
-  Object.assign(belief, { epoch, serving: false, partial: [] });
+  Object.assign(belief, { epoch, serving: false, partial: [], isOutdated: false });
 }
 
 function firstRules({ setting, lost, mostPerUser }: History, books: Snapshot): Rules {

@@ -27,6 +27,8 @@ export interface Belief {
   updates: ReadonlyMap<string, string>;
   /** Rows that a rebuild under way has to bring back. */
   mustHave: readonly Issuance[] | null;
+  /** It was under way in a copy that was put back: it knows no row that changed since, even once it has ended. */
+  isOutdated: boolean;
   /** How many units were withdrawn: at least, at most. */
   withdrawn: readonly [number, number];
 }
@@ -35,7 +37,7 @@ export function emptyBelief(): Belief {
   return {
     ...{ epoch: '', serving: false, partial: [], paused: false, closed: false, opened: 0, total: 0 },
     rules: { closesAt: null, perUser: 0, savesPerSecond: null },
-    ...{ restocks: new Map(), updates: new Map(), mustHave: null, withdrawn: [0, 0] as const },
+    ...{ restocks: new Map(), updates: new Map(), mustHave: null, isOutdated: false, withdrawn: [0, 0] as const },
   };
 }
 
