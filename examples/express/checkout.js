@@ -34,12 +34,13 @@ export function checkout(issuer, shop) {
     res.json({ status: 'paid', coupon: couponOf(result.coupon) });
   });
 
-  // After the unredeem this order cannot redeem its coupon any more, not even by a payment that is on its way.
+  // After the unredeem this order cannot redeem its coupon any more, not even by a payment that is on its way. Without a row there is nothing that says so, and
+  // no money goes back.
   router.delete('/orders/:id', async (req, res) => {
     const order = await orderOf(shop, req);
     const { userId, campaignId, code, id: redemptionId } = order;
     const result = await issuer.campaign(campaignId).unredeem({ userId, code, redemptionId });
-    if (result.status === 'not_saved_yet') return send(res, httpAnswer(result));
+    if (result.status === 'not_saved_yet' || result.status === 'not_found') return send(res, httpAnswer(result));
     await shop.refund(order);
     res.status(204).end();
   });
