@@ -113,6 +113,9 @@ describe('the page of the command', () => {
     const opened = await shell.run('coupon-issuer open elsewhere --total 5 --json && coupon-issuer ls --json');
     expect(opened.trimEnd().split('\n')).toHaveLength(2);
     expect(await shell.redis.client().keys('*shop:elsewhere*')).not.toEqual([]);
+    const found = await shell.run('coupon-issuer doctor || test $? -eq 3');
+    const ofClient = [...found.matchAll(/^(\S+) +client\.(\w+)/gm)].map(([, level, name]) => `${name} ${level}`);
+    expect(ofClient).toEqual(expect.arrayContaining(['offline_queue ok', 'time_outs ok', 'retries ok']));
   });
 });
 
