@@ -61,7 +61,7 @@ export async function open(
   if (shard.verified) {
     if (options.rebind) await rebind(campaign, store?.identity ?? null);
   } else {
-    if (!options.skipRowCheck) await assertNoRows(context, id, options);
+    if (!options.skipRowCheck) await assertNoRows(id, options);
     await dropOver(context, id);
     await activate(shard, store?.identity ?? null);
     // A purge of the campaign that had this id before may have struck it off meanwhile.
@@ -78,29 +78,30 @@ async function findOrWrite(
   context: RedisContext,
   campaign: KnownCampaign,
   rules: CampaignRules,
-  { skipRowCheck, leaseMs }: Opening,
+  opening: Opening,
 ): Promise<'opened' | 'exists'> {
   const { id, shard } = campaign;
   const found = await shard.refresh();
-  if (found === 'missing' && !skipRowCheck) await assertNotExpired(context, id);
+  if (found === 'missing' && !opening.skipRowCheck) await assertNotOver(context, id, opening);
   if (found === 'missing') assertNotPast(shard, rules);
   await register(context, id);
   if (found !== 'missing') {
     if (typeof found === 'string') throw notReady(id, found);
     return 'exists';
   }
-  const status = await writeCampaign(shard, rules, leaseMs);
+  const status = await writeCampaign(shard, rules, opening.leaseMs);
   await campaign.inspect();
   return status;
 }
 
 /**
- * Processes open their campaigns at every start. One whose keys expired after its close must not begin again by that.
+ * Processes open their campaigns at every start. One that is over must not begin again by that: its keys expired after
+ * its close, or it was purged and has rows.
  */
-async function assertNotExpired(context: RedisContext, id: string): Promise<void> {
+async function assertNotOver(context: RedisContext, id: string, opening: Opening): Promise<void> {
   const past = await findOver(context, id);
-  if (past.word !== 'expired') return;
-  throw new CampaignOverError(id, past.closedAt, false);
+  if (past.word === 'expired') throw new CampaignOverError(id, past.closedAt, false);
+  if (past.word === 'purged') await assertNoRows(id, opening, past.closedAt);
 }
 
 /**
@@ -121,21 +122,15 @@ function unlessMisconfigured(error: unknown): unknown {
   return error;
 }
 
-async function assertNoRows(
-  context: RedisContext,
-  campaignId: string,
-  { persistence, timeoutMs }: Opening,
-): Promise<void> {
+/** `purgedAt`: the close of the campaign that had this id before. Nothing is written yet then. */
+async function assertNoRows(campaignId: string, { persistence, timeoutMs }: Opening, purgedAt?: Date): Promise<void> {
   if (!persistence?.list) return;
-  const otherwise = `campaign ${campaignId} does not serve until it was opened again`;
+  const left = purgedAt ? 'nothing was written' : 'it does not serve';
+  const otherwise = purgedAt ? left : `campaign ${campaignId} does not serve until it was opened again`;
   const list = persistence.list.bind(persistence);
   const rows = await listRows(list, { campaignId, afterSerial: 0, limit: 1, timeoutMs, otherwise });
   if (rows.length === 0) return;
-  const past = await findOver(context, campaignId);
-  const found =
-    past.word === 'none'
-      ? { what: 'and Redis holds no state of it', cure: `Make its state again with ${METHODS.rebuild}()` }
-      : { what: `and it was closed at ${past.closedAt.toISOString()} and purged`, cure: 'Take another id' };
-  const what = `is not new: the database holds issuances of it, ${found.what}`;
-  throw conflict(campaignId, { what, cure: found.cure }, 'it does not serve');
+  const why = purgedAt ? `it was closed at ${purgedAt.toISOString()} and purged` : 'Redis holds no state of it';
+  const cure = purgedAt ? 'Take another id' : `Make its state again with ${METHODS.rebuild}()`;
+  throw conflict(campaignId, { what: `is not new: the database holds issuances of it, and ${why}`, cure }, left);
 }

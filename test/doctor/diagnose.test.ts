@@ -253,9 +253,13 @@ describe('each of these set-ups is named by its line:', () => {
     await issuer.idle();
     await night.closeForGood();
     await night.purge();
-    const found = findingsOf(await issuer.diagnose()).filter(({ check }) => check === 'campaigns');
-    expect(found).toEqual([]);
-    await expect(night.open({ stock: STOCK })).rejects.toThrow(/closed at .* and purged; .*Take another id/);
+    const looks = async () => findingsOf(await issuer.diagnose()).filter(({ check }) => check === 'campaigns');
+    expect(await looks()).toEqual([]);
+    await expect(night.open({ stock: STOCK })).rejects.toThrow(
+      /closed at .* and purged; nothing was written\. Take another id/,
+    );
+    expect(await looks(), 'and open left nothing').toEqual([]);
+    expect(await night.issue({ userId: 'bob' })).toMatchObject({ status: 'closed' });
   });
 
   test('reservations in quarantine', async () => {

@@ -108,7 +108,7 @@ describe('purge', () => {
     expect(await issuer.campaign(id).issue({ userId: 'bob' })).toMatchObject({ status: 'closed' });
     await expect(issuer.campaign(id).purge()).rejects.toMatchObject({ code: 'UNKNOWN_CAMPAIGN' });
     // The rows stay, so it cannot be mistaken for a new one.
-    await expect(open(2)).rejects.toThrow('rebuild()');
+    await expect(open(2)).rejects.toThrow('Take another id');
   });
 
   test('refuses a campaign with something reserved', async () => {

@@ -3,7 +3,7 @@ export const OPERATING = [
   {
     defect: 'a campaign is opened without a look into the database',
     file: 'src/operate/open.ts',
-    find: '    if (!options.skipRowCheck) await assertNoRows(id, options.persistence, options.timeoutMs);\n',
+    find: '    if (!options.skipRowCheck) await assertNoRows(id, options);\n',
     replace: '',
     caughtBy: { file: 'test/fault/ghost.test.ts', test: 'a late copy of openCampaign, after Redis lost everything' },
   },
@@ -324,6 +324,16 @@ export const OPERATING = [
     caughtBy: {
       file: 'test/integration/quarantine-pages.test.ts',
       test: 'where the database cannot say what has a row',
+    },
+  },
+  {
+    defect: 'a campaign that was purged, and has rows, is written half before it is refused',
+    file: 'src/operate/open.ts',
+    find: "if (past.word === 'purged') await assertNoRows(id, opening, past.closedAt);",
+    replace: '',
+    caughtBy: {
+      file: 'test/doctor/diagnose.test.ts',
+      test: 'campaigns that were closed and purged need nothing',
     },
   },
 ];

@@ -62,7 +62,7 @@ export const OVER = [
   {
     defect: `a campaign that expired begins again with the next start`,
     file: `src/operate/open.ts`,
-    find: `if (found === 'missing' && !skipRowCheck) await assertNotExpired(context, id);`,
+    find: `  if (past.word === 'expired') throw new CampaignOverError(id, past.closedAt, false);\n`,
     replace: ``,
     caughtBy: { file: `test/integration/over.test.ts`, test: `without a database too, a campaign whose keys expired` },
   },
