@@ -110,7 +110,7 @@ describe('the window and the operator', () => {
     expect(await issuer.campaign(id).issue({ userId: 'ann' })).toEqual({ status: 'not_open', opensAt });
     expect(await issuer.campaign(id).inspect()).toMatchObject({ state: 'scheduled', opensAt });
     id = `${id}-over`;
-    const closesAt = new Date(Date.now() + 100);
+    const closesAt = new Date(Date.now() + 1_000);
     await openNamed(issuer, { ...counted(1), opensAt: minutes(-10), closesAt });
     await until(async () => (await issuer.campaign(id).inspect()).state === 'closed');
     expect(await issuer.campaign(id).issue({ userId: 'ann' })).toEqual({ status: 'closed', closedAt: closesAt });
@@ -129,7 +129,8 @@ describe('the window and the operator', () => {
 
   test('a campaign that is over is found under its definition, and rebuilt under it', async () => {
     const issuer = issuerWith();
-    const closesAt = new Date(Date.now() + 100);
+    // Long enough for a busy machine to open it before.
+    const closesAt = new Date(Date.now() + 1_000);
     const definition = { ...counted(2), closesAt };
     await openNamed(issuer, definition);
     await until(async () => (await issuer.campaign(id).inspect()).state === 'closed');
