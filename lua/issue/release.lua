@@ -26,8 +26,9 @@ local reply, freed, units = { 'ok', '' }, {}, {}
 for i = FIRST, #ARGV, STRIDE do
   local field, id, stamp = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   local record = records[field]
-  local word, text = lookAt(record, id, stamp), freedTexts[id]
-  if word == 'gone' and text then word = 'issued' else text = nil end
+  local word = lookAt(record, id, stamp)
+  local revoked = word == 'gone' and freedTexts[id]
+  if revoked then word = 'issued' end
   if word == 'held' then
     word = 'released'
     freed[#freed + 1] = field
@@ -35,7 +36,7 @@ for i = FIRST, #ARGV, STRIDE do
     records[field] = nil
   end
   reply[#reply + 1] = word
-  reply[#reply + 1] = word == 'gone' and '' or text or encodeRecord(record)
+  reply[#reply + 1] = revoked or word == 'gone' and '' or encodeRecord(record)
 end
 
 -- A key of the wrong type refuses here, before the first write.

@@ -8,6 +8,7 @@ const MOST_CAMPAIGNS = 1_000;
 /** Rows of events: of a campaign, and of all of them together. */
 const MOST_OF_ONE = 30;
 const MOST_OF_ALL = 200;
+
 /** The answers to the buyers of one campaign, and its events. */
 class CampaignNumbers {
   issued = 0;

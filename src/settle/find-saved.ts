@@ -38,21 +38,24 @@ export async function findSaved(
   }
 }
 
-/** The same where it must be known. Throws `MisconfiguredError`, `PersistenceError`. `withdrawn`: how many units the call has withdrawn already. */
+/** What a withdrawal has done before it asks. */
+export interface WithdrawnSoFar {
+  readonly withdrawn: number;
+  /** Reservations with a row may have gone back to settle already. */
+  readonly isFirst: boolean;
+}
+
+/** The same where it must be known. Throws `MisconfiguredError`, `PersistenceError`. */
 export async function certainlySaved(
   found: readonly Reservation[],
   { find, timeoutMs }: FindOptions,
-  withdrawn: number,
+  { withdrawn, isFirst }: WithdrawnSoFar,
 ): Promise<(SaveVerdict | null)[]> {
   if (!find || found.length === 0) return found.map(() => null);
-  const left =
-    withdrawn === 0
-      ? ({ outcome: 'not_applied', state: 'nothing was withdrawn' } as const)
-      : ({
-          outcome: 'unknown',
-          state: `${withdrawn} units were withdrawn, and the others stay in quarantine`,
-        } as const);
-  return readFrom('find', timeoutMs, async () => verdictsOf(found, await find(issuancesOf(found))), left);
+  const outcome = isFirst ? 'not_applied' : 'unknown';
+  const state = withdrawn === 0 ? 'no unit was withdrawn' : `units withdrawn so far: ${withdrawn}`;
+  const ask = async () => verdictsOf(found, await find(issuancesOf(found)));
+  return readFrom('find', timeoutMs, ask, { outcome, state });
 }
 
 function issuancesOf(reservations: readonly Reservation[]): Issuance[] {

@@ -68,10 +68,11 @@ export async function withdrawChosen(
   findOptions: FindOptions,
 ): Promise<number> {
   const delivered = serving.campaign.rules.needs.includes('deliver');
-  let withdrawn = 0;
+  let [withdrawn, isFirst] = [0, true];
   for await (const all of quarantinePages(serving.shard)) {
     const page = chosen(all, ids);
-    const saved = await certainlySaved(page, findOptions, withdrawn);
+    const saved = await certainlySaved(page, findOptions, { withdrawn, isFirst });
+    isFirst = false;
     const absent = page.filter((_, i) => !saved[i]);
     await retryQuarantined(
       serving.shard,

@@ -112,10 +112,13 @@ async function openDashboard(issuer: CouponIssuer) {
     // A group of its own, so that none of its processes outlives it.
     detached: true,
   });
+  const kill = () => process.kill(-browser.pid!, 'SIGKILL');
+  process.once('exit', kill);
   await own({
     stop: async () => {
       const ended = once(browser, 'exit');
-      process.kill(-browser.pid!, 'SIGKILL');
+      process.off('exit', kill);
+      kill();
       await ended;
       rmSync(profile, { recursive: true, force: true, maxRetries: 20 });
     },

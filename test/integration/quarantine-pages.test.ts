@@ -112,8 +112,14 @@ test.each([
     [asked, failsAt] = [0, 2];
     await expect(withdraw()).rejects.toMatchObject({ code: 'PERSISTENCE', outcome: 'unknown' });
     expect(await left()).toBe(500);
+    // Those of the first page have rows, and go back to settle: that is a change.
+    const first = (await quarantinedOf(launch)).slice(0, 500).map(({ issuance }) => issuance);
+    await persistence.memory.save(first);
+    [asked, failsAt] = [0, 2];
+    await expect(withdraw()).rejects.toMatchObject({ outcome: 'unknown', message: expect.stringContaining('no unit') });
+    expect(await left()).toBe(500);
     [asked, failsAt] = [0, 9];
-    expect(await withdraw()).toEqual({ withdrawn: COUNT - 500 });
+    expect(await withdraw()).toEqual({ withdrawn: COUNT - 1_000 });
     await check();
   },
 );

@@ -321,7 +321,7 @@ export const ENDING = [
   {
     defect: 'an operator withdraws what was saved after all',
     file: 'src/settle/quarantine.ts',
-    find: 'const saved = await certainlySaved(page, findOptions, withdrawn);',
+    find: 'const saved = await certainlySaved(page, findOptions, { withdrawn, isFirst });',
     replace: 'const saved = page.map(() => false);',
     caughtBy: {
       file: 'test/integration/recovery.test.ts',

@@ -319,8 +319,9 @@ export const OPERATING = [
   {
     defect: 'what the database cannot say is withdrawn as if it had no row',
     file: 'src/settle/quarantine.ts',
-    find: 'const saved = await certainlySaved(page, findOptions, withdrawn);',
-    replace: 'const saved = await certainlySaved(page, findOptions, withdrawn).catch(() => page.map(() => null));',
+    find: 'const saved = await certainlySaved(page, findOptions, { withdrawn, isFirst });',
+    replace:
+      'const saved = await certainlySaved(page, findOptions, { withdrawn, isFirst }).catch(() => page.map(() => null));',
     caughtBy: {
       file: 'test/integration/quarantine-pages.test.ts',
       test: 'where the database cannot say what has a row',

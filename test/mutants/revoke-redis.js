@@ -297,8 +297,8 @@ export const REVOKE_REDIS = [
   {
     defect: 'a coupon that was saved and revoked meanwhile is told as given back',
     file: 'lua/issue/release.lua',
-    find: "if word == 'gone' and text then word = 'issued' else text = nil end",
-    replace: 'text = nil',
+    find: "local revoked = word == 'gone' and freedTexts[id]",
+    replace: 'local revoked = false',
     caughtBy: { file: 'test/integration/freed-ids.test.ts', test: 'is told as revoked' },
   },
   {
