@@ -110,7 +110,9 @@ async function bench() {
   const inPart = flags.only && !flags.page;
   if (flags.quick || inPart || flags['in-flight'] || flags.prepared) return;
   const before = flags.only ? JSON.parse(readFileSync(RESULTS, 'utf8')) : results;
-  const all = { ...before, sections: { ...before.sections, ...results.sections } };
+  const { at, seconds, sections: measured } = results;
+  const again = flags.only && { at, seconds, sections: Object.keys(measured) };
+  const all = { ...before, ...(again && { again }), sections: { ...before.sections, ...measured } };
   writeFileSync(RESULTS, `${JSON.stringify(all, null, 1)}\n`);
   writePage(await loadSections(), all);
 }

@@ -72,12 +72,17 @@ export function writePage(sections, results) {
   writeFigures(results);
 }
 
-function opening({ ground, at, seconds }, hasChart) {
+function opening({ ground, at, seconds, again }, hasChart) {
   const { cpu, node, redis, postgresql, mariadb } = ground;
   return [
     '# Performance',
     '`npm run bench` starts a redis-server, a PostgreSQL and a MariaDB of its own (every commit flushed, which it checks) and runs each way of giving out coupons on the same work in one run. Rounds alternate, medians are taken, each way with a database has the pool size that suits it best, and after each round the rows are counted: a wrong result is marked wrong. Everything shares the machine, so the ratios within a run say more than the figures, and the spread behind them says how far to trust them. Where the machine is full, the CPU of an issue says how many there can be.',
     `This page is written by the run: ${at.slice(0, 10)}, ${Math.round(seconds / 60)} minutes on ${cpu}; Node ${node.slice(1)}, Redis ${redis}, PostgreSQL ${postgresql}, MariaDB ${mariadb}. \`--quick\` is a first look in shorter rounds, \`--only steady,gates\` some sections, \`--in-flight 128\` other loads; the figures of every round are in \`bench/results.json\`.`,
+    ...(again
+      ? [
+          `Some sections were measured again, in ${Math.round(again.seconds / 60)} minutes on ${again.at.slice(0, 10)}: ${again.sections.join(', ')}. They are not of one run with the others.`,
+        ]
+      : []),
     ...(hasChart ? ['![Coupons a second of each way](performance.svg)'] : []),
   ].join('\n\n');
 }
