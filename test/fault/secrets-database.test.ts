@@ -8,7 +8,8 @@ import { SecretScan } from '../support/checks/secret-scan.js';
 import { openNamed, quarantinedOf, rebuildNamed } from '../support/scenes/named.js';
 import { Database } from '../support/servers/database.js';
 import { client } from '../support/servers/fault-clients.js';
-import { freePort, RedisServer } from '../support/servers/redis-server.js';
+import { ownPort } from '../support/servers/port.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 let server: RedisServer;
 let database: Database;
@@ -83,7 +84,7 @@ test.each([
   await database.pool.query(`CREATE ROLE ${role} LOGIN PASSWORD '${url.password}'`);
   if (fault === 'a wrong password') url.password = scan.secret(fresh());
   if (fault === 'an unknown database') url.pathname = 'nowhere';
-  if (fault === 'a refused connection') url.port = String(await freePort());
+  if (fault === 'a refused connection') url.port = String(await ownPort());
   if (fault === 'a host that does not exist') url.hostname = 'nowhere.invalid';
   for (const mode of MODES) await endure(scan, new PostgresPersistence(await poolOf(url.href)), mode);
   expect(scan.saw(seen)).toBe(true);

@@ -6,7 +6,8 @@ import { SecretScan } from '../support/checks/secret-scan.js';
 import { ScriptedPersistence } from '../support/scenes/campaigns.js';
 import { quarantinedOf } from '../support/scenes/named.js';
 import { client } from '../support/servers/fault-clients.js';
-import { freePort, RedisServer } from '../support/servers/redis-server.js';
+import { ownPort } from '../support/servers/port.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 const POOL = { kind: 'codes' } as const;
 let server: RedisServer;
@@ -81,7 +82,7 @@ test.each([
 ])('the password in the URL of Redis is told to nobody: $fault', async ({ fault, seen }) => {
   const scan = new SecretScan();
   const locked = await own(RedisServer.start(['--requirepass', scan.secret(fresh())]));
-  const port = fault === 'a refused connection' ? await freePort() : locked.port;
+  const port = fault === 'a refused connection' ? await ownPort() : locked.port;
   const user = fault === 'a wrong user' ? scan.secret(fresh()) : '';
   const careful = { maxRetriesPerRequest: 0, retryStrategy: () => 20 };
   const redis = client(new Redis(`redis://${user}:${scan.secret(fresh())}@127.0.0.1:${port}/0`, careful));

@@ -10,7 +10,8 @@ import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createTableSql } from '../../src/persistence/postgres/index.js';
 import { Database } from '../support/servers/database.js';
-import { freePort, RedisServer } from '../support/servers/redis-server.js';
+import { ownPort } from '../support/servers/port.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 const DEMO = new URL('../../examples/demo/', import.meta.url);
 
@@ -167,7 +168,7 @@ describe('what the demo cannot do it says in one line', () => {
   let silent: { port: number; stop: () => void };
   let guarded: RedisServer;
   beforeAll(async () => {
-    closed = await freePort();
+    closed = await ownPort();
     guarded = await RedisServer.start(['--requirepass', 'another']);
     const sockets = new Set<{ destroy(): void }>();
     const listener = createServer((socket) => {

@@ -5,7 +5,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { generateCodes } from '../../src/model/codes.js';
 import { installed } from '../support/actors/installed.js';
 import { Database } from '../support/servers/database.js';
-import { freePort, RedisServer } from '../support/servers/redis-server.js';
+import { ownPort } from '../support/servers/port.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 let dir: string;
 let server: RedisServer;
@@ -517,7 +518,7 @@ describe('a server that the Express example cannot reach', () => {
   const PASSWORD = 'hunter2secret';
 
   test('is named in one line without its password, and ends it with exit code 1', async () => {
-    const closed = await freePort();
+    const closed = await ownPort();
     const redisUrl = `redis://127.0.0.1:${server.port}`;
     const cases: [Record<string, string>, RegExp][] = [
       [

@@ -12,7 +12,8 @@ import { startBrowser, stumblingBlocks, Visitor } from '../support/actors/browse
 import { installed } from '../support/actors/installed.js';
 import { own } from '../support/checks/own.js';
 import { Database, rowsOf } from '../support/servers/database.js';
-import { lastingPort, RedisServer } from '../support/servers/redis-server.js';
+import { ownPort } from '../support/servers/port.js';
+import { RedisServer } from '../support/servers/redis-server.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const SOURCE = join(ROOT, 'examples/koa');
@@ -720,7 +721,7 @@ function statusOfRaw(
 describe('a shutdown of the Koa example', () => {
   let example: Example;
   beforeEach(async () => {
-    example = await Example.start({ PORT: String(await lastingPort()) });
+    example = await Example.start({ PORT: String(await ownPort()) });
   });
   afterEach(() => example.stop());
 
@@ -788,7 +789,7 @@ describe('without addresses of servers the Koa example', () => {
       [
         {
           REDIS_URL: `redis://127.0.0.1:${server.port}`,
-          DATABASE_URL: `postgres://u:hunter2secret@127.0.0.1:${await lastingPort()}/x`,
+          DATABASE_URL: `postgres://u:hunter2secret@127.0.0.1:${await ownPort()}/x`,
         },
         /PostgreSQL at .*ECONNREFUSED/,
       ],

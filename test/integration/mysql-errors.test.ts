@@ -10,7 +10,7 @@ import { batchedSaves } from '../../src/issue/save.js';
 import { createTableSql, type MysqlLike, MysqlPersistence, notSavedError } from '../../src/persistence/mysql/index.js';
 import { errorOf, issuance } from '../support/scenes/issuances.js';
 import { Mariadb, rowsOf } from '../support/servers/mariadb.js';
-import { freePort } from '../support/servers/redis-server.js';
+import { ownPort } from '../support/servers/port.js';
 import { aReserved } from '../unit/support.js';
 
 let server: Mariadb;
@@ -154,7 +154,7 @@ describe('a connection that was never granted is certain:', () => {
       },
     ],
     ['the server has no TLS', async () => poolOf({ ssl: {} })],
-    ['the port is closed', async () => poolOf({ port: await freePort() })],
+    ['the port is closed', async () => poolOf({ port: await ownPort() })],
     ['the socket is not there', async () => poolOf({ socketPath: '/nonexistent' })],
     ['the password is wrong', async () => poolOf({ user: 'nobody', password: 'wrong' })],
     ['there is no such database', async () => poolOf({ database: 'nowhere' })],

@@ -6,8 +6,8 @@ import { type MysqlLike, MysqlPersistence } from '../../src/persistence/mysql/in
 import { until } from '../support/checks/until.js';
 import { errorOf, issuance } from '../support/scenes/issuances.js';
 import { Mariadb, rowsOf } from '../support/servers/mariadb.js';
+import { ownPort } from '../support/servers/port.js';
 import { IS_MARIADB } from '../support/servers/programs.js';
-import { freePort } from '../support/servers/redis-server.js';
 
 let server: Mariadb;
 beforeAll(async () => {
@@ -110,7 +110,7 @@ describe('it is certain that nothing is stored', () => {
   });
 
   test('when there is no such table, database or server', async () => {
-    const nobody = { host: '127.0.0.1', port: await freePort() };
+    const nobody = { host: '127.0.0.1', port: await ownPort() };
     const refusals: [MysqlLike, string, object][] = [
       [server.pool, 'nowhere', { errno: 1146 }],
       [server.createPool({ database: 'nowhere' }), 'coupon_issuances', { errno: 1049 }],

@@ -8,7 +8,7 @@ import { until } from '../support/checks/until.js';
 import { errorOf, issuance } from '../support/scenes/issuances.js';
 import { Database, rowsOf } from '../support/servers/database.js';
 import { FakePostgres, type Saying } from '../support/servers/fake-postgres.js';
-import { freePort } from '../support/servers/redis-server.js';
+import { ownPort } from '../support/servers/port.js';
 import { aReserved, isPending } from '../unit/support.js';
 
 let database: Database;
@@ -213,7 +213,7 @@ describe('a connection that was never granted is certain:', () => {
     ],
     ['the server has no TLS', async () => poolOf({ ssl: true })],
     ['the socket is not there', async () => poolOf({ host: '/nonexistent', port: 5432, user: 'app' })],
-    ['the port is closed', async () => poolOf({ host: '127.0.0.1', port: await freePort() })],
+    ['the port is closed', async () => poolOf({ host: '127.0.0.1', port: await ownPort() })],
     ['the name has no address', async () => poolOf({ host: 'nowhere.invalid', port: 5432 })],
     ['the password is wrong', async () => poolOf(differing('password', 'wrong'))],
     ['there is no such database', async () => poolOf(differing('pathname', 'nowhere'))],

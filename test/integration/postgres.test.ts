@@ -5,7 +5,7 @@ import { type Issuance, NotSavedError } from '../../src/index.js';
 import { mintId } from '../../src/model/issuance.js';
 import { createTableSql, type PostgresLike, PostgresPersistence } from '../../src/persistence/postgres/index.js';
 import { Database, rowsOf } from '../support/servers/database.js';
-import { freePort } from '../support/servers/redis-server.js';
+import { ownPort } from '../support/servers/port.js';
 
 let database: Database;
 let persistence: PostgresPersistence;
@@ -246,7 +246,7 @@ test('a missing table is a NotSavedError about the whole batch', async () => {
 });
 
 test('a refused connection is a NotSavedError about the whole batch', async () => {
-  const pool = new pg.Pool({ host: '127.0.0.1', port: await freePort() });
+  const pool = new pg.Pool({ host: '127.0.0.1', port: await ownPort() });
   const error = await errorOf(new PostgresPersistence(pool).save([issuance()]));
   await pool.end();
   expect(error).toBeInstanceOf(NotSavedError);

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import mysql from 'mysql2/promise';
+import { ownPort } from './port.js';
 import { mysqlPrograms, note } from './programs.js';
-import { freePort } from './redis-server.js';
 
 // Debian keeps the server where only root looks for it.
 const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` };
@@ -34,7 +34,7 @@ export class Mariadb {
     const settings = ['--no-defaults', ...own, ...usual];
     const [installer, ...words] = install;
     await promisify(execFile)(installer!, [...settings, ...words], { env });
-    const port = await freePort();
+    const port = await ownPort();
     const network = [`--port=${port}`, '--bind-address=127.0.0.1', `--socket=${join(dir, 'socket')}`];
     const child = spawn(program, [...settings, ...network, ...args], { stdio: ['ignore', 'ignore', 'pipe'], env });
     const server = new Mariadb(port, dir, child);

@@ -2,9 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ownPort } from './port.js';
 import { type PostgresServer, serverUser } from './postgres-server.js';
 import { note } from './programs.js';
-import { lastingPort } from './redis-server.js';
 
 /** A PgBouncer in transaction mode in front of a server, for each database of it. */
 export class PgBouncer {
@@ -19,7 +19,7 @@ export class PgBouncer {
   }
 
   static async start(program: string, server: PostgresServer): Promise<PgBouncer> {
-    const port = await lastingPort();
+    const port = await ownPort();
     const dir = mkdtempSync(join(tmpdir(), 'coupon-pgbouncer-'));
     const file = join(dir, 'pgbouncer.ini');
     writeFileSync(file, settingsOf(port, server));

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { pause } from '../checks/until.js';
+import { ownPort } from './port.js';
 import { note, postgresPrograms } from './programs.js';
-import { lastingPort } from './redis-server.js';
 
 const USER = 'postgres';
 const READY = 'database system is ready to accept connections';
@@ -51,7 +51,7 @@ export class PostgresServer {
     const owner = ['--auth=scram-sha-256', `--username=${USER}`, `--pwfile=${passwordFile}`];
     const data = [`--pgdata=${join(dir, 'data')}`, '--encoding=UTF8', '--locale=C', '--no-sync'];
     execFileSync(initdb, [...data, ...owner], { uid, gid, cwd: dir, stdio: 'ignore' });
-    const server = new PostgresServer(await lastingPort(), dir, postgres, password, settings);
+    const server = new PostgresServer(await ownPort(), dir, postgres, password, settings);
     await server.restart();
     return server;
   }

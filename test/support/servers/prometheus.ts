@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { until } from '../checks/until.js';
-import { freePort } from './redis-server.js';
+import { ownPort } from './port.js';
 
 /** Whatever way a test run ends, no server outlives it. */
 const running = new Set<ChildProcess>();
@@ -32,7 +32,7 @@ export class Prometheus {
   }
 
   static async start(targetPort: number): Promise<Prometheus> {
-    const port = await freePort();
+    const port = await ownPort();
     const dir = mkdtempSync(join(tmpdir(), 'coupon-prometheus-'));
     const config = join(dir, 'prometheus.yml');
     writeFileSync(

@@ -1,6 +1,6 @@
 import { until } from '../checks/until.js';
+import { ownPort } from './port.js';
 import { ask, isMaster, type Node, startNode, stopNodes } from './redis-node.js';
-import { lastingPort } from './redis-server.js';
 
 const MASTERS = 3;
 const SLOTS = 16_384;
@@ -107,7 +107,7 @@ export class RedisCluster {
   async #start(): Promise<void> {
     const each = Array.from({ length: 2 * MASTERS }, (_, i) => i);
     for (const _ of each) {
-      const bus = await lastingPort();
+      const bus = await ownPort();
       this.#busPorts.push(bus);
       this.nodes.push(await startNode((port) => argsOf(port, bus)));
     }

@@ -1,6 +1,7 @@
 import type { Certificate } from './certificate.js';
+import { ownPort } from './port.js';
 import { LossyProxy } from './proxy.js';
-import { lastingPort, NOTHING_KEPT, RedisServer } from './redis-server.js';
+import { NOTHING_KEPT, RedisServer } from './redis-server.js';
 
 /** A redis-server that the others and the clients know by the port of its proxy, so that the links of its replicas can be cut. */
 export interface Node {
@@ -12,7 +13,7 @@ export interface Node {
 export const REPLICA_SAYS = 'REPLCONF';
 
 export async function startNode(args: (announced: number) => readonly string[], tls?: Certificate): Promise<Node> {
-  const port = await lastingPort();
+  const port = await ownPort();
   const proxy = await LossyProxy.start(port);
   return { proxy, server: await RedisServer.with({ port, tls, args: [...NOTHING_KEPT, ...args(proxy.port)] }) };
 }

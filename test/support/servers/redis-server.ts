@@ -1,35 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis, type RedisOptions } from 'ioredis';
 import type { Certificate } from './certificate.js';
+import { ownPort } from './port.js';
 import { note, REDIS } from './programs.js';
-
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
-/** A free port below those that the kernel gives to connections, so that a server which died finds its own port free again. */
-export async function lastingPort(): Promise<number> {
-  for (let attempt = 0; attempt < 200; attempt++) {
-    const port = 11_000 + Math.floor(Math.random() * 20_000);
-    const server = createServer();
-    const free = await new Promise<boolean>((resolve) => {
-      server.once('error', () => resolve(false));
-      server.listen(port, '127.0.0.1', () => resolve(true));
-    });
-    if (!free) continue;
-    await new Promise((resolve) => server.close(resolve));
-    return port;
-  }
-  throw new Error('no free port was found');
-}
 
 export interface ServerOptions {
   /** Words after `redis-server`: the path of a configuration, where there is one, and options. */
@@ -77,7 +53,7 @@ export class RedisServer {
   /** The same with every choice left to the caller. */
   static async with(options: ServerOptions): Promise<RedisServer> {
     const dir = options.dir ?? newDataDir();
-    const server = new RedisServer(options.port ?? (await lastingPort()), dir, options);
+    const server = new RedisServer(options.port ?? (await ownPort()), dir, options);
     await server.restart();
     return server;
   }
