@@ -15,17 +15,19 @@ export interface ChangesOptions {
 /** More calls than this for coupons that others hold would take the connections of all others. */
 const MOST_HELD = 4;
 
-/**
- * The changes of this process, in batches. One coupon is never twice in the batches that are out: the statement of a
- * batch takes either change. A coupon that another transaction holds goes alone.
- */
-export class Changes {
-  readonly #batcher: Batcher<Turn, Turn>;
-  /** A revocation is announced in Redis first. No other call waits for that. */
-  readonly #revocations: Batcher<Turn, Turn>;
-  readonly #alone: Batcher<Turn, Turn>;
+/** A coupon is never twice in the batches of one queue that are out: the statement of a batch takes either change. */
+interface Queue {
+  readonly batcher: Batcher<Turn, Turn>;
   /** The last call of each coupon. */
-  readonly #last = new Map<string, Turn>();
+  readonly last: Map<string, Turn>;
+}
+
+/** The changes of this process, in batches. A coupon that another transaction holds goes alone. */
+export class Changes {
+  readonly #others: Queue;
+  /** A revocation is announced in Redis first. No other call waits for that, and none of the same coupon. */
+  readonly #revocations: Queue;
+  readonly #alone: Batcher<Turn, Turn>;
   readonly #maxQueued: number;
   /** Calls without an answer. */
   #pending = 0;
@@ -33,8 +35,8 @@ export class Changes {
   constructor(adapter: CouponRows, { maxQueued, announce, ...sizes }: ChangesOptions) {
     this.#maxQueued = maxQueued;
     const run = (turns: Turn[]) => changeAll(adapter, turns, announce);
-    this.#batcher = new Batcher({ ...sizes, run });
-    this.#revocations = new Batcher({ ...sizes, run });
+    const queue = (): Queue => ({ batcher: new Batcher({ ...sizes, run }), last: new Map() });
+    [this.#others, this.#revocations] = [queue(), queue()];
     this.#alone = new Batcher({ maxBatch: 1, maxInFlight: MOST_HELD, run });
   }
 
@@ -47,16 +49,20 @@ export class Changes {
     this.#pending++;
     return new Promise((resolve) => {
       const turn = new Turn(request, resolve, this.#back);
-      const before = this.#last.get(turn.key);
-      this.#last.set(turn.key, turn);
+      const { last } = this.#queueOf(turn);
+      const before = last.get(turn.key);
+      last.set(turn.key, turn);
       if (before) this.#wait(turn, before);
       else this.#send(turn);
     });
   }
 
+  #queueOf({ request }: Turn): Queue {
+    return request.call.verb === 'revoke' ? this.#revocations : this.#others;
+  }
+
   #send(turn: Turn): void {
-    const batcher = turn.request.call.verb === 'revoke' ? this.#revocations : this.#batcher;
-    batcher.hand(turn, turn);
+    this.#queueOf(turn).batcher.hand(turn, turn);
   }
 
   /** At most until the deadline of the call that waits. */
@@ -83,7 +89,7 @@ export class Changes {
       clearTimeout(next.patience);
       this.#send(next);
     } else {
-      this.#last.delete(turn.key);
+      this.#queueOf(turn).last.delete(turn.key);
     }
   };
 

@@ -198,6 +198,22 @@ test('while Redis hangs, a coupon whose unit is kept is revoked', async () => {
   await pass();
 });
 
+test('while Redis hangs, a coupon that is about to be revoked is redeemed', async () => {
+  await launch.open(DEFINITION);
+  const ann = await couponOf('ann');
+  // The time of a call runs out before Redis could answer.
+  const patient = new CouponIssuer({ redis, persistence, timeoutMs: 1_000 });
+  const there = patient.campaign(launch.id);
+  await there.inspect();
+  server.signal('SIGSTOP');
+  const revoked = there.revoke({ ...named(ann), revocationId: 'R' });
+  expect(await there.redeem({ ...named(ann), redemptionId: 'order-1' })).toMatchObject({ status: 'redeemed' });
+  expect(await revoked).toMatchObject({ status: 'already_redeemed' });
+  server.signal('SIGCONT');
+  expect(await stateOf(ann)).toEqual({ state: 'redeemed', by: 'order-1' });
+  await pass();
+});
+
 /** The rows of PostgreSQL, of which the replies to the first changes are lost. */
 function losing(replies: number): PersistenceAdapter {
   let lost = 0;

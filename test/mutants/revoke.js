@@ -246,8 +246,16 @@ export const REVOKE = [
   {
     defect: 'redemptions wait for the announcement of revocations',
     file: 'src/redeem/changes.ts',
-    find: "turn.request.call.verb === 'revoke' ? this.#revocations : this.#batcher",
-    replace: 'this.#batcher',
+    find: "request.call.verb === 'revoke' ? this.#revocations : this.#others",
+    replace: 'this.#others',
+    caughtBy: { file: 'test/unit/announcing.test.ts', test: 'keeps no redemption waiting while Redis does not answer' },
+  },
+  {
+    defect: 'a redemption waits for the revocation of its coupon, and so for Redis',
+    file: 'src/redeem/changes.ts',
+    find: 'const queue = (): Queue => ({ batcher: new Batcher({ ...sizes, run }), last: new Map() });',
+    replace:
+      'const last = new Map<string, Turn>();\n    const queue = (): Queue => ({ batcher: new Batcher({ ...sizes, run }), last });',
     caughtBy: { file: 'test/unit/announcing.test.ts', test: 'keeps no redemption waiting while Redis does not answer' },
   },
   {

@@ -110,7 +110,7 @@ describe('a coupon that is about to be revoked', () => {
     expect(log).toEqual(['look 1', 'announce 0', 'change of 0']);
   });
 
-  test('keeps no redemption waiting while Redis does not answer', async () => {
+  test('keeps no redemption waiting while Redis does not answer, and none of the same coupon', async () => {
     let answer = () => {};
     const answered = new Promise<void>((resolve) => {
       answer = resolve;
@@ -121,12 +121,12 @@ describe('a coupon that is about to be revoked', () => {
     });
     const order: string[] = [];
     const noted = (serial: number, call: LifeCall) => ask(serial, call).then((outcome) => order.push(outcome.answer));
-    const all = [noted(1, revoke), noted(2, redeem), noted(3, revoke), noted(4, redeem)];
+    const all = [noted(1, revoke), noted(2, redeem), noted(3, revoke), noted(4, redeem), noted(3, redeem)];
     for (let turn = 0; turn < 100; turn++) await new Promise(setImmediate);
-    expect(order).toEqual(['redeemed', 'redeemed']);
+    expect(order).toEqual(['redeemed', 'redeemed', 'redeemed']);
     answer();
     await Promise.all(all);
-    expect(order).toEqual(['redeemed', 'redeemed', 'taken_back', 'taken_back']);
+    expect(order).toEqual(['redeemed', 'redeemed', 'redeemed', 'taken_back', 'already_redeemed']);
   });
 
   test('is announced once for a batch of which the database refuses one change', async () => {
