@@ -141,7 +141,8 @@ function decoded(token: string): string {
   if (token[0] === '%') return Buffer.from(token.replaceAll('%', ''), 'hex').toString();
   if (token[0] === '\\') return String.fromCharCode(Number.parseInt(token.slice(2), 16));
   const name = token.slice(1, -1).toLowerCase();
-  if (name[0] !== '#') return ENTITIES[name]!;
+  // Without regard to case a long s is an s, and `toLowerCase` leaves it as it is.
+  if (name[0] !== '#') return ENTITIES[name] ?? token;
   const point = name[1] === 'x' ? Number.parseInt(name.slice(2), 16) : Number(name.slice(1));
   return point <= 0x10ffff ? String.fromCodePoint(point) : '';
 }

@@ -1,4 +1,5 @@
 // cspell:ignore secretcode
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Redaction } from '../../src/model/redact.js';
 import { redacted } from '../../src/model/safe-error.js';
@@ -64,4 +65,35 @@ test('a name or a code of an error that quotes a coupon in disguise is left out'
   const error = Object.assign(new Error('no'), { name: 'secretcode12', code: 'SECRETCODE12' });
   const told = redacted(error, ['SecretCode12']);
   expect({ name: told.name, code: (told as { code?: unknown }).code }).toEqual({ name: 'Error', code: undefined });
+});
+
+test('no text makes it throw, as a secret or as a message', () => {
+  expect(() => new Redaction(['&apo\u017f;-1234'])).not.toThrow();
+  const parts = [
+    '&apo\u017f;',
+    '&APOS;',
+    '&#x110000;',
+    '&#0;',
+    '&',
+    ';',
+    '%',
+    '%ff',
+    '%4',
+    '\\ud800',
+    '\\u00',
+    '\ud800',
+    'İ',
+    'ß',
+    'K',
+    'ab',
+  ];
+  const text = fc
+    .array(fc.oneof(fc.constantFrom(...parts), fc.string({ unit: 'binary', maxLength: 4 })))
+    .map((all) => all.join(''));
+  fc.assert(
+    fc.property(text, text, (secret, message) => {
+      expect(typeof new Redaction([secret]).of(`${message}${secret}`)).toBe('string');
+    }),
+    { numRuns: 2_000 },
+  );
 });
