@@ -26,7 +26,7 @@ export async function readBooks(shard: Shard): Promise<Books> {
   if (fields.has('building')) throw notReady(shard.campaignId, 'rebuilding');
   const number = (name: string) => Number(fields.get(name) ?? 0);
   // The scans that follow answer for this state or a later one.
-  if (fields.get('epoch') === shard.epoch) shard.sawStamp(number('stamp'));
+  shard.sawStamp(fields.get('epoch')!, number('stamp'));
   // Where people wait the stamp moves with the line, which says nothing of the units.
   const stamp = fields.has('room') ? [] : ['stamp'];
   const counters = ['total', 'lastSerial', 'reserved', 'issued', 'revoked', 'withdrawn', 'returned', 'pool'];
@@ -116,18 +116,18 @@ export async function mendRow(shard: Shard, epoch: string, row: Issuance, place:
     ...fateOf(row),
     place,
   };
-  return repaired(shard, await answered(shard, shard.run(scripts.mendRow, args)), 'mended');
+  return repaired(shard, epoch, await answered(shard, shard.run(scripts.mendRow, args)), 'mended');
 }
 
 /** Lets settle save it again. One round trip. */
 export async function reopenGrant(shard: Shard, epoch: string, issuance: Issuance): Promise<boolean> {
   const args = { epoch, fence: shard.fence, field: fieldOf(issuance.grant, issuance.userId), id: issuance.id };
-  return repaired(shard, await answered(shard, shard.run(scripts.reopenGrant, args)), 'reopened');
+  return repaired(shard, epoch, await answered(shard, shard.run(scripts.reopenGrant, args)), 'reopened');
 }
 
-function repaired(shard: Shard, [word, stamp]: Reply, done: 'mended' | 'reopened'): boolean {
+function repaired(shard: Shard, epoch: string, [word, stamp]: Reply, done: 'mended' | 'reopened'): boolean {
   if (oneOf('repair', [done, 'moved'], word) === 'moved') return false;
-  shard.sawStamp(Number(stamp));
+  shard.sawStamp(epoch, Number(stamp));
   return true;
 }
 

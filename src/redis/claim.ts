@@ -22,8 +22,8 @@ export async function claimDue(
     const perUser = String(campaign.equippedRules().perUser);
     return shard.run(scripts.claimDue, { epoch, fence, perUser, limit: String(limit), paced: paced ? '1' : '' });
   });
-  const { reply, refused } = answered;
+  const { reply, refused, epoch } = answered;
   if (refused) return refused;
-  shard.sawStamp(Number(reply[1]));
+  shard.sawStamp(epoch, Number(reply[1]));
   return { claimed: reservationsUnder(shard, answered, 4), waitMs: Number(reply[2]), revoking: Number(reply[3]) };
 }

@@ -249,7 +249,7 @@ export class Verbs {
    * A user may be told that nothing was issued: this process must notice a state in which the unit is reserved again.
    */
   #noteStamp(reply: Reply): Reply {
-    if (reply[0] === 'ok') this.#shard.sawStamp(Number(reply[1]));
+    if (reply[0] === 'ok') this.#shard.sawStamp(this.epoch, Number(reply[1]));
     return reply;
   }
 

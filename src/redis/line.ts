@@ -101,7 +101,7 @@ export class Line {
       this.#shard.run(scripts.leaveLine, { ...this.#call(at), userId }),
     );
     oneOf(scripts.leaveLine.name, ['ok'], reply[0]);
-    this.#shard.sawStamp(Number(reply[1]));
+    this.#shard.sawStamp(epoch, Number(reply[1]));
     if (reply[2] !== 'held')
       return { result: { status: oneOf(scripts.leaveLine.name, ENDS, reply[2]) }, now: reply[3] === 'now' };
     const issuances = this.#issuances(reply.slice(3), userId, epoch);
@@ -119,7 +119,7 @@ export class Line {
       const own = { sender: `${sender}:a`, limit: String(limit), paced: paced ? '1' : '', codes: this.#codes(limit) };
       return this.#shard.run(scripts.admitLine, { ...call, ...this.#ruled(at), ...own });
     }, false);
-    const { reply } = answered;
+    const { reply, epoch } = answered;
     if (reply[0] === 'lapsed') {
       throw new RedisError('an earlier copy of this admission may have admitted users; settle finishes them', {
         outcome: 'unknown',
@@ -127,7 +127,7 @@ export class Line {
     }
     if (isNotReady(reply[0])) return reply[0];
     if (reply[0] !== 'ok') return oneOf(scripts.admitLine.name, ['closed', 'paused', 'not_open', 'draw'], reply[0]);
-    this.#shard.sawStamp(Number(reply[1]));
+    this.#shard.sawStamp(epoch, Number(reply[1]));
     const reservations = reservationsUnder(this.#shard, answered, ADMIT_HEAD, reply[8] === '1' ? 'issued' : 'reserved');
     return {
       reservations,
@@ -145,11 +145,11 @@ export class Line {
    * `NotReadyError`. One round trip.
    */
   async tend(limit: number): Promise<Tended> {
-    const { reply } = await this.#sendReady(({ epoch, fence }) =>
+    const { reply, epoch } = await this.#sendReady(({ epoch, fence }) =>
       this.#shard.run(scripts.tendLine, { epoch, fence, limit: String(limit) }),
     );
     if (reply[0] === 'paused') return { why: 'paused', gone: 0, waiting: 0 };
-    this.#shard.sawStamp(Number(reply[1]));
+    this.#shard.sawStamp(epoch, Number(reply[1]));
     return {
       why: oneOf(scripts.tendLine.name, ['absent', 'sold_out', 'closed'], reply[0]),
       gone: Number(reply[2]),
@@ -159,11 +159,11 @@ export class Line {
 
   /** One stretch of the draw: writes these keys, and names whose come next. Throws `NotReadyError`. One round trip. */
   async draw(seed: string, limit: number, keys: readonly { userId: string; key: string }[]): Promise<DrawStep> {
-    const { reply } = await this.#sendReady(({ epoch, fence }) =>
+    const { reply, epoch } = await this.#sendReady(({ epoch, fence }) =>
       this.#shard.run(scripts.drawLine, { epoch, fence, seed, limit: String(limit) }, keys),
     );
     if (reply[0] === 'not_open') return { word: 'not_open', seed: '', drawn: 0, users: [] };
-    this.#shard.sawStamp(Number(reply[1]));
+    this.#shard.sawStamp(epoch, Number(reply[1]));
     const word = oneOf(scripts.drawLine.name, ['more', 'done'], reply[0]);
     return { word, seed: String(reply[2]), drawn: Number(reply[3]), users: reply.slice(4).map(String) };
   }
@@ -200,7 +200,7 @@ export class Line {
       return open.slice(sent.length);
     }
     oneOf(scripts.joinLine.name, ['ok'], reply[0]);
-    this.#shard.sawStamp(Number(reply[1]));
+    this.#shard.sawStamp(epoch, Number(reply[1]));
     if (reply[5] === '1') this.#woke(this);
     const lapsed: number[] = [];
     const from = joinReply(this.#shard, reply, epoch);
@@ -233,7 +233,7 @@ export class Line {
       return this.#shard.run(scripts.findPlaces, args, lookups.slice(0, this.#usersPerCall));
     });
     oneOf(scripts.findPlaces.name, ['ok'], reply[0]);
-    this.#shard.sawStamp(Number(reply[1]));
+    this.#shard.sawStamp(epoch, Number(reply[1]));
     if (round) round.earliest = Math.min(round.earliest, Number(reply[7]));
     const over = { upTo: Number(reply[5]), why: (reply[6] || null) as Standing['over']['why'] };
     const perSecond = Number(reply[3]);

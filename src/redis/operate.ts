@@ -62,13 +62,13 @@ async function sendActivation(shard: Shard, store: string | null, rebind: '0' | 
 
 export async function setPaused(shard: Shard, paused: boolean): Promise<void> {
   const { sender, nextCall } = shard.context;
-  const { reply } = await answerUnderEpoch(shard, async ({ epoch }) => {
+  const { reply, epoch } = await answerUnderEpoch(shard, async ({ epoch }) => {
     const args = { epoch, sender, call: String(nextCall()), paused: paused ? '1' : '0' };
     const reply = await shard.run(scripts.setPaused, args);
     return reply[0] === 'lapsed' ? undefined : reply;
   });
   oneOf('set-paused', ['done'], reply[0]);
-  shard.sawStamp(Number(reply[1]));
+  shard.sawStamp(epoch, Number(reply[1]));
 }
 
 /**
@@ -76,12 +76,12 @@ export async function setPaused(shard: Shard, paused: boolean): Promise<void> {
  * nothing. One round trip, and one more for each change that its process does not know of.
  */
 export async function setPace(shard: Shard, fields: readonly PaceField[]): Promise<Pace> {
-  let [follows, reply] = ['0', [] as Reply];
+  let [follows, epoch, reply] = ['0', '', [] as Reply];
   const send = ({ epoch }: Sending) => shard.run(scripts.setPace, { epoch, follows }, fields);
   // However often it lapses: each time another change was made. The client may have sent one twice, so it may be made.
   for (let again = false; !again || reply[0] === 'lapsed'; again = true) {
     const answer = answerUnderEpoch(shard, send);
-    ({ reply } = await (again ? answer.catch((error: unknown) => Promise.reject(inDoubt(error))) : answer));
+    ({ reply, epoch } = await (again ? answer.catch((error: unknown) => Promise.reject(inDoubt(error))) : answer));
     follows = String(reply[1]);
   }
   if (reply[0] === 'no_room') {
@@ -89,7 +89,7 @@ export async function setPace(shard: Shard, fields: readonly PaceField[]): Promi
     throw conflict(shard.campaignId, { what, cure: 'Leave both out' });
   }
   oneOf('set-pace', ['done'], reply[0]);
-  shard.sawStamp(Number(reply[1]));
+  shard.sawStamp(epoch, Number(reply[1]));
   const [, , savesPerSecond, admitPerSecond, waves] = reply.map(String);
   const now: Record<keyof Pace, string | undefined> = { savesPerSecond, admitPerSecond, waves };
   return decodePace((name) => now[name]);
@@ -97,8 +97,8 @@ export async function setPace(shard: Shard, fields: readonly PaceField[]): Promi
 
 export async function closeCampaign(shard: Shard, retainMs: number | null): Promise<void> {
   const retain = retainMs === null ? '' : String(retainMs);
-  const { reply } = await answerUnderEpoch(shard, ({ epoch }) =>
-    shard.run(scripts.closeCampaign, { epoch, retainMs: retain }),
+  const { reply, epoch } = await answerUnderEpoch(shard, (at) =>
+    shard.run(scripts.closeCampaign, { epoch: at.epoch, retainMs: retain }),
   );
   if (reply[0] === 'other_retention') {
     const what = 'was closed with another retainMs, which counts';
@@ -106,7 +106,7 @@ export async function closeCampaign(shard: Shard, retainMs: number | null): Prom
   }
   oneOf('close-campaign', ['done'], reply[0]);
   const [, stamp, nowMs, closedAt, goneAt] = reply.map(Number);
-  shard.sawStamp(stamp!);
+  shard.sawStamp(epoch, stamp!);
   if (reply[4] !== '')
     await noteOver(shard.context, shard.campaignId, { closedAt: closedAt!, goneAt: goneAt!, nowMs: nowMs! });
 }
@@ -124,7 +124,7 @@ export interface Restocked {
 
 /** Changes the number of units, once per request id. */
 export async function restock(shard: Shard, requestId: string, add: number): Promise<Restocked> {
-  const { reply } = await answerUnderEpoch(shard, ({ epoch, fence }) =>
+  const { reply, epoch } = await answerUnderEpoch(shard, ({ epoch, fence }) =>
     shard.run(scripts.restock, { epoch, fence, requestId, add: String(add) }),
   );
   const refused: Record<string, Conflict> = {
@@ -139,7 +139,7 @@ export async function restock(shard: Shard, requestId: string, add: number): Pro
   const refusal = refused[String(reply[0])];
   if (refusal) throw conflict(shard.campaignId, refusal);
   oneOf('restock', ['done'], reply[0]);
-  shard.sawStamp(Number(reply[3]));
+  shard.sawStamp(epoch, Number(reply[3]));
   return { total: Number(reply[1]), available: Number(reply[2]) };
 }
 

@@ -53,7 +53,7 @@ export async function loadChunk(campaign: KnownCampaign, loading: Loading, chunk
   const { codes, before, after } = chunk;
   const items = codes.map((code) => ({ code }));
   const args = { ...loading, offset: String(chunk.offset), before, after };
-  const { reply } = await answerInPool(campaign, ({ epoch, fence }) =>
+  const { reply, epoch } = await answerInPool(campaign, ({ epoch, fence }) =>
     campaign.shard.run(scripts.loadCodes, { epoch, fence, ...args }, items),
   );
   if (reply[0] === 'another_list')
@@ -64,7 +64,7 @@ export async function loadChunk(campaign: KnownCampaign, loading: Loading, chunk
   }
   oneOf('load-codes', ['ok'], reply[0]);
   const [, offset, digest, total, stamp, by, added, places] = reply.map(String);
-  campaign.shard.sawStamp(Number(stamp));
+  campaign.shard.sawStamp(epoch, Number(stamp));
   const duplicates = places === '' ? [] : places!.split(',').map((place) => Number(place) - 1);
   const isThis = by === loading.caller && Number(offset) === chunk.offset + codes.length;
   const loaded = isThis ? { added: Number(added), duplicates } : null;
@@ -114,10 +114,10 @@ export async function replaceInPool(
     fromTail = String(page[1]);
     if (word === 'more') continue;
     const found = { fromTail, unit: String(page[2]), code: replacement };
-    const { reply } = await answerInPool(campaign, ({ epoch, fence }) =>
+    const { reply, epoch } = await answerInPool(campaign, ({ epoch, fence }) =>
       campaign.shard.run(scripts.replaceCode, { epoch, fence, ...found }),
     );
-    if (reply[0] === 'replaced') campaign.shard.sawStamp(Number(reply[1]));
+    if (reply[0] === 'replaced') campaign.shard.sawStamp(epoch, Number(reply[1]));
     if (reply[0] !== 'moved') return oneOf('replace-code', ['replaced', 'duplicate'], reply[0]);
     fromTail = '1';
   }

@@ -31,7 +31,7 @@ export async function readQuarantine(shard: Shard, after: string): Promise<Quara
   for (let i = 2; i < reply.length; i += 3) {
     const [record, data] = [String(reply[i + 1]), String(reply[i + 2])];
     const reservation = toReservation({ ...splitField(String(reply[i])), record, data, mayRelease: false });
-    shard.sawStamp(Number(reservation.stamp));
+    shard.sawStamp(epoch, Number(reservation.stamp));
     reservations.push(reservation);
   }
   return { reservations, next: reply[1] === '' ? null : String(reply[1]) };
@@ -54,11 +54,11 @@ export async function retryQuarantined(
   let retried = 0;
   for (let first = 0; first < reservations.length; first += PAGE) {
     const items = reservations.slice(first, first + PAGE).map(({ field, id }) => ({ field, id }));
-    const { reply } = await answerUnderEpoch(shard, ({ epoch }) =>
+    const { reply, epoch } = await answerUnderEpoch(shard, ({ epoch }) =>
       shard.run(scripts.retryQuarantined, { epoch }, items),
     );
     oneOf('retry-quarantined', ['ok'], reply[0]);
-    shard.sawStamp(Number(reply[1]));
+    shard.sawStamp(epoch, Number(reply[1]));
     retried += reply.filter((word) => word === 'retried').length;
   }
   return retried;

@@ -140,7 +140,7 @@ export class ReserveCall implements Leaving<ReserveArgs, never> {
     if (!this.#at) return [];
     const reply = this.#batch.campaign.shard.known(given);
     if (reply[0] !== 'ok' || this.#batch.options.replicas) return this.#ask(reply, this.#at);
-    this.#note(reply);
+    this.#note(this.#at, reply);
     return this.#take({ ...this.#at, reply, refused: null }, false);
   }
 
@@ -162,7 +162,7 @@ export class ReserveCall implements Leaving<ReserveArgs, never> {
         'nothing was reserved',
       );
     oneOf(scripts.reserve.name, ['ok'], reply[0]);
-    this.#note(reply);
+    this.#note(answered, reply);
     return this.#take(answered, await this.#isUnsafe(reply));
   }
 
@@ -175,9 +175,9 @@ export class ReserveCall implements Leaving<ReserveArgs, never> {
     return !isSafe && !rules.needs.includes('persistence');
   }
 
-  #note(reply: Reply): void {
+  #note({ epoch }: Sending, reply: Reply): void {
     const { campaign, options } = this.#batch;
-    campaign.shard.sawStamp(Number(reply[1]));
+    campaign.shard.sawStamp(epoch, Number(reply[1]));
     if (reply[2] === '1') options.emit({ type: 'exhausted', campaignId: campaign.id });
   }
 

@@ -77,10 +77,12 @@ export async function takeBack(shard: Shard, units: readonly RevokedUnit[]): Pro
     frees: frees ? '1' : '',
     returns: returns ? '1' : '',
   }));
-  const { reply, refused } = await underEpoch(shard, ({ epoch }) => shard.run(scripts.takeBack, { epoch }, items));
+  const { reply, refused, epoch } = await underEpoch(shard, (at) =>
+    shard.run(scripts.takeBack, { epoch: at.epoch }, items),
+  );
   if (refused) return refused;
   oneOf('take-back', ['ok'], reply[0]);
-  shard.sawStamp(Number(reply[1]));
+  shard.sawStamp(epoch, Number(reply[1]));
   if (reply[2] === '1') shard.context.verbs.emit({ type: 'exhausted', campaignId: shard.campaignId });
   return units.map((_, i) => oneOf('take-back', WORDS, reply[3 + i]));
 }

@@ -147,8 +147,9 @@ export class Shard {
     return this.#verbs;
   }
 
-  sawStamp(stamp: number): void {
-    if (stamp > this.#fence) this.#fence = stamp;
+  /** A stamp of another epoch says nothing of this one. */
+  sawStamp(epoch: string, stamp: number): void {
+    if (epoch === this.#epoch && stamp > this.#fence) this.#fence = stamp;
   }
 
   /**
@@ -201,18 +202,18 @@ export class Shard {
    * round trip.
    */
   async refresh(): Promise<CampaignSnapshot | NotReadyReason> {
-    // Other calls may see a later state meanwhile.
-    const fence = this.#fence;
+    // Other calls may see a later state meanwhile, or follow another epoch.
+    const [known, fence] = [this.#epoch, this.#fence];
     const reply = await this.run(scripts.inspect, {});
     this.#readAtMs = Number(reply[1]);
     if (reply[0] === 'missing') return 'missing';
     const fields = readFields(this.campaignId, reply);
     const { epoch, leaseMs } = fields.snapshot;
     if (generationOf(epoch) < this.generation) return 'rolled_back';
-    if (epoch === this.#epoch && fields.stamp < fence) return 'rolled_back';
+    if (epoch === known && fields.stamp < fence) return 'rolled_back';
     if (epoch !== this.#epoch) this.#fence = 0;
     this.#epoch = epoch;
-    this.sawStamp(fields.stamp);
+    this.sawStamp(epoch, fields.stamp);
     this.#leaseMs = leaseMs;
     this.#validity = fields.rules.validity;
     this.#verified = fields.verified;

@@ -41,7 +41,7 @@ export async function updateRules(
   changes: readonly RuleChange[],
 ): Promise<RunningRules> {
   let known = '0';
-  const { reply } = await answerUnderEpoch(shard, async ({ epoch, fence }) => {
+  const { reply, epoch } = await answerUnderEpoch(shard, async ({ epoch, fence }) => {
     const reply = await shard.run(scripts.updateCampaign, { epoch, fence, known, requestId }, changes);
     if (reply[0] !== 'stale_rules') return reply;
     known = String(reply[1]);
@@ -51,7 +51,7 @@ export async function updateRules(
   if (refusal) throw conflict(shard.campaignId, refusal);
   oneOf('update-campaign', ['done'], reply[0]);
   const [, stamp, opensAt, closesAt, perUser] = reply.map(String) as [string, string, string, string, string];
-  shard.sawStamp(Number(stamp));
+  shard.sawStamp(epoch, Number(stamp));
   const instant = (text: string) => (text === '' ? null : new Date(Number(text)));
   return { opensAt: instant(opensAt), closesAt: instant(closesAt), perUser: Number(perUser) };
 }

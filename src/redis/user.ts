@@ -16,6 +16,6 @@ export async function findHeld(shard: Shard, userId: string): Promise<Issuance[]
     shard.run(scripts.findUser, { epoch, fence, userId }),
   );
   oneOf('find-user', ['ok'], reply[0]);
-  shard.sawStamp(Number(reply[1]));
+  shard.sawStamp(epoch, Number(reply[1]));
   return heldIssuances(reply.slice(2), shard.recordOf(userId, epoch));
 }

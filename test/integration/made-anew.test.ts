@@ -186,6 +186,22 @@ test('a refusal that is remembered says nothing of the campaign that was made an
   expect((await web.campaign(ID).issue({ userId: 'bob' })).status).toBe('issued');
 });
 
+test.each(['opened', 'rebuilt'] as const)(
+  'all calls that find a campaign made anew at once are served, whatever the one before had seen: it was %s',
+  async (how) => {
+    const persistence = new MemoryPersistence();
+    operator = issuerWith({ persistence });
+    // Each call goes alone, so each finds the other campaign by itself.
+    web = issuerWith({ persistence, maxBatch: 1, maxInFlight: 10 });
+    await openNamed(operator, COUNTED);
+    for (let change = 0; change < 10; change++) await web.campaign(ID).restock({ add: 1, requestId: String(change) });
+    await redis.flushall();
+    await (how === 'opened' ? openNamed(operator, COUNTED) : rebuildNamed(operator, COUNTED));
+    const told = await issueAll(web, 10);
+    expect(told.map(({ status }) => status)).toEqual(users(10).map(() => 'issued'));
+  },
+);
+
 describe('with other hooks', () => {
   const deliver = () => {};
 

@@ -64,7 +64,7 @@ export const RESERVING = [
   {
     defect: 'a process forgets the highest stamp it saw',
     file: 'src/redis/shard.ts',
-    find: 'if (stamp > this.#fence) this.#fence = stamp;',
+    find: 'if (epoch === this.#epoch && stamp > this.#fence) this.#fence = stamp;',
     replace: '',
     caughtBy: { file: 'test/fault/save.test.ts', test: 'a process that saw a later stamp is refused rolled_back' },
   },

@@ -31,9 +31,27 @@ export const ROLLBACK = [
   {
     defect: 'a campaign is inspected although it went back',
     file: 'src/redis/shard.ts',
-    find: "if (epoch === this.#epoch && fields.stamp < fence) return 'rolled_back';",
+    find: "if (epoch === known && fields.stamp < fence) return 'rolled_back';",
     replace: 'void fence;',
     caughtBy: { file: 'test/integration/rollback.test.ts', test: 'inspect refuses as issue() does' },
+  },
+  {
+    defect:
+      'a call that finds a campaign made anew takes it for one that went back, because another call found it first',
+    file: 'src/redis/shard.ts',
+    find: "if (epoch === known && fields.stamp < fence) return 'rolled_back';",
+    replace: "if (epoch === this.#epoch && fields.stamp < fence) return 'rolled_back';",
+    caughtBy: {
+      file: 'test/integration/made-anew.test.ts',
+      test: 'all calls that find a campaign made anew at once are served',
+    },
+  },
+  {
+    defect: 'a stamp of the campaign before counts for the one that was made anew',
+    file: 'src/redis/shard.ts',
+    find: 'if (epoch === this.#epoch && stamp > this.#fence) this.#fence = stamp;',
+    replace: 'if (stamp > this.#fence) this.#fence = stamp;',
+    caughtBy: { file: 'test/unit/shard.test.ts', test: 'a stamp of another epoch says nothing of this one' },
   },
   {
     defect: 'a restock leaves no trace that a rollback would take away',

@@ -79,7 +79,7 @@ export const STAMPS = [
   {
     defect: 'a process forgets the stamp of its load',
     file: 'src/redis/pool.ts',
-    find: '  campaign.shard.sawStamp(Number(stamp));\n',
+    find: '  campaign.shard.sawStamp(epoch, Number(stamp));\n',
     replace: '  void stamp;\n',
     caughtBy: lost('a load that found all its codes known'),
   },
@@ -135,7 +135,7 @@ export const STAMPS = [
   {
     defect: 'a process forgets the stamps of what it gave back or withdrew',
     file: 'src/redis/held.ts',
-    find: "    if (reply[0] === 'ok') this.#shard.sawStamp(Number(reply[1]));\n",
+    find: "    if (reply[0] === 'ok') this.#shard.sawStamp(this.epoch, Number(reply[1]));\n",
     replace: '',
     caughtBy: lost('the unit that the last one refused was exchanged for'),
   },
@@ -149,14 +149,14 @@ export const STAMPS = [
   {
     defect: 'a process forgets the stamp of what it told a user',
     file: 'src/redis/user.ts',
-    find: '  shard.sawStamp(Number(reply[1]));\n',
+    find: '  shard.sawStamp(epoch, Number(reply[1]));\n',
     replace: '',
     caughtBy: { file: LOST, test: 'a process that only told a user issued' },
   },
   {
     defect: 'a process forgets the stamp of what it inspected',
     file: 'src/redis/shard.ts',
-    find: '    this.sawStamp(fields.stamp);\n',
+    find: '    this.sawStamp(epoch, fields.stamp);\n',
     replace: '',
     caughtBy: { file: LOST, test: 'a process that only inspected the campaign' },
   },
@@ -173,7 +173,7 @@ export const STAMPS = [
   {
     defect: 'the process that made an update forgets its stamp',
     file: 'src/redis/update.ts',
-    find: '  shard.sawStamp(Number(stamp));\n',
+    find: '  shard.sawStamp(epoch, Number(stamp));\n',
     replace: '',
     caughtBy: {
       file: 'test/integration/lost-changes.test.ts',
