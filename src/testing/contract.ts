@@ -19,6 +19,7 @@ import { userIdCases } from './user-id-cases.js';
 import { type UserIds, userIdOf } from './user-ids.js';
 import { FaultyWire, type Wire } from './wire.js';
 import { wireCases } from './wire-cases.js';
+import { type InTransaction, withinCases } from './within-cases.js';
 
 /** The options of `persistenceContract`. */
 export interface PersistenceContractOptions {
@@ -52,6 +53,11 @@ export interface PersistenceContractOptions {
    * that are there. Never called for `refusedUserId`, or for an id with a fault: for a foreign key, the refused user is missing there.
    */
   readonly prepare?: ((issuances: readonly Issuance[]) => Promise<unknown>) | undefined;
+  /**
+   * Runs work in a transaction of your client, as a shop does, and commits; if the work throws, it rolls back and throws that. Give it if the adapter has
+   * `within`: six more cases test that. The client comes as `within` takes it.
+   */
+  readonly inTransaction?: InTransaction | undefined;
 }
 
 /** The skip function of a test runner: in Vitest and `node:test` on the first argument, in others on `this`. */
@@ -94,10 +100,11 @@ export interface ContractCase {
  * ```
  */
 export function persistenceContract(options: PersistenceContractOptions): ContractCase[] {
-  const { refusedUserId, keepsData = false } = options;
+  const { refusedUserId, keepsData = false, inTransaction } = options;
   const around = { ...options, userIds: userIdOf(options.userIds) };
   const refusals = refusedUserId === undefined ? [] : refusalCases(refusedUserId);
-  return [...CASES, ...(keepsData ? dataCases : []), ...refusals].map((one) => ({
+  const withins = inTransaction ? withinCases(inTransaction) : [];
+  return [...CASES, ...(keepsData ? dataCases : []), ...refusals, ...withins].map((one) => ({
     name: one.needs ? `${one.name} (if it ${one.needs.map((need) => ABLE[need]).join(' and ')})` : one.name,
     needs: one.needs ?? [],
     // Of no declared parameter: runners take a second one, or the first, for a callback to wait for.
@@ -133,6 +140,7 @@ const ABLE: Record<Need, string> = {
   check: 'checks its table',
   identity: 'says which database it is',
   userIdFault: 'judges user ids',
+  within: 'works in a transaction',
   wire: 'is wired',
 };
 

@@ -8,3 +8,4 @@ export {
 export type { Need, Oracle } from './stage.js';
 export type { UserIds } from './user-ids.js';
 export type { Wire } from './wire.js';
+export type { InTransaction } from './within-cases.js';

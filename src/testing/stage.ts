@@ -20,6 +20,7 @@ export type Need =
   | 'check'
   | 'identity'
   | 'userIdFault'
+  | 'within'
   | 'wire';
 
 /** One rule, before it knows the adapter. */

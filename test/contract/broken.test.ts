@@ -21,6 +21,7 @@ import { WRONG_AMONG_RIVALS } from './broken-rivals.js';
 import { WRONG_STORAGE } from './broken-storage.js';
 import { NumberSheet, WRONG_USER_IDS } from './broken-user-ids.js';
 import { WRONG_VERDICTS } from './broken-verdicts.js';
+import { TRANSACTIONS, WRONG_WITHIN } from './broken-within.js';
 import { REFUSED_USER, Sheet } from './sheet.js';
 
 const BROKEN: Broken[] = [
@@ -39,14 +40,15 @@ const BROKEN: Broken[] = [
   ...WRONG_BOXES,
   ...WRONG_USER_IDS,
   ...WRONG_ABOUT_NEW_IDS,
+  ...WRONG_WITHIN,
 ];
 
 /** A sheet looks at all its rows for each issuance: ten thousand are for adapters with indexes. */
 const isSmall = ({ name }: ContractCase) => !name.includes('10,000');
 const SHEET: PersistenceContractOptions = {
-  createAdapter: async () => new Sheet(),
   refusedUserId: REFUSED_USER,
   keepsData: true,
+  ...TRANSACTIONS,
 };
 
 /** The names of the cases that an adapter fails, and of those that are skipped. */

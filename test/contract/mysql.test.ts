@@ -69,6 +69,17 @@ describe.each([
     keepsData: true,
     createAdapter: async (wire) => wired(client(), wire),
     oracle: (campaignId) => rowsOf(server, campaignId),
+    inTransaction: async (work) => {
+      const connection = await client().getConnection();
+      try {
+        await connection.beginTransaction();
+        await work(connection);
+        await connection.commit();
+      } finally {
+        // What is still open is rolled back.
+        connection.destroy();
+      }
+    },
   });
   for (const { name, run } of contract) test(name, run);
 });

@@ -1,7 +1,7 @@
 import { PGlite } from '@electric-sql/pglite';
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { PostgresPersistence } from '../../src/persistence/postgres/index.js';
-import { persistenceContract, type Wire } from '../../src/testing/index.js';
+import { type InTransaction, persistenceContract, type Wire } from '../../src/testing/index.js';
 
 let pglite: PGlite;
 beforeAll(async () => {
@@ -22,7 +22,8 @@ describe('PostgresPersistence on PGlite keeps the contract', () => {
       },
     });
   }
-  for (const { name, run } of persistenceContract({ createAdapter })) {
+  const inTransaction: InTransaction = (work) => pglite.transaction(work);
+  for (const { name, run } of persistenceContract({ createAdapter, inTransaction })) {
     // PGlite decodes text without the byte order mark at its start; the row itself has it.
     const droppedByClient = name.includes('a byte order mark');
     (droppedByClient ? test.fails : test)(name, run);

@@ -23,6 +23,17 @@ describe.each([
       return new PostgresPersistence(Object.assign(Object.create(pool) as typeof pool, { query }), { prepare });
     },
     oracle: (campaignId) => rowsOf(database, campaignId),
+    inTransaction: async (work) => {
+      const client = await database.pool.connect();
+      try {
+        await client.query('BEGIN');
+        await work(client);
+        await client.query('COMMIT');
+      } finally {
+        // What is still open is rolled back.
+        client.release(true);
+      }
+    },
   });
   for (const { name, run } of contract) test(name, run);
 });

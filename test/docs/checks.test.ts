@@ -33,7 +33,7 @@ const CONFIGURATION = [
 let copy: string;
 beforeAll(() => {
   copy = mkdtempSync(join(tmpdir(), 'coupon-checks-'));
-  const filter = (path: string) => !/node_modules|site\/(?:pages|dist)$/.test(path);
+  const filter = (path: string) => !/node_modules|\/dist$|site\/pages$/.test(path);
   for (const path of [...COPIED, ...CONFIGURATION])
     cpSync(join(ROOT, path), join(copy, path), { recursive: true, filter });
   symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'));

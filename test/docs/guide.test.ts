@@ -115,14 +115,14 @@ describe('the kit runs as printed', () => {
   });
 });
 
-const namesOf = (options: Pick<PersistenceContractOptions, 'refusedUserId'>) =>
+const namesOf = (options: Pick<PersistenceContractOptions, 'refusedUserId' | 'inTransaction'>) =>
   persistenceContract({ createAdapter: async () => ({ save: async () => [] }), ...options }).map(({ name }) => name);
 const contractNames = namesOf({});
 /** The adapter of the guide has neither `look` nor `change`, and no `userIdFault`. */
 const PASSED = contractNames.filter(
   (name) => !/\(if it (looks|lists by user|lists campaigns|counts|judges user ids)/.test(name),
 ).length;
-const allNames = namesOf({ refusedUserId: 'barred' });
+const allNames = namesOf({ refusedUserId: 'barred', inTransaction: async () => {} });
 /** The first cells of the tables of cases, with what their dots stand for. */
 const rows = [...read(GUIDE).matchAll(/^\| `([^`]+)` \| .*[^|] \|$/gm)]
   .map(([, cell]) => cell!)

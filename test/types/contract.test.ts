@@ -18,8 +18,8 @@ describe('the contract kit', () => {
     expectTypeOf<{ skip(): never }>().toExtend<SkipContext>();
   });
 
-  test('names what a case needs beyond save: a method on rows of the adapter alone, or the wire', () => {
-    expectTypeOf<Need>().toEqualTypeOf<Exclude<keyof PersistenceAdapter, 'save' | 'within' | 'facts'> | 'wire'>();
+  test('names what a case needs beyond save: a method of the adapter, or the wire', () => {
+    expectTypeOf<Need>().toEqualTypeOf<Exclude<keyof PersistenceAdapter, 'save' | 'facts'> | 'wire'>();
     expectTypeOf<ContractCase['needs']>().toEqualTypeOf<readonly Need[]>();
   });
 
