@@ -44,6 +44,7 @@ export function suite(name, { client, inTransaction, close, statements = 1, pool
         return new MysqlPersistence({ ...client, query }, { table });
       },
       oracle: rowsOf,
+      inTransaction,
     });
     for (const { name: sentence, run } of contract) test(sentence, run);
   });

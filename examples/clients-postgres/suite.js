@@ -40,6 +40,7 @@ export function suite(name, { client, inTransaction, close }) {
         return new PostgresPersistence({ ...client, query }, { table });
       },
       oracle: rowsOf,
+      inTransaction,
     });
     for (const { name: sentence, run } of contract) test(sentence, run);
   });
