@@ -16,7 +16,7 @@ export async function audit(history: History): Promise<void> {
   if (surprises.length > 0) history.lose();
   follow(history, books, rows);
   noteStrays(history, [...surprises, ...rows.filter((row) => !isThere(books, row))]);
-  history.ceiling = Math.max(history.ceiling, history.belief.total);
+  history.ceiling = Math.max(history.ceiling, history.belief.total, unitsOf(history, books));
   if (books.expiring > 0) throw new Error(`${books.expiring} keys of a campaign that nobody gave an end expire`);
   if (history.belief.serving) await checkBooks(history, books, rows);
   const { setting, told, mostPerUser } = history;
@@ -44,6 +44,14 @@ function limitOf({ lost, ceiling, belief, setting, loaded }: History): number {
   if (setting.stock === 'codes') return loaded.size;
   // After a loss nobody but the unique keys remembers what a restock took away.
   return lost || !belief.serving ? ceiling : belief.total;
+}
+
+/**
+ * In a state that is behind, a unit that a restock takes away may have its row already, and the next restock makes another
+ * one: then the serials that there ever were are the limit.
+ */
+function unitsOf({ trust, setting }: History, books: Snapshot): number {
+  return trust === 'behind' && isCounted(setting) ? books.count('total') - books.count('replaced') : 0;
 }
 
 /** The campaign in Redis may be another making by now. */
