@@ -12,7 +12,7 @@
 local campaignKey, grantsKey, leasesKey, returnedKey, codesKey, queueKey, ticketsKey, presenceKey, endedKey, dataKey, keptKey =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local epoch, fence, after, upTo = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local FIRST, STRIDE = 5, 7
+local FIRST, STRIDE, BELOW = 5, 7, 9007199254740992
 --- @include "include/stamp"
 --- @include "include/epoch"
 --- @include "include/freed"
@@ -29,7 +29,7 @@ if refusal then return { refusal } end
 local progress = redis.call('HMGET', campaignKey, 'phase', 'cursor')
 local function answer(cursor)
   local last = redis.call('ZREVRANGE', keptKey, 0, 0, 'WITHSCORES')
-  return { 'ok', integer(cursor), last[2] and integer(tonumber(last[2])) or '0', integer(campaign.stamp) }
+  return { 'ok', integer(cursor), integer(math.max(0, tonumber(last[2] or '0'))), integer(campaign.stamp) }
 end
 if not campaign.building or progress[1] ~= 'rows' then return { 'stale_epoch' } end
 if after == upTo or after ~= tonumber(progress[2]) then return answer(tonumber(progress[2])) end
@@ -61,6 +61,7 @@ for serial = after + 1, upTo do
   local row, left = rows[name], holders[name] or {}
   if not row and #left == 0 then freed[#freed + 1] = name end
   -- Somebody else has the unit that these users were promised: they get another one in the end.
+  -- Until then their places are below all serials, in the order of the units that they lost.
   for i = row and 1 or 2, #left do
     local field = left[i]
     local loser = records[field]
@@ -69,7 +70,7 @@ for serial = after + 1, upTo do
     -- It is no longer told that it was issued.
     if loser.stamp == '0' then loser.stamp = '1' end
     if fromPool then loser.code = '' end
-    losers[#losers + 1] = '0'
+    losers[#losers + 1] = integer(serial - BELOW)
     losers[#losers + 1] = field
     setGrant(field, encodeRecord(loser))
   end

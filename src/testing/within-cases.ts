@@ -14,13 +14,13 @@ export type InTransaction = (work: (client: object) => Promise<void>) => Promise
 const SOON_MS = 200;
 
 /** The tools of one case: two coupons, which were saved before. A store of one connection saves none meanwhile. */
-interface Scene {
+interface TransactionScene {
   readonly row: Issuance;
   readonly other: Issuance;
   readonly inTransaction: InTransaction;
 }
 
-type Check = (stage: Stage, scene: Scene) => Promise<void>;
+type TransactionCheck = (stage: Stage, scene: TransactionScene) => Promise<void>;
 
 /** `look` and `change` in a transaction of the caller. */
 export function withinCases(inTransaction: InTransaction): Case[] {
@@ -31,7 +31,7 @@ export function withinCases(inTransaction: InTransaction): Case[] {
   }));
 }
 
-const RULES: Readonly<Record<string, Check>> = {
+const RULES: Readonly<Record<string, TransactionCheck>> = {
   'a change in a transaction is there once that is committed': async (stage, { row, inTransaction }) => {
     let verdict: ChangeVerdict | undefined;
     await inTransaction(async (client) => {

@@ -206,6 +206,22 @@ describe('what Redis still knows is kept', () => {
     await audit();
   });
 
+  test('if too little is left, those who were promised a unit first get it', async () => {
+    await openNamed(issuer, behind(25));
+    // By their names the last ones came first.
+    const names = users(20).sort().reverse();
+    for (const userId of names) await issueTo(userId);
+    const strangers = Array.from({ length: 20 }, (_, i): Issuance => {
+      const row = { campaignId: id, userId: `stranger-${i}`, grant: 1, serial: i + 1, code: null };
+      return { ...row, id: String(i).padEnd(22, 'a'), issuedAt: new Date(1), epoch: '1-x', state: 'issued' };
+    });
+    await persistence.memory.save(strangers);
+    const { lost } = await rebuildNamed(issuer, behind(25));
+    expect(lost.map(({ userId }) => userId)).toEqual(names.slice(5));
+    await issuer.campaign(id).settle();
+    await audit();
+  });
+
   test('a pause, the close and what was restocked survive, and so do withdrawals by restock', async () => {
     await openNamed(issuer, counted(5));
     await issueAll(users(5));

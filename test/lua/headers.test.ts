@@ -41,7 +41,7 @@ const LONGER: Record<string, number> = {
   reassign: 64,
   'adopt-row': 64,
   'claim-due': 63,
-  'rebuild-rows': 97,
+  'rebuild-rows': 98,
   'finish-rebuild': 74,
   'admit-line': 74,
   'join-line': 69,

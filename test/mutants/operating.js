@@ -255,6 +255,16 @@ export const OPERATING = [
     caughtBy: { file: 'test/integration/rebuild.test.ts', test: 'if nothing is left for somebody who was promised' },
   },
   {
+    defect: 'what is left after a loss goes by the names of the users, not by who came first',
+    file: 'lua/recover/rebuild-rows.lua',
+    find: 'integer(serial - BELOW)',
+    replace: "'-1'",
+    caughtBy: {
+      file: 'test/integration/rebuild.test.ts',
+      test: 'if too little is left, those who were promised a unit first',
+    },
+  },
+  {
     defect: 'a withdrawn code is loaded again by a rebuild',
     file: 'lua/recover/begin-rebuild.lua',
     find: "if aside then redis.call('RENAME', codesKey, knownKey) end",
