@@ -339,6 +339,17 @@ describe('a pool that Redis lost', () => {
     expect(await json(`${right} --yes`)).toMatchObject([{ state: 'paused', total: 4, available: 1 }]);
   });
 
+  test('is not made again in silence from a list that repeats codes, or overlaps another one', async () => {
+    const id = await lostPool();
+    for (const list of ['one-again', 'one-and-more']) {
+      writeFileSync(join(dir, `${list}.csv`), 'no,code\n1,one-A\n2,one-B\n3,one-A\n4,one-B\n');
+    }
+    const lists = '--code-list one-again.csv --code-list one-and-more.csv --paused';
+    const short = await run(`${rebuildLine(id, lists)} --yes`);
+    expect(short).toMatchObject({ code: 3, stdout: expect.stringMatching(/^total +3$/m) });
+    expect(short.stderr).toContain('that are not on the list');
+  });
+
   test('is not touched where a list has a line that is no code', async () => {
     const id = await lostPool();
     writeFileSync(join(dir, 'two.csv'), 'no,code\n1,two-A\n2,\n');

@@ -170,9 +170,16 @@ export const COMMAND_LINE = [
   {
     defect: 'the list of another campaign is taken in silence',
     file: 'src/cli/commands/recover.ts',
-    find: 'listed > 0 ? (campaign.total',
-    replace: 'listed < 0 ? (campaign.total',
+    find: 'listed.size > 0 ? (campaign.total',
+    replace: 'listed.size < 0 ? (campaign.total',
     caughtBy: commands('is not made again in silence from the list of another campaign'),
+  },
+  {
+    defect: 'a code that is on two lists counts as two when the codes of users are looked for',
+    file: 'src/cli/commands/recover.ts',
+    find: 'const listed = new Set<string>();',
+    replace: 'const listed = { size: 0, add: (_: string) => listed.size++ };',
+    caughtBy: commands('is not made again in silence from a list that repeats codes, or overlaps another one'),
   },
   {
     defect: 'a campaign with hooks is refused without a word on the config',

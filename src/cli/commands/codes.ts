@@ -57,16 +57,16 @@ function openCodes({ world }: Rehearsal, file: string, options: ReadCodesOptions
   return { codes: readCodes(stream, options), part: () => (size === 0 ? 1 : stream.bytesRead / size) };
 }
 
-/** The codes of several files, one after the other. `onCode` is called for each. */
+/** The codes of several files, one after the other. `onCode` is called with each. */
 export async function* openLists(
   at: Rehearsal,
   files: readonly string[],
   options: ReadCodesOptions,
-  onCode: () => void,
+  onCode: (code: string) => unknown,
 ): AsyncGenerator<string> {
   for (const file of files) {
     for await (const code of openCodes(at, file, options).codes) {
-      onCode();
+      onCode(code);
       yield code;
     }
   }

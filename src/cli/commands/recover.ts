@@ -104,8 +104,9 @@ async function rebuildNow(session: CommandSession, of: Rebuild): Promise<number 
   const { asTheyAre } = of.options;
   // A line that is no code must not be found when the rebuild is half done.
   if (!files.includes('-')) await countIn(session, files, of.options);
-  let listed = 0;
-  const codes = files.length > 0 ? openLists(session, files, of.options, () => listed++) : undefined;
+  // Lists overlap, and repeat codes.
+  const listed = new Set<string>();
+  const codes = files.length > 0 ? openLists(session, files, of.options, (code) => listed.add(code)) : undefined;
   const progress = new Progress(out, 'rows and codes');
   const done = { reservations: 0, rows: 0, codes: 0 };
   const onProgress = ({ phase, done: count }: RebuildProgress) => {
@@ -120,7 +121,7 @@ async function rebuildNow(session: CommandSession, of: Rebuild): Promise<number 
     ...snapshotLines(campaign, out),
   ]);
   // A run that goes on behind the codes reads no list.
-  const strange = listed > 0 ? (campaign.total ?? 0) - listed : 0;
+  const strange = listed.size > 0 ? (campaign.total ?? 0) - listed.size : 0;
   if (strange > 0) out.note(`users have ${strange} codes that are not on the list: is it the list of this campaign?`);
   return lost.length > 0 || strange > 0 ? EXIT.findings : undefined;
 }
