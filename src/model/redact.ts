@@ -1,7 +1,7 @@
 /** A longer text is searched up to this length. Its end is dropped, because it may cut through a secret. */
 const SEARCHED = 8_192;
 const LONGEST_SECRET = 1_024;
-/** A beginning or an end of a secret as long as this is taken for the secret. */
+/** A beginning or an end of a secret as long as this is taken for the secret. Its quotes count. */
 const PART = 8;
 /** Shorter ones occur in any text: they are blotted out only as they stand. */
 const SHORTEST = 4;
@@ -22,33 +22,33 @@ interface Folded {
 /**
  * Blots secrets out of texts, as they stand and in their usual disguises. These are: another case, quoting for JSON,
  * SQL, HTML or a URL, hex, base64, and a beginning or end of eight characters or more. Text and secrets are folded in
- * the same way and compared, in one pass over the text.
+ * the same way and compared. The middle of a secret stays, and so does base64 of a text around it.
  */
 export class Redaction {
   readonly #short: string[] = [];
-  readonly #whole: string[] = [];
+  /** How long the keys of both maps are. */
+  readonly #sizes = new Set<number>();
   readonly #byHead = new Map<string, string[]>();
   readonly #byTail = new Map<string, string[]>();
 
   constructor(secrets: Iterable<string | null>) {
     for (const secret of new Set(secrets)) {
       if (secret === null || secret === '') continue;
-      const forms = formsOf(secret);
-      if (forms[0]!.length < SHORTEST) this.#short.push(secret);
-      for (const form of forms) this.#add(form);
+      const { plain, encoded } = formsOf(secret);
+      if (plain[0]!.length < SHORTEST) this.#short.push(secret);
+      const [head, tail] = [sizeOf(secret.slice(0, PART)), sizeOf(secret.slice(-PART))];
+      for (const form of plain) this.#add(form, head, tail);
+      for (const form of encoded) this.#add(form, PART, PART);
     }
     // A secret that begins with another one would leave its end behind.
     this.#short.sort((a, b) => b.length - a.length);
   }
 
-  #add(form: string): void {
+  #add(form: string, head: number, tail: number): void {
     if (form.length < SHORTEST) return;
-    if (form.length < PART) {
-      this.#whole.push(form);
-      return;
-    }
-    push(this.#byHead, form.slice(0, PART), form);
-    push(this.#byTail, form.slice(-PART), form);
+    push(this.#byHead, form.slice(0, head), form);
+    push(this.#byTail, form.slice(-tail), form);
+    for (const size of [head, tail]) this.#sizes.add(Math.min(size, form.length));
   }
 
   /** The text without the secrets. Of one that is very long, the beginning. */
@@ -61,7 +61,7 @@ export class Redaction {
   }
 
   #blotted(text: string, end: number): string {
-    if (this.#whole.length === 0 && this.#byHead.size === 0) return text.slice(0, end);
+    if (this.#sizes.size === 0) return text.slice(0, end);
     const folded = fold(text);
     const blots: [from: number, to: number][] = [];
     this.#find(folded.text, (at, length) => blots.push([folded.from[at]!, folded.to[at + length - 1]!]));
@@ -77,40 +77,47 @@ export class Redaction {
   }
 
   #find(text: string, found: (at: number, length: number) => void): void {
-    for (const whole of this.#whole) {
-      for (let at = text.indexOf(whole); at >= 0; at = text.indexOf(whole, at + 1)) found(at, whole.length);
-    }
-    for (let at = 0; at + PART <= text.length; at++) {
-      const part = text.slice(at, at + PART);
-      const begun = longest(this.#byHead.get(part), (form, n) => text[at + n] === form[n]);
-      if (begun > 0) found(at, begun);
-      const ended = longest(this.#byTail.get(part), (form, n) => text[at + PART - 1 - n] === form.at(-1 - n));
-      if (ended > 0) found(at + PART - ended, ended);
+    for (const size of this.#sizes) {
+      for (let at = 0; at + size <= text.length; at++) {
+        const part = text.slice(at, at + size);
+        const begun = longest(this.#byHead.get(part), size, (form, n) => text[at + n] === form[n]);
+        if (begun > 0) found(at, begun);
+        const ended = longest(this.#byTail.get(part), size, (form, n) => text[at + size - 1 - n] === form.at(-1 - n));
+        if (ended > 0) found(at + size - ended, ended);
+      }
     }
   }
 }
 
-/** How many characters the text shares with one of the forms; 0 if there is none. */
-function longest(forms: readonly string[] | undefined, isSame: (form: string, n: number) => boolean): number {
+/** How many characters the text shares with one of the forms, of which it has `size`; 0 if there is none. */
+function longest(
+  forms: readonly string[] | undefined,
+  size: number,
+  isSame: (form: string, n: number) => boolean,
+): number {
   let most = 0;
   for (const form of forms ?? []) {
-    let n = PART;
+    let n = size;
     while (n < form.length && isSame(form, n)) n++;
     most = Math.max(most, n);
   }
   return most;
 }
 
-/** The folded forms of a secret, itself first. */
-function formsOf(secret: string): string[] {
+/** How much of a part is compared: quoting is not. */
+function sizeOf(part: string): number {
+  return Math.max(SHORTEST, foldText(part).length);
+}
+
+/** The folded forms of a secret. The first of the plain ones is itself. */
+function formsOf(secret: string): { plain: string[]; encoded: string[] } {
   const text = secret.toWellFormed();
   const bytes = Buffer.from(text);
-  const forms = [foldText(secret)];
+  const plain = [foldText(secret)];
   // If it holds the disguise of something else, once more in disguise.
-  if (/[%&\\\p{Cc}]/u.test(text)) forms.push(foldText(encodeURIComponent(text)), foldText(JSON.stringify(text)));
-  forms.push(bytes.toString('hex'));
-  for (const base of ['base64', 'base64url'] as const) forms.push(foldText(bytes.toString(base).replace(/=+$/, '')));
-  return [...new Set(forms)];
+  if (/[%&\\\p{Cc}]/u.test(text)) plain.push(foldText(encodeURIComponent(text)), foldText(JSON.stringify(text)));
+  const base64 = (['base64', 'base64url'] as const).map((base) => foldText(bytes.toString(base).replace(/=+$/, '')));
+  return { plain: [...new Set(plain)], encoded: [...new Set([bytes.toString('hex'), ...base64])] };
 }
 
 function foldText(text: string): string {

@@ -42,6 +42,28 @@ test('a code that is cut is blotted out, its beginning and its end', () => {
   expect(redacted(new Error(`…${code.slice(-9)} is unknown`), [code]).message).toBe('…[redacted] is unknown');
 });
 
+test('the first and the last eight characters of a code are blotted out, also with quotes among them', () => {
+  const code = 'PA"RT-NER-AbCd+EfGh/"121';
+  expect(new Redaction([code]).of(`no ${code.slice(0, 8)}…`)).toBe('no [redacted]…');
+  expect(new Redaction([code]).of(`no …${code.slice(-8)}`)).toBe('no …[redacted]');
+  const letters = [...'abcdefgh0123456789'];
+  const character = fc.oneof({ weight: 3, arbitrary: fc.constantFrom(...letters) }, fc.constantFrom(...'"\'`+/-'));
+  // With fewer than four others among them, quotes say little.
+  const part = fc
+    .tuple(
+      fc.array(character, { minLength: 4, maxLength: 4 }),
+      fc.array(fc.constantFrom(...letters), { minLength: 4, maxLength: 4 }),
+    )
+    .map(([some, others]) => [...some, ...others].join(''));
+  fc.assert(
+    fc.property(part, fc.string(), part, (head, between, tail) => {
+      const redaction = new Redaction([head + between + tail]);
+      for (const cut of [head, tail]) expect(redaction.of(cut).replaceAll('[redacted]', '')).not.toMatch(/[a-h0-9]/);
+    }),
+    { numRuns: 2_000, seed: 65 },
+  );
+});
+
 test('of a code that begins with another one nothing is left', () => {
   expect(redacted(new Error('SECRET-1 and SECRET-12'), ['SECRET-1', 'SECRET-12']).message).toBe(
     '[redacted] and [redacted]',
