@@ -108,6 +108,9 @@ export class CouponIssuer<Client = never> {
    * Returns the coupons that have this code, mostly one: campaigns may have the same code. For a checkout or a till, which
    * has a code and no campaign. A call of the shop: the answer names the user and the order of a coupon.
    *
+   * A coupon of a campaign that another process opened may be missing for a second. If another campaign has the same code,
+   * that may be a minute. `campaignIds` names it at once.
+   *
    * One statement per 500 campaigns; once a minute, and for a code that is found nowhere, one more for the list of
    * campaigns. Limit how often a client may try. Throws `InvalidArgumentError`, `MisconfiguredError` (an adapter without
    * `look`, or without `campaigns` where no `campaignIds` are given), `PersistenceError`, `ClosedError`.

@@ -328,6 +328,21 @@ describe('the campaigns of the table', () => {
     expect(seen.reads).toBe(2);
   });
 
+  test('of a minute ago are enough for a code that was found, and the call may name a newer campaign', async () => {
+    const memory = new MemoryPersistence();
+    await memory.save([aRow(1)]);
+    const issuer = issuerOf(memory);
+    const code = `${own}-CODE-1`;
+    const found = async (campaignIds?: readonly string[]) => (await issuer.findByCode({ code, campaignIds })).length;
+    expect(await found()).toBe(1);
+    await memory.save([aRow(1, { campaignId: `${own}-new`, code })]);
+    later(59_000);
+    expect([await found(), await found([own, `${own}-new`])]).toEqual([1, 2]);
+    vi.restoreAllMocks();
+    later(60_000);
+    expect(await found()).toBe(2);
+  });
+
   test('that could not be read are read again by the next call', async () => {
     const memory = new MemoryPersistence();
     await memory.save([aRow(1)]);
