@@ -124,6 +124,42 @@ test('the desk grants once per ticket, on top of the sale or out of it, and the 
   expect(await issuer.findByCode({ code: codes[0]! })).toMatchObject([{ campaignId: desk.id, userId: 'kim' }]);
 });
 
+test('a ticket that the desk refuses gives its unit back once, and the sum of desk and sale stays', async () => {
+  const { openDesk, grantFromDesk } = await printed('desk');
+  const [desk, launch] = [newCampaign(), newCampaign()];
+  await openDesk(desk);
+  await launch.open({ stock: { kind: 'counted', total: 20 } });
+  const grant = async (n: number) =>
+    (await grantFromDesk(desk, { userId: 'kim', ticket: `case-${n}`, outOf: launch })).status;
+  const totals = async () => [(await desk.inspect()).total, (await launch.inspect()).total];
+  const told: string[] = [];
+  for (let n = 1; n <= 12; n++) told.push(await grant(n));
+  expect(told).toEqual(Array.from({ length: 12 }, (_, i) => (i < 10 ? 'issued' : 'already_issued')));
+  expect(await totals()).toEqual([10, 10]);
+  // A process that died before it gave the unit back: its repeat does so, and no repeat does it twice.
+  await launch.restock({ add: -1, requestId: 'desk case-13' });
+  await desk.restock({ add: 1, requestId: 'case-13' });
+  for (let run = 0; run < 2; run++) expect(await grant(13)).toBe('already_issued');
+  expect(await totals()).toEqual([10, 10]);
+  await desk.update({ perUser: 20, requestId: 'more' });
+  expect(await grant(13)).toBe('sold_out');
+  expect(await grant(14)).toBe('issued');
+  expect(await totals()).toEqual([11, 9]);
+});
+
+test('a ticket that waits at the desk is granted by a repeat', async () => {
+  const { openDesk, grantFromDesk } = await printed('desk');
+  const [desk, launch] = [newCampaign(), newCampaign()];
+  await openDesk(desk);
+  await launch.open({ stock: { kind: 'counted', total: 20 } });
+  const given = { userId: 'kim', ticket: 'case-1', outOf: launch };
+  await desk.pause();
+  expect((await grantFromDesk(desk, given)).status).toBe('paused');
+  await desk.resume();
+  expect((await grantFromDesk(desk, given)).status).toBe('issued');
+  expect([(await desk.inspect()).total, (await launch.inspect()).total]).toEqual([1, 19]);
+});
+
 test('the coupon of an unpaid order comes back, its late payment cannot use it, and another order can', async () => {
   const { giveBack } = await printed('unpaid');
   const launch = newCampaign();
