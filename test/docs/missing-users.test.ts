@@ -14,7 +14,7 @@ const TABLE = { table: 'shop.coupons', userId: { type: 'bigint', references: 'sh
 const UNITS = 3;
 
 interface Printed {
-  freeMissing(launch: Campaign, units: number): Promise<void>;
+  freeMissing(launch: Campaign, units: number): Promise<boolean>;
   /** With the hook of the page. */
   readonly shop: CouponIssuer;
   end(): Promise<void>;
@@ -71,6 +71,14 @@ async function acceptedAndGone(userId: string): Promise<void> {
   await issuer.close();
 }
 
+/** As the page says: until it answers `true`, and then the campaign goes on. */
+async function freeAndResume(launch: Campaign): Promise<void> {
+  const told: boolean[] = [];
+  while (told.length < 2 && !told.at(-1)) told.push(await printed.freeMissing(launch, UNITS));
+  expect(told.at(-1)).toBe(true);
+  await launch.resume();
+}
+
 const usersOf = async () => {
   const { rows } = await database.pool.query('SELECT user_id FROM shop.coupons WHERE campaign_id = $1 ORDER BY 1', [
     id,
@@ -91,7 +99,7 @@ test('the unit of a missing user whose process died waits in quarantine, and the
   expect((await quarantinedOf(launch)).map(({ issuance }) => issuance.userId)).toEqual(['404']);
   expect((await launch.issue({ userId: '3' })).status).toBe('sold_out');
 
-  for (let run = 0; run < 2; run++) await printed.freeMissing(launch, UNITS);
+  for (let run = 0; run < 2; run++) await freeAndResume(launch);
   expect(await quarantinedOf(launch)).toEqual([]);
   expect((await launch.issue({ userId: '3' })).status).toBe('issued');
   expect((await launch.issue({ userId: '4' })).status).toBe('sold_out');
@@ -111,12 +119,56 @@ test('the recipe goes on where it was stopped, and leaves the unit of a user tha
   await database.pool.query('INSERT INTO shop.users VALUES (500)');
   const [gone] = (await quarantinedOf(launch)).filter(({ issuance }) => issuance.userId === '404');
   await launch.quarantine.withdraw({ ids: [gone!.issuance.id] });
-  await printed.freeMissing(launch, UNITS);
+  expect(await printed.freeMissing(launch, UNITS)).toBe(false);
   expect((await quarantinedOf(launch)).map(({ issuance }) => issuance.userId)).toEqual(['500']);
   await launch.quarantine.retry({ all: true });
   await launch.settle();
+  await freeAndResume(launch);
   for (const userId of ['1', '2', '3']) await launch.issue({ userId });
   expect(await usersOf()).toEqual(['1', '2', '500']);
+  await issuer.close();
+});
+
+test.each([
+  { unit: 'kept', sold: UNITS - 1 },
+  { unit: 'returned', sold: UNITS },
+] as const)(
+  'the recipe adds no unit for a coupon that was revoked, $unit and with another one for its user',
+  async ({ unit, sold }) => {
+    const issuer = new CouponIssuer({ redis: server.client(), persistence });
+    const launch = issuer.campaign(id);
+    await launch.open({ stock: { kind: 'counted', total: UNITS } });
+    const result = await launch.issue({ userId: '1' });
+    if (result.status !== 'issued') throw new Error(result.status);
+    await issuer.idle();
+    await launch.revoke({ userId: '1', id: result.issuance.id, revocationId: 'fraud', unit, again: true });
+    await acceptedAndGone('404');
+    await expireLeases(server.client(), id);
+    await launch.settle();
+    await freeAndResume(launch);
+    for (const userId of ['1', '2', '3', '4', '5']) await launch.issue({ userId });
+    await issuer.idle();
+    expect(await launch.tally()).toMatchObject({ issued: sold, revoked: 1 });
+    await issuer.close();
+  },
+);
+
+test('the recipe takes away the units that a rebuild made free again', async () => {
+  const issuer = new CouponIssuer({ redis: server.client(), persistence });
+  const launch = issuer.campaign(id);
+  await launch.open({ stock: { kind: 'counted', total: UNITS } });
+  await acceptedAndGone('404');
+  await expireLeases(server.client(), id);
+  await launch.settle();
+  await freeAndResume(launch);
+  const { total } = await launch.inspect();
+  expect(total).toBe(UNITS + 1);
+  await launch.rebuild({ stock: { kind: 'counted', total: UNITS + 1 } }, { paused: true });
+  expect(await launch.inspect()).toMatchObject({ available: UNITS + 1, withdrawn: 0 });
+  await freeAndResume(launch);
+  for (const userId of ['1', '2', '3', '4', '5']) await launch.issue({ userId });
+  await issuer.idle();
+  expect(await usersOf()).toEqual(['1', '2', '3']);
   await issuer.close();
 });
 
