@@ -139,8 +139,8 @@ export interface OperatorCalls {
    * registry. The rows in your database stay. Use it for campaigns that were closed without `retainMs`, and for entries
    * with expired keys.
    *
-   * Four round trips. Throws `CampaignConflictError` (not closed, or something is reserved: nothing was removed),
-   * `UnknownCampaignError`, `RedisError`.
+   * Four round trips. Throws `CampaignConflictError` (not closed, or something is reserved: nothing was removed; or it
+   * was purged before), `UnknownCampaignError`, `RedisError`.
    *
    * @example
    * ```ts

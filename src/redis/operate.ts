@@ -6,7 +6,15 @@ import { rulesToFields } from './campaign-fields.js';
 import { answerUnderEpoch } from './epoch.js';
 import { epochSuffix } from './generation.js';
 import type { KnownCampaign } from './known-campaign.js';
-import { findOver, isRegistered, neverOpened, nextGeneration, noteOver, strikeOff } from './registry.js';
+import {
+  CampaignOverError,
+  findOver,
+  isRegistered,
+  neverOpened,
+  nextGeneration,
+  noteOver,
+  strikeOff,
+} from './registry.js';
 import { isNotReady, notReady, oneOf } from './reply-words.js';
 import type { Reply } from './runner.js';
 import { scripts } from './scripts.js';
@@ -169,7 +177,10 @@ export async function purge(shard: Shard): Promise<void> {
 /** The keys are gone: they expired, or an earlier purge was cut short. */
 async function purgeEntry(context: RedisContext, id: string): Promise<void> {
   const past = await findOver(context, id);
-  if (past.word !== 'expired' && !(await isRegistered(context, id))) throw neverOpened(context, id);
+  // A purge that was cut short left the entry. Without it, an earlier purge was complete.
+  if (past.word !== 'expired' && !(await isRegistered(context, id))) {
+    throw past.word === 'purged' ? new CampaignOverError(id, past.closedAt, true) : neverOpened(context, id);
+  }
   if (past.word === 'expired') {
     await noteOver(context, id, { closedAt: past.closedAt.getTime(), goneAt: null, nowMs: past.nowMs });
   }

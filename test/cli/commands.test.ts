@@ -114,9 +114,12 @@ describe('a campaign', () => {
     expect(stderr).toMatch(/^after a fault, repeat it with --request-id [0-9a-f-]{36}\n$/);
     expect(await json(`close ${id} --retain 30d --yes`)).toEqual([{ id, status: 'closed' }]);
     expect(await json(`purge ${id} --yes`)).toEqual([{ id, status: 'purged' }]);
-    const gone = await run(`inspect ${id}`);
-    expect(gone).toMatchObject({ code: 1, stdout: '' });
-    expect(gone.stderr).toMatch(/^coupon-issuer: [^\n]*night-\d+[^\n]*\n$/);
+    for (const line of [`inspect ${id}`, `purge ${id} --yes`]) {
+      const gone = await run(line);
+      expect(gone).toMatchObject({ code: 1, stdout: '' });
+      expect(gone.stderr).toMatch(/^coupon-issuer: campaign night-\d+ is over: it was closed at [^\n]*\n$/);
+      expect(gone.stderr).not.toContain('rebuild');
+    }
   });
 
   test('that is followed gives a line per look, until a signal', async () => {

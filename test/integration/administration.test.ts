@@ -106,7 +106,16 @@ describe('purge', () => {
     // What is left is small: the counter of generations, and that the newest campaigns are over.
     expect(Object.keys(await dump(redis)).sort()).toEqual(['coupon:generation', 'coupon:over']);
     expect(await issuer.campaign(id).issue({ userId: 'bob' })).toMatchObject({ status: 'closed' });
-    await expect(issuer.campaign(id).purge()).rejects.toMatchObject({ code: 'UNKNOWN_CAMPAIGN' });
+    // A second purge says that it is over. To rebuild it would let it serve again.
+    const again = await issuer
+      .campaign(id)
+      .purge()
+      .catch((error: unknown) => error);
+    expect(again).toMatchObject({
+      code: 'CAMPAIGN_CONFLICT',
+      message: expect.stringContaining('is over: it was closed'),
+    });
+    expect(String(again)).not.toContain('rebuild');
     // The rows stay, so it cannot be mistaken for a new one.
     await expect(open(2)).rejects.toThrow('Take another id');
   });

@@ -1,6 +1,13 @@
 /** Campaigns that are over, and the generations of those that are made anew. */
 export const OVER = [
   {
+    defect: `a second purge says that Redis lost the campaign`,
+    file: `src/redis/operate.ts`,
+    find: `throw past.word === 'purged' ?`,
+    replace: `throw past.word !== past.word ?`,
+    caughtBy: { file: `test/integration/administration.test.ts`, test: `removes every key of a closed campaign` },
+  },
+  {
     defect: `a generation follows the clock alone`,
     file: `lua/registry/next-generation.lua`,
     find: `math.max(nowMs, before + 1, atLeast)`,
