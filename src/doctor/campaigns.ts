@@ -87,11 +87,17 @@ function quarantineOf(ready: readonly ReadyCampaign[]): Diagnosis {
 async function ofWorkers(of: CampaignsToLookAt, ready: readonly ReadyCampaign[]): Promise<Diagnosis[]> {
   const workers = await of.workers();
   const waiting = ready.filter(({ backlog, closedAt, state }) => backlog || (!closedAt && state !== 'closed'));
-  if (workers.length === 0) {
-    if (waiting.length === 0) return [ok('workers', 'no worker, and no campaign that needs one')];
-    const found = `no worker was seen, and these campaigns need one: ${namesOf(waiting.map(({ id }) => id))}`;
-    return [finding('workers', 'fault', found, 'start one in two processes: startWorker(), or coupon-issuer worker')];
-  }
+  if (workers.length + waiting.length === 0) return [ok('workers', 'no worker, and no campaign that needs one')];
+  const alone = waiting.filter(({ id }) => !workers.some(({ campaigns }) => campaigns?.includes(id) ?? true));
+  const fit = fitnessOf(workers);
+  if (alone.length === 0) return fit;
+  const none = workers.length === 0 ? 'no worker was seen' : `${workers.length} seen, for other campaigns alone`;
+  const found = `${none}, and these campaigns need one: ${namesOf(alone.map(({ id }) => id))}`;
+  const cure = 'start one in two processes: startWorker(), or coupon-issuer worker';
+  return [finding('workers', 'fault', found, cure), ...fit.filter(({ verdict }) => verdict !== 'ok')];
+}
+
+function fitnessOf(workers: readonly WorkerSeen[]): Diagnosis[] {
   const failing = workers.filter(({ lastFault, succeededAt }) => lastFault && lastFault.at > (succeededAt ?? 0));
   const words = [...new Set(failing.map(({ lastFault }) => lastFault!.errorType))].join(', ');
   const versions = new Set(workers.map(({ version }) => version));

@@ -26,7 +26,7 @@ export const registryScripts = {
   dropOver: defineScript('drop-over', dropOver, { keys: ['over'], args: ['campaignId'] }),
   noteWorker: defineScript('note-worker', noteWorker, {
     keys: ['workers'],
-    args: ['worker', 'cursor', 'intervalMs', 'role', 'version', 'succeededMsAgo', 'faultMsAgo', 'fault'],
+    args: ['worker', 'cursor', 'intervalMs', 'role', 'version', 'succeededMsAgo', 'faultMsAgo', 'fault', 'campaigns'],
   }),
   forgetWorker: defineScript('forget-worker', forgetWorker, { keys: ['workers'], args: ['worker'] }),
   listWorkers: defineScript('list-workers', listWorkers, { keys: ['workers'], args: ['cursor'], reads: true }),

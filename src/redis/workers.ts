@@ -11,6 +11,8 @@ export interface WorkerSeen {
   /** Random, and another one after each start. */
   readonly id: string;
   readonly role: WorkerRole;
+  /** The campaigns that it was told to look after; `null`: all of the registry, or more than 100. */
+  readonly campaigns: readonly string[] | null;
   /** The version of this package in its process. */
   readonly version: string;
   readonly intervalMs: number;
@@ -25,6 +27,7 @@ export interface WorkerSeen {
 export interface WorkerNote {
   readonly id: string;
   readonly role: WorkerRole;
+  readonly campaigns: readonly string[] | null;
   readonly version: string;
   readonly intervalMs: number;
   readonly succeededMsAgo: number | null;
@@ -33,11 +36,14 @@ export interface WorkerNote {
 
 /** After so many intervals of silence a worker is gone, as `note-worker.lua` has it. */
 const SILENT_INTERVALS = 10;
+/** A longer list is not told: every interval carries it. */
+const MOST_CAMPAIGNS = 100;
+const ALL_CAMPAIGNS = '*';
 
 /** Returns where the next note looks for silent workers. One round trip. */
 export async function noteWorker(context: RedisContext, note: WorkerNote, cursor: string): Promise<string> {
   const { runner, prefix, timeoutMs } = context;
-  const { id: worker, role, version, intervalMs, succeededMsAgo, lastFault } = note;
+  const { id: worker, role, campaigns, version, intervalMs, succeededMsAgo, lastFault } = note;
   const msAgo = (ms: number | undefined | null) => (ms === undefined || ms === null ? '' : String(Math.round(ms)));
   const args = {
     worker,
@@ -48,6 +54,7 @@ export async function noteWorker(context: RedisContext, note: WorkerNote, cursor
     succeededMsAgo: msAgo(succeededMsAgo),
     faultMsAgo: msAgo(lastFault?.msAgo),
     fault: lastFault?.errorType ?? '',
+    campaigns: campaigns && campaigns.length <= MOST_CAMPAIGNS ? campaigns.join() : ALL_CAMPAIGNS,
   };
   return String((await runner.run(scripts.noteWorker, { keys: registryKeys(prefix), args }, timeoutMs))[1]);
 }
@@ -75,12 +82,13 @@ export async function listWorkers({ runner, prefix, timeoutMs }: RedisContext): 
 }
 
 function workerOf(id: string, facts: string): WorkerSeen {
-  const [seenAt, intervalMs, role, version, succeededAt, faultAt, errorType] = facts.split(':');
+  const [seenAt, intervalMs, role, version, succeededAt, faultAt, errorType, told = ALL_CAMPAIGNS] = facts.split(':');
   const at = (text: string | undefined) => (text ? new Date(Number(text)) : null);
   const faulted = at(faultAt);
   return {
     id,
     role: role as WorkerRole,
+    campaigns: told === ALL_CAMPAIGNS ? null : told.split(',').filter((name) => name !== ''),
     version: version!,
     intervalMs: Number(intervalMs),
     seenAt: at(seenAt)!,

@@ -1,4 +1,4 @@
-import { MisconfiguredError } from '../model/errors.js';
+import { MisconfiguredError, UnknownCampaignError } from '../model/errors.js';
 import type { Emit } from '../model/events.js';
 import { messageOf } from '../model/foreign.js';
 import { redacted } from '../model/safe-error.js';
@@ -15,11 +15,12 @@ export class Faults {
   }
 
   /**
-   * A right or a hook that is missing does not come by itself. So its fault is told once, and a second time only after
-   * another fault or a success.
+   * A right, a hook or a campaign that is missing does not come by itself. So its fault is told once, and a second time
+   * only after another fault or a success.
    */
   tell(campaignId: string | null, error: unknown): void {
-    const message = isForbidden(error) || error instanceof MisconfiguredError ? messageOf(error) : '';
+    const stays = isForbidden(error) || error instanceof MisconfiguredError || error instanceof UnknownCampaignError;
+    const message = stays ? messageOf(error) : '';
     if (message !== '' && this.#standing.get(campaignId) === message) return;
     this.#standing.set(campaignId, message);
     this.#emit({ type: 'fault', during: 'settle', campaignId, error: redacted(error) });

@@ -3,7 +3,10 @@ import { invalid } from '../model/errors.js';
 
 /** The options of `startWorker`. Its speed is a rule of each campaign: `setPace()`. */
 export interface WorkerOptions {
-  /** The ids of the campaigns to look after. Default: all of the registry, which is read once an interval. */
+  /**
+   * The ids of the campaigns to look after. Default: all of the registry, which is read once an interval. One that
+   * nobody opened is told once, as a `fault` event, and looked for again after 60 intervals.
+   */
   readonly campaigns?: readonly string[] | undefined;
   /** The time between two looks for due reservations: 1–3,600,000 ms; default 1,000. */
   readonly intervalMs?: number | undefined;

@@ -4,6 +4,7 @@ import { VERSION } from '../model/version.js';
 import type { RedisContext } from '../redis/shard.js';
 import { forgetWorker, noteWorker, type WorkerRole } from '../redis/workers.js';
 import { errorTypeOf } from '../tracing/step-channel.js';
+import type { CheckedWorkerOptions } from './options.js';
 
 /**
  * Tells once an interval that a worker is there. Nothing waits for a note, and a note that fails is lost: it serves no
@@ -12,7 +13,7 @@ import { errorTypeOf } from '../tracing/step-channel.js';
 export class Presence {
   readonly #context: RedisContext;
   readonly #id = randomBytes(9).toString('base64url');
-  readonly #intervalMs: number;
+  readonly #options: Pick<CheckedWorkerOptions, 'intervalMs' | 'campaigns'>;
   #succeededAt: number | null = null;
   #lastFault: { readonly errorType: string; readonly at: number } | null = null;
   #noting: Promise<void> | null = null;
@@ -20,9 +21,9 @@ export class Presence {
   /** The last note had its answer. */
   #isNoted = false;
 
-  constructor(context: RedisContext, intervalMs: number) {
+  constructor(context: RedisContext, options: Pick<CheckedWorkerOptions, 'intervalMs' | 'campaigns'>) {
     this.#context = context;
-    this.#intervalMs = intervalMs;
+    this.#options = options;
   }
 
   succeeded(): void {
@@ -41,8 +42,9 @@ export class Presence {
     const note = {
       id: this.#id,
       role,
+      campaigns: this.#options.campaigns ?? null,
       version: VERSION,
-      intervalMs: this.#intervalMs,
+      intervalMs: this.#options.intervalMs,
       succeededMsAgo: succeededAt === null ? null : now - succeededAt,
       lastFault: fault && { errorType: fault.errorType, msAgo: now - fault.at },
     };

@@ -1,5 +1,5 @@
 import { monotonicMs } from '../flow/deadline.js';
-import { NotReadyError } from '../model/errors.js';
+import { NotReadyError, UnknownCampaignError } from '../model/errors.js';
 import type { NotReadyReason } from '../model/result.js';
 import type { Campaigns } from '../redis/campaigns.js';
 import { CampaignOverError, isNoCampaign, strikeOff } from '../redis/registry.js';
@@ -83,8 +83,10 @@ export class Visits {
    */
   async #leave(schedule: Schedule, error: Error): Promise<void> {
     if (error instanceof CampaignOverError) await strikeOff(this.#parts.context, schedule.id).catch(() => {});
-    if (this.#options.campaigns) this.#rest(schedule, RARELY);
-    else this.#worker.drop(schedule);
+    if (!this.#options.campaigns) return this.#worker.drop(schedule);
+    this.#rest(schedule, RARELY);
+    // One that it was told to look after: perhaps its id is wrong.
+    if (error instanceof UnknownCampaignError) this.#worker.failed(schedule.id, error);
   }
 
   #rest(schedule: Schedule, intervals: number): void {

@@ -46,7 +46,7 @@ export class Worker implements SettleWorker {
   constructor(parts: WorkerParts, options: CheckedWorkerOptions) {
     this.#parts = parts;
     this.#options = options;
-    this.#presence = new Presence(parts.context, options.intervalMs);
+    this.#presence = new Presence(parts.context, options);
     this.#faults = new Faults(parts.emit);
     this.#visits = new Visits(parts, options, {
       isStopped: () => this.#stopped,
@@ -101,8 +101,9 @@ export class Worker implements SettleWorker {
 
   /** `null`: the registry. */
   #failed(campaignId: string | null, error: unknown): void {
-    this.#presence.failed(error);
     this.#faults.tell(campaignId, error);
+    // After the event, whose error is a copy without its code.
+    this.#presence.failed(error);
   }
 
   async #run(): Promise<void> {

@@ -185,6 +185,20 @@ describe('each of these set-ups is named by its line:', () => {
     expect(findingsOf(await issuer.diagnose())).toEqual([]);
   });
 
+  test('a worker that looks after other campaigns alone', async () => {
+    await worker.stop();
+    await issuer.campaign('day').open({ stock: STOCK });
+    worker = issuer.startWorker({ intervalMs: 50, campaigns: ['day'] });
+    await until(async () => (await issuer.workers()).some(({ succeededAt }) => succeededAt));
+    await expectFindings(await issuer.diagnose(), {
+      workers: ['fault', /^1 seen, for other campaigns alone, and these campaigns need one: night$/],
+    });
+    const other = issuer.startWorker({ intervalMs: 50, campaigns: ['night', 'day'] });
+    await until(async () => (await issuer.workers()).filter(({ succeededAt }) => succeededAt).length === 2);
+    expect(findingsOf(await issuer.diagnose())).toEqual([]);
+    await other.stop();
+  });
+
   test('workers that fail, and workers of several versions', async () => {
     await worker.stop();
     const now = Date.now();

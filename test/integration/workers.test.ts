@@ -30,6 +30,7 @@ test('a worker is seen with its facts, and is gone once it is stopped', async ()
   expect(found).toEqual({
     id: expect.stringMatching(/^[\w-]{12}$/),
     role: 'settle',
+    campaigns: null,
     version: VERSION,
     intervalMs: 100,
     seenAt: expect.any(Date),
@@ -49,6 +50,38 @@ test('a worker of a waiting room says that it admits', async () => {
   await until(async () => (await issuer.workers())[0]?.role === 'settle_and_admit');
   await issuer.close();
   expect(await redis.exists(KEY)).toBe(0);
+});
+
+test('a worker says which campaigns it was told to look after, unless they are more than 100', async () => {
+  const issuer = new CouponIssuer({ redis });
+  const names = Array.from({ length: 101 }, (_, i) => `night-${i}`);
+  for (const campaigns of [['night', 'day'], [], names.slice(1), names]) {
+    const worker = issuer.startWorker({ campaigns, intervalMs: ONCE });
+    await until(async () => (await issuer.workers()).length === 1);
+    const [seen] = await issuer.workers();
+    await worker.stop();
+    expect(seen!.campaigns).toEqual(campaigns === names ? null : campaigns);
+  }
+});
+
+test('a campaign that nobody opened is told once by the worker that was told to look after it', async () => {
+  const faults: string[] = [];
+  const issuer = new CouponIssuer({
+    redis,
+    persistence: new MemoryPersistence(),
+    onEvent: (event) => event.type === 'fault' && faults.push(`${event.campaignId}: ${event.error.message}`),
+  });
+  await open(issuer);
+  const worker = issuer.startWorker({ campaigns: ['night', 'unopened'], intervalMs: 2 });
+  // Of so short an interval, a busy worker is not seen for a moment.
+  const lastFault = async () => (await issuer.workers())[0]?.lastFault;
+  await until(async () => (await lastFault())?.errorType === 'UNKNOWN_CAMPAIGN');
+  const seenAt = Date.now();
+  await until(async () => ((await lastFault())?.at.getTime() ?? 0) > seenAt + 200);
+  await worker.stop();
+  expect(faults).toEqual([
+    expect.stringContaining('unopened: no campaign unopened was opened under the prefix coupon'),
+  ]);
 });
 
 test('a fault of a worker is told as a word, and no message of it is in Redis', async () => {
@@ -97,7 +130,15 @@ test('among 1,000 workers each is listed once, and a note looks at a few of them
   expect(found).toHaveLength(1_000);
   expect(new Set(found.map(({ id }) => id)).size).toBe(1_000);
 
-  const args = { worker: 'one', cursor: '0', intervalMs: '1000', role: 'settle', version: '1', fault: '' };
+  const args = {
+    worker: 'one',
+    cursor: '0',
+    intervalMs: '1000',
+    role: 'settle',
+    version: '1',
+    fault: '',
+    campaigns: '*',
+  };
   const note = async (cursor: string) => {
     const { source, args: names } = scripts.noteWorker;
     const given = { ...args, cursor, succeededMsAgo: '', faultMsAgo: '' };

@@ -197,6 +197,7 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
         succeededMsAgo: '5',
         faultMsAgo: '',
         fault: '',
+        campaigns: 'night',
       }),
       'forget-worker': call(scripts.forgetWorker, { worker: 'another' }),
       'list-workers': call(scripts.listWorkers, { cursor: '0' }),

@@ -46,6 +46,13 @@ export const DOCTOR = [
     caughtBy: named('no worker'),
   },
   {
+    defect: 'any worker is one for each campaign',
+    file: 'src/doctor/campaigns.ts',
+    find: 'campaigns?.includes(id) ?? true',
+    replace: 'campaigns?.includes(id) || true',
+    caughtBy: named('a worker that looks after other campaigns alone'),
+  },
+  {
     defect: 'a fault that a worker recovered from is a finding, and one that lasts is none',
     file: 'src/doctor/campaigns.ts',
     find: 'lastFault.at > (succeededAt ?? 0)',
