@@ -29,7 +29,7 @@ if first and removed > 0 then
   campaign.total = campaign.total - math.min(removed - away, campaign.total - campaign.lastSerial)
   campaign.returned, campaign.removed = campaign.returned - away, away
 end
-local losers = redis.call('ZRANGEBYSCORE', keptKey, '-inf', '-1', 'LIMIT', 0, limit)
+local losers = redis.call('ZRANGEBYSCORE', keptKey, '-inf', '0', 'LIMIT', 0, limit)
 local records = readRecords(losers)
 takeUnits(#losers)
 local reply, lost = { 'more', '0' }, {}

@@ -94,7 +94,9 @@ function begin(history: History, books: Snapshot): void {
   // A rebuild after a loss is told the rules that its operator knows.
   if (history.lost) belief.rules = { ...books.rules, savesPerSecond: belief.rules.savesPerSecond };
   if (belief.opened !== opened) Object.assign(belief, { opened, total: opened });
-  Object.assign(belief, { epoch, serving: false, partial: [], isOutdated: false });
+  // The next run goes on where the outdated one stopped.
+  const isOutdated = belief.isOutdated && !belief.serving;
+  Object.assign(belief, { epoch, serving: false, partial: [], isOutdated });
 }
 
 function firstRules({ setting, lost, mostPerUser }: History, books: Snapshot): Rules {
