@@ -5,8 +5,8 @@
 -- KEYS     campaign grants senders leases returned pool data codes queue tickets presence ended old kept known
 -- ARGV     from random generation definition, then for each field: name value; from is the epoch that is known, or
 --          empty
--- RETURNS  stale_epoch, the epoch that is there; or building, epoch, phase, cursor, the campaign's stamp; or
---          done, epoch
+-- RETURNS  stale_epoch, the epoch that is there; or lacks, the needs that are there; or building, epoch, phase, cursor,
+--          the campaign's stamp; or done, epoch
 -- WRITES   campaign grants senders leases returned pool data codes queue tickets presence ended old kept known
 -- COST     O(loads of the pool)
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, dataKey, codesKey =
@@ -33,6 +33,11 @@ if campaign.building == definition then
 end
 
 local rules = {}
+for i = FIRST, #ARGV, STRIDE do rules[ARGV[i]] = ARGV[i + 1] end
+-- A process may bring a hook in. One that lacks a hook would drop it, and what was promised would not be delivered.
+for need in string.gmatch(campaign.needs or '', '%a+') do
+  if not string.find(rules.needs or '', need, 1, true) then return { 'lacks', campaign.needs } end
+end
 local fields = { 'epoch', epoch, 'format', FORMAT, 'verified', '0', 'building', definition, 'phase', 'old', 'cursor', '0', 'scan', '0' }
 for _, name in ipairs({ 'revoked', 'replaced', 'freed', 'lastSerial', 'reserved', 'issued', 'withdrawn', 'returned', 'pool', 'codes', 'senders' }) do
   fields[#fields + 1] = name
@@ -40,7 +45,6 @@ for _, name in ipairs({ 'revoked', 'replaced', 'freed', 'lastSerial', 'reserved'
 end
 local stamp = integer(nextStamp())
 fields[#fields + 1], fields[#fields + 2] = 'stamp', stamp
-for i = FIRST, #ARGV, STRIDE do rules[ARGV[i]] = ARGV[i + 1] end
 keepUpdated(rules)
 local isSame = campaign.kind == 'counted' and campaign.opened and campaign.opened == tonumber(rules.opened)
 for name, value in pairs(rules) do

@@ -1,4 +1,4 @@
-import { conflict, RedisError } from '../model/errors.js';
+import { conflict, MisconfiguredError, RedisError } from '../model/errors.js';
 import { type Emit, refOf } from '../model/events.js';
 import { isError } from '../model/foreign.js';
 import type { Issuance } from '../model/issuance.js';
@@ -9,6 +9,7 @@ import type { Campaigns } from '../redis/campaigns.js';
 import { CampaignOverError } from '../redis/registry.js';
 import { isNotReady, notReady } from '../redis/reply-words.js';
 import { type Announcement, announceRevokes } from '../redis/revoke.js';
+import type { Serving } from '../redis/serving.js';
 import type { Revoking } from './turn.js';
 
 /** Whether Redis knows of a revocation. */
@@ -51,22 +52,30 @@ export class Revocations {
 
   async #announceIn(campaignId: string, coupons: readonly Revoking[], errors: Map<Revoking, Error>): Promise<void> {
     try {
-      const { campaign, shard } = await this.#campaigns.get(campaignId);
+      const { campaign, shard } = await this.#serving(campaignId);
       const isImpossible = ({ call }: Revoking) => campaign.rules.kind === 'codes' && call.unit === 'returned';
       for (const one of coupons.filter(isImpossible)) errors.set(one, conflict(campaignId, POOL));
       const allowed = coupons.filter((one) => !errors.has(one));
       const reason = await announceRevokes(shard, allowed.map(announcementOf));
       if (isNotReady(reason)) throw notReady(campaignId, reason);
     } catch (error) {
-      const refused = coupons.filter((one) => movesUnit(one) && !errors.has(one));
+      const isWrong = error instanceof MisconfiguredError;
+      const refused = coupons.filter((one) => (isWrong || movesUnit(one)) && !errors.has(one));
       for (const one of refused) errors.set(one, unannounced(campaignId, error as Error));
     }
+  }
+
+  /** A row of another database says nothing of the units of this campaign. Throws `MisconfiguredError`. */
+  async #serving(campaignId: string): Promise<Serving> {
+    const serving = await this.#campaigns.get(campaignId);
+    await this.#campaigns.assertOwnStore(serving);
+    return serving;
   }
 
   /** Takes the unit of a revoked row back, once: Redis knows by the record. Never rejects. */
   async takeBack(row: Issuance): Promise<StockAfter> {
     try {
-      const { shard } = await this.#campaigns.get(row.campaignId);
+      const { shard } = await this.#serving(row.campaignId);
       const word = await shard.verbs(shard.epoch).takeBacks.add(row);
       if (isNotReady(word)) return await this.#leave(row);
       if (word === 'taken_back') this.#emit({ type: 'taken_back', ...refOf(row) });
@@ -85,7 +94,7 @@ export class Revocations {
    */
   async #leave(row: Issuance): Promise<StockAfter> {
     try {
-      const { shard } = await this.#campaigns.get(row.campaignId);
+      const { shard } = await this.#serving(row.campaignId);
       await announceRevokes(shard, [announcementOf({ row })]);
     } catch (error) {
       this.tell(row.campaignId, error);

@@ -93,6 +93,21 @@ export class Campaigns {
     if (reason) throw notReady(serving.campaign.id, reason);
   }
 
+  /**
+   * The same for a process that tells Redis about rows, and needs no hook for it. Another database has other rows. Throws
+   * `MisconfiguredError`, `HookError`, `NotReadyError`.
+   */
+  async assertOwnStore(serving: Serving): Promise<void> {
+    const { campaign } = serving;
+    const { store } = this.equipment;
+    await store?.ask();
+    if (!campaign.hasOtherStore) return;
+    const reason = await this.reread(serving);
+    if (reason) throw notReady(campaign.id, reason);
+    if (campaign.hasOtherStore) await store?.askAgain();
+    campaign.assertOwnStore();
+  }
+
   /** Reads a campaign again, once for all calls of that moment. One round trip. */
   reread({ campaign: { id, shard } }: Serving): Promise<NotReadyReason | null> {
     const rereading =

@@ -100,8 +100,13 @@ export class KnownCampaign {
   equippedRules(): CampaignRules {
     if (!this.#rules) throw new Error('the campaign was not read yet');
     if (this.#mismatch !== null) throw new MisconfiguredError(this.#mismatch);
-    if (this.hasOtherStore) throw new MisconfiguredError(otherStore(this.id, this.#store, this.equipment.store));
+    this.assertOwnStore();
     return this.#rules;
+  }
+
+  /** Throws `MisconfiguredError`. */
+  assertOwnStore(): void {
+    if (this.hasOtherStore) throw new MisconfiguredError(otherStore(this.id, this.#store, this.equipment.store));
   }
 
   #follow({ rules, openedWith, snapshot }: ReadFields): void {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { CampaignRules } from '../model/campaign-rules.js';
-import { type CampaignConflictError, conflict } from '../model/errors.js';
+import { type CampaignConflictError, conflict, MisconfiguredError } from '../model/errors.js';
 import type { Issuance } from '../model/issuance.js';
 import { METHODS } from '../model/methods.js';
 import { rulesToFields } from './campaign-fields.js';
@@ -68,7 +68,8 @@ export async function beginRebuild(
       ...fields,
       ...rules.pace,
     ]);
-    const word = oneOf('begin-rebuild', ['stale_epoch', 'building', 'done'], reply[0]);
+    const word = oneOf('begin-rebuild', ['stale_epoch', 'lacks', 'building', 'done'], reply[0]);
+    if (word === 'lacks') throw lacks(shard, String(reply[1]));
     const foundNone = from === '' && word !== 'stale_epoch';
     if (word === 'stale_epoch' || foundNone) from = String(reply[1]);
     if (foundNone) random = epochSuffix();
@@ -81,6 +82,13 @@ export async function beginRebuild(
       fence: Number(stamp ?? 0),
     };
   });
+}
+
+function lacks({ campaignId }: Shard, needs: string): MisconfiguredError {
+  const hooks = needs.replaceAll('+', ' and ');
+  return new MisconfiguredError(
+    `campaign ${campaignId} has ${hooks}, and this issuer lacks one of them: nothing was changed. Rebuild it from a process with all of them`,
+  );
 }
 
 /** Carries the next stretch of promises over. `false` once all of it is. One round trip. */

@@ -206,6 +206,22 @@ describe('what Redis still knows is kept', () => {
     await audit();
   });
 
+  test('a process that lacks a hook of the campaign changes nothing', async () => {
+    const delivering = new CouponIssuer({ redis, persistence, deliver: () => {} });
+    await openNamed(delivering, counted(5));
+    await issueAll(users(2), delivering);
+    const before = await redis.hgetall(key('campaign'));
+    await expect(rebuildNamed(issuer, counted(5))).rejects.toMatchObject({
+      code: 'MISCONFIGURED',
+      message: expect.stringMatching(
+        /has deliver and persistence, and this issuer lacks one of them: nothing was changed/,
+      ),
+    });
+    expect(await redis.hgetall(key('campaign'))).toEqual(before);
+    expect(await rebuildNamed(delivering, counted(5))).toMatchObject({ rows: 2 });
+    await audit();
+  });
+
   test('if too little is left, those who were promised a unit first get it', async () => {
     await openNamed(issuer, behind(25));
     // By their names the last ones came first.

@@ -147,6 +147,32 @@ test('a process with another database neither joins nor lets anybody through', a
   expect(await issuer.campaign(id).admit({ count: 1 })).toMatchObject({ status: 'admitted', issued: 1 });
 });
 
+test.each([
+  ['returned', true],
+  ['returned', false],
+  ['kept', true],
+  ['kept', false],
+] as const)('a process with another database takes no unit back: unit %s, again %s', async (unit, again) => {
+  const { id, issuer } = await opened();
+  const issued = await issuer.campaign(id).issue({ userId: 'ann' });
+  if (issued.status !== 'issued') throw new Error(issued.status);
+  await issuer.idle();
+  const before = await issuer.campaign(id).inspect();
+  const copy = postgres(staging);
+  await copy.save([{ ...issued.issuance, state: 'reserved' }]);
+  const stranger = processOn(copy);
+  const request = { userId: 'ann', id: issued.issuance.id, revocationId: 'R', unit, again };
+  await expect(stranger.campaign(id).revoke(request)).rejects.toThrow(MisconfiguredError);
+  expect((await copy.list(id, { afterSerial: 0, limit: 1 }))[0]!.life?.state).not.toBe('revoked');
+  // A row that is revoked already says nothing of the units either.
+  const revoked = { version: 0, unexpired: false, to: { state: 'revoked', by: 'R' }, unitReturned: true } as const;
+  const ref = { campaignId: id, id: request.id, userId: 'ann' };
+  await copy.change([{ ref, ...revoked, ...(again && { freesGrant: true as const }) }]);
+  expect(await stranger.campaign(id).revoke(request)).toMatchObject({ status: 'taken_back', stock: 'pending' });
+  expect(await issuer.campaign(id).inspect()).toEqual(before);
+  expect(await issuer.campaign(id).revoke(request)).toMatchObject({ status: 'taken_back', stock: 'done' });
+});
+
 test('the worker of another database claims nothing and says why', async () => {
   const { id, issuer } = await opened({ saveMode: 'write-behind' });
   expect(await issuer.campaign(id).issue({ userId: 'ann' })).toMatchObject({ status: 'accepted' });

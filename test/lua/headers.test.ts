@@ -45,7 +45,7 @@ const LONGER: Record<string, number> = {
   'finish-rebuild': 74,
   'admit-line': 74,
   'join-line': 69,
-  'begin-rebuild': 66,
+  'begin-rebuild': 70,
   'take-back': 63,
 };
 

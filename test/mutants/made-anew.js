@@ -26,8 +26,8 @@ export const MADE_ANEW = [
   {
     defect: `what a process lacks is judged from memory`,
     file: `src/redis/campaigns.ts`,
-    find: `const reason = await this.reread(serving);`,
-    replace: `const reason = null as NotReadyReason | null;`,
+    find: `if (!campaign.differs) return null;\n    const reason = await this.reread(serving);`,
+    replace: `if (!campaign.differs) return null;\n    const reason = null as NotReadyReason | null;`,
     caughtBy: {
       file: `test/integration/made-anew.test.ts`,
       test: `a process that has what the campaign that was made anew needs`,

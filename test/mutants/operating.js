@@ -255,6 +255,16 @@ export const OPERATING = [
     caughtBy: { file: 'test/integration/rebuild.test.ts', test: 'if nothing is left for somebody who was promised' },
   },
   {
+    defect: 'a rebuild drops a hook that its process lacks',
+    file: 'lua/recover/begin-rebuild.lua',
+    find: "if not string.find(rules.needs or '', need, 1, true) then",
+    replace: 'if false then',
+    caughtBy: {
+      file: 'test/integration/rebuild.test.ts',
+      test: 'a process that lacks a hook of the campaign changes nothing',
+    },
+  },
+  {
     defect: 'what is left after a loss goes by the names of the users, not by who came first',
     file: 'lua/recover/rebuild-rows.lua',
     find: 'integer(serial - BELOW)',

@@ -251,6 +251,26 @@ export const REVOKE = [
     caughtBy: { file: 'test/unit/announcing.test.ts', test: 'keeps no redemption waiting while Redis does not answer' },
   },
   {
+    defect: 'a revocation in another database moves units',
+    file: 'src/redeem/revocations.ts',
+    find: '    await this.#campaigns.assertOwnStore(serving);\n',
+    replace: '',
+    caughtBy: {
+      file: 'test/integration/stores.test.ts',
+      test: 'a process with another database takes no unit back: unit returned',
+    },
+  },
+  {
+    defect: 'in another database a coupon is revoked whose unit is kept',
+    file: 'src/redeem/revocations.ts',
+    find: '(isWrong || movesUnit(one))',
+    replace: 'movesUnit(one)',
+    caughtBy: {
+      file: 'test/integration/stores.test.ts',
+      test: 'a process with another database takes no unit back: unit kept, again false',
+    },
+  },
+  {
     defect: 'a redemption waits for the revocation of its coupon, and so for Redis',
     file: 'src/redeem/changes.ts',
     find: 'const queue = (): Queue => ({ batcher: new Batcher({ ...sizes, run }), last: new Map() });',

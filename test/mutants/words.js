@@ -47,7 +47,7 @@ export const WORDS = [
   {
     defect: 'an unknown word of begin-rebuild begins a rebuild',
     file: 'src/redis/rebuild.ts',
-    find: "oneOf('begin-rebuild', ['stale_epoch', 'building', 'done'], reply[0])",
+    find: "oneOf('begin-rebuild', ['stale_epoch', 'lacks', 'building', 'done'], reply[0])",
     replace: 'String(reply[0])',
     caughtBy: of('an unknown word of beginRebuild is no success'),
   },

@@ -144,7 +144,8 @@ async function checkBooks(history: History, books: Snapshot, rows: readonly Issu
   const held = new Set(books.grants.map(({ id }) => id));
   // After a loss an attempt may have its row and, for another grant of the user, a reservation: its save will tell.
   if (history.lost && held.size < books.grants.length) await checkState(campaign);
-  else await checkInvariants({ ...campaign, rows });
+  // After a loss a rebuild may have been told an earlier limit of its users than that of the rows.
+  else await checkInvariants({ ...campaign, rows, ...(history.lost && { perUser: history.mostPerUser }) });
   const stored = new Set(rows.map(({ id }) => id));
   fail(told.broken((id) => held.has(id) || stored.has(id)));
   // What a copy had released earlier may have been taken anew under the same id since.

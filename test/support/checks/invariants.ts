@@ -15,6 +15,8 @@ export interface Audit {
   readonly prefix?: string;
   /** The rows of the campaign in the database, read by the test itself. */
   readonly rows: readonly Row[];
+  /** The most coupons of a user that were ever allowed; default: as many as are allowed now. */
+  readonly perUser?: number;
   /** After this nothing may be left reserved. */
   readonly settled?: boolean;
   /** Saves were under way while the state was made again: until their users or their units come up, Redis does not know of their rows. */
@@ -27,7 +29,7 @@ const distinct = (values: readonly unknown[]) => new Set(values).size;
 export async function checkInvariants(audit: Audit): Promise<void> {
   const { rows } = audit;
   const { total, perUser, grants } = await checkState(audit);
-  checkRows(rows, { total, perUser });
+  checkRows(rows, { total, perUser: audit.perUser ?? perUser });
   const inRedis = new Map(grants.map((grant) => [grant.id, grant]));
   for (const row of rows) {
     // The user may have another coupon.
