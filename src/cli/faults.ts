@@ -83,7 +83,7 @@ export function printable(text: string): string {
 /** The same error with the options of the command in the place of arguments of the library: `--total` for `stock.total`. */
 export function asOptions(error: unknown, options: readonly string[]): unknown {
   if (codeOf(error) !== 'INVALID_ARGUMENT') return error;
-  const message = inOptions((error as Error).message, options);
+  const { message } = error as Error;
   const [argument] = message.split(' ', 1);
   const name = argument!.replace(/^.*\./, '').replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
   const bare = name.replace(/-(ms|id)$/, '');
@@ -91,8 +91,8 @@ export function asOptions(error: unknown, options: readonly string[]): unknown {
   return new UsageError(option ? message.replace(argument!, `--${option}`) : message);
 }
 
-/** `--as-they-are` for `asTheyAre: true`, and `by --column` for `by column`. */
-function inOptions(message: string, options: readonly string[]): string {
+/** `--as-they-are` for `asTheyAre: true`, and `by --column` for `by column`, in the line of any error. */
+export function inOptions(message: string, options: readonly string[]): string {
   const named = (word: string) => word.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
   return message
     .replace(/\b([a-zA-Z]+): (true|false)\b/g, (text, word: string, value) => {

@@ -1,7 +1,7 @@
 import { VERSION } from '../model/version.js';
 import type { CliCommand, CommandSession, PreparedCommand } from './command.js';
 import { commandOf } from './commands.js';
-import { asOptions, exitOf, Secrets, UsageError } from './faults.js';
+import { asOptions, exitOf, inOptions, Secrets, UsageError } from './faults.js';
 import { groupHelp, helpOf, overview } from './help.js';
 import { CliInput, hasFlag, wordsOf } from './input.js';
 import { Output } from './output.js';
@@ -28,8 +28,9 @@ export async function main(
     return await run(command, { line, world, out, secrets });
   } catch (error) {
     const code = exitOf(error, world);
-    const shown = command ? asOptions(error, Object.keys(command.options)) : error;
-    if (code !== EXIT.done) out.note(`coupon-issuer: ${secrets.lineOf(shown)}`);
+    const options = Object.keys(command?.options ?? {});
+    const shown = inOptions(secrets.lineOf(asOptions(error, options)), options);
+    if (code !== EXIT.done) out.note(`coupon-issuer: ${shown}`);
     return code;
   }
 }

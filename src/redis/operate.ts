@@ -40,7 +40,20 @@ export function assertSameRules({ id, rules, openedWith }: KnownCampaign, asked:
   const different = differences(rules, asked);
   if (different.length === 0 || differences(openedWith, asked).length === 0) return;
   const what = `is open with another definition: ${different.join('; ')}`;
-  throw conflict(id, { what, cure: `Open it with the definition that it has, or call ${METHODS.update}()` });
+  throw conflict(id, { what, cure: `Open it with the definition that it was opened with${changersOf(different)}` });
+}
+
+/** The calls that change these rules. A restock changes no rule: `open` takes the total of before it. */
+function changersOf(different: readonly string[]): string {
+  const changed = (call: string, rules: RegExp) => {
+    const names = different.flatMap((text) => rules.exec(text)?.slice(1) ?? []);
+    return names.length > 0 ? [`${call}() changes ${names.join(' and ')}`] : [];
+  };
+  const by = [
+    ...changed(METHODS.restock, /^(total) is \d+, not \d/),
+    ...changed(METHODS.update, /^(perUser|opensAt|closesAt) /),
+  ];
+  return by.length > 0 ? `; ${by.join(', and ')}` : '';
 }
 
 /**

@@ -198,6 +198,15 @@ describe('codes', () => {
     expect(await json(`codes count ${id}`)).toMatchObject([{ total: 0 }]);
   });
 
+  test('behind others that are loaded already are told with the option that takes them', async () => {
+    const id = await opened('--codes');
+    const good = Array.from({ length: 1_000 }, (_, i) => `GOOD-${i}`);
+    writeFileSync(join(dir, 'late.txt'), [...good, 'LA\u200BTE', ''].join('\n'));
+    const { code, stderr } = await run(`codes import ${id} late.txt`);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/; --as-they-are takes codes as they are\. 1000 codes before it are loaded: /);
+  });
+
   test('are not loaded after a signal', async () => {
     const id = await opened('--codes');
     writeFileSync(join(dir, 'stopped.txt'), 'STOPPED-1\n');

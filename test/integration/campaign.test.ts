@@ -15,7 +15,7 @@ import {
 import { checkInvariants, expireLeases } from '../support/checks/invariants.js';
 import { until } from '../support/checks/until.js';
 import { answers, fails, ScriptedPersistence } from '../support/scenes/campaigns.js';
-import { issueNamed, openNamed, rebuildNamed } from '../support/scenes/named.js';
+import { issueNamed, type NamedDefinition, openNamed, rebuildNamed } from '../support/scenes/named.js';
 import { RedisServer } from '../support/servers/redis-server.js';
 
 let server: RedisServer;
@@ -66,6 +66,24 @@ describe('opening', () => {
       code: 'CAMPAIGN_CONFLICT',
       message: expect.stringMatching(/total is 2, not 3; perUser is 1, not 2/),
     });
+  });
+
+  test('another definition is a conflict that says which call changes what differs', async () => {
+    const issuer = issuerWith();
+    const first = counted(2);
+    await openNamed(issuer, first);
+    await issuer.campaign(id).restock({ add: 3, requestId: 'more' });
+    const cureFor = async (change: Partial<NamedDefinition>) => {
+      const told = String(await openNamed(issuer, { ...first, ...change }).catch((error: unknown) => error));
+      return /Open it with the definition that it was opened with(.*)$/.exec(told)?.[1];
+    };
+    expect(await cureFor(counted(5))).toBe('; restock() changes total');
+    expect(await cureFor({ perUser: 2 })).toBe('; update() changes perUser');
+    expect(await cureFor({ ...counted(5), perUser: 2, closesAt: new Date('2040-01-01') })).toBe(
+      '; restock() changes total, and update() changes perUser and closesAt',
+    );
+    expect(await cureFor({ saveMode: 'write-behind' })).toBe('');
+    expect(await openNamed(issuer, first)).toMatchObject({ status: 'exists', campaign: { total: 5 } });
   });
 
   test('a process with other hooks than the campaign was opened with is misconfigured, for issue and for settle', async () => {

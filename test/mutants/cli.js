@@ -155,10 +155,18 @@ export const COMMAND_LINE = [
   },
   {
     defect: 'a message of the command names an argument of the library',
-    file: 'src/cli/faults.ts',
-    find: 'const message = inOptions((error as Error).message, options);',
-    replace: 'const { message } = error as Error;',
+    file: 'src/cli/main.ts',
+    find: 'const shown = inOptions(secrets.lineOf(asOptions(error, options)), options);',
+    replace: 'const shown = secrets.lineOf(asOptions(error, options));',
     caughtBy: usage('codes import night @mark.txt --dry-run'),
+  },
+  {
+    defect: 'an error that is no wrong call names an argument of the library',
+    file: 'src/cli/main.ts',
+    find: 'inOptions(secrets.lineOf(asOptions(error, options)), options);',
+    replace:
+      'asOptions(error, options) === error ? secrets.lineOf(error) : inOptions(secrets.lineOf(asOptions(error, options)), options);',
+    caughtBy: commands('behind others that are loaded already are told with the option that takes them'),
   },
   {
     defect: 'a rebuild reads a bad line when it is half done',

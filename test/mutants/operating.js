@@ -1,6 +1,13 @@
 /** What an operator does: open, load, restock, close, purge, rebuild, reconcile. */
 export const OPERATING = [
   {
+    defect: 'another total is told as a change for update()',
+    file: 'src/redis/operate.ts',
+    find: '...changed(METHODS.restock,',
+    replace: '...changed(METHODS.update,',
+    caughtBy: { file: 'test/integration/campaign.test.ts', test: 'says which call changes what differs' },
+  },
+  {
     defect: 'a campaign is opened without a look into the database',
     file: 'src/operate/open.ts',
     find: '    if (!options.skipRowCheck) await assertNoRows(id, options);\n',
