@@ -1,5 +1,6 @@
 import type { Core } from '../core.js';
 import {
+  assertListed,
   checkedChoice,
   type QuarantineChoice,
   type QuarantinedIssuance,
@@ -23,7 +24,8 @@ export class Quarantine {
    * Lists the reservations in quarantine, in pages of 500. A page is read when the loop comes to it. The loop may retry
    * or withdraw reservations, and so may others: each reservation that stays is listed once.
    *
-   * One round trip per page. Throws `UnknownCampaignError`, `NotReadyError`, `RedisError`.
+   * One round trip per page, and one at the end. Throws `UnknownCampaignError`, `NotReadyError` (at the end too: a key
+   * is lost, so reservations may be missing from the list), `RedisError`.
    *
    * @example
    * ```ts
@@ -37,6 +39,7 @@ export class Quarantine {
       yield* found;
       after = next;
     }
+    await this.#core.on('quarantineList', this.#id, assertListed);
   }
 
   /**

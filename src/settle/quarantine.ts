@@ -5,6 +5,7 @@ import { InvalidArgumentError, invalid } from '../model/errors.js';
 import { type Issuance, withoutCode } from '../model/issuance.js';
 import { METHODS, type Operation } from '../model/methods.js';
 import { quarantinePages, readQuarantine, retryQuarantined } from '../redis/quarantine.js';
+import { notReady } from '../redis/reply-words.js';
 import type { Reservation } from '../redis/reservation.js';
 import type { Serving } from '../redis/serving.js';
 import { certainlySaved, type FindOptions } from './find-saved.js';
@@ -49,6 +50,12 @@ export async function quarantined(
   const { reservations, next } = await readQuarantine(shard, after);
   const found = reservations.map(({ issuance, tries }) => ({ issuance: withoutCode(issuance), tries: tries.counted }));
   return { found, next };
+}
+
+/** Where a key is lost, a list has ended too early, or without some. Throws `NotReadyError`. */
+export async function assertListed({ shard, campaign }: Serving): Promise<void> {
+  const { ready } = await campaign.inspect();
+  if (!ready) throw notReady(campaign.id, shard.building ? 'rebuilding' : 'missing');
 }
 
 export async function retry({ shard }: Serving, ids: readonly string[] | null): Promise<number> {

@@ -127,7 +127,19 @@ test.each([
 test('a page with a reservation that Redis has lost is not taken for the last one', async () => {
   const [first] = await usersOf(launch);
   await redis.hdel(key('grants'), `1:${first}`);
-  expect(await usersOf(launch)).toHaveLength(COUNT - 1);
+  let listed = 0;
+  const list = async () => {
+    for await (const _ of launch.quarantine.list()) listed++;
+  };
+  // It says so at its end.
+  await expect(list()).rejects.toMatchObject({ code: 'NOT_READY', reason: 'missing' });
+  expect(listed).toBe(COUNT - 1);
+});
+
+test.each(['leases', 'grants'])('a list of the quarantine is not empty where Redis lost the %s', async (name) => {
+  await redis.del(key(name));
+  await expect(quarantinedOf(launch)).rejects.toMatchObject({ code: 'NOT_READY', reason: 'missing' });
+  expect(await launch.inspect()).toMatchObject({ ready: false, quarantined: null });
 });
 
 test('a quarantine that ends with a page is listed to its end, and an empty one has nothing', async () => {

@@ -3,6 +3,13 @@ const pages = (test) => ({ file: 'test/integration/quarantine-pages.test.ts', te
 /** The pages of a quarantine. */
 export const QUARANTINE = [
   {
+    defect: 'a quarantine whose key is lost is listed as empty',
+    file: 'src/settle/quarantine.ts',
+    find: 'if (!ready) throw',
+    replace: 'if (ready === null) throw',
+    caughtBy: pages('a list of the quarantine is not empty where Redis lost the leases'),
+  },
+  {
     defect: 'the page of a quarantine is found by the place at which the last one ended',
     file: 'lua/settle/list-quarantined.lua',
     find: "redis.call('ZCOUNT', leasesKey, '-inf', '(' .. NEVER), redis.call('ZCARD', leasesKey)",
