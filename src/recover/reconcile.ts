@@ -232,7 +232,9 @@ async function mendRows(seen: Seen, quiet: boolean): Promise<void> {
       const place = placeOf(row, hands, books, quiet);
       const repaired =
         options.repair === 'safe' && place !== null && (await audit.mendRow(shard, books.epoch, row, place));
-      const mendable = place !== null && (place !== 'beyond' || repaired || isNear(row, books));
+      // A unit that is not where it was found, though nothing moves, has another code in the pool.
+      const inVain = options.repair === 'safe' && quiet && !repaired;
+      const mendable = place !== null && !inVain && (place !== 'beyond' || repaired || isNear(row, books));
       const cure: Cure = mendable ? 'repair' : hands.get(row.serial) ? 'settle' : 'rebuild';
       seen.findings.push(found(cure, { kind: 'row_without_grant', row: refOf(row) }, repaired));
     }

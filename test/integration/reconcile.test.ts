@@ -89,6 +89,15 @@ describe('a row that Redis has no grant of', () => {
     await audit();
   });
 
+  test('is left to a rebuild where its unit has another code in the pool', async () => {
+    await issued(20, { kind: 'codes' });
+    const serial = await forget('user-7');
+    await redis.lpush(key('pool'), `${serial}:ANOTHER-CODE`);
+    await redis.hincrby(key('campaign'), 'pool', 1);
+    const { findings } = await issuer.campaign(id).reconcile({ repair: 'safe' });
+    expect(findings).toMatchObject([{ kind: 'row_without_grant', cure: 'rebuild', repaired: false }]);
+  });
+
   test('is written back where Redis is behind the database', async () => {
     await issued(20);
     const serial = Number(await forget('user-20'));

@@ -253,6 +253,16 @@ export const REVOKE_REDIS = [
     caughtBy: script('a restocked total is kept without the units that were returned'),
   },
   {
+    defect: 'a repair that was in vain is named as the cure again',
+    file: 'src/recover/reconcile.ts',
+    find: 'place !== null && !inVain &&',
+    replace: 'place !== null &&',
+    caughtBy: {
+      file: 'test/integration/reconcile.test.ts',
+      test: 'is left to a rebuild where its unit has another code in the pool',
+    },
+  },
+  {
     defect: 'a comparison overlooks revoked rows that Redis has not taken back',
     file: 'src/recover/reconcile.ts',
     find: '  await compareRevoked(seen, after, quiet);\n',
