@@ -140,7 +140,7 @@ async function checkBooks(history: History, books: Snapshot, rows: readonly Issu
   belief.partial = belief.partial.filter((name) => !books.hasAllOf(name));
   if (belief.partial.length > 0) return;
   if (history.trust === 'behind') return checkUnits(history, books);
-  const campaign = { redis: books.reader, campaignId: history.id };
+  const campaign = { redis: books.reader, campaignId: history.id, afterLoss: history.lost };
   const held = new Set(books.grants.map(({ id }) => id));
   // After a loss an attempt may have its row and, for another grant of the user, a reservation: its save will tell.
   if (history.lost && held.size < books.grants.length) await checkState(campaign);

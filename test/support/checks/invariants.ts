@@ -17,6 +17,8 @@ export interface Audit {
   readonly rows: readonly Row[];
   /** The most coupons of a user that were ever allowed; default: as many as are allowed now. */
   readonly perUser?: number;
+  /** A save of before a loss may have landed since: the save of a reservation of its code will be refused. */
+  readonly afterLoss?: boolean;
   /** After this nothing may be left reserved. */
   readonly settled?: boolean;
   /** Saves were under way while the state was made again: until their users or their units come up, Redis does not know of their rows. */
@@ -61,7 +63,7 @@ export function checkRows(rows: readonly Row[], limits: { total: number; perUser
   expect(most, 'no user above perUser').toBeLessThanOrEqual(limits.perUser);
 }
 
-type Named = Pick<Audit, 'redis' | 'campaignId' | 'prefix'>;
+type Named = Pick<Audit, 'redis' | 'campaignId' | 'prefix' | 'afterLoss'>;
 
 /** Checks a campaign in Redis alone: true after every script of a history whose beginning Redis knows. */
 export async function checkState(of: Named) {
@@ -73,7 +75,12 @@ export async function checkState(of: Named) {
     ...pool.map((unit) => unit.slice(0, unit.indexOf(':'))),
   ];
   expect(distinct(units), 'no unit in two hands').toBe(units.length);
-  const codes = [...grants.map((grant) => grant.code), ...pool.map((unit) => unit.slice(unit.indexOf(':') + 1))];
+  const saved = new Set(grants.filter(({ state }) => state !== 'reserved').map(({ code }) => code));
+  const isRefused = (one: Issuance) => of.afterLoss === true && one.state === 'reserved' && saved.has(one.code);
+  const codes = [
+    ...grants.filter((one) => !isRefused(one)).map(({ code }) => code),
+    ...pool.map((unit) => unit.slice(unit.indexOf(':') + 1)),
+  ];
   const there = codes.filter((code) => code !== null && code !== '');
   expect(distinct(there), 'no code in two hands').toBe(there.length);
   return state;
