@@ -16,7 +16,7 @@ test('a port is given to one server alone, whoever asks in the same moment, and 
   const many = () => Promise.all(Array.from({ length: 500 }, ownPort));
   const ports = [...(await many()), ...(await many())];
   expect(new Set(ports).size).toBe(ports.length);
-  const server = createServer().listen(ports[0], '127.0.0.1');
+  const server = createServer().listen(ports[0]); // on every address
   await once(server, 'listening');
   server.close();
 });

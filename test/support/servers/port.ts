@@ -1,19 +1,17 @@
 import { createServer, type Server } from 'node:net';
 
-/** A second address of this machine. Whoever listens there has the port of that number on the first one, too. */
-const CLAIMS = '127.0.0.2';
-
 /**
- * A port of 127.0.0.1 that is free, and that no other test of this machine is given until this process ends. So two servers
- * that start at once never want the same port, and a server that was killed finds its own port free again. That is also why
- * it lies below the ports that the kernel gives to connections.
+ * A port that is free on 127.0.0.1, and that no other test of this machine is given until this process ends. So two
+ * servers that start at once never want the same port, and a server that was killed finds its own port free again. That
+ * is also why it lies below the ports that the kernel gives to connections.
  */
 export async function ownPort(): Promise<number> {
   for (let attempt = 0; attempt < 200; attempt++) {
     const port = 11_000 + Math.floor(Math.random() * 20_000);
-    const claim = await listen(port, CLAIMS);
+    // A name without a file, which Linux forgets with its process. Elsewhere a port is free, but nobody's own.
+    const claim = await listen({ path: `\0coupon-issuer-port-${port}` });
     if (claim === 'taken') continue;
-    const probe = await listen(port, '127.0.0.1');
+    const probe = await listen({ port, host: '127.0.0.1' });
     if (probe !== 'taken') {
       await new Promise((resolve) => probe?.close(resolve));
       return port;
@@ -23,11 +21,11 @@ export async function ownPort(): Promise<number> {
   throw new Error('no free port was found');
 }
 
-/** `null` where the machine has no such address, as macOS: a port there is free, but nobody's own. */
-function listen(port: number, address: string): Promise<Server | 'taken' | null> {
+/** `null`: this machine has no such address. */
+function listen(at: { path: string } | { port: number; host: string }): Promise<Server | 'taken' | null> {
   const server = createServer().unref();
   return new Promise((resolve) => {
     server.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code === 'EADDRINUSE' ? 'taken' : null));
-    server.listen(port, address, () => resolve(server));
+    server.listen(at, () => resolve(server));
   });
 }
