@@ -223,7 +223,7 @@ export const CHANGES = [
     defect: 'a coupon that another transaction holds does not go alone',
     file: QUEUE,
     find: 'this.#alone.hand(turn, turn);',
-    replace: 'this.#batcher.hand(turn, turn);',
+    replace: 'this.#others.batcher.hand(turn, turn);',
     caughtBy: inLoop('goes alone, and the others are answered before'),
   },
   {
