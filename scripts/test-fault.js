@@ -87,7 +87,7 @@ ${faultTable(figures)}
 
 `;
   const others = parts.filter((one) => !one.startsWith(`## \`${named[0]}\``));
-  return `${[part, ...[...others, own].sort()].join('').trimEnd()}\n`;
+  return [part, ...[...others, own].sort()].map((one) => `${one.trimEnd()}\n`).join('\n');
 }
 
 function faultTable(figures) {
