@@ -145,8 +145,10 @@ export class History {
   }
 
   /** Somebody was shown a code, or it was delivered to them. */
-  shown({ code, userId, epoch }: Issuance): void {
-    if (code === null || this.trust === 'behind' || this.forgiven.has(epoch)) return;
+  shown({ id, code, userId, epoch }: Issuance): void {
+    // A save of before a loss may have landed since, and a repeat is told its row under the epoch of now.
+    const isLate = this.forgiven.has(epoch) || this.told.attempts.get(id)?.exempt === true;
+    if (code === null || this.trust === 'behind' || isLate) return;
     const holder = this.#hands.get(code) ?? userId;
     this.#hands.set(code, holder);
     if (holder !== userId) this.told.violations.push(`code ${code} of ${holder} was given to ${userId}`);
