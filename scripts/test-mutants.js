@@ -24,32 +24,39 @@ const mutants = wanted.filter((_, i) => i % LANES === Number(lane));
 const startedAt = performance.now();
 if (lane === undefined) {
   const ends = await Promise.all(wanted.slice(0, LANES).map((_, i) => inLane(i)));
-  const survivors = ends.reduce((total, one) => total + (one?.survivors ?? 0), 0);
-  const hasRun = ends.length > 0 && ends.every((one) => one !== null);
-  const result = hasRun ? `${wanted.length - survivors} caught, ${survivors} survived` : 'not every defect was planted';
+  const survivors = ends.flatMap((one) => one.survivors);
+  const failures = ends.flatMap(({ failure }) => (failure === undefined ? [] : [failure]));
+  // Again, and last: what went before fills thousands of lines.
+  for (const line of [...survivors, ...failures]) console.log(line);
+  const hasRun = ends.length > 0 && failures.length === 0;
+  const result = hasRun
+    ? `${wanted.length - survivors.length} caught, ${survivors.length} survived`
+    : 'not every defect was planted';
   console.log(`${result} in ${seconds(startedAt)}`);
-  process.exitCode = hasRun && survivors === 0 ? 0 : 1;
+  process.exitCode = hasRun && survivors.length === 0 ? 0 : 1;
 } else {
   const copy = copyOfSources();
   try {
     process.send({ survivors: await survivorsIn(copy) });
-    // Vitest sets another one where a test fails, as tests have to here.
-    process.exitCode = 0;
+  } catch (error) {
+    process.send({ survivors: [], failure: `lane ${lane}: ${error.stack}` });
   } finally {
     rmSync(copy, { recursive: true, force: true });
     process.disconnect();
+    // Vitest sets another one where a test fails, as tests have to here.
+    process.exitCode = 0;
   }
 }
 
-/** What a lane came to, or `null` if it failed. */
+/** What a lane came to: its defects that survived, and why it did not plant them all. */
 async function inLane(number) {
   const child = fork(fileURLToPath(import.meta.url), [word, String(number)]);
   let end = null;
   child.on('message', (message) => {
     end = message;
   });
-  const [code] = await once(child, 'close');
-  return code === 0 ? end : null;
+  const [code, signal] = await once(child, 'close');
+  return code === 0 && end ? end : { survivors: [], failure: `lane ${number} ended with ${signal ?? code}` };
 }
 
 async function survivorsIn(copy) {
@@ -59,8 +66,13 @@ async function survivorsIn(copy) {
   try {
     await assertPassing(vitest);
     console.log(`${mutants.length} defects to plant; without any of them every test passes (${seconds(startedAt)})`);
-    let survivors = 0;
-    for (const mutant of mutants) if (!(await isCaught(vitest, mutant))) survivors++;
+    const survivors = [];
+    for (const mutant of mutants) {
+      const { caught, verdict } = await tried(vitest, mutant);
+      // In one piece, between those of the other lane.
+      console.log(verdict);
+      if (!caught) survivors.push(verdict);
+    }
     return survivors;
   } finally {
     await vitest.close();
@@ -107,7 +119,7 @@ async function assertPassing(vitest) {
 }
 
 /** Caught is a mutant of which a test fails because something was found wrong, not because nothing runs any more. */
-async function isCaught(vitest, mutant) {
+async function tried(vitest, mutant) {
   const { defect, file, caughtBy } = mutant;
   const { path, before, after } = editOf(vitest.config.root, mutant);
   const plantedAt = performance.now();
@@ -118,10 +130,8 @@ async function isCaught(vitest, mutant) {
   const by = failed.find(({ errors }) => errors.some(isFinding));
   const otherwise = [...faults, ...failed.flatMap(({ errors }) => errors.map(({ message }) => message))];
   const proof = by?.name ?? otherwise[0] ?? 'every test passes';
-  const verdict = `${by ? 'caught  ' : 'SURVIVED'}  ${defect} (${file}), ${seconds(plantedAt)}`;
-  // In one piece, between those of the other lane.
-  console.log(`${verdict}\n          ${caughtBy.file}: ${proof}`);
-  return by !== undefined;
+  const verdict = `${by ? 'caught  ' : 'SURVIVED'}  ${defect} (${file}), ${seconds(plantedAt)}\n          ${caughtBy.file}: ${proof}`;
+  return { caught: by !== undefined, verdict };
 }
 
 function write(vitest, path, text) {

@@ -7,11 +7,10 @@ import {
   httpStatus,
   type Issuance,
   NotSavedError,
-  type RedisClient,
 } from '../../src/index.js';
 import { scripts } from '../../src/redis/scripts.js';
 import { checkInvariants, expireLeases } from '../support/checks/invariants.js';
-import { answers, fails, recording, ScriptedPersistence } from '../support/scenes/campaigns.js';
+import { answers, fails, recording, ScriptedPersistence, withEach } from '../support/scenes/campaigns.js';
 import { quarantinedOf } from '../support/scenes/named.js';
 import { RedisServer } from '../support/servers/redis-server.js';
 import { shaOf } from '../support/servers/sent.js';
@@ -206,14 +205,11 @@ test('a user who was let through from the waiting room and is refused goes into 
 
 test('not_eligible is told only after the word of Redis: a release whose reply is lost is a RedisError', async () => {
   let lose = false;
-  const client: RedisClient = {
-    evalsha: async (sha1, keys, ...args) => {
-      const reply = await redis.evalsha(sha1, keys, ...args);
-      if (lose && sha1 === shaOf(scripts.release)) throw new Error('Connection is closed.');
-      return reply;
-    },
-    eval: (source, keys, ...args) => redis.eval(source, keys, ...args),
-  };
+  const client = withEach(redis, async (sha1, send) => {
+    const reply = await send();
+    if (lose && sha1 === shaOf(scripts.release)) throw new Error('Connection is closed.');
+    return reply;
+  });
   const issuer = await opened({ redis: client });
   lose = true;
   persistence.next(REFUSED);

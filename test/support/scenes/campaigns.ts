@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import type {
   ChangeVerdict,
@@ -114,7 +115,7 @@ export function recording(
   };
 }
 
-/** The same client, but for what is done around each call. */
+/** The same client, but for what is done around each call, whether a script is named by its hash or sent whole. */
 export function withEach(
   through: RedisClient,
   around: (sha1: string, send: () => Promise<unknown>) => Promise<unknown>,
@@ -122,7 +123,8 @@ export function withEach(
   return {
     evalsha: (sha1: string, keys: number, ...args: string[]) =>
       around(sha1, () => through.evalsha(sha1, keys, ...args)),
-    eval: (source: string, keys: number, ...args: string[]) => through.eval(source, keys, ...args),
+    eval: (source: string, keys: number, ...args: string[]) =>
+      around(createHash('sha1').update(source).digest('hex'), () => through.eval(source, keys, ...args)),
   };
 }
 
