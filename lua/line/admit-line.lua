@@ -25,6 +25,7 @@ local paced, codes = ARGV[7], ARGV[8]
 --- @include "include/line-ready"
 --- @include "include/waves"
 --- @include "include/place"
+--- @include "include/freed"
 --- @include "include/line"
 --- @include "include/absence"
 --- @include "include/finish"
@@ -45,7 +46,7 @@ if waves then allowed = math.min(allowed, leftOfWaves(waves)) end
 
 watchAbsence()
 local first = allowed > 0 and redis.call('ZRANGE', queueKey, 0, integer(allowed - 1)) or {}
-readPlaces(first)
+readFreed(readPlaces(first), 1, 1)
 takeUnits(#first)
 local stamp = integer(nextStamp())
 local reply = { 'ok', '0', '0', '0', '0', '0', '0', '0', lease and '0' or '1' }
@@ -55,8 +56,8 @@ for nth, user in ipairs(first) do
   local grant, field, own = grantFor(nth, ticketIds[user])
   if isAbsent(user) then absent[#absent + 1] = user
   else
-    -- A user that has a coupon from before Redis lost data merely leaves the line.
-    if grant and not own then
+    -- A user that has a coupon of this id from before Redis lost data, or had one, merely leaves the line.
+    if grant and not own and not freedTexts[ticketIds[user]] then
       local text = newGrant(field, ticketIds[user], codeList[granted + 1], ticketData[user], 't', stamp, lease)
       if not text then break end
       -- From the colon behind the stamp on.

@@ -1,7 +1,7 @@
 -- Writes one stretch of the database's rows, (after, upTo], into the state that is being made. A row always wins: over
 -- a promise to the same user, and over another holder of its unit. Serials that nobody has are free again. The unit of
--- a freed grant is withdrawn: its row names no grant, so its promise is found by its id. A user in line with a row
--- leaves the line: their place would keep another user out.
+-- a freed grant is withdrawn: its row names no grant, so its promise is found by its id. A user leaves the line whose
+-- ticket has this id, or who may have no other coupon beside it: their place would keep another user out.
 --
 -- KEYS     campaign grants leases returned codes queue tickets presence ended data kept
 -- ARGV     epoch fence after upTo, then for each row: field id serial issuedAt code became returned
@@ -21,7 +21,7 @@ local FIRST, STRIDE, BELOW = 5, 7, 9007199254740992
 --- @include "include/named"
 --- @include "include/stretch"
 --- @include "include/known-codes"
---- @include "include/line"
+--- @include "include/served"
 --- @include "include/returned-unit"
 
 local refusal = mismatch(epoch, fence)
@@ -75,15 +75,7 @@ for serial = after + 1, upTo do
     setGrant(field, encodeRecord(loser))
   end
 end
-
-local served = {}
-if room.line and lineIsWhole() and room.waiting > 0 then
-  for i = FIRST, #ARGV, STRIDE do
-    local user = string.match(ARGV[i], ':(.*)$')
-    local ticket = ARGV[i + 5] ~= 'freed' and redis.call('HGET', ticketsKey, user)
-    if type(ticket) == 'string' and (splitTicket(ticket) == ARGV[i + 1] or campaign.perUser == 1) then served[#served + 1] = user end
-  end
-end
+local leaving = served(FIRST, STRIDE)
 
 -- A key of the wrong type refuses here, before the first write.
 redis.call('LLEN', returnedKey)
@@ -103,7 +95,7 @@ campaign.returned = campaign.returned + #freed
 campaign.lastSerial = upTo
 campaign.stamp = nextStamp()
 redis.call('HSET', campaignKey, 'cursor', integer(upTo))
-takeOut(served)
+takeOut(leaving)
 saveRoom()
 saveCounters()
 return answer(upTo)

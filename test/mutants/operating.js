@@ -219,11 +219,45 @@ export const OPERATING = [
   {
     defect: 'a rebuild leaves those in line who have their coupon',
     file: 'lua/recover/rebuild-rows.lua',
-    find: 'takeOut(served)',
+    find: 'takeOut(leaving)',
     replace: '',
     caughtBy: {
       file: 'test/fault/waiting-redis.test.ts',
       test: 'an older dump put back, and rebuilt: who has a coupon by then keeps nobody out of the line',
+    },
+  },
+  {
+    defect: 'a rebuild leaves a user in line whose ticket has the id of a freed coupon',
+    file: 'lua/include/served.lua',
+    find: '(splitTicket(ticket) == ARGV[i + 1] or isFull)',
+    replace: 'isFull',
+    caughtBy: {
+      file: 'test/waiting-room/rebuild.test.ts',
+      test: 'leaves the line in the rebuild: nothing is delivered a second time under one id',
+    },
+  },
+  {
+    defect: 'a rebuild takes a user out of the line who may have another coupon for a freed one',
+    file: 'lua/include/served.lua',
+    find: " and ARGV[i + 5] ~= 'freed'\n",
+    replace: '\n',
+    caughtBy: { file: 'test/waiting-room/rebuild.test.ts', test: 'keeps a place that was taken under another id' },
+  },
+  {
+    defect: 'a rebuild takes a user out of the line twice, for a freed row and another',
+    file: 'lua/include/served.lua',
+    find: ' and not isGone[user] then',
+    replace: ' then',
+    caughtBy: { file: 'test/waiting-room/rebuild.test.ts', test: 'leaves the line once' },
+  },
+  {
+    defect: 'a user is let through under the id of a freed coupon',
+    file: 'lua/line/admit-line.lua',
+    find: ' and not freedTexts[ticketIds[user]] then',
+    replace: ' then',
+    caughtBy: {
+      file: 'test/waiting-room/rebuild.test.ts',
+      test: 'merely leaves the line where a repair brought the row back',
     },
   },
   {

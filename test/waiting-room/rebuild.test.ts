@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { CouponIssuer, type JoinResult } from '../../src/index.js';
+import { CouponIssuer, type Issuance, type JoinResult } from '../../src/index.js';
 import { scripts } from '../../src/redis/scripts.js';
 import { fails, loadScripts, ScriptedPersistence, withEach } from '../support/scenes/campaigns.js';
 import { type NamedDefinition, openNamed, rebuildNamed } from '../support/scenes/named.js';
@@ -83,5 +83,71 @@ describe('while a campaign with a line is rebuilt, a repeat of join()', () => {
     for (const one of await toldWhileRebuilt('cat')) expect(one).toEqual(refused);
     expect(await join('cat')).toMatchObject({ status: 'waiting', ticket: 3, position: 2 });
     expect(await redis.hget(`{coupon:${campaignId}}:campaign`, 'lastTicket')).toBe('3');
+  });
+});
+
+describe('a user in line of a Redis that went back, whose coupon was revoked with another allowed', () => {
+  let delivered: string[];
+  let goBack: () => Promise<void>;
+  beforeEach(async () => {
+    delivered = [];
+    issuer = new CouponIssuer({ redis, persistence, deliver: ({ id }) => void delivered.push(id) });
+    await issuer.campaign(campaignId).closeForGood();
+    await issuer.campaign(campaignId).purge();
+    await openNamed(issuer, definition);
+    await join('ann');
+    const keys = await redis.keys('*');
+    const older = await Promise.all(keys.map(async (key) => [key, await redis.dumpBuffer(key)] as const));
+    await issuer.campaign(campaignId).admit({ count: 1 });
+    await issuer.idle();
+    const [{ id }] = (await persistence.rows(campaignId)) as [Issuance];
+    await issuer.campaign(campaignId).revoke({ userId: 'ann', id, revocationId: 'r-1', again: true });
+    goBack = async () => {
+      await issuer.close();
+      await redis.flushall();
+      for (const [key, value] of older) await redis.restore(key, 0, value);
+      issuer = new CouponIssuer({ redis, persistence, deliver: (issuance) => void delivered.push(issuance.id) });
+    };
+    await goBack();
+    expect(delivered).toEqual([id]);
+  });
+
+  const admitted = async () => {
+    await issuer.campaign(campaignId).admit({ count: 1 });
+    await issuer.idle();
+    const { issued, reserved, withdrawn, waiting } = await issuer.campaign(campaignId).inspect();
+    return { delivered: delivered.length, issued, reserved, withdrawn, waiting };
+  };
+  const ONCE = { delivered: 1, issued: 0, reserved: 0, withdrawn: 1, waiting: 0 };
+
+  test('leaves the line in the rebuild: nothing is delivered a second time under one id', async () => {
+    const { campaign } = await rebuildNamed(issuer, definition);
+    expect(campaign).toMatchObject({ waiting: 0, withdrawn: 1 });
+    expect(await admitted()).toEqual(ONCE);
+    expect(await join('ann')).toMatchObject({ status: 'revoked' });
+    expect(await join('ann', issuer, 'click-2')).toMatchObject({ status: 'waiting', position: 1 });
+    expect(await admitted()).toEqual({ ...ONCE, delivered: 2, issued: 1 });
+  });
+
+  test('leaves the line once, where they had another coupon since', async () => {
+    await rebuildNamed(issuer, definition);
+    await join('ann', issuer, 'click-2');
+    await admitted();
+    await goBack();
+    expect(await rebuildNamed(issuer, definition)).toMatchObject({ rows: 2, campaign: { waiting: 0, issued: 1 } });
+    expect(await join('bob')).toMatchObject({ status: 'waiting', position: 1 });
+  });
+
+  test('merely leaves the line where a repair brought the row back', async () => {
+    const { findings } = await issuer.campaign(campaignId).reconcile({ repair: 'safe' });
+    expect(findings).toMatchObject([{ kind: 'revoked_in_database', repaired: true }]);
+    expect(await admitted()).toEqual(ONCE);
+  });
+
+  test('keeps a place that was taken under another id', async () => {
+    await issuer.campaign(campaignId).leave({ userId: 'ann' });
+    await join('ann', issuer, 'click-2');
+    expect(await rebuildNamed(issuer, definition)).toMatchObject({ campaign: { waiting: 1 } });
+    expect(await admitted()).toEqual({ ...ONCE, delivered: 2, issued: 1 });
   });
 });
