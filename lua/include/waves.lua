@@ -1,6 +1,8 @@
 -- Waves from before this state, or before the opening, do not count for this line.
 --- @include "include/room"
-local beforeFirst = math.max(tonumber(string.match(campaign.epoch or '0', '^%d+')) + 0.0, campaign.opensAt or 0) - 1
+-- A generation is the clock of its making, or beyond it: the clock may have been ahead before.
+local madeAt = math.min(nowMs, tonumber(string.match(campaign.epoch or '0', '^%d+')) + 0.0)
+local beforeFirst = math.max(madeAt, campaign.opensAt or 0) - 1
 
 -- leftOfWaves: how many users the waves that are due may still admit. A wave is <from>:<every>:<count>, in ms; every is
 -- 0 for once. A wave without a worker is made up for; the rest of a wave with an empty line is not.

@@ -5,9 +5,9 @@
 -- KEYS     campaign grants senders leases returned pool data
 -- ARGV     epoch fence perUser limit paced; paced is 1 to keep to the pace
 -- RETURNS  missing | rebuilding | stale_epoch | stale_rules | rolled_back, alone; or ok, the campaign's stamp, ms until
---          the pace allows the next claim (0 without a cap), how many revocations are announced; then columns with a
---          text for each and U+0000 between: fields, records from their tries on and without their stamp, which is the
---          campaign's; then data, a line for each, or empty where nobody has any
+--          the pace allows the next claim (0 without a cap), how many revocations are announced, nowMs; then columns
+--          with a text for each and U+0000 between: fields, records from their tries on and without their stamp, which
+--          is the campaign's; then data, a line for each, or empty where nobody has any
 -- WRITES   grants leases campaign
 -- COST     O(limit * log leases)
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, dataKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
@@ -71,4 +71,5 @@ if granted > 0 then
 end
 local waitMs = perSecond and msUntilNext(every, usedUpTo) or '0'
 local given = next(data) and table.concat(lines, '\n') or ''
-return { 'ok', integer(campaign.stamp), waitMs, integer(campaign.revoking or 0), table.concat(fields, '\0'), table.concat(rests, '\0'), given }
+local revoking = integer(campaign.revoking or 0)
+return { 'ok', integer(campaign.stamp), waitMs, revoking, integer(nowMs), table.concat(fields, '\0'), table.concat(rests, '\0'), given }

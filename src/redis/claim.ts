@@ -10,6 +10,8 @@ export interface Claim {
   readonly waitMs: number;
   /** How many revocations are announced whose units were not taken back yet. */
   readonly revoking: number;
+  /** The clock of Redis. A stamp may be ahead of it. */
+  readonly nowMs: number;
 }
 
 /** Takes over up to `limit` reservations that are due, no more per second than the cap allows. One round trip. */
@@ -25,5 +27,6 @@ export async function claimDue(
   const { reply, refused, epoch } = answered;
   if (refused) return refused;
   shard.sawStamp(epoch, Number(reply[1]));
-  return { claimed: reservationsUnder(shard, answered, 4), waitMs: Number(reply[2]), revoking: Number(reply[3]) };
+  const [waitMs, revoking, nowMs] = reply.slice(2, 5).map(Number) as [number, number, number];
+  return { claimed: reservationsUnder(shard, answered, 5), waitMs, revoking, nowMs };
 }

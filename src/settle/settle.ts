@@ -40,6 +40,8 @@ export interface SettledBatch extends Finished {
   readonly claimed: readonly Reservation[];
   /** Ms until the cap allows the next claim; 0 without a cap. */
   readonly waitMs: number;
+  /** The clock of Redis at the claim. */
+  readonly nowMs: number;
 }
 
 /**
@@ -61,7 +63,7 @@ export async function settle(serving: Serving, steps: Steps, options: SettleOpti
     if (tried.size > 0 && batch.claimed.some(({ id }) => tried.has(id))) break;
     for (const { id } of batch.left) tried.add(id);
     // Reservations that came after its start are left for the next pass.
-    startedMs = Math.min(startedMs, Number(batch.claimed[0]!.stamp) / 1000);
+    startedMs = Math.min(startedMs, batch.nowMs);
     if (batch.claimed.every(({ issuance }) => issuance.issuedAt.getTime() > startedMs)) break;
   }
   const campaign = await serving.shard.refresh();
@@ -97,13 +99,13 @@ async function settleDue(
 ): Promise<SettledBatch> {
   const claim = await claimDue(serving, options.batchSize, options.paced);
   if (typeof claim === 'string') throw notReady(serving.campaign.id, claim);
-  const { claimed, waitMs, revoking } = claim;
+  const { claimed, waitMs, revoking, nowMs } = claim;
   if (message) message.size = claimed.length;
   if (revoking > 0) await options.endAnnounced(serving);
   const saved = steps.deliveries ? await findSaved(claimed, steps, options) : null;
   const { timeoutMs, maxTries } = options;
   const finishing: Finishing = { timeoutMs, maxTries, saved, healthy, event: 'settled' };
-  return { claimed, waitMs, ...(await finishAll(serving, claimed, steps, finishing)) };
+  return { claimed, waitMs, nowMs, ...(await finishAll(serving, claimed, steps, finishing)) };
 }
 
 /**

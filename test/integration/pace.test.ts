@@ -180,6 +180,20 @@ describe('workers in two issuers', () => {
     expect(await launch.inspect()).toMatchObject({ waiting: 23 });
   });
 
+  test('let as many through as a wave has, though the clock of Redis was ahead before the campaign was made', async () => {
+    await redis.hset('coupon:generation', 'last', String(Date.now() + 86_400_000));
+    await launch.open({ ...queued, pace: { waves: [wave(3_600_000, 1_000)] } });
+    await redis.del('coupon:generation');
+    await joinAll(users(30));
+    const looked = work(2);
+    await looked(scripts.admitLine, 5);
+    expect(Number(await redis.hget(key('campaign'), 'waveAt'))).toBeLessThanOrEqual(Date.now());
+    await launch.setPace({ waves: [wave(100, 7)] });
+    await until(async () => (await rows()).length === 7);
+    await looked(scripts.admitLine, 5);
+    expect(await launch.inspect()).toMatchObject({ waiting: 23 });
+  });
+
   test('make up no wave of the time in which none was planned', async () => {
     await launch.open(queued);
     await joinAll(users(1));

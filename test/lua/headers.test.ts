@@ -40,7 +40,7 @@ const LONGER: Record<string, number> = {
   reserve: 75,
   reassign: 64,
   'adopt-row': 64,
-  'claim-due': 63,
+  'claim-due': 64,
   'rebuild-rows': 90,
   'finish-rebuild': 74,
   'admit-line': 75,

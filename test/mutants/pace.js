@@ -73,6 +73,13 @@ export const PACE = [
     caughtBy: pace('let nobody through for the rest of a wave'),
   },
   {
+    defect: 'the generation of a campaign is taken for the clock, which it may be ahead of',
+    file: 'lua/include/waves.lua',
+    find: 'math.min(nowMs, tonumber',
+    replace: 'math.max(0, tonumber',
+    caughtBy: pace('though the clock of Redis was ahead before'),
+  },
+  {
     defect: 'waves of the time in which none was planned are made up',
     file: 'lua/include/waves.lua',
     find: 'else room.waveAt, room.waveLeft = math.max(room.waveAt or 0, nowMs), 0 end',
