@@ -45,16 +45,17 @@ export interface WithdrawnSoFar {
   readonly isFirst: boolean;
 }
 
-/** The same where it must be known. Throws `MisconfiguredError`, `PersistenceError`. */
+/** Which of them have a row, on any unit, where that must be known. Throws `MisconfiguredError`, `PersistenceError`. */
 export async function certainlySaved(
   found: readonly Reservation[],
   { find, timeoutMs }: FindOptions,
   { withdrawn, isFirst }: WithdrawnSoFar,
-): Promise<(SaveVerdict | null)[]> {
-  if (!find || found.length === 0) return found.map(() => null);
+): Promise<boolean[]> {
+  if (!find || found.length === 0) return found.map(() => false);
   const outcome = isFirst ? 'not_applied' : 'unknown';
   const state = withdrawn === 0 ? 'no unit was withdrawn' : `units withdrawn so far: ${withdrawn}`;
-  const ask = async () => verdictsOf(found, await find(issuancesOf(found)));
+  const asked = issuancesOf(found);
+  const ask = async () => ownFound(await find(asked), asked).map((row) => row !== null);
   return readFrom('find', timeoutMs, ask, { outcome, state });
 }
 
@@ -62,12 +63,13 @@ function issuancesOf(reservations: readonly Reservation[]): Issuance[] {
   return reservations.map(({ issuance }) => issuance);
 }
 
-/** The row of a revoked coupon stands in the way of its repeats. */
+/** A row on another unit stands in the way, and so does that of a revoked coupon. */
 function verdictsOf(reservations: readonly Reservation[], given: unknown): (SaveVerdict | null)[] {
   const rows = ownFound(given, issuancesOf(reservations));
   return reservations.map(({ issuance }, i) => {
     const row = rows[i];
-    if (row?.state === 'revoked') return { verdict: 'user_conflict', existing: row };
-    return row?.serial === issuance.serial && row.code === issuance.code ? SAVED : null;
+    if (!row) return null;
+    if (row.serial !== issuance.serial || row.state === 'revoked') return { verdict: 'user_conflict', existing: row };
+    return row.code === issuance.code ? SAVED : null;
   });
 }

@@ -228,6 +228,13 @@ export const ENDING = [
     caughtBy: { file: 'test/integration/worker.test.ts', test: 'a reservation that is refused maxTries times' },
   },
   {
+    defect: 'a settle pass takes a stamp for the clock, which it may be ahead of',
+    file: 'src/settle/settle.ts',
+    find: 'Math.min(startedMs, batch.nowMs)',
+    replace: 'Math.min(startedMs, Number(batch.claimed[0]!.stamp) / 1000)',
+    caughtBy: { file: 'test/race/settling.test.ts', test: 'a settle pass ends although more is accepted' },
+  },
+  {
     defect: 'a settle pass runs after whatever comes in while it runs',
     file: 'src/settle/settle.ts',
     find: '    if (batch.claimed.every(({ issuance }) => issuance.issuedAt.getTime() > startedMs)) break;\n',
@@ -237,7 +244,7 @@ export const ENDING = [
   {
     defect: 'settle delivers again what the database already has',
     file: 'src/settle/find-saved.ts',
-    find: 'row?.serial === issuance.serial && row.code === issuance.code ? SAVED : null',
+    find: 'row.code === issuance.code ? SAVED : null',
     replace: 'null',
     caughtBy: {
       file: 'test/fault/deliver.test.ts',
@@ -247,9 +254,16 @@ export const ENDING = [
   {
     defect: 'settle takes a row on another unit for the one it claimed',
     file: 'src/settle/find-saved.ts',
-    find: 'row?.serial === issuance.serial && row.code === issuance.code ? SAVED : null',
-    replace: 'row ? SAVED : null',
+    find: "if (row.serial !== issuance.serial || row.state === 'revoked') return",
+    replace: "if (row.state === 'revoked') return",
     caughtBy: { file: 'test/fault/another-unit.test.ts', test: 'settle that finds the row on another unit' },
+  },
+  {
+    defect: 'a coupon in quarantine whose row is on another unit is withdrawn and recalled',
+    file: 'src/settle/find-saved.ts',
+    find: 'map((row) => row !== null)',
+    replace: 'map((row, i) => row?.serial === asked[i]!.serial)',
+    caughtBy: { file: 'test/fault/another-unit.test.ts', test: 'a withdrawal leaves a reservation in quarantine' },
   },
   {
     defect: 'what is refused for good is tried for ever',

@@ -138,8 +138,8 @@ export const REVOKE = [
   {
     defect: 'settle delivers a coupon again that was revoked',
     file: 'src/settle/find-saved.ts',
-    find: "    if (row?.state === 'revoked') return { verdict: 'user_conflict', existing: row };\n",
-    replace: "    if (row?.state === 'revoked') return null;\n",
+    find: '    if (!row) return null;\n',
+    replace: "    if (!row || row.state === 'revoked') return null;\n",
     caughtBy: { file: REVOKING, test: 'settle meets a row that was revoked' },
   },
   {
