@@ -39,8 +39,8 @@ export interface StockCalls {
 
   /**
    * Replaces a code that is still in the pool. `code` is taken as it was loaded; `replacement` is checked as in
-   * `loadCodes`. `not_in_pool`: the code is issued, reserved or was never loaded. `duplicate`: the replacement is known
-   * already.
+   * `loadCodes`. `not_in_pool`: the code is issued, reserved, replaced before or was never loaded, so this is also the answer
+   * to a repeat. `duplicate`: the replacement is known already.
    *
    * One round trip per 500 codes of the pool, and one more. Throws `CampaignConflictError` (no pool),
    * `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`, `RedisError`.

@@ -239,7 +239,10 @@ test('each load is listed once, with how far its list came, and a replaced code 
     { loadId: 'first: of June', codes: 700 },
     { loadId: '둘째', codes: 1_000 },
   ]);
-  await issuer.campaign('launch').replaceCode({ code: 'code-1', replacement: 'other-1' });
+  const change = { code: 'code-1', replacement: 'other-1' };
+  await issuer.campaign('launch').replaceCode(change);
+  expect(await issuer.campaign('launch').inspect()).toMatchObject({ codesRetired: 1 });
+  expect(await issuer.campaign('launch').replaceCode(change), 'a repeat').toEqual({ status: 'not_in_pool' });
   expect(await issuer.campaign('launch').inspect()).toMatchObject({ total: 1_700, codesRetired: 1 });
   const many = Array.from({ length: 600 }, (_, i) => [`load:of ${i}`, `${i}:x:y:0:`]).flat();
   await redis.hset('{coupon:launch}:campaign', ...many);
