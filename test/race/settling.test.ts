@@ -48,19 +48,24 @@ test('who was overtaken by settle cannot give the unit back while settle does no
 test.each([
   ['right', 0],
   ['an hour ahead once', 3_600_000],
-])('a settle pass ends although more is accepted with each of its saves (the clock of Redis was %s)', async (_, aheadMs) => {
-  await issuer.campaign(ID).open({ stock: { kind: 'counted', total: 10_000 }, saveMode: 'write-behind' });
-  if (aheadMs > 0) await redis.hset(`{coupon:${ID}}:campaign`, 'stamp', String((Date.now() + aheadMs) * 1_000));
-  const accept = (batch: string) =>
-    Promise.all(Array.from({ length: 20 }, (_, i) => issuer.campaign(ID).issue({ userId: `user-${batch}-${i + 1}` })));
-  await accept('first');
-  let fed = 0;
-  persistence.save = async (issuances: readonly Issuance[]) => {
-    if (fed < 100) await accept(`fed-${++fed}`);
-    return persistence.memory.save(issuances);
-  };
-  const settler = new CouponIssuer({ redis, persistence, maxBatch: 10 });
-  const { settled } = await settler.campaign(ID).settle();
-  expect(settled).toBeGreaterThanOrEqual(20);
-  expect(fed).toBeLessThan(100);
-});
+])(
+  'a settle pass ends although more is accepted with each of its saves (the clock of Redis was %s)',
+  async (_, aheadMs) => {
+    await issuer.campaign(ID).open({ stock: { kind: 'counted', total: 10_000 }, saveMode: 'write-behind' });
+    if (aheadMs > 0) await redis.hset(`{coupon:${ID}}:campaign`, 'stamp', String((Date.now() + aheadMs) * 1_000));
+    const accept = (batch: string) =>
+      Promise.all(
+        Array.from({ length: 20 }, (_, i) => issuer.campaign(ID).issue({ userId: `user-${batch}-${i + 1}` })),
+      );
+    await accept('first');
+    let fed = 0;
+    persistence.save = async (issuances: readonly Issuance[]) => {
+      if (fed < 100) await accept(`fed-${++fed}`);
+      return persistence.memory.save(issuances);
+    };
+    const settler = new CouponIssuer({ redis, persistence, maxBatch: 10 });
+    const { settled } = await settler.campaign(ID).settle();
+    expect(settled).toBeGreaterThanOrEqual(20);
+    expect(fed).toBeLessThan(100);
+  },
+);
