@@ -1,6 +1,6 @@
--- Begins to make a campaign's state again, or takes over from a run that stopped. From here on nothing serves, and a
--- process with a reservation of the old epoch can do nothing with it. The old grants are put aside: they hold the
--- promises; and so are the codes that were known.
+-- Begins to make a campaign's state again, or takes over from a run that stopped before it loaded codes. From here on
+-- nothing serves, and a process with a reservation of the old epoch can do nothing with it. The old grants are put
+-- aside: they hold the promises; and so are the codes that were known.
 --
 -- KEYS     campaign grants senders leases returned pool data codes queue tickets presence ended old kept known
 -- ARGV     from random generation definition, then for each field: name value; from is the epoch that is known, or
@@ -27,7 +27,9 @@ if suffix == random then return { 'building', known, progress[1], progress[2], i
 
 -- Later than the one that is there, whatever its caller knows: no process ever goes back to a lower generation.
 local epoch = integer(math.max(generation, (tonumber(number) or 0) + 1)) .. '-' .. random
-if campaign.building == definition then
+-- A pool that codes were loaded into is made anew: they may be those of another list.
+local isLoaded = campaign.kind == 'codes' and progress[1] ~= 'old' and progress[1] ~= 'rows'
+if campaign.building == definition and not isLoaded then
   redis.call('HSET', campaignKey, 'epoch', epoch)
   return { 'building', epoch, progress[1], progress[2], integer(campaign.stamp) }
 end
@@ -70,6 +72,8 @@ if not isSame then redis.call('HDEL', campaignKey, 'removed') end
 
 local aside = isOf(redis.call('TYPE', grantsKey), 'hash') and redis.call('EXISTS', oldKey) == 0
 if aside then redis.call('RENAME', grantsKey, oldKey) end
+-- Whoever lost their unit in a run before keeps the place that it had.
+if not aside or not campaign.building then redis.call('UNLINK', keptKey) end
 aside = isOf(redis.call('TYPE', codesKey), 'set') and redis.call('EXISTS', knownKey) == 0
 if aside then redis.call('RENAME', codesKey, knownKey) end
 -- The data of reservations waits in its place for them.
@@ -77,5 +81,5 @@ local data = isOf(redis.call('TYPE', dataKey), 'hash') and redis.call('EXISTS', 
 if data == 0 then redis.call('UNLINK', dataKey) end
 redis.call('HSET', campaignKey, 'data', integer(data))
 if not lineCanStay(rules.room) then dropLine(rules.room) end
-redis.call('UNLINK', grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey, keptKey)
+redis.call('UNLINK', grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey)
 return { 'building', epoch, 'old', '0', stamp }

@@ -31,15 +31,18 @@ local there = readRecords(fields)
 local keptWrites, codes = {}, {}
 for i = 1, #old, 2 do
   local field, record = old[i], decodeRecord(old[i + 1])
-  if record.serial and campaign.kind == 'codes' then codes[#codes + 1] = record.code end
+  -- Who lost their unit to a row has no code until the end.
+  if record.serial and campaign.kind == 'codes' and record.code ~= '' then codes[#codes + 1] = record.code end
   if record.serial and not isMarked(record) and not there[field] then
     there[field] = record
     -- Issued at once by a campaign without hooks: it stays issued, whatever the rebuild needs.
     if record.state == 'i' then record.stamp = '0' end
     record.state = 't'
     setGrant(field, encodeRecord(record), inLine(tonumber(record.stamp)))
-    keptWrites[#keptWrites + 1] = record.serial
-    keptWrites[#keptWrites + 1] = field
+    -- Such a user keeps the place that the unit had.
+    if record.serial ~= '0' or type(redis.call('ZSCORE', keptKey, field)) ~= 'string' then
+      keptWrites[#keptWrites + 1], keptWrites[#keptWrites + 2] = record.serial, field
+    end
   end
 end
 

@@ -1,5 +1,5 @@
 -- Loads one chunk of the codes that a rebuild was given, first into the serials that nobody has. It keeps no progress:
--- codes that a run before it loaded are known, and are skipped.
+-- the next run makes the pool anew, from a list of its own.
 --
 -- KEYS     campaign returned pool codes
 -- ARGV     epoch fence, then for each code: code

@@ -193,8 +193,7 @@ function generationOfRow({ epoch }: Issuance): number {
 }
 
 async function copyCodes(shard: Shard, run: Run, codes: Source, options: RebuildOptions, step: OnStep): Promise<void> {
-  const loaded = ['known', 'end', 'losers'].includes(run.phase);
-  for await (const { offset, chunk } of loaded ? [] : chunksOf(codes, true)) {
+  for await (const { offset, chunk } of chunksOf(codes, true)) {
     if (!options.asTheyAre) await assertNoneNewIsBad(shard, run, offset, chunk);
     await loadRebuilt(shard, run, chunk);
     step('codes', offset + chunk.length);

@@ -45,7 +45,7 @@ const LONGER: Record<string, number> = {
   'finish-rebuild': 74,
   'admit-line': 75,
   'join-line': 69,
-  'begin-rebuild': 70,
+  'begin-rebuild': 74,
   'take-back': 63,
 };
 

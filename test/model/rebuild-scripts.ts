@@ -20,7 +20,8 @@ export function begin(world: World, state: State, { epoch: from, n, upTo: defini
   // By the clock: a copy that runs later makes another epoch.
   const generation = Math.max(generationOf(redis.epoch) + 1, config.clockStands ? 0 : ++state.makings);
   const epoch = rules.rebuildNewEpoch || !redis.present ? epochOf(generation, n) : redis.epoch;
-  if (build?.definition === definition) {
+  // A pool that codes were loaded into is made anew: they may be those of another list.
+  if (build?.definition === definition && build.phase !== 'codes') {
     redis.epoch = epoch;
     return building(redis, build);
   }
