@@ -59,8 +59,13 @@ export async function loadChunk(campaign: KnownCampaign, loading: Loading, chunk
   if (reply[0] === 'another_list')
     throw anotherList(campaign, loading, `its first ${chunk.offset + codes.length} codes`);
   if (reply[0] === 'gap') {
+    // A load brings back no code that is known, and that the rebuild was not given.
     const what = `was rebuilt meanwhile, so the load ${loading.loadId} lost its place`;
-    throw conflict(campaign.id, { what, cure: 'Load the list again' }, LEFT);
+    throw conflict(
+      campaign.id,
+      { what, cure: 'Rebuild it again with every code of the pool, those of this list too' },
+      LEFT,
+    );
   }
   oneOf('load-codes', ['ok'], reply[0]);
   const [, offset, digest, total, stamp, by, added, places] = reply.map(String);

@@ -169,6 +169,21 @@ test('an empty list loads nothing', async () => {
   expect(await load([])).toEqual({ read: 0, loaded: 0, duplicates: 0, firstDuplicates: [], total: 0, resumedAt: 0 });
 });
 
+test('a load that was under way in a rebuild is told to rebuild again with its list, which loses no code', async () => {
+  const list = codes(1_300);
+  async function* source() {
+    yield* list.slice(0, 1_100);
+    await rebuildNamed(issuer, pool, { codes: ['of the operator'] });
+    yield* list.slice(1_100);
+  }
+  const loading = issuer.campaign('launch').loadCodes(source(), { loadId: 'june' });
+  const cure = 'Rebuild it again with every code of the pool, those of this list too';
+  await expect(loading).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT', message: expect.stringContaining(cure) });
+  expect(await load(list)).toMatchObject({ loaded: 300, duplicates: 1_000 });
+  await rebuildNamed(issuer, pool, { codes: ['of the operator', ...list] });
+  expect((await inPool()).sort()).toEqual(['of the operator', ...list].sort());
+});
+
 describe('a bad code', () => {
   const BAD = ['AAA\r', 'one\ntwo', '\uFEFFAAA', ' AAA', 'AAA\u00A0', 'AAA\u200B', 'A\uFFFD', '"AAA"', 'AAA;10%;2030'];
 

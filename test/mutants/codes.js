@@ -12,6 +12,13 @@ export const CODES = [
     caughtBy: loads('each load is listed once'),
   },
   {
+    defect: 'a load that a rebuild overtook is told to load its list again, which brings no retired code back',
+    file: 'src/redis/pool.ts',
+    find: 'Rebuild it again with every code of the pool, those of this list too',
+    replace: 'Load the list again',
+    caughtBy: loads('is told to rebuild again with its list'),
+  },
+  {
     defect: 'a replaced code counts as a unit of the pool',
     file: 'src/redis/campaign-fields.ts',
     find: "Math.max(0, count('codes') - count('total'))",
