@@ -57,6 +57,20 @@ const ERROR_CODES: Record<CouponIssuerErrorCode, HttpStatus> = {
   CLOSED: 503,
 };
 
+const ERROR_NAMES: Record<CouponIssuerErrorCode, string> = {
+  INVALID_ARGUMENT: 'InvalidArgumentError',
+  UNKNOWN_CAMPAIGN: 'UnknownCampaignError',
+  CAMPAIGN_CONFLICT: 'CampaignConflictError',
+  MISCONFIGURED: 'MisconfiguredError',
+  OVERLOADED: 'OverloadedError',
+  REDIS: 'RedisError',
+  NOT_ISSUED: 'NotIssuedError',
+  NOT_READY: 'NotReadyError',
+  HOOK: 'HookError',
+  PERSISTENCE: 'PersistenceError',
+  CLOSED: 'ClosedError',
+};
+
 /** A status of a result or a code of an error that has an HTTP status code. */
 export type HttpWord = keyof typeof STATUS_CODES | CouponIssuerErrorCode;
 
@@ -65,7 +79,10 @@ export function httpWordOf(resultOrError: unknown): HttpWord | null {
   const isFault = isError(resultOrError);
   const word = read(() => (resultOrError as Record<string, unknown>)[isFault ? 'code' : 'status']);
   const codes = isFault ? ERROR_CODES : STATUS_CODES;
-  return typeof word === 'string' && Object.hasOwn(codes, word) ? (word as HttpWord) : null;
+  if (typeof word !== 'string' || !Object.hasOwn(codes, word)) return null;
+  // Other libraries have errors with a code of the same word.
+  if (isFault && read(() => resultOrError.name) !== ERROR_NAMES[word as CouponIssuerErrorCode]) return null;
+  return word as HttpWord;
 }
 
 /**

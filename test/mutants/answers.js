@@ -62,6 +62,13 @@ export const ANSWERS = [
     caughtBy: answer('with the code CLOSED is a problem'),
   },
   {
+    defect: 'an error of another library is answered by its code',
+    file: 'src/model/http-status.ts',
+    find: 'if (isFault && read(',
+    replace: 'if (!isFault && read(',
+    caughtBy: answer('of another library that has the same code'),
+  },
+  {
     defect: 'a user who asks where they stand is told that a coupon was made for it',
     file: 'src/model/http-status.ts',
     find: 'return standing ? 200 :',

@@ -283,6 +283,9 @@ describe('the HTTP answer to an error', () => {
     expect(JSON.stringify(answerTo(foreign))).not.toContain(SECRET);
     const odd = Object.assign(new Error(SECRET), { code: 'REDIS', outcome: SECRET, reason: SECRET, opensAt: SECRET });
     expect(JSON.stringify(answerTo(odd))).not.toContain(SECRET);
+    for (const other of [foreign, odd, Object.assign(new Error(SECRET), { code: 'CLOSED' })]) {
+      expect(answerTo(other)).toMatchObject({ status: 500, body: { type: 'about:blank' } });
+    }
   });
 
   test('takes the wait of an overload only where it is a number', () => {
