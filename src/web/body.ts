@@ -24,8 +24,9 @@ export async function objectOf(body: GivenBody): Promise<JsonObject> {
 
 async function jsonIn(body: GivenBody): Promise<unknown> {
   if (body === null) return {};
-  if ('parsed' in body) return body.parsed;
-  const text = await textOf(body);
+  // A parser of plain text leaves the JSON as it came.
+  if ('parsed' in body && typeof body.parsed !== 'string') return body.parsed;
+  const text = 'parsed' in body ? String(body.parsed) : await textOf(body);
   if (text === '') return {};
   try {
     return JSON.parse(text);

@@ -12,6 +12,7 @@ declare module 'express' {
   }
   export function json(): Middleware;
   export function raw(options: { type: string }): Middleware;
+  export function text(options: { type: string }): Middleware;
   export default function express(): App;
 }
 

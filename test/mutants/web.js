@@ -74,6 +74,13 @@ export const WEB = [
     caughtBy: attacks('two Idempotency-Keys, a method in lower case'),
   },
   {
+    defect: 'the JSON that a parser of plain text has read is refused',
+    file: 'src/web/body.ts',
+    find: " && typeof body.parsed !== 'string'",
+    replace: '',
+    caughtBy: node('has read as text is used'),
+  },
+  {
     defect: 'a body is believed to have the length that it announces',
     file: 'src/web/body.ts',
     find: 'length += chunk.byteLength;',

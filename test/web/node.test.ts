@@ -1,6 +1,6 @@
 import type { IncomingMessage, RequestListener } from 'node:http';
 import { createServer } from 'node:http';
-import express, { json, raw } from 'express';
+import express, { json, raw, text } from 'express';
 import Koa from 'koa';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { CouponIssuer } from '../../src/index.js';
@@ -73,6 +73,17 @@ test('a body that a parser of Express has read has the same limit as any other',
   }
   expect(persistence.saves).toEqual([]);
   expect((await issue(`${url}/coupons`, JSON.stringify({ source: 'x'.repeat(4_000) }))).status).toBe(201);
+});
+
+test('a body that a parser of Express has read as text is used', async () => {
+  const app = express();
+  app.use(text({ type: '*/*' }));
+  app.use('/coupons', coupons());
+  const url = `${await served(app)}/coupons`;
+  expect((await issue(url, '{"source":"mail"}')).status).toBe(201);
+  expect((await issue(url)).status).toBe(200);
+  await expectProblem(await issue(url, '{'), 400);
+  await expectProblem(await issue(url, JSON.stringify({ source: 'x'.repeat(5_000) })), 413);
 });
 
 test('a body that was read and kept elsewhere is a fault of the server, and nothing is issued', async () => {
