@@ -1,7 +1,7 @@
 import { monotonicMs, withDeadline } from '../flow/deadline.js';
 import { frozen, type JsonValue } from '../model/caller-data.js';
 import { HookError, MisconfiguredError } from '../model/errors.js';
-import { redacted } from '../model/safe-error.js';
+import { bareError, redacted } from '../model/safe-error.js';
 import type { CheckedCache } from './options.js';
 
 /** A value as JSON text, and how long its load took, in whole ms. */
@@ -9,6 +9,8 @@ export interface Loaded {
   readonly text: string;
   readonly took: number;
 }
+
+const NOT_JSON = 'load must return JSON, and null for a key that is not there';
 
 /** Asks the caller's own function. Throws `HookError`; its cause is redacted, and quotes no key. */
 export async function loaded(
@@ -22,14 +24,14 @@ export async function loaded(
     abort.abort(error);
     return error;
   };
-  try {
-    const loading = (async () => load(key, { signal: abort.signal }))();
-    const text = textOf(await withDeadline(loading, loadTimeoutMs, late));
-    if (text === null) throw new Error('load must return JSON, and null for a key that is not there');
-    return { text, took: Math.max(1, Math.round(monotonicMs() - startedAt)) };
-  } catch (error) {
-    throw loadFailed(name, redacted(error, [key]));
-  }
+  const loading = (async () => load(key, { signal: abort.signal }))();
+  const value = await withDeadline(loading, loadTimeoutMs, late).catch((error: unknown) => {
+    // Words of our own hold no key: a short one would be blotted out of them, and be told by that.
+    throw loadFailed(name, error === abort.signal.reason ? redacted(error) : redacted(error, [key]));
+  });
+  const text = textOf(value);
+  if (text === null) throw loadFailed(name, bareError('Error', NOT_JSON));
+  return { text, took: Math.max(1, Math.round(monotonicMs() - startedAt)) };
 }
 
 /**

@@ -50,6 +50,10 @@ describe('a value that is no JSON', () => {
     await issuer.idle();
     expect(await redis.hget(KEY, 'failed')).toMatch(/must return JSON/);
     expect(await redis.hget(KEY, 'failed')).not.toContain('kim@');
+    // The words of the library are fixed, so a short key is not blotted out of them.
+    expect(await cache.get('o').catch((fault: Error) => fault.message)).toContain(
+      'load must return JSON, and null for',
+    );
   });
 
   test.each(values)('and that %s is refused before any I/O where it is set', async (_, value) => {

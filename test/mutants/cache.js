@@ -135,6 +135,13 @@ export const CACHED = [
     caughtBy: cache('is made once per mark for 1,000 callers in two processes, and each is told its error'),
   },
   {
+    defect: 'a short key is told by what is blotted out of the words of the library',
+    file: 'src/cache/loading.ts',
+    find: "bareError('Error', NOT_JSON)",
+    replace: 'redacted(new Error(NOT_JSON), [key])',
+    caughtBy: loading('and that is NaN is a failed load'),
+  },
+  {
     defect: 'a loader that hangs is waited for',
     file: 'src/cache/loading.ts',
     find: 'withDeadline(loading, loadTimeoutMs, late)',
