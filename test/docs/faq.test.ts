@@ -5,6 +5,12 @@ import { type Campaign, CouponIssuer, type IssueResult, MemoryPersistence } from
 import { RedisServer } from '../support/servers/redis-server.js';
 import { Project } from './snippets.js';
 
+interface DeskGrant {
+  userId: string;
+  ticket: string;
+  outOf?: Campaign;
+}
+
 interface Files {
   prizes: {
     prizeCodes(prizes: Record<string, number>): string[];
@@ -17,7 +23,8 @@ interface Files {
   };
   desk: {
     openDesk(desk: Campaign): Promise<void>;
-    grantFromDesk(desk: Campaign, given: { userId: string; ticket: string; outOf?: Campaign }): Promise<IssueResult>;
+    grantFromDesk(desk: Campaign, given: DeskGrant): Promise<IssueResult>;
+    giveUpTicket(desk: Campaign, given: DeskGrant): Promise<boolean>;
   };
   unpaid: { giveBack(launch: Campaign, unpaid: { id: string; userId: string; code: string }[]): Promise<void> };
 }
@@ -86,6 +93,12 @@ test('a reserve is for VIPs until it closes, its rest is for all, and no VIP get
   expect((await vip('vip-1')).status).toBe('already_issued');
   const rest = await Promise.all([...['d', 'e', 'f'].map(other), ...['vip-2', 'vip-3'].map(vip)].map(campaignOf));
   expect(rest.sort()).toEqual([...Array.from({ length: 4 }, () => launch.id), 'sold_out'].sort());
+
+  const [held] = await issuer.coupons({ userId: 'vip-1', campaignIds: [reserve.id] });
+  await reserve.revoke({ userId: 'vip-1', id: held!.id, revocationId: 'r', unit: 'returned' });
+  await expect(releaseReserve(reserve, launch)).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
+  await reserve.purge();
+  expect((await vip('vip-1')).status, 'the reserve remembers no holder any more').toBe('sold_out');
 });
 
 test('a reserve whose reservations are not finished is not released yet', async () => {
@@ -124,27 +137,42 @@ test('the desk grants once per ticket, on top of the sale or out of it, and the 
   expect(await issuer.findByCode({ code: codes[0]! })).toMatchObject([{ campaignId: desk.id, userId: 'kim' }]);
 });
 
-test('a ticket that the desk refuses gives its unit back once, and the sum of desk and sale stays', async () => {
+test('a ticket that the desk refuses keeps its unit until it is given up, and the sum of desk and sale stays', async () => {
+  const { openDesk, grantFromDesk, giveUpTicket } = await printed('desk');
+  const [desk, launch] = [newCampaign(), newCampaign()];
+  await openDesk(desk);
+  await launch.open({ stock: { kind: 'counted', total: 20 } });
+  const ticket = (n: number, userId = 'kim') => ({ userId, ticket: `case-${n}`, outOf: launch });
+  const grant = async (n: number) => (await grantFromDesk(desk, ticket(n))).status;
+  const count = async () => [(await desk.inspect()).issued, (await launch.inspect()).total];
+  const told: string[] = [];
+  for (let n = 1; n <= 12; n++) told.push(await grant(n));
+  expect(told).toEqual(Array.from({ length: 12 }, (_, i) => (i < 10 ? 'issued' : 'already_issued')));
+  expect(await count()).toEqual([10, 8]);
+  for (let run = 0; run < 2; run++) expect(await giveUpTicket(desk, ticket(12))).toBe(true);
+  expect(await giveUpTicket(desk, ticket(1)), 'its coupon stays').toBe(false);
+  expect(await count()).toEqual([10, 9]);
+  await desk.update({ perUser: 20, requestId: 'more' });
+  expect(await grant(11)).toBe('issued');
+  expect(await count()).toEqual([11, 9]);
+});
+
+test('a ticket that is repeated after a revocation takes the unit of no other ticket', async () => {
   const { openDesk, grantFromDesk } = await printed('desk');
   const [desk, launch] = [newCampaign(), newCampaign()];
   await openDesk(desk);
   await launch.open({ stock: { kind: 'counted', total: 20 } });
-  const grant = async (n: number) =>
-    (await grantFromDesk(desk, { userId: 'kim', ticket: `case-${n}`, outOf: launch })).status;
-  const totals = async () => [(await desk.inspect()).total, (await launch.inspect()).total];
-  const told: string[] = [];
-  for (let n = 1; n <= 12; n++) told.push(await grant(n));
-  expect(told).toEqual(Array.from({ length: 12 }, (_, i) => (i < 10 ? 'issued' : 'already_issued')));
-  expect(await totals()).toEqual([10, 10]);
-  // A process that died before it gave the unit back: its repeat does so, and no repeat does it twice.
-  await launch.restock({ add: -1, requestId: 'desk case-13' });
-  await desk.restock({ add: 1, requestId: 'case-13' });
-  for (let run = 0; run < 2; run++) expect(await grant(13)).toBe('already_issued');
-  expect(await totals()).toEqual([10, 10]);
-  await desk.update({ perUser: 20, requestId: 'more' });
-  expect(await grant(13)).toBe('sold_out');
-  expect(await grant(14)).toBe('issued');
-  expect(await totals()).toEqual([11, 9]);
+  const grant = (userId: string, ticket: string) => grantFromDesk(desk, { userId, ticket, outOf: launch });
+  for (let n = 1; n <= 10; n++) await grant('kim', `case-${n}`);
+  expect((await grant('kim', 'over')).status).toBe('already_issued');
+  // A process that died between the two calls for lee, once for a sale that is closed by the time of the repeat.
+  await launch.restock({ add: -1, requestId: 'desk case-lee' });
+  const [held] = await issuer.coupons({ userId: 'kim', campaignIds: [desk.id] });
+  await desk.revoke({ userId: 'kim', code: held!.code!, revocationId: 'r', again: true });
+  expect((await grant('kim', 'over')).status).toBe('issued');
+  await launch.closeForGood();
+  expect((await grant('lee', 'case-lee')).status).toBe('issued');
+  await expect(grant('cho', 'case-cho')).rejects.toMatchObject({ code: 'CAMPAIGN_CONFLICT' });
 });
 
 test('a ticket that waits at the desk is granted by a repeat', async () => {
@@ -157,7 +185,31 @@ test('a ticket that waits at the desk is granted by a repeat', async () => {
   expect((await grantFromDesk(desk, given)).status).toBe('paused');
   await desk.resume();
   expect((await grantFromDesk(desk, given)).status).toBe('issued');
-  expect([(await desk.inspect()).total, (await launch.inspect()).total]).toEqual([1, 19]);
+  expect([(await desk.inspect()).issued, (await launch.inspect()).total]).toEqual([1, 19]);
+});
+
+test('a user in line that the desk grants a coupon and that leaves the line gets no second one in the sale', async () => {
+  const { openDesk, grantFromDesk } = await printed('desk');
+  const persistence = new MemoryPersistence();
+  const [deskId, saleId] = [`campaign-${++campaigns}`, `campaign-${++campaigns}`];
+  const asking: CouponIssuer = new CouponIssuer({
+    redis: server.client(),
+    persistence,
+    eligible: async ({ campaignId, userId }) =>
+      campaignId === deskId ||
+      (await asking.campaign(deskId).userStatus({ userId })).status === 'none' || { reason: 'has one' },
+  });
+  const [desk, sale] = [asking.campaign(deskId), asking.campaign(saleId)];
+  await openDesk(desk);
+  await sale.open({ stock: { kind: 'counted', total: 3 }, admission: 'queued', pace: { admitPerSecond: 0 } });
+  for (const userId of ['a', 'kim', 'c']) await sale.join({ userId });
+  expect((await grantFromDesk(desk, { userId: 'kim', ticket: 'case-1', outOf: sale })).status).toBe('issued');
+  expect((await sale.leave({ userId: 'kim' })).status).toBe('left');
+  expect((await sale.join({ userId: 'kim' })).status).toBe('not_eligible');
+  expect(await sale.admit({ count: 10 })).toMatchObject({ admitted: 2 });
+  await asking.idle();
+  expect((await asking.coupons({ userId: 'kim' })).map(({ campaignId }) => campaignId)).toEqual([deskId]);
+  await asking.close();
 });
 
 test('the coupon of an unpaid order comes back, its late payment cannot use it, and another order can', async () => {

@@ -130,3 +130,30 @@ test('a coupon that is there twice stops the move, and the page names it', async
   const moving = moveRows(database.pool, new PostgresPersistence(database.pool), 'launch');
   await expect(moving).rejects.toThrow(`the coupon ${rows[0].id} is not moved`);
 });
+
+test('most rows move ahead, and the run of the night goes on behind them, though an older row has a higher id', async () => {
+  const move = blocksOf(PAGE).find(({ text }) => text.includes('function moveRows'))!;
+  const condition = blocksOf(PAGE)
+    .find(({ text }) => text.includes('behind: WHERE id > $1'))!
+    .text.split('\n')[1];
+  const text = move.text.replace('WHERE id > $1', `WHERE id > $1 ${condition}`).replace(/'SELECT(.*)'/, '`SELECT$1`');
+  expect(text).toContain(condition);
+  const ahead: Files['move'] = await import(/* @vite-ignore */ pathToFileURL(project.write({ ...move, text })).href);
+  const { moveRows } = await printed('move');
+  const { pool } = database;
+  const persistence = new PostgresPersistence(pool);
+  const put = (user: number, seconds: number) =>
+    pool.query(
+      `INSERT INTO old_coupons (user_id, code, created_at) VALUES ($1, $2, now() - interval '1 day' + $3 * interval '1 second')`,
+      [user, `OLD-${user}`, seconds],
+    );
+  await pool.query('DELETE FROM old_coupons');
+  await put(1, -100);
+  // Its checkout began a minute later, and came first to its number.
+  await put(2, 60);
+  await put(3, -1);
+  expect(await ahead.moveRows(pool, persistence, 'ahead')).toBe(1);
+  expect(await moveRows(pool, persistence, 'ahead')).toBe(3);
+  await pool.query(`UPDATE old_coupons SET created_at = created_at - interval '1 day'`);
+  expect(await ahead.moveRows(pool, persistence, 'ahead'), 'where nothing is new').toBe(3);
+});

@@ -183,4 +183,19 @@ describe('the mark of the last coupon', () => {
     await checkExhausted(database.pool, issuer, id);
     expect(await isMarked(id)).toBe(true);
   });
+
+  test('is not set for a pool whose codes are not loaded yet', async () => {
+    const { checkExhausted } = await guide.file('exhausted');
+    const id = newId();
+    await database.pool.query('INSERT INTO coupons (id) VALUES ($1)', [id]);
+    const issuer = new CouponIssuer({ redis: server.client(), persistence: new PostgresPersistence(database.pool) });
+    await issuer.campaign(id).open({ stock: { kind: 'codes' } });
+    await checkExhausted(database.pool, issuer, id);
+    expect(await isMarked(id)).toBe(false);
+    await issuer.campaign(id).loadCodes(['LAST']);
+    await issuer.campaign(id).issue({ userId: 'kim' });
+    await issuer.idle();
+    await checkExhausted(database.pool, issuer, id);
+    expect(await isMarked(id)).toBe(true);
+  });
 });
