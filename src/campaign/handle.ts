@@ -74,11 +74,14 @@ export class CampaignHandle<Client = never> implements Campaign<Client> {
   }
 
   async rebuild(definition: CampaignDefinition, options: RebuildOptions = {}): Promise<RebuildResult> {
-    const own = checkedRebuildOptions(options);
-    const parts = { ...this.#core.options, ...this.#core };
-    const run = (codes: Source | null) =>
-      this.#core.call('rebuild', () => rebuild(this.id, definition, own, codes, parts));
-    return own.codes === undefined ? run(null) : reading('codes', own.codes, run);
+    const run = async (codes: Source | null) => {
+      const own = checkedRebuildOptions(options);
+      const parts = { ...this.#core.options, ...this.#core };
+      return this.#core.call('rebuild', () => rebuild(this.id, definition, own, codes, parts));
+    };
+    // Codes are closed on every way out, also where another option is wrong.
+    const { codes } = Object(options) as RebuildOptions;
+    return codes === undefined ? run(null) : reading('codes', codes, run);
   }
 
   issue(request: IssueRequest): Promise<IssueResult> {

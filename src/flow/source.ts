@@ -5,6 +5,17 @@ import { onAbort } from './abort-group.js';
 type IteratorStep = IteratorResult<unknown, unknown>;
 type Given = Partial<Iterable<unknown> & AsyncIterable<unknown>>;
 
+/** Properties of the streams of Node and of the web, and of a readline over one. */
+interface StreamLike {
+  readonly readableDidRead?: unknown;
+  readonly input?: { readonly readableDidRead?: unknown } | null;
+  readonly locked?: unknown;
+  readonly getReader?: unknown;
+}
+
+/** Streams and iterators that calls have taken. Each gives its elements only once. */
+const TAKEN = new WeakSet<object>();
+
 /**
  * An iterable that the caller gave. The constructor takes the iterator, and asks an asynchronous one for its first
  * element. Without a listener, an early line of a stream is lost, and an early error ends the process.
@@ -25,22 +36,29 @@ export class Source {
   #forgetSignal = () => {};
 
   /**
-   * Throws `InvalidArgumentError` for a value that is no iterable, and the error of an iterable that gives no iterator.
+   * Throws `InvalidArgumentError` for a value that is no iterable and for a stream or an iterator that has another
+   * reader, and the error of an iterable that gives no iterator.
    */
   constructor(name: string, given: unknown) {
     if (typeof given !== 'object' || given === null) throw noIterable(name);
     const { [Symbol.asyncIterator]: asynchronous, [Symbol.iterator]: synchronous } = given as Given;
     this.#given = given;
-    const { readableDidRead, input } = given as { readableDidRead?: unknown; input?: { readableDidRead?: unknown } };
+    const { readableDidRead, input, locked, getReader } = given as StreamLike;
+    const below = typeof input === 'object' ? input : null;
+    // Before anything is asked: a second reader takes pieces from the first one.
+    if (locked === true || TAKEN.has(given) || (below && TAKEN.has(below))) throw takenBefore(name);
     // A stream of the web has no such property, and one of Node that was destroyed counts as disturbed.
     const wasRead = readableDidRead ?? Readable.isDisturbed(given as NodeJS.ReadableStream);
-    this.wasRead = wasRead === true || input?.readableDidRead === true;
+    this.wasRead = wasRead === true || below?.readableDidRead === true;
     this.list = Array.isArray(given) || given instanceof Set ? [...given] : null;
     this.#isAsync = !this.list && typeof asynchronous === 'function';
     const take = (asynchronous ?? synchronous) as (() => Iterator<unknown> | AsyncIterator<unknown>) | undefined;
     const iterator = this.list ? this.list.values() : take?.call(given);
     if (typeof iterator?.next !== 'function') throw noIterable(name);
     this.#iterator = iterator;
+    const isStream = readableDidRead !== undefined || typeof getReader === 'function';
+    if (isStream || below || iterator === given) TAKEN.add(given);
+    if (below) TAKEN.add(below);
     if (!this.#isAsync) return;
     this.#first = this.#ask();
     this.#first.catch(() => {});
@@ -120,6 +138,10 @@ export async function reading<T>(name: string, given: unknown, read: (source: So
   } finally {
     await source.close();
   }
+}
+
+function takenBefore(name: string): InvalidArgumentError {
+  return invalid(name, 'has a reader already, from before this call; nothing was read; make a stream for each call');
 }
 
 function noIterable(name: string): InvalidArgumentError {

@@ -36,15 +36,16 @@ export interface ReadCodesOptions {
 }
 
 const NAMES =
-  /^(?:sep=.?|(?:coupon|voucher|promo|promotion|discount|gift)?[ _-]?(?:card|code)?s?[ _-]?(?:number|no|id)?|쿠폰[ _-]?(?:코드|번호)?|코드)$/i;
+  /^(?:(?:coupon|voucher|promo|promotion|discount|gift)?[ _-]?(?:card|code)?s?[ _-]?(?:number|no|id)?|쿠폰[ _-]?(?:코드|번호)?|코드)$/i;
 
 /**
  * Reads the codes of a file: one per line, or one column of a CSV. Pass the result to `loadCodes` or `rebuild`. It
  * listens to the file from the call on. Leaving the loop early closes the file.
  *
  * The text is UTF-8 with or without a byte order mark. Lines end in any way; cells may be quoted. Blank lines are
- * skipped, and white space around a code is removed. The call throws `InvalidArgumentError` for wrong options, and for
- * a file of another kind.
+ * skipped, and white space around a code is removed. A first line `sep=;` is no row; it names the delimiter. The call
+ * throws `InvalidArgumentError` for wrong options, for a file of another kind, and for a stream that has a reader. Wrong
+ * options close the file.
  *
  * Reading rejects with `InvalidArgumentError`, which names the line and never the code. Causes: another encoding, a
  * line longer than a code, several columns without `column`, lines of unequal length, quotes that do not close, an
@@ -60,8 +61,13 @@ const NAMES =
  * ```
  */
 export function readCodes(file: CodeFile, options: ReadCodesOptions = {}): AsyncIterableIterator<string> {
-  const own = checked(options);
-  return new CodeReader(sourceOf(file), own);
+  const source = sourceOf(file);
+  try {
+    return new CodeReader(source, checked(options));
+  } catch (error) {
+    void source.close();
+    throw error;
+  }
 }
 
 class CodeReader implements AsyncIterableIterator<string> {

@@ -65,13 +65,27 @@ export async function* rowsOf(text: AsyncIterable<string>, limits: RowLimits): A
       if (start.length > longest) throw tooLong(1, longest);
       continue;
     }
-    parsing ??= new Parsing(limits, start, longest);
+    if (!parsing) [parsing, start] = begin(limits, start, longest);
     yield* parsing.rowsOf(start);
     start = '';
   }
-  parsing ??= new Parsing(limits, start, longest);
+  if (!parsing) [parsing, start] = begin(limits, start, longest);
   yield* parsing.rowsOf(start);
   yield* await parsing.end();
+}
+
+/** A first line like `sep=;` tells a spreadsheet the separator. It is no row, and only its line end is left. */
+const FOR_SPREADSHEET = /^(\s*)"?sep=(.?)"?[^\S\r\n]*(?=[\r\n]|$)/i;
+
+function begin({ delimiter, trims }: RowLimits, start: string, longest: number): [Parsing, string] {
+  const line = FOR_SPREADSHEET.exec(start);
+  if (!line) return [new Parsing(delimiter ?? delimitersOf(start), trims, longest), start];
+  const named = DELIMITERS.find((one) => one === line[2]);
+  if (!named || (delimiter ?? named) !== named) {
+    const what = named ? 'another separator than delimiter' : 'a separator that is none of comma, semicolon and tab';
+    throw new InvalidArgumentError(`the first line of the file, for a spreadsheet, names ${what}: remove that line`);
+  }
+  return [new Parsing(named, trims, longest), line[1] + start.slice(line[0].length)];
 }
 
 class Parsing {
@@ -83,10 +97,10 @@ class Parsing {
   /** The last line of the last row. */
   #last = 0;
 
-  constructor({ delimiter, trims }: RowLimits, start: string, longest: number) {
+  constructor(delimiter: Delimiter | Delimiter[], trims: boolean, longest: number) {
     this.#longest = longest;
     this.#parser = parse({
-      delimiter: delimiter ?? delimitersOf(start),
+      delimiter,
       record_delimiter: ['\r\n', '\n', '\r'],
       relax_column_count: true,
       skip_empty_lines: true,

@@ -209,6 +209,8 @@ describe('a source is closed', () => {
             throw new Error('no screen');
           },
         }),
+    'by an option of a rebuild that is none': (codes) =>
+      rebuildNamed(issuerOn(redis), pool('launch'), { codes, paused: 'no' as unknown as boolean }),
     'by a rebuild without a pool': (codes) =>
       issuerOn(redis)
         .campaign('counted')
@@ -378,6 +380,41 @@ test.each<[string, () => Promise<CodeSource>]>([
     });
   }
   expect(await issuer.campaign('launch').inspect()).toMatchObject({ total: 0, ready: true });
+});
+
+test.each<[string, () => CodeSource]>([
+  ['a stream of objects', () => Readable.from(CODES)],
+  ['a web stream', () => ReadableStream.from(CODES) as CodeSource],
+  ['a generator', () => CODES.values()],
+  ['readline', () => createInterface({ input: createReadStream(file) })],
+  ['the reader of a file', () => readCodes(createReadStream(file))],
+])('%s that two calls are given is loaded whole by the first, and refused by the second', async (_, made) => {
+  const issuer = issuerOn(redis);
+  for (const id of ['gold', 'silver']) await openNamed(issuer, pool(id));
+  const source = made();
+  const [first, ...others] = await Promise.allSettled([
+    issuer.campaign('gold').loadCodes(source),
+    issuer.campaign('silver').loadCodes(source),
+    rebuildNamed(issuer, pool('silver'), { codes: source }),
+  ]);
+  expect(first).toMatchObject({ status: 'fulfilled', value: { read: COUNT, loaded: COUNT } });
+  for (const other of others) {
+    expect(other).toMatchObject({
+      status: 'rejected',
+      reason: { code: 'INVALID_ARGUMENT', message: expect.stringContaining('codes has a reader already') },
+    });
+  }
+  expect(await inPool('gold')).toEqual(CODES);
+  expect(await issuer.campaign('silver').inspect()).toMatchObject({ total: 0, ready: true });
+});
+
+test('a stream that readline and the reader of a file are given has one of them', async () => {
+  const issuer = issuerOn(redis);
+  await openNamed(issuer, pool('launch'));
+  const input = createReadStream(file);
+  const codes = readCodes(input);
+  await expect(issuer.campaign('launch').loadCodes(createInterface({ input }))).rejects.toThrow('a reader already');
+  expect(await issuer.campaign('launch').loadCodes(codes)).toMatchObject({ loaded: COUNT });
 });
 
 test('a list that is changed while it is loaded is loaded as it was', async () => {

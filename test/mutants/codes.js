@@ -5,6 +5,55 @@ const sources = (test) => ({ file: 'test/integration/code-sources.test.ts', test
 /** Where codes come from, and how they get into the pool. */
 export const CODES = [
   {
+    defect: 'a stream of codes has two readers',
+    file: 'src/flow/source.ts',
+    find: 'TAKEN.has(given) || ',
+    replace: '',
+    caughtBy: sources('a stream of objects that two calls are given'),
+  },
+  {
+    defect: 'a generator of codes has two readers',
+    file: 'src/flow/source.ts',
+    find: ' || iterator === given',
+    replace: '',
+    caughtBy: sources('a generator that two calls are given'),
+  },
+  {
+    defect: 'a stream below readline has two readers',
+    file: 'src/flow/source.ts',
+    find: ' || (below && TAKEN.has(below))',
+    replace: '',
+    caughtBy: sources('a stream that readline and the reader of a file are given'),
+  },
+  {
+    defect: 'a web stream that is locked is a fault without a type',
+    file: 'src/flow/source.ts',
+    find: 'locked === true || ',
+    replace: '',
+    caughtBy: files('of the web that is locked is refused'),
+  },
+  {
+    defect: 'a wrong option leaves the stream of a file open',
+    file: 'src/read-codes/index.ts',
+    find: '    void source.close();\n    throw error;',
+    replace: '    throw error;',
+    caughtBy: files('has options that are none: {"column":0}'),
+  },
+  {
+    defect: 'a wrong option of a rebuild leaves its codes open',
+    file: 'src/campaign/handle.ts',
+    find: 'const { codes } = Object(options) as RebuildOptions;',
+    replace: 'const { codes } = checkedRebuildOptions(options);',
+    caughtBy: sources('a source is closed by an option of a rebuild that is none'),
+  },
+  {
+    defect: 'the separator of a spreadsheet overrules the one of the caller',
+    file: 'src/read-codes/rows.ts',
+    find: ' || (delimiter ?? named) !== named',
+    replace: '',
+    caughtBy: files('begins with the line of another separator'),
+  },
+  {
     defect: 'the list of loads ends with its first page',
     file: 'src/campaign/handle.ts',
     find: "} while (cursor !== '0');",

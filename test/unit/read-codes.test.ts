@@ -47,6 +47,10 @@ describe('the codes of a file', () => {
     ['with line ends in other cells', 'code,note\nA-1,"two\nlines"\nA-2,x\n', ['A-1', 'A-2'], { column: 'code' }],
     ['with another separator in a cell', 'x;A-1;10,5\nx;A-2;9,5\n', ['A-1', 'A-2'], { column: 2, delimiter: ';' }],
     ['as they are', ' A-1 \nA\u200B2\n"A,3"\n', [' A-1 ', 'A\u200B2', 'A,3'], { asTheyAre: true }],
+    ['below a line for a spreadsheet', 'sep=;\r\nid;code\r\n1;A-1\r\n', ['A-1'], { column: 'code' }],
+    ['in a column by number, below both', '"sep=,"\nid,code\n1,A-1\n', ['A-1'], { column: 2, header: true }],
+    ['below a line of Excel, without names', 'SEP=\t\n1\tA;1\n', ['A;1'], { column: 2, asTheyAre: true }],
+    ['below a line for a spreadsheet, one a line', 'sep=;\nA-1\nA-2\n', ['A-1', 'A-2'], { delimiter: ';' }],
     ['in other scripts', '쿠폰-1\n😀\n', ['쿠폰-1', '😀']],
   ])('%s', async (_, text, codes, options) => {
     expect(await read(text, options)).toEqual(codes);
@@ -101,11 +105,18 @@ describe('a file that is refused', () => {
     ['has fewer columns', `${SECRET},1\n`, /2 columns, and no column 3/, { column: 3 }],
     ['begins with what looks like a name', 'Coupon Code\nA\n', /line 1 of the file looks like a name.*header/],
     [
-      'begins with a line for a spreadsheet',
-      'sep=;\nA;1\n',
-      /line 1 of the file looks like a name.*header/,
+      'has a name below a line for a spreadsheet',
+      'sep=;\nCode;x\nA;1\n',
+      /line 2 of the file looks like a name.*header/,
       { column: 1 },
     ],
+    [
+      'begins with the line of another separator',
+      'sep=;\nA,1\n',
+      /for a spreadsheet, names another separator than delimiter/,
+      { column: 1, delimiter: ',' },
+    ],
+    ['begins with the line of a separator that is none', 'sep=|\nA|1\n', /names a separator that is none of comma/],
     ['has an empty cell', 'code,x\nA,1\n,2\n', /line 3 of the file has no code/, { column: 'code' }],
     ['has a quote that is not closed', `A\n"${SECRET}\nB\n`, /line 2 of the file is no CSV: a quote is open/],
     [
@@ -200,13 +211,45 @@ describe('a file that is refused', () => {
     { asTheyAre: 1 },
     { colum: 1 }, // cspell:ignore colum
   ])('has options that are none: %j', (options) => {
-    expect(() => readCodes('A\n', options as ReadCodesOptions)).toThrow(
-      expect.objectContaining({ code: 'INVALID_ARGUMENT' }),
-    );
+    const stream = new PassThrough();
+    for (const file of ['A\n', stream]) {
+      expect(() => readCodes(file, options as ReadCodesOptions)).toThrow(
+        expect.objectContaining({ code: 'INVALID_ARGUMENT' }),
+      );
+    }
+    expect(stream.destroyed).toBe(true);
   });
 });
 
 describe('the stream of a file', () => {
+  const CODES = Array.from({ length: 9_000 }, (_, i) => `CODE-${i}`);
+  const bytes = () => inBytes(CODES.join('\n'), 997);
+  test.each<[string, (stream: Readable) => [first: CodeFile, second: CodeFile]]>([
+    ['of Node', (stream) => [stream, stream]],
+    ['of the web', (stream) => Array(2).fill(Readable.toWeb(stream)) as [CodeFile, CodeFile]],
+    ['as a generator', (stream) => Array(2).fill(stream.iterator()) as [CodeFile, CodeFile]],
+  ])('%s has one reader; a second one is refused, and takes nothing from the first', async (_, twice) => {
+    const [one, another] = twice(bytes());
+    const first = readCodes(one);
+    const refused = expect.objectContaining({ code: 'INVALID_ARGUMENT', message: expect.stringContaining('a reader') });
+    expect(() => readCodes(another)).toThrow(refused);
+    const codes: string[] = [];
+    for await (const code of first) {
+      codes.push(code);
+      if (codes.length === 4_000) expect(() => readCodes(another)).toThrow(refused);
+    }
+    expect(codes).toEqual(CODES);
+    expect(() => readCodes(another)).toThrow(refused);
+  });
+
+  test('of the web that is locked is refused, and an iterable that begins anew each time is read twice', async () => {
+    const stream = Readable.toWeb(bytes());
+    stream.getReader();
+    expect(await refusal(stream as CodeFile).catch(String)).toMatch(/the file has a reader already/);
+    const anew = { [Symbol.asyncIterator]: () => bytes()[Symbol.asyncIterator]() };
+    for (const _ of [1, 2]) expect(await read(anew)).toEqual(CODES);
+  });
+
   test('that breaks before anybody reads harms nobody, and its error reaches the reader', async () => {
     const stream = new PassThrough();
     const codes = readCodes(stream);
