@@ -1,7 +1,17 @@
-import { MisconfiguredError } from '../model/errors.js';
+import { invalid, MisconfiguredError } from '../model/errors.js';
 
 /** The table of an adapter that was given no name. */
 export const DEFAULT_TABLE = 'coupon_issuances';
+
+/** Throws `InvalidArgumentError`. `longest`: for the name, so that names with a suffix fit too; null is no default. */
+export function assertTable(table: unknown, { schema, longest }: { schema: number; longest: number }): void {
+  const form = new RegExp(`^([a-z_][a-z0-9_]{0,${schema - 1}}\\.)?[a-z_][a-z0-9_]{0,${longest - 1}}$`);
+  if (typeof table === 'string' && form.test(table)) return;
+  throw invalid(
+    'table',
+    `must be [schema.]name, each of lower case letters, digits and _ and not beginning with a digit, with a name of at most ${longest} characters`,
+  );
+}
 
 /** The result of `checkTable()`. */
 export interface TableFormat {

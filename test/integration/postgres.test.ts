@@ -379,10 +379,11 @@ test('creating the table twice keeps what it holds', async () => {
   expect(await rowsOf(database, one.campaignId, table)).toMatchObject([{ id: one.id }]);
 });
 
-test.each(['Coupons', 'a b', 'x; DROP TABLE y', '"quoted"', 'a.b.c', '', '1st', 'x'.repeat(56)])(
+test.each(['Coupons', 'a b', 'x; DROP TABLE y', '"quoted"', 'a.b.c', '', '1st', 'x'.repeat(56), null as never])(
   'the table name %j is refused',
   (table) => {
-    expect(() => createTableSql({ table })).toThrow(TypeError);
-    expect(() => new PostgresPersistence(database.pool, { table })).toThrow(TypeError);
+    const refused = expect.objectContaining({ code: 'INVALID_ARGUMENT', argument: 'table' });
+    expect(() => createTableSql({ table })).toThrow(refused);
+    expect(() => new PostgresPersistence(database.pool, { table })).toThrow(refused);
   },
 );

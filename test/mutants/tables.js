@@ -23,6 +23,13 @@ export const TABLES = [
     caughtBy: { file: MYSQL, test: 'a migration makes all that createTable() makes' },
   },
   {
+    defect: 'a wrong name of a table is an error without a code',
+    file: 'src/persistence/table-format.ts',
+    find: 'throw invalid(',
+    replace: 'throw TypeError(',
+    caughtBy: { file: 'test/unit/mysql.test.ts', test: 'the table name "Coupons" is refused' },
+  },
+  {
     defect: 'the unique keys of a table have names that a renamed table may hold',
     file: CATALOG,
     find: 'return `CREATE UNIQUE INDEX ON ',

@@ -49,11 +49,11 @@ export class MysqlPersistence implements PersistenceAdapter<MysqlTransaction> {
   readonly #saves: SaveStatements;
   readonly #autocommit: Autocommit;
 
-  /** Throws `InvalidArgumentError` (the client, `userId`, `columns`), `TypeError` (`table`). */
+  /** Throws `InvalidArgumentError` (the client or an option). */
   constructor(client: MysqlLike, options: MysqlTableOptions = {}) {
+    this.#table = quotedTable(options.table);
     const shape = mysqlShapeOf(options);
     this.#client = new MysqlClient(client);
-    this.#table = quotedTable(options.table);
     this.#made = new MysqlTable((sql, values) => this.#client.query(sql, values), shape, options.table);
     this.#userIds = userIdsOf(shape);
     this.#selected = selectedOf(this.#userIds);

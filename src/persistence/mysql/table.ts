@@ -1,6 +1,7 @@
 import { invalid } from '../../model/errors.js';
 import { textOf } from '../row.js';
 import {
+  assertTable,
   DEFAULT_TABLE,
   emptyStore,
   type Flaw,
@@ -29,7 +30,8 @@ export { quotedUsers } from './references.js';
 /** Sends a statement and answers its rows. */
 type Query = (sql: string, values?: unknown[]) => Promise<unknown>;
 
-const TABLE = /^([a-z_][a-z0-9_]{0,63}\.)?[a-z_][a-z0-9_]{0,57}$/;
+/** The names of the server have up to 64 characters. */
+const TABLE = { schema: 64, longest: 58 };
 /** No such table, and no right to it or to a column. */
 const UNREADABLE = [1146, 1142, 1143];
 const DUPLICATE_ENTRY = 1062;
@@ -49,8 +51,8 @@ const VARIABLES = [
  * `<table>_store` with the id of the database. The keys make overselling impossible, even if Redis loses everything.
  * These are three statements: a pool of `mysql2` sends them at once only with `multipleStatements`. A part that is there
  * stays as it is. Text is kept as its bytes, because collations take different texts for the same; `issued_at` is in UTC.
- * `table` matches `[schema.]name` in lower case, default `coupon_issuances`; anything else is a `TypeError`. `userId`
- * and `columns` are those of `MysqlPersistence`; a wrong one is an `InvalidArgumentError`. So is a text or a UUID that
+ * `table` matches `[schema.]name` in lower case, default `coupon_issuances`. `userId`
+ * and `columns` are those of `MysqlPersistence`; a wrong option is an `InvalidArgumentError`. So is a text or a UUID that
  * refers to users: its column follows theirs, which `upgradeTableSql()` looks up.
  *
  * @example
@@ -95,9 +97,9 @@ function creationOf(quoted: string, shape: MysqlShape, users: FoundColumn | null
   return `CREATE TABLE IF NOT EXISTS ${quoted} (\n  ${lines.join(',\n  ')}\n) ENGINE=InnoDB;\n`;
 }
 
-/** The table as SQL names it. Throws `TypeError`. */
+/** The table as SQL names it. Throws `InvalidArgumentError`. */
 export function quotedTable(table = DEFAULT_TABLE): string {
-  if (!TABLE.test(table)) throw new TypeError('table must match [schema.]name, lower case letters, digits and _');
+  assertTable(table, TABLE);
   return `\`${table.replace('.', '`.`')}\``;
 }
 

@@ -64,7 +64,7 @@ export class PostgresPersistence implements PersistenceAdapter<PostgresTransacti
   readonly #selected: string;
   readonly #userIdFault: (userId: string) => string | null;
 
-  /** Throws `InvalidArgumentError` (the client, `userId`, `columns`, `prepare`), `TypeError` (`table`). */
+  /** Throws `InvalidArgumentError` (the client or an option). */
   constructor(client: PostgresLike, options: PostgresOptions = {}) {
     this.#client = new PostgresClient(client);
     const { prepare = false } = options;

@@ -1,6 +1,7 @@
 import { MisconfiguredError } from '../../model/errors.js';
 import { type OwnTableOptions, shapeOf, type TableShape, type UsersTable } from '../own-table.js';
 import {
+  assertTable,
   DEFAULT_TABLE,
   emptyStore,
   type Flaw,
@@ -30,7 +31,8 @@ interface Client {
   query(text: string, values?: unknown[]): Promise<{ readonly rows: unknown[] }>;
 }
 
-const TABLE = /^([a-z_][a-z0-9_]{0,62}\.)?[a-z_][a-z0-9_]{0,54}$/;
+/** The names of the server have up to 63 characters. */
+const TABLE = { schema: 63, longest: 55 };
 /** Any number will do, as long as all processes that make a table take the same. */
 const LOCK = 7_130_468_215;
 const UNIQUE_VIOLATION = '23505';
@@ -51,8 +53,8 @@ const HIDDEN = `SELECT quote_ident(current_user) AS role
  * Everything that `createTable()` makes, in one statement, for a migration of your own: the table with its unique keys,
  * and `<table>_store` with the id of the database. The keys make overselling impossible, even if Redis loses everything.
  * A part that is there stays as it is. PostgreSQL names the keys, so they do not collide with the keys of a table that was
- * renamed. `table` matches `[schema.]name` in lower case, default `coupon_issuances`; anything else is a `TypeError`.
- * `userId` and `columns` are those of `PostgresPersistence`; a wrong one is an `InvalidArgumentError`.
+ * renamed. `table` matches `[schema.]name` in lower case, default `coupon_issuances`.
+ * `userId` and `columns` are those of `PostgresPersistence`; a wrong option is an `InvalidArgumentError`.
  *
  * @example
  * ```ts
@@ -100,9 +102,9 @@ function tableOf(quoted: string, shape: TableShape): string[] {
   ];
 }
 
-/** The table as SQL names it. Throws `TypeError`. */
+/** The table as SQL names it. Throws `InvalidArgumentError`. */
 export function quotedTable(table = DEFAULT_TABLE): string {
-  if (!TABLE.test(table)) throw new TypeError('table must match [schema.]name, lower case letters, digits and _');
+  assertTable(table, TABLE);
   return `"${table.replace('.', '"."')}"`;
 }
 
