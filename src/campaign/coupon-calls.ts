@@ -76,7 +76,8 @@ export interface CouponCalls<Client = never> {
 
   /**
    * Revokes every coupon of many users, or many coupons, as `revoke()` does. If it was stopped, run it again under the same
-   * `revocationId`: it is a repeat. It is no ban: a user who asks later gets a coupon, unless `eligible` says no.
+   * `revocationId`: it is a repeat. It is no ban: a user who asks later gets a coupon, unless `eligible` says no. A
+   * user in line keeps the place: end it by `leave()` first.
    *
    * Two statements in the database and two round trips to Redis per 500 coupons. While the queue of this process is full,
    * it waits. A chunk of 500 users costs one statement and one round trip more, and a round trip for each user with an open

@@ -34,7 +34,7 @@ export interface UserCalls {
 
   /**
    * Gives a user a place in the line of a campaign with a waiting room, or returns the reason for a refusal. If the
-   * user is in line already, the place is kept. `waiting` carries ticket, position and time. An admitted user gets the
+   * user is in line already, the place is kept; if `eligible` refuses such a user, it ends. `waiting` carries ticket, position and time. An admitted user gets the
    * answer of `issue()`. Tickets of Redis decide the order; no clock does.
    *
    * One round trip, shared by calls of the same moment. One more if the line was empty: it wakes the workers. Throws

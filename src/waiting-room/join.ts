@@ -5,11 +5,12 @@ import { callersData } from '../issue/request.js';
 import type { Steps } from '../issue/steps.js';
 import type { JsonObject } from '../model/caller-data.js';
 import { assertText, ownCopy } from '../model/check.js';
-import { OverloadedError } from '../model/errors.js';
+import { NotReadyError, OverloadedError } from '../model/errors.js';
 import { countRefusals, type Emit } from '../model/events.js';
 import { deriveId, mintId } from '../model/issuance.js';
 import type { JoinResult } from '../model/place.js';
 import type { Campaigns } from '../redis/campaigns.js';
+import type { Line } from '../redis/line.js';
 import { CampaignOverError } from '../redis/registry.js';
 import type { Lines } from './lines.js';
 
@@ -31,6 +32,8 @@ export interface JoinParts {
   readonly eligible: Eligible | undefined;
   readonly timeoutMs: number;
   readonly emit: Emit;
+  /** Gives up the place of a user. */
+  readonly endPlace: (line: Line, userId: string) => Promise<unknown>;
 }
 
 const FULL_RETRY_MS = 5_000;
@@ -73,6 +76,7 @@ async function joinLine(campaignId: string, request: CheckedJoin, parts: JoinPar
       repeatable: requestId !== undefined,
       timeoutMs,
     });
+    if (refusal?.status === 'not_eligible') return refuse(await endedPlace(line, userId, refusal, parts));
     if (refusal) return refuse(refusal);
   }
   const answer = await line.join({ id, userId, data, deadlineAt: monotonicMs() + timeoutMs });
@@ -89,4 +93,18 @@ async function joinLine(campaignId: string, request: CheckedJoin, parts: JoinPar
   const isRefused = answer.status !== 'waiting' && answer.status !== 'issued' && answer.status !== 'accepted';
   if (isRefused) countRefusals(emit, campaignId, [answer.status]);
   return answer;
+}
+
+/**
+ * A user that your rule refuses has no place any more: the unit would be theirs after a refusal that is final. The look is
+ * shared by calls of the same moment, because most of the refused have no place.
+ */
+async function endedPlace<T>(line: Line, userId: string, refusal: T, { endPlace }: JoinParts) {
+  try {
+    if ((await line.find(userId)).place) await endPlace(line, userId);
+    return refusal;
+  } catch (error) {
+    if (error instanceof NotReadyError) return { status: 'not_ready', reason: error.reason } as const;
+    throw error;
+  }
 }

@@ -66,15 +66,19 @@ export class WaitingRoom {
       eligible,
       timeoutMs,
       emit: steps.emit,
+      endPlace: (line, userId) => this.#leave(line, userId),
     });
   }
 
   async leave(campaignId: string, given: { userId: string }): Promise<LeaveResult> {
     const userId = checkedUser('leave', given, this.#parts.adapter);
-    const line = await this.#lines.get(campaignId);
+    return this.#leave(await this.#lines.get(campaignId), userId);
+  }
+
+  async #leave(line: Line, userId: string): Promise<LeaveResult> {
     const { result, now } = await line.leave(userId);
     if (now) {
-      this.#parts.steps.emit({ type: 'places_ended', campaignId, reason: 'left', count: 1 });
+      this.#parts.steps.emit({ type: 'places_ended', campaignId: line.campaign.id, reason: 'left', count: 1 });
       this.#moved(line);
     }
     return result;

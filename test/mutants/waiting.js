@@ -90,6 +90,13 @@ export const WAITING = [
     caughtBy: ghost('an admission lets no more through than it was asked to, whatever became of the reply'),
   },
   {
+    defect: 'a user in line whom eligible refuses keeps the place',
+    file: 'src/waiting-room/join.ts',
+    find: 'if ((await line.find(userId)).place)',
+    replace: 'if (!line)',
+    caughtBy: line('a user in line whom eligible refuses has no place any more'),
+  },
+  {
     defect: 'who joins twice in one batch gets two places',
     file: 'lua/include/new-place.lua',
     find: '  ticketIds[user] = room.lastTicket\n',

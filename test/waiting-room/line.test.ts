@@ -132,6 +132,34 @@ describe('joining', () => {
     await choosy.close();
   });
 
+  test('a user in line whom eligible refuses has no place any more, and a fault of eligible ends none', async () => {
+    let rule: () => true | { reason: string } = () => true;
+    const choosy = new CouponIssuer({
+      redis,
+      persistence,
+      onEvent: (event) => events.push(event),
+      eligible: () => rule(),
+    });
+    const line = choosy.campaign(campaignId);
+    await open(10);
+    const joins = (...users: string[]) => Promise.all(users.map((userId) => line.join({ userId, requestId: 'page' })));
+    await joins('ann', 'bob', 'eve');
+    rule = () => {
+      throw new Error('the block list is away');
+    };
+    await expect(joins('ann')).rejects.toMatchObject({ code: 'HOOK' });
+    expect(await statusOf('ann')).toMatchObject({ status: 'waiting', position: 1 });
+    rule = () => ({ reason: 'banned' });
+    const refused = { status: 'not_eligible', reason: 'banned' };
+    expect(await joins('ann', 'zoe')).toEqual([refused, refused]);
+    expect(events.filter(({ type }) => type === 'places_ended')).toMatchObject([{ reason: 'left', count: 1 }]);
+    expect((await statusOf('ann')).status).toBe('none');
+    expect(await admit(2)).toMatchObject({ status: 'admitted', admitted: 2 });
+    expect((await rows()).map(({ userId }) => userId).sort()).toEqual(['bob', 'eve']);
+    expect(await joins('bob')).toMatchObject([{ status: 'issued' }]);
+    await choosy.close();
+  });
+
   test('issue() does not pass the line, and join() needs one', async () => {
     await open(10);
     await expect(issuer.campaign(campaignId).issue({ userId: 'ann' })).rejects.toMatchObject({
