@@ -194,6 +194,17 @@ describe('workers in two issuers', () => {
     expect(await launch.inspect()).toMatchObject({ waiting: 23 });
   });
 
+  test('let nobody through for a wave before a time that they saw while the clock of Redis was ahead', async () => {
+    await launch.open({ ...queued, pace: { waves: [wave(0, 5)] } });
+    await joinAll(users(30));
+    await redis.hset(key('campaign'), 'waveAt', String(Date.now() + 3_600_000));
+    await launch.setPace({ waves: [wave(1, 7)] });
+    const looked = work(2);
+    await looked(scripts.admitLine, 5);
+    expect(await launch.inspect()).toMatchObject({ waiting: 30 });
+    expect(await launch.admit({ count: 7 })).toMatchObject({ admitted: 7 });
+  });
+
   test('make up no wave of the time in which none was planned', async () => {
     await launch.open(queued);
     await joinAll(users(1));
