@@ -1,5 +1,6 @@
 -- The promises to the units of one stretch of serials, (after, upTo], while the state is made again: those that end
--- (ended), units that are free by that (freed), and codes that may be loaded again (unseen).
+-- (ended), units that are free by that (freed), and codes that may be loaded again (unseen). toRecall: the promises that
+-- lose a unit which may have been delivered.
 --- @include "include/record"
 local holders, holderFields = {}, {}
 local ended, freed, unseen = {}, {}, {}
@@ -20,8 +21,25 @@ local function leave(serial, field)
   end
 end
 
--- A code that may be known outside is withdrawn, any other may be loaded again.
 local delivers = string.find(campaign.needs or '', 'deliver')
+-- Field and record of each promise whose unit may have been delivered, and is not the user's.
+local takenAway = {}
+local function takeAway(field, promised)
+  if not delivers or promised.serial == '0' then return end
+  takenAway[#takenAway + 1], takenAway[#takenAway + 2] = field, encodeRecord(promised)
+end
+
+local function toRecall()
+  local reply, fields = {}, {}
+  for i = 1, #takenAway, 2 do fields[#fields + 1] = takenAway[i] end
+  local data = readData(fields)
+  for i, field in ipairs(fields) do
+    for _, value in ipairs({ field, takenAway[2 * i], data[field] or '' }) do reply[#reply + 1] = value end
+  end
+  return reply
+end
+
+-- A code that may be known outside is withdrawn, any other may be loaded again.
 local function drop(code)
   if campaign.kind ~= 'codes' or code == '' then return end
   if delivers then campaign.withdrawn = campaign.withdrawn + 1 else unseen[#unseen + 1] = code end
@@ -33,6 +51,7 @@ local function forget(field, promised, row)
   campaign.reserved = campaign.reserved - 1
   local ahead = leave(promised.serial, field)
   if promised.serial == row.serial then return end
+  takeAway(field, promised)
   local passed = promised.serial ~= '0' and tonumber(promised.serial) <= after
   if not ahead and passed then freed[#freed + 1] = promised.serial end
   if promised.code ~= row.code then drop(promised.code) end

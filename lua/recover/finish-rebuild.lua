@@ -1,15 +1,16 @@
 -- Gives another unit to users whose unit the database gave to another user, stretch by stretch. Then the campaign
--- serves.
+-- serves. If no unit is left for a user, the user is named, and leaves with the call that says so: a reply may be lost.
 --
 -- KEYS     campaign grants senders leases returned pool data codes queue tickets presence ended old kept
--- ARGV     epoch fence limit
--- RETURNS  missing | stale_epoch | rolled_back, alone; or more | done, ended, then for each user without a unit: field,
---          record
+-- ARGV     epoch fence limit, then for each named: field
+-- RETURNS  missing | stale_epoch | rolled_back, alone; or more, 0, then for each user without a unit who was not named:
+--          field, record; or done, ended
 -- WRITES   campaign grants leases returned pool data old kept
 -- COST     O(limit * log leases)
 local campaignKey, grantsKey, leasesKey, returnedKey, poolKey, dataKey, oldKey, keptKey =
   KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[13], KEYS[14]
 local epoch, fence, limit = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local FIRST = 4
 --- @include "include/epoch"
 --- @include "include/record"
 --- @include "include/grants"
@@ -32,7 +33,8 @@ end
 local losers = redis.call('ZRANGEBYSCORE', keptKey, '-inf', '0', 'LIMIT', 0, limit)
 local records = readRecords(losers)
 takeUnits(#losers)
-local reply, lost = { 'more', '0' }, {}
+local reply, lost, served, isNamed = { 'more', '0' }, {}, {}, {}
+for i = FIRST, #ARGV do isNamed[ARGV[i]] = true end
 for _, field in ipairs(losers) do
   local record = records[field]
   local serial, pooled = takeUnit()
@@ -40,13 +42,15 @@ for _, field in ipairs(losers) do
     record.serial = serial
     if fromPool then record.code = pooled end
     setGrant(field, encodeRecord(record))
-  else
+    served[#served + 1] = field
+  elseif isNamed[field] then
     lost[#lost + 1] = field
+  else
     reply[#reply + 1] = field
     reply[#reply + 1] = encodeRecord(record)
   end
 end
-local done = #losers < tonumber(limit)
+local done = #losers < tonumber(limit) and #reply == 2
 
 -- A key of the wrong type refuses here, before the first write; full memory at the first one, which changes nothing.
 redis.call('HLEN', grantsKey)
@@ -64,7 +68,7 @@ writeTaken()
 writeAll('HDEL', grantsKey, lost)
 dropData(lost)
 writeAll('ZREM', leasesKey, lost)
-writeAll('ZREM', keptKey, losers)
+for _, gone in ipairs({ lost, served }) do writeAll('ZREM', keptKey, gone) end
 campaign.reserved = campaign.reserved - #lost
 if not done then
   saveCounters()
@@ -79,5 +83,4 @@ end
 redis.call('UNLINK', oldKey, keptKey)
 redis.call('HSET', campaignKey, 'verified', '1')
 redis.call('HDEL', campaignKey, 'building', 'phase', 'cursor', 'scan')
-reply[1], reply[2] = 'done', finish()
-return { unpack(reply) }
+return { 'done', finish() }

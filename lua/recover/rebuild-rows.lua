@@ -4,15 +4,17 @@
 -- ticket has this id, or who may have no other coupon beside it: their place would keep another user out.
 --
 -- KEYS     campaign grants leases returned codes queue tickets presence ended data kept
--- ARGV     epoch fence after upTo, then for each row: field id serial issuedAt code became returned
--- RETURNS  missing | stale_epoch | rolled_back | beyond (a serial above the total), alone; or ok, cursor, the highest
---          serial promised beyond it, the campaign's stamp
+-- ARGV     epoch fence after upTo told, then for each row: field id serial issuedAt code became returned; told is 1 where
+--          the promises of `recall` are known
+-- RETURNS  missing | stale_epoch | rolled_back | beyond (a serial above the total), alone; or recall, then for each
+--          promise whose unit was delivered, and leaves it: field, record, data (or empty), and nothing is written; or
+--          ok, cursor, the highest serial promised beyond it, the campaign's stamp
 -- WRITES   campaign grants leases returned codes queue tickets presence ended data kept
 -- COST     O((upTo - after) * log grants)
 local campaignKey, grantsKey, leasesKey, returnedKey, codesKey, queueKey, ticketsKey, presenceKey, endedKey, dataKey, keptKey =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
-local epoch, fence, after, upTo = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local FIRST, STRIDE, BELOW = 5, 7, 9007199254740992
+local epoch, fence, after, upTo, told = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
+local FIRST, STRIDE, BELOW = 6, 7, 9007199254740992
 --- @include "include/stamp"
 --- @include "include/epoch"
 --- @include "include/freed"
@@ -65,6 +67,7 @@ for serial = after + 1, upTo do
   for i = row and 1 or 2, #left do
     local field = left[i]
     local loser = records[field]
+    takeAway(field, loser)
     if row and loser.code ~= row.code then drop(loser.code) end
     loser.serial = '0'
     -- It is no longer told that it was issued.
@@ -75,6 +78,7 @@ for serial = after + 1, upTo do
     setGrant(field, encodeRecord(loser))
   end
 end
+if told ~= '1' and #takenAway > 0 then return { 'recall', unpack(toRecall()) } end
 local leaving = served(FIRST, STRIDE)
 
 -- A key of the wrong type refuses here, before the first write.

@@ -50,8 +50,10 @@ export interface RecoveryCalls {
    * that was under way ends with an unknown outcome. If its row appears later, the unique keys of the database meet it.
    * Withdrawn units return to the stock.
    *
-   * After a failure, run it again under the same definition: it continues where it stopped. Of two runs at once, the
-   * later one continues and the other throws `CampaignConflictError`.
+   * If the database gave a unit to another user that may have been delivered, `recall` gets it.
+   *
+   * After a failure, run it again under the same definition: it continues where it stopped. A pool that codes were
+   * loaded into is made anew. Of two runs at once, the later one continues and the other throws `CampaignConflictError`.
    *
    * Costs nine round trips, and one page of `list` per 500 rows. One round trip more per 500 serials, 200 coupons that
    * Redis still has, 500 codes, and 200 codes that Redis knew. Throws `InvalidArgumentError`, `MisconfiguredError` (no

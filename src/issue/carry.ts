@@ -168,8 +168,11 @@ export async function takeOut(reservation: Reservation, delivered: boolean, step
   return word;
 }
 
+/** The parts that tell of a delivered unit. */
+export type RecallSteps = Pick<Steps, 'recall' | 'timeoutMs' | 'emit'>;
+
 /** A user may hold the code of a unit that is not theirs: tell the hook that can take it back. */
-async function reportWithdrawn(issuance: Issuance, steps: Steps): Promise<void> {
+export async function reportWithdrawn(issuance: Issuance, steps: RecallSteps): Promise<void> {
   steps.emit({ type: 'withdrawn', delivered: true, ...refOf(issuance) });
   try {
     const recalled = (async () => steps.recall?.(issuance))();

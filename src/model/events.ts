@@ -34,7 +34,10 @@ export type CouponEvent =
   | ({ readonly type: 'withdrawn'; readonly delivered: boolean } & IssuanceRef)
   /** Settle gave up on this reservation. It keeps its unit until an operator retries or withdraws it. */
   | ({ readonly type: 'quarantined'; readonly tries: number } & IssuanceRef)
-  /** An `accepted` answer cannot be kept: Redis had lost data, and no unit or no open window is left. */
+  /**
+   * An `accepted` answer cannot be kept: Redis had lost data, and no unit or no open window is left. A rebuild that
+   * stopped tells it again in its next run.
+   */
   | ({ readonly type: 'lost' } & IssuanceRef)
   /** An open reservation was finished, by settle or by a repeat of its call. */
   | ({ readonly type: 'settled' } & IssuanceRef)

@@ -1,5 +1,6 @@
 import { tell } from '../flow/progress.js';
 import type { Source } from '../flow/source.js';
+import { type RecallSteps, reportWithdrawn } from '../issue/carry.js';
 import type { CampaignDefinition, CampaignRules, CampaignSnapshot } from '../model/campaign-rules.js';
 import { assertBoolean, assertFunction, assertSignal, ownCopy } from '../model/check.js';
 import { conflict, invalid, MisconfiguredError } from '../model/errors.js';
@@ -66,7 +67,10 @@ export interface RebuildResult {
   readonly campaign: CampaignSnapshot;
   /** Rows that this run wrote to Redis. */
   readonly rows: number;
-  /** Reservations that Redis still had, and for which no unit was left. Their users had the answer `accepted`. */
+  /**
+   * Reservations that Redis still had, and for which no unit was left. Their users had the answer `accepted`. A `lost`
+   * event tells each of them too, also where this result is lost.
+   */
   readonly lost: readonly IssuanceRef[];
 }
 
@@ -78,9 +82,11 @@ export interface RebuildParts {
   readonly timeoutMs: number;
   readonly unsafeRedis?: 'allow' | 'refuse' | undefined;
   readonly emit: Emit;
+  readonly steps: RecallSteps;
 }
 
 const PAGE = 500;
+const RECALLED_AT_ONCE = 32;
 /** Far beyond any clock. What a row says beyond it is no generation, and would leave none to follow it. */
 const MOST_GENERATIONS = 2 ** 52;
 
@@ -148,11 +154,17 @@ export async function rebuild(
   let rows = 0;
   if (['old', 'rows'].includes(run.phase)) ({ run, rows } = await copyRows(campaign, making, run, parts, step));
   if (codes) await copyCodes(shard, run, codes, options, step);
-  const { lost, exhausted } = await finishRebuild(shard, run);
+  const lost: IssuanceRef[] = [];
+  const { exhausted } = await finishRebuild(shard, run, (named) => {
+    for (const ref of named.map(refOf)) {
+      lost.push(ref);
+      emit({ type: 'lost', ...ref });
+    }
+  });
   if (exhausted) emit({ type: 'exhausted', campaignId: id });
   const snapshot = await campaign.inspect();
   campaigns.keep(campaign);
-  return { campaign: snapshot, rows, lost: lost.map(refOf) };
+  return { campaign: snapshot, rows, lost };
 }
 
 type OnStep = (phase: RebuildProgress['phase'], done: number) => void;
@@ -165,6 +177,7 @@ async function copyRows(
   step: OnStep,
 ): Promise<{ run: Run; rows: number }> {
   const { id, shard } = campaign;
+  const recall = (promises: readonly Issuance[]) => recallAll(promises, parts.steps);
   let run = first;
   let cursor = run.cursor;
   let done = 0;
@@ -175,15 +188,24 @@ async function copyRows(
     // clock may have been set back.
     const highest = Math.max(...page.map(generationOfRow));
     if (highest >= generationOf(run.epoch)) run = await beginRebuild(campaign, making, highest);
-    await writeRows(shard, run, cursor, page.at(-1)!.serial, page);
-    cursor = page.at(-1)!.serial;
+    const upTo = page.at(-1)!.serial;
+    await writeRows(shard, run, { from: cursor, upTo, rows: page }, recall);
+    cursor = upTo;
     done += page.length;
     step('rows', done);
   }
   // Beyond the last row there may be units that are only promised.
   const promised = await highestPromised(shard, run, cursor);
-  if (promised > cursor) await writeRows(shard, run, cursor, promised, []);
+  if (promised > cursor) await writeRows(shard, run, { from: cursor, upTo: promised, rows: [] }, recall);
   return { run, rows: done };
+}
+
+/** Units that may have been delivered, and that the database gave to others. */
+async function recallAll(promises: readonly Issuance[], steps: RecallSteps): Promise<void> {
+  for (let i = 0; i < promises.length; i += RECALLED_AT_ONCE) {
+    const some = promises.slice(i, i + RECALLED_AT_ONCE);
+    await Promise.all(some.map((issuance) => reportWithdrawn(issuance, steps)));
+  }
 }
 
 /** 0 for a row that was not written under an epoch. */

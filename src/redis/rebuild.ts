@@ -7,7 +7,7 @@ import { rulesToFields } from './campaign-fields.js';
 import { sendUntilAnswered } from './epoch.js';
 import { epochSuffix, generationOf } from './generation.js';
 import type { KnownCampaign } from './known-campaign.js';
-import { decodeIssuance, fateOf, fieldOf, splitField } from './record.js';
+import { decodeRecord, fateOf, fieldOf, splitField } from './record.js';
 import { nextGeneration } from './registry.js';
 import { isNotReady, oneOf } from './reply-words.js';
 import type { Reply } from './runner.js';
@@ -97,16 +97,23 @@ export async function keepPromised(shard: Shard, run: Run): Promise<boolean> {
   return running(shard, run, reply, { words: MORE, stampAt: 1 })[0] === 'more';
 }
 
+/** Rows, in the order of their serials: all there are in (from, upTo]. */
+export interface RowPage {
+  readonly from: number;
+  readonly upTo: number;
+  readonly rows: readonly Issuance[];
+}
+
 /**
  * Writes the rows of one page, in stretches of at most 500 serials, one round trip each. Serials in between without a
- * row are free again.
+ * row are free again. `recall` gets promises whose unit may have been delivered, before it leaves them: one round trip
+ * more.
  */
 export async function writeRows(
   shard: Shard,
   run: Run,
-  from: number,
-  upTo: number,
-  rows: readonly Issuance[],
+  { from, upTo, rows }: RowPage,
+  recall: (promises: readonly Issuance[]) => Promise<void>,
 ): Promise<void> {
   let cursor = from;
   let next = 0;
@@ -123,8 +130,15 @@ export async function writeRows(
       ...fateOf(row),
     }));
     const args = { ...named(run), after: String(cursor), upTo: String(end) };
-    const sent = await shard.run(scripts.rebuildRows, args, items);
-    const reply = running(shard, run, sent, { words: ['ok', 'beyond'], stampAt: 3 });
+    const write = async (told: string) => {
+      const sent = await shard.run(scripts.rebuildRows, { ...args, told }, items);
+      return running(shard, run, sent, { words: ['ok', 'beyond', 'recall'], stampAt: 3 });
+    };
+    let reply = await write('');
+    if (reply[0] === 'recall') {
+      await recall(decodeNamed(shard, run, reply, { from: 1, withData: true }));
+      reply = await write('1');
+    }
     if (reply[0] === 'beyond') {
       const what = `has issuances up to serial ${upTo}, more than the total of this definition`;
       throw conflict(shard.campaignId, { what, cure: 'Rebuild it with a larger total' }, UNREADY);
@@ -136,7 +150,7 @@ export async function writeRows(
 
 /** The highest serial that is still promised. One round trip. */
 export async function highestPromised(shard: Shard, run: Run, cursor: number): Promise<number> {
-  const args = { ...named(run), after: String(cursor), upTo: String(cursor) };
+  const args = { ...named(run), after: String(cursor), upTo: String(cursor), told: '' };
   const reply = await shard.run(scripts.rebuildRows, args, []);
   return Number(running(shard, run, reply, { words: ['ok'], stampAt: 3 })[2]);
 }
@@ -164,20 +178,34 @@ export async function keepKnown(shard: Shard, run: Run): Promise<boolean> {
 }
 
 /**
- * Gives another unit to users that lost theirs, and makes the campaign serve. Returns the reservations for which no
- * unit was left.
+ * Gives another unit to users that lost theirs, and makes the campaign serve. `name` gets the reservations for which no
+ * unit is left, before they go. If this ends early, the next run names them again.
  */
-export async function finishRebuild(shard: Shard, run: Run): Promise<{ lost: Issuance[]; exhausted: boolean }> {
-  const lost: Issuance[] = [];
+export async function finishRebuild(
+  shard: Shard,
+  run: Run,
+  name: (lost: readonly Issuance[]) => void,
+): Promise<{ exhausted: boolean }> {
+  let items: { field: string }[] = [];
   for (;;) {
-    const sent = await shard.run(scripts.finishRebuild, { ...named(run), limit: String(CHUNK) });
+    const sent = await shard.run(scripts.finishRebuild, { ...named(run), limit: String(CHUNK) }, items);
     const reply = running(shard, run, sent, { words: MORE });
-    for (let i = 2; i < reply.length; i += 2) {
-      const { grant, userId } = splitField(String(reply[i]));
-      lost.push(decodeIssuance(grant, String(reply[i + 1]), shard.recordOf(userId, run.epoch)));
-    }
-    if (reply[0] === 'done') return { lost, exhausted: reply[1] === '1' };
+    if (reply[0] === 'done') return { exhausted: reply[1] === '1' };
+    const lost = decodeNamed(shard, run, reply, { from: 2, withData: false });
+    name(lost);
+    items = lost.map(({ grant, userId }) => ({ field: fieldOf(grant, userId) }));
   }
+}
+
+/** Fields and records of a reply, each with its data or without. */
+function decodeNamed(shard: Shard, { epoch }: Run, reply: Reply, at: { from: number; withData: boolean }): Issuance[] {
+  const issuances: Issuance[] = [];
+  for (let i = at.from; i < reply.length; i += at.withData ? 3 : 2) {
+    const { grant, userId } = splitField(String(reply[i]));
+    const data = at.withData ? String(reply[i + 2]) : '';
+    issuances.push(decodeRecord(grant, String(reply[i + 1]), shard.recordOf(userId, epoch), data).issuance);
+  }
+  return issuances;
 }
 
 function named({ epoch, fence }: Run): { epoch: string; fence: string } {
@@ -197,7 +225,8 @@ function running(shard: Shard, run: Run, reply: Reply, { words, stampAt }: Answe
   const [word] = reply;
   if (word === 'stale_epoch' || isNotReady(word)) throw overtaken(shard);
   oneOf('of a rebuild', words, word);
-  if (stampAt !== undefined && word !== 'beyond') run.fence = Math.max(run.fence, Number(reply[stampAt]));
+  if (stampAt !== undefined && word !== 'beyond' && word !== 'recall')
+    run.fence = Math.max(run.fence, Number(reply[stampAt]));
   return reply;
 }
 

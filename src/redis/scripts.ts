@@ -200,12 +200,13 @@ export const scripts = {
       'data',
       'kept',
     ],
-    args: ['epoch', 'fence', 'after', 'upTo'],
+    args: ['epoch', 'fence', 'after', 'upTo', 'told'],
     each: ['field', 'id', 'serial', 'issuedAt', 'code', 'became', 'returned'],
   }),
   finishRebuild: defineScript('finish-rebuild', finishRebuild, {
     keys: [...ALL, 'old', 'kept'],
     args: ['epoch', 'fence', 'limit'],
+    each: ['field'],
   }),
   scanGrants: defineScript('scan-grants', scanGrants, {
     keys: HELD,

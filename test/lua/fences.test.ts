@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { scripts } from '../../src/redis/scripts.js';
 import { dump } from '../support/scenes/campaigns.js';
 import { RedisServer } from '../support/servers/redis-server.js';
-import { type Call, EPOCH, ISSUED, openWorld, type World } from './world.js';
+import { type Call, dataOf, EPOCH, ISSUED, openWorld, type World } from './world.js';
 
 /** Later than any clock of the tests. */
 const AHEAD = 8_000_000_000_000_000;
@@ -276,7 +276,15 @@ describe('a row of a user who was promised another unit', () => {
       const { run, calls, key } = await openWorld(redis, 'codes', 'rebuild-rows');
       await redis.hset(key('campaign'), 'needs', needs);
       expect(await redis.sismember(key('codes'), 'BBB')).toBe(1);
-      expect((await run({ ...calls['rebuild-rows']!, items: [{ ...row, code: 'EEE' }] }))[0]).toBe('ok');
+      const call = { ...calls['rebuild-rows']!, items: [{ ...row, code: 'EEE' }] };
+      if (known) {
+        const before = await dump(redis);
+        const promised = await redis.hget(key('grants'), '1:u1');
+        expect(await run(call)).toEqual(['recall', '1:u1', promised, dataOf('u1')]);
+        expect(await dump(redis)).toEqual(before);
+      }
+      const told = known ? '1' : '';
+      expect((await run({ ...call, args: { ...call.args, told } }))[0]).toBe('ok');
       expect(await redis.hget(key('campaign'), 'withdrawn')).toBe(withdrawn);
       expect(await redis.sismember(key('codes'), 'BBB')).toBe(known);
       expect(await redis.lrange(key('returned'), 0, -1)).toEqual(['1', '2']);

@@ -136,7 +136,7 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
     Object.entries(rules).map(([name, value]) => ({ name, value })),
   );
   const keep = call(scripts.keepPromised, { epoch, fence: '0', limit: '500' });
-  const rebuildRows = call(scripts.rebuildRows, { epoch, fence: '0', after: '0', upTo: '5' }, [
+  const rebuildRows = call(scripts.rebuildRows, { epoch, fence: '0', after: '0', upTo: '5', told: '' }, [
     { field: '1:u1', id: idOf('u1'), serial: '2', issuedAt: '1', code: kind === 'codes' ? 'BBB' : '', ...ISSUED },
     { field: '1:u9', id: idOf('u9'), serial: '3', issuedAt: '1', code: kind === 'codes' ? 'CCC' : '', ...ISSUED },
   ]);
@@ -248,7 +248,7 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
       'rebuild-codes': call(scripts.rebuildCodes, { epoch, fence: '0' }, [{ code: 'new' }, { code: 'BBB' }]),
       'know-codes': call(scripts.knowCodes, { epoch, fence: '0' }, [{ code: 'AAA' }, { code: 'new' }]),
       'keep-known': call(scripts.keepKnown, { epoch, fence: '0', limit: '500' }),
-      'finish-rebuild': call(scripts.finishRebuild, { epoch, fence: '0', limit: '500' }),
+      'finish-rebuild': call(scripts.finishRebuild, { epoch, fence: '0', limit: '500' }, []),
       'scan-grants': call(scripts.scanGrants, { epoch, fence: '0', cursor: '0', limit: '500' }),
       'read-grants': call(scripts.readGrants, { epoch, fence: '0' }, [{ field: '1:u1' }, { field: '1:nobody' }]),
       'scan-free': call(scripts.scanFree, { epoch, fence: '0', offset: '0', limit: '500' }),

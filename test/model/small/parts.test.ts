@@ -3,6 +3,7 @@ import { CACHE } from './cache.js';
 import { CALL_LEASE } from './call-lease.js';
 import { DATA } from './data.js';
 import { GENERATIONS } from './generations.js';
+import { LOSERS } from './losers.js';
 import { NEW_IDS } from './new-ids.js';
 import { OVER } from './over.js';
 import { PACE } from './pace.js';
@@ -16,6 +17,7 @@ tryParts({
   sweep: ABSENCE as Part<string, string>,
   pace: PACE as Part<string, string>,
   'rules that change while a campaign runs': UPDATES as Part<string, string>,
+  'users of a rebuild who lose their unit': LOSERS as Part<string, string>,
   'data of calls': DATA as Part<string, string>,
   'ids that are new': NEW_IDS as Part<string, string>,
   'lease of a call': CALL_LEASE as Part<string, string>,

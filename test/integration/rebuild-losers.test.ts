@@ -1,0 +1,182 @@
+import type { Redis } from 'ioredis';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import {
+  CouponIssuer,
+  type CouponIssuerOptions,
+  type Issuance,
+  MemoryPersistence,
+  type RedisClient,
+} from '../../src/index.js';
+import { scripts } from '../../src/redis/scripts.js';
+import { checkInvariants } from '../support/checks/invariants.js';
+import { loadScripts, withEach } from '../support/scenes/campaigns.js';
+import { type NamedDefinition, openNamed, rebuildNamed } from '../support/scenes/named.js';
+import { RedisServer } from '../support/servers/redis-server.js';
+import { shaOf } from '../support/servers/sent.js';
+
+const ID = 'losers';
+let server: RedisServer;
+let redis: Redis;
+let persistence: MemoryPersistence;
+let told: string[];
+let recalled: Issuance[];
+
+beforeAll(async () => {
+  server = await RedisServer.start();
+  redis = server.client();
+  await loadScripts(redis);
+});
+afterAll(() => server.stop());
+beforeEach(async () => {
+  await redis.flushall();
+  persistence = new MemoryPersistence();
+  [told, recalled] = [[], []];
+});
+
+const TOLD = ['lost', 'withdrawn', 'fault'];
+const issuerWith = (options: Partial<CouponIssuerOptions> = {}) =>
+  new CouponIssuer({
+    redis,
+    persistence,
+    onEvent: (event) => {
+      if (TOLD.includes(event.type)) told.push(`${event.type} ${'userId' in event ? event.userId : ''}`);
+    },
+    ...options,
+  });
+const strangers = (count: number, code?: string): Issuance[] =>
+  Array.from({ length: count }, (_, i) => ({
+    id: String(i).padEnd(22, 'a'),
+    campaignId: ID,
+    userId: `stranger-${i}`,
+    grant: 1,
+    serial: i + 1,
+    code: code ?? null,
+    issuedAt: new Date(1),
+    epoch: '1-x',
+    state: 'issued',
+  }));
+const audit = async () =>
+  checkInvariants({
+    redis,
+    campaignId: ID,
+    rows: await persistence.list(ID, { afterSerial: 0, limit: 10_000 }),
+    settled: true,
+  });
+
+/** A client that loses the nth reply of this script, or (`unsent`) the nth call of it. */
+function losing(script: Parameters<typeof shaOf>[0], nth: number, unsent = false): RedisClient {
+  let calls = 0;
+  return withEach(redis, async (sha1, send) => {
+    const loses = sha1 === shaOf(script) && ++calls === nth;
+    const reply = loses && unsent ? null : await send();
+    if (loses) throw new Error('Connection is closed.');
+    return reply;
+  });
+}
+
+describe('users for whom no unit is left', () => {
+  const COUNT = 510;
+  const definition: NamedDefinition = {
+    id: ID,
+    stock: { kind: 'counted', total: COUNT },
+    saveMode: 'write-behind',
+  };
+  const users = Array.from({ length: COUNT }, (_, i) => `user-${i + 1}`);
+  beforeEach(async () => {
+    const issuer = issuerWith();
+    await openNamed(issuer, definition);
+    await Promise.all(users.map((userId) => issuer.campaign(ID).issue({ userId })));
+    await persistence.save(strangers(COUNT));
+  });
+
+  test('are each named once, in the result and by an event', async () => {
+    const { lost, campaign } = await rebuildNamed(issuerWith(), definition);
+    expect(lost.map(({ userId }) => userId).sort()).toEqual([...users].sort());
+    expect(told.sort()).toEqual(users.map((userId) => `lost ${userId}`).sort());
+    expect(campaign).toMatchObject({ issued: COUNT, reserved: 0, available: 0 });
+    await audit();
+  });
+
+  test.each([
+    [1, COUNT],
+    [2, COUNT - 500],
+    [3, COUNT - 500],
+    [4, 0],
+  ])('are all told where reply %i of the last step is lost', async (nth, left) => {
+    const dying = issuerWith({ redis: losing(scripts.finishRebuild, nth) });
+    await expect(rebuildNamed(dying, definition)).rejects.toMatchObject({ code: 'REDIS' });
+    const { lost } = await rebuildNamed(issuerWith(), definition);
+    expect(new Set(told)).toEqual(new Set(users.map((userId) => `lost ${userId}`)));
+    // Those who were told, and left with a call of the first run, are not in the result of the second one.
+    expect(lost).toHaveLength(left);
+    await audit();
+  });
+});
+
+describe('a unit that was delivered, and that the database gave to another user', () => {
+  const definition: NamedDefinition = { id: ID, stock: { kind: 'codes' } };
+  const delivered: string[] = [];
+  const deliver = ({ userId, code }: Issuance) => void delivered.push(`${userId} ${code}`);
+  const recall = (issuance: Issuance) => void recalled.push(issuance);
+  const RECALLED = { userId: 'ann', code: 'A', serial: 1, data: { order: 7 } };
+  const rebuild = (options: Partial<CouponIssuerOptions> = {}) =>
+    rebuildNamed(issuerWith({ deliver, recall, ...options }), definition, { codes: ['A', 'B', 'C'] });
+
+  beforeEach(async () => {
+    delivered.length = 0;
+    const save = async () => {
+      throw new Error('died');
+    };
+    const dead = issuerWith({ persistence: { save, list: persistence.list.bind(persistence) }, deliver });
+    await openNamed(dead, definition);
+    await dead.campaign(ID).loadCodes(['A', 'B', 'C']);
+    const answer = await dead.campaign(ID).issue({ userId: 'ann', data: { order: 7 } });
+    expect([answer.status, delivered]).toEqual(['accepted', ['ann A']]);
+    told.length = 0;
+  });
+
+  test('is recalled with its code and data, and its user gets another one', async () => {
+    await persistence.save(strangers(1, 'A'));
+    await rebuild();
+    expect(recalled).toMatchObject([RECALLED]);
+    expect(told).toEqual(['withdrawn ann']);
+    const settling = issuerWith({ deliver, recall });
+    await redis.zadd(`{coupon:${ID}}:leases`, 0, '1:ann');
+    await settling.campaign(ID).settle();
+    expect(delivered).toEqual(['ann A', 'ann B']);
+    expect(recalled).toHaveLength(1);
+    await audit();
+  });
+
+  test('is recalled where its user has a coupon on another unit', async () => {
+    await persistence.save([{ ...strangers(1, 'B')[0]!, userId: 'ann', serial: 2 }]);
+    const { campaign } = await rebuild();
+    expect(recalled).toMatchObject([RECALLED]);
+    expect(told).toEqual(['withdrawn ann']);
+    expect(campaign).toMatchObject({ issued: 1, reserved: 0, withdrawn: 1 });
+    await audit();
+  });
+
+  test('is recalled by the next run too, if a run stops behind its recall', async () => {
+    await persistence.save(strangers(1, 'A'));
+    await expect(rebuild({ redis: losing(scripts.rebuildRows, 2, true) })).rejects.toMatchObject({ code: 'REDIS' });
+    await rebuild();
+    expect(recalled).toMatchObject([RECALLED, RECALLED]);
+    expect(told).toEqual(['withdrawn ann', 'withdrawn ann']);
+  });
+
+  test('is told where the recall fails, and the rebuild goes on', async () => {
+    await persistence.save(strangers(1, 'A'));
+    const failing = () => {
+      throw new Error('no');
+    };
+    await rebuild({ recall: failing });
+    expect(told).toEqual(['withdrawn ann', 'fault ']);
+  });
+
+  test('stays with its user, and is not recalled, where nobody else has it', async () => {
+    await persistence.save([{ ...strangers(1, 'B')[0]!, serial: 2 }]);
+    await rebuild();
+    expect([recalled, told]).toEqual([[], []]);
+  });
+});
