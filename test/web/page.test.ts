@@ -99,6 +99,48 @@ test('the page of the docs follows its place over a cut stream and a 503, and as
   expect(asked).toHaveLength(4);
 });
 
+test('the page of the docs asks under a new key after a coupon was revoked with again', async () => {
+  const { page, asked, words } = await shop();
+  const keys = () => asked.filter((one) => one.startsWith('/coupons/line/join')).map((one) => one.split(' ')[1]);
+  const press = () => page.getByRole('button', { name: 'Join the line' }).click();
+  const served = async () => {
+    await expect.poll(words, { timeout: 20_000 }).toBe('number 1');
+    await issuer.campaign('line').admit({ count: 1 });
+    await expect.poll(words, { timeout: 20_000 }).toMatch(/^[0-9A-Z]{13}$/);
+    return (await words())!;
+  };
+  await press();
+  for (const revocationId of ['first', 'second']) {
+    const code = await served();
+    await issuer.campaign('line').revoke({ code, revocationId, again: true });
+    await press();
+    await expect.poll(words, { timeout: 20_000 }).toMatch(/revoked/i);
+    await press();
+  }
+  await served();
+  expect(keys()).toHaveLength(5);
+  expect(new Set(keys()).size).toBe(3);
+});
+
+test('the page of the docs asks again while a coupon of before is being saved', async () => {
+  await issuer.campaign('launch').issue({ userId: 'kim' });
+  const saving: Fault = (_, response) => {
+    const body = {
+      status: 'already_issued',
+      coupons: [
+        { state: 'revoked', code: null },
+        { state: 'reserved', code: null },
+      ],
+    };
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+    return true;
+  };
+  const { page, asked, words } = await shop(saving);
+  await page.getByRole('button', { name: 'Get a coupon' }).click();
+  await expect.poll(words, { timeout: 20_000 }).toMatch(/^[0-9A-Z]{13}$/);
+  expect(asked).toHaveLength(2);
+});
+
 test('a page of another origin issues nothing: its form has the wrong type, and its script may not ask', async () => {
   const { page, port, asked } = await shop();
   const form = `<form method="post" enctype="text/plain" action="http://127.0.0.1:${port}/coupons/launch/issue"><input name='{"a":"' value='"}'></form>`;
