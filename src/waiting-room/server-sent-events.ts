@@ -1,12 +1,13 @@
 import { Readable } from 'node:stream';
 import { assertFunction, assertInteger, ownCopy } from '../model/check.js';
+import { invalid } from '../model/errors.js';
 import { DEFAULT_KEEP_ALIVE_MS, eventOf, STILL_HERE, WATCHING } from '../model/event-format.js';
 import type { WaitingChange } from '../model/place.js';
 
 export interface ServerSentEventsOptions {
   /** How often a comment is sent: 1,000–600,000 ms, default 15,000. */
   readonly keepAliveMs?: number | undefined;
-  /** Returns the value that is sent as JSON for a change; default: the whole change. An error of it ends the stream. */
+  /** Returns the JSON value to send for a change. Default: the whole change. An error, or `undefined`, ends the stream. */
   readonly data?: ((change: WaitingChange) => unknown) | undefined;
 }
 
@@ -67,7 +68,7 @@ export function serverSentEvents(
         .then(({ done, value }) => {
           reading = false;
           ended = done === true;
-          this.push(done ? null : eventOf(data(value)));
+          this.push(done ? null : eventOf(sent(data(value))));
         })
         .catch((error: Error) => this.destroy(error));
     },
@@ -82,6 +83,11 @@ export function serverSentEvents(
   }, keepAliveMs);
   keepingAlive.unref?.();
   return endedByItsReader(stream);
+}
+
+function sent(value: unknown): unknown {
+  if (value === undefined) throw invalid('data', 'must return a value of JSON for each change, and returned undefined');
+  return value;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { onAbort } from '../flow/abort-group.js';
 import { answerOfError, HttpProblem, type RouteAnswer } from './answer.js';
 import { bodyTaken, type GivenBody } from './body.js';
 import { type AskedUser, checkedRouteOptions, type RoutedIssuer, type RouteOptions } from './options.js';
@@ -57,7 +58,21 @@ export function handler<Context = unknown>(
 
 export function bodyOf(request: Request): GivenBody {
   if (request.bodyUsed) throw bodyTaken('give the handler a clone of the request');
-  return request.body as AsyncIterable<Uint8Array> | null;
+  return request.body && untilGone(request.body, request.signal);
+}
+
+/** Some servers abort the signal and leave the body open. It counts as cut off then, or nobody would be answered. */
+async function* untilGone(body: ReadableStream<Uint8Array>, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  const reader = body.getReader();
+  const end = () => void reader.cancel(signal.reason).catch(() => {});
+  const forget = onAbort(signal, end);
+  try {
+    for (let next = await reader.read(); !next.done; next = await reader.read()) yield next.value;
+    signal.throwIfAborted();
+  } finally {
+    forget();
+    end();
+  }
 }
 
 /** The answer to a path that is none of the routes. */

@@ -11,6 +11,13 @@ const node = (test) => ({ file: 'test/web/node.test.ts', test });
 /** What a browser, a page of another site, and a client that takes its time may do to the routes of coupon-issuer/web. */
 export const WEB = [
   {
+    defect: 'a body that was cut off by an abort counts as a whole one',
+    file: 'src/web/fetch.ts',
+    find: '    signal.throwIfAborted();\n',
+    replace: '',
+    caughtBy: routes('a fetch handler answers a request that is aborted while its body stays open'),
+  },
+  {
     defect: 'a form of another site issues a coupon to the user whose browser sends it',
     file: 'src/web/routes.ts',
     find: "if (call.method === 'POST' && !isJson(",

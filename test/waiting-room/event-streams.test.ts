@@ -135,6 +135,16 @@ test('the stream is bytes, each event in one piece', async () => {
   expect(String(chunks[1])).toMatch(/^data: \{"status":"waiting".*\}\n\n$/);
 });
 
+test('a change for which data returns nothing ends the stream with an error that has a code', async () => {
+  const stream = serverSentEvents(issuer.campaign(campaignId).watch({ userId }), { data: () => undefined });
+  const read: string[] = [];
+  const reading = (async () => {
+    for await (const chunk of stream) read.push(String(chunk));
+  })();
+  await expect(reading).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', argument: 'data' });
+  expect(read).toEqual([': watching\n\n']);
+});
+
 test('a reader that wants text sets the encoding', async () => {
   const stream = streamOf().setEncoding('utf8');
   let text = '';

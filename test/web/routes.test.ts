@@ -321,6 +321,26 @@ describe.each(FORMS)('%s of the routes', (_, open) => {
   });
 });
 
+test('a fetch handler answers a request that is aborted while its body stays open, and issues nothing', async () => {
+  const answer = handler(issuer, { campaigns: ['launch'], user: () => 'kim' });
+  for (const sent of ['{', '{}', '']) {
+    const leaving = new AbortController();
+    let isClosed = false;
+    const body = new ReadableStream({
+      start: (controller) => void (sent && controller.enqueue(new TextEncoder().encode(sent))),
+      pull: () => void setImmediate(() => leaving.abort()),
+      cancel: () => {
+        isClosed = true;
+      },
+    });
+    const init = { method: 'POST', headers: { 'content-type': 'application/json' }, duplex: 'half' as const };
+    const request = new Request('http://shop.test/launch/issue', { ...init, body, signal: leaving.signal });
+    expect((await answer(request)).status).toBe(499);
+    expect(isClosed).toBe(true);
+  }
+  expect(persistence.saves).toEqual([]);
+});
+
 test('the user of a fetch handler may come from the second argument', async () => {
   const answer = handler<{ session: string | null }>(issuer, {
     campaigns: ['launch'],
