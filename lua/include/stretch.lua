@@ -1,9 +1,11 @@
 -- The promises to the units of one stretch of serials, (after, upTo], while the state is made again: those that end
--- (ended), units that are free by that (freed), and codes that may be loaded again (unseen). toRecall: the promises that
--- lose a unit which may have been delivered.
+-- (ended), units that are free by that (freed), and codes that may be loaded again (unseen). takenAway: field, record
+-- and data of each promise that loses a unit which may have been delivered.
 --- @include "include/record"
 local holders, holderFields = {}, {}
-local ended, freed, unseen = {}, {}, {}
+local ended, freed, unseen, takenAway = {}, {}, {}, {}
+-- Promises that moved to another grant: their leases, their places among those kept, and their data.
+local homes = {}
 
 local function readHolders()
   local kept = redis.call('ZRANGEBYSCORE', keptKey, '(' .. integer(after), integer(upTo), 'WITHSCORES')
@@ -22,21 +24,10 @@ local function leave(serial, field)
 end
 
 local delivers = string.find(campaign.needs or '', 'deliver')
--- Field and record of each promise whose unit may have been delivered, and is not the user's.
-local takenAway = {}
 local function takeAway(field, promised)
   if not delivers or promised.serial == '0' then return end
-  takenAway[#takenAway + 1], takenAway[#takenAway + 2] = field, encodeRecord(promised)
-end
-
-local function toRecall()
-  local reply, fields = {}, {}
-  for i = 1, #takenAway, 2 do fields[#fields + 1] = takenAway[i] end
-  local data = readData(fields)
-  for i, field in ipairs(fields) do
-    for _, value in ipairs({ field, takenAway[2 * i], data[field] or '' }) do reply[#reply + 1] = value end
-  end
-  return reply
+  local data = homes[field] and homes[field].data or readData({ field })[field] or ''
+  for _, value in ipairs({ field, encodeRecord(promised), data }) do takenAway[#takenAway + 1] = value end
 end
 
 -- A code that may be known outside is withdrawn, any other may be loaded again.
@@ -47,38 +38,71 @@ end
 
 -- The user has this row, so their promise ends here. Its unit is free, unless its code may be known.
 local function forget(field, promised, row)
-  ended[#ended + 1] = field
+  local isOther = promised.serial ~= row.serial
+  if isOther then takeAway(field, promised) end
+  ended[#ended + 1], homes[field] = field, nil
   campaign.reserved = campaign.reserved - 1
   local ahead = leave(promised.serial, field)
-  if promised.serial == row.serial then return end
-  takeAway(field, promised)
+  if not isOther then return end
   local passed = promised.serial ~= '0' and tonumber(promised.serial) <= after
   if not ahead and passed then freed[#freed + 1] = promised.serial end
   if promised.code ~= row.code then drop(promised.code) end
 end
 
--- Where a promise to the user of a row may be: in the field of its grant, or in any one if that was freed.
-local function fieldsOf(field, became)
-  if became ~= 'freed' then return { field } end
+-- Where promises to the user of a row may be.
+local function fieldsOf(field)
   local own, user = {}, string.match(field, ':(.*)$')
-  for grant = 1, campaign.perUser do own[grant] = integer(grant) .. ':' .. user end
+  local grant = tonumber(string.match(field, '^%d+'))
+  for nth = 1, campaign.perUser do own[nth] = integer(nth) .. ':' .. user end
+  if grant > campaign.perUser then own[#own + 1] = field end
   return own
 end
 
 -- All fields to look at: of the promises to this stretch, and of promises to the users of rows.
 local function promisesOf(first, stride)
   for i = first, #ARGV, stride do
-    for _, field in ipairs(fieldsOf(ARGV[i], ARGV[i + 5])) do holderFields[#holderFields + 1] = field end
+    for _, field in ipairs(fieldsOf(ARGV[i])) do holderFields[#holderFields + 1] = field end
   end
   return holderFields
 end
 
--- The row of a freed grant ends the promise with its id alone: that user may have a promise to another coupon.
+-- The row in its place is that of another coupon: the promise goes to the first grant of its user that has nothing.
+-- Answers whether there was one.
+local function moveOn(records, field, promised)
+  for _, home in ipairs(fieldsOf(field)) do
+    if not records[home] then
+      local held = holders[promised.serial] or {}
+      for i, holder in ipairs(held) do if holder == field then held[i] = home end end
+      local due, place = redis.call('ZSCORE', leasesKey, field), redis.call('ZSCORE', keptKey, field)
+      homes[home] = homes[field] or { due = due, place = place, data = readData({ field })[field] }
+      homes[field] = nil
+      ended[#ended + 1] = field
+      records[home] = promised
+      setGrant(home, encodeRecord(promised))
+      return true
+    end
+  end
+  return false
+end
+
+local function writeHomes()
+  local leases, places = {}, {}
+  for home, of in pairs(homes) do
+    if type(of.due) == 'string' then leases[#leases + 1], leases[#leases + 2] = of.due, home end
+    if type(of.place) == 'string' then places[#places + 1], places[#places + 2] = of.place, home end
+    setData(home, of.data)
+  end
+  writeAll('ZADD', leasesKey, leases)
+  writeAll('ZADD', keptKey, places)
+  writeData()
+end
+
+-- A row ends the promise with its id, wherever that is: its grant may be freed. Another promise in its place moves on.
 local function endPromise(records, field, row)
-  for _, own in ipairs(fieldsOf(field, row.became)) do
+  for _, own in ipairs(fieldsOf(field)) do
     local promised = records[own]
     if promised and promised.state ~= 'i' and (own == field or promised.id == row.id) then
-      forget(own, promised, row)
+      if promised.id == row.id or not moveOn(records, own, promised) then forget(own, promised, row) end
       records[own] = nil
     end
   end

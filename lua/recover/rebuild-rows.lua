@@ -1,7 +1,8 @@
 -- Writes one stretch of the database's rows, (after, upTo], into the state that is being made. A row always wins: over
--- a promise to the same user, and over another holder of its unit. Serials that nobody has are free again. The unit of
--- a freed grant is withdrawn: its row names no grant, so its promise is found by its id. A user leaves the line whose
--- ticket has this id, or who may have no other coupon beside it: their place would keep another user out.
+-- the promise of its coupon, and over another holder of its unit. A promise to another coupon of its user moves to
+-- another grant, if there is one. Serials that nobody has are free again. The unit of a freed grant is withdrawn: its
+-- row names no grant, so its promise is found by its id. A user leaves the line whose ticket has this id, or who may
+-- have no other coupon beside it: their place would keep another user out.
 --
 -- KEYS     campaign grants leases returned codes queue tickets presence ended data kept
 -- ARGV     epoch fence after upTo told, then for each row: field id serial issuedAt code became returned; told is 1 where
@@ -10,7 +11,7 @@
 --          promise whose unit was delivered, and leaves it: field, record, data (or empty), and nothing is written; or
 --          ok, cursor, the highest serial promised beyond it, the campaign's stamp
 -- WRITES   campaign grants leases returned codes queue tickets presence ended data kept
--- COST     O((upTo - after) * log grants)
+-- COST     O((upTo - after) * (perUser + log grants))
 local campaignKey, grantsKey, leasesKey, returnedKey, codesKey, queueKey, ticketsKey, presenceKey, endedKey, dataKey, keptKey =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local epoch, fence, after, upTo, told = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
@@ -78,7 +79,7 @@ for serial = after + 1, upTo do
     setGrant(field, encodeRecord(loser))
   end
 end
-if told ~= '1' and #takenAway > 0 then return { 'recall', unpack(toRecall()) } end
+if told ~= '1' and #takenAway > 0 then return { 'recall', unpack(takenAway) } end
 local leaving = served(FIRST, STRIDE)
 
 -- A key of the wrong type refuses here, before the first write.
@@ -91,6 +92,7 @@ writeAll('HDEL', grantsKey, withoutRow(records))
 writeAll('ZREM', leasesKey, ended)
 writeAll('ZREM', keptKey, ended)
 dropData(ended)
+writeHomes()
 writeAll('ZADD', keptKey, losers)
 writeAll('RPUSH', returnedKey, freed)
 knowCodes(codes, unseen)

@@ -180,3 +180,111 @@ describe('a unit that was delivered, and that the database gave to another user'
     expect([recalled, told]).toEqual([[], []]);
   });
 });
+
+describe('a promise to another coupon of a user, whose grant is the row of the first one', () => {
+  const definition: NamedDefinition = {
+    id: ID,
+    stock: { kind: 'counted', total: 9 },
+    perUser: 3,
+    saveMode: 'write-behind',
+  };
+  let issuer: CouponIssuer;
+  /** The rows of coupons that Redis forgot, and in their grants promises to others. */
+  const row = (grant: number, serial: number, letter = 'c'): Issuance => ({
+    ...strangers(1)[0]!,
+    id: `${letter}${serial}`.padEnd(22, letter),
+    userId: 'ann',
+    grant,
+    serial,
+  });
+  const saved = async () =>
+    (await persistence.list(ID, { afterSerial: 0, limit: 99 })).map(({ id, grant, serial }) => [grant, serial, id]);
+  const issue = async (requestId: string) => {
+    const answer = await issuer.campaign(ID).issue({ userId: 'ann', requestId, data: { requestId } });
+    if (answer.status !== 'accepted') throw new Error(answer.status);
+    return answer.issuance;
+  };
+  beforeEach(async () => {
+    issuer = issuerWith();
+    await openNamed(issuer, definition);
+  });
+
+  test('keeps its unit and its data, and moves to the first grant that has nothing', async () => {
+    const first = await issue('one');
+    await persistence.save([row(1, 7)]);
+    const { lost, campaign } = await rebuildNamed(issuerWith(), definition);
+    expect([lost, campaign.reserved, campaign.issued]).toEqual([[], 1, 1]);
+    await issuer.campaign(ID).settle();
+    expect(await saved()).toEqual([
+      [2, 1, first.id],
+      [1, 7, row(1, 7).id],
+    ]);
+    const [{ data }] = (await persistence.list(ID, { afterSerial: 0, limit: 1 })) as [Issuance];
+    expect(data).toEqual({ requestId: 'one' });
+    await audit();
+  });
+
+  test('moves on where a later row has that grant too, of this stretch or another', async () => {
+    for (const far of [8, 900]) {
+      await redis.flushall();
+      persistence = new MemoryPersistence();
+      const large = { ...definition, stock: { kind: 'counted', total: 1_000 } } as const;
+      issuer = issuerWith();
+      await openNamed(issuer, large);
+      const first = await issue('one');
+      await persistence.save([row(1, 7), row(2, far)]);
+      await rebuildNamed(issuerWith(), large);
+      await issuer.campaign(ID).settle();
+      expect(await saved()).toEqual([
+        [3, 1, first.id],
+        [1, 7, row(1, 7).id],
+        [2, far, row(2, far).id],
+      ]);
+      await audit();
+    }
+  });
+
+  test('gets another unit where the row has its own, in the grant that it moved to', async () => {
+    const first = await issue('one');
+    await persistence.save([row(1, 1)]);
+    await rebuildNamed(issuerWith(), definition);
+    await issuer.campaign(ID).settle();
+    expect(await saved()).toEqual([
+      [1, 1, row(1, 1).id],
+      [2, 2, first.id],
+    ]);
+    await audit();
+  });
+
+  test('keeps its unit where that is beyond the last row', async () => {
+    const [first, second] = [await issue('one'), await issue('two')];
+    await persistence.save([row(2, 1)]);
+    await rebuildNamed(issuerWith(), definition);
+    expect(await issuer.campaign(ID).issue({ userId: 'bob' })).toMatchObject({ issuance: { serial: 4 } });
+    await issuer.campaign(ID).settle();
+    expect((await saved()).slice(0, 3)).toEqual([
+      [2, 1, row(2, 1).id],
+      [3, 2, second.id],
+      [1, 3, first.id],
+    ]);
+    await audit();
+  });
+
+  test('ends where its own row is in another grant', async () => {
+    const first = await issue('one');
+    await persistence.save([{ ...row(2, 1), id: first.id }]);
+    const { campaign } = await rebuildNamed(issuerWith(), definition);
+    expect([campaign.reserved, campaign.issued]).toEqual([0, 1]);
+    await audit();
+  });
+
+  test('ends where its user may have no more', async () => {
+    const [first, second] = [await issue('one'), await issue('two')];
+    await persistence.save([{ ...row(2, 1), id: first.id }, row(1, 7), row(3, 8)]);
+    const { lost, campaign } = await rebuildNamed(issuerWith(), definition);
+    expect([lost, campaign.reserved, campaign.issued]).toEqual([[], 0, 3]);
+    await issuer.campaign(ID).settle();
+    expect((await saved()).map(([, , id]) => id)).not.toContain(second.id);
+    await audit();
+  });
+});

@@ -41,7 +41,7 @@ const LONGER: Record<string, number> = {
   reassign: 64,
   'adopt-row': 64,
   'claim-due': 64,
-  'rebuild-rows': 92,
+  'rebuild-rows': 93,
   'finish-rebuild': 77,
   'admit-line': 75,
   'join-line': 69,

@@ -98,7 +98,7 @@ export function writeRows(world: World, state: State, message: Message): Reply {
   for (const row of rows) {
     const promised = redis.grants[row.slot];
     if (promised?.state === 't' && !rules.rowsWin) continue;
-    if (promised && promised.state !== 'i') forget(world, state, row, holders, freed, after);
+    endPromises(world, state, row, { holders, freed, after });
     redis.grants[row.slot] = { state: 'i', id: row.id, unit: row.unit, stamp: 0, quarantined: false };
     redis.codes |= codeOf(row.unit) ? 1 << codeOf(row.unit) : 0;
   }
@@ -125,25 +125,55 @@ function holdersOf({ rules }: World, { build }: Redis, after: number, upTo: numb
   return holders;
 }
 
-/** The user has this row, so what was promised to them ends here. */
-function forget(
-  world: World,
-  state: State,
-  row: Row,
-  holders: Map<number, number[]>,
-  freed: number[],
-  after: number,
-): void {
+interface Stretch {
+  readonly holders: Map<number, number[]>;
+  readonly freed: number[];
+  readonly after: number;
+}
+
+/** A row ends the promise with its id, wherever that is. Another promise in its place moves on. */
+function endPromises(world: World, state: State, row: Row, stretch: Stretch): void {
   const { redis } = state;
-  const { unit } = redis.grants[row.slot]!;
-  const serial = serialOf(unit);
+  const { perUser } = world.config;
+  const user = row.slot - (row.slot % perUser);
+  for (let slot = user; slot < user + perUser; slot++) {
+    const promised = redis.grants[slot];
+    if (!promised || promised.state === 'i' || (slot !== row.slot && promised.id !== row.id)) continue;
+    if (promised.id === row.id || !moveOn(world, state, row, stretch.holders)) forget(world, state, row, slot, stretch);
+    redis.grants[slot] = null;
+  }
+}
+
+/** A promise to another coupon of the user goes to the first grant that has nothing. */
+function moveOn({ config }: World, { redis }: State, row: Row, holders: Map<number, number[]>): boolean {
+  const promised = redis.grants[row.slot]!;
+  const user = row.slot - (row.slot % config.perUser);
+  const home = redis.grants.findIndex((grant, slot) => slot >= user && slot < user + config.perUser && !grant);
+  if (promised.id === row.id || home < 0) return false;
+  for (const [serial, slots] of holders) {
+    holders.set(
+      serial,
+      slots.map((slot) => (slot === row.slot ? home : slot)),
+    );
+  }
+  redis.grants[home] = promised;
+  promise(redis, home, redis.build!.kept[row.slot]!);
   promise(redis, row.slot, -1);
+  return true;
+}
+
+/** The user has this row, so what was promised to them ends here. */
+function forget(world: World, state: State, row: Row, slot: number, { holders, freed, after }: Stretch): void {
+  const { redis } = state;
+  const { unit } = redis.grants[slot]!;
+  const serial = serialOf(unit);
+  promise(redis, slot, -1);
   const among = holders.get(serial) ?? [];
-  const holds = among.includes(row.slot);
+  const holds = among.includes(slot);
   if (holds)
     holders.set(
       serial,
-      among.filter((slot) => slot !== row.slot),
+      among.filter((other) => other !== slot),
     );
   if (serial === serialOf(row.unit)) return;
   if (!holds && serial > 0 && serial <= after && world.rules.rebuildFreesReplaced) freed.push(serial);
