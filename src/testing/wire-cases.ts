@@ -7,6 +7,8 @@ import type { Fault } from './wire.js';
 
 /** More than any adapter needs for four issuances. */
 const MAX_UNITS = 50;
+/** Of a large batch, which may be saved row by row. */
+const FIRST_UNITS = 4;
 
 /** The database cannot be reached, or its answer is lost, or comes too late: at each unit of work in turn. */
 export const wireCases: Case[] = [
@@ -63,6 +65,24 @@ export const wireCases: Case[] = [
       }),
   },
   {
+    name: 'a save of new rows alone that is cut off does not deny them, and its repeat says saved',
+    needs: ['wire'],
+    check: async (stage) => {
+      for (const fault of ['unreachable', 'answer_lost', 'late'] as const) {
+        const scene = (after: number) => newScene(stage, `${stage.campaignId}-${fault}-${after}`, 4);
+        await atEveryUnit(stage, fault, cutOff(stage), scene);
+      }
+    },
+  },
+  {
+    name: 'a save of 1,000 rows that cannot reach the database in the middle does not deny the rows before it',
+    needs: ['wire'],
+    check: (stage) =>
+      atEveryUnit(stage, 'unreachable', cutOff(stage), (after) =>
+        after < FIRST_UNITS ? newScene(stage, `${stage.campaignId}-${after}`, 1_000) : null,
+      ),
+  },
+  {
     name: 'list that cannot reach the database throws: an empty answer would mean a new campaign',
     needs: ['list', 'wire'],
     check: (stage) =>
@@ -96,19 +116,40 @@ async function sceneIn(stage: Stage, campaignId: string): Promise<Scene> {
   };
 }
 
+/** Nothing of the batch is stored before, so an adapter that looks for it after an error may find no row at all. */
+async function newScene(stage: Stage, campaignId: string, count: number): Promise<Scene> {
+  // A row of another batch, by which the campaign is looked at.
+  const before = stage.issuance({ campaignId });
+  await stage.given(before);
+  const batch = Array.from({ length: count }, () => stage.issuance({ campaignId }));
+  const fresh = [batch[0]!, batch[1]!] as const;
+  return { batch, words: batch.map(() => 'saved'), fresh, storedBefore: [before], storedAfter: [before, ...batch] };
+}
+
+const cutOff = (stage: Stage) => async (scene: Scene, attempt: StagedSave) => {
+  await stage.wire.arrive();
+  await stage.expectTruth(attempt, scene);
+  await expectRepeat(stage, scene);
+};
+
 async function expectRepeat(stage: Stage, { batch, words, storedAfter }: Scene): Promise<void> {
   await stage.expectSave([...batch], words);
   await stage.expectStored(...storedAfter);
 }
 
-/** Strikes the first unit of a save, then the second of another, and so on, until a save has none left to strike. */
+/**
+ * Strikes the first unit of a save, then the second of another, and so on, until a save has none left to strike, or there
+ * is no scene more.
+ */
 async function atEveryUnit(
   stage: Stage,
   fault: Fault,
   check: (scene: Scene, attempt: StagedSave) => Promise<void>,
+  sceneOf: (after: number) => Promise<Scene> | null = (after) => sceneIn(stage, `${stage.campaignId}-${after}`),
 ): Promise<void> {
   for (let after = 0; after < MAX_UNITS; after++) {
-    const scene = await sceneIn(stage, `${stage.campaignId}-${after}`);
+    const scene = await sceneOf(after);
+    if (!scene) return;
     stage.wire.strike(fault, { after });
     const attempt = await stage.attempt([...scene.batch]);
     const struck = stage.wire.calm();

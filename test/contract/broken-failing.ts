@@ -112,6 +112,42 @@ export const WRONG_UNDER_FAULTS: Broken[] = [
     ],
   },
   {
+    how: 'looks after any error, sees no row of a new batch, and takes that for proof',
+    Adapter: class extends WiredSheet {
+      override async save(issuances: readonly Issuance[]): Promise<readonly SaveVerdict[]> {
+        try {
+          return await super.save(issuances);
+        } catch (error) {
+          const found = await this.find(issuances);
+          if (found.every((row) => row === null)) throw new NotSavedError('no row was found');
+          throw error;
+        }
+      }
+    },
+    caughtBy: [
+      'a save of new rows alone that is cut off does not deny them, and its repeat says saved (if it is wired)',
+    ],
+  },
+  {
+    how: 'saves a hundred at a time, and denies them all if it cannot reach the database for the second hundred',
+    Adapter: class extends WiredSheet {
+      override async save(issuances: readonly Issuance[]): Promise<readonly SaveVerdict[]> {
+        const verdicts: SaveVerdict[] = [];
+        try {
+          for (let from = 0; from < issuances.length; from += 100)
+            verdicts.push(...(await super.save(issuances.slice(from, from + 100))));
+        } catch (error) {
+          if ((error as { code?: string }).code === 'ECONNREFUSED') throw new NotSavedError('no connection');
+          throw error;
+        }
+        return verdicts;
+      }
+    },
+    caughtBy: [
+      'a save of 1,000 rows that cannot reach the database in the middle does not deny the rows before it (if it is wired)',
+    ],
+  },
+  {
     how: 'stores what it saw no row of, without unique keys',
     Adapter: lookingFirst((rows, row) => [...rows, row]),
     caughtBy: ['a save that arrives after its own repeat stores nothing twice (if it is wired)'],
