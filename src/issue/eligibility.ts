@@ -1,4 +1,5 @@
 import { withDeadline } from '../flow/deadline.js';
+import { isReason } from '../model/check.js';
 import { HookError, NotReadyError } from '../model/errors.js';
 import type { IssueResult } from '../model/result.js';
 import { redacted } from '../model/safe-error.js';
@@ -6,7 +7,10 @@ import type { ReserveRequest } from '../redis/reserve-call.js';
 import type { Shard } from '../redis/shard.js';
 import { findUser } from '../redis/user.js';
 
-/** Your own rule, asked before anything is reserved. Return `true`, or the reason for a refusal. */
+/**
+ * Your own rule, asked before anything is reserved. Return `true`, or the reason for a refusal: 1–128 bytes of text without
+ * control characters, which the client gets.
+ */
 export type Eligible = (request: {
   campaignId: string;
   userId: string;
@@ -31,10 +35,13 @@ export async function refusalOfRule(
     throw new HookError('eligible failed; nothing was reserved', { cause: redacted(error) });
   }
   if (verdict === true) return null;
-  if (typeof verdict?.reason !== 'string') {
-    throw new HookError('eligible must return true or { reason }; nothing was reserved');
+  const reason: unknown = verdict?.reason;
+  if (!isReason(reason)) {
+    throw new HookError(
+      'eligible must return true, or a { reason } of 1–128 bytes of text without control characters; nothing was reserved',
+    );
   }
-  const refusal = { status: 'not_eligible', reason: verdict.reason } as const;
+  const refusal = { status: 'not_eligible', reason } as const;
   if (!options.repeatable) return refusal;
   try {
     return (await findUser(shard, call.userId)).some(({ id }) => id === call.id) ? null : refusal;

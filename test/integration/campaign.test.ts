@@ -288,6 +288,17 @@ describe('what a user may have', () => {
   });
 });
 
+test('a reason of the own rule that no client can be told is a fault, and the longest one is told', async () => {
+  let reason: unknown;
+  const issuer = issuerWith({ eligible: () => ({ reason }) as { reason: string } });
+  await openNamed(issuer, counted(5));
+  for (reason of ['', 'x'.repeat(129), 'two\nlines', '\ud800', 7, null]) {
+    await expect(issuer.campaign(id).issue({ userId: 'ann' })).rejects.toMatchObject({ code: 'HOOK' });
+  }
+  reason = 'x'.repeat(128);
+  expect(await issuer.campaign(id).issue({ userId: 'ann' })).toEqual({ status: 'not_eligible', reason });
+});
+
 describe('stock', () => {
   test('unlimited with generated codes: everybody gets one valid code, once', async () => {
     const issuer = issuerWith();

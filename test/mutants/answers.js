@@ -6,6 +6,16 @@ const given = (test) => ({ file: 'test/unit/issuance-of.test.ts', test });
 /** What a library says to its callers' callers: HTTP answers, verdicts, rows made by hand, names of arguments. */
 export const ANSWERS = [
   {
+    defect: 'a reason of eligible has any length',
+    file: 'src/issue/eligibility.ts',
+    find: '!isReason(reason)',
+    replace: "typeof reason !== 'string'",
+    caughtBy: {
+      file: 'test/integration/campaign.test.ts',
+      test: 'a reason of the own rule that no client can be told',
+    },
+  },
+  {
     defect: 'a fault of the database is blamed on Redis',
     file: 'src/model/problems.ts',
     find: "PERSISTENCE: ['persistence', 1]",
