@@ -2,7 +2,7 @@
 --
 -- KEYS     campaign grants senders leases returned pool data codes queue tickets presence ended
 -- ARGV     epoch retainMs; retainMs is empty to keep the keys
--- RETURNS  missing | rebuilding | stale_epoch | other_retention, alone; or done, the campaign's stamp, nowMs, closedAt,
+-- RETURNS  missing | rebuilding | stale_epoch | other_retention, alone; or done, the campaign's stamp, exactNow, closedAt,
 --          the instant of the expiry (or empty)
 -- WRITES   campaign; and the expiry of all keys
 -- COST     O(1)
@@ -29,4 +29,4 @@ if retainMs ~= '' and not campaign.retainMs then
 end
 finish()
 local goneAt = expiresAt()
-return { 'done', integer(campaign.stamp), integer(nowMs), integer(campaign.closedAt), goneAt and integer(goneAt) or '' }
+return { 'done', integer(campaign.stamp), exactNow(), integer(campaign.closedAt), goneAt and integer(goneAt) or '' }

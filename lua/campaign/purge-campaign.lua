@@ -3,7 +3,7 @@
 -- KEYS     campaign grants senders leases returned pool data codes queue tickets presence ended
 -- ARGV     epoch
 -- RETURNS  missing | partial (keys of a lost campaign are there) | rebuilding | stale_epoch | not_closed | reserved,
---          alone; or done, nowMs, closedAt
+--          alone; or done, exactNow, closedAt
 -- WRITES   campaign grants senders leases returned pool data codes queue tickets presence ended
 -- COST     O(1)
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, dataKey, codesKey, queueKey, ticketsKey, presenceKey, endedKey =
@@ -22,4 +22,4 @@ if shut ~= 'closed' then return { 'not_closed' } end
 if campaign.reserved > 0 then return { 'reserved' } end
 redis.call('UNLINK', campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, dataKey, codesKey)
 redis.call('UNLINK', queueKey, ticketsKey, presenceKey, endedKey)
-return { 'done', integer(nowMs), integer(closedAt) }
+return { 'done', exactNow(), integer(closedAt) }

@@ -2,19 +2,23 @@
 --
 -- KEYS     over
 -- ARGV     campaignId
--- RETURNS  none, alone; or expired | purged, closedAt, nowMs
+-- RETURNS  none | expired | purged, closedAt (empty where nothing was noted), exactNow
 -- WRITES   nothing
 -- COST     O(log campaigns)
 local overKey = KEYS[1]
 local campaignId = ARGV[1]
 --- @include "include/now"
 
-local closedAt = redis.call('ZSCORE', overKey, 'closed:' .. campaignId)
-if type(closedAt) ~= 'string' then return { 'none' } end
-if type(redis.call('ZSCORE', overKey, 'purged:' .. campaignId)) == 'string' then
-  return { 'purged', closedAt, string.format('%.0f', nowMs) }
+local function noted(kind)
+  local score = redis.call('ZSCORE', overKey, kind .. ':' .. campaignId)
+  return type(score) == 'string' and score or nil
 end
-local goneAt = redis.call('ZSCORE', overKey, 'gone:' .. campaignId)
+local closedAt, goneAt = noted('closed'), noted('gone')
+local word = 'none'
+if closedAt and noted('purged') then
+  word = 'purged'
 -- Before that instant a state that is missing is lost.
-if type(goneAt) ~= 'string' or nowMs < tonumber(goneAt) then return { 'none' } end
-return { 'expired', closedAt, string.format('%.0f', nowMs) }
+elseif closedAt and goneAt and nowMs >= tonumber(goneAt) then
+  word = 'expired'
+end
+return { word, closedAt or '', exactNow() }

@@ -1,10 +1,12 @@
--- Says whether a campaign was ever opened under this prefix.
+-- Says whether a campaign was ever opened under this prefix, and by which mark it is registered.
 --
--- KEYS     campaigns
+-- KEYS     registry
 -- ARGV     campaignId
--- RETURNS  known | unknown, alone
+-- RETURNS  unknown, alone; or known, its mark
 -- WRITES   nothing
 -- COST     O(1)
-local campaignsKey = KEYS[1]
+local registryKey = KEYS[1]
 local campaignId = ARGV[1]
-return { redis.call('SISMEMBER', campaignsKey, campaignId) == 1 and 'known' or 'unknown' }
+local mark = redis.call('HMGET', registryKey, campaignId)[1]
+if type(mark) ~= 'string' then return { 'unknown' } end
+return { 'known', mark }

@@ -13,15 +13,16 @@ local LATE = 60000
 local KEPT = 20000
 --- @include "include/now"
 
--- Something was noted or dropped since.
+-- Something was noted or dropped since. What lies ahead was noted by a clock that was set right since: its order is
+-- not known, and a campaign that is over has to be noted.
 local function isOlderThan(kind)
   local score = redis.call('ZSCORE', overKey, kind .. ':' .. campaignId)
-  return type(score) == 'string' and sentAt < tonumber(score)
+  return type(score) == 'string' and sentAt < tonumber(score) and tonumber(score) <= nowMicros / 1000
 end
 if nowMs - sentAt > LATE or isOlderThan('closed') or isOlderThan('purged') then return { 'late' } end
 local purged = goneAt == ''
 redis.call('ZREM', overKey, (purged and 'gone:' or 'purged:') .. campaignId)
 redis.call('ZADD', overKey, closedAt, 'closed:' .. campaignId)
-redis.call('ZADD', overKey, purged and string.format('%.0f', sentAt) or goneAt, (purged and 'purged:' or 'gone:') .. campaignId)
+redis.call('ZADD', overKey, purged and ARGV[4] or goneAt, (purged and 'purged:' or 'gone:') .. campaignId)
 redis.call('ZREMRANGEBYRANK', overKey, 0, -KEPT - 1)
 return { 'noted' }

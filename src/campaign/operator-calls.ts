@@ -121,8 +121,9 @@ export interface OperatorCalls {
 
   /**
    * Closes a campaign for good. Reservations are still settled. With `retainMs` (0 to ten years), all keys expire
-   * together that long after the close, but not while something is reserved. By default the keys stay. Users in line
-   * get `closed`: one more round trip per 500 users. The keys of a campaign with a line stay for a minute at least.
+   * together that long after the close, but not while something is reserved. If Redis loses them after that instant, the
+   * campaign counts as over, so settle first, and look into the quarantine. By default the keys stay. Users in line get
+   * `closed`: one more round trip per 500 users. The keys of a campaign with a line stay for a minute at least.
    *
    * One round trip, two with `retainMs`. Throws `CampaignConflictError` (closed with another `retainMs`),
    * `InvalidArgumentError`, `UnknownCampaignError`, `NotReadyError`, `RedisError`.
@@ -139,7 +140,7 @@ export interface OperatorCalls {
    * registry. The rows in your database stay. Use it for campaigns that were closed without `retainMs`, and for entries
    * with expired keys.
    *
-   * Four round trips. Throws `CampaignConflictError` (not closed, or something is reserved: nothing was removed; or it
+   * Five round trips. Throws `CampaignConflictError` (not closed, or something is reserved: nothing was removed; or it
    * was purged before), `UnknownCampaignError`, `RedisError`.
    *
    * @example

@@ -155,6 +155,8 @@ async function withdraw(reservation: Reservation, delivered: boolean, steps: Ste
   const word = await takeOut(reservation, delivered, steps);
   if (word === 'taken_over' || word === 'issued')
     return { outcome: 'accepted', issuance: intact(reservation), trouble: 'unknown' };
+  // A rebuild may keep it as a promise, and then it is saved later.
+  if (word === 'stale' || word === 'retaken') return overtaken({ word });
   return { outcome: 'rolled_back' };
 }
 

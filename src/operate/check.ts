@@ -1,6 +1,6 @@
 import type { PersistenceAdapter } from '../persistence/adapter.js';
 import { readFrom } from '../persistence/read-from.js';
-import { isRegistered } from '../redis/registry.js';
+import { registration } from '../redis/registry.js';
 import type { RedisContext } from '../redis/shard.js';
 
 /** Any id: the answer does not matter, only that there is one. */
@@ -15,5 +15,5 @@ export interface ReadyParts {
 /** Asks Redis and the adapter at the same time. Each probe is one more look, so nothing is remembered. */
 export async function assertReady({ context, adapter, timeoutMs }: ReadyParts): Promise<void> {
   const asked = adapter?.check ? readFrom('check', timeoutMs, async () => adapter.check!()) : null;
-  await Promise.all([isRegistered(context, ANY_CAMPAIGN), asked]);
+  await Promise.all([registration(context, ANY_CAMPAIGN), asked]);
 }

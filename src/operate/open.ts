@@ -58,14 +58,13 @@ export async function open(
   assertSameRules(campaign, rules);
   // While the database is away, a campaign that serves is found, and one that is said to be new is bound to none.
   if (unasked && (options.rebind || !(shard.verified || options.skipRowCheck))) throw unasked;
+  if (shard.building) throw notReady(id, 'rebuilding');
   if (shard.verified) {
     if (options.rebind) await rebind(campaign, store?.identity ?? null);
   } else {
-    if (!options.skipRowCheck) await assertNoRows(id, options);
-    await dropOver(context, id);
+    if (!options.skipRowCheck) await assertNoRows(id, options).catch(unlessServing(shard));
+    await dropOver(shard, ({ ready }) => !ready);
     await activate(shard, store?.identity ?? null);
-    // A purge of the campaign that had this id before may have struck it off meanwhile.
-    await register(context, id);
   }
   const snapshot = await campaign.inspect();
   campaigns.keep(campaign);
@@ -115,6 +114,14 @@ function assertNotPast({ campaignId, readAtMs }: Shard, { closesAt, validity }: 
   throw new InvalidArgumentError(
     `${name} ${end} is past, by the clock of Redis (${now}); campaign ${campaignId} was not opened and nothing was written`,
   );
+}
+
+/** The first row may be of this campaign, which another process let serve meanwhile. */
+function unlessServing(shard: Shard): (error: unknown) => Promise<void> {
+  return async (error) => {
+    await shard.refresh();
+    if (!shard.verified) throw error;
+  };
 }
 
 function unlessMisconfigured(error: unknown): unknown {

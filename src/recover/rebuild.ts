@@ -143,8 +143,9 @@ export async function rebuild(
   const making = { rules, leaseMs: parts.leaseMs, paused: options.paused === true };
   let run = await beginRebuild(campaign, making);
   // An earlier campaign of this id that is over says nothing of the one that is made now. Only now nobody can purge
-  // that one any more.
-  await dropOver(context, id);
+  // that one any more. One that was closed, and is made again from what is left of it, is over at the same instant.
+  const { epoch } = run;
+  await dropOver(shard, (now) => now.epoch === epoch && !now.ready && !now.closedAt);
   const step = (phase: RebuildProgress['phase'], done: number) => {
     tell(options.onProgress, { phase, done });
     options.signal?.throwIfAborted();

@@ -56,8 +56,8 @@ export function campaignKeys(prefix: string, campaignId: string): CampaignKeys {
 
 /** The keys that all campaigns of a prefix share. Each key is in a slot of its own. */
 export interface RegistryKeys {
-  /** The registry: the id of every campaign. */
-  readonly campaigns: string;
+  /** The id of every campaign, with the mark of its last registration. */
+  readonly registry: string;
   /** The generation that was handed out last. */
   readonly generation: string;
   /** The newest campaigns that are over: when each was closed, and when its keys expire or that it was purged. */
@@ -68,7 +68,7 @@ export interface RegistryKeys {
 
 export function registryKeys(prefix: string): RegistryKeys {
   return {
-    campaigns: `${prefix}:campaigns`,
+    registry: `${prefix}:registry`,
     generation: `${prefix}:generation`,
     over: `${prefix}:over`,
     workers: `${prefix}:workers`,

@@ -9,10 +9,10 @@ import type { KnownCampaign } from './known-campaign.js';
 import {
   CampaignOverError,
   findOver,
-  isRegistered,
   neverOpened,
   nextGeneration,
   noteOver,
+  registration,
   strikeOff,
 } from './registry.js';
 import { isNotReady, notReady, oneOf } from './reply-words.js';
@@ -176,26 +176,27 @@ const UNPURGEABLE: Readonly<Record<string, Conflict>> = {
 /** Removes the keys of a campaign that is over, then its entry in the registry; one that is gone has only the entry. */
 export async function purge(shard: Shard): Promise<void> {
   const { campaignId: id, context } = shard;
+  const mark = await registration(context, id);
   await shard.refresh();
   // Not even asked for: a late copy would purge it once it is whole.
   const reply = shard.building ? ['rebuilding'] : await shard.run(scripts.purgeCampaign, { epoch: shard.epoch });
   const refusal = UNPURGEABLE[String(reply[0])];
   if (refusal) throw conflict(id, refusal, 'nothing was removed');
-  if (reply[0] === 'missing') return purgeEntry(context, id);
+  if (reply[0] === 'missing') return purgeEntry(context, id, mark);
   oneOf('purge-campaign', ['done'], reply[0]);
   await noteOver(context, id, { closedAt: Number(reply[2]), goneAt: null, nowMs: Number(reply[1]) });
-  await strikeOff(context, id);
+  await strikeOff(context, id, mark);
 }
 
 /** The keys are gone: they expired, or an earlier purge was cut short. */
-async function purgeEntry(context: RedisContext, id: string): Promise<void> {
+async function purgeEntry(context: RedisContext, id: string, mark: string | null): Promise<void> {
   const past = await findOver(context, id);
   // A purge that was cut short left the entry. Without it, an earlier purge was complete.
-  if (past.word !== 'expired' && !(await isRegistered(context, id))) {
+  if (past.word !== 'expired' && mark === null) {
     throw past.word === 'purged' ? new CampaignOverError(id, past.closedAt, true) : neverOpened(context, id);
   }
   if (past.word === 'expired') {
     await noteOver(context, id, { closedAt: past.closedAt.getTime(), goneAt: null, nowMs: past.nowMs });
   }
-  await strikeOff(context, id);
+  await strikeOff(context, id, mark);
 }

@@ -141,7 +141,14 @@ export async function writeRows(
     }
     if (reply[0] === 'beyond') {
       const what = `has issuances up to serial ${upTo}, more than the total of this definition`;
-      throw conflict(shard.campaignId, { what, cure: 'Rebuild it with a larger total' }, UNREADY);
+      throw conflict(
+        shard.campaignId,
+        {
+          what,
+          cure: 'Rebuild it with a larger total. If a restock had taken units away, rebuild it paused, and take them away again before resume()',
+        },
+        UNREADY,
+      );
     }
     if (Number(reply[1]) !== end) throw overtaken(shard);
     cursor = end;

@@ -13,17 +13,17 @@ import { defineScript } from './runner.js';
 
 /** The scripts of the keys that all campaigns of a prefix share. */
 export const registryScripts = {
-  registerCampaign: defineScript('register-campaign', registerCampaign, { keys: ['campaigns'], args: ['campaignId'] }),
-  knowCampaign: defineScript('know-campaign', knowCampaign, { keys: ['campaigns'], args: ['campaignId'], reads: true }),
-  listCampaigns: defineScript('list-campaigns', listCampaigns, { keys: ['campaigns'], args: ['cursor'], reads: true }),
-  forgetCampaign: defineScript('forget-campaign', forgetCampaign, { keys: ['campaigns'], args: ['campaignId'] }),
+  registerCampaign: defineScript('register-campaign', registerCampaign, { keys: ['registry'], args: ['campaignId'] }),
+  knowCampaign: defineScript('know-campaign', knowCampaign, { keys: ['registry'], args: ['campaignId'], reads: true }),
+  listCampaigns: defineScript('list-campaigns', listCampaigns, { keys: ['registry'], args: ['cursor'], reads: true }),
+  forgetCampaign: defineScript('forget-campaign', forgetCampaign, { keys: ['registry'], args: ['campaignId', 'mark'] }),
   nextGeneration: defineScript('next-generation', nextGeneration, { keys: ['generation'], args: ['atLeast'] }),
   noteOver: defineScript('note-over', noteOver, {
     keys: ['over'],
     args: ['campaignId', 'closedAt', 'goneAt', 'sentAt'],
   }),
   findOver: defineScript('find-over', findOver, { keys: ['over'], args: ['campaignId'], reads: true }),
-  dropOver: defineScript('drop-over', dropOver, { keys: ['over'], args: ['campaignId'] }),
+  dropOver: defineScript('drop-over', dropOver, { keys: ['over'], args: ['campaignId', 'closedAt'] }),
   noteWorker: defineScript('note-worker', noteWorker, {
     keys: ['workers'],
     args: ['worker', 'cursor', 'intervalMs', 'role', 'version', 'succeededMsAgo', 'faultMsAgo', 'fault', 'campaigns'],

@@ -1,9 +1,10 @@
+import type { CampaignSnapshot } from '../model/campaign-rules.js';
 import { CampaignConflictError, UnknownCampaignError } from '../model/errors.js';
 import { METHODS } from '../model/methods.js';
 import { type RegistryKeys, registryKeys } from './keys.js';
 import { inOnePiece, type Reply, type Script } from './runner.js';
 import { scripts } from './scripts.js';
-import type { RedisContext } from './shard.js';
+import type { RedisContext, Shard } from './shard.js';
 
 /**
  * A campaign that was closed long ago: its keys expired, or were purged. Where there is a status for it, it becomes
@@ -29,12 +30,13 @@ export function isNoCampaign(error: unknown): error is CampaignOverError | Unkno
 }
 
 /**
- * The note about a campaign without state in Redis. `expired`: its keys had an expiry, which is past; `purged`: its id
+ * The note about a campaign without state in Redis, and the instant it has. `expired`: its keys had an expiry, which is past; `purged`: its id
  * is free again.
  */
-export type Past =
+export type Past = { readonly noted: string } & (
   | { readonly word: 'none' }
-  | { readonly word: 'expired' | 'purged'; readonly closedAt: Date; readonly nowMs: number };
+  | { readonly word: 'expired' | 'purged'; readonly closedAt: Date; readonly nowMs: number }
+);
 
 function run<A extends string>(
   { runner, prefix, timeoutMs }: RedisContext,
@@ -52,13 +54,22 @@ export async function register(context: RedisContext, campaignId: string): Promi
   await run(context, scripts.registerCampaign, { campaignId });
 }
 
-/** Strikes a campaign off whose keys are gone. One round trip. */
-export async function strikeOff(context: RedisContext, campaignId: string): Promise<void> {
-  await run(context, scripts.forgetCampaign, { campaignId });
+/** The mark of the last registration, or `null` if there is none. One round trip. */
+export async function registration(context: RedisContext, campaignId: string): Promise<string | null> {
+  const [word, mark] = await run(context, scripts.knowCampaign, { campaignId });
+  return word === 'known' ? String(mark) : null;
 }
 
-export async function isRegistered(context: RedisContext, campaignId: string): Promise<boolean> {
-  return (await run(context, scripts.knowCampaign, { campaignId }))[0] === 'known';
+/** `mark`: read before its keys were seen to be gone. A registration since then stays. One round trip. */
+export async function strikeOff(context: RedisContext, campaignId: string, mark: string | null): Promise<void> {
+  if (mark !== null) await run(context, scripts.forgetCampaign, { campaignId, mark });
+}
+
+/** The same for a campaign that was found to be over. Three round trips. */
+export async function strikeOffIfOver(context: RedisContext, campaignId: string): Promise<void> {
+  const mark = await registration(context, campaignId);
+  // An opening drops the note, registers, and serves then.
+  if ((await findOver(context, campaignId)).word !== 'none') await strikeOff(context, campaignId, mark);
 }
 
 /** Every campaign of the registry, page by page, each once. */
@@ -93,15 +104,29 @@ export async function noteOver(
   await run(context, scripts.noteOver, { campaignId, closedAt: String(closedAt), goneAt: gone, sentAt: String(nowMs) });
 }
 
-/** Forgets that an earlier campaign of this id is over. One round trip. */
-export async function dropOver(context: RedisContext, campaignId: string): Promise<void> {
-  await run(context, scripts.dropOver, { campaignId });
+/**
+ * Forgets that an earlier campaign of this id is over, and registers the one that is made now, before that serves.
+ * `isOwn`: whether what is there is that one, and does not serve yet. Four round trips, and three more where another
+ * note arrived in between.
+ */
+export async function dropOver(shard: Shard, isOwn: (snapshot: CampaignSnapshot) => boolean): Promise<void> {
+  const { context, campaignId } = shard;
+  for (let reply: Reply = []; reply[0] !== 'done'; ) {
+    // The note is read before the look at the campaign: what was noted by then tells of an earlier one.
+    const { noted } = await findOver(context, campaignId);
+    const snapshot = await shard.refresh();
+    if (typeof snapshot === 'string' || !isOwn(snapshot)) return;
+    reply = await run(context, scripts.dropOver, { campaignId, closedAt: noted });
+  }
+  // Whoever found the earlier one to be over before that may strike off the registration of before.
+  await register(context, campaignId);
 }
 
 export async function findOver(context: RedisContext, campaignId: string): Promise<Past> {
   const [word, closedAt, nowMs] = await run(context, scripts.findOver, { campaignId });
-  if (word !== 'expired' && word !== 'purged') return { word: 'none' };
-  return { word, closedAt: new Date(Number(closedAt)), nowMs: Number(nowMs) };
+  const noted = String(closedAt);
+  if (word !== 'expired' && word !== 'purged') return { word: 'none', noted };
+  return { word, noted, closedAt: new Date(Number(noted)), nowMs: Number(nowMs) };
 }
 
 /**
@@ -112,7 +137,7 @@ export async function findOver(context: RedisContext, campaignId: string): Promi
 export async function assertLost(context: RedisContext, id: string, wasSeen: boolean): Promise<void> {
   const past = await findOver(context, id);
   if (past.word !== 'none') throw new CampaignOverError(id, past.closedAt, past.word === 'purged');
-  if (wasSeen || (await isRegistered(context, id))) return;
+  if (wasSeen || (await registration(context, id)) !== null) return;
   throw neverOpened(context, id);
 }
 

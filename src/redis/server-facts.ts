@@ -2,7 +2,7 @@ import { monotonicMs } from '../flow/deadline.js';
 import type { RedisClient } from './client.js';
 import { mastersBySlot, SLOTS } from './ioredis.js';
 import { type CampaignKeys, campaignKeys } from './keys.js';
-import { isRegistered } from './registry.js';
+import { registration } from './registry.js';
 import { scripts } from './scripts.js';
 import type { RedisContext } from './shard.js';
 
@@ -93,7 +93,7 @@ export async function latencyMs(context: RedisContext): Promise<number> {
   const times: number[] = [];
   for (let i = 0; i < 11; i++) {
     const sentAt = monotonicMs();
-    await isRegistered(context, '/latency');
+    await registration(context, '/latency');
     times.push(monotonicMs() - sentAt);
   }
   return times.sort((a, b) => a - b)[5]!;

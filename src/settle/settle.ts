@@ -5,7 +5,7 @@ import type { NotReadyReason } from '../model/result.js';
 import { redacted } from '../model/safe-error.js';
 import type { Campaigns } from '../redis/campaigns.js';
 import { claimDue } from '../redis/claim.js';
-import { CampaignOverError, registered, strikeOff } from '../redis/registry.js';
+import { CampaignOverError, registered, strikeOffIfOver } from '../redis/registry.js';
 import { notReady } from '../redis/reply-words.js';
 import type { Reservation } from '../redis/reservation.js';
 import type { Serving } from '../redis/serving.js';
@@ -133,7 +133,7 @@ export async function settleAll(
       // It was purged since it was listed; or its keys expired, as they should, and only its entry is left.
       if (error instanceof UnknownCampaignError) continue;
       if (error instanceof CampaignOverError) {
-        await strikeOff(context, id);
+        await strikeOffIfOver(context, id);
         continue;
       }
       if (error instanceof NotReadyError && typeof serving !== 'string' && (await emptiness(serving))) continue;

@@ -2,7 +2,7 @@ import { monotonicMs } from '../flow/deadline.js';
 import { NotReadyError, UnknownCampaignError } from '../model/errors.js';
 import type { NotReadyReason } from '../model/result.js';
 import type { Campaigns } from '../redis/campaigns.js';
-import { CampaignOverError, isNoCampaign, strikeOff } from '../redis/registry.js';
+import { CampaignOverError, isNoCampaign, strikeOffIfOver } from '../redis/registry.js';
 import type { Serving } from '../redis/serving.js';
 import type { RedisContext } from '../redis/shard.js';
 import { emptiness, type SettledBatch } from '../settle/settle.js';
@@ -82,7 +82,7 @@ export class Visits {
    * off.
    */
   async #leave(schedule: Schedule, error: Error): Promise<void> {
-    if (error instanceof CampaignOverError) await strikeOff(this.#parts.context, schedule.id).catch(() => {});
+    if (error instanceof CampaignOverError) await strikeOffIfOver(this.#parts.context, schedule.id).catch(() => {});
     if (!this.#options.campaigns) return this.#worker.drop(schedule);
     this.#rest(schedule, RARELY);
     // One that it was told to look after: perhaps its id is wrong.

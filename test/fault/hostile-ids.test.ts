@@ -213,7 +213,7 @@ test('the id of a campaign, and a prefix, is refused before any I/O, or has keys
   const asks = good.map(async (campaignId, i) => issuer.campaign(campaignId).issue({ userId: `user-${i}` }));
   for (const result of await Promise.all(asks))
     expect(result).toMatchObject({ status: 'issued', issuance: { serial: 1 } });
-  expect((await redis.smembers('coupon:campaigns')).sort()).toEqual([...good].sort());
+  expect((await redis.hkeys('coupon:registry')).sort()).toEqual([...good].sort());
   const unknown = await Promise.all(good.map((campaignId) => wordOf(() => other.campaign(campaignId).inspect())));
   expect(distinct(unknown)).toEqual(['UNKNOWN_CAMPAIGN']);
   for (const [i, prefix] of good.slice(0, 300).entries()) {

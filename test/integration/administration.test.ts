@@ -102,7 +102,7 @@ describe('purge', () => {
     await expect(issuer.campaign(id).purge()).rejects.toThrow('is not closed');
     await issuer.campaign(id).closeForGood();
     await issuer.campaign(id).purge();
-    expect(await redis.smembers('coupon:campaigns')).toEqual([]);
+    expect(await redis.hkeys('coupon:registry')).toEqual([]);
     // What is left is small: the counter of generations, and that the newest campaigns are over.
     expect(Object.keys(await dump(redis)).sort()).toEqual(['coupon:generation', 'coupon:over']);
     expect(await issuer.campaign(id).issue({ userId: 'bob' })).toMatchObject({ status: 'closed' });
@@ -140,7 +140,7 @@ describe('purge', () => {
     await issuer.campaign(id).closeForGood({ retainMs: 0 });
     await until(async () => (await redis.exists(`{coupon:${id}}:campaign`)) === 0);
     await issuer.campaign(id).purge();
-    expect(await redis.smembers('coupon:campaigns')).toEqual([]);
+    expect(await redis.hkeys('coupon:registry')).toEqual([]);
   });
 });
 

@@ -130,7 +130,7 @@ test('no more campaigns than the concurrency are read at a time, and nothing is 
 
 test('a registry of many pages is listed whole, once each', async () => {
   const ids = Array.from({ length: 1_500 }, (_, i) => `id-${i}`);
-  await redis.sadd('coupon:campaigns', ...ids);
+  await redis.hset('coupon:registry', Object.fromEntries(ids.map((id) => [id, '1'])));
   const all = await listed();
   expect(Object.keys(all).sort()).toEqual([...ids].sort());
   expect(new Set(Object.values(all).map(({ state }) => state))).toEqual(new Set(['missing']));
@@ -138,10 +138,10 @@ test('a registry of many pages is listed whole, once each', async () => {
 
 test('while the registry cannot be read the list ends with its error, and a closed issuer lists nothing', async () => {
   await open('launch');
-  await redis.del('coupon:campaigns');
-  await redis.set('coupon:campaigns', 'of another type');
+  await redis.del('coupon:registry');
+  await redis.set('coupon:registry', 'of another type');
   await expect(listed()).rejects.toMatchObject({ code: 'REDIS', message: expect.stringMatching(/^campaigns: /) });
-  await redis.del('coupon:campaigns');
+  await redis.del('coupon:registry');
   await open('second');
   const listing = issuer.campaigns();
   await issuer.close();

@@ -5,6 +5,7 @@ import { registryKeys } from '../../src/redis/keys.js';
 import type { Script } from '../../src/redis/runner.js';
 import { scripts } from '../../src/redis/scripts.js';
 import { until } from '../support/checks/until.js';
+import { withEach } from '../support/scenes/campaigns.js';
 import { type NamedDefinition, openNamed, rebuildNamed } from '../support/scenes/named.js';
 import { CountingClient } from '../support/servers/counting-client.js';
 import { RedisServer } from '../support/servers/redis-server.js';
@@ -50,6 +51,19 @@ async function purge(): Promise<void> {
   await operator.campaign(ID).purge();
 }
 
+/** A process that stalls before it sends a script for the first time, until something else has happened. */
+const stallingAt = (script: Pick<Script, 'sha1' | 'joint'>, meanwhile: () => Promise<void>): CouponIssuer => {
+  let stalls = true;
+  const evalsha = async (sha1: string, ...args: [number, ...string[]]): Promise<unknown> => {
+    if (sha1 === shaOf(script) && stalls) {
+      stalls = false;
+      await meanwhile();
+    }
+    return redis.evalsha(sha1, ...args);
+  };
+  return issuerWith({ redis: { evalsha, eval: (...args: [string, number, ...string[]]) => redis.eval(...args) } });
+};
+
 describe.each([
   ['whose keys expired', expire],
   ['that was purged', purge],
@@ -85,10 +99,10 @@ describe.each([
     const events: CouponEvent[] = [];
     const settler = issuerWith({ onEvent: (event) => events.push(event) });
     expect(await settler.settle()).toEqual({ settled: 0, pending: 0, failed: 0 });
-    expect(await redis.smembers('coupon:campaigns')).toEqual([]);
-    await redis.sadd('coupon:campaigns', ID);
+    expect(await redis.hkeys('coupon:registry')).toEqual([]);
+    await redis.hset('coupon:registry', ID, '1');
     const worker = settler.startWorker({ intervalMs: 5 });
-    await until(async () => (await redis.scard('coupon:campaigns')) === 0);
+    await until(async () => (await redis.hlen('coupon:registry')) === 0);
     await until(async () => (await worker.health()).campaigns.length === 0);
     await settler.close();
     expect(events.filter(({ type }) => type === 'fault')).toEqual([]);
@@ -217,20 +231,162 @@ test('a note that is late by less than a minute does not end the campaign that h
   expect(await issueTo('bob')).toEqual({ status: 'not_ready', reason: 'missing' });
 });
 
+describe('a closed campaign that is rebuilt', () => {
+  const closeAndRebuild = async (retainMs: number, meanwhile = async () => {}) => {
+    await openNamed(operator, DEFINITION);
+    await operator.campaign(ID).closeForGood({ retainMs });
+    await rebuildNamed(stallingAt(scripts.finishRebuild, meanwhile), DEFINITION);
+  };
+  const gone = () => until(async () => (await keysOfCampaigns()).length === 0);
+
+  test('is over once its keys expired, and does not begin again', async () => {
+    await closeAndRebuild(1_500);
+    expect(await operator.campaign(ID).inspect()).toMatchObject({ state: 'closed' });
+    await gone();
+    await expect(openNamed(issuerWith(), DEFINITION)).rejects.toThrow('is over');
+    expect(await issueTo('bob', issuerWith())).toMatchObject({ status: 'closed' });
+  });
+
+  test('is over if that instant passes meanwhile', async () => {
+    const [seconds, micros] = await redis.time();
+    const nowMs = 1_000 * Number(seconds) + Number(micros) / 1_000;
+    const passed = () => until(async () => Number((await redis.time())[0]) * 1_000 > nowMs + 2_500);
+    await expect(closeAndRebuild(1_000, passed)).rejects.toThrow('is over');
+    expect(await issueTo('bob', issuerWith())).toMatchObject({ status: 'closed' });
+  });
+
+  test('and was lost before is made anew, and is lost if it is lost again', async () => {
+    await openNamed(operator, DEFINITION);
+    await operator.campaign(ID).closeForGood({ retainMs: 1_000 });
+    const goneAt = await redis.zscore(registryKeys('coupon').over, `gone:${ID}`);
+    await redis.del(...(await keysOfCampaigns()));
+    await rebuildNamed(operator, DEFINITION);
+    await redis.del(...(await keysOfCampaigns()));
+    await until(async () => Number((await redis.time())[0]) * 1_000 > Number(goneAt));
+    expect(await issueTo('bob', issuerWith())).toEqual({ status: 'not_ready', reason: 'missing' });
+  });
+});
+
+describe('an id that is used again stays in the registry', () => {
+  test.each([
+    ['a purge that', (slow: CouponIssuer) => slow.campaign(ID).purge()],
+    ['a settler that', (slow: CouponIssuer) => slow.settle()],
+  ])('though %s found the campaign of before strikes it off later', async (_, call) => {
+    await openNamed(operator, DEFINITION);
+    await operator.campaign(ID).closeForGood({ retainMs: 0 });
+    await until(async () => (await keysOfCampaigns()).length === 0);
+    const slow = stallingAt(scripts.forgetCampaign, async () => {
+      await operator.campaign(ID).purge();
+      await openNamed(operator, DEFINITION);
+    });
+    await call(slow);
+    expect(await redis.hkeys(registryKeys('coupon').registry)).toEqual([ID]);
+    expect(await issueTo('ann')).toMatchObject({ status: 'issued' });
+  });
+
+  test('though a settler strikes off its first registration while it is opened', async () => {
+    await purge();
+    const settler = issuerWith();
+    await openNamed(
+      stallingAt(scripts.openCampaign, async () => void (await settler.settle())),
+      DEFINITION,
+    );
+    expect(await redis.hkeys(registryKeys('coupon').registry)).toEqual([ID]);
+  });
+
+  test('though a purge that saw the campaign of before strikes it off while it is rebuilt', async () => {
+    await openNamed(operator, DEFINITION);
+    await operator.campaign(ID).closeForGood();
+    const rebuilder = stallingAt(scripts.beginRebuild, () => operator.campaign(ID).purge());
+    await rebuildNamed(rebuilder, DEFINITION);
+    expect(await redis.hkeys(registryKeys('coupon').registry)).toEqual([ID]);
+  });
+});
+
+test('a late copy of what an opening dropped does not let the campaign begin again once it is over', async () => {
+  const copies: (() => Promise<unknown>)[] = [];
+  const client = withEach(redis, async (sha1, send) => {
+    if (sha1 === shaOf(scripts.dropOver)) copies.push(send);
+    return send();
+  });
+  await openNamed(issuerWith({ redis: client }), DEFINITION);
+  await expireAgain();
+  for (const copy of copies) await copy();
+  await expect(openNamed(issuerWith(), DEFINITION)).rejects.toThrow('is over');
+
+  async function expireAgain() {
+    const { over } = registryKeys('coupon');
+    // Not in the millisecond of the opening.
+    await until(async () => Number((await redis.zscore(over, `closed:${ID}`))!) < Date.now());
+    await operator.campaign(ID).closeForGood({ retainMs: 0 });
+    await until(async () => (await keysOfCampaigns()).length === 0);
+  }
+});
+
+test.each([
+  ['before it reads the note', scripts.findOver],
+  ['before it drops the note', scripts.dropOver],
+])('an opening that another one overtook %s keeps the note of its end', async (_, script) => {
+  const overtaking = async () => {
+    await openNamed(operator, DEFINITION);
+    await operator.campaign(ID).closeForGood({ retainMs: 0 });
+    await until(async () => (await keysOfCampaigns()).length === 0);
+  };
+  await openNamed(stallingAt(script, overtaking), DEFINITION, { skipRowCheck: true }).catch(() => {});
+  await expect(openNamed(issuerWith(), DEFINITION)).rejects.toThrow('is over');
+});
+
 test('a note of the very millisecond in which the id was given anew is late', async () => {
   const { over } = registryKeys('coupon');
   const nowMs = async () => {
     const [seconds, micros] = await redis.time();
-    return 1_000 * Number(seconds) + Math.floor(Number(micros) / 1_000);
+    return 1_000 * Number(seconds) + Number(micros) / 1_000;
   };
   let sentAt: number;
   do {
     sentAt = await nowMs();
-    await redis.eval(scripts.dropOver.source, 1, over, ID);
-  } while ((await nowMs()) !== sentAt);
+    await redis.eval(scripts.dropOver.source, 1, over, ID, (await redis.zscore(over, `closed:${ID}`)) ?? '');
+  } while (Math.floor(await nowMs()) !== Math.floor(sentAt));
   const note = (at: number) => redis.eval(scripts.noteOver.source, 1, over, ID, String(at), '', String(at));
   expect(await note(sentAt)).toEqual(['late']);
   expect(await note(sentAt + 1)).toEqual(['noted']);
+});
+
+test('a campaign that was opened while the clock of Redis was ahead is over once its keys expired', async () => {
+  await openNamed(operator, DEFINITION);
+  await redis.zadd(registryKeys('coupon').over, Date.now() + 86_400_000, `closed:${ID}`);
+  await operator.campaign(ID).closeForGood({ retainMs: 0 });
+  await until(async () => (await keysOfCampaigns()).length === 0);
+  await expect(openNamed(issuerWith(), DEFINITION)).rejects.toThrow('is over');
+});
+
+test('an opening finds the campaign that another process opened and sold from before it looked for rows', async () => {
+  let looks = 0;
+  const list = async (...args: Parameters<MemoryPersistence['list']>) => {
+    if (looks++ === 0) {
+      await openNamed(operator, DEFINITION);
+      await issueTo('ann', operator);
+      await operator.idle();
+    }
+    return persistence.list(...args);
+  };
+  const slow = issuerWith({ persistence: { save: (rows) => persistence.save(rows), list } });
+  expect(await openNamed(slow, DEFINITION)).toMatchObject({ campaign: { ready: true } });
+  expect(await issueTo('bob', slow)).toMatchObject({ status: 'issued' });
+});
+
+test('a campaign that is being rebuilt is not opened, whether it has rows or not', async () => {
+  await openNamed(operator, DEFINITION);
+  const stopped = rebuildNamed(operator, DEFINITION, { signal: AbortSignal.abort() });
+  await expect(stopped).rejects.toThrow('aborted');
+  const rebuilding = { code: 'NOT_READY', reason: 'rebuilding' };
+  await expect(openNamed(issuerWith(), DEFINITION)).rejects.toMatchObject(rebuilding);
+  await rebuildNamed(operator, DEFINITION);
+  await issueTo('ann');
+  await web.idle();
+  const again = rebuildNamed(operator, DEFINITION, { signal: AbortSignal.abort() });
+  await expect(again).rejects.toThrow('aborted');
+  await expect(openNamed(issuerWith(), DEFINITION)).rejects.toMatchObject(rebuilding);
 });
 
 describe('generations', () => {
@@ -260,19 +416,6 @@ describe('generations', () => {
     expect(await issueTo('bob', web)).toMatchObject({ status: 'issued' });
     expect(await web.campaign(ID).userStatus({ userId: 'ann' })).toMatchObject({ status: 'issued' });
   });
-
-  /** A process that stalls before it sends a script for the first time, until something else has happened. */
-  const stallingAt = (script: Pick<Script, 'sha1' | 'joint'>, meanwhile: () => Promise<void>): CouponIssuer => {
-    let stalls = true;
-    const evalsha = async (sha1: string, ...args: [number, ...string[]]): Promise<unknown> => {
-      if (sha1 === shaOf(script) && stalls) {
-        stalls = false;
-        await meanwhile();
-      }
-      return redis.evalsha(sha1, ...args);
-    };
-    return issuerWith({ redis: { evalsha, eval: (...args: [string, number, ...string[]]) => redis.eval(...args) } });
-  };
 
   test('an opening that stalled while another one came and went serves every process', async () => {
     await openNamed(stallingAt(scripts.openCampaign, purge), DEFINITION);

@@ -116,6 +116,24 @@ describe('after Redis lost everything', () => {
     await audit();
   });
 
+  test('rows above a total from which a restock had taken units away: the cure of the error offers no unit again', async () => {
+    await openNamed(issuer, counted(10));
+    await issueAll(users(10));
+    // The first five came back, and were taken away.
+    const saved = (await rows()).filter(({ serial }) => serial > 5);
+    persistence = new ScriptedPersistence();
+    await persistence.memory.save(saved);
+    issuer = new CouponIssuer({ redis, persistence });
+    await redis.flushall();
+    await expect(rebuildNamed(issuer, counted(5))).rejects.toThrow(/rebuild it paused, and take them away again/);
+    const { campaign } = await rebuildNamed(issuer, counted(10), { paused: true });
+    expect(campaign).toMatchObject({ state: 'paused', issued: 5, available: 5 });
+    await issuer.campaign(id).restock({ add: -5, requestId: 'again' });
+    await issuer.campaign(id).resume();
+    expect(await issueTo('late')).toMatchObject({ status: 'sold_out' });
+    await audit();
+  });
+
   test('a coupon that was issued without a database stays issued while a database is brought in', async () => {
     const bare = new CouponIssuer({ redis });
     await openNamed(bare, counted(6));

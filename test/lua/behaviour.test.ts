@@ -28,8 +28,8 @@ const READERS = [
 ];
 /** They note when somebody was seen or looked, which a second run does anew. */
 const NOTING = ['find-places', 'tend-line'];
-/** A number that is skipped, a later instant or lease of a drop, or bytes that count twice harm nobody: a copy may take one too. */
-const COUNTING = ['next-generation', 'drop-over', 'drop-cached', 'count-bytes', 'note-worker'];
+/** A number that is skipped, a later mark, a later lease of a drop, or bytes that count twice harm nobody: a copy may take one too. */
+const COUNTING = ['register-campaign', 'next-generation', 'drop-cached', 'count-bytes', 'note-worker'];
 /** They find in the world what they would write. */
 const DONE_BEFORE = ['open-campaign'];
 const POOL_ONLY = ['load-codes', 'rebuild-codes', 'list-loads', 'find-in-pool', 'replace-code'];

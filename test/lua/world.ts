@@ -72,6 +72,7 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
     Object.entries(rules).map(([name, value]) => ({ name, value })),
   );
   await run(call(scripts.registerCampaign, { campaignId }));
+  const mark = (await redis.hget(keys.registry, campaignId))!;
   const past = { campaignId: 'past', closedAt: '1', goneAt: '2', sentAt: String(Date.now()) };
   await run(call(scripts.noteOver, past));
   await redis.hset(keys.workers, { another: '9000000000000:1000:settle:1.2.3:::', silent: '1:1000:settle:1.2.3:::' });
@@ -232,8 +233,8 @@ export async function openWorld(redis: Redis, kind: 'counted' | 'codes', name = 
         sentAt: String(Date.now()),
       }),
       'find-over': call(scripts.findOver, { campaignId: 'past' }),
-      'drop-over': call(scripts.dropOver, { campaignId: 'past' }),
-      'forget-campaign': call(scripts.forgetCampaign, { campaignId }),
+      'drop-over': call(scripts.dropOver, { campaignId: 'past', closedAt: '1' }),
+      'forget-campaign': call(scripts.forgetCampaign, { campaignId, mark }),
       'inspect-server': call(scripts.inspectServer, {}),
       'check-rights': call(scripts.checkRights, {}),
       'update-campaign': call(scripts.updateCampaign, { epoch, fence: '0', known: '0', requestId: 'later' }, [

@@ -76,7 +76,7 @@ export const OVER = [
   {
     defect: `a campaign that was closed is over before its keys expire`,
     file: `lua/registry/find-over.lua`,
-    find: `if type(goneAt) ~= 'string' or nowMs < tonumber(goneAt) then return { 'none' } end`,
+    find: ` and nowMs >= tonumber(goneAt)`,
     replace: ``,
     caughtBy: { file: `test/integration/over.test.ts`, test: `lost before its keys were to expire` },
   },
@@ -97,7 +97,7 @@ export const OVER = [
   {
     defect: `a campaign that serves is remembered as over`,
     file: `src/operate/open.ts`,
-    find: `    await dropOver(context, id);
+    find: `    await dropOver(shard, ({ ready }) => !ready);
 `,
     replace: ``,
     caughtBy: { file: `test/integration/over.test.ts`, test: `opened again under its id and then lost` },
@@ -135,11 +135,85 @@ export const OVER = [
   {
     defect: 'a late note of the same millisecond ends the campaign that has the id by now',
     file: 'lua/registry/drop-over.lua',
-    find: "string.format('%.0f', nowMs + 1)",
-    replace: "string.format('%.0f', nowMs)",
+    find: "exactNow(), 'closed:'",
+    replace: "string.format('%.0f', nowMs), 'closed:'",
     caughtBy: {
       file: 'test/integration/over.test.ts',
       test: 'a note of the very millisecond in which the id was given anew is late',
     },
+  },
+  {
+    defect: 'a purge strikes off whoever has the id by now',
+    file: 'lua/registry/forget-campaign.lua',
+    find: "if redis.call('HMGET', registryKey, campaignId)[1] ~= mark then return { 'late' } end",
+    replace: '',
+    caughtBy: { file: 'test/integration/over.test.ts', test: 'though a purge that found the campaign of before' },
+  },
+  {
+    defect: 'each registration of an id has the same mark',
+    file: 'lua/registry/register-campaign.lua',
+    find: 'math.max(nowMicros, ',
+    replace: 'math.min(1, ',
+    caughtBy: { file: 'test/integration/over.test.ts', test: 'though a settler that found the campaign of before' },
+  },
+  {
+    defect: 'a campaign that is made anew is registered only before the note is dropped',
+    file: 'src/redis/registry.ts',
+    find: '  await register(context, campaignId);\n',
+    replace: '',
+    caughtBy: { file: 'test/integration/over.test.ts', test: 'though a settler strikes off its first registration' },
+  },
+  {
+    defect: 'a drop takes whatever was noted since',
+    file: 'lua/registry/drop-over.lua',
+    find: "if (type(score) == 'string' and score or '') ~= closedAt then return { 'late' } end",
+    replace: '',
+    caughtBy: { file: 'test/integration/over.test.ts', test: 'a late copy of what an opening dropped' },
+  },
+  {
+    defect: 'the note is read after the look at the campaign',
+    file: 'src/redis/registry.ts',
+    find: `    const { noted } = await findOver(context, campaignId);
+    const snapshot = await shard.refresh();
+`,
+    replace: `    const snapshot = await shard.refresh();
+    const { noted } = await findOver(context, campaignId);
+`,
+    caughtBy: { file: 'test/integration/over.test.ts', test: 'overtook before it reads the note' },
+  },
+  {
+    defect: 'a rebuild forgets when a closed campaign is over',
+    file: 'src/recover/rebuild.ts',
+    find: ' && !now.closedAt',
+    replace: '',
+    caughtBy: { file: 'test/integration/over.test.ts', test: 'is over once its keys expired, and does not begin' },
+  },
+  {
+    defect: 'a clock that was ahead once refuses every note for as long',
+    file: 'lua/registry/note-over.lua',
+    find: ' and tonumber(score) <= nowMicros / 1000',
+    replace: '',
+    caughtBy: { file: 'test/integration/over.test.ts', test: 'opened while the clock of Redis was ahead' },
+  },
+  {
+    defect: 'a coupon that another process sold meanwhile means that Redis lost the campaign',
+    file: 'src/operate/open.ts',
+    find: '.catch(unlessServing(shard))',
+    replace: '',
+    caughtBy: { file: 'test/integration/over.test.ts', test: 'an opening finds the campaign that another process' },
+  },
+  {
+    defect: 'a campaign that is being rebuilt is opened',
+    file: 'src/operate/open.ts',
+    find: "  if (shard.building) throw notReady(id, 'rebuilding');\n",
+    replace: '',
+    caughtBy: { file: 'test/integration/over.test.ts', test: 'a campaign that is being rebuilt is not opened' },
+  },
+  {
+    defect: 'a call whose promise a rebuild keeps is told that it took nothing',
+    file: 'src/issue/carry.ts',
+    find: "  if (word === 'stale' || word === 'retaken') return overtaken({ word });\n",
+    replace: '',
+    caughtBy: { file: 'test/fault/refused-in-a-rebuild.test.ts', test: 'has an unknown outcome' },
   },
 ];

@@ -109,8 +109,8 @@ export const RESERVING = [
   {
     defect: 'lost state means a campaign that nobody opened',
     file: 'src/redis/registry.ts',
-    find: "[0] === 'known';",
-    replace: "[0] === 'nobody';",
+    find: "return word === 'known' ?",
+    replace: "return word === 'nobody' ?",
     caughtBy: { file: 'test/integration/errors.test.ts', test: 'an unknown campaign is not a state that got lost' },
   },
   {

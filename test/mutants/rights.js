@@ -19,8 +19,8 @@ export const RIGHTS = [
   {
     defect: 'campaigns of a compact registry are handed on at once',
     file: 'lua/registry/list-campaigns.lua',
-    find: 'inPieces(listed(page[2]))',
-    replace: '(unpack or table.unpack)(listed(page[2]))',
+    find: 'inPieces(ids)',
+    replace: '(unpack or table.unpack)(ids)',
     caughtBy: compact('a registry of any size'),
   },
   {

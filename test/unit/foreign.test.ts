@@ -97,7 +97,7 @@ test('a script that Redis forgot is sent whole, whatever realm the client lives 
     },
     eval: async () => ['done'],
   };
-  const call = { keys: { campaigns: 'coupon:campaigns' }, args: { campaignId: 'launch' } };
+  const call = { keys: { registry: 'coupon:registry' }, args: { campaignId: 'launch' } };
   expect(await new ScriptRunner(client).run(scripts.registerCampaign, call, 1_000)).toEqual(['done']);
 });
 

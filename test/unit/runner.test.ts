@@ -3,7 +3,7 @@ import { ScriptRunner } from '../../src/redis/runner.js';
 import { scripts } from '../../src/redis/scripts.js';
 import { isForbidden } from '../../src/redis/server-errors.js';
 
-const CALL = { keys: { campaigns: 'coupon:campaigns' }, args: { campaignId: 'launch' } };
+const CALL = { keys: { registry: 'coupon:registry' }, args: { campaignId: 'launch' } };
 
 /** A client whose EVALSHA fails, and which counts what it was asked. */
 function failing(error: Error, client: Record<string, unknown> = {}) {

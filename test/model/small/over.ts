@@ -8,6 +8,9 @@ const RULES = {
   openDrops: 'an opening drops the note of an earlier campaign before its own serves',
   rebuildDrops: 'a rebuild drops the note of an earlier campaign',
   dropsOnceBegun: 'a rebuild drops it once its own state is there',
+  closedStays: 'a rebuild of what is left of a closed campaign leaves its note',
+  noteFirst: 'the note is read before the look at the campaign that is made',
+  dropNames: 'a drop names the note that was read',
   earlierIsLate: 'a note from before the last drop is refused',
 } as const;
 
@@ -39,10 +42,20 @@ interface State {
   readonly notes: readonly Note[];
   readonly lives: number;
   readonly losses: number;
-  readonly makers: readonly { readonly kind: 'open' | 'rebuild'; readonly step: Step; readonly life: number }[];
+  readonly makers: readonly Maker[];
+  /** A drop that was sent twice, and arrives once more. */
+  readonly copy: Pick<Maker, 'life' | 'read'> | null;
 }
 
-type Step = 'ready' | 'write' | 'drop' | 'serve' | 'done';
+type Step = 'ready' | 'write' | 'find' | 'look' | 'drop' | 'serve' | 'done';
+
+interface Maker {
+  readonly kind: 'open' | 'rebuild';
+  readonly step: Step;
+  readonly life: number;
+  /** What was noted when it read. */
+  readonly read: string;
+}
 
 function over(rules: Record<Rule, boolean>, kinds: readonly ('open' | 'rebuild')[], losses: number): Model<State> {
   const first: State = {
@@ -56,7 +69,8 @@ function over(rules: Record<Rule, boolean>, kinds: readonly ('open' | 'rebuild')
     notes: [],
     lives: 1,
     losses,
-    makers: kinds.map((kind) => ({ kind, step: 'ready', life: 0 })),
+    makers: kinds.map((kind) => ({ kind, step: 'ready', life: 0, read: '' })),
+    copy: null,
   };
 
   /** find-over */
@@ -69,9 +83,10 @@ function over(rules: Record<Rule, boolean>, kinds: readonly ('open' | 'rebuild')
     state.notes.forEach((note, at) => {
       emit(noted({ ...state, notes: state.notes.toSpliced(at, 1) }, note), `the note of campaign ${note.life} arrives`);
     });
+    if (state.copy) emit({ ...dropped(state, state.copy), copy: null }, 'the copy of a drop arrives');
     state.makers.forEach((maker, m) => {
-      const set = (next: State, step: Step, life: number, why: string) => {
-        emit({ ...next, makers: next.makers.with(m, { ...maker, step, life }) }, `${maker.kind}${m} ${why}`);
+      const set: Set = (next, step, life, why, read = maker.read) => {
+        emit({ ...next, makers: next.makers.with(m, { ...maker, step, life, read }) }, `${maker.kind}${m} ${why}`);
       };
       if (maker.kind === 'open') open(state, maker, set);
       else rebuild(state, maker, set);
@@ -88,7 +103,7 @@ function over(rules: Record<Rule, boolean>, kinds: readonly ('open' | 'rebuild')
         last.life === life
           ? { ...last, end: last.end === 'purged' ? ('purged' as const) : ('expired' as const) }
           : last;
-      const left = campaign?.life === life ? null : campaign;
+      const left = campaign?.life === life && campaign.serves ? null : campaign;
       emit({ ...next, campaign: left, last: ended }, `the keys of campaign ${life} expire`);
     });
     if (!campaign) {
@@ -124,48 +139,78 @@ function over(rules: Record<Rule, boolean>, kinds: readonly ('open' | 'rebuild')
     return { ...state, last, over: { life, purged }, since: Math.max(state.since, sentAt) };
   };
 
-  /** drop-over: it remembers when. */
-  const dropped = (state: State): State => ({
-    ...state,
-    over: null,
-    since: state.now,
-    last: { ...state.last, noted: '' },
-  });
+  const isNoted = ({ over: note, since }: State) => (note ? `of ${note.life}` : `dropped at ${since}`);
 
-  type Set = (next: State, step: Step, life: number, why: string) => void;
-  type Maker = State['makers'][number];
+  /** drop-over: it remembers when. What is noted of the campaign itself, or of a later one, was to stay. */
+  const dropped = (state: State, { life, read }: Pick<Maker, 'life' | 'read'>): State => {
+    if (rules.dropNames && isNoted(state) !== read) return state;
+    const noted = state.over && state.over.life >= life ? state.last.noted : '';
+    return { ...state, over: null, since: state.now, last: { ...state.last, noted } };
+  };
 
-  const open = (state: State, { step, life }: Maker, set: Set) => {
+  type Set = (next: State, step: Step, life: number, why: string, read?: string) => void;
+
+  const open = (state: State, maker: Maker, set: Set) => {
+    const { step } = maker;
     const { campaign } = state;
     if (step === 'ready') {
       if (!campaign && !(isOver(state) && !state.over!.purged)) set(state, 'write', 0, 'finds no campaign');
     } else if (step === 'write') {
       if (campaign) return set(state, 'done', 0, 'finds one');
       const written = { life: state.lives + 1, serves: false, closed: false };
-      set({ ...state, campaign: written, lives: written.life }, 'drop', written.life, 'writes one');
+      const next = rules.openDrops ? BEFORE_DROP : 'serve';
+      set({ ...state, campaign: written, lives: written.life }, next, written.life, 'writes one');
+    } else drop(state, maker, set);
+  };
+
+  /** The note and the campaign are read, in this order; then the note is dropped. Another one may have arrived in between. */
+  const BEFORE_DROP = rules.noteFirst ? 'find' : 'look';
+  const drop = (state: State, maker: Maker, set: Set) => {
+    const { step, life } = maker;
+    if (step === 'find') set(state, rules.noteFirst ? 'look' : 'drop', life, 'reads the note', isNoted(state));
+    else if (step === 'look') {
+      const isOwn = state.campaign?.life === life && !state.campaign.serves;
+      const stays = rules.closedStays && state.campaign?.closed === true;
+      const next = rules.noteFirst ? 'drop' : 'find';
+      set(state, isOwn && !stays ? next : 'serve', life, 'looks at the campaign');
     } else if (step === 'drop') {
-      set(rules.openDrops ? dropped(state) : state, 'serve', life, 'drops the note');
+      const after = dropped(state, maker);
+      if (after === state) return set(state, BEFORE_DROP, life, 'names another note');
+      set(after, 'serve', life, 'drops the note');
+      const { read } = maker;
+      if (!state.copy) set({ ...after, copy: { life, read } }, 'serve', life, 'drops the note, and sends that twice');
     } else if (step === 'serve') serve(state, life, set);
   };
 
   const serve = (state: State, life: number, set: Set) => {
     const { campaign } = state;
     if (campaign?.life !== life || campaign.serves) return set(state, 'done', 0, 'is overtaken');
+    if (campaign.closed) {
+      // Its keys expire as they were to; if that instant is past, now.
+      const { past, last } = state;
+      const left = past.includes(life) ? null : { ...campaign, serves: true };
+      const next = { ...last, end: left ? ('no' as const) : ('expired' as const) };
+      return set({ ...state, campaign: left, last: next }, 'done', 0, 'lets the closed one be');
+    }
     const last = { life, end: 'no', noted: '' } as const;
     set({ ...state, campaign: { ...campaign, serves: true }, last }, 'done', 0, 'lets it serve');
   };
 
-  /** Of what is there, or of nothing. */
-  const rebuild = (state: State, { step, life }: Maker, set: Set) => {
-    const drop = (next: State) => (rules.rebuildDrops ? dropped(next) : next);
+  /** Of what is there, or of nothing. A campaign that was closed stays the one that it is. */
+  const rebuild = (state: State, maker: Maker, set: Set) => {
+    const { step } = maker;
     if (step === 'ready') {
-      set(rules.dropsOnceBegun ? state : drop(state), 'write', 0, 'begins');
+      const early = rules.rebuildDrops && !rules.dropsOnceBegun;
+      const next = early ? dropped(state, { life: state.lives + 1, read: isNoted(state) }) : state;
+      set(next, 'write', 0, 'begins');
     } else if (step === 'write') {
-      const built = { life: state.lives + 1, serves: false, closed: false };
-      const next = { ...state, campaign: built, lives: built.life };
-      set(next, rules.dropsOnceBegun ? 'drop' : 'serve', built.life, 'names an epoch');
-    } else if (step === 'drop') set(drop(state), 'serve', life, 'drops the note');
-    else if (step === 'serve') serve(state, life, set);
+      const { campaign, lives } = state;
+      const built = campaign?.closed
+        ? { ...campaign, serves: false }
+        : { life: lives + 1, serves: false, closed: false };
+      const next = { ...state, campaign: built, lives: Math.max(lives, built.life) };
+      set(next, rules.rebuildDrops && rules.dropsOnceBegun ? BEFORE_DROP : 'serve', built.life, 'names an epoch');
+    } else drop(state, maker, set);
   };
 
   const broken = (state: State): string | null => {
@@ -208,5 +253,8 @@ export const OVER: Part<Rule, keyof typeof configurations> = {
     ['rebuildDrops', 'lost', 'a rebuild and an opening'],
     ['dropsOnceBegun', 'lost', 'a rebuild'],
     ['earlierIsLate', 'lost', 'an opening after the end'],
+    ['closedStays', 'closed', 'a rebuild'],
+    ['noteFirst', 'closed', 'two openings after the end'],
+    ['dropNames', 'closed', 'an opening after the end'],
   ],
 };

@@ -23,13 +23,12 @@ export interface OperatorCase {
 
 const counted: SceneOptions = { stock: 'counted', saveMode: 'write-through', delivers: false };
 const codes: SceneOptions = { ...counted, stock: 'codes' };
-const REGISTRY = 'coupon:campaigns';
+const REGISTRY = 'coupon:registry';
 
 const field = ({ ground, campaignId }: Scene, name: string) =>
   ground.redis.hget(`{coupon:${campaignId}}:campaign`, name);
 const keysOf = ({ ground, campaignId }: Scene) => ground.redis.keys(`{coupon:${campaignId}}:*`);
-const isRegistered = async ({ ground, campaignId }: Scene) =>
-  (await ground.redis.sismember(REGISTRY, campaignId)) === 1;
+const isRegistered = async ({ ground, campaignId }: Scene) => (await ground.redis.hexists(REGISTRY, campaignId)) === 1;
 
 async function open(scene: Scene): Promise<void> {
   const { survivor, campaignId } = scene;

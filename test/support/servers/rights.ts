@@ -20,7 +20,7 @@ export function grantedCommands(): string[] {
 /** The patterns of all keys of a prefix: those of campaigns begin with a brace, those of the registry do not. */
 export function keyPatterns(prefix: string): string[] {
   const campaign = `${campaignKeys(prefix, '').campaign.split(':')[0]}:*`;
-  const registry = `${registryKeys(prefix).campaigns.split(':')[0]}:*`;
+  const registry = `${registryKeys(prefix).registry.split(':')[0]}:*`;
   return [`~${registry}`, `~${campaign}`];
 }
 
