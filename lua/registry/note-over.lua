@@ -13,8 +13,8 @@ local LATE = 60000
 local KEPT = 20000
 --- @include "include/now"
 
--- Something was noted or dropped since. What lies ahead was noted by a clock that was set right since: its order is
--- not known, and a campaign that is over has to be noted.
+-- Something was noted or dropped since. An instant ahead is of a clock that was set right since: its order is not
+-- known, and a campaign that is over has to be noted.
 local function isOlderThan(kind)
   local score = redis.call('ZSCORE', overKey, kind .. ':' .. campaignId)
   return type(score) == 'string' and sentAt < tonumber(score) and tonumber(score) <= nowMicros / 1000

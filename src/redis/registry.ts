@@ -106,19 +106,19 @@ export async function noteOver(
 
 /**
  * Forgets that an earlier campaign of this id is over, and registers the one that is made now, before that serves.
- * `isOwn`: whether what is there is that one, and does not serve yet. Four round trips, and three more where another
+ * `isOwn`: whether Redis has that one, and it does not serve yet. Four round trips, and three more where another
  * note arrived in between.
  */
 export async function dropOver(shard: Shard, isOwn: (snapshot: CampaignSnapshot) => boolean): Promise<void> {
   const { context, campaignId } = shard;
   for (let reply: Reply = []; reply[0] !== 'done'; ) {
-    // The note is read before the look at the campaign: what was noted by then tells of an earlier one.
+    // The note is read before the look at the campaign: a note of that time tells of an earlier one.
     const { noted } = await findOver(context, campaignId);
     const snapshot = await shard.refresh();
     if (typeof snapshot === 'string' || !isOwn(snapshot)) return;
     reply = await run(context, scripts.dropOver, { campaignId, closedAt: noted });
   }
-  // Whoever found the earlier one to be over before that may strike off the registration of before.
+  // A process that found the earlier one to be over before that may strike off the registration of before.
   await register(context, campaignId);
 }
 
