@@ -52,7 +52,9 @@ test('the kind of an error keeps the name of a certificate that is not trusted, 
 });
 
 test('an error of this library in another realm has its HTTP status', () => {
-  expect(httpStatus(foreign(`Object.assign(new Error('full'), { code: 'OVERLOADED' })`))).toBe(503);
+  expect(httpStatus(foreign(`Object.assign(new Error('full'), { name: 'OverloadedError', code: 'OVERLOADED' })`))).toBe(
+    503,
+  );
 });
 
 test('a proxy of an error counts as the error', () => {
