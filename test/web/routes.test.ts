@@ -321,9 +321,10 @@ describe.each(FORMS)('%s of the routes', (_, open) => {
   });
 });
 
-test('a fetch handler answers a request that is aborted while its body stays open, and issues nothing', async () => {
-  const answer = handler(issuer, { campaigns: ['launch'], user: () => 'kim' });
-  for (const sent of ['{', '{}', '']) {
+test('a fetch handler answers a request that is aborted while its body stays open, and does nothing', async () => {
+  const answer = handler(issuer, { campaigns: ['launch', 'line'], user: () => 'kim' });
+  const paths = ['/launch/issue', '/line/join'].flatMap((path) => ['{', '{}', ''].map((sent) => [path, sent] as const));
+  for (const [path, sent] of paths) {
     const leaving = new AbortController();
     let isClosed = false;
     const body = new ReadableStream({
@@ -334,10 +335,11 @@ test('a fetch handler answers a request that is aborted while its body stays ope
       },
     });
     const init = { method: 'POST', headers: { 'content-type': 'application/json' }, duplex: 'half' as const };
-    const request = new Request('http://shop.test/launch/issue', { ...init, body, signal: leaving.signal });
+    const request = new Request(`http://shop.test${path}`, { ...init, body, signal: leaving.signal });
     expect((await answer(request)).status).toBe(499);
     expect(isClosed).toBe(true);
   }
+  expect((await issuer.campaign('line').userStatus({ userId: 'kim' })).status).toBe('none');
   expect(persistence.saves).toEqual([]);
 });
 
