@@ -7,7 +7,7 @@ import { listRows } from '../persistence/list-rows.js';
 import type { Campaigns } from '../redis/campaigns.js';
 import type { KnownCampaign } from '../redis/known-campaign.js';
 import { activate, assertSameRules, rebind, writeCampaign } from '../redis/operate.js';
-import { CampaignOverError, dropOver, findOver, register } from '../redis/registry.js';
+import { CampaignOverError, dropOver, findOver, register, registration } from '../redis/registry.js';
 import { notReady } from '../redis/reply-words.js';
 import { assertSafeServer } from '../redis/server-check.js';
 import type { RedisContext, Shard } from '../redis/shard.js';
@@ -83,7 +83,8 @@ async function findOrWrite(
   const found = await shard.refresh();
   if (found === 'missing' && !opening.skipRowCheck) await assertNotOver(context, id, opening);
   if (found === 'missing') assertNotPast(shard, rules);
-  await register(context, id);
+  // A later mark would keep a purge from the entry of the campaign that it removes.
+  if (found === 'missing' || (await registration(context, id)) === null) await register(context, id);
   if (found !== 'missing') {
     if (typeof found === 'string') throw notReady(id, found);
     return 'exists';
