@@ -39,7 +39,9 @@ if (lane === undefined) {
   try {
     process.send({ survivors: await survivorsIn(copy) });
   } catch (error) {
-    process.send({ survivors: [], failure: `lane ${lane}: ${error.stack}` });
+    const failure = `lane ${lane}: ${error.stack}`;
+    console.log(failure);
+    process.send({ survivors: [], failure });
   } finally {
     rmSync(copy, { recursive: true, force: true });
     process.disconnect();

@@ -49,7 +49,7 @@ export function handler<Context = unknown>(
       header: (name) => request.headers.get(name),
       user: () => user(request, context as Context),
       body: () => bodyOf(request),
-      signal: () => request.signal,
+      signal: () => signalOf(request),
     });
     const { status, headers, body } = answer ?? notFound();
     return new Response(body, { status, headers });
@@ -58,7 +58,16 @@ export function handler<Context = unknown>(
 
 export function bodyOf(request: Request): GivenBody {
   if (request.bodyUsed) throw bodyTaken('give the handler a clone of the request');
-  return request.body && untilGone(request.body, request.signal);
+  return request.body && untilGone(request.body, signalOf(request));
+}
+
+/** Node collects a `Request` that nobody holds, and then its signal is never aborted. */
+const requests = new WeakMap<AbortSignal, Request>();
+
+function signalOf(request: Request): AbortSignal {
+  const { signal } = request;
+  requests.set(signal, request);
+  return signal;
 }
 
 /** Some servers abort the signal and leave the body open. It counts as cut off then, or nobody would be answered. */

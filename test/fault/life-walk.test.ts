@@ -107,9 +107,11 @@ test(
       await database.pool.query(text, values);
     };
     const told: Told[] = [];
-    while (told.length < STEPS) {
+    const statuses = () => [...new Set(told.map(({ verb, status }) => `${verb} ${status}`))].sort();
+    // Which calls meet is not seeded, so the rarest answer may take longer.
+    while (told.length < STEPS || (statuses().length < ANSWERS.length && told.length < 5 * STEPS)) {
       const coupons = await sceneOf(campaigns[0]!, told.length);
-      let left = Math.min(STEPS_OF_A_SCENE, STEPS - told.length);
+      let left = STEPS_OF_A_SCENE;
       const caller = async () => {
         while (left-- > 0) {
           told.push(await step(campaigns[below(ISSUERS)]!, coupons[below(COUPONS)]!, below));
@@ -124,7 +126,6 @@ test(
       'SELECT c.*, serial::int AS serial FROM changes c ORDER BY c.serial, version',
     );
     const wrong = [...wrongChanges(rows), ...wrongAnswers(rows, told)];
-    const statuses = [...new Set(told.map(({ verb, status }) => `${verb} ${status}`))].sort();
     printFigures({
       fault: `${STEPS.toLocaleString('en')} steps in the life of coupons`,
       requests: told.length,
@@ -133,7 +134,7 @@ test(
       outageSeconds: null,
     });
     expect(wrong.slice(0, 5)).toEqual([]);
-    expect(statuses, 'all that can be told was told').toEqual(ANSWERS);
+    expect(statuses(), 'all that can be told was told').toEqual(ANSWERS);
     expect(arrivedLate).toBeGreaterThan(STEPS / 50);
   },
   LIMIT,

@@ -1,4 +1,6 @@
 import { connect } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { CouponIssuer, WaitingChange } from '../../src/index.js';
 import { eventStream } from '../../src/web/event-stream.js';
@@ -108,6 +110,26 @@ describe.each(FORMS)('the event stream of %s', (_, open) => {
     leaving.abort();
     const again = async () => {
       const { status, body } = await get(ask, '/line/events', { user: 'max' });
+      if (status !== 200) await body?.cancel();
+      return status;
+    };
+    await expect.poll(again, { timeout: 5_000 }).toBe(200);
+  });
+
+  test('ends with the signal of its request also if nobody holds that request any more', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const { ask } = await opened({ maxStreams: 1 });
+    await post(ask, '/line/join');
+    const leaving = new AbortController();
+    await get(ask, '/line/events', { signal: leaving.signal });
+    for (let i = 0; i < 5; i++) {
+      await new Promise(setImmediate);
+      collect();
+    }
+    leaving.abort();
+    const again = async () => {
+      const { status, body } = await get(ask, '/line/events');
       if (status !== 200) await body?.cancel();
       return status;
     };
