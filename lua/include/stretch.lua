@@ -1,9 +1,9 @@
 -- The promises to the units of one stretch of serials, (after, upTo], while the state is made again: those that end
--- (ended), units that are free by that (freed), and codes that may be loaded again (unseen). takenAway: field, record
--- and data of each promise that loses a unit which may have been delivered.
+-- (ended), units that are free by that (freed), codes that may be loaded again (unseen), and those that nobody may get
+-- (dropped). takenAway: field, record and data of each promise that loses a unit which may have been delivered.
 --- @include "include/record"
 local holders, holderFields = {}, {}
-local ended, freed, unseen, takenAway = {}, {}, {}, {}
+local ended, freed, unseen, dropped, takenAway = {}, {}, {}, {}, {}
 -- Promises that moved to another grant: their leases, their places among those kept, and their data.
 local homes = {}
 
@@ -26,14 +26,22 @@ end
 local delivers = string.find(campaign.needs or '', 'deliver')
 local function takeAway(field, promised)
   if not delivers or promised.serial == '0' then return end
-  local data = homes[field] and homes[field].data or readData({ field })[field] or ''
+  local home = homes[field]
+  local data = home and (home.data or '') or readData({ field })[field] or ''
   for _, value in ipairs({ field, encodeRecord(promised), data }) do takenAway[#takenAway + 1] = value end
 end
 
 -- A code that may be known outside is withdrawn, any other may be loaded again.
 local function drop(code)
   if campaign.kind ~= 'codes' or code == '' then return end
-  if delivers then campaign.withdrawn = campaign.withdrawn + 1 else unseen[#unseen + 1] = code end
+  if delivers then dropped[code] = true else unseen[#unseen + 1] = code end
+end
+
+-- The campaign keeps them until a rebuild ends: one that begins anew finds them in no grant.
+local function writeDropped()
+  for code in pairs(dropped) do
+    campaign.withdrawn = campaign.withdrawn + redis.call('HSET', campaignKey, 'dropped:' .. code, '1')
+  end
 end
 
 -- The user has this row, so their promise ends here. Its unit is free, unless its code may be known.
@@ -97,15 +105,21 @@ local function writeHomes()
   writeData()
 end
 
--- A row ends the promise with its id, wherever that is: its grant may be freed. Another promise in its place moves on.
+-- A row ends the promise with its id, wherever that is: its grant may be freed.
 local function endPromise(records, field, row)
   for _, own in ipairs(fieldsOf(field)) do
     local promised = records[own]
-    if promised and promised.state ~= 'i' and (own == field or promised.id == row.id) then
-      if promised.id == row.id or not moveOn(records, own, promised) then forget(own, promised, row) end
+    if promised and promised.state ~= 'i' and promised.id == row.id then
+      forget(own, promised, row)
       records[own] = nil
     end
   end
+end
+
+-- Another promise in the place of a row moves on, or ends.
+local function makeWay(records, field, row)
+  local promised = records[field]
+  if promised and promised.state ~= 'i' and not moveOn(records, field, promised) then forget(field, promised, row) end
 end
 
 -- Ended promises in whose place no row stands.

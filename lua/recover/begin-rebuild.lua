@@ -17,6 +17,7 @@ local FIRST, STRIDE = 5, 2
 --- @include "include/stamp"
 --- @include "include/keep-line"
 --- @include "include/updated"
+--- @include "include/named-fields"
 
 local known = campaign.epoch or ''
 local number, suffix = string.match(known, '^(%d+)-(.*)$')
@@ -63,17 +64,17 @@ for _, name in ipairs({ 'opensAt', 'closesAt', 'needs', 'saveMode', 'generate', 
   if not rules[name] then redis.call('HDEL', campaignKey, name) end
 end
 if rules.kind == 'unlimited' then redis.call('HDEL', campaignKey, 'total') end
--- How far each load came says nothing of the pool that is made now. The rows name the freed coupons. An expiry that a close had set is set again by settling.
-for _, name in ipairs(redis.call('HKEYS', campaignKey)) do
-  if string.sub(name, 1, 5) == 'load:' or string.sub(name, 1, 6) == 'freed:' then redis.call('HDEL', campaignKey, name) end
-end
+-- How far each load came says nothing of the pool that is made now. The rows name the freed coupons. An expiry that a
+-- close had set is set again by settling.
+local dropped = takeNamed({ 'load', 'freed', 'dropped' }).dropped
+if not campaign.building or rules.kind ~= 'codes' then dropped = {} end
 redis.call('PERSIST', campaignKey)
 if not isSame then redis.call('HDEL', campaignKey, 'removed') end
 
 local aside = isOf(redis.call('TYPE', grantsKey), 'hash') and redis.call('EXISTS', oldKey) == 0
 if aside then redis.call('RENAME', grantsKey, oldKey) end
--- Whoever lost their unit in a run before keeps the place that it had.
-if not aside or not campaign.building then redis.call('UNLINK', keptKey) end
+-- Users who lost their unit in a run before keep the place that it had.
+if not campaign.building or redis.call('EXISTS', oldKey) == 0 then redis.call('UNLINK', keptKey) end
 aside = isOf(redis.call('TYPE', codesKey), 'set') and redis.call('EXISTS', knownKey) == 0
 if aside then redis.call('RENAME', codesKey, knownKey) end
 -- The data of reservations waits in its place for them.
@@ -82,4 +83,10 @@ if data == 0 then redis.call('UNLINK', dataKey) end
 redis.call('HSET', campaignKey, 'data', integer(data))
 if not lineCanStay(rules.room) then dropLine(rules.room) end
 redis.call('UNLINK', grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey)
+-- No grant has these codes any more, and they may be known.
+for _, code in ipairs(dropped) do
+  redis.call('HSET', campaignKey, 'dropped:' .. code, '1')
+  redis.call('SADD', codesKey, code)
+end
+redis.call('HSET', campaignKey, 'codes', integer(#dropped), 'withdrawn', integer(#dropped))
 return { 'building', epoch, 'old', '0', stamp }

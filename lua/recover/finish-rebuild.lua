@@ -6,7 +6,7 @@
 -- RETURNS  missing | stale_epoch | rolled_back, alone; or more, 0, then for each user without a unit who was not named:
 --          field, record; or done, ended
 -- WRITES   campaign grants leases returned pool data old kept
--- COST     O(limit * log leases)
+-- COST     O(limit * log leases), and with the last call O(loads of the pool)
 local campaignKey, grantsKey, leasesKey, returnedKey, poolKey, dataKey, oldKey, keptKey =
   KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[13], KEYS[14]
 local epoch, fence, limit = ARGV[1], tonumber(ARGV[2]), ARGV[3]
@@ -16,6 +16,7 @@ local FIRST = 4
 --- @include "include/grants"
 --- @include "include/data"
 --- @include "include/finish"
+--- @include "include/named-fields"
 
 local refusal = mismatch(epoch, fence)
 if refusal then return { refusal } end
@@ -83,4 +84,5 @@ end
 redis.call('UNLINK', oldKey, keptKey)
 redis.call('HSET', campaignKey, 'verified', '1')
 redis.call('HDEL', campaignKey, 'building', 'phase', 'cursor', 'scan')
+takeNamed({ 'dropped' })
 return { 'done', finish() }

@@ -49,11 +49,16 @@ local rows = {}
 for i = FIRST, #ARGV, STRIDE do
   local field, id, serial, issuedAt, code, became = unpack(ARGV, i, i + STRIDE - 1)
   local row = rowRecord(id, serial, issuedAt, code, became)
-  endPromise(records, field, row)
   rows[serial] = row
+  -- Of all rows first: others may move to the grants that they leave.
+  endPromise(records, field, row)
   countRow(row)
   if fromPool and code ~= '' then codes[#codes + 1] = code end
-  if became ~= 'freed' then
+end
+for i = FIRST, #ARGV, STRIDE do
+  local field, row = ARGV[i], rows[ARGV[i + 2]]
+  if ARGV[i + 5] ~= 'freed' then
+    makeWay(records, field, row)
     records[field] = row
     setGrant(field, encodeRecord(row))
   end
@@ -96,6 +101,7 @@ writeHomes()
 writeAll('ZADD', keptKey, losers)
 writeAll('RPUSH', returnedKey, freed)
 knowCodes(codes, unseen)
+writeDropped()
 writeFreed()
 campaign.returned = campaign.returned + #freed
 campaign.lastSerial = upTo

@@ -16,21 +16,20 @@ export type Eligible = (request: {
   userId: string;
 }) => Promise<true | { reason: string }> | true | { reason: string };
 
-/**
- * Asks the caller's own rule why this user is refused; `null` if not. It does not apply to a repeat that already holds
- * its coupon: that was answered before, and the same request must find the same answer. Where nobody can say whether it
- * holds one, the answer is `not_ready`.
- */
+type NotEligible = Extract<IssueResult, { status: 'not_eligible' }>;
+type NotReady = Extract<IssueResult, { status: 'not_ready' }>;
+
+/** Asks the caller's own rule why this user is refused; `null` if not. */
 export async function refusalOfRule(
   eligible: Eligible,
-  shard: Shard,
-  call: Pick<ReserveRequest, 'id' | 'userId'>,
-  options: { repeatable: boolean; timeoutMs: number },
-): Promise<Extract<IssueResult, { reason: string }> | null> {
+  { campaignId }: Shard,
+  { userId }: Pick<ReserveRequest, 'userId'>,
+  timeoutMs: number,
+): Promise<NotEligible | null> {
   let verdict: true | { reason: string };
   try {
-    const asked = (async () => eligible(Object.freeze({ campaignId: shard.campaignId, userId: call.userId })))();
-    verdict = await withDeadline(asked, options.timeoutMs, () => new Error('no answer in time'));
+    const asked = (async () => eligible(Object.freeze({ campaignId, userId })))();
+    verdict = await withDeadline(asked, timeoutMs, () => new Error('no answer in time'));
   } catch (error) {
     throw new HookError('eligible failed; nothing was reserved', { cause: redacted(error) });
   }
@@ -41,12 +40,25 @@ export async function refusalOfRule(
       'eligible must return true, or a { reason } of 1–128 bytes of text without control characters; nothing was reserved',
     );
   }
-  const refusal = { status: 'not_eligible', reason } as const;
-  if (!options.repeatable) return refusal;
-  try {
-    return (await findUser(shard, call.userId)).some(({ id }) => id === call.id) ? null : refusal;
-  } catch (error) {
-    if (error instanceof NotReadyError) return { status: 'not_ready', reason: error.reason };
-    throw error;
-  }
+  return { status: 'not_eligible', reason };
+}
+
+/**
+ * The refusal does not apply to a repeat that already holds its coupon: that was answered before, and the same request
+ * must find the same answer. `null` then. Where nobody can say whether it holds one, the answer is `not_ready`.
+ */
+export async function unlessHeld(
+  refusal: NotEligible,
+  shard: Shard,
+  { id, userId }: Pick<ReserveRequest, 'id' | 'userId'>,
+): Promise<NotEligible | NotReady | null> {
+  const held = await findUser(shard, userId).catch(asNotReady);
+  if ('status' in held) return held;
+  return held.some((one) => one.id === id) ? null : refusal;
+}
+
+/** The answer to a call that learned so. Throws any other error. */
+export function asNotReady(error: unknown): NotReady {
+  if (error instanceof NotReadyError) return { status: 'not_ready', reason: error.reason };
+  throw error;
 }

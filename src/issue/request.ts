@@ -13,7 +13,7 @@ import { CampaignOverError } from '../redis/registry.js';
 import type { Serving } from '../redis/serving.js';
 import { ISSUE, type IssueMessage } from '../tracing/channels.js';
 import type { Eligible } from './eligibility.js';
-import { refusalOfRule } from './eligibility.js';
+import { refusalOfRule, unlessHeld } from './eligibility.js';
 import { issueFast } from './fast-path.js';
 import { issue } from './issue.js';
 import { SharedCall } from './shared-call.js';
@@ -130,7 +130,9 @@ export class Requests {
     try {
       serving = await this.#found(campaignId);
       if (typeof serving === 'string') return this.#refuse(campaignId, { status: 'not_ready', reason: serving });
-      const refusal = eligible && (await refusalOfRule(eligible, serving.shard, call, { repeatable, timeoutMs }));
+      const { shard } = serving;
+      const refused = eligible && (await refusalOfRule(eligible, shard, call, timeoutMs));
+      const refusal = refused && repeatable ? await unlessHeld(refused, shard, call) : refused;
       if (refusal) return this.#refuse(campaignId, refusal);
     } catch (error) {
       if (!(error instanceof CampaignOverError)) throw error;

@@ -35,8 +35,8 @@ export type CouponEvent =
   /** Settle gave up on this reservation. It keeps its unit until an operator retries or withdraws it. */
   | ({ readonly type: 'quarantined'; readonly tries: number } & IssuanceRef)
   /**
-   * An `accepted` answer cannot be kept: Redis had lost data, and no unit or no open window is left. A rebuild that
-   * stopped tells it again in its next run.
+   * An `accepted` answer cannot be kept: Redis had lost data, and no unit or no open window is left. If the rebuild that
+   * told it stops, the next run tells it again; if that run has more units, the user may get one after all.
    */
   | ({ readonly type: 'lost' } & IssuanceRef)
   /** An open reservation was finished, by settle or by a repeat of its call. */

@@ -1,11 +1,10 @@
 import { monotonicMs } from '../flow/deadline.js';
-import type { Eligible } from '../issue/eligibility.js';
-import { refusalOfRule } from '../issue/eligibility.js';
+import { asNotReady, type Eligible, refusalOfRule, unlessHeld } from '../issue/eligibility.js';
 import { callersData } from '../issue/request.js';
 import type { Steps } from '../issue/steps.js';
 import type { JsonObject } from '../model/caller-data.js';
 import { assertText, ownCopy } from '../model/check.js';
-import { NotReadyError, OverloadedError } from '../model/errors.js';
+import { OverloadedError } from '../model/errors.js';
 import { countRefusals, type Emit } from '../model/events.js';
 import { deriveId, mintId } from '../model/issuance.js';
 import type { JoinResult } from '../model/place.js';
@@ -33,7 +32,7 @@ export interface JoinParts {
   readonly timeoutMs: number;
   readonly emit: Emit;
   /** Gives up the place of a user. */
-  readonly endPlace: (line: Line, userId: string) => Promise<unknown>;
+  readonly leave: (line: Line, userId: string) => Promise<unknown>;
 }
 
 const FULL_RETRY_MS = 5_000;
@@ -70,13 +69,12 @@ async function joinLine(campaignId: string, request: CheckedJoin, parts: JoinPar
   if (typeof serving === 'string') return refuse({ status: 'not_ready', reason: serving });
   const line = lines.of(serving);
   const id = requestId === undefined ? mintId() : deriveId(campaignId, userId, requestId);
-  if (eligible) {
-    const call = { id, userId };
-    const refusal = await refusalOfRule(eligible, serving.shard, call, {
-      repeatable: requestId !== undefined,
-      timeoutMs,
-    });
-    if (refusal?.status === 'not_eligible') return refuse(await endedPlace(line, userId, refusal, parts));
+  const refused = eligible && (await refusalOfRule(eligible, serving.shard, request, timeoutMs));
+  if (refused) {
+    const unsure = await endPlace(line, userId, parts).catch(asNotReady);
+    if (unsure) return refuse(unsure);
+    // The user may have been let through before that.
+    const refusal = requestId === undefined ? refused : await unlessHeld(refused, serving.shard, { id, userId });
     if (refusal) return refuse(refusal);
   }
   const answer = await line.join({ id, userId, data, deadlineAt: monotonicMs() + timeoutMs });
@@ -99,12 +97,6 @@ async function joinLine(campaignId: string, request: CheckedJoin, parts: JoinPar
  * A user that your rule refuses has no place any more: the unit would be theirs after a refusal that is final. The look is
  * shared by calls of the same moment, because most of the refused have no place.
  */
-async function endedPlace<T>(line: Line, userId: string, refusal: T, { endPlace }: JoinParts) {
-  try {
-    if ((await line.find(userId)).place) await endPlace(line, userId);
-    return refusal;
-  } catch (error) {
-    if (error instanceof NotReadyError) return { status: 'not_ready', reason: error.reason } as const;
-    throw error;
-  }
+async function endPlace(line: Line, userId: string, { leave }: JoinParts): Promise<void> {
+  if ((await line.find(userId)).place) await leave(line, userId);
 }

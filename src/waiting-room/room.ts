@@ -66,7 +66,7 @@ export class WaitingRoom {
       eligible,
       timeoutMs,
       emit: steps.emit,
-      endPlace: (line, userId) => this.#leave(line, userId),
+      leave: (line, userId) => this.#leave(line, userId),
     });
   }
 

@@ -39,51 +39,46 @@ async function scene() {
   return { redis, persistence, told, issuerWith };
 }
 
-test('a call whose unit the database refuses while a rebuild begins has an unknown outcome, and its coupon comes', async () => {
-  const { redis, persistence, told, issuerWith } = await scene();
+/** A process whose saves fail in doubt at first; a rebuild runs before the next one is answered. */
+function interrupted({ persistence, issuerWith }: Awaited<ReturnType<typeof scene>>, doubtful: number) {
   const operator = issuerWith();
-  const list = persistence.list.bind(persistence);
-  let [saves, fails] = [0, 0];
+  let saves = 0;
   const save: typeof persistence.save = async (rows) => {
-    if (fails-- > 0) throw new Error('the connection is gone');
-    if (saves++ === 0) await rebuildNamed(operator, POOL, { codes: CODES });
+    if (++saves <= doubtful) throw new Error('the connection is gone');
+    if (saves === doubtful + 1) await rebuildNamed(operator, POOL, { codes: CODES });
     return persistence.save(rows);
   };
-  const slow = issuerWith({ persistence: { save, list } });
-  const asked = slow.campaign(ID).issue({ userId: 'ann', requestId: 'a' });
-  await expect(asked).rejects.toMatchObject({ code: 'REDIS', outcome: 'unknown' });
+  return { operator, slow: issuerWith({ persistence: { save, list: persistence.list.bind(persistence) } }) };
+}
+
+/** Both users have a coupon in the end, and nobody was told to have lost one. */
+async function assertBothServed(
+  { redis, persistence, told }: Awaited<ReturnType<typeof scene>>,
+  operator: CouponIssuer,
+) {
   await expireLeases(redis, ID);
   await operator.campaign(ID).settle();
-  expect((await persistence.list(ID, { afterSerial: 0, limit: 9 })).map(({ userId }) => userId).sort()).toEqual([
-    'ann',
-    'bob',
-  ]);
+  const rows = await persistence.list(ID, { afterSerial: 0, limit: 9 });
+  expect(rows.map(({ userId }) => userId).sort()).toEqual(['ann', 'bob']);
   expect(told).not.toContain('lost');
+}
+
+test('a call whose unit the database refuses while a rebuild begins has an unknown outcome, and its coupon comes', async () => {
+  const of = await scene();
+  const { operator, slow } = interrupted(of, 0);
+  const asked = slow.campaign(ID).issue({ userId: 'ann', requestId: 'a' });
+  await expect(asked).rejects.toMatchObject({ code: 'REDIS', outcome: 'unknown' });
+  await assertBothServed(of, operator);
 });
 
 test('settling tells nobody to be lost whose promise a rebuild kept meanwhile', async () => {
-  const { redis, persistence, told, issuerWith } = await scene();
-  const operator = issuerWith();
-  const list = persistence.list.bind(persistence);
-  let saves = 0;
-  const save: typeof persistence.save = async (rows) => {
-    saves++;
-    if (saves <= 2) throw new Error('the connection is gone');
-    if (saves === 3) await rebuildNamed(operator, POOL, { codes: CODES });
-    return persistence.save(rows);
-  };
-  const slow = issuerWith({ persistence: { save, list } });
+  const of = await scene();
+  const { operator, slow } = interrupted(of, 2);
   expect(await slow.campaign(ID).issue({ userId: 'ann', requestId: 'a' })).toMatchObject({ status: 'accepted' });
-  await expireLeases(redis, ID);
+  await expireLeases(of.redis, ID);
   await slow
     .campaign(ID)
     .settle()
     .catch(() => {});
-  await expireLeases(redis, ID);
-  await operator.campaign(ID).settle();
-  expect((await persistence.list(ID, { afterSerial: 0, limit: 9 })).map(({ userId }) => userId).sort()).toEqual([
-    'ann',
-    'bob',
-  ]);
-  expect(told).not.toContain('lost');
+  await assertBothServed(of, operator);
 });

@@ -5,10 +5,12 @@ import {
   type CouponIssuerOptions,
   type Issuance,
   MemoryPersistence,
+  type RebuildOptions,
+  type RebuildProgress,
   type RedisClient,
 } from '../../src/index.js';
 import { scripts } from '../../src/redis/scripts.js';
-import { checkInvariants } from '../support/checks/invariants.js';
+import { checkInvariants, expireLeases } from '../support/checks/invariants.js';
 import { loadScripts, withEach } from '../support/scenes/campaigns.js';
 import { type NamedDefinition, openNamed, rebuildNamed } from '../support/scenes/named.js';
 import { RedisServer } from '../support/servers/redis-server.js';
@@ -81,12 +83,26 @@ describe('users for whom no unit is left', () => {
     stock: { kind: 'counted', total: COUNT },
     saveMode: 'write-behind',
   };
-  const users = Array.from({ length: COUNT }, (_, i) => `user-${i + 1}`);
+  const users = Array.from({ length: COUNT }, (_, i) => `user-${COUNT - i}`);
   beforeEach(async () => {
     const issuer = issuerWith();
     await openNamed(issuer, definition);
     await Promise.all(users.map((userId) => issuer.campaign(ID).issue({ userId })));
     await persistence.save(strangers(COUNT));
+  });
+
+  test('keep their order through two rebuilds that begin anew, of which one carried no promise over', async () => {
+    const larger = { ...definition, stock: { kind: 'counted', total: COUNT + 1 } } as const;
+    const wider = { ...larger, perUser: 2 };
+    await expect(
+      rebuildNamed(issuerWith({ redis: losing(scripts.finishRebuild, 1, true) }), definition),
+    ).rejects.toMatchObject({ code: 'REDIS' });
+    await expect(
+      rebuildNamed(issuerWith({ redis: losing(scripts.keepPromised, 1, true) }), larger),
+    ).rejects.toMatchObject({ code: 'REDIS' });
+    const { lost } = await rebuildNamed(issuerWith(), wider);
+    expect(lost.map(({ userId }) => userId)).not.toContain(users[0]);
+    expect(lost).toHaveLength(COUNT - 1);
   });
 
   test('are each named once, in the result and by an event', async () => {
@@ -115,6 +131,7 @@ describe('users for whom no unit is left', () => {
 
 describe('a unit that was delivered, and that the database gave to another user', () => {
   const definition: NamedDefinition = { id: ID, stock: { kind: 'codes' } };
+  const TWO: NamedDefinition = { ...definition, perUser: 2 };
   const delivered: string[] = [];
   const deliver = ({ userId, code }: Issuance) => void delivered.push(`${userId} ${code}`);
   const recall = (issuance: Issuance) => void recalled.push(issuance);
@@ -163,6 +180,37 @@ describe('a unit that was delivered, and that the database gave to another user'
     await rebuild();
     expect(recalled).toMatchObject([RECALLED, RECALLED]);
     expect(told).toEqual(['withdrawn ann', 'withdrawn ann']);
+  });
+
+  const STRANGER = () => strangers(1, 'X');
+  const OWN = () => [{ ...strangers(1, 'B')[0]!, userId: 'ann', serial: 2 }];
+  const AT_ROWS = { onProgress: ({ phase }: RebuildProgress) => stopAt('rows', phase) };
+  const AT_CODES = { onProgress: ({ phase }: RebuildProgress) => stopAt('codes', phase) };
+  const stopAt = (where: string, phase: string) => {
+    if (phase === where) throw new Error('stopped');
+  };
+  test.each([
+    ['the row of its unit has another code, and a rebuild stopped in its codes', STRANGER, AT_CODES, definition],
+    ['the row of its unit has another code, and a rebuild of another definition stopped', STRANGER, AT_ROWS, TWO],
+    ['its user has a coupon on another unit, and a rebuild stopped in its codes', OWN, AT_CODES, definition],
+    ['its user has a coupon on another unit, and a rebuild of another definition stopped', OWN, AT_ROWS, TWO],
+  ])('goes to nobody else with its code where %s', async (_, rows, stop, next) => {
+    await persistence.save(rows());
+    const codes = ['A', 'B', 'C'];
+    const run = (of: NamedDefinition, options: RebuildOptions) =>
+      rebuildNamed(issuerWith({ deliver, recall }), of, options);
+    await expect(run(definition, { codes, ...stop })).rejects.toThrow('stopped');
+    const { campaign } = await run(next, { codes });
+    const pool = await redis.lrange(`{coupon:${ID}}:pool`, 0, -1);
+    expect(pool.map((unit) => unit.split(':')[1])).not.toContain('A');
+    expect(campaign).toMatchObject({ withdrawn: 1, available: pool.length, codesRetired: 0 });
+    expect(campaign.total).toBe(pool.length + campaign.reserved + campaign.issued + 1);
+    // Only while it is made again.
+    const fields = await redis.hkeys(`{coupon:${ID}}:campaign`);
+    expect(fields.filter((name) => name.startsWith('dropped:'))).toEqual([]);
+    await expireLeases(redis, ID);
+    await issuerWith({ deliver, recall }).campaign(ID).settle();
+    await audit();
   });
 
   test('is told where the recall fails, and the rebuild goes on', async () => {
@@ -275,6 +323,49 @@ describe('a promise to another coupon of a user, whose grant is the row of the f
     await persistence.save([{ ...row(2, 1), id: first.id }]);
     const { campaign } = await rebuildNamed(issuerWith(), definition);
     expect([campaign.reserved, campaign.issued]).toEqual([0, 1]);
+    await audit();
+  });
+
+  test('moves to the grant that a promise with the id of that row leaves', async () => {
+    const two = { ...definition, perUser: 2 };
+    await redis.flushall();
+    issuer = issuerWith();
+    await openNamed(issuer, two);
+    const [other, own] = [await issue('two'), await issue('one')];
+    await persistence.save([{ ...row(1, 7), id: own.id }]);
+    const { lost, campaign } = await rebuildNamed(issuerWith(), two);
+    expect([lost, campaign.reserved, campaign.issued]).toEqual([[], 1, 1]);
+    await issuer.campaign(ID).settle();
+    expect(await saved()).toEqual([
+      [2, 1, other.id],
+      [1, 7, own.id],
+    ]);
+    await audit();
+  });
+
+  test('is recalled with its own data where it moves to such a grant and then loses its unit', async () => {
+    const hooks = { deliver: () => {}, recall: (issuance: Issuance) => void recalled.push(issuance) };
+    const two: NamedDefinition = { ...definition, perUser: 2, saveMode: 'write-through' };
+    await redis.flushall();
+    const failing = async () => {
+      throw new Error('died');
+    };
+    issuer = issuerWith({ ...hooks, persistence: { save: failing, list: persistence.list.bind(persistence) } });
+    await openNamed(issuer, two);
+    const bare = await issuer.campaign(ID).issue({ userId: 'ann', requestId: 'two' });
+    const own = await issue('one');
+    const id = bare.status === 'accepted' && bare.issuance.id;
+    await persistence.save([{ ...row(1, 7), id: own.id }, strangers(1)[0]!]);
+    await rebuildNamed(issuerWith(hooks), two);
+    expect(recalled.map((one) => [one.serial, one.id, one.data])).toEqual(
+      expect.arrayContaining([
+        [2, own.id, { requestId: 'one' }],
+        [1, id, undefined],
+      ]),
+    );
+    await expireLeases(redis, ID);
+    await issuerWith(hooks).campaign(ID).settle();
+    expect(await saved()).toContainEqual([2, 2, id]);
     await audit();
   });
 

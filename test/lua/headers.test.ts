@@ -41,11 +41,11 @@ const LONGER: Record<string, number> = {
   reassign: 64,
   'adopt-row': 64,
   'claim-due': 64,
-  'rebuild-rows': 93,
-  'finish-rebuild': 77,
+  'rebuild-rows': 99,
+  'finish-rebuild': 79,
   'admit-line': 75,
   'join-line': 69,
-  'begin-rebuild': 74,
+  'begin-rebuild': 81,
   'take-back': 63,
 };
 

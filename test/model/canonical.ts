@@ -89,9 +89,10 @@ export class Encoder {
     if (build) this.#build(build);
   }
 
-  #build({ definition, phase, old, scan, cursor, kept, vacant, listed, losses }: Build): void {
+  #build({ definition, phase, old, scan, cursor, kept, vacant, dropped, listed, losses }: Build): void {
     const counts = [losses, definition, PHASES[phase], scan, cursor, vacant.length, old ? 1 : 0];
     for (const count of [...counts, ...kept, ...vacant]) this.#out.put(count);
+    this.#out.wide(dropped);
     this.#out.wide(listed);
     if (old) for (const grant of old) this.#grant(grant);
   }

@@ -30,8 +30,12 @@ export function begin(world: World, state: State, { epoch: from, n, upTo: defini
   state.redis = { ...fresh, verified: false, closed, paused, stamp };
   const kept = fresh.grants.map(() => -1);
   const old = putAside(world, redis);
-  const progress = { scan: 0, cursor: 0, kept, vacant: [], listed: 0 };
+  // No grant has these codes any more, and they may be known.
+  const dropped = build?.dropped ?? 0;
+  const progress = { scan: 0, cursor: 0, kept, vacant: [], dropped, listed: 0 };
   state.redis.build = { definition, phase: 'old', old, losses: state.lost, ...progress };
+  state.redis.codes |= dropped;
+  for (let code = 0; dropped >> code > 0; code++) if (dropped & (1 << code)) state.redis.withdrawn++;
   useStamp(state, nextStamp(world, state));
   return building(state.redis, state.redis.build);
 }
@@ -95,10 +99,10 @@ export function writeRows(world: World, state: State, message: Message): Reply {
   const rows = message.items.flatMap(({ row }) => (row ? [row] : []));
   const holders = holdersOf(world, redis, after, upTo);
   const freed: number[] = [];
-  for (const row of rows) {
-    const promised = redis.grants[row.slot];
-    if (promised?.state === 't' && !rules.rowsWin) continue;
-    endPromises(world, state, row, { holders, freed, after });
+  const winning = rows.filter(({ slot }) => redis.grants[slot]?.state !== 't' || rules.rowsWin);
+  for (const row of winning) endPromise(world, state, row, { holders, freed, after });
+  for (const row of winning) {
+    makeWay(world, state, row, { holders, freed, after });
     redis.grants[row.slot] = { state: 'i', id: row.id, unit: row.unit, stamp: 0, quarantined: false };
     redis.codes |= codeOf(row.unit) ? 1 << codeOf(row.unit) : 0;
   }
@@ -131,17 +135,24 @@ interface Stretch {
   readonly after: number;
 }
 
-/** A row ends the promise with its id, wherever that is. Another promise in its place moves on. */
-function endPromises(world: World, state: State, row: Row, stretch: Stretch): void {
+/** A row ends the promise with its id, wherever that is. */
+function endPromise(world: World, state: State, row: Row, stretch: Stretch): void {
   const { redis } = state;
   const { perUser } = world.config;
   const user = row.slot - (row.slot % perUser);
   for (let slot = user; slot < user + perUser; slot++) {
     const promised = redis.grants[slot];
-    if (!promised || promised.state === 'i' || (slot !== row.slot && promised.id !== row.id)) continue;
-    if (promised.id === row.id || !moveOn(world, state, row, stretch.holders)) forget(world, state, row, slot, stretch);
+    if (!promised || promised.state === 'i' || promised.id !== row.id) continue;
+    forget(world, state, row, slot, stretch);
     redis.grants[slot] = null;
   }
+}
+
+/** Another promise in the place of a row moves on, or ends. */
+function makeWay(world: World, state: State, row: Row, stretch: Stretch): void {
+  const promised = state.redis.grants[row.slot];
+  if (!promised || promised.state === 'i') return;
+  if (!moveOn(world, state, row, stretch.holders)) forget(world, state, row, row.slot, stretch);
 }
 
 /** A promise to another coupon of the user goes to the first grant that has nothing. */
@@ -149,7 +160,7 @@ function moveOn({ config }: World, { redis }: State, row: Row, holders: Map<numb
   const promised = redis.grants[row.slot]!;
   const user = row.slot - (row.slot % config.perUser);
   const home = redis.grants.findIndex((grant, slot) => slot >= user && slot < user + config.perUser && !grant);
-  if (promised.id === row.id || home < 0) return false;
+  if (home < 0) return false;
   for (const [serial, slots] of holders) {
     holders.set(
       serial,
@@ -182,9 +193,14 @@ function forget(world: World, state: State, row: Row, slot: number, { holders, f
 
 /** A code that may be known outside is withdrawn, any other may be loaded again. */
 function drop({ config }: World, state: State, unit: number): void {
+  const { redis } = state;
+  const code = 1 << codeOf(unit);
   if (codeOf(unit) === 0) return;
-  if (config.deliver) withdrawUnit(state, unit);
-  else state.redis.codes &= ~(1 << codeOf(unit));
+  if (!config.deliver) redis.codes &= ~code;
+  else if (!(redis.build!.dropped & code)) {
+    redis.build = { ...redis.build!, dropped: redis.build!.dropped | code };
+    withdrawUnit(state, unit);
+  }
 }
 
 /** Somebody else has the unit that was promised: another one follows in the end. */

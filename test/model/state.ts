@@ -30,6 +30,8 @@ export interface Build {
   readonly kept: readonly number[];
   /** Of a pool: serials that codes may fill. */
   readonly vacant: readonly number[];
+  /** Codes that were taken from promises, because they may be known, one bit each. */
+  readonly dropped: number;
   /** Serials of the rows that were read for it, one bit each: what landed later it cannot know. */
   readonly listed: number;
   /** How many losses there were when it began. One that began before the last of them may have read too early. */

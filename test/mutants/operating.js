@@ -214,7 +214,7 @@ export const OPERATING = [
     file: 'lua/recover/rebuild-rows.lua',
     find: '  endPromise(records, field, row)\n',
     replace: '',
-    caughtBy: { file: 'test/integration/rebuild.test.ts', test: 'a row wins over what was promised for its unit' },
+    caughtBy: { file: 'test/integration/rebuild-losers.test.ts', test: 'ends where its own row is in another grant' },
   },
   {
     defect: 'a rebuild leaves those in line who have their coupon',
@@ -270,7 +270,7 @@ export const OPERATING = [
   {
     defect: 'a rebuild lets a code be loaded again that was delivered under a promise',
     file: 'lua/include/stretch.lua',
-    find: 'if delivers then campaign.withdrawn = campaign.withdrawn + 1 else',
+    find: 'if delivers then dropped[code] = true else',
     replace: 'if false then else',
     caughtBy: { file: 'test/lua/fences.test.ts', test: 'whose code is withdrawn if it may be out' },
   },
@@ -298,7 +298,7 @@ export const OPERATING = [
   {
     defect: 'a rebuild that begins anew forgets who was promised a unit first',
     file: 'lua/recover/begin-rebuild.lua',
-    find: "if not aside or not campaign.building then redis.call('UNLINK', keptKey) end",
+    find: "if not campaign.building or redis.call('EXISTS', oldKey) == 0 then redis.call('UNLINK', keptKey) end",
     replace: "redis.call('UNLINK', keptKey)",
     caughtBy: { file: 'test/integration/rebuild-lists.test.ts', test: 'keep their order' },
   },
@@ -371,8 +371,8 @@ export const OPERATING = [
   {
     defect: 'a rebuild ends a promise to another coupon of its user',
     file: 'lua/include/stretch.lua',
-    find: 'or not moveOn(records, own, promised) then',
-    replace: 'or true then',
+    find: ' and not moveOn(records, field, promised) then',
+    replace: ' then',
     caughtBy: { file: 'test/integration/rebuild-losers.test.ts', test: 'moves to the first grant that has nothing' },
   },
   {
@@ -413,9 +413,54 @@ export const OPERATING = [
   {
     defect: 'a promise stays beside its own row in another grant',
     file: 'lua/include/stretch.lua',
-    find: '(own == field or promised.id == row.id)',
-    replace: 'own == field',
+    find: ' and promised.id == row.id then',
+    replace: ' and own == field and promised.id == row.id then',
     caughtBy: { file: 'test/integration/rebuild-losers.test.ts', test: 'ends where its own row is in another grant' },
+  },
+  {
+    defect: 'a code that was delivered, and taken from its promise, is loaded by the run that begins anew',
+    file: 'lua/recover/begin-rebuild.lua',
+    find: "  redis.call('SADD', codesKey, code)\n",
+    replace: '',
+    caughtBy: { file: 'test/integration/rebuild-losers.test.ts', test: 'a rebuild stopped in its codes' },
+  },
+  {
+    defect: 'a rebuild forgets which codes it took from promises',
+    file: 'lua/recover/rebuild-rows.lua',
+    find: 'writeDropped()\n',
+    replace: '',
+    caughtBy: { file: 'test/integration/rebuild-losers.test.ts', test: 'a rebuild of another definition stopped' },
+  },
+  {
+    defect: 'a campaign keeps the codes that a rebuild took from promises',
+    file: 'lua/recover/finish-rebuild.lua',
+    find: "takeNamed({ 'dropped' })\n",
+    replace: '',
+    caughtBy: { file: 'test/integration/rebuild-losers.test.ts', test: 'goes to nobody else with its code' },
+  },
+  {
+    defect: 'users who lost their unit lose their order if two runs begin anew',
+    file: 'lua/recover/begin-rebuild.lua',
+    find: "if not campaign.building or redis.call('EXISTS', oldKey) == 0 then",
+    replace: 'if not aside or not campaign.building then',
+    caughtBy: { file: 'test/integration/rebuild-losers.test.ts', test: 'through two rebuilds that begin anew' },
+  },
+  {
+    defect: 'a promise ends before the one that holds the grant it could move to',
+    file: 'lua/recover/rebuild-rows.lua',
+    find: '  endPromise(records, field, row)\n  countRow(row)\n',
+    replace: '  makeWay(records, field, row)\n  endPromise(records, field, row)\n  countRow(row)\n',
+    caughtBy: {
+      file: 'test/integration/rebuild-losers.test.ts',
+      test: 'that a promise with the id of that row leaves',
+    },
+  },
+  {
+    defect: 'a promise that moved is recalled with the data of the one before',
+    file: 'lua/include/stretch.lua',
+    find: "local data = home and (home.data or '') or",
+    replace: 'local data = home and home.data or',
+    caughtBy: { file: 'test/integration/rebuild-losers.test.ts', test: 'is recalled with its own data' },
   },
   {
     defect: 'a rebuild names nobody who lost their unit',

@@ -164,15 +164,15 @@ export const REVOKE_REDIS = [
   {
     defect: 'a rebuild keeps the promise of a revoked coupon whose grant was freed',
     file: 'lua/include/stretch.lua',
-    find: '(own == field or promised.id == row.id)',
-    replace: 'own == field',
+    find: ' and promised.id == row.id then',
+    replace: ' and own == field and promised.id == row.id then',
     caughtBy: whole('a promise of before whose id has the row of a freed coupon is dropped'),
   },
   {
     defect: 'a rebuild ends every promise to the user of a revoked coupon',
     file: 'lua/include/stretch.lua',
-    find: '(own == field or promised.id == row.id)',
-    replace: 'true',
+    find: ' and promised.id == row.id then',
+    replace: ' then',
     caughtBy: script('ends the promise with its id alone'),
   },
   {

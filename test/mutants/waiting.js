@@ -97,6 +97,13 @@ export const WAITING = [
     caughtBy: line('a user in line whom eligible refuses has no place any more'),
   },
   {
+    defect: 'a user who is let through in the moment of a refusal is told that it is final',
+    file: 'src/waiting-room/join.ts',
+    find: 'requestId === undefined ? refused :',
+    replace: 'requestId !== null ? refused :',
+    caughtBy: line('a user who is refused and let through before the look for the place'),
+  },
+  {
     defect: 'who joins twice in one batch gets two places',
     file: 'lua/include/new-place.lua',
     find: '  ticketIds[user] = room.lastTicket\n',

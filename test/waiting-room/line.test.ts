@@ -11,7 +11,7 @@ import {
 import { scripts } from '../../src/redis/scripts.js';
 import { checkInvariants, expireLeases } from '../support/checks/invariants.js';
 import { until } from '../support/checks/until.js';
-import { fails, ScriptedPersistence } from '../support/scenes/campaigns.js';
+import { fails, ScriptedPersistence, withEach } from '../support/scenes/campaigns.js';
 import type { NamedDefinition } from '../support/scenes/named.js';
 import { RedisServer } from '../support/servers/redis-server.js';
 import { shaOf } from '../support/servers/sent.js';
@@ -157,6 +157,29 @@ describe('joining', () => {
     expect(await admit(2)).toMatchObject({ status: 'admitted', admitted: 2 });
     expect((await rows()).map(({ userId }) => userId).sort()).toEqual(['bob', 'eve']);
     expect(await joins('bob')).toMatchObject([{ status: 'issued' }]);
+    await choosy.close();
+  });
+
+  test.each([
+    ['before the look for the place', scripts.findPlaces],
+    ['between that look and the end of the place', scripts.leaveLine],
+  ])('a user who is refused and let through %s is told the coupon of this very request', async (_, script) => {
+    let refuses = false;
+    const client = withEach(redis, async (sha1, send) => {
+      if (refuses && sha1 === shaOf(script)) {
+        refuses = false;
+        await admit(1);
+      }
+      return send();
+    });
+    const eligible = () => (refuses ? { reason: 'banned' } : (true as const));
+    const choosy = new CouponIssuer({ redis: client, persistence, eligible });
+    await open(10);
+    const request = { userId: 'ann', requestId: 'page' };
+    await choosy.campaign(campaignId).join(request);
+    refuses = true;
+    expect(await choosy.campaign(campaignId).join(request)).toMatchObject({ status: 'issued' });
+    expect(await rows()).toHaveLength(1);
     await choosy.close();
   });
 

@@ -3,7 +3,7 @@ import { etaInWords, positionInWords, wordsOf } from './words.js';
 const ANNOUNCED_EVERY_MS = 5_000;
 const RETRY_MS = 3_000;
 const COPIED_MS = 2_000;
-const FINAL = ['issued', 'left', 'absent', 'sold_out', 'closed', 'lost', 'none'];
+const FINAL = ['issued', 'left', 'absent', 'sold_out', 'closed', 'lost', 'revoked', 'none'];
 
 const $ = (id) => document.getElementById(id);
 const sections = [...document.querySelectorAll('main > section')];

@@ -1,11 +1,12 @@
 import type { Part } from './part.js';
 import type { Emit, Model } from './search.js';
 
-/** Users of a rebuild whose unit is the row of another user. It may have been delivered to both. */
+/** Users of a rebuild of a pool whose unit is the row of another user. Their code may have been delivered. */
 const RULES = {
   recallsFirst: 'a delivered unit leaves a promise only once its recall was told',
   goesOnceNamed: 'a user without a unit goes only with a call that names them',
   namedServe: 'a rebuild ends only once every user without a unit was named',
+  keepsDropped: 'a run that begins anew knows the codes that left their promises',
 } as const;
 
 type Rule = keyof typeof RULES;
@@ -25,6 +26,8 @@ interface State {
   readonly phase: 'rows' | 'losers' | 'serves';
   readonly users: readonly Promised[];
   readonly free: number;
+  /** Users whose code is known to have left its promise, so that nobody gets it. */
+  readonly dropped: readonly number[];
   /** Users whose unit was recalled, and users who were named. */
   readonly recalled: readonly number[];
   readonly named: readonly number[];
@@ -51,6 +54,7 @@ function losers(rules: Record<Rule, boolean>, users: number, free: number, runs:
     phase: 'rows',
     users: Array.from({ length: users }, () => 'holds'),
     free,
+    dropped: [],
     recalled: [],
     named: [],
     epoch: -1,
@@ -63,9 +67,13 @@ function losers(rules: Record<Rule, boolean>, users: number, free: number, runs:
   /** rebuild-rows */
   const writeRows = (state: State, told: boolean): Reply => {
     if (state.phase !== 'rows') return { state, word: 'ok', users: [] };
-    if (!told && rules.recallsFirst) return { state, word: 'recall', users: those(state, 'holds') };
-    const taken = state.users.map((): Promised => 'waits');
-    return { state: { ...state, users: taken, phase: 'losers' }, word: 'ok', users: [] };
+    if (!told && rules.recallsFirst && those(state, 'holds').length > 0) {
+      return { state, word: 'recall', users: those(state, 'holds') };
+    }
+    const holders = those(state, 'holds');
+    const users = state.users.map((user): Promised => (user === 'holds' ? 'waits' : user));
+    const dropped = [...state.dropped, ...holders].sort();
+    return { state: { ...state, users, dropped, phase: 'losers' }, word: 'ok', users: [] };
   };
 
   /** finish-rebuild, with one user a call. */
@@ -104,7 +112,9 @@ function losers(rules: Record<Rule, boolean>, users: number, free: number, runs:
       if (run.step === 'done') return;
       set(state, { ...run, step: 'done' }, 'stops');
       if (run.step === 'ready' && state.phase !== 'serves') {
-        set({ ...state, epoch: i }, { ...run, step: 'sends', next: state.phase === 'rows' ? ROWS : FINISH }, 'begins');
+        // Codes are loaded from then on, so it begins anew.
+        const dropped = state.phase === 'rows' || rules.keepsDropped ? state.dropped : [];
+        set({ ...state, epoch: i, phase: 'rows', dropped }, { ...run, step: 'sends', next: ROWS }, 'begins');
       } else if (run.step === 'tells') {
         const list = run.next.kind === 'rows' ? 'recalled' : 'named';
         const told = [...new Set([...state[list], ...run.toTell])].sort();
@@ -126,6 +136,10 @@ function losers(rules: Record<Rule, boolean>, users: number, free: number, runs:
     if (state.users.some((_, user) => isTaken(user))) return 'recall: two users hold one unit, and nobody was told';
     const isSilent = those(state, 'gone').some((user) => !state.named.includes(user));
     if (isSilent) return 'named: a user is gone without a unit, and nobody was told';
+    const isLoaded = (user: number) => state.users[user] !== 'holds' && !state.dropped.includes(user);
+    if (state.phase === 'serves' && state.users.some((_, user) => isLoaded(user))) {
+      return 'code: a code that may be known is given to another user';
+    }
     if (state.phase === 'serves' && those(state, 'waits').length > 0) return 'ends: a user without a unit is left';
     return null;
   };
@@ -149,5 +163,6 @@ export const LOSERS: Part<Rule, keyof typeof configurations> = {
     ['recallsFirst', 'recall', 'two users and one unit'],
     ['goesOnceNamed', 'named', 'two users and none'],
     ['namedServe', 'ends', 'two users and none'],
+    ['keepsDropped', 'code', 'two users and one unit'],
   ],
 };

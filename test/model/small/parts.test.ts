@@ -8,12 +8,14 @@ import { NEW_IDS } from './new-ids.js';
 import { OVER } from './over.js';
 import { PACE } from './pace.js';
 import type { Part } from './part.js';
+import { REGISTRY } from './registry.js';
 import { tryParts } from './try-parts.js';
 import { UPDATES } from './updates.js';
 
 tryParts({
   generations: GENERATIONS as Part<string, string>,
   'campaigns that are over': OVER as Part<string, string>,
+  registry: REGISTRY as Part<string, string>,
   sweep: ABSENCE as Part<string, string>,
   pace: PACE as Part<string, string>,
   'rules that change while a campaign runs': UPDATES as Part<string, string>,
