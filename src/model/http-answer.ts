@@ -1,5 +1,5 @@
 import type { Coupon } from './coupon.js';
-import { isErrorNamed, messageOf, read } from './foreign.js';
+import { messageOf, read } from './foreign.js';
 import { type HttpStatus, type HttpWord, httpWordOf, statusOf } from './http-status.js';
 import { instantMs } from './instants.js';
 import { type Issuance, withoutCode } from './issuance.js';
@@ -70,7 +70,7 @@ export function httpAnswer(resultOrError: unknown): HttpAnswer {
   // A result that lost a field on its way is none.
   if (name === undefined) return read(() => result(status, word, part)) ?? problem(500, UNEXPECTED, 0);
   const { title, detail } = PROBLEMS[name];
-  const members = { ...membersOf(name, part), ...(name === 'invalid_argument' && shownOf(resultOrError)) };
+  const members = { ...membersOf(name, part), ...(name === 'invalid_argument' && shownOf(resultOrError, part)) };
   return problem(status, { type: `/problems/${name}`, title, detail, ...members }, waitOf(name, part) ?? retryAfter!);
 }
 
@@ -184,9 +184,8 @@ function isoOf(value: unknown): string {
 }
 
 /** A message that names its argument quotes nothing that a caller wrote. */
-function shownOf(error: unknown): { detail: string } | null {
-  const isOwn = isErrorNamed(error, 'InvalidArgumentError', ['argument']);
-  return isOwn && typeof (error as { argument?: unknown }).argument === 'string' ? { detail: messageOf(error) } : null;
+function shownOf(error: unknown, part: Part): { detail: string } | null {
+  return typeof part('argument') === 'string' ? { detail: messageOf(error) } : null;
 }
 
 /** Whole seconds, 1 at least; `null`: the value does not tell. */

@@ -37,17 +37,10 @@ export const ANSWERS = [
     caughtBy: answer("that is 'waiting' is 202 with its fields as JSON"),
   },
   {
-    defect: 'an HTTP answer shows the message of any error with a code of ours',
-    file: 'src/model/http-answer.ts',
-    find: "isErrorNamed(error, 'InvalidArgumentError', ['argument'])",
-    replace: 'true',
-    caughtBy: answer('shows no message of another library that has the same code'),
-  },
-  {
     defect: 'an HTTP answer shows a message that may quote the caller',
     file: 'src/model/http-answer.ts',
-    find: "return isOwn && typeof (error as { argument?: unknown }).argument === 'string' ?",
-    replace: 'return isOwn ?',
+    find: "return typeof part('argument') === 'string' ?",
+    replace: 'return true ?',
     caughtBy: answer('with the code INVALID_ARGUMENT is a problem without a word of its message'),
   },
   {

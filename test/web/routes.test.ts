@@ -253,6 +253,7 @@ describe.each(FORMS)('%s of the routes', (_, open) => {
     const errors = [
       new Error('at /srv/shop/session.js:1'),
       Object.assign(new Error('closed'), { code: 'CLOSED' }),
+      new InvalidArgumentError('the token of the session is no text', { argument: 'token' }),
       { status: 'issued', issuance: { code: 'SECRET' } },
       null,
     ];
