@@ -16,9 +16,13 @@ const SHOWN = /[^ -~][\uFE0E\uFE0F]$/u;
 /** A whole line where one column of it was meant, or a cell in its quotes. */
 const ROW = /[,;]|^".*"$/u;
 
+/** A long number that a spreadsheet shortened, its errors and its formulas, and the words of programs for no value. */
+const STAND_IN =
+  /^(?:\d(?:\.\d+)?E\+\d+|#N\/A|#NAME\?|#REF!|#VALUE!|#DIV\/0!|#NUM!|#NULL!|#+|=".*"|null|NULL|undefined|NaN|\\N|\[object \w+\])$/u;
+
 /**
- * Why this is no code to give out, or `null`. Beside the limits of every code: invisible rests of a file or a
- * spreadsheet in a code. A user cannot type it, and one code with it and without it is two.
+ * Why this is no code to give out, or `null`. Beside the limits of every code: rests that a file or a spreadsheet leaves
+ * in a code, or in place of one. A user cannot type an invisible rest, and one code with it and without it is two.
  */
 export function newCodeFault(code: unknown): string | null {
   const fault = textFault(code);
@@ -31,6 +35,8 @@ export function newCodeFault(code: unknown): string | null {
   if (EDGE.test(text.replace(SHOWN, ''))) return 'must not begin or end with white space or a character without width';
   if (UNSEEN.test(text)) return 'must not contain a character without width';
   if (ROW.test(text)) return 'must not be a line of a CSV, with quotes around it, or with a comma or a semicolon in it';
+  if (STAND_IN.test(text))
+    return 'must not be the stand-in of a spreadsheet or a program for a text, such as 1.23E+12, #N/A or null';
   return null;
 }
 

@@ -13,7 +13,7 @@ const LEAST = 150;
 const MOST = 250;
 /** Beyond the fixed seeds, others each time: whoever looks for what nobody has seen yet. */
 const RANDOM = length(0, 20_000);
-const MAX_MS = ON_DEMAND ? 3_600_000 : length(55_000, 3_600_000);
+const MAX_MS = ON_DEMAND ? 3_600_000 : length(55_000, 7_200_000);
 /** For how long a history that goes wrong is reduced. */
 const SHRINK_MS = 60_000;
 

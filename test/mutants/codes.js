@@ -215,6 +215,16 @@ export const CODES = [
     caughtBy: { file: 'test/unit/new-code.test.ts', test: 'that has what a line of a CSV has' },
   },
   {
+    defect: 'a number that a spreadsheet shortened is given out as a code',
+    file: 'src/model/new-code.ts',
+    find: 'if (STAND_IN.test(text))',
+    replace: 'if (false)',
+    caughtBy: {
+      file: 'test/unit/new-code.test.ts',
+      test: 'that has the look of a number that a spreadsheet shortened',
+    },
+  },
+  {
     defect: 'text of another encoding is given out as codes',
     file: 'src/model/new-code.ts',
     find: 'if (UNREADABLE.test(text))',
