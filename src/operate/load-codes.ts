@@ -17,7 +17,8 @@ export interface LoadOptions {
   readonly loadId?: string | undefined;
   /**
    * Takes codes as they are, which are otherwise refused. Such a code has control characters, byte order marks, U+FFFD,
-   * characters without width, white space or quotes around it, a comma or a semicolon. The error names its place.
+   * characters without width, white space or quotes around it, a comma or a semicolon, or is a stand-in such as
+   * `1.23E+12` or `null`. The error names its place.
    */
   readonly asTheyAre?: boolean | undefined;
   /**
