@@ -17,7 +17,7 @@ export interface LoadOptions {
   readonly loadId?: string | undefined;
   /**
    * Takes codes as they are, which are otherwise refused. Such a code has control characters, byte order marks, U+FFFD,
-   * characters without width, white space or quotes around it, a comma or a semicolon, or is a stand-in such as
+   * characters without width, white space or quotes around it, a comma or a semicolon. Or it is a stand-in, such as
    * `1.23E+12` or `null`. The error names its place.
    */
   readonly asTheyAre?: boolean | undefined;
@@ -68,7 +68,7 @@ export function checkedLoad(options: LoadOptions, source: Source): LoadOptions {
 export function assertCodes(source: Source, asTheyAre: boolean): void {
   if (source.isPieces) {
     throw new InvalidArgumentError(
-      'codes is a stream of bytes or text, whose pieces are not codes; nothing was loaded: split it into lines first',
+      'codes is a stream of bytes or text, whose pieces are not codes; nothing was loaded: give it to readCodes first',
     );
   }
   if (source.wasRead) {
@@ -82,7 +82,7 @@ export function assertCodes(source: Source, asTheyAre: boolean): void {
 function assertCode(code: unknown, index: number, asTheyAre: boolean): asserts code is string {
   const name = `code ${index + 1} of the list`;
   if (code instanceof Uint8Array) {
-    throw new InvalidArgumentError(`${name} is bytes: a stream of bytes has no codes, split it into lines first`);
+    throw new InvalidArgumentError(`${name} is bytes: a stream of bytes has no codes, give it to readCodes first`);
   }
   assertNewCode(name, code, asTheyAre);
 }

@@ -20,7 +20,8 @@ export interface ReadCodesOptions {
   readonly column?: string | number | undefined;
   /**
    * Whether the first line names the columns. Default: `true` if `column` is a name, otherwise `false`. By default, a
-   * first line like `code` is refused rather than guessed at.
+   * first line that may be a name is refused rather than guessed at. It may be one if it is a word like `code`. It also
+   * may if it has no digit, and the code below has digits and another length or script.
    */
   readonly header?: boolean | undefined;
   /**
@@ -35,8 +36,23 @@ export interface ReadCodesOptions {
   readonly asTheyAre?: boolean | undefined;
 }
 
-const NAMES =
-  /^(?:(?:coupon|voucher|promo|promotion|discount|gift)?[ _-]?(?:card|code)?s?[ _-]?(?:number|no|id)?|쿠폰[ _-]?(?:코드|번호)?|코드)$/i;
+/** A coupon code, a voucher number, a serial, a PIN, in the languages of the lists that we have seen. */
+const NAMES = new RegExp(
+  [
+    '^(?:coupon|voucher|promo|promotion|discount|gift|serial)?[ _-]?(?:card|code|barcode|e?-?pin)?s?[ _-]?(?:number|no|id)?$',
+    '^(?:쿠폰|상품권|교환권|기프티콘|할인|인증|일련|난수|핀|pin|시리얼|발급|바)?[ _-]?(?:코드|번호|넘버|난수|핀|명)?$',
+    '^(?:クーポン|シリアル)?(?:コード|番号)$',
+    '^(?:优惠)?券?[码碼]$',
+  ].join('|'),
+  'iu',
+);
+
+/** Whether a first line names the column: its words say so, or it has no digit and is of another kind than the code below. */
+function isHeading(first: string, below: string | null): boolean {
+  if (NAMES.test(first)) return true;
+  if (below === null || /\p{Nd}/u.test(first) || !/\p{Nd}/u.test(below)) return false;
+  return first.length !== below.length || (/[^ -~]/.test(first) && !/[^ -~]/.test(below));
+}
 
 /**
  * Reads the codes of a file: one per line, or one column of a CSV. Pass the result to `loadCodes` or `rebuild`. It
@@ -112,29 +128,48 @@ async function* codesOf(
 ): AsyncGenerator<string> {
   let first: TextRow | null = null;
   let index = 0;
+  /** The code of the first line, until the one below shows whether it is one. */
+  let held: string | null = null;
   const limits = { delimiter, isWide: column !== undefined, trims: !asTheyAre };
   for await (const row of rowsOf(textOf(source), limits)) {
-    const { cells, line } = row;
-    if (!first) {
-      first = row;
+    const isFirst = first === null;
+    first ??= row;
+    if (isFirst) {
       index = indexOf(row, column);
       if (header ?? typeof column === 'string') continue;
-      if (header === undefined && NAMES.test(cells[index]!.trim())) {
-        throw new InvalidArgumentError(
-          `line ${line} of the file looks like a name of the column: set header: true, or header: false if it is a code`,
-        );
-      }
     }
-    if (cells.length !== first.cells.length) {
-      throw new InvalidArgumentError(
-        `line ${line} of the file has ${counted(cells)}, and line ${first.line} has ${first.cells.length}`,
-      );
+    const code = codeOf(row, { first, index, asTheyAre });
+    if (isFirst && header === undefined) {
+      held = code;
+      continue;
     }
-    const code = asTheyAre ? cells[index]! : cells[index]!.trim();
-    if (code === '') throw new InvalidArgumentError(`line ${line} of the file has no code`);
-    assertNewCode(`the code in line ${line} of the file`, code, asTheyAre);
+    if (held !== null) yield asCode(first.line, held, code);
+    held = null;
     yield code;
   }
+  if (held !== null) yield asCode(first!.line, held, null);
+}
+
+/** Throws `InvalidArgumentError` if this first line is a name rather than a code, or may be. */
+function asCode(line: number, first: string, below: string | null): string {
+  if (!isHeading(first.trim(), below?.trim() ?? null)) return first;
+  throw new InvalidArgumentError(
+    `line ${line} of the file looks like a name of the column: set header: true, or header: false if it is a code`,
+  );
+}
+
+/** Throws `InvalidArgumentError`, which names the line. */
+function codeOf({ cells, line }: TextRow, at: { first: TextRow; index: number; asTheyAre: boolean }): string {
+  const { first, index, asTheyAre } = at;
+  if (cells.length !== first.cells.length) {
+    throw new InvalidArgumentError(
+      `line ${line} of the file has ${counted(cells)}, and line ${first.line} has ${first.cells.length}`,
+    );
+  }
+  const code = asTheyAre ? cells[index]! : cells[index]!.trim();
+  if (code === '') throw new InvalidArgumentError(`line ${line} of the file has no code`);
+  assertNewCode(`the code in line ${line} of the file`, code, asTheyAre);
+  return code;
 }
 
 /** Names are compared as they are. The error quotes no cell: without a header the first line holds codes. */
@@ -143,7 +178,9 @@ function indexOf({ cells, line }: TextRow, column: string | number | undefined):
     const found = cells.flatMap((cell, i) => (cell.trim() === column ? [i] : []));
     if (found.length === 1) return found[0]!;
     const what = found.length === 0 ? 'names no such column' : 'names that column more than once';
-    throw new InvalidArgumentError(`line ${line} of the file ${what}, among ${counted(cells)}`);
+    throw new InvalidArgumentError(
+      `line ${line} of the file ${what}, among ${counted(cells)}: names are compared exactly, and not shown because they may be codes`,
+    );
   }
   if (column === undefined && cells.length > 1) {
     throw new InvalidArgumentError(

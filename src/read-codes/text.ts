@@ -78,7 +78,7 @@ class Decoding {
     return new InvalidArgumentError(
       what
         ? `${what}, and not text in UTF-8: save it as CSV in UTF-8`
-        : `line ${line} of the file is not UTF-8, perhaps Latin-1, Windows-1252, EUC-KR or Shift JIS: convert it, for example by iconv -f WINDOWS-1252 -t UTF-8`,
+        : `line ${line} of the file is not UTF-8, perhaps Windows-1252, EUC-KR or Shift JIS. Convert it by iconv -t UTF-8 -f CP1252, CP949 or CP932; a wrong one gives wrong letters, and no error`,
     );
   }
 
