@@ -2,6 +2,9 @@ import { isName, textFault } from '../model/check.js';
 import { invalid, UnknownCampaignError } from '../model/errors.js';
 import { SERVER_SENT_EVENTS_HEADERS } from '../model/event-format.js';
 import { isErrorNamed } from '../model/foreign.js';
+import type { JoinResult } from '../model/place.js';
+import type { IssueResult } from '../model/result.js';
+import { notReady } from '../redis/reply-words.js';
 import {
   answerOf,
   answerOfError,
@@ -33,6 +36,7 @@ export interface RouteCall {
 /** A request whose campaign and user are known. */
 interface KnownCall {
   readonly call: RouteCall;
+  readonly campaignId: string;
   readonly campaign: ReturnType<RoutedIssuer['campaign']>;
   readonly userId: string;
 }
@@ -107,19 +111,21 @@ export class Routes {
     const userId = await ofShop(call.user);
     if (userId === null || userId === undefined) throw new HttpProblem(401, 'log in first');
     const fault = textFault(userId);
+    // A value of another type is the shop's mistake; the length of a name may be the user's.
+    if (typeof userId !== 'string') return ofShop(() => Promise.reject(invalid('the answer of user', fault!)));
     if (fault) throw invalid('userId', fault);
     // A promise is no yes.
     if ((await ofShop(() => this.#options.mayUse(campaignId, userId))) !== true) throw unserved();
-    return this.#verbs[verb]({ call, campaign: this.#issuer.campaign(campaignId), userId });
+    return this.#verbs[verb]({ call, campaignId, campaign: this.#issuer.campaign(campaignId), userId });
   }
 
   readonly #verbs: Readonly<Record<Verb, (known: KnownCall) => Promise<RouteAnswer>>> = {
-    issue: async ({ call, campaign, userId }) => {
+    issue: async ({ call, campaignId, campaign, userId }) => {
       const request = { userId, ...requestIdOf(call), ...(await this.#dataOf(call)) };
-      return given(answerOf(await campaign.issue({ ...request, signal: call.signal() })));
+      return given(served(campaignId, await campaign.issue({ ...request, signal: call.signal() })));
     },
-    join: async ({ call, campaign, userId }) =>
-      given(answerOf(await campaign.join({ userId, ...requestIdOf(call), ...(await this.#dataOf(call)) }))),
+    join: async ({ call, campaignId, campaign, userId }) =>
+      given(served(campaignId, await campaign.join({ userId, ...requestIdOf(call), ...(await this.#dataOf(call)) }))),
     leave: async ({ call, campaign, userId }) => {
       await objectOf(call.body());
       return answerOf(await campaign.leave({ userId }));
@@ -184,6 +190,12 @@ export class Routes {
 /** The same answer as for a campaign that nobody opened. */
 function unserved(): UnknownCampaignError {
   return new UnknownCampaignError('these routes do not serve the campaign');
+}
+
+/** A campaign that Redis lost is an error here, as in the calls without a status for it: an operator has to hear of it. */
+function served(campaignId: string, result: IssueResult | JoinResult): RouteAnswer {
+  if (result.status === 'not_ready') throw notReady(campaignId, result.reason);
+  return answerOf(result);
 }
 
 /** A coupon or a place is looked up beside the path that gave it. */

@@ -102,6 +102,20 @@ export const WEB = [
     caughtBy: routes('refuses a body that is no JSON object'),
   },
   {
+    defect: 'onError hears nothing of a campaign that Redis lost',
+    file: 'src/web/routes.ts',
+    find: "if (result.status === 'not_ready') throw",
+    replace: 'if (false) throw',
+    caughtBy: routes('tells onError of a campaign that Redis lost'),
+  },
+  {
+    defect: 'a user of another type is the mistake of the client',
+    file: 'src/web/routes.ts',
+    find: "if (typeof userId !== 'string') return",
+    replace: 'if (false) return',
+    caughtBy: routes('tells a user of another type to onError'),
+  },
+  {
     defect: 'the words of an error of the shop are shown',
     file: 'src/web/answer.ts',
     find: 'httpAnswer(isError(error) && !(error instanceof ShopFault) ? error : null)',

@@ -1,18 +1,21 @@
+import type { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { CouponIssuer } from '../../src/index.js';
 import { InvalidArgumentError } from '../../src/index.js';
 import { handler, nodeHandler } from '../../src/web/index.js';
-import { mockIssuer } from '../mock/support.js';
+import { mockIssuer, mockRedis } from '../mock/support.js';
 import { own } from '../support/checks/own.js';
 import { fails, ScriptedPersistence } from '../support/scenes/campaigns.js';
 import { expectGuarded, expectProblem, FORMS, fetchShop, get, post, type Shop } from './support.js';
 
 let issuer: CouponIssuer;
 let persistence: ScriptedPersistence;
+let redis: Redis;
 let now: Date;
 beforeEach(async () => {
   persistence = new ScriptedPersistence();
-  issuer = mockIssuer({ persistence });
+  redis = mockRedis();
+  issuer = mockIssuer({ redis, persistence });
   const { campaign } = await issuer
     .campaign('launch')
     .open({ stock: { kind: 'counted', total: 3, generateCodes: true } });
@@ -121,6 +124,16 @@ describe.each(FORMS)('%s of the routes', (_, open) => {
     await expectProblem(await post(ask, '/launch/issue', { user: 'odd' }), 400, '/problems/invalid_argument');
     expect((await post(ask, '/launch/issue', { user: 'kim' })).status).toBe(201);
     expect((await issuer.campaign('launch').userStatus({ userId: 'shop-kim' })).status).toBe('issued');
+  });
+
+  test('tells a user of another type to onError, as a fault of the shop', async () => {
+    const heard: unknown[] = [];
+    const { ask } = await opened({
+      userOf: async () => 7 as unknown as string,
+      onError: (error, { status }) => heard.push([(error as Error).message, status]),
+    });
+    await expectProblem(await post(ask, '/launch/issue'), 500);
+    expect(heard).toEqual([['the answer of user must be a string, not number', 500]]);
   });
 
   test('serves the campaigns that are named, or that a function says yes to with true', async () => {
@@ -285,6 +298,25 @@ describe.each(FORMS)('%s of the routes', (_, open) => {
     expect(closed.headers.get('retry-after')).toBe('1');
     await expectProblem(closed, 503, '/problems/shutting_down');
     expect(heard).toEqual([expect.objectContaining({ code: 'CLOSED' })]);
+  });
+
+  test('tells onError of a campaign that Redis lost, and not of one that is paused', async () => {
+    const heard: unknown[] = [];
+    const { ask } = await opened({ onError: (error, { status }) => heard.push([(error as Error).message, status]) });
+    await issuer.campaign('launch').pause();
+    await expectProblem(await post(ask, '/launch/issue'), 503, '/problems/paused');
+    expect(heard).toEqual([]);
+    await redis.flushall();
+    for (const [id, verb] of [
+      ['launch', 'issue'],
+      ['line', 'join'],
+    ]) {
+      const lost = await post(ask, `/${id}/${verb}`);
+      expect(lost.headers.get('retry-after')).toBe('5');
+      expect(await lost.clone().json()).toMatchObject({ reason: 'missing' });
+      await expectProblem(lost, 503, '/problems/not_ready');
+      expect(heard.pop()).toEqual([expect.stringMatching(`campaign ${id} in Redis is missing.*rebuild`), 503]);
+    }
   });
 
   test('refuses a body that is no JSON object of 4,096 bytes at most', async () => {
