@@ -2,6 +2,7 @@
 -- (ended), units that are free by that (freed), codes that may be loaded again (unseen), and those that nobody may get
 -- (dropped). takenAway: field, record and data of each promise that loses a unit which may have been delivered.
 --- @include "include/record"
+--- @include "include/dropped"
 local holders, holderFields = {}, {}
 local ended, freed, unseen, dropped, takenAway = {}, {}, {}, {}, {}
 -- Promises that moved to another grant: their leases, their places among those kept, and their data.
@@ -31,23 +32,30 @@ local function takeAway(field, promised)
   for _, value in ipairs({ field, encodeRecord(promised), data }) do takenAway[#takenAway + 1] = value end
 end
 
--- A code that may be known outside is withdrawn, any other may be loaded again.
+-- A code that may be known outside is withdrawn, any other may be loaded again. A rebuild may take a pool for another
+-- stock by mistake, and the next one may not.
 local function drop(code)
-  if campaign.kind ~= 'codes' or code == '' then return end
-  if delivers then dropped[code] = true else unseen[#unseen + 1] = code end
-end
-
--- The campaign keeps them until a rebuild ends: one that begins anew finds them in no grant.
-local function writeDropped()
-  for code in pairs(dropped) do
-    campaign.withdrawn = campaign.withdrawn + redis.call('HSET', campaignKey, 'dropped:' .. code, '1')
+  if code == '' or campaign.generate == '1' then return end
+  if delivers then
+    dropped[code] = true
+  elseif campaign.kind == 'codes' then
+    unseen[#unseen + 1] = code
   end
 end
 
--- The user has this row, so their promise ends here. Its unit is free, unless its code may be known.
+-- Not those that these rows have.
+local function writeDropped(issued)
+  clearDropped(issued)
+  for _, code in ipairs(issued) do dropped[code] = nil end
+  for code in pairs(dropped) do dropCode(code) end
+end
+
+-- The user has this row, so their promise ends here. Its unit is free, unless its code may be known. The row may be of
+-- another history of Redis: the same serial has another code there.
 local function forget(field, promised, row)
-  local isOther = promised.serial ~= row.serial
-  if isOther then takeAway(field, promised) end
+  local isOther = promised.serial ~= row.serial or promised.code ~= row.code
+  local isSameCode = promised.id == row.id and promised.code ~= '' and promised.code == row.code
+  if isOther and not isSameCode then takeAway(field, promised) end
   ended[#ended + 1], homes[field] = field, nil
   campaign.reserved = campaign.reserved - 1
   local ahead = leave(promised.serial, field)

@@ -8,7 +8,7 @@
 -- RETURNS  stale_epoch, the epoch that is there; or lacks, the needs that are there; or building, epoch, phase, cursor,
 --          the campaign's stamp; or done, epoch
 -- WRITES   campaign grants senders leases returned pool data codes queue tickets presence ended old kept known
--- COST     O(loads of the pool)
+-- COST     O(loads of the pool, freed coupons and dropped codes)
 local campaignKey, grantsKey, sendersKey, leasesKey, returnedKey, poolKey, dataKey, codesKey =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local queueKey, ticketsKey, presenceKey, endedKey, oldKey, keptKey, knownKey = KEYS[9], KEYS[10], KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
@@ -66,8 +66,9 @@ end
 if rules.kind == 'unlimited' then redis.call('HDEL', campaignKey, 'total') end
 -- How far each load came says nothing of the pool that is made now. The rows name the freed coupons. An expiry that a
 -- close had set is set again by settling.
-local dropped = takeNamed({ 'load', 'freed', 'dropped' }).dropped
-if not campaign.building or rules.kind ~= 'codes' then dropped = {} end
+local names = namedFields({ 'load', 'freed', 'dropped' })
+for _, name in ipairs(names.load) do redis.call('HDEL', campaignKey, 'load:' .. name) end
+for _, name in ipairs(names.freed) do redis.call('HDEL', campaignKey, 'freed:' .. name) end
 redis.call('PERSIST', campaignKey)
 if not isSame then redis.call('HDEL', campaignKey, 'removed') end
 
@@ -84,9 +85,8 @@ redis.call('HSET', campaignKey, 'data', integer(data))
 if not lineCanStay(rules.room) then dropLine(rules.room) end
 redis.call('UNLINK', grantsKey, sendersKey, leasesKey, returnedKey, poolKey, codesKey)
 -- No grant has these codes any more, and they may be known.
-for _, code in ipairs(dropped) do
-  redis.call('HSET', campaignKey, 'dropped:' .. code, '1')
-  redis.call('SADD', codesKey, code)
+if rules.kind == 'codes' then
+  for _, code in ipairs(names.dropped) do redis.call('SADD', codesKey, code) end
+  redis.call('HSET', campaignKey, 'codes', integer(#names.dropped), 'withdrawn', integer(#names.dropped))
 end
-redis.call('HSET', campaignKey, 'codes', integer(#dropped), 'withdrawn', integer(#dropped))
 return { 'building', epoch, 'old', '0', stamp }

@@ -1,14 +1,14 @@
 -- Gives another unit to users whose unit the database gave to another user, stretch by stretch. Then the campaign
 -- serves. If no unit is left for a user, the user is named, and leaves with the call that says so: a reply may be lost.
 --
--- KEYS     campaign grants senders leases returned pool data codes queue tickets presence ended old kept
+-- KEYS     campaign grants senders leases returned pool data codes queue tickets presence ended old kept known
 -- ARGV     epoch fence limit, then for each named: field
 -- RETURNS  missing | stale_epoch | rolled_back, alone; or more, 0, then for each user without a unit who was not named:
 --          field, record; or done, ended
--- WRITES   campaign grants leases returned pool data old kept
--- COST     O(limit * log leases), and with the last call O(loads of the pool)
-local campaignKey, grantsKey, leasesKey, returnedKey, poolKey, dataKey, oldKey, keptKey =
-  KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[13], KEYS[14]
+-- WRITES   campaign grants leases returned pool data old kept known
+-- COST     O(limit * log leases)
+local campaignKey, grantsKey, leasesKey, returnedKey, poolKey, dataKey, oldKey, keptKey, knownKey =
+  KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[13], KEYS[14], KEYS[15]
 local epoch, fence, limit = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local FIRST = 4
 --- @include "include/epoch"
@@ -16,7 +16,6 @@ local FIRST = 4
 --- @include "include/grants"
 --- @include "include/data"
 --- @include "include/finish"
---- @include "include/named-fields"
 
 local refusal = mismatch(epoch, fence)
 if refusal then return { refusal } end
@@ -81,8 +80,7 @@ if fromPool then
   campaign.total = campaign.pool + campaign.reserved + campaign.issued + campaign.withdrawn
   redis.call('HSET', campaignKey, 'total', integer(campaign.total))
 end
-redis.call('UNLINK', oldKey, keptKey)
+redis.call('UNLINK', oldKey, keptKey, knownKey)
 redis.call('HSET', campaignKey, 'verified', '1')
 redis.call('HDEL', campaignKey, 'building', 'phase', 'cursor', 'scan')
-takeNamed({ 'dropped' })
 return { 'done', finish() }

@@ -1,10 +1,10 @@
 -- Carries one stretch of the codes that were known before over to those known now: a code that was withdrawn, or is not
--- given again, is never offered by a later load.
+-- given again, is never offered by a later load. They stay aside until the end, for a run that begins anew.
 --
 -- KEYS     campaign codes known
 -- ARGV     epoch fence limit
 -- RETURNS  missing | stale_epoch | rolled_back, alone; or more | done, the campaign's stamp
--- WRITES   campaign codes known
+-- WRITES   campaign codes
 -- COST     O(limit)
 local campaignKey, codesKey, knownKey = KEYS[1], KEYS[2], KEYS[3]
 local epoch, fence, limit = ARGV[1], tonumber(ARGV[2]), ARGV[3]
@@ -26,5 +26,4 @@ local stamp = integer(nextStamp())
 redis.call('SCARD', codesKey)
 redis.call('HSET', campaignKey, 'phase', finished and 'end' or 'known', 'scan', page[1], 'stamp', stamp)
 knowCodes(codes, {})
-if finished then redis.call('UNLINK', knownKey) end
 return { finished and 'done' or 'more', stamp }

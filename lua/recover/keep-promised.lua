@@ -17,6 +17,7 @@ local epoch, fence, limit = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 --- @include "include/due"
 --- @include "include/listed"
 --- @include "include/known-codes"
+--- @include "include/dropped"
 
 local refusal = mismatch(epoch, fence)
 if refusal then return { refusal } end
@@ -28,11 +29,14 @@ local old, fields = listed(page[2]), {}
 for i = 1, #old, 2 do fields[#fields + 1] = old[i] end
 
 local there = readRecords(fields)
-local keptWrites, codes = {}, {}
+local keptWrites, codes, marked = {}, {}, {}
 for i = 1, #old, 2 do
   local field, record = old[i], decodeRecord(old[i + 1])
   -- Who lost their unit to a row has no code until the end.
-  if record.serial and campaign.kind == 'codes' and record.code ~= '' then codes[#codes + 1] = record.code end
+  if record.serial and campaign.kind == 'codes' and record.code ~= '' then
+    codes[#codes + 1] = record.code
+    if isMarked(record) then marked[#marked + 1] = record.code end
+  end
   if record.serial and not isMarked(record) and not there[field] then
     there[field] = record
     -- Issued at once by a campaign without hooks: it stays issued, whatever the rebuild needs.
@@ -53,6 +57,8 @@ redis.call('SCARD', codesKey)
 writeGrants()
 writeAll('ZADD', keptKey, keptWrites)
 knowCodes(codes, {})
+-- Until their rows come.
+for _, code in ipairs(marked) do dropCode(code) end
 campaign.reserved = campaign.reserved + granted
 campaign.stamp = nextStamp()
 local finished = page[1] == '0'

@@ -101,7 +101,7 @@ writeHomes()
 writeAll('ZADD', keptKey, losers)
 writeAll('RPUSH', returnedKey, freed)
 knowCodes(codes, unseen)
-writeDropped()
+writeDropped(codes)
 writeFreed()
 campaign.returned = campaign.returned + #freed
 campaign.lastSerial = upTo

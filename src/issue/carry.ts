@@ -125,12 +125,15 @@ export async function postpone(
 
 /** The user, or this very id, already has a row. Rows are never deleted, so that is proof for every attempt. */
 async function meetRow(reservation: Reservation, row: Issuance, delivered: boolean, steps: Steps): Promise<Carried> {
-  const otherUnit = row.serial !== reservation.issuance.serial;
+  const { issuance } = reservation;
+  const otherUnit = row.serial !== issuance.serial;
+  // Of another history of Redis: the same unit has another code there.
+  const otherCode = row.code !== issuance.code;
   const adopt = async () => {
     const word = await reservation.adopt(row, delivered);
-    if (word !== 'adopted' || !otherUnit) return;
+    if (word !== 'adopted' || !(otherUnit || otherCode)) return;
     if (delivered) await reportWithdrawn(intact(reservation), steps);
-    else steps.emit({ type: 'released', ...refOf(reservation.issuance) });
+    else if (otherUnit) steps.emit({ type: 'released', ...refOf(issuance) });
   };
   const isOwn = row.id === reservation.id;
   if (isOwn && row.state === 'revoked' && !otherUnit) return committed(row, () => takeBack(reservation, row, steps));

@@ -204,7 +204,7 @@ export const scripts = {
     each: ['field', 'id', 'serial', 'issuedAt', 'code', 'became', 'returned'],
   }),
   finishRebuild: defineScript('finish-rebuild', finishRebuild, {
-    keys: [...ALL, 'old', 'kept'],
+    keys: REBUILDING,
     args: ['epoch', 'fence', 'limit'],
     each: ['field'],
   }),

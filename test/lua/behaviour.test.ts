@@ -77,7 +77,7 @@ function notLookedAt(name: string, kind: 'counted' | 'codes'): string[] {
     inspect: ['codes'],
     'scan-free': [otherStock],
     'begin-rebuild': [...siblings, 'old', 'kept', 'known'],
-    'finish-rebuild': ['senders', 'codes', 'old', ...line],
+    'finish-rebuild': ['senders', 'codes', 'old', 'known', ...line],
     'open-campaign': siblings,
     'close-campaign': siblings,
     'purge-campaign': siblings,

@@ -1,3 +1,5 @@
+const codes = (test) => ({ file: 'test/integration/rebuild-codes.test.ts', test });
+
 /** What an operator does: open, load, restock, close, purge, rebuild, reconcile. */
 export const OPERATING = [
   {
@@ -270,8 +272,8 @@ export const OPERATING = [
   {
     defect: 'a rebuild lets a code be loaded again that was delivered under a promise',
     file: 'lua/include/stretch.lua',
-    find: 'if delivers then dropped[code] = true else',
-    replace: 'if false then else',
+    find: '  if delivers then\n    dropped[code] = true',
+    replace: '  if false then',
     caughtBy: { file: 'test/lua/fences.test.ts', test: 'whose code is withdrawn if it may be out' },
   },
   {
@@ -347,7 +349,7 @@ export const OPERATING = [
   {
     defect: 'a rebuild recalls nothing of a promise that a row on another unit ends',
     file: 'lua/include/stretch.lua',
-    find: '  if isOther then takeAway(field, promised) end\n',
+    find: '  if isOther and not isSameCode then takeAway(field, promised) end\n',
     replace: '',
     caughtBy: {
       file: 'test/integration/rebuild-losers.test.ts',
@@ -420,23 +422,73 @@ export const OPERATING = [
   {
     defect: 'a code that was delivered, and taken from its promise, is loaded by the run that begins anew',
     file: 'lua/recover/begin-rebuild.lua',
-    find: "  redis.call('SADD', codesKey, code)\n",
-    replace: '',
+    find: "redis.call('SADD', codesKey, code) end",
+    replace: 'end',
     caughtBy: { file: 'test/integration/rebuild-losers.test.ts', test: 'a rebuild stopped in its codes' },
   },
   {
     defect: 'a rebuild forgets which codes it took from promises',
     file: 'lua/recover/rebuild-rows.lua',
-    find: 'writeDropped()\n',
+    find: 'writeDropped(codes)\n',
     replace: '',
     caughtBy: { file: 'test/integration/rebuild-losers.test.ts', test: 'a rebuild of another definition stopped' },
   },
   {
-    defect: 'a campaign keeps the codes that a rebuild took from promises',
-    file: 'lua/recover/finish-rebuild.lua',
-    find: "takeNamed({ 'dropped' })\n",
+    defect: 'a campaign forgets the codes that an earlier rebuild took from promises',
+    file: 'lua/recover/begin-rebuild.lua',
+    find: "local names = namedFields({ 'load', 'freed', 'dropped' })\n",
+    replace:
+      "local names = namedFields({ 'load', 'freed', 'dropped' })\nif not campaign.building then names.dropped = {} end\n",
+    caughtBy: codes('the reply of its last step is lost'),
+  },
+  {
+    defect: 'the code of a revoked coupon whose row is lost is loaded by the run that begins anew',
+    file: 'lua/recover/keep-promised.lua',
+    find: 'for _, code in ipairs(marked) do dropCode(code) end\n',
     replace: '',
-    caughtBy: { file: 'test/integration/rebuild-losers.test.ts', test: 'goes to nobody else with its code' },
+    caughtBy: codes('a revoked coupon whose row is lost'),
+  },
+  {
+    defect: 'a rebuild withdraws a code that a row has',
+    file: 'lua/include/stretch.lua',
+    find: '  clearDropped(issued)\n',
+    replace: '',
+    caughtBy: codes('is counted once, after a run that stopped'),
+  },
+  {
+    defect: 'a rebuild recalls nothing where the row of a unit has another code',
+    file: 'lua/include/stretch.lua',
+    find: 'promised.serial ~= row.serial or promised.code ~= row.code',
+    replace: 'promised.serial ~= row.serial',
+    caughtBy: codes('the row of its unit has another code'),
+  },
+  {
+    defect: 'a rebuild recalls the code that the row of the promise has',
+    file: 'lua/include/stretch.lua',
+    find: "local isSameCode = promised.id == row.id and promised.code ~= '' and promised.code == row.code",
+    replace: 'local isSameCode = false',
+    caughtBy: codes('is not recalled where its own row has it with another serial'),
+  },
+  {
+    defect: 'codes that were known stay aside after a rebuild',
+    file: 'lua/recover/finish-rebuild.lua',
+    find: "redis.call('UNLINK', oldKey, keptKey, knownKey)",
+    replace: "redis.call('UNLINK', oldKey, keptKey)",
+    caughtBy: codes('leaves no key aside'),
+  },
+  {
+    defect: 'codes of the list of a run that stopped before its end are retired',
+    file: 'lua/recover/keep-known.lua',
+    find: 'knowCodes(codes, {})\n',
+    replace: "knowCodes(codes, {})\nif finished then redis.call('UNLINK', knownKey) end\n",
+    caughtBy: codes('are not retired by a run that stopped before its last step'),
+  },
+  {
+    defect: 'a code that a rebuild of another stock took from a promise is loaded again',
+    file: 'lua/include/stretch.lua',
+    find: "if code == '' or campaign.generate == '1' then return end",
+    replace: "if code == '' or campaign.kind ~= 'codes' then return end",
+    caughtBy: codes('a rebuild took the pool for counted stock'),
   },
   {
     defect: 'users who lost their unit lose their order if two runs begin anew',

@@ -7,6 +7,7 @@ const RULES = {
   goesOnceNamed: 'a user without a unit goes only with a call that names them',
   namedServe: 'a rebuild ends only once every user without a unit was named',
   keepsDropped: 'a run that begins anew knows the codes that left their promises',
+  keepsAtEnd: 'so does one after a rebuild that has ended, whose caller may have heard an error',
 } as const;
 
 type Rule = keyof typeof RULES;
@@ -111,9 +112,10 @@ function losers(rules: Record<Rule, boolean>, users: number, free: number, runs:
       };
       if (run.step === 'done') return;
       set(state, { ...run, step: 'done' }, 'stops');
-      if (run.step === 'ready' && state.phase !== 'serves') {
+      if (run.step === 'ready') {
         // Codes are loaded from then on, so it begins anew.
-        const dropped = state.phase === 'rows' || rules.keepsDropped ? state.dropped : [];
+        const isKept = state.phase === 'serves' ? rules.keepsAtEnd : rules.keepsDropped;
+        const dropped = state.phase === 'rows' || isKept ? state.dropped : [];
         set({ ...state, epoch: i, phase: 'rows', dropped }, { ...run, step: 'sends', next: ROWS }, 'begins');
       } else if (run.step === 'tells') {
         const list = run.next.kind === 'rows' ? 'recalled' : 'named';
@@ -164,5 +166,6 @@ export const LOSERS: Part<Rule, keyof typeof configurations> = {
     ['goesOnceNamed', 'named', 'two users and none'],
     ['namedServe', 'ends', 'two users and none'],
     ['keepsDropped', 'code', 'two users and one unit'],
+    ['keepsAtEnd', 'code', 'two users and one unit'],
   ],
 };
