@@ -60,8 +60,9 @@ export interface CouponCalls<Client = never> {
    * and its grant. `unit: 'returned'` puts a new unit into the stock. `again: true` lets the user have another coupon, by a
    * new request id; the old id is told `revoked`. A redeemed coupon stays: undo its redemption first. A call of the shop.
    *
-   * A repeat under the same `revocationId` finds its own answer, and finishes the part of Redis. If a process dies between
-   * the two, a worker does that. While Redis is away, a coupon is revoked only if unit and grant stay.
+   * A repeat under the same `revocationId` finds its own answer, and finishes the part of Redis. `unit` and `again` of
+   * the first call hold. If a process dies between row and Redis, a worker finishes. While Redis is away, a coupon is
+   * revoked only if unit and grant stay.
    *
    * Two statements in the database and two round trips to Redis, shared by calls of the same moment. Throws as `redeem()`
    * does, and `CampaignConflictError` (`unit: 'returned'` of a pool; a campaign that is over), `NotReadyError`,

@@ -112,6 +112,18 @@ describe.each(['memory', 'PostgreSQL', 'MariaDB'])('in %s a coupon that is revok
     await check();
   });
 
+  test('keeps its unit as the first call chose, and a restock brings it back', async () => {
+    const { launch, issue, coupon, check } = await scene(persistence);
+    const first = await launch.revoke({ code: coupon.code, ...R });
+    const another = { code: coupon.code, ...R, unit: 'returned', again: true } as const;
+    expect(await launch.revoke(another)).toEqual({ ...first, replayed: true });
+    expect(await issue('kim', 'second')).toMatchObject({ status: 'already_issued' });
+    expect(await launch.inspect()).toMatchObject({ available: 2, issued: 1, revoked: 1, total: 3, replaced: 0 });
+    await launch.restock({ add: 1, requestId: `back for ${coupon.id}` });
+    expect(await launch.inspect()).toMatchObject({ available: 3, issued: 1, revoked: 1, total: 4, replaced: 0 });
+    await check();
+  });
+
   test('lets its user ask again: the old request id is told revoked, a new one gets a coupon', async () => {
     const { launch, issue, coupon, check } = await scene(persistence);
     expect(await launch.revoke({ id: coupon.id, userId: 'kim', ...R, again: true, unit: 'returned' })).toMatchObject({
