@@ -40,7 +40,8 @@ export function assertSameRules({ id, rules, openedWith }: KnownCampaign, asked:
   const different = differences(rules, asked);
   if (different.length === 0 || differences(openedWith, asked).length === 0) return;
   const what = `is open with another definition: ${different.join('; ')}`;
-  throw conflict(id, { what, cure: `Open it with the definition that it was opened with${changersOf(different)}` });
+  const cure = `Open it with the definition that it was opened with, or rebuilt with since${changersOf(different)}`;
+  throw conflict(id, { what, cure });
 }
 
 /** The calls that change these rules. A restock changes no rule: `open` takes the total of before it. */

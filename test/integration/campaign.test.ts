@@ -75,7 +75,7 @@ describe('opening', () => {
     await issuer.campaign(id).restock({ add: 3, requestId: 'more' });
     const cureFor = async (change: Partial<NamedDefinition>) => {
       const told = String(await openNamed(issuer, { ...first, ...change }).catch((error: unknown) => error));
-      return /Open it with the definition that it was opened with(.*)$/.exec(told)?.[1];
+      return /Open it with the definition that it was opened with, or rebuilt with since(.*)$/.exec(told)?.[1];
     };
     expect(await cureFor(counted(5))).toBe('; restock() changes total');
     expect(await cureFor({ perUser: 2 })).toBe('; update() changes perUser');
@@ -84,6 +84,19 @@ describe('opening', () => {
     );
     expect(await cureFor({ saveMode: 'write-behind' })).toBe('');
     expect(await openNamed(issuer, first)).toMatchObject({ status: 'exists', campaign: { total: 5 } });
+  });
+
+  test('after a loss and a rebuild, the definition of the opening is a conflict if the total has grown', async () => {
+    const [before, after] = [issuerWith(), issuerWith()];
+    await openNamed(before, counted(2));
+    await before.campaign(id).restock({ add: 3, requestId: 'more' });
+    await redis.flushall();
+    await after.campaign(id).rebuild({ stock: counted(5).stock });
+    await expect(openNamed(issuerWith(), counted(2))).rejects.toMatchObject({
+      code: 'CAMPAIGN_CONFLICT',
+      message: expect.stringContaining('total is 5, not 2; nothing was changed. Open it with'),
+    });
+    expect(await openNamed(issuerWith(), counted(5))).toMatchObject({ status: 'exists', campaign: { total: 5 } });
   });
 
   test('a process with other hooks than the campaign was opened with is misconfigured, for issue and for settle', async () => {
