@@ -4,6 +4,7 @@ import { type Diagnosis, finding, judged, ok, part, toldOf } from './diagnosis.j
 
 /** The ways to ask about campaigns and workers. */
 export interface CampaignsToLookAt {
+  readonly prefix: string;
   readonly campaigns: () => AsyncIterable<ListedCampaign>;
   readonly workers: () => Promise<readonly WorkerSeen[]>;
   /** Whether this process has the hooks and the database of a campaign. Throws `MisconfiguredError`. */
@@ -39,13 +40,14 @@ export async function lookAtCampaigns(of: CampaignsToLookAt): Promise<readonly D
 }
 
 /** Rows outlive their campaigns. Where Redis knows of no campaign at all, it has lost them, or this is another prefix. */
-async function ofNone({ withRows }: CampaignsToLookAt): Promise<Diagnosis> {
+async function ofNone({ prefix, withRows }: CampaignsToLookAt): Promise<Diagnosis> {
   // A database that is away is the finding of another check.
   const ids = await withRows().catch(() => []);
-  if (ids.length === 0)
-    return ok('campaigns', 'Redis has no campaign: none was opened under this prefix, or Redis lost them');
-  const found = `Redis has no campaign, and the database has rows of ${namesOf(ids)}: Redis lost them`;
-  return finding('campaigns', 'fault', found, 'rebuild each campaign that goes on; see that the prefix is right');
+  const none = `Redis has no campaign under the prefix ${prefix}`;
+  if (ids.length === 0) return ok('campaigns', `${none}: none was opened, or Redis lost them`);
+  const found = `${none}, and the database has rows of ${namesOf(ids)}: Redis lost them, or the prefix is another one`;
+  const cure = 'see that this is the prefix of your service; then rebuild each campaign that goes on';
+  return finding('campaigns', 'fault', found, cure);
 }
 
 function namesOf(ids: readonly string[]): string {

@@ -13,7 +13,7 @@ export interface DiagnoseParts {
   readonly redis: RedisClient;
   readonly adapter: PersistenceAdapter | undefined;
   readonly timeoutMs: number;
-  readonly campaigns: Omit<CampaignsToLookAt, 'withRows'>;
+  readonly campaigns: Omit<CampaignsToLookAt, 'prefix' | 'withRows'>;
 }
 
 /** Looks at one part after the other, so that no part slows down another one that is measured. Never rejects. */
@@ -22,7 +22,11 @@ export async function diagnose({ context, redis, adapter, timeoutMs, campaigns }
     ...(await lookAtRedis(context, redis)),
     ...lookAtClient(redis),
     ...(await lookAtDatabase(adapter, timeoutMs)),
-    ...(await lookAtCampaigns({ ...campaigns, withRows: () => withRows(context, adapter, timeoutMs) })),
+    ...(await lookAtCampaigns({
+      ...campaigns,
+      prefix: context.prefix,
+      withRows: () => withRows(context, adapter, timeoutMs),
+    })),
   ];
 }
 

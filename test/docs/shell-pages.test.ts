@@ -109,10 +109,14 @@ describe('the page of the command', () => {
 
   test('has a config that works', async () => {
     const [config] = blocksOf('docs/command.md').filter(({ language }) => language === 'js');
-    writeFileSync(join(shell.dir, 'coupon-issuer.config.mjs'), config!.text);
+    const write = (text: string) => writeFileSync(join(shell.dir, 'coupon-issuer.config.mjs'), text);
+    write(config!.text.replace('// prefix:', 'prefix:'));
     const opened = await shell.run('coupon-issuer open elsewhere --total 5 --json && coupon-issuer ls --json');
     expect(opened.trimEnd().split('\n')).toHaveLength(2);
     expect(await shell.redis.client().keys('*shop:elsewhere*')).not.toEqual([]);
+    write(config!.text);
+    await shell.run('coupon-issuer open here --total 5');
+    expect(await shell.redis.client().keys('*coupon:here*'), 'the prefix of the README').not.toEqual([]);
     const found = await shell.run('coupon-issuer doctor || test $? -eq 3');
     const ofClient = [...found.matchAll(/^(\S+) +client\.(\w+)/gm)].map(([, level, name]) => `${name} ${level}`);
     expect(ofClient).toEqual(expect.arrayContaining(['offline_queue ok', 'time_outs ok', 'retries ok']));
