@@ -1,6 +1,6 @@
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { CouponIssuer } from '../../src/index.js';
+import { CouponIssuer, generateCodes } from '../../src/index.js';
 import { PostgresPersistence } from '../../src/persistence/postgres/index.js';
 import { Database } from '../support/servers/database.js';
 import { RedisServer } from '../support/servers/redis-server.js';
@@ -14,7 +14,9 @@ beforeAll(async () => {
   project = new Project();
   [server, database] = await Promise.all([RedisServer.start(), Database.create()]);
   await new PostgresPersistence(database.pool).createTable();
-  await database.pool.query('CREATE TABLE orders (id text PRIMARY KEY, user_id text NOT NULL, coupon_code text)');
+  await database.pool.query('CREATE SEQUENCE order_ids');
+  const id = `id text PRIMARY KEY DEFAULT nextval('order_ids')`;
+  await database.pool.query(`CREATE TABLE orders (${id}, user_id text NOT NULL, coupon_code text)`);
 });
 afterAll(async () => {
   project.remove();
@@ -134,3 +136,34 @@ test.each(PRINTED)(
     }
   },
 );
+
+test('of two clicks with an order id of the database, one gets the order and the other already_redeemed', async () => {
+  const checkout = await printed('docs/redeeming.md', 'function placeNewOrder', {
+    after: 'export const status = ({ userId, code }) => placeNewOrder(userId, code);',
+  });
+  const issuer = new CouponIssuer({ redis: server.client(), persistence: new PostgresPersistence(database.pool) });
+  const launch = issuer.campaign('launch');
+  try {
+    await launch.open({ stock: { kind: 'counted', total: 10, generateCodes: true } });
+    const result = await launch.issue({ userId: 'new order' });
+    if (result.status !== 'issued') throw new Error(result.status);
+    const { userId, code } = result.issuance;
+    const click = () => checkout({ id: 'not used', userId, code: code! });
+    expect((await Promise.all([click(), click()])).sort()).toEqual(['already_redeemed', 'redeemed']);
+    const { rows } = await database.pool.query('SELECT id FROM orders WHERE user_id = $1', [userId]);
+    const [coupon] = await issuer.coupons({ userId, campaignIds: ['launch'] });
+    expect(rows).toEqual([{ id: coupon?.redemptionId }]);
+  } finally {
+    await checkout.end();
+    await issuer.close();
+  }
+});
+
+test('a generated code that was typed with small letters, blanks, dashes, and o, l and I, is mended', async () => {
+  const block = blocksOf('docs/redeeming.md').find(({ text }) => text.includes('const codeOf'))!;
+  const { codeOf } = await import(/* @vite-ignore */ pathToFileURL(project.write(block)).href);
+  for (const code of generateCodes({ count: 100 })) {
+    const typed = code.toLowerCase().replace(/.{4}/g, '$& -').replaceAll('0', 'o').replace('1', 'l').replace('1', 'I');
+    expect(codeOf(` ${typed}\n`)).toBe(code);
+  }
+});
