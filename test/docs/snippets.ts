@@ -115,7 +115,7 @@ function toJavaScript(block: Block): string {
 }
 
 const PACKAGES = [
-  '@opentelemetry/instrumentation-ioredis',
+  ...['@electric-sql/pglite', '@opentelemetry/instrumentation-ioredis'],
   ...['@nestjs/common', '@nestjs/core', '@opentelemetry/api', 'fastify', 'ioredis', 'ioredis-mock', 'mysql2', 'pg'],
   ...['prom-client', 'vitest'],
 ];
