@@ -47,9 +47,9 @@ describe('what stands by itself runs as printed', () => {
 
   test('which are, in the README, the five lines, the whole wiring, the adapter and the unit test', () => {
     const readme = whole.filter(({ page }) => page === 'README.md');
-    expect(readme.map(({ text }) => text.match(/bob|loadCodes|function myCoupons|node:test/)?.[0])).toEqual([
+    expect(readme.map(({ text }) => text.match(/bob|generateCodes|function myCoupons|node:test/)?.[0])).toEqual([
       'bob',
-      'loadCodes',
+      'generateCodes',
       'function myCoupons',
       'node:test',
     ]);

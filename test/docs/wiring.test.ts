@@ -11,7 +11,7 @@ const textWith = (page: string, words: string) => blocksOf(page).find(({ text })
 
 /** The process of a reader: the wiring of the README as a server runs it. It issues when a message arrives. */
 const LAST = /^await stop\(\);.*\n/m;
-const WIRING = textWith('README.md', 'launch.loadCodes');
+const WIRING = textWith('README.md', 'generateCodes: true');
 const CLIENT = textWith('README.md', 'maxRetriesPerRequest: 0');
 const SERVE = `
 let asked = 0;
