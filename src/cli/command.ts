@@ -54,6 +54,8 @@ export interface CommandSession extends Rehearsal {
   readonly createTable: (() => Promise<unknown>) | null;
   /** The next line of stdin, which is a secret from then on. Throws `UsageError` if there is none. */
   readonly secretLine: (name: string) => Promise<string>;
+  /** A question that only an answer of the servers raises. `true` without asking where `--yes` was given. */
+  readonly isSure: (question: string) => Promise<boolean>;
   /** A line about an error, without secrets. */
   readonly errorLine: (error: unknown) => string;
 }

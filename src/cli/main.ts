@@ -74,20 +74,21 @@ async function run(command: CliCommand, { line, world, out, secrets }: RunOf): P
   }
   const lines = new StdinLines(world, out, secrets);
   try {
-    if (command.effect === 'final' && !input.has('yes') && !(await isSure(prepared, lines))) {
+    if (command.effect === 'final' && !input.has('yes') && !(await isAnswered(prepared, lines))) {
       out.note('nothing was done');
       return EXIT.usage;
     }
     const wiring = prepared.connects === false ? null : await connect(world, input.text('config'));
     const secretLine = (name: string) => lines.secret(name);
+    const isSure = async (question: string) => input.has('yes') || lines.isYes(question);
     const errorLine = (error: unknown) => secrets.lineOf(error);
-    return await within(wiring, prepared, { world, out, secretLine, errorLine });
+    return await within(wiring, prepared, { world, out, secretLine, isSure, errorLine });
   } finally {
     lines.close();
   }
 }
 
-async function isSure({ does }: PreparedCommand, lines: StdinLines): Promise<boolean> {
+async function isAnswered({ does }: PreparedCommand, lines: StdinLines): Promise<boolean> {
   if (lines.isTerminal) return lines.isYes(`This will ${does}. Nothing undoes it. Go on?`);
   throw new UsageError(`nothing undoes this, so it asks first, and stdin is no terminal: add --yes to ${does}`);
 }

@@ -351,6 +351,14 @@ describe('a pool that Redis lost', () => {
     expect(await json(`${right} --yes`)).toMatchObject([{ state: 'paused', total: 4, available: 1 }]);
   });
 
+  test('is not made again in silence from an empty list', async () => {
+    const id = await lostPool();
+    writeFileSync(join(dir, 'empty.txt'), '');
+    const empty = await run(`rebuild ${id} --codes --code-list empty.txt --yes`);
+    expect(empty).toMatchObject({ code: 3, stdout: expect.stringMatching(/^total +3$/m) });
+    expect(empty.stderr).toContain('users have 3 codes that are not on the list: is it the list of this campaign?');
+  });
+
   test('is not made again in silence from a list that repeats codes, or overlaps another one', async () => {
     const id = await lostPool();
     for (const list of ['one-again', 'one-and-more']) {
@@ -368,6 +376,59 @@ describe('a pool that Redis lost', () => {
     const bad = await run(`${rebuildLine(id, '--code-list one.csv --code-list two.csv')} --yes`);
     expect(bad).toMatchObject({ code: 2, stderr: 'coupon-issuer: line 3 of the file has no code\n' });
     expect(await server.client().keys(`{coupon:${id}}:*`)).toEqual([]);
+  });
+});
+
+describe('a rebuild of a campaign that is over', () => {
+  async function over(): Promise<string> {
+    const id = await opened();
+    await issued(id, 'kim');
+    for (const line of [`close ${id} --retain 30d --yes`, `purge ${id} --yes`]) await json(line);
+    return id;
+  }
+  const says = (id: string) =>
+    new RegExp(`campaign ${id} is over: it was closed at 20[^ ]+Z\\. A rebuild lets it serve again`);
+  const onTerminal = (id: string, stdin: string) =>
+    cli(['rebuild', id, '--total', '5', '--generate-codes'], { env, cwd: dir, stdin, terminals: ['stdin', 'stderr'] });
+
+  test('says that it will serve again, and ends with findings', async () => {
+    const id = await over();
+    const made = await run(`rebuild ${id} --total 5 --generate-codes --yes`);
+    expect(made).toMatchObject({ code: 3, stdout: expect.stringMatching(/^state +open$/m) });
+    expect(made.stderr).toMatch(says(id));
+    // It is no more over than any other campaign.
+    const again = await run(`rebuild ${id} --total 5 --generate-codes --yes`);
+    expect(again.code).toBe(0);
+    expect(again.stderr).not.toContain('over');
+  });
+
+  test('asks once more on a terminal, and a no leaves it over', async () => {
+    const id = await over();
+    const no = await onTerminal(id, 'y\nn\n');
+    expect(no).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(says(id)) });
+    expect(no.stderr).toMatch(/Go on\? \[y\/N\] nothing was done\n$/);
+    expect(await server.client().keys(`{coupon:${id}}:*`)).toEqual([]);
+    expect((await run(`inspect ${id}`)).stderr).toContain('is over');
+    const yes = await onTerminal(id, 'y\ny\n');
+    expect(yes).toMatchObject({ code: 3, stdout: expect.stringMatching(/^state +open$/m) });
+  });
+});
+
+describe('a rebuild without a row', () => {
+  test('of a campaign that nobody opened asks whether the id is right', async () => {
+    const id = `mistyped-${++nth}`;
+    const made = await run(`rebuild ${id} --total 5 --generate-codes --yes`);
+    expect(made).toMatchObject({ code: 3, stdout: expect.stringMatching(/^rows written +0$/m) });
+    expect(made.stderr).toContain(`neither Redis nor the database had anything of campaign ${id}: is the id right?`);
+  });
+
+  test('of a campaign that was opened has nothing to say', async () => {
+    const id = await opened();
+    const client = server.client();
+    await client.del(...(await client.keys(`{coupon:${id}}:*`)));
+    const made = await run(`rebuild ${id} --total 5 --generate-codes --yes`);
+    expect(made).toMatchObject({ code: 0, stdout: expect.stringMatching(/^rows written +0$/m) });
+    expect(made.stderr).not.toContain('is the id right?');
   });
 });
 

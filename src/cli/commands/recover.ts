@@ -2,7 +2,7 @@ import type { ReadCodesOptions } from '../../read-codes/index.js';
 import type { RebuildProgress } from '../../recover/rebuild.js';
 import type { CliCommand, CommandSession } from '../command.js';
 import { DEFINITION, definitionOf } from '../definition.js';
-import { Interrupted, printable, UsageError } from '../faults.js';
+import { codeOf, Interrupted, printable, UsageError } from '../faults.js';
 import { fieldsOf } from '../output.js';
 import { Progress } from '../progress.js';
 import { snapshotLines } from '../show.js';
@@ -104,9 +104,24 @@ async function rebuildNow(session: CommandSession, of: Rebuild): Promise<number 
   const { asTheyAre } = of.options;
   // A line that is no code must not be found when the rebuild is half done.
   if (!files.includes('-')) await countIn(session, files, of.options);
+  const past = await pastOf(session, id);
+  const isOver = past instanceof Date;
+  if (isOver) {
+    const warning = `campaign ${id} is over: it was closed at ${past.toISOString()}. A rebuild lets it serve again`;
+    if (!(await session.isSure(`${warning}. Go on?`))) {
+      out.note('nothing was done');
+      return EXIT.usage;
+    }
+    out.note(warning);
+  }
   // Lists overlap, and repeat codes.
   const listed = new Set<string>();
-  const codes = files.length > 0 ? openLists(session, files, of.options, (code) => listed.add(code)) : undefined;
+  let wasRead = false;
+  const lists = async function* () {
+    yield* openLists(session, files, of.options, (code) => listed.add(code));
+    wasRead = true;
+  };
+  const codes = files.length > 0 ? lists() : undefined;
   const progress = new Progress(out, 'rows and codes');
   const done = { reservations: 0, rows: 0, codes: 0 };
   const onProgress = ({ phase, done: count }: RebuildProgress) => {
@@ -120,10 +135,26 @@ async function rebuildNow(session: CommandSession, of: Rebuild): Promise<number 
     ...fieldsOf({ 'rows written': rows, lost: lost.length }),
     ...snapshotLines(campaign, out),
   ]);
-  // A run that goes on behind the codes reads no list.
-  const strange = listed.size > 0 ? (campaign.total ?? 0) - listed.size : 0;
+  // A run that goes on behind the codes reads no list to its end. An empty list is read, and has no code of a user.
+  const strange = wasRead ? (campaign.total ?? 0) - listed.size : 0;
   if (strange > 0) out.note(`users have ${strange} codes that are not on the list: is it the list of this campaign?`);
-  return lost.length > 0 || strange > 0 ? EXIT.findings : undefined;
+  const isNew = past === 'unknown' && rows === 0;
+  if (isNew) out.note(`neither Redis nor the database had anything of campaign ${id}: is the id right?`);
+  return lost.length > 0 || strange > 0 || isOver || isNew ? EXIT.findings : undefined;
+}
+
+/** The close of a campaign that is over; `unknown` for one that Redis never had, or forgot; `null` for any other. */
+async function pastOf({ issuer }: CommandSession, id: string): Promise<Date | 'unknown' | null> {
+  try {
+    await issuer.campaign(id).inspect();
+    return null;
+  } catch (error) {
+    // A rebuild is the cure of many faults of this look, and tells the others itself.
+    const code = codeOf(error);
+    const { closedAt } = error as { closedAt?: unknown };
+    if (code === 'CAMPAIGN_CONFLICT' && closedAt instanceof Date) return closedAt;
+    return code === 'UNKNOWN_CAMPAIGN' ? 'unknown' : null;
+  }
 }
 
 /** Work that a signal ends between two steps. */
