@@ -199,8 +199,8 @@ export const COMMAND_LINE = [
   {
     defect: 'a campaign that is over is made again without a question',
     file: 'src/cli/commands/recover.ts',
-    find: 'if (!(await session.isSure(',
-    replace: 'if (files.length > 9 && !(await session.isSure(',
+    find: 'if (isOver && !(await isSureOf(session, id, past)))',
+    replace: 'if (isOver && !(await isSureOf(session, id, past)) && files.length > 9)',
     caughtBy: commands('asks once more on a terminal, and a no leaves it over'),
   },
   {

@@ -106,14 +106,7 @@ async function rebuildNow(session: CommandSession, of: Rebuild): Promise<number 
   if (!files.includes('-')) await countIn(session, files, of.options);
   const past = await pastOf(session, id);
   const isOver = past instanceof Date;
-  if (isOver) {
-    const warning = `campaign ${id} is over: it was closed at ${past.toISOString()}. A rebuild lets it serve again`;
-    if (!(await session.isSure(`${warning}. Go on?`))) {
-      out.note('nothing was done');
-      return EXIT.usage;
-    }
-    out.note(warning);
-  }
+  if (isOver && !(await isSureOf(session, id, past))) return EXIT.usage;
   // Lists overlap, and repeat codes.
   const listed = new Set<string>();
   let wasRead = false;
@@ -137,10 +130,21 @@ async function rebuildNow(session: CommandSession, of: Rebuild): Promise<number 
   ]);
   // A run that goes on behind the codes reads no list to its end. An empty list is read, and has no code of a user.
   const strange = wasRead ? (campaign.total ?? 0) - listed.size : 0;
-  if (strange > 0) out.note(`users have ${strange} codes that are not on the list: is it the list of this campaign?`);
+  if (strange > 0) {
+    const found = `${strange} codes that users have, or that a rebuild withdrew, are not on the list`;
+    out.note(`${found}: is it the list of this campaign?`);
+  }
   const isNew = past === 'unknown' && rows === 0;
   if (isNew) out.note(`neither Redis nor the database had anything of campaign ${id}: is the id right?`);
   return lost.length > 0 || strange > 0 || isOver || isNew ? EXIT.findings : undefined;
+}
+
+/** A campaign that is over serves again after a rebuild. */
+async function isSureOf({ out, isSure }: CommandSession, id: string, closedAt: Date): Promise<boolean> {
+  const warning = `campaign ${id} is over: it was closed at ${closedAt.toISOString()}. A rebuild lets it serve again`;
+  const goesOn = await isSure(`${warning}. Go on?`);
+  out.note(goesOn ? warning : 'nothing was done');
+  return goesOn;
 }
 
 /** The close of a campaign that is over; `unknown` for one that Redis never had, or forgot; `null` for any other. */
