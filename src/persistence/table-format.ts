@@ -43,6 +43,15 @@ export function formatOf(table: string, flaws: readonly Flaw[]): TableFormat {
   );
 }
 
+/** Throws `MisconfiguredError` for a table that an upgrade would leave unfit, before anything of it is altered. */
+export function assertUpgradable(table: string, flaws: readonly Flaw[]): void {
+  const lasting = flaws.filter(({ upgradable }) => !upgradable).map(({ what, cure }) => `${what} (cure: ${cure})`);
+  if (lasting.length === 0) return;
+  throw new MisconfiguredError(
+    `the table ${table} is not fit for coupons in a way that an upgrade does not cure, so nothing was altered: ${lasting.join('; ')}; cure that, and then upgrade again`,
+  );
+}
+
 /** Rows of the table forbid a key. The error of the server quotes the row, so it is not told. */
 export function sameRows(table: string, keys: readonly (readonly string[])[]): MisconfiguredError {
   const listed = keys.map((columns) => `(${columns.join(', ')})`).join(' or ');

@@ -4,6 +4,7 @@ import type { JsonObject } from '../../src/index.js';
 import { mintId } from '../../src/model/issuance.js';
 import { createTableSql, type PostgresOptions, PostgresPersistence } from '../../src/persistence/postgres/index.js';
 import { persistenceContract, type UserIds } from '../../src/testing/index.js';
+import { cureAsPrinted } from '../support/checks/cures.js';
 import { issuance } from '../support/scenes/issuances.js';
 import { Database } from '../support/servers/database.js';
 
@@ -324,8 +325,8 @@ describe('checkTable', () => {
       await client.query(`SET ROLE ${clerk}`);
       const persistence = new PostgresPersistence(client, NUMBERS);
       await expect(persistence.checkTable()).rejects.toThrow(`${clerk} may not SELECT "shop"."users" ("id")`);
-      await database.pool.query(`GRANT SELECT (id) ON shop.users TO ${clerk}`);
-      await expect(persistence.checkTable()).resolves.toEqual({ format: 1 });
+      await database.pool.query(`REVOKE INSERT ON shop.coupons FROM ${clerk}`);
+      await cureAsPrinted(persistence, (sql) => database.pool.query(sql));
     } finally {
       client.release(true);
     }
@@ -359,4 +360,172 @@ describe('an upgrade', () => {
     expect(String(error)).not.toContain('777777');
     await expect(before.checkTable()).resolves.toEqual({ format: 1 });
   });
+});
+
+const UUID = 'a0000000-0000-4000-8000-000000000007';
+/** Columns, keys and rows, and whether there is a store. */
+async function formOf(table: string): Promise<unknown> {
+  const { rows } = await database.pool.query(
+    `SELECT to_regclass($1) AS made, to_regclass($1 || '_store') AS store,
+      (SELECT jsonb_agg(jsonb_build_array(attname, atttypid::regtype, attnotnull) ORDER BY attnum) FROM pg_attribute WHERE attrelid = to_regclass($1)) AS columns,
+      (SELECT jsonb_agg(pg_get_constraintdef(oid) ORDER BY oid) FROM pg_constraint WHERE conrelid = to_regclass($1)) AS keys,
+      (SELECT jsonb_agg(indexrelid ORDER BY indexrelid) FROM pg_index WHERE indrelid = to_regclass($1)) AS indexes`,
+    [table],
+  );
+  return rows[0];
+}
+const someName = () => mintId().toLowerCase().replace(/\W/g, '_');
+
+describe('a type of user ids that was chosen anew', () => {
+  test.each([
+    ['text', 'integer', 'integer', '7'],
+    ['text', 'bigint', 'bigint', '7'],
+    ['text', 'uuid', 'uuid', UUID],
+    ['integer', 'bigint', 'bigint', '7'],
+    ['bigint', 'text', 'varchar(128)', '7'],
+    ['uuid', 'text', 'text', UUID],
+  ] as const)(
+    'from %s to %s is refused with nothing altered, and what the error names keeps the rows',
+    async (from, type, users, id) => {
+      const name = someName();
+      const table = `anew_${name}`;
+      const before = new PostgresPersistence(database.pool, { table, userId: { type: from } });
+      await before.createTable();
+      const row = { ...issuance({ campaignId: 'launch' }), userId: id };
+      await before.save([row]);
+      await database.pool.query(`CREATE TABLE users_${name} (id ${users} PRIMARY KEY)`);
+      await database.pool.query(`INSERT INTO users_${name} VALUES ($1)`, [id]);
+      const persistence = new PostgresPersistence(database.pool, {
+        table,
+        userId: { type, references: `users_${name}(id)` },
+      });
+      const form = await formOf(table);
+      for (const made of [() => persistence.createTable(), () => persistence.upgradeTable()]) {
+        await expect(made()).rejects.toMatchObject({
+          name: 'MisconfiguredError',
+          message: expect.stringContaining(`user_id (${from}) cannot hold`),
+        });
+      }
+      await expect(persistence.upgradeTable()).rejects.toThrow('so nothing was altered');
+      expect(await formOf(table)).toEqual(form);
+      const printed = await cureAsPrinted(persistence, (sql) => database.pool.query(sql));
+      expect(printed).toEqual([expect.stringContaining(' TYPE '), expect.stringContaining('ADD FOREIGN KEY')]);
+      expect(await persistence.find([row])).toMatchObject([{ userId: id }]);
+    },
+  );
+
+  test('is refused by the database where a row has no value of it, and the rows stay', async () => {
+    const table = `anew_${someName()}`;
+    const before = new PostgresPersistence(database.pool, { table });
+    await before.createTable();
+    const row = issuance({ userId: 'ann' });
+    await before.save([row]);
+    const persistence = new PostgresPersistence(database.pool, { table, userId: { type: 'integer' } });
+    const words = String(await persistence.checkTable().catch(String));
+    const [cure = ''] = /ALTER TABLE [^)]*/.exec(words) ?? [];
+    expect(cure).toContain('USING user_id::text::integer');
+    await expect(database.pool.query(cure)).rejects.toMatchObject({ code: '22P02' });
+    expect(await before.find([row])).toMatchObject([{ userId: 'ann' }]);
+  });
+});
+
+describe('users that a foreign key cannot refer to', () => {
+  test.each([
+    ['that are missing', '', 'text', 'there is no "$u" ("id") for its users'],
+    ['without that column', 'CREATE TABLE $u (name text PRIMARY KEY)', 'text', 'there is no "$u" ("id") for its users'],
+    ['that are a view', 'CREATE VIEW $u AS SELECT 1 AS id', 'integer', 'there is no "$u" ("id") for its users'],
+    [
+      'of numbers, for texts',
+      'CREATE TABLE $u (id bigint PRIMARY KEY)',
+      'text',
+      `is bigint, and userId.type is text (cure: userId: { type: 'bigint', … }`,
+    ],
+    [
+      'of texts, for numbers',
+      'CREATE TABLE $u (id varchar(40) PRIMARY KEY)',
+      'bigint',
+      `is character varying(40), and userId.type is bigint (cure: userId: { type: 'text', … }`,
+    ],
+    ['of bytes', 'CREATE TABLE $u (id bytea PRIMARY KEY)', 'uuid', 'userId.type is uuid (cure: leave out'],
+    ['without a unique key', 'CREATE TABLE $u (id text, UNIQUE (id) DEFERRABLE)', 'text', '("id") has no unique key'],
+    [
+      'whose key leaves rows out',
+      'CREATE TABLE $u (id text, name text, UNIQUE (id, name)); CREATE UNIQUE INDEX ON $u (id) WHERE name IS NULL',
+      'text',
+      '("id") has no unique key',
+    ],
+    [
+      'whose ids two texts share',
+      `CREATE COLLATION f$u (provider = icu, locale = 'und-u-ks-level2', deterministic = false); CREATE TABLE $u (id text COLLATE f$u PRIMARY KEY)`,
+      'text',
+      'takes two users for one',
+    ],
+    ['that a crash empties', 'CREATE UNLOGGED TABLE $u (id text PRIMARY KEY)', 'text', 'PostgreSQL refused'],
+  ] as [string, string, 'text' | 'bigint', string][])(
+    '%s are told before a table is made or altered',
+    async (_, sql, type, words) => {
+      const name = someName();
+      const [table, users] = [`c_${name}`, `u_${name}`];
+      await database.pool.query(sql.replaceAll('$u', users));
+      const persistence = new PostgresPersistence(database.pool, {
+        table,
+        userId: { type, references: `${users}(id)` },
+      });
+      const refused = { name: 'MisconfiguredError', message: expect.stringContaining(words.replace('$u', users)) };
+      for (const made of [() => persistence.createTable(), () => persistence.upgradeTable()]) {
+        await expect(made()).rejects.toMatchObject(refused);
+        expect(await formOf(table)).toMatchObject({ made: null, store: null });
+      }
+      await new PostgresPersistence(database.pool, { table, userId: { type } }).createTable();
+      await database.pool.query(`DROP TABLE ${table}_store; DROP INDEX ${table}_campaign_id_code_idx`);
+      const form = await formOf(table);
+      await expect(persistence.upgradeTable()).rejects.toMatchObject(refused);
+      expect(await formOf(table)).toEqual(form);
+    },
+  );
+
+  test.each([
+    ['a unique key', 'CREATE TABLE $u (id varchar(128))'],
+    [
+      'an exact collation',
+      `CREATE COLLATION f$u (provider = icu, locale = 'und-u-ks-level2', deterministic = false); CREATE TABLE $u (id text COLLATE f$u PRIMARY KEY)`,
+    ],
+  ])('get %s by the statement that the error names', async (_, sql) => {
+    const name = someName();
+    const [table, users] = [`c_${name}`, `u_${name}`];
+    await database.pool.query(sql.replaceAll('$u', users));
+    await new PostgresPersistence(database.pool, { table }).createTable();
+    const userId = { type: 'text', references: `${users}(id)` } as const;
+    await cureAsPrinted(new PostgresPersistence(database.pool, { table, userId }), (cure) => database.pool.query(cure));
+  });
+
+  test('have ids of the type that the error names, and their column is not changed to the wrong one', async () => {
+    const table = `c_${someName()}`;
+    await new PostgresPersistence(database.pool, { table, userId: { type: 'bigint' } }).createTable();
+    const words = String(await asked(table, 'text').catch(String));
+    expect(words).toContain(`userId: { type: 'bigint', … }`);
+    expect(words).not.toContain('ALTER TABLE');
+    await expect(asked(table, 'bigint')).rejects.toThrow('ADD FOREIGN KEY');
+  });
+  const asked = (table: string, type: 'text' | 'bigint') =>
+    new PostgresPersistence(database.pool, { table, userId: { type, references: 'shop.users(id)' } }).checkTable();
+});
+
+test('a schema that is missing, and a column that rows lack, are told in words of the library with nothing altered', async () => {
+  const nowhere = new PostgresPersistence(database.pool, { table: 'nowhere.coupons' });
+  for (const made of [() => nowhere.createTable(), () => nowhere.upgradeTable()])
+    await expect(made()).rejects.toMatchObject({
+      name: 'MisconfiguredError',
+      message: expect.stringContaining('so nothing was altered: schema "nowhere" does not exist'),
+    });
+  const table = `c_${someName()}`;
+  const persistence = new PostgresPersistence(database.pool, { table });
+  await persistence.createTable();
+  await persistence.save([issuance({ code: 'SECRET' })]);
+  await database.pool.query(`ALTER TABLE ${table} DROP COLUMN epoch, DROP COLUMN data`);
+  const form = await formOf(table);
+  const error = await persistence.upgradeTable().catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({ name: 'MisconfiguredError', message: expect.stringContaining('column "epoch"') });
+  expect(JSON.stringify([error, String(error), String((error as Error).cause)])).not.toContain('SECRET');
+  expect(await formOf(table)).toEqual(form);
 });

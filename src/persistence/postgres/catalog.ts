@@ -4,8 +4,10 @@ import type { UsersTable } from '../own-table.js';
 export interface Found {
   readonly kind: string;
   readonly temporary: boolean;
-  readonly unlogged: boolean;
-  readonly inherited: boolean;
+  /** The table or partitions of it, as SQL names them. */
+  readonly unlogged: readonly string[];
+  /** The tables that inherit from it, as SQL names them. */
+  readonly heirs: readonly string[];
   readonly role: string;
   /** This role reads all rows of the table that says which database this is; `null`: there is none. */
   readonly hasStore: boolean | null;
@@ -14,8 +16,17 @@ export interface Found {
   readonly foreign: readonly FoundReference[];
   /** It has the index of the coupons whose grant is free again. */
   readonly findsFreed: boolean;
-  /** The column of the users; `null`: it is not there, or none was named. */
-  readonly users: { readonly deterministic: boolean; readonly select: boolean } | null;
+  /** `null`: it is not there, or none was named. */
+  readonly users: FoundUsers | null;
+}
+
+/** The column of the users. */
+export interface FoundUsers {
+  readonly type: string;
+  readonly deterministic: boolean;
+  readonly select: boolean;
+  /** It has a key that a foreign key can refer to. */
+  readonly isUnique: boolean;
 }
 
 /** A foreign key of the table. */
@@ -31,6 +42,8 @@ export interface FoundReference {
   readonly deletes: boolean;
   /** A change of the other table deletes or changes rows of this one. */
   readonly isActive: boolean;
+  /** Its definition without these actions. */
+  readonly inactive: string;
 }
 
 export interface FoundColumn {
@@ -40,6 +53,12 @@ export interface FoundColumn {
   /** A row that does not name it has a value there. */
   readonly filled: boolean;
   readonly generated: boolean;
+  /** The statement that lets a column be written that the server fills; `null`: it does not fill it, or has no such statement. */
+  readonly release: string | null;
+  /** Types that the server makes of it without being told how. */
+  readonly becomes: readonly string[];
+  /** The primary key that it is in, as SQL names it. */
+  readonly primary: string | null;
   readonly deterministic: boolean;
   readonly select: boolean;
   readonly insert: boolean;
@@ -60,6 +79,10 @@ export function quotedUsers({ schema, name }: UsersTable): string {
 export function referenceSql(users: UsersTable): string {
   return `FOREIGN KEY (user_id) REFERENCES ${quotedUsers(users)} ("${users.column}")`;
 }
+
+/** The type of a column, or the one under its domain. */
+const BASE_TYPE =
+  "CASE t.typtype WHEN 'd' THEN format_type(t.typbasetype, t.typtypmod) ELSE format_type(a.atttypid, a.atttypmod) END";
 
 /** The unique indexes of a table. One that is being built, is checked late, or leaves rows out keeps nothing apart. */
 export function keysSql(table: string): string {
@@ -82,17 +105,20 @@ export function keysSql(table: string): string {
  * a setting of the driver.
  */
 export function foundSql(table: string, store: string, users: UsersTable | null): string {
-  const [of, column] = users ? [`to_regclass('${quotedUsers(users)}')`, `'${users.column}'`] : ['NULL::regclass', "''"];
+  const [of, column] = usersIn(users);
   return `SELECT jsonb_build_object(
     'kind', c.relkind, 'temporary', c.relpersistence = 't', 'role', quote_ident(current_user),
     'hasStore', has_table_privilege(to_regclass('${store}'), 'SELECT') AND NOT row_security_active(to_regclass('${store}')),
-    'unlogged', c.relpersistence = 'u' OR EXISTS (SELECT FROM pg_partition_tree(c.oid) p JOIN pg_class k ON k.oid = p.relid WHERE k.relpersistence = 'u'),
-    'inherited', c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits h WHERE h.inhparent = c.oid),
+    'unlogged', ARRAY(SELECT k.oid::regclass::text FROM pg_class k WHERE k.relpersistence = 'u' AND (k.oid = c.oid OR k.oid IN (SELECT relid FROM pg_partition_tree(c.oid)))),
+    'heirs', ARRAY(SELECT h.inhrelid::regclass::text FROM pg_inherits h WHERE h.inhparent = c.oid AND c.relkind = 'r'),
     'columns', coalesce((SELECT jsonb_agg(jsonb_build_object(
       'name', a.attname, 'notNull', a.attnotnull,
-      'type', CASE t.typtype WHEN 'd' THEN format_type(t.typbasetype, t.typtypmod) ELSE format_type(a.atttypid, a.atttypmod) END,
+      'type', ${BASE_TYPE},
       'filled', a.atthasdef OR a.attidentity <> '' OR t.typdefault IS NOT NULL,
       'generated', a.attgenerated <> '' OR a.attidentity = 'a',
+      'release', CASE WHEN a.attidentity <> '' THEN 'DROP IDENTITY' WHEN a.attgenerated = 's' THEN 'DROP EXPRESSION' END,
+      'becomes', ARRAY(SELECT k.casttarget::regtype::text FROM pg_cast k WHERE k.castsource = CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.oid END AND k.castcontext <> 'e'),
+      'primary', (SELECT quote_ident(f.conname) FROM pg_constraint f WHERE f.conrelid = c.oid AND f.contype = 'p' AND a.attnum = ANY (f.conkey)),
       'deterministic', coalesce(l.collisdeterministic, true),
       'select', has_column_privilege(c.oid, a.attnum, 'SELECT'), 'insert', has_column_privilege(c.oid, a.attnum, 'INSERT')))
       FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_collation l ON l.oid = a.attcollation
@@ -101,14 +127,28 @@ export function foundSql(table: string, store: string, users: UsersTable | null)
       'to', replace(f.confrelid::regclass::text, '"', '') || '(' || array_to_string(${namesSql('f.confrelid', 'f.confkey')}, ', ') || ')',
       'isOfUsers', f.confrelid = ${of} AND ${namesSql('f.confrelid', 'f.confkey')} = ARRAY[${column}]::text[],
       'deletes', f.confdeltype = 'c', 'isActive', f.confdeltype NOT IN ('a', 'r') OR f.confupdtype NOT IN ('a', 'r'),
+      'inactive', regexp_replace(pg_get_constraintdef(f.oid), ' ON (UPDATE|DELETE) (CASCADE|SET (NULL|DEFAULT)( \\([^)]*\\))?)', '', 'g'),
       'isEnforced', coalesce((to_jsonb(f) ->> 'conenforced')::boolean, true)))
       FROM pg_constraint f WHERE f.conrelid = c.oid AND f.contype = 'f'), '[]'),
-    'users', (SELECT jsonb_build_object('deterministic', coalesce(l.collisdeterministic, true), 'select', has_column_privilege(a.attrelid, a.attnum, 'SELECT'))
-      FROM pg_attribute a LEFT JOIN pg_collation l ON l.oid = a.attcollation
-      WHERE a.attrelid = ${of} AND a.attname = ${column} AND a.attnum > 0 AND NOT a.attisdropped),
+    'users', (${usersSql(users)}),
     'findsFreed', EXISTS (${freedIndexesSql('c.oid')}),
     'keys', coalesce((SELECT jsonb_agg(k) FROM (${keysSql('c.oid')}) k), '[]'))::text AS found
   FROM pg_class c WHERE c.oid = ${table}`;
+}
+
+function usersIn(users: UsersTable | null): readonly [table: string, column: string] {
+  return users ? [`to_regclass('${quotedUsers(users)}')`, `'${users.column}'`] : ['NULL::regclass', "''"];
+}
+
+/** The column of the users as JSON, also where the table of coupons is missing. */
+export function usersSql(users: UsersTable | null): string {
+  const [of, column] = usersIn(users);
+  return `SELECT jsonb_build_object('deterministic', coalesce(l.collisdeterministic, true), 'select', has_column_privilege(a.attrelid, a.attnum, 'SELECT'),
+      'type', ${BASE_TYPE},
+      'isUnique', EXISTS (SELECT FROM pg_index i WHERE i.indrelid = a.attrelid AND i.indisunique AND i.indimmediate AND i.indisvalid
+        AND i.indpred IS NULL AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum))
+      FROM pg_attribute a JOIN pg_class r ON r.oid = a.attrelid JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_collation l ON l.oid = a.attcollation
+      WHERE a.attrelid = ${of} AND r.relkind IN ('r', 'p') AND a.attname = ${column} AND a.attnum > 0 AND NOT a.attisdropped`;
 }
 
 /** The indexes that say at once whether a campaign has a coupon whose grant is free again. Of most there is none. */

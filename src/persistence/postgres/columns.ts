@@ -56,6 +56,26 @@ const USER_IDS: Readonly<Record<UserIdType, Omit<Column, 'name'>>> = {
 export const typeFor = (type: string) =>
   (['text', 'bigint', 'integer', 'uuid'] as const).find((one) => USER_IDS[one].fits(type)) ?? null;
 
+/** Which columns of users a foreign key takes, and the type of an option for each. */
+const USERS: readonly (readonly [type: RegExp, option: UserIdType])[] = [
+  [/^(text|character varying.*|character\(\d+\))$/, 'text'],
+  [/^(smallint|integer)$/, 'integer'],
+  [/^(bigint|numeric.*)$/, 'bigint'],
+  [/^uuid$/, 'uuid'],
+];
+const isNumber = (type: UserIdType | null) => type === 'integer' || type === 'bigint';
+
+/** The option for users whose column has this type, or `null`. */
+export function typeForUsers(type: string): UserIdType | null {
+  return USERS.find(([form]) => form.test(type))?.[1] ?? null;
+}
+
+/** Whether a foreign key can join the two types: any number goes with any other. */
+export function refersTo(userId: UserIdType, users: string): boolean {
+  const fitting = typeForUsers(users);
+  return fitting === userId || (isNumber(fitting) && isNumber(userId));
+}
+
 /** Ids that are no texts would lose their type, and the users of the shop no longer fit them. */
 function optionFor(type: string): string | null {
   const fitting = typeFor(type);

@@ -1,16 +1,27 @@
-import { type TableShape, type UsersTable, userIdOption } from '../own-table.js';
+import { type TableShape, type UserIdType, type UsersTable, userIdOption } from '../own-table.js';
 import { type Flaw, missingColumn, sameColumns, unnamedUsers } from '../table-format.js';
 import {
   type Found,
   type FoundColumn,
   type FoundKey,
   type FoundReference,
+  type FoundUsers,
   listed,
   quotedUsers,
   referenceSql,
   uniqueIndexSql,
 } from './catalog.js';
-import { COLUMNS, type Column, columnsOf, isNullable, KEYS, sqlName, typeFor } from './columns.js';
+import {
+  COLUMNS,
+  type Column,
+  columnsOf,
+  isNullable,
+  KEYS,
+  refersTo,
+  sqlName,
+  typeFor,
+  typeForUsers,
+} from './columns.js';
 
 /** The missing parts of a table, in the words of an operator; `quoted` names it in statements. */
 export function flawsOf(found: Found | null, quoted: string, shape: TableShape): Flaw[] {
@@ -21,55 +32,92 @@ export function flawsOf(found: Found | null, quoted: string, shape: TableShape):
   const there = new Map(found.columns.map((column) => [column.name, column]));
   const keys = KEYS.filter((key) => key.every((name) => there.has(name)));
   const columns = columnsOf(shape);
+  // The type that the option names is the wrong one, so the column is not changed to it.
+  const isMisnamed = ({ name }: Column) =>
+    name === 'user_id' && found.users && !refersTo(shape.userId, found.users.type);
+  const judged = columns.filter((column) => !isMisnamed(column));
+  // A foreign key that has to go keeps its column from another type, and a new one wants that type.
   return [
     ...flawsOfKind(found, quoted),
-    ...columns.flatMap((column) => flawsOfColumn(column, there.get(column.name), quoted)),
+    ...flawsOfReferences(found, quoted),
+    ...judged.flatMap((column) => flawsOfColumn(column, there.get(column.name), quoted)),
     ...flawsOfRights(found, quoted, columns),
     ...flawsOfStrangers(found, quoted, columns),
-    ...flawsOfReferences(found, quoted, shape),
+    ...flawsOfLink(found, quoted, shape),
     ...keys.flatMap((key) => flawsOfKey(key, found.keys, quoted)),
   ];
 }
 
-function flawsOfKind({ temporary, unlogged, inherited }: Found, quoted: string): Flaw[] {
+function flawsOfKind({ temporary, unlogged, heirs }: Found, quoted: string): Flaw[] {
   const flaws: Flaw[] = [];
   if (temporary) flaws.push({ what: 'it is temporary', cure: 'drop it, and createTable()' });
-  if (unlogged) {
+  if (unlogged.length > 0) {
     const what = 'it is unlogged: a crash of the server empties it';
-    flaws.push({ what, cure: `ALTER TABLE ${quoted} SET LOGGED` });
+    flaws.push({ what, cure: unlogged.map((name) => `ALTER TABLE ${name} SET LOGGED`).join('; ') });
   }
-  if (inherited) {
+  if (heirs.length > 0) {
     const what = 'other tables inherit from it, and its unique keys do not hold for their rows';
-    flaws.push({ what, cure: `ALTER TABLE … NO INHERIT ${quoted}` });
+    flaws.push({ what, cure: heirs.map((name) => `ALTER TABLE ${name} NO INHERIT ${quoted}`).join('; ') });
   }
   return flaws;
 }
 
-function flawsOfColumn({ name, made, fits, option }: Column, there: FoundColumn | undefined, quoted: string): Flaw[] {
+function flawsOfColumn(column: Column, there: FoundColumn | undefined, quoted: string): Flaw[] {
+  const { name, made, fits, option } = column;
   const named = sqlName(name);
-  const alter = `ALTER TABLE ${quoted} ALTER COLUMN ${named}`;
-  const retype = `${alter} TYPE ${made.replace(/ NOT NULL.*/, '')}`;
   if (!there) return [missingColumn({ name: named, made }, quoted)];
-  if (!fits(there.type))
-    return [
-      { what: `its column ${name} (${there.type}) cannot hold every value`, cure: option?.(there.type) ?? retype },
-    ];
+  // The server changes neither the type of such a column nor lets it be NULL.
+  if (there.generated || (there.release !== null && (!fits(there.type) || isNullable({ made })))) {
+    const release = there.release && `ALTER TABLE ${quoted} ALTER COLUMN ${named} ${there.release}`;
+    return [{ what: `its column ${name} is generated`, cure: release ?? 'store its values in a column of that name' }];
+  }
+  if (!fits(there.type)) {
+    const cure = option?.(there.type) ?? retype(column, there, quoted);
+    return [{ what: `its column ${name} (${there.type}) cannot hold every value`, cure }];
+  }
   const flaws: Flaw[] = [];
   if (!there.deterministic) {
-    flaws.push({ what: `the collation of its column ${name} takes different texts for the same`, cure: retype });
-  }
-  if (there.generated) {
-    flaws.push({ what: `its column ${name} is generated`, cure: `${alter} DROP EXPRESSION, or DROP IDENTITY` });
+    const cure = retype(column, there, quoted);
+    flaws.push({ what: `the collation of its column ${name} takes different texts for the same`, cure });
   }
   if (there.notNull && isNullable({ made })) {
-    flaws.push({ what: `its column ${name} must have a value`, cure: `${alter} DROP NOT NULL`, upgradable: true });
+    const cure = dropNotNull(there, named, quoted);
+    flaws.push({ what: `its column ${name} must have a value`, cure, ...(!there.primary && { upgradable: true }) });
   }
-  const [, preset] = /DEFAULT (.*)/.exec(made) ?? [];
+  const preset = presetOf(made);
   if (preset && !(there.notNull && there.filled)) {
-    const cure = `${alter} SET DEFAULT ${preset}, ALTER COLUMN ${named} SET NOT NULL`;
+    // Rows without the value get it in the same statement.
+    const filled = there.notNull ? [] : [`TYPE ${typeOf(made)} USING coalesce(${named}, ${preset})`];
+    const cure = alterColumn(named, quoted, [...filled, `SET DEFAULT ${preset}`, 'SET NOT NULL']);
     flaws.push({ what: `its column ${name} may be without a value`, cure });
   }
   return flaws;
+}
+
+const typeOf = (made: string) => made.replace(/ NOT NULL.*/, '');
+const presetOf = (made: string) => /DEFAULT (.*)/.exec(made)?.[1];
+
+function alterColumn(named: string, quoted: string, steps: readonly string[]): string {
+  return `ALTER TABLE ${quoted} ${steps.map((step) => `ALTER COLUMN ${named} ${step}`).join(', ')}`;
+}
+
+/** By way of a text, the server refuses a value that is not one of the type, and never rounds it. */
+function retype({ name, made }: Column, { becomes, filled }: FoundColumn, quoted: string): string {
+  const [named, type] = [sqlName(name), typeOf(made)];
+  const isPlain = /^text/.test(type) || becomes.includes(type.replace('timestamptz(3)', 'timestamp with time zone'));
+  if (isPlain) return alterColumn(named, quoted, [`TYPE ${type}`]);
+  const preset = presetOf(made);
+  return alterColumn(named, quoted, [
+    ...(filled ? ['DROP DEFAULT'] : []),
+    `TYPE ${type} USING ${named}::text::${type}`,
+    ...(preset ? [`SET DEFAULT ${preset}`] : []),
+  ]);
+}
+
+/** A column of a primary key cannot be NULL. Where two are in it, the second statement finds it gone. */
+function dropNotNull({ primary }: FoundColumn, named: string, quoted: string): string {
+  const freed = primary === null ? '' : `DROP CONSTRAINT IF EXISTS ${primary}, `;
+  return `ALTER TABLE ${quoted} ${freed}ALTER COLUMN ${named} DROP NOT NULL`;
 }
 
 /** Of the columns that are used. */
@@ -87,28 +135,27 @@ function flawsOfRights({ columns, role }: Found, quoted: string, wanted: readonl
 function flawsOfStrangers({ columns }: Found, quoted: string, wanted: readonly Column[]): Flaw[] {
   return columns
     .filter(({ name, notNull, filled }) => notNull && !filled && !wanted.some((one) => one.name === name))
-    .map(({ name }) => ({
-      what: `its column ${name} has neither a default nor may it be NULL`,
-      cure: `ALTER TABLE ${quoted} ALTER COLUMN "${name}" DROP NOT NULL`,
+    .map((column) => ({
+      what: `its column ${column.name} has neither a default nor may it be NULL`,
+      cure: dropNotNull(column, `"${column.name}"`, quoted),
     }));
 }
 
 const isOurs = (name: string) => COLUMNS.some((one) => one.name === name);
 
 /** A foreign key is judged also if none was named: its actions would change sold coupons behind the back of Redis. */
-function flawsOfReferences(found: Found, quoted: string, { users }: TableShape): Flaw[] {
-  const { foreign, users: there, role } = found;
-  const flaws = foreign
+function flawsOfReferences(found: Found, quoted: string): Flaw[] {
+  const flaws = found.foreign
     .filter(({ deletes, isActive, columns }) => deletes || (isActive && columns.some(isOurs)))
-    .map(({ name, columns }) => ({
+    .map(({ name, columns, inactive }) => ({
       what: `its foreign key ${name} on ${listed(columns)} deletes or changes coupons together with rows of another table`,
-      cure: `ALTER TABLE ${quoted} DROP CONSTRAINT "${name}", and add it again without ON DELETE and ON UPDATE actions`,
+      cure: `ALTER TABLE ${quoted} DROP CONSTRAINT "${name}", ADD CONSTRAINT "${name}" ${inactive}`,
     }));
-  flaws.push(...flawsOfUnnamed(found, quoted));
-  return users ? [...flaws, ...flawsOfUsers(users, there, role), ...flawsOfLink(users, foreign, quoted)] : flaws;
+  return [...flaws, ...flawsOfUnnamed(found, quoted)];
 }
 
-function flawsOfUsers(users: UsersTable, there: Found['users'], role: string): Flaw[] {
+/** What keeps the foreign key to the users from being made, and users from being looked for. */
+export function flawsOfUsers(users: UsersTable, there: FoundUsers | null, role: string, userId: UserIdType): Flaw[] {
   const named = `${quotedUsers(users)} ("${users.column}")`;
   if (!there)
     return [{ what: `there is no ${named} for its users`, cure: 'make that table first, or name another one' }];
@@ -120,6 +167,14 @@ function flawsOfUsers(users: UsersTable, there: Found['users'], role: string): F
   if (there.deterministic === false) {
     const cure = `ALTER TABLE ${quotedUsers(users)} ALTER COLUMN "${users.column}" TYPE text COLLATE "C"`;
     flaws.push({ what: `the collation of ${named} takes two users for one`, cure });
+  }
+  if (!refersTo(userId, there.type)) {
+    const type = typeForUsers(there.type);
+    const cure = `${type ? `userId: { type: '${type}', … }, or ` : ''}leave out userId.references`;
+    flaws.push({ what: `${named} is ${there.type}, and userId.type is ${userId}`, cure });
+  } else if (!there.isUnique) {
+    const cure = `CREATE UNIQUE INDEX ON ${quotedUsers(users)} ("${users.column}")`;
+    flaws.push({ what: `${named} has no unique key, which a foreign key needs`, cure });
   }
   return flaws;
 }
@@ -134,12 +189,16 @@ function flawsOfUnnamed({ foreign, columns }: Found, quoted: string): Flaw[] {
     });
 }
 
-function flawsOfLink(users: UsersTable, foreign: Found['foreign'], quoted: string): Flaw[] {
+function flawsOfLink({ foreign, users: there, role }: Found, quoted: string, { users, userId }: TableShape): Flaw[] {
+  if (!users) return [];
+  const flaws = flawsOfUsers(users, there, role, userId);
   const isLink = ({ isOfUsers, isEnforced, columns }: FoundReference) =>
     isOfUsers && isEnforced && sameColumns(columns, ['user_id']);
-  if (foreign.some(isLink)) return [];
+  if (foreign.some(isLink)) return flaws;
   const what = `its column user_id does not refer to ${quotedUsers(users)} ("${users.column}")`;
-  return [{ what, cure: `ALTER TABLE ${quoted} ADD ${referenceSql(users)}`, upgradable: true }];
+  // Such users are refused above, and the foreign key would be too.
+  if (!there || !refersTo(userId, there.type)) return flaws;
+  return [...flaws, { what, cure: `ALTER TABLE ${quoted} ADD ${referenceSql(users)}`, upgradable: true }];
 }
 
 function flawsOfKey(columns: readonly string[], keys: readonly FoundKey[], quoted: string): Flaw[] {

@@ -2,6 +2,7 @@ import { MisconfiguredError } from '../../model/errors.js';
 import { type OwnTableOptions, shapeOf, type TableShape, type UsersTable } from '../own-table.js';
 import {
   assertTable,
+  assertUpgradable,
   DEFAULT_TABLE,
   emptyStore,
   type Flaw,
@@ -12,6 +13,7 @@ import {
 } from '../table-format.js';
 import {
   type Found,
+  type FoundUsers,
   foundSql,
   freedIndexesSql,
   freedIndexSql,
@@ -20,9 +22,10 @@ import {
   quotedUsers,
   referenceSql,
   uniqueIndexSql,
+  usersSql,
 } from './catalog.js';
 import { columnsOf, isNullable, KEYS, sqlName } from './columns.js';
-import { flawsOf } from './flaws.js';
+import { flawsOf, flawsOfUsers } from './flaws.js';
 
 export { quotedUsers } from './catalog.js';
 
@@ -37,6 +40,8 @@ const TABLE = { schema: 63, longest: 55 };
 const LOCK = 7_130_468_215;
 const UNIQUE_VIOLATION = '23505';
 const FOREIGN_KEY_VIOLATION = '23503';
+/** A statement does not go with the tables as they are: definitions, features, schemas, and rows without a value. Not a missing right. */
+const UNFIT = /^(42(?!501)|0A|3F|23502)/;
 /** Percent of a page that INSERT fills. A changed row finds room beside the old one, and no index has to know. */
 const FILLFACTOR = 80;
 /** Drawn by the server, so that one migration gives each of its databases an id of its own. */
@@ -129,17 +134,21 @@ export class PostgresTable {
   /** A table that is there is only judged, so a role without the right to create may call it. */
   async create(): Promise<TableFormat> {
     if (!(await this.#exists())) {
+      await this.#assertUsers();
       try {
         await this.#client.query(block(this.#creation));
       } catch (error) {
         // A process of another version, which takes no lock, may have made it at this moment.
-        if (!(await this.#exists().catch(() => false))) throw error;
+        if (!(await this.#exists().catch(() => false))) throw this.#refusal(error);
       }
     }
     return this.check();
   }
 
   async upgrade(): Promise<TableFormat> {
+    const found = await this.#find();
+    if (found) assertUpgradable(this.#name, flawsOf(found, this.#quoted, this.#shape));
+    else await this.#assertUsers();
     try {
       await this.#client.query(this.upgradeSql());
     } catch (error) {
@@ -147,7 +156,7 @@ export class PostgresTable {
       const { users } = this.#shape;
       if (code === FOREIGN_KEY_VIOLATION && users)
         throw strangeUsers(this.#name, `${quotedUsers(users)} ("${users.column}")`);
-      if (code !== UNIQUE_VIOLATION) throw error;
+      if (code !== UNIQUE_VIOLATION) throw this.#refusal(error);
       throw sameRows(this.#name, KEYS);
     }
     return this.check();
@@ -171,16 +180,40 @@ export class PostgresTable {
    * asked.
    */
   async check(): Promise<TableFormat> {
-    const { rows } = await this.#client.query(foundSql('to_regclass($1)', this.#store, this.#shape.users), [
-      this.#quoted,
-    ]);
-    const [row] = rows as { found: string }[];
-    const found = row ? (JSON.parse(row.found) as Found) : null;
+    const found = await this.#find();
     this.#findsFreed = found?.findsFreed ?? false;
     return formatOf(this.#name, [
       ...flawsOf(found, this.#quoted, this.#shape),
       ...(found?.hasStore ? await this.#flawsOfStore() : []),
     ]);
+  }
+
+  async #find(): Promise<Found | null> {
+    const { rows } = await this.#client.query(foundSql('to_regclass($1)', this.#store, this.#shape.users), [
+      this.#quoted,
+    ]);
+    const [row] = rows as { found: string }[];
+    return row ? (JSON.parse(row.found) as Found) : null;
+  }
+
+  /** Before a table is made. Throws `MisconfiguredError` if a foreign key cannot refer to the users. */
+  async #assertUsers(): Promise<void> {
+    const { users, userId } = this.#shape;
+    if (!users) return;
+    const sql = `SELECT quote_ident(current_user) AS role, (${usersSql(users)})::text AS found`;
+    const [row] = (await this.#client.query(sql)).rows as { role: string; found: string | null }[];
+    const found = row?.found ? (JSON.parse(row.found) as FoundUsers) : null;
+    formatOf(this.#name, flawsOfUsers(users, found, row!.role, userId));
+  }
+
+  /** The error of a statement that the server refused whole. Of the shape of tables, it quotes no row. */
+  #refusal(error: unknown): unknown {
+    const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
+    if (!UNFIT.test(String(code))) return error;
+    return new MisconfiguredError(
+      `PostgreSQL refused to make or alter the table ${this.#name}, so nothing was altered: ${message}. Cure that, and then call again`,
+      { cause: error },
+    );
   }
 
   async #flawsOfStore(): Promise<Flaw[]> {
