@@ -9,6 +9,7 @@ import {
   type MysqlTableOptions,
 } from '../../src/persistence/mysql/index.js';
 import { persistenceContract, type UserIds } from '../../src/testing/index.js';
+import { cureAsPrinted } from '../support/checks/cures.js';
 import { issuance } from '../support/scenes/issuances.js';
 import { Mariadb, rowsOf } from '../support/servers/mariadb.js';
 import { IS_MARIADB, NO_PAD } from '../support/servers/programs.js';
@@ -453,11 +454,15 @@ describe('checkTable', () => {
     await pool.query(`GRANT SELECT, INSERT, UPDATE ON own.coupons TO clerk@'%'`);
     const clerk = server.createPool({ user: 'clerk', database: 'information_schema' });
     const persistence = new MysqlPersistence(clerk, NUMBERS);
-    await expect(persistence.checkTable()).rejects.toThrow('GRANT SELECT (`id`) ON `own`.`users` TO …');
+    await expect(persistence.checkTable()).rejects.toThrow('let this user SELECT that column');
     await pool.query(`GRANT INSERT (id) ON own.users TO clerk@'%'`);
     await expect(persistence.checkTable()).rejects.toThrow('may not SELECT `own`.`users` (`id`)');
-    await pool.query(`GRANT SELECT (id) ON own.users TO clerk@'%'`);
-    await expect(persistence.checkTable()).resolves.toEqual({ format: 1 });
+    await pool.query(`REVOKE UPDATE ON own.coupons FROM clerk@'%'`);
+    const granted = await cureAsPrinted(persistence, (sql) => pool.query(sql));
+    expect(granted).toEqual([
+      "GRANT UPDATE ON `own`.`coupons` TO 'clerk'@'%'",
+      "GRANT SELECT (`id`) ON `own`.`users` TO 'clerk'@'%'",
+    ]);
     await addUsers('own.users (id)', ['1']);
     const [row, strange] = ['1', '404'].map((userId, i) => ({
       ...issuance({ campaignId: 'clerk', serial: i + 1 }),
@@ -470,6 +475,7 @@ describe('checkTable', () => {
     await pool.query(`REVOKE SELECT, INSERT, UPDATE ON own.coupons FROM clerk@'%'`);
     await pool.query(`GRANT SELECT (serial, user_id), INSERT (serial) ON own.coupons TO clerk@'%'`);
     await expect(persistence.checkTable()).rejects.toThrow('may not see its foreign keys');
+    await cureAsPrinted(persistence, (sql) => pool.query(sql));
   });
 });
 
@@ -499,6 +505,7 @@ describe('users that a foreign key does not fit', () => {
         ] as const,
     ),
     ['that are missing', '', { type: 'text' }, 'there is no `users_'],
+    ['without a key', 'int', { type: 'integer' }, '(`id`) has no unique key'],
   ] as [string, string, { type: 'text' }, string][])(
     '%s are told before a table is made or altered',
     async (_, column, type, words) => {
@@ -518,6 +525,29 @@ describe('users that a foreign key does not fit', () => {
       await expect(persistence.upgradeTable()).rejects.toThrow(words);
     },
   );
+
+  test.each([
+    ['of another engine', 'id int PRIMARY KEY) ENGINE=MyISAM'],
+    ['whose key begins with another column', 'id int, name int, PRIMARY KEY (name, id)) ENGINE=InnoDB'],
+  ])('%s are told in words of the library, and no table of coupons is made or altered', async (_, columns) => {
+    const name = mintId().toLowerCase().replace(/\W/g, '_');
+    const table = `c_${name}`;
+    await pool.query(`CREATE TABLE users_${name} (${columns}`);
+    const userId = { type: 'integer', references: `users_${name}(id)` } as const;
+    const persistence = new MysqlPersistence(pool, { table, userId });
+    const refused = {
+      name: 'MisconfiguredError',
+      message: expect.stringContaining(`the server makes no foreign key of the table ${table}`),
+    };
+    for (const made of [() => persistence.createTable(), () => persistence.upgradeTable()])
+      await expect(made()).rejects.toMatchObject(refused);
+    expect(await queried('SHOW TABLES LIKE ?', [table])).toEqual([]);
+    await new MysqlPersistence(pool, { table, userId: { type: 'integer' } }).createTable();
+    await pool.query(`ALTER TABLE ${table} DROP KEY by_code, DROP COLUMN data`);
+    const form = await queried(`SHOW CREATE TABLE ${table}`);
+    await expect(persistence.upgradeTable()).rejects.toMatchObject(refused);
+    expect(await queried(`SHOW CREATE TABLE ${table}`)).toEqual(form);
+  });
 
   test('are no users of an id that ends with a space', () => {
     const persistence = new MysqlPersistence(pool, { userId: { type: 'text', references: 'members(name)' } });
@@ -583,5 +613,106 @@ describe('an upgrade', () => {
       await expect(pool.query(one)).resolves.toBeDefined();
     }
     await expect(persistence.checkTable()).resolves.toEqual({ format: 1 });
+  });
+});
+
+describe('a type of user ids that was chosen anew', () => {
+  const UUID = 'a0000000-0000-4000-8000-000000000007';
+  const formOf = async (table: string) => [
+    await queried(`SHOW CREATE TABLE ${table}`),
+    await queried(`SELECT * FROM ${table}`),
+  ];
+  const someName = () => mintId().toLowerCase().replace(/\W/g, '_');
+  test.each([
+    ['text', { type: 'integer' }, 'int', '7'],
+    ['text', { type: 'bigint', unsigned: true }, 'bigint unsigned', '7'],
+    ['text', { type: 'text' }, 'varchar(128) COLLATE utf8mb4_bin', 'ann'],
+    ['text', { type: 'uuid' }, 'char(36) COLLATE utf8mb4_unicode_ci', UUID],
+    ...(IS_MARIADB
+      ? ([
+          ['text', { type: 'uuid' }, 'uuid', UUID],
+          ['uuid', { type: 'uuid' }, 'uuid', UUID],
+        ] as const)
+      : []),
+    ['integer', { type: 'bigint' }, 'bigint', '7'],
+    ['bigint', { type: 'bigint', unsigned: true }, 'bigint unsigned', '7'],
+    ['bigint', { type: 'text' }, 'varbinary(128)', '7'],
+    ['uuid', { type: 'text' }, 'varchar(40) COLLATE utf8mb4_bin', UUID],
+  ] as const)(
+    'from %s to %j of users with %s is refused with nothing altered, and what the error names keeps the rows',
+    async (from, to, users, id) => {
+      const name = someName();
+      const table = `anew_${name}`;
+      const before = new MysqlPersistence(pool, { table, userId: { type: from } });
+      await before.createTable();
+      const row = { ...issuance({ campaignId: 'launch' }), userId: id };
+      await save(before, [row]);
+      await pool.query(`CREATE TABLE users_${name} (id ${users} PRIMARY KEY)`);
+      await pool.query(`INSERT INTO users_${name} VALUES (?)`, [id]);
+      const persistence = new MysqlPersistence(pool, { table, userId: { ...to, references: `users_${name}(id)` } });
+      const form = await formOf(table);
+      for (const made of [() => persistence.createTable(), () => persistence.upgradeTable()])
+        await expect(made()).rejects.toMatchObject({
+          name: 'MisconfiguredError',
+          message: expect.stringContaining('its column user_id ('),
+        });
+      await expect(persistence.upgradeTable()).rejects.toThrow('so nothing was altered');
+      expect(await formOf(table)).toEqual(form);
+      const printed = await cureAsPrinted(persistence, (sql) => pool.query(sql));
+      expect(printed).toEqual([
+        ...(users === 'uuid' && from === 'text' ? [expect.stringContaining(' MODIFY user_id varchar(128)')] : []),
+        expect.stringContaining(' MODIFY '),
+        expect.stringContaining('ADD FOREIGN KEY'),
+      ]);
+      expect(await persistence.find([row])).toMatchObject([{ userId: id }]);
+    },
+  );
+
+  test('is refused by the database where a row has no value of it, and the rows stay', async () => {
+    const table = `anew_${someName()}`;
+    const before = new MysqlPersistence(pool, { table });
+    await before.createTable();
+    await save(before, [{ ...issuance({ campaignId: 'launch' }), userId: 'ann' }]);
+    const form = await formOf(table);
+    const persistence = new MysqlPersistence(pool, { table, userId: { type: 'integer' } });
+    const words = String(await persistence.checkTable().catch(String));
+    const [cure = ''] = /ALTER TABLE [^)]*/.exec(words) ?? [];
+    await expect(pool.query(cure)).rejects.toMatchObject({ errno: expect.any(Number) });
+    expect(await formOf(table)).toEqual(form);
+  });
+
+  test.each([
+    ['a unique key', 'varbinary(128)', 'varbinary(128)'],
+    ['an exact collation', 'varchar(99) COLLATE utf8mb4_general_ci PRIMARY KEY', 'varbinary(128)'],
+    [
+      'an exact collation under a foreign key',
+      'varchar(128) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci PRIMARY KEY',
+      'varchar(128) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci',
+    ],
+    [
+      'a longer column under a foreign key',
+      'varchar(128) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PRIMARY KEY',
+      'varchar(99) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin',
+    ],
+  ])('gets %s by the statements that the error names', async (what, users, own) => {
+    const name = someName();
+    const [table, to] = [`anew_${name}`, `users_${name} (id)`];
+    await pool.query(`CREATE TABLE users_${name} (id ${users})`);
+    await new MysqlPersistence(pool, { table }).createTable();
+    await pool.query(`ALTER TABLE ${table} MODIFY user_id ${own} NOT NULL`);
+    if (what.includes('foreign')) await pool.query(`ALTER TABLE ${table} ADD FOREIGN KEY (user_id) REFERENCES ${to}`);
+    const userId = { type: 'text', references: to.replace(' ', '') } as const;
+    await cureAsPrinted(new MysqlPersistence(pool, { table, userId }), (cure) => pool.query(cure));
+  });
+
+  test('is the one that the error names, and the column is not changed to the wrong one', async () => {
+    const name = someName();
+    const table = `anew_${name}`;
+    await pool.query(`CREATE TABLE users_${name} (id bigint PRIMARY KEY)`);
+    await new MysqlPersistence(pool, { table, userId: { type: 'bigint' } }).createTable();
+    const userId = { type: 'text', references: `users_${name}(id)` } as const;
+    const words = String(await new MysqlPersistence(pool, { table, userId }).checkTable().catch(String));
+    expect(words).toContain("userId: { type: 'bigint', … }");
+    expect(words).not.toContain('ALTER TABLE');
   });
 });

@@ -209,6 +209,17 @@ describe('a table of release 0.1', () => {
   });
 });
 
+test('a column whose values the server does not keep is refused without a statement', async ({ skip }) => {
+  const { client, persistence } = await prepared();
+  const { rows } = await client.query('SHOW server_version_num');
+  skip(Number(rows[0].server_version_num) < 180_000, 'PostgreSQL 18 has such columns first');
+  await persistence.createTable();
+  await client.query(
+    'ALTER TABLE coupon_issuances DROP COLUMN undone, ADD undone text GENERATED ALWAYS AS (campaign_id) VIRTUAL',
+  );
+  await expect(persistence.checkTable()).rejects.toThrow('undone is generated (cure: store its values');
+});
+
 /** How a table with a row was spoiled, and what the error says of it. */
 const SPOILED = [
   ['DROP CONSTRAINT coupon_issuances_pkey', 'no unique key on (campaign_id, serial)'],

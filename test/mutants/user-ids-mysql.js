@@ -79,8 +79,8 @@ export const USER_IDS_MYSQL = [
   {
     defect: 'in MySQL a table without the foreign key is fit',
     file: REFERENCES,
-    find: '  if (isLinked(found, there)) return [];',
-    replace: '  return [];',
+    find: 'if (isLinked(found, there) || !refersTo(shape, there)) return flaws;',
+    replace: 'if (found) return flaws;',
     caughtBy: inOwn('checkTable refuses no foreign key'),
   },
   {
@@ -205,8 +205,8 @@ export const USER_IDS_MYSQL = [
   {
     defect: 'in MySQL ids of numbers are cured to texts',
     file: 'src/persistence/mysql/flaws.ts',
-    find: 'cure: option?.(there) ?? cure',
-    replace: 'cure',
+    find: 'option?.(there) ?? ',
+    replace: '',
     caughtBy: inOwn('names the option for ids that are no texts, and no statement that makes them texts'),
   },
   {
@@ -215,5 +215,54 @@ export const USER_IDS_MYSQL = [
     find: '(await this.#readStore())?.length === 0',
     replace: '(await this.#readStore())?.length === -1',
     caughtBy: inOwn('refuses a store without a row, which the cure fills, and none that is missing'),
+  },
+  {
+    defect: 'an upgrade in MySQL alters a table that it leaves unfit',
+    file: 'src/persistence/mysql/table.ts',
+    find: 'if (found) assertUpgradable(',
+    replace: 'if (found && !this.#shape.users) assertUpgradable(',
+    caughtBy: { file: OWN, test: 'from text to {"type":"integer"} of users' },
+  },
+  {
+    defect: 'in MySQL a foreign key is printed for columns of two types',
+    file: 'src/persistence/mysql/references.ts',
+    find: 'isFit ? flawsOfType(found, there, quoted, shape) : []',
+    replace: '[]',
+    caughtBy: { file: OWN, test: 'from text to {"type":"text"} of users' },
+  },
+  {
+    defect: 'in MySQL a column under a foreign key is altered',
+    file: 'src/persistence/mysql/references.ts',
+    find: 'filter((one) => there && refersIn(found, one, there))',
+    replace: 'filter((one) => !there && one.deletes)',
+    caughtBy: { file: OWN, test: 'gets a longer column under a foreign key' },
+  },
+  {
+    defect: 'in MariaDB the bytes of a spelling are taken for a UUID',
+    file: 'src/persistence/mysql/columns.ts',
+    find: "made.startsWith('uuid') && type",
+    replace: "made.startsWith('uuids') && type",
+    caughtBy: { file: OWN, test: 'from text to {"type":"uuid"} of users with uuid' },
+  },
+  {
+    defect: 'in MySQL users without a key are let pass',
+    file: 'src/persistence/mysql/references.ts',
+    find: "if (there.keyed === '')",
+    replace: 'if (there.keyed === null)',
+    caughtBy: { file: OWN, test: 'without a key are told' },
+  },
+  {
+    defect: 'MySQL refuses a foreign key in its own words',
+    file: 'src/persistence/mysql/table.ts',
+    find: 'if (!users || !(NO_FOREIGN_KEY',
+    replace: 'if (error || !(NO_FOREIGN_KEY',
+    caughtBy: { file: OWN, test: 'of another engine are told in words of the library' },
+  },
+  {
+    defect: 'in MySQL columns that a user may not see are told to be missing',
+    file: 'src/persistence/mysql/flaws.ts',
+    find: 'found.references === null && (shape.users || lacks)',
+    replace: 'found.references === null && !shape.users',
+    caughtBy: { file: OWN, test: 'asks for the right to look for users' },
   },
 ];

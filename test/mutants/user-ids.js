@@ -115,8 +115,8 @@ export const USER_IDS = [
   {
     defect: 'a table without the foreign key is fit',
     file: 'src/persistence/postgres/flaws.ts',
-    find: '  if (foreign.some(isLink)) return [];',
-    replace: '  return [];',
+    find: '  if (foreign.some(isLink)) return flaws;',
+    replace: '  return flaws;',
     caughtBy: { file: OWN, test: 'checkTable refuses no foreign key' },
   },
   {
@@ -171,8 +171,8 @@ export const USER_IDS = [
   {
     defect: 'ids of numbers are cured to texts',
     file: 'src/persistence/postgres/flaws.ts',
-    find: 'cure: option?.(there.type) ?? retype',
-    replace: 'cure: retype',
+    find: 'option?.(there.type) ?? retype',
+    replace: 'retype',
     caughtBy: { file: OWN, test: 'names the option for ids that are no texts, and no statement that makes them texts' },
   },
   {
@@ -184,5 +184,47 @@ export const USER_IDS = [
       file: OWN,
       test: 'refuses a store without a row, which the cure fills, and none that is missing or unreadable',
     },
+  },
+  {
+    defect: 'an upgrade of PostgreSQL alters a table that it leaves unfit',
+    file: 'src/persistence/postgres/table.ts',
+    find: 'if (found) assertUpgradable(this.#name, flawsOf(found, this.#quoted, this.#shape));',
+    replace: 'if (found) flawsOf(found, this.#quoted, this.#shape);',
+    caughtBy: { file: OWN, test: 'from text to integer is refused with nothing altered' },
+  },
+  {
+    defect: 'PostgreSQL refuses to make a table in its own words',
+    file: 'src/persistence/postgres/table.ts',
+    find: '      await this.#assertUsers();\n      try',
+    replace: '      try',
+    caughtBy: { file: OWN, test: 'that are missing are told before a table is made' },
+  },
+  {
+    defect: 'PostgreSQL refuses a foreign key in its own words',
+    file: 'src/persistence/postgres/table.ts',
+    find: 'if (!UNFIT.test(String(code))) return error;',
+    replace: 'if (error) return error;',
+    caughtBy: { file: OWN, test: 'that a crash empties are told before a table is made' },
+  },
+  {
+    defect: 'users of another type are let pass',
+    file: 'src/persistence/postgres/flaws.ts',
+    find: '  if (!refersTo(userId, there.type)) {',
+    replace: '  if (!typeForUsers(there.type)) {',
+    caughtBy: { file: OWN, test: 'of numbers, for texts are told' },
+  },
+  {
+    defect: 'users without a unique key are let pass',
+    file: 'src/persistence/postgres/flaws.ts',
+    find: '} else if (!there.isUnique) {',
+    replace: '} else if (there.isUnique === null) {',
+    caughtBy: { file: OWN, test: 'without a unique key are told' },
+  },
+  {
+    defect: 'a column of user ids is changed to the type of a wrong option',
+    file: 'src/persistence/postgres/flaws.ts',
+    find: 'filter((column) => !isMisnamed(column))',
+    replace: 'filter((column) => isMisnamed(column) !== 0)',
+    caughtBy: { file: OWN, test: 'have ids of the type that the error names' },
   },
 ];

@@ -24,6 +24,10 @@ export interface FoundColumn {
   readonly preset: string | null;
   readonly extra: string;
   readonly rights: string;
+  /** Empty for a column that begins no key. */
+  readonly keyed: string;
+  /** The one who asks. */
+  readonly account: string;
 }
 
 /** A row of `information_schema.STATISTICS`; which columns it has differs between servers and versions. */
@@ -41,4 +45,6 @@ export interface FoundReference {
   readonly deletes: boolean;
   /** A change of the other table deletes or changes rows of this one. */
   readonly isActive: boolean;
+  /** Its definition without these actions. */
+  readonly inactive: string;
 }

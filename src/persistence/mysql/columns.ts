@@ -98,6 +98,23 @@ export function isRequired({ name, nullable }: FoundColumn, wanted: readonly Pic
   return nullable === 'NO' && wanted.some(isWanted);
 }
 
+/** MariaDB takes bytes for the 16 of a UUID, and reads one from a text alone. */
+export function modifySql(
+  { type }: FoundColumn,
+  { name, made }: Pick<Column, 'name' | 'made'>,
+  quoted: string,
+): string {
+  const modify = `ALTER TABLE ${quoted} MODIFY ${sqlName(name)}`;
+  const isSpelled = made.startsWith('uuid') && type === 'varbinary';
+  return `${isSpelled ? `${modify} varchar(128) CHARACTER SET ascii NOT NULL; ` : ''}${modify} ${made}`;
+}
+
+/** The one who asks, as GRANT names accounts. */
+export function accountOf({ account }: FoundColumn): string {
+  const at = account.lastIndexOf('@');
+  return [account.slice(0, at), account.slice(at + 1)].map((part) => `'${part.replaceAll("'", "''")}'`).join('@');
+}
+
 /** The type stays as it is: the owner may have made it wider. */
 export function toNullable({ name, full, collation }: FoundColumn): string {
   return `MODIFY ${sqlName(name)} ${full}${collation === null ? '' : ` COLLATE ${collation}`} NULL`;

@@ -1,7 +1,7 @@
 import { type Flaw, missingColumn, sameColumns } from '../table-format.js';
 import type { Found, FoundColumn, Statistic } from './catalog.js';
-import { COLUMNS, type Column, isRequired, KEYS, OWN, sqlName, toNullable } from './columns.js';
-import { flawsOfReferences, flawsOfUsers, userIdColumn } from './references.js';
+import { accountOf, COLUMNS, type Column, isRequired, KEYS, modifySql, OWN, sqlName, toNullable } from './columns.js';
+import { flawsOfLink, flawsOfReferences, isMisnamed, unlinkSql, userIdColumn } from './references.js';
 import type { MysqlShape } from './user-ids.js';
 
 /** The columns of a table of this shape. `users`: the column that `user_id` refers to. */
@@ -24,13 +24,25 @@ export function flawsOf(found: Found | null, users: FoundColumn | null, quoted: 
   }
   const there = new Map(found.columns.map((column) => [column.name.toLowerCase(), column]));
   const columns = columnsOf(shape, users);
+  // The type that the option names is the wrong one, so the column is not changed to it.
+  const judged = columns.filter(({ name }) => name !== 'user_id' || !isMisnamed(shape, users));
+  const lacks = columns.some(({ name }) => !there.has(name.toLowerCase()));
+  if (found.references === null && (shape.users || lacks)) {
+    const what = 'this user may not see its foreign keys and all of its columns';
+    return [...flaws, { what, cure: `GRANT SELECT ON ${quoted} TO ${accountOf(found.columns[0]!)}` }];
+  }
+  const inPrimary = keysOf(found).find(({ name }) => name === 'PRIMARY')?.columns ?? [];
+  // A foreign key that has to go keeps its column from another type, and a new one wants that type.
   flaws.push(
-    ...columns.flatMap((column) => flawsOfColumn(column, there.get(column.name.toLowerCase()), quoted)),
-    ...flawsOfRights(found.columns, quoted, columns),
-    ...flawsOfStrangers(found, quoted, columns),
-    ...flawsOfLog(found),
-    ...flawsOfUsers(shape, users),
     ...flawsOfReferences(found, users, quoted, shape),
+    ...judged.flatMap((column) => {
+      const before = column.name === 'user_id' ? unlinkSql(found, users, quoted) : '';
+      return flawsOfColumn(column, there.get(column.name.toLowerCase()), { quoted, inPrimary, before });
+    }),
+    ...flawsOfRights(found.columns, quoted, columns),
+    ...flawsOfStrangers(found, quoted, columns, inPrimary),
+    ...flawsOfLog(found),
+    ...flawsOfLink(found, users, quoted, shape),
   );
   for (const { columns } of missingKeys(found)) {
     if (!columns.every((name) => there.has(name))) continue;
@@ -72,25 +84,47 @@ function flawOfIndex(parts: readonly Statistic[]): string {
   return '';
 }
 
-function flawsOfColumn({ name, made, fits, option }: Column, there: FoundColumn | undefined, quoted: string): Flaw[] {
-  const cure = `ALTER TABLE ${quoted} MODIFY ${sqlName(name)} ${made}`;
+function flawsOfColumn(
+  { name, made, fits, option }: Column,
+  there: FoundColumn | undefined,
+  { quoted, inPrimary, before }: { quoted: string; inPrimary: readonly string[]; before: string },
+): Flaw[] {
   if (!there) return [missingColumn({ name: sqlName(name), made }, quoted)];
+  const modify = (to: string) => modifySql(there, { name, made: to }, quoted);
+  const cure = modify(made);
+  const [, preset] = /DEFAULT (.*)/.exec(made) ?? [];
   const type = [`${there.type}${there.length === null ? '' : `(${there.length})`}`, there.collation].filter(Boolean);
   if (!fits(there)) {
     const what = `its column ${name} (${type.join(' ')}) cannot hold every value as it is`;
-    return [{ what, cure: option?.(there) ?? cure }];
+    // Rows without a value get it once they can hold it.
+    const isLater = preset && there.nullable !== 'NO';
+    const altered = isLater ? modify(made.replace(/ NOT NULL.*/, '')) : cure;
+    return [{ what, cure: option?.(there) ?? `${before}${altered}` }];
   }
   if (/(VIRTUAL|STORED|PERSISTENT) GENERATED/i.test(there.extra)) {
-    return [{ what: `its column ${name} is generated`, cure }];
+    // The server makes no other column of one whose values it does not keep.
+    const isKept = !/VIRTUAL/i.test(there.extra);
+    return [
+      { what: `its column ${name} is generated`, cure: isKept ? cure : 'store its values in a column of that name' },
+    ];
   }
   if (isRequired(there, [{ name, made }])) {
-    const alter = `ALTER TABLE ${quoted} ${toNullable(there)}`;
-    return [{ what: `its column ${name} must have a value`, cure: alter, upgradable: true }];
+    const isFree = !inPrimary.includes(there.name);
+    const what = `its column ${name} must have a value`;
+    return [{ what, cure: dropNotNull(there, quoted, inPrimary), ...(isFree && { upgradable: true }) }];
   }
-  if (made.includes('DEFAULT') && (there.nullable !== 'NO' || there.preset === null)) {
-    return [{ what: `its column ${name} may be without a value`, cure }];
+  if (preset && (there.nullable !== 'NO' || there.preset === null)) {
+    const filled = `UPDATE ${quoted} SET ${name} = ${preset} WHERE ${name} IS NULL; `;
+    return [
+      { what: `its column ${name} may be without a value`, cure: `${there.nullable === 'NO' ? '' : filled}${cure}` },
+    ];
   }
   return [];
+}
+
+/** A column of a primary key cannot be NULL. */
+function dropNotNull(there: FoundColumn, quoted: string, inPrimary: readonly string[]): string {
+  return `ALTER TABLE ${quoted} ${inPrimary.includes(there.name) ? 'DROP PRIMARY KEY, ' : ''}${toNullable(there)}`;
 }
 
 /** Of the columns that are used. An existing row is updated to its own values, so the right to update is needed too. */
@@ -100,21 +134,26 @@ function flawsOfRights(columns: readonly FoundColumn[], quoted: string, wanted: 
     used.some(({ name, rights }) => (right !== 'update' || name === 'serial') && !rights.toLowerCase().includes(right));
   const lacking = ['select', 'insert', 'update'].filter(lacks).map((right) => right.toUpperCase());
   if (lacking.length === 0) return [];
-  const cure = `GRANT ${lacking.join(', ')} ON ${quoted} TO …`;
+  const cure = `GRANT ${lacking.join(', ')} ON ${quoted} TO ${accountOf(columns[0]!)}`;
   return [{ what: `this user may not ${lacking.join(' and ')}`, cure }];
 }
 
 /** Columns of the owner's own. Without strict mode the server makes a value up. */
-function flawsOfStrangers({ columns, variables }: Found, quoted: string, wanted: readonly Column[]): Flaw[] {
+function flawsOfStrangers(
+  { columns, variables }: Found,
+  quoted: string,
+  wanted: readonly Column[],
+  inPrimary: readonly string[],
+): Flaw[] {
   if (!variables.get('sql_mode')?.includes('STRICT_')) return [];
   return columns
     .filter(({ name, nullable, preset, extra }) => {
       if (nullable !== 'NO' || preset !== null || /auto_increment|GENERATED/i.test(extra)) return false;
       return !isAmong(name, wanted);
     })
-    .map(({ name }) => ({
-      what: `its column ${name} has neither a default nor may it be NULL`,
-      cure: `ALTER TABLE ${quoted} ALTER COLUMN \`${name}\` SET DEFAULT …`,
+    .map((column) => ({
+      what: `its column ${column.name} has neither a default nor may it be NULL`,
+      cure: dropNotNull(column, quoted, inPrimary),
     }));
 }
 

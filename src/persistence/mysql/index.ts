@@ -77,7 +77,7 @@ export class MysqlPersistence implements PersistenceAdapter<MysqlTransaction> {
    * If it is stopped between two, call it again. If `grant_no` may not be NULL, as in a table of 0.1, the server builds
    * the table anew meanwhile. For a foreign key it copies the table, and writing waits. Call it by hand or from a
    * migration, not at each start. Ends with `checkTable()`. Rejects with `MisconfiguredError`, or with the client's own
-   * error. If rows of the table forbid a key, nothing was altered.
+   * error. If rows of the table forbid a key, or it is unfit in a way that no addition cures, nothing was altered.
    */
   async upgradeTable(): Promise<TableFormat> {
     return this.#made.upgrade();

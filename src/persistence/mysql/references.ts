@@ -1,12 +1,17 @@
 import { type UsersTable, userIdOption } from '../own-table.js';
 import { type Flaw, sameColumns, unnamedUsers } from '../table-format.js';
 import type { Found, FoundColumn, FoundReference } from './catalog.js';
-import { COLUMNS, type Column, isUnsigned } from './columns.js';
+import { accountOf, COLUMNS, type Column, isUnsigned, modifySql } from './columns.js';
 import type { MysqlShape } from './user-ids.js';
 
-const CONSTRAINT = /^ *CONSTRAINT (\S+) FOREIGN KEY \((.+?)\) REFERENCES (\S+) \((.+?)\)(.*)$/gm;
+const CONSTRAINT = /^ *CONSTRAINT (.+?) FOREIGN KEY \((.+?)\) REFERENCES (.+?) \((.+?)\)(.*)$/gm;
 const ACTION = /ON (?:DELETE|UPDATE) (?:CASCADE|SET NULL|SET DEFAULT)/;
 const namesIn = (text: string) => text.replace(/[`"]/g, '').split(/, |\./);
+
+const quotedList = (text: string, between = ', ') =>
+  namesIn(text)
+    .map((name) => `\`${name}\``)
+    .join(between);
 
 /** From SHOW CREATE TABLE: the catalog of MariaDB hides the actions from a user with rights to this table alone. */
 export function referencesIn(created: string): FoundReference[] {
@@ -20,6 +25,7 @@ export function referencesIn(created: string): FoundReference[] {
       users: namesIn(users),
       deletes: rules.includes('ON DELETE CASCADE'),
       isActive: ACTION.test(rules),
+      inactive: `FOREIGN KEY (${quotedList(columns)}) REFERENCES ${quotedList(to, '.')} (${quotedList(users)})`,
     };
   });
 }
@@ -99,19 +105,23 @@ function optionFor(there: FoundColumn): string | null {
   return type === null || type === "type: 'text'" ? null : userIdOption(type);
 }
 
-/** What keeps the foreign key from being made. */
-export function flawsOfUsers(shape: MysqlShape, there: FoundColumn | null): Flaw[] {
+/** What keeps the foreign key from being made. `before`: what lets the column of the users be altered. */
+export function flawsOfUsers(shape: MysqlShape, there: FoundColumn | null, before = ''): Flaw[] {
   const { users } = shape;
   if (!users) return [];
   const named = namedUsers(users);
-  const grant = `GRANT SELECT (\`${users.column}\`) ON ${quotedUsers(users)} TO …`;
   if (!there) {
     const what = `there is no ${named} for its users, or this user has no right to it`;
-    return [{ what, cure: `make that table first, or name another one, or ${grant}` }];
+    return [{ what, cure: 'make that table first, or name another one, or let this user SELECT that column' }];
   }
   const flaws: Flaw[] = [];
   if (!there.rights.toLowerCase().includes('select')) {
-    flaws.push({ what: `this user may not SELECT ${named}, so it cannot tell which user is not there`, cure: grant });
+    const cure = `GRANT SELECT (\`${users.column}\`) ON ${quotedUsers(users)} TO ${accountOf(there)}`;
+    flaws.push({ what: `this user may not SELECT ${named}, so it cannot tell which user is not there`, cure });
+  }
+  if (there.keyed === '') {
+    const cure = `ALTER TABLE ${quotedUsers(users)} ADD UNIQUE KEY (\`${users.column}\`)`;
+    flaws.push({ what: `${named} has no unique key, which a foreign key needs`, cure });
   }
   if (refersTo(shape, there)) return flaws;
   const type = [there.full, there.collation].filter(Boolean).join(' ');
@@ -119,7 +129,12 @@ export function flawsOfUsers(shape: MysqlShape, there: FoundColumn | null): Flaw
   const what = isCollated
     ? `the collation of ${named} (${type}) takes two users for one`
     : `${named} is ${type}, and userId.type is ${shape.userId}${shape.unsigned ? ' unsigned' : ''}`;
-  return [...flaws, { what, cure: isCollated ? cureOfCollation(users, there) : cureOfType(there) }];
+  return [...flaws, { what, cure: isCollated ? `${before}${cureOfCollation(users, there)}` : cureOfType(there) }];
+}
+
+/** Whether the option names another type than the users have. */
+export function isMisnamed(shape: MysqlShape, there: FoundColumn | null): boolean {
+  return shape.users !== null && there !== null && !refersTo(shape, there);
 }
 
 function refersTo({ userId, unsigned }: MysqlShape, there: FoundColumn): boolean {
@@ -153,26 +168,30 @@ export function flawsOfReferences(
   const { references } = found;
   const flaws = (references ?? [])
     .filter(({ deletes, isActive, columns }) => deletes || (isActive && columns.some(isOurs)))
-    .map(({ name, columns }) => ({
+    .map(({ name, columns, inactive }) => ({
       what: `its foreign key ${name} on (${columns.join(', ')}) deletes or changes coupons together with rows of another table`,
-      cure: `ALTER TABLE ${quoted} DROP FOREIGN KEY \`${name}\`, and add it again without ON DELETE and ON UPDATE actions`,
+      cure: `ALTER TABLE ${quoted} DROP FOREIGN KEY \`${name}\`; ALTER TABLE ${quoted} ADD CONSTRAINT \`${name}\` ${inactive}`,
     }));
   if (!users || there) flaws.push(...flawsOfUnnamed(found, there, quoted));
-  if (!users || !there) return flaws;
+  return flaws;
+}
+
+/** What is wrong with the users, or keeps the column from referring to them. */
+export function flawsOfLink(found: Found, there: FoundColumn | null, quoted: string, shape: MysqlShape): Flaw[] {
+  const { users } = shape;
+  if (!users || !there) return flawsOfUsers(shape, there);
+  const flaws = flawsOfUsers(shape, there, unlinkSql(found, there, quoted));
   if (found.variables.get('foreign_key_checks') === 'OFF') {
     const what = 'foreign_key_checks is off, so users who are not there get coupons';
     flaws.push({ what, cure: 'SET foreign_key_checks = 1 in the sessions of the pool' });
   }
-  return [...flaws, ...flawsOfLink(found, there, quoted, users)];
-}
-
-function flawsOfLink(found: Found, there: FoundColumn, quoted: string, users: UsersTable): Flaw[] {
-  if (!found.references) {
-    return [{ what: 'this user may not see its foreign keys', cure: `GRANT SELECT ON ${quoted} TO …` }];
-  }
-  if (isLinked(found, there)) return [];
+  // Such users are refused above, and the foreign key would be too.
+  if (isLinked(found, there) || !refersTo(shape, there)) return flaws;
   const what = `its column user_id does not refer to ${namedUsers(users)}`;
-  return [{ what, cure: `ALTER TABLE ${quoted} ADD ${referenceSql(users)}`, upgradable: true }];
+  const cure = `ALTER TABLE ${quoted} ADD ${referenceSql(users)}`;
+  // A column that does not fit is told by itself.
+  const isFit = found.columns.some((one) => one.name === 'user_id' && userIdColumn(shape, there).fits(one));
+  return [...flaws, ...(isFit ? flawsOfType(found, there, quoted, shape) : []), { what, cure, upgradable: true }];
 }
 
 /** A foreign key that the options do not name. */
@@ -190,6 +209,12 @@ function flawsOfUnnamed(found: Found, there: FoundColumn | null, quoted: string)
 
 function ofUserId({ references }: Found): FoundReference[] {
   return (references ?? []).filter(({ columns }) => sameColumns(columns, ['user_id']));
+}
+
+/** Neither of two columns that a foreign key joins can be altered. The next check asks for it anew. */
+export function unlinkSql(found: Found, there: FoundColumn | null, quoted: string): string {
+  const links = ofUserId(found).filter((one) => there && refersIn(found, one, there));
+  return links.map(({ name }) => `ALTER TABLE ${quoted} DROP FOREIGN KEY \`${name}\`; `).join('');
 }
 
 /** Whether the column `user_id` refers to that column. */
@@ -213,7 +238,7 @@ export function flawsOfType(found: Found, there: FoundColumn | null, quoted: str
   if (!shape.users || !there || !own || kindOf(own) === kindOf(there)) return [];
   const { made } = userIdColumn(shape, there);
   const what = `its column user_id (${kindOf(own)}) is not of the type of ${namedUsers(shape.users)} (${kindOf(there)})`;
-  return [{ what, cure: `ALTER TABLE ${quoted} MODIFY user_id ${made}` }];
+  return [{ what, cure: modifySql(own, { name: 'user_id', made }, quoted) }];
 }
 
 /** The length of a text may differ. */

@@ -1,7 +1,8 @@
-import { invalid } from '../../model/errors.js';
+import { invalid, MisconfiguredError } from '../../model/errors.js';
 import { textOf } from '../row.js';
 import {
   assertTable,
+  assertUpgradable,
   DEFAULT_TABLE,
   emptyStore,
   type Flaw,
@@ -37,10 +38,14 @@ const UNREADABLE = [1146, 1142, 1143];
 const DUPLICATE_ENTRY = 1062;
 /** A column, an index or a foreign key of that name is there. MariaDB has another number for the last one. */
 const ALREADY_THERE = [1060, 1061, 1826];
+/** The users have another engine, or no key that is theirs alone. MariaDB tells it by a number of its own. */
+const NO_FOREIGN_KEY = [1215, 1822, 3780, 6125];
+const MALFORMED_KEY = /errno: 150\b/;
 const DUPLICATE_NAME = /errno: 121\b/;
 const WHERE = 'TABLE_SCHEMA = COALESCE(?, DATABASE()) AND TABLE_NAME = ?';
 const COLUMN = `TABLE_SCHEMA AS schemaName, TABLE_NAME AS tableName, COLUMN_NAME AS name, LOWER(DATA_TYPE) AS type, COLUMN_TYPE AS full, COLLATION_NAME AS collation, CHARACTER_MAXIMUM_LENGTH AS length,
-  DATETIME_PRECISION AS fraction, IS_NULLABLE AS nullable, COLUMN_DEFAULT AS preset, EXTRA AS extra, PRIVILEGES AS rights`;
+  DATETIME_PRECISION AS fraction, IS_NULLABLE AS nullable, COLUMN_DEFAULT AS preset, EXTRA AS extra, PRIVILEGES AS rights,
+  COLUMN_KEY AS keyed, CURRENT_USER() AS account`;
 const VARIABLES = [
   ...['sql_mode', 'log_bin', 'sql_log_bin', 'binlog_format', 'tx_isolation', 'transaction_isolation'],
   'foreign_key_checks',
@@ -127,12 +132,18 @@ export class MysqlTable {
   async create(): Promise<TableFormat> {
     const [found, users] = [await this.#find(), await this.#findUsers()];
     if (found) return this.#judge(found, users);
-    await this.#run(this.#creationFor(users));
+    try {
+      await this.#run(this.#creationFor(users));
+    } catch (error) {
+      throw this.#refusal(error);
+    }
     return this.check();
   }
 
   /** If two processes add a part at once, the second finds it, and looks again which parts are left. */
   async upgrade(attempts = 5): Promise<TableFormat> {
+    const found = await this.#find();
+    if (found) assertUpgradable(this.#name, flawsOf(found, await this.#findUsers(), this.#quoted, this.#shape));
     try {
       await this.#run(await this.upgradeSql());
     } catch (error) {
@@ -140,7 +151,7 @@ export class MysqlTable {
       const isThere = ALREADY_THERE.includes(errno) || DUPLICATE_NAME.test(message);
       if (isThere && attempts > 1) return this.upgrade(attempts - 1);
       if (this.#shape.users && isForeignKey(error)) throw strangeUsers(this.#name, namedUsers(this.#shape.users));
-      if (errno !== DUPLICATE_ENTRY) throw error;
+      if (errno !== DUPLICATE_ENTRY) throw this.#refusal(error);
       throw sameRows(
         this.#name,
         KEYS.map(({ columns }) => columns),
@@ -205,6 +216,17 @@ export class MysqlTable {
     formatOf(this.#name, [...flawsOfUsers(this.#shape, users), ...more]);
   }
 
+  /** The error of a foreign key that the server does not make, for a reason that is not in the catalog. It quotes no row. */
+  #refusal(error: unknown): unknown {
+    const { users } = this.#shape;
+    const { errno = 0, message = '' } = (error ?? {}) as { errno?: number; message?: string };
+    if (!users || !(NO_FOREIGN_KEY.includes(errno) || MALFORMED_KEY.test(message))) return error;
+    return new MisconfiguredError(
+      `the server makes no foreign key of the table ${this.#name} to ${namedUsers(users)}, so nothing was altered: ${message}. Cure that, or leave out userId.references, and then call again`,
+      { cause: error },
+    );
+  }
+
   async #run(statements: readonly string[]): Promise<void> {
     for (const sql of statements) await this.#query(sql);
   }
@@ -239,8 +261,12 @@ export class MysqlTable {
   async #findUsers(): Promise<FoundColumn | null> {
     const { users } = this.#shape;
     if (!users) return null;
-    const sql = `SELECT ${COLUMN} FROM information_schema.COLUMNS WHERE ${WHERE} AND COLUMN_NAME = ?`;
-    const [column] = (await this.#query(sql, [users.schema, users.name, users.column])) as FoundColumn[];
+    const isTable = `(TABLE_SCHEMA, TABLE_NAME) NOT IN (SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.VIEWS WHERE ${WHERE})`;
+    const sql = `SELECT ${COLUMN} FROM information_schema.COLUMNS WHERE ${WHERE} AND COLUMN_NAME = ? AND ${isTable}`;
+    const [column] = (await this.#query(sql, [
+      ...[users.schema, users.name, users.column],
+      ...[users.schema, users.name],
+    ])) as FoundColumn[];
     return column ?? null;
   }
 }

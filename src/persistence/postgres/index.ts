@@ -87,7 +87,8 @@ export class PostgresPersistence implements PersistenceAdapter<PostgresTransacti
   /**
    * Creates the table with its keys if it is missing, and never alters an existing table. Ends with `checkTable()`. Any
    * number of processes may call it at once. Once the table is there, a role that may only SELECT and INSERT may call
-   * it. Two or three statements. Rejects with `MisconfiguredError`, or with the client's own error.
+   * it. Three to five statements. Rejects with `MisconfiguredError`, also if users that it shall refer to do not fit, or
+   * with the client's own error; then nothing was made.
    */
   async createTable(): Promise<TableFormat> {
     return this.#made.create();
@@ -97,8 +98,9 @@ export class PostgresPersistence implements PersistenceAdapter<PostgresTransacti
    * Adds the missing columns and unique keys, and lets columns be NULL that may be. Leaves room in new pages for rows
    * that change: `fillfactor` 80, unless the table has one. All in one transaction; removes no value. Reading and writing
    * the table wait until the keys are built; a table of 0.1 lacks none. Call it by hand or from a migration, not
-   * at each start. Ends with `checkTable()`. Rejects with `MisconfiguredError`, also if rows of the table forbid a key,
-   * or with the client's own error; then nothing was altered.
+   * at each start. Ends with `checkTable()`. Rejects with `MisconfiguredError`, also if rows of the table forbid a key
+   * or it is unfit in a way that no addition cures, as by the type of a column, or with the client's own error; then
+   * nothing was altered.
    */
   async upgradeTable(): Promise<TableFormat> {
     return this.#made.upgrade();
