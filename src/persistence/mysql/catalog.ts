@@ -26,7 +26,7 @@ export interface FoundColumn {
   readonly rights: string;
   /** Empty for a column that begins no key. */
   readonly keyed: string;
-  /** The one who asks. */
+  /** The account of this session. */
   readonly account: string;
 }
 

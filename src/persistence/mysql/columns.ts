@@ -109,7 +109,7 @@ export function modifySql(
   return `${isSpelled ? `${modify} varchar(128) CHARACTER SET ascii NOT NULL; ` : ''}${modify} ${made}`;
 }
 
-/** The one who asks, as GRANT names accounts. */
+/** The account of this session, as GRANT names it. */
 export function accountOf({ account }: FoundColumn): string {
   const at = account.lastIndexOf('@');
   return [account.slice(0, at), account.slice(at + 1)].map((part) => `'${part.replaceAll("'", "''")}'`).join('@');

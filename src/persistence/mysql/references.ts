@@ -105,7 +105,7 @@ function optionFor(there: FoundColumn): string | null {
   return type === null || type === "type: 'text'" ? null : userIdOption(type);
 }
 
-/** What keeps the foreign key from being made. `before`: what lets the column of the users be altered. */
+/** Flaws of the users that keep the foreign key from being made. `before`: statements that free their column. */
 export function flawsOfUsers(shape: MysqlShape, there: FoundColumn | null, before = ''): Flaw[] {
   const { users } = shape;
   if (!users) return [];
@@ -176,7 +176,7 @@ export function flawsOfReferences(
   return flaws;
 }
 
-/** What is wrong with the users, or keeps the column from referring to them. */
+/** Flaws of the users, and of the column that refers to them. */
 export function flawsOfLink(found: Found, there: FoundColumn | null, quoted: string, shape: MysqlShape): Flaw[] {
   const { users } = shape;
   if (!users || !there) return flawsOfUsers(shape, there);

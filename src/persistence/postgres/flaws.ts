@@ -154,7 +154,7 @@ function flawsOfReferences(found: Found, quoted: string): Flaw[] {
   return [...flaws, ...flawsOfUnnamed(found, quoted)];
 }
 
-/** What keeps the foreign key to the users from being made, and users from being looked for. */
+/** Flaws of the users that keep the foreign key from being made, or users from being looked for. */
 export function flawsOfUsers(users: UsersTable, there: FoundUsers | null, role: string, userId: UserIdType): Flaw[] {
   const named = `${quotedUsers(users)} ("${users.column}")`;
   if (!there)

@@ -98,9 +98,8 @@ export class PostgresPersistence implements PersistenceAdapter<PostgresTransacti
    * Adds the missing columns and unique keys, and lets columns be NULL that may be. Leaves room in new pages for rows
    * that change: `fillfactor` 80, unless the table has one. All in one transaction; removes no value. Reading and writing
    * the table wait until the keys are built; a table of 0.1 lacks none. Call it by hand or from a migration, not
-   * at each start. Ends with `checkTable()`. Rejects with `MisconfiguredError`, also if rows of the table forbid a key
-   * or it is unfit in a way that no addition cures, as by the type of a column, or with the client's own error; then
-   * nothing was altered.
+   * at each start. Ends with `checkTable()`. Rejects with `MisconfiguredError`, or with the client's own error;
+   * then nothing was altered. So it does if rows of the table forbid a key, or if a column has a wrong type.
    */
   async upgradeTable(): Promise<TableFormat> {
     return this.#made.upgrade();
