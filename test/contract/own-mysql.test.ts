@@ -504,6 +504,12 @@ describe('users that a foreign key does not fit', () => {
           'takes two users for one',
         ] as const,
     ),
+    [
+      'of a char that is not padded',
+      `char(99) CHARACTER SET utf8mb4 COLLATE ${NO_PAD.binary} PRIMARY KEY`,
+      { type: 'text' },
+      'finds no shorter id',
+    ],
     ['that are missing', '', { type: 'text' }, 'there is no `users_'],
     ['without a key', 'int', { type: 'integer' }, '(`id`) has no unique key'],
   ] as [string, string, { type: 'text' }, string][])(
@@ -605,15 +611,28 @@ describe('an upgrade', () => {
     expect(await queried(`SHOW CREATE TABLE ${table}`)).toEqual(form);
   });
 
-  test('makes a column of texts as the users have theirs, where the table is missing', async () => {
-    await pool.query(`CREATE TABLE names (name char(20) CHARACTER SET utf8mb4 COLLATE ${NO_PAD.binary} PRIMARY KEY)`);
-    const options = { table: 'named', userId: { type: 'text', references: 'names(name)' } } as const;
-    const persistence = new MysqlPersistence(pool, options);
-    for (const one of (await persistence.upgradeTableSql()).split(/(?<=;\n)/)) {
-      await expect(pool.query(one)).resolves.toBeDefined();
-    }
-    await expect(persistence.checkTable()).resolves.toEqual({ format: 1 });
-  });
+  test.each([
+    ['varchar(20)', NO_PAD.binary],
+    ['char(20)', 'utf8mb4_bin'],
+    ['varchar(20)', 'utf8mb4_bin'],
+  ])(
+    'makes a column of texts as users of %s under %s have theirs, where the table is missing',
+    async (type, collation) => {
+      const name = mintId().toLowerCase().replace(/\W/g, '_');
+      await pool.query(
+        `CREATE TABLE names_${name} (name ${type} CHARACTER SET utf8mb4 COLLATE ${collation} PRIMARY KEY)`,
+      );
+      await pool.query(`INSERT INTO names_${name} VALUES ('ann')`);
+      const options = { table: `named_${name}`, userId: { type: 'text', references: `names_${name}(name)` } } as const;
+      const persistence = new MysqlPersistence(pool, options);
+      for (const one of (await persistence.upgradeTableSql()).split(/(?<=;\n)/)) {
+        await expect(pool.query(one)).resolves.toBeDefined();
+      }
+      await expect(persistence.checkTable()).resolves.toEqual({ format: 1 });
+      const saved = await save(persistence, [{ ...issuance({ campaignId: 'launch' }), userId: 'ann' }]);
+      expect(saved).toEqual([{ verdict: 'saved' }]);
+    },
+  );
 });
 
 describe('a type of user ids that was chosen anew', () => {

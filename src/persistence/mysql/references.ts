@@ -52,6 +52,8 @@ export function namedReferenceSql(users: UsersTable, { columns, references }: Fo
 
 /** Of the collations that tell letters apart. Where one pads, no user id ends with a space. */
 const EXACT = /^utf8mb4_(bin|nopad_bin|0900_bin)$/;
+/** A `char` keeps spaces at its end. Under any other exact collation, a foreign key finds no shorter text in it. */
+const PADDED = 'utf8mb4_bin';
 const isWide = ({ length }: FoundColumn, characters: number) => Number(length) >= characters;
 
 type ColumnKind = Omit<Column, 'name'>;
@@ -76,7 +78,8 @@ function number(type: string, types: readonly string[], unsigned: boolean): Colu
 }
 
 function isText({ type, collation }: FoundColumn): boolean {
-  return type === 'varbinary' || (/^(var)?char$/.test(type) && EXACT.test(collation ?? ''));
+  if (type === 'char') return collation === PADDED;
+  return type === 'varbinary' || (type === 'varchar' && EXACT.test(collation ?? ''));
 }
 
 /** No collation takes two UUIDs in small letters for one. */
@@ -126,8 +129,10 @@ export function flawsOfUsers(shape: MysqlShape, there: FoundColumn | null, befor
   if (refersTo(shape, there)) return flaws;
   const type = [there.full, there.collation].filter(Boolean).join(' ');
   const isCollated = shape.userId === 'text' && there.collation !== null;
+  const mistakes =
+    there.type === 'char' && EXACT.test(there.collation ?? '') ? 'finds no shorter id' : 'takes two users for one';
   const what = isCollated
-    ? `the collation of ${named} (${type}) takes two users for one`
+    ? `the collation of ${named} (${type}) ${mistakes}`
     : `${named} is ${type}, and userId.type is ${shape.userId}${shape.unsigned ? ' unsigned' : ''}`;
   return [...flaws, { what, cure: isCollated ? `${before}${cureOfCollation(users, there)}` : cureOfType(there) }];
 }
