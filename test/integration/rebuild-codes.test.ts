@@ -171,6 +171,17 @@ describe('a code that was delivered, where the row of its unit has another code'
   });
 });
 
+test('the code of a revoked coupon whose row is there is not withdrawn by a rebuild', async () => {
+  const issuer = issuerWith();
+  await openNamed(issuer, POOL);
+  await issuer.campaign(ID).loadCodes(LIST.codes);
+  await issuer.campaign(ID).issue({ userId: 'ann' });
+  await issuer.campaign(ID).revoke({ code: 'A', revocationId: 'mistake' });
+  const { campaign } = await run(POOL, LIST);
+  expect(campaign).toMatchObject({ total: 3, issued: 1, revoked: 1, withdrawn: 0, available: 2 });
+  expect((await redis.hkeys(key('campaign'))).filter((name) => name.startsWith('dropped:'))).toEqual([]);
+});
+
 test.each([
   ['before its last step', POOL],
   ['and another definition follows', { ...POOL, perUser: 2 }],

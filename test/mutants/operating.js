@@ -449,11 +449,18 @@ export const OPERATING = [
     caughtBy: codes('a revoked coupon whose row is lost'),
   },
   {
+    defect: 'a rebuild drops a code that a row of the same stretch has',
+    file: 'lua/include/stretch.lua',
+    find: 'for _, code in ipairs(issued) do dropped[code] = nil end',
+    replace: '',
+    caughtBy: codes('is counted once'),
+  },
+  {
     defect: 'a rebuild withdraws a code that a row has',
     file: 'lua/include/stretch.lua',
     find: '  clearDropped(issued)\n',
     replace: '',
-    caughtBy: codes('is counted once, after a run that stopped'),
+    caughtBy: codes('of a revoked coupon whose row is there'),
   },
   {
     defect: 'a rebuild recalls nothing where the row of a unit has another code',

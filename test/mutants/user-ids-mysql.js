@@ -189,7 +189,7 @@ export const USER_IDS_MYSQL = [
     file: REFERENCES,
     find: "{users.collation}` : 'varbinary",
     replace: "{'utf8mb4_bin'}` : 'varbinary",
-    caughtBy: inOwn('makes a column of texts as the users have theirs'),
+    caughtBy: inOwn('makes a column of texts as users of varchar(20)'),
   },
   {
     defect: 'in MySQL a column of the shop that is too short is fit',
