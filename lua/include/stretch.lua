@@ -33,9 +33,9 @@ local function takeAway(field, promised)
 end
 
 -- A code that may be known outside is withdrawn, any other may be loaded again. A rebuild may take a pool for another
--- stock by mistake, and the next one may not.
+-- stock by mistake, also for one that generates codes, and the next one may not.
 local function drop(code)
-  if code == '' or campaign.generate == '1' then return end
+  if code == '' then return end
   if delivers then
     dropped[code] = true
   elseif campaign.kind == 'codes' then

@@ -18,6 +18,7 @@ local FIRST, STRIDE = 5, 2
 --- @include "include/keep-line"
 --- @include "include/updated"
 --- @include "include/named-fields"
+--- @include "include/dropped"
 
 local known = campaign.epoch or ''
 local number, suffix = string.match(known, '^(%d+)-(.*)$')
@@ -68,7 +69,7 @@ if rules.kind == 'unlimited' then redis.call('HDEL', campaignKey, 'total') end
 -- close had set is set again by settling.
 local names = namedFields({ 'load', 'freed', 'dropped' })
 for _, name in ipairs(names.load) do redis.call('HDEL', campaignKey, 'load:' .. name) end
-for _, name in ipairs(names.freed) do redis.call('HDEL', campaignKey, 'freed:' .. name) end
+dropFreed(names.freed, names.dropped)
 redis.call('PERSIST', campaignKey)
 if not isSame then redis.call('HDEL', campaignKey, 'removed') end
 

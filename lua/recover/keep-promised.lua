@@ -33,8 +33,8 @@ local keptWrites, codes, marked = {}, {}, {}
 for i = 1, #old, 2 do
   local field, record = old[i], decodeRecord(old[i + 1])
   -- Who lost their unit to a row has no code until the end.
-  if record.serial and campaign.kind == 'codes' and record.code ~= '' then
-    codes[#codes + 1] = record.code
+  if record.serial and record.code ~= '' then
+    if campaign.kind == 'codes' then codes[#codes + 1] = record.code end
     if isMarked(record) then marked[#marked + 1] = record.code end
   end
   if record.serial and not isMarked(record) and not there[field] then

@@ -42,7 +42,7 @@ if campaign.kind == 'counted' and upTo > campaign.total then return { 'beyond' }
 
 readHolders()
 local records = readRecords(promisesOf(FIRST, STRIDE))
-local codes, losers = {}, {}
+local issued, losers = {}, {}
 local fromPool = campaign.kind == 'codes'
 
 local rows = {}
@@ -53,7 +53,7 @@ for i = FIRST, #ARGV, STRIDE do
   -- Of all rows first: others may move to the grants that they leave.
   endPromise(records, field, row)
   countRow(row)
-  if fromPool and code ~= '' then codes[#codes + 1] = code end
+  if code ~= '' then issued[#issued + 1] = code end
 end
 for i = FIRST, #ARGV, STRIDE do
   local field, row = ARGV[i], rows[ARGV[i + 2]]
@@ -100,8 +100,8 @@ dropData(ended)
 writeHomes()
 writeAll('ZADD', keptKey, losers)
 writeAll('RPUSH', returnedKey, freed)
-knowCodes(codes, unseen)
-writeDropped(codes)
+knowCodes(fromPool and issued or {}, unseen)
+writeDropped(issued)
 writeFreed()
 campaign.returned = campaign.returned + #freed
 campaign.lastSerial = upTo

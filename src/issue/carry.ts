@@ -135,11 +135,12 @@ async function meetRow(reservation: Reservation, row: Issuance, delivered: boole
     if (delivered) await reportWithdrawn(intact(reservation), steps);
     else if (otherUnit) steps.emit({ type: 'released', ...refOf(issuance) });
   };
-  const isOwn = row.id === reservation.id;
-  if (isOwn && row.state === 'revoked' && !otherUnit) return committed(row, () => takeBack(reservation, row, steps));
-  if (isOwn) return committed(row, adopt);
-  await adopt();
-  return { outcome: 'forgotten' };
+  if (row.id !== reservation.id) {
+    await adopt();
+    return { outcome: 'forgotten' };
+  }
+  const isItself = !otherUnit && !otherCode;
+  return committed(row, isItself && row.state === 'revoked' ? () => takeBack(reservation, row, steps) : adopt);
 }
 
 /** The unit of a revoked row leaves its user once, whether this call or the one that revoked it comes first. */

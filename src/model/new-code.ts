@@ -18,7 +18,7 @@ const ROW = /[,;]|^".*"$/u;
 
 /** A long number that a spreadsheet shortened, its errors and its formulas, and the words of programs for no value. */
 const STAND_IN =
-  /^(?:\d(?:\.\d+)?E\+\d+|#N\/A|#NAME\?|#REF!|#VALUE!|#DIV\/0!|#NUM!|#NULL!|#+|=".*"|null|NULL|undefined|NaN|\\N|\[object \w+\])$/u;
+  /^(?:-?\d+(?:\.\d+)?[eE]\+\d+|#N\/A|#[A-Z0/]+[!?]|#{3,}|=".*"|\(?null\)?|NULL|None|undefined|NaN|\\N|\[object \w+\])$/u;
 
 /**
  * Why this is no code to give out, or `null`. Beside the limits of every code: rests that a file or a spreadsheet leaves

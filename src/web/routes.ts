@@ -192,9 +192,12 @@ function unserved(): UnknownCampaignError {
   return new UnknownCampaignError('these routes do not serve the campaign');
 }
 
-/** A campaign that Redis lost is an error here, as in the calls without a status for it: an operator has to hear of it. */
+/**
+ * A campaign that Redis lost is an error here, as in the calls without a status for it: an operator has to hear of it.
+ * A rebuild is their own.
+ */
 function served(campaignId: string, result: IssueResult | JoinResult): RouteAnswer {
-  if (result.status === 'not_ready') throw notReady(campaignId, result.reason);
+  if (result.status === 'not_ready' && result.reason !== 'rebuilding') throw notReady(campaignId, result.reason);
   return answerOf(result);
 }
 

@@ -109,17 +109,20 @@ describe('a code that was delivered, and whose user has another row', () => {
     await expectKeptBack('A');
   });
 
-  test.each([true, false])(
-    'goes to nobody else where a rebuild took the pool for counted stock (it ended: %s)',
-    async (ends) => {
-      await promised();
-      await persistence.save([rowOf('ann', 2, 'B')]);
-      if (ends) await run(COUNTED, { paused: true });
-      else await stopped(COUNTED, {}, scripts.finishRebuild);
-      await run(POOL, LIST);
-      await expectKeptBack('A');
-    },
-  );
+  const GENERATED: NamedDefinition = { id: ID, stock: { kind: 'counted', total: 9, generateCodes: true } };
+  test.each([
+    ['counted stock', COUNTED, true],
+    ['counted stock', COUNTED, false],
+    ['stock with generated codes', GENERATED, true],
+    ['stock with generated codes', GENERATED, false],
+  ])('goes to nobody else where a rebuild took the pool for %s (%#)', async (_, other, ends) => {
+    await promised();
+    await persistence.save([rowOf('ann', 2, 'B')]);
+    if (ends) expect((await run(other, { paused: true })).campaign.withdrawn).toBe(0);
+    else await stopped(other, {}, scripts.finishRebuild);
+    await run(POOL, LIST);
+    await expectKeptBack('A');
+  });
 
   test.each([false, true])('is counted once, after a run that stopped: %s, where a row has it', async (stops) => {
     await promised();
@@ -159,44 +162,53 @@ describe('a code that was delivered, where the row of its unit has another code'
     await persistence.save([rowOf('ann', 1, 'OTHER', isSame ? id : undefined)]);
     await run(generated);
     expect(recalled).toEqual(delivered);
-    expect((await redis.hkeys(key('campaign'))).filter((name) => name.startsWith('dropped:'))).toEqual([]);
   });
 
-  test('is recalled by settle as well', async () => {
+  test.each(['issued', 'revoked'] as const)('is recalled by settle as well, with a row that is %s', async (state) => {
     const { id } = await promised();
-    await persistence.save([rowOf('ann', 1, 'X', id)]);
+    const row = rowOf('ann', 1, 'X', id);
+    await persistence.save([row]);
+    if (state === 'revoked') {
+      // By a process with another Redis, so that this one has not heard of it.
+      const elsewhere = issuerWith({ prefix: 'elsewhere' });
+      await rebuildNamed(elsewhere, POOL, LIST);
+      await elsewhere.campaign(ID).revoke({ code: 'X', revocationId: 'mistake' });
+    }
     await expireLeases(redis, ID);
     await issuerWith().campaign(ID).settle();
     expect(recalled).toEqual(['ann A']);
   });
 });
 
-test('the code of a revoked coupon whose row is there is not withdrawn by a rebuild', async () => {
-  const issuer = issuerWith();
-  await openNamed(issuer, POOL);
-  await issuer.campaign(ID).loadCodes(LIST.codes);
-  await issuer.campaign(ID).issue({ userId: 'ann' });
-  await issuer.campaign(ID).revoke({ code: 'A', revocationId: 'mistake' });
-  const { campaign } = await run(POOL, LIST);
-  expect(campaign).toMatchObject({ total: 3, issued: 1, revoked: 1, withdrawn: 0, available: 2 });
-  expect((await redis.hkeys(key('campaign'))).filter((name) => name.startsWith('dropped:'))).toEqual([]);
-});
+describe.each([false, true])('a revoked coupon (its user may have another one: %s)', (again) => {
+  beforeEach(async () => {
+    const issuer = issuerWith();
+    await openNamed(issuer, POOL);
+    await issuer.campaign(ID).loadCodes(LIST.codes);
+    await issuer.campaign(ID).issue({ userId: 'ann' });
+    await issuer.campaign(ID).revoke({ code: 'A', revocationId: 'mistake', again });
+  });
 
-test.each([
-  ['before its last step', POOL],
-  ['and another definition follows', { ...POOL, perUser: 2 }],
-])('the code of a revoked coupon whose row is lost goes to nobody else where a rebuild stops %s', async (_, next) => {
-  const issuer = issuerWith();
-  await openNamed(issuer, POOL);
-  await issuer.campaign(ID).loadCodes(LIST.codes);
-  await issuer.campaign(ID).issue({ userId: 'ann' });
-  await issuer.campaign(ID).revoke({ code: 'A', revocationId: 'mistake' });
-  // A backup of before is put back.
-  persistence = new MemoryPersistence();
-  await stopped(POOL, LIST, next === POOL ? scripts.finishRebuild : scripts.rebuildCodes);
-  const { campaign } = await run(next, LIST);
-  expect(campaign).toMatchObject({ total: 3, issued: 0, withdrawn: 1, available: 2 });
-  await expectKeptBack('A');
+  test('is no withdrawn code where its row is there', async () => {
+    const { campaign } = await run(POOL, LIST);
+    const out = again ? { issued: 0, withdrawn: 1 } : { issued: 1, withdrawn: 0 };
+    expect(campaign).toMatchObject({ total: 3, available: 2, ...out });
+    expect((await redis.hkeys(key('campaign'))).filter((name) => name.startsWith('dropped:'))).toEqual([]);
+  });
+
+  test.each([
+    ['stops before its last step', POOL, scripts.finishRebuild],
+    ['stops, and another definition follows', { ...POOL, perUser: 2 }, scripts.rebuildCodes],
+    ['takes the pool for counted stock', COUNTED, null],
+  ])('goes to nobody else with its code where its row is lost, and a rebuild %s', async (_, other, stop) => {
+    // A backup of before is put back.
+    persistence = new MemoryPersistence();
+    if (stop) await stopped(POOL, LIST, stop);
+    else await run(other, { paused: true });
+    const { campaign } = await run(other === COUNTED ? POOL : other, LIST);
+    expect(campaign).toMatchObject({ total: 3, issued: 0, withdrawn: 1, available: 2 });
+    await expectKeptBack('A');
+  });
 });
 
 test('a rebuild that takes a pool for counted stock leaves no key aside, and a purge leaves none at all', async () => {

@@ -45,7 +45,7 @@ const LONGER: Record<string, number> = {
   'finish-rebuild': 79,
   'admit-line': 75,
   'join-line': 69,
-  'begin-rebuild': 81,
+  'begin-rebuild': 82,
   'take-back': 63,
 };
 

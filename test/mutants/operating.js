@@ -279,15 +279,15 @@ export const OPERATING = [
   {
     defect: 'a rebuild loads a code that somebody is promised',
     file: 'lua/recover/keep-promised.lua',
-    find: "if record.serial and campaign.kind == 'codes' and record.code ~= '' then",
-    replace: 'if false then',
+    find: "if campaign.kind == 'codes' then codes[#codes + 1] = record.code end",
+    replace: '',
     caughtBy: { file: 'test/lua/fences.test.ts', test: 'a code that is promised is not loaded again' },
   },
   {
     defect: 'a rebuild knows the code of nobody',
     file: 'lua/recover/keep-promised.lua',
-    find: "campaign.kind == 'codes' and record.code ~= '' then",
-    replace: "campaign.kind == 'codes' then",
+    find: "if record.serial and record.code ~= '' then",
+    replace: 'if record.serial then',
     caughtBy: { file: 'test/integration/rebuild-lists.test.ts', test: 'keep their order' },
   },
   {
@@ -429,7 +429,7 @@ export const OPERATING = [
   {
     defect: 'a rebuild forgets which codes it took from promises',
     file: 'lua/recover/rebuild-rows.lua',
-    find: 'writeDropped(codes)\n',
+    find: 'writeDropped(issued)\n',
     replace: '',
     caughtBy: { file: 'test/integration/rebuild-losers.test.ts', test: 'a rebuild of another definition stopped' },
   },
@@ -446,7 +446,7 @@ export const OPERATING = [
     file: 'lua/recover/keep-promised.lua',
     find: 'for _, code in ipairs(marked) do dropCode(code) end\n',
     replace: '',
-    caughtBy: codes('a revoked coupon whose row is lost'),
+    caughtBy: codes('where its row is lost, and a rebuild stops before its last step'),
   },
   {
     defect: 'a rebuild drops a code that a row of the same stretch has',
@@ -456,11 +456,32 @@ export const OPERATING = [
     caughtBy: codes('is counted once'),
   },
   {
+    defect: 'the code of a freed coupon whose row is lost is loaded again',
+    file: 'lua/include/dropped.lua',
+    find: "if code ~= '' and redis.call('HSET', campaignKey, 'dropped:' .. code, '1') == 1 then dropped[#dropped + 1] = code end",
+    replace: '',
+    caughtBy: codes('(its user may have another one: true) goes to nobody else with its code where its row is lost'),
+  },
+  {
+    defect: 'a code is withdrawn from a stock that has no pool',
+    file: 'lua/include/dropped.lua',
+    find: "if campaign.kind == 'codes' then campaign.withdrawn = campaign.withdrawn + new end",
+    replace: 'campaign.withdrawn = campaign.withdrawn + new',
+    caughtBy: codes('where a rebuild took the pool for counted stock'),
+  },
+  {
+    defect: 'settle recalls nothing where a revoked row has another code',
+    file: 'src/issue/carry.ts',
+    find: '!otherUnit && !otherCode;',
+    replace: '!otherUnit;',
+    caughtBy: codes('is recalled by settle as well, with a row that is revoked'),
+  },
+  {
     defect: 'a rebuild withdraws a code that a row has',
     file: 'lua/include/stretch.lua',
     find: '  clearDropped(issued)\n',
     replace: '',
-    caughtBy: codes('of a revoked coupon whose row is there'),
+    caughtBy: codes('is no withdrawn code where its row is there'),
   },
   {
     defect: 'a rebuild recalls nothing where the row of a unit has another code',
@@ -493,7 +514,7 @@ export const OPERATING = [
   {
     defect: 'a code that a rebuild of another stock took from a promise is loaded again',
     file: 'lua/include/stretch.lua',
-    find: "if code == '' or campaign.generate == '1' then return end",
+    find: "if code == '' then return end",
     replace: "if code == '' or campaign.kind ~= 'codes' then return end",
     caughtBy: codes('a rebuild took the pool for counted stock'),
   },

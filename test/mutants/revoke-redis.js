@@ -213,8 +213,8 @@ export const REVOKE_REDIS = [
   {
     defect: 'a rebuild gives the code of a revoked coupon to somebody else',
     file: 'lua/recover/keep-promised.lua',
-    find: "if record.serial and campaign.kind == 'codes' and record.code ~= '' then",
-    replace: "if record.serial and not isMarked(record) and campaign.kind == 'codes' then",
+    find: "if record.serial and record.code ~= '' then",
+    replace: "if record.serial and not isMarked(record) and record.code ~= '' then",
     caughtBy: script('its code is given to nobody else'),
   },
   {

@@ -121,8 +121,8 @@ export const REVOKE = [
   {
     defect: 'the own row on the same unit is adopted instead of taken back',
     file: 'src/issue/carry.ts',
-    find: "if (isOwn && row.state === 'revoked' && !otherUnit) return",
-    replace: 'if (isOwn && otherUnit && !otherUnit) return',
+    find: "isItself && row.state === 'revoked' ?",
+    replace: "isItself && row.state === 'away' ?",
     caughtBy: { file: REVOKING, test: 'settle meets a row that was revoked' },
   },
   {

@@ -15,12 +15,18 @@ describe('a new code is refused', () => {
     ],
     ['a character without width in it', ['AAA\u200B-1', 'A\u00ADB', '쿠\u200B폰', 'A\u200DB', 'A\u202EB', 'A\uFE0FB']],
     ['what a line of a CSV has', ['"AAA"', 'AAA;10%;2030', 'AAA,10%', '"A""B"']],
-    ['the look of a number that a spreadsheet shortened', ['1.23457E+12', '1E+12', '9.9E+07']],
+    [
+      'the look of a number that a spreadsheet shortened',
+      ['1.23457E+12', '1E+12', '9.9E+07', '-1.2E+12', '12E+10', '1.23e+25'],
+    ],
     [
       'what a spreadsheet shows for an error or a formula',
-      ['#N/A', '#NAME?', '#REF!', '#VALUE!', '#DIV/0!', '#NUM!', '#NULL!', '########', '="00123"'],
+      ['#N/A', '#NAME?', '#REF!', '#VALUE!', '#DIV/0!', '#NUM!', '#NULL!', '#SPILL!', '########', '="00123"'],
     ],
-    ['what a program writes for no value', ['null', 'NULL', 'undefined', 'NaN', '\\N', '[object Object]']],
+    [
+      'what a program writes for no value',
+      ['null', 'NULL', '(null)', 'None', 'undefined', 'NaN', '\\N', '[object Object]'],
+    ],
     ['a sign of another encoding', ['A\uFFFDB', '\uFFFD', 'caf\uFFFD']],
     ['what is no code at all', ['', 'x'.repeat(129), 'A\0', '\uD800', 7, null, undefined, ['A'], Buffer.from('A')]],
   ])('that has %s', (_, codes) => {
@@ -44,7 +50,22 @@ test('a new code may be anything that a user can see and type', () => {
     "' DROP TABLE",
     '5"',
     '=1+1',
-    ...['1E12', '4E-11', 'E+12', '1.5', '#1', 'N/A-7', 'NULL-1', 'nullify', 'object'],
+    ...[
+      '1E12',
+      '4E-11',
+      'E+12',
+      '1.5',
+      '#1',
+      '#',
+      '##',
+      '#NEW1',
+      'N/A-7',
+      'none',
+      'NAN',
+      'NULL-1',
+      'nullify',
+      'object',
+    ],
     'x'.repeat(128),
   ];
   expect(codes.filter(refused)).toEqual([]);
