@@ -12,6 +12,7 @@ const REDIS = [
 ];
 const POSTGRES = [
   'test/contract/postgres.test.ts',
+  'test/contract/own-postgres.test.ts',
   'test/integration/postgres.test.ts',
   'test/integration/postgres-errors.test.ts',
   'test/integration/postgres-table.test.ts',
@@ -21,6 +22,7 @@ const POSTGRES = [
 const POOLED = ['test/contract/postgres.test.ts', 'test/integration/redeeming.test.ts'];
 const MYSQL = [
   'test/contract/mysql.test.ts',
+  'test/contract/own-mysql.test.ts',
   'test/race/mysql.test.ts',
   'test/integration/mysql.test.ts',
   'test/integration/mysql-errors.test.ts',

@@ -555,6 +555,16 @@ describe('users that a foreign key does not fit', () => {
     expect(await queried(`SHOW CREATE TABLE ${table}`)).toEqual(form);
   });
 
+  test('are told by any number that a server gives for them', async () => {
+    const userId = { type: 'bigint', unsigned: true, references: 'own.users(id)' } as const;
+    for (const errno of [1215, 1822, 1824, 3780, 6125]) {
+      const query: MysqlLike['query'] = (asked) =>
+        /FOREIGN KEY/.test(asked.sql) ? Promise.reject(Object.assign(new Error('no'), { errno })) : pool.query(asked);
+      const persistence = new MysqlPersistence({ query }, { table: 'refused_by_number', userId });
+      await expect(persistence.createTable()).rejects.toThrow('the server makes no foreign key of the table');
+    }
+  });
+
   test('are no users of an id that ends with a space', () => {
     const persistence = new MysqlPersistence(pool, { userId: { type: 'text', references: 'members(name)' } });
     expect(persistence.userIdFault('kim ')).toContain('must not end with a space');

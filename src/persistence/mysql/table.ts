@@ -39,7 +39,7 @@ const DUPLICATE_ENTRY = 1062;
 /** A column, an index or a foreign key of that name is there. MariaDB has another number for the last one. */
 const ALREADY_THERE = [1060, 1061, 1826];
 /** The users have another engine, or no key that is theirs alone. MariaDB tells it by a number of its own. */
-const NO_FOREIGN_KEY = [1215, 1822, 3780, 6125];
+const NO_FOREIGN_KEY = [1215, 1822, 1824, 3780, 6125];
 const MALFORMED_KEY = /errno: 150\b/;
 const DUPLICATE_NAME = /errno: 121\b/;
 const WHERE = 'TABLE_SCHEMA = COALESCE(?, DATABASE()) AND TABLE_NAME = ?';
