@@ -27,6 +27,8 @@ export interface Flaw {
   readonly upgradable?: true;
 }
 
+const told = ({ what, cure }: Flaw) => `${what} (cure: ${cure})`;
+
 /** The format of a table that has all columns and keys of this version. */
 const FORMAT = 1;
 
@@ -36,16 +38,23 @@ const FORMAT = 1;
  */
 export function formatOf(table: string, flaws: readonly Flaw[]): TableFormat {
   if (flaws.length === 0) return { format: FORMAT };
-  const lacks = flaws.map(({ what, cure }) => `${what} (cure: ${cure})`).join('; ');
+  const lacks = flaws.map(told).join('; ');
   const upgrade = flaws.some(({ upgradable }) => upgradable) ? '; upgradeTable() adds each part that is missing' : '';
   throw new MisconfiguredError(
     `the table ${table} is not fit for coupons, so nothing is saved in it: ${lacks}${upgrade}`,
   );
 }
 
+/** Throws `MisconfiguredError` for a table that is missing and cannot be made. */
+export function assertMakeable(table: string, flaws: readonly Flaw[]): void {
+  if (flaws.length === 0) return;
+  const lacks = flaws.map(told).join('; ');
+  throw new MisconfiguredError(`the table ${table} was not made: ${lacks}; cure that, and then call again`);
+}
+
 /** Throws `MisconfiguredError` for a table that an upgrade would leave unfit, before anything of it is altered. */
 export function assertUpgradable(table: string, flaws: readonly Flaw[]): void {
-  const lasting = flaws.filter(({ upgradable }) => !upgradable).map(({ what, cure }) => `${what} (cure: ${cure})`);
+  const lasting = flaws.filter(({ upgradable }) => !upgradable).map(told);
   if (lasting.length === 0) return;
   throw new MisconfiguredError(
     `the table ${table} is not fit for coupons in a way that an upgrade does not cure, so nothing was altered: ${lasting.join('; ')}; cure that, and then upgrade again`,

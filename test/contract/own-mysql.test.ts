@@ -508,7 +508,7 @@ describe('users that a foreign key does not fit', () => {
       'of a char that is not padded',
       `char(99) CHARACTER SET utf8mb4 COLLATE ${NO_PAD.binary} PRIMARY KEY`,
       { type: 'text' },
-      'finds no shorter id',
+      'lets a foreign key find only ids of the full length',
     ],
     ['that are missing', '', { type: 'text' }, 'there is no `users_'],
     ['without a key', 'int', { type: 'integer' }, '(`id`) has no unique key'],
@@ -543,7 +543,9 @@ describe('users that a foreign key does not fit', () => {
     const persistence = new MysqlPersistence(pool, { table, userId });
     const refused = {
       name: 'MisconfiguredError',
-      message: expect.stringContaining(`the server makes no foreign key of the table ${table}`),
+      message: expect.stringMatching(
+        `the server makes no foreign key of the table ${table} to .*, so that table was neither made nor altered`,
+      ),
     };
     for (const made of [() => persistence.createTable(), () => persistence.upgradeTable()])
       await expect(made()).rejects.toMatchObject(refused);
@@ -553,6 +555,12 @@ describe('users that a foreign key does not fit', () => {
     const form = await queried(`SHOW CREATE TABLE ${table}`);
     await expect(persistence.upgradeTable()).rejects.toMatchObject(refused);
     expect(await queried(`SHOW CREATE TABLE ${table}`)).toEqual(form);
+  });
+
+  test('that are missing are the reason why the table was not made', async () => {
+    const userId = { type: 'text', references: 'nowhere(id)' } as const;
+    const persistence = new MysqlPersistence(pool, { table: 'not_made', userId });
+    await expect(persistence.createTable()).rejects.toThrow('the table not_made was not made: there is no `nowhere`');
   });
 
   test('are told by any number that a server gives for them', async () => {

@@ -499,6 +499,13 @@ describe('users that a foreign key cannot refer to', () => {
     await cureAsPrinted(new PostgresPersistence(database.pool, { table, userId }), (cure) => database.pool.query(cure));
   });
 
+  test('that are missing are the reason why the table was not made', async () => {
+    const userId = { type: 'text', references: 'nowhere(id)' } as const;
+    const persistence = new PostgresPersistence(database.pool, { table: 'not_made', userId });
+    for (const made of [() => persistence.createTable(), () => persistence.upgradeTable()])
+      await expect(made()).rejects.toThrow('the table not_made was not made: there is no "nowhere"');
+  });
+
   test('have ids of the type that the error names, and their column is not changed to the wrong one', async () => {
     const table = `c_${someName()}`;
     await new PostgresPersistence(database.pool, { table, userId: { type: 'bigint' } }).createTable();

@@ -200,6 +200,13 @@ export const USER_IDS = [
     caughtBy: { file: OWN, test: 'that are missing are told before a table is made' },
   },
   {
+    defect: 'PostgreSQL: a table that was not made is told to be unfit',
+    file: 'src/persistence/postgres/table.ts',
+    find: 'assertMakeable(this.#name, flawsOfUsers(',
+    replace: 'formatOf(this.#name, flawsOfUsers(',
+    caughtBy: { file: OWN, test: 'that are missing are the reason why the table was not made' },
+  },
+  {
     defect: 'PostgreSQL refuses a foreign key in its own words',
     file: 'src/persistence/postgres/table.ts',
     find: 'if (!UNFIT.test(String(code))) return error;',

@@ -52,7 +52,7 @@ export function namedReferenceSql(users: UsersTable, { columns, references }: Fo
 
 /** Of the collations that tell letters apart. Where one pads, no user id ends with a space. */
 const EXACT = /^utf8mb4_(bin|nopad_bin|0900_bin)$/;
-/** A `char` keeps spaces at its end. Under any other exact collation, a foreign key finds no shorter text in it. */
+/** A `char` keeps spaces at its end. Under any other exact collation, a foreign key finds only texts of its full length. */
 const PADDED = 'utf8mb4_bin';
 const isWide = ({ length }: FoundColumn, characters: number) => Number(length) >= characters;
 
@@ -129,10 +129,9 @@ export function flawsOfUsers(shape: MysqlShape, there: FoundColumn | null, befor
   if (refersTo(shape, there)) return flaws;
   const type = [there.full, there.collation].filter(Boolean).join(' ');
   const isCollated = shape.userId === 'text' && there.collation !== null;
-  const mistakes =
-    there.type === 'char' && EXACT.test(there.collation ?? '') ? 'finds no shorter id' : 'takes two users for one';
+  const isShort = there.type === 'char' && EXACT.test(there.collation ?? '');
   const what = isCollated
-    ? `the collation of ${named} (${type}) ${mistakes}`
+    ? `the collation of ${named} (${type}) ${isShort ? 'lets a foreign key find only ids of the full length' : 'takes two users for one'}`
     : `${named} is ${type}, and userId.type is ${shape.userId}${shape.unsigned ? ' unsigned' : ''}`;
   return [...flaws, { what, cure: isCollated ? `${before}${cureOfCollation(users, there)}` : cureOfType(there) }];
 }

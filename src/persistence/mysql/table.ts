@@ -1,11 +1,11 @@
 import { invalid, MisconfiguredError } from '../../model/errors.js';
 import { textOf } from '../row.js';
 import {
+  assertMakeable,
   assertTable,
   assertUpgradable,
   DEFAULT_TABLE,
   emptyStore,
-  type Flaw,
   formatOf,
   sameRows,
   strangeUsers,
@@ -164,7 +164,11 @@ export class MysqlTable {
     const [found, users] = [await this.#find(), await this.#findUsers()];
     if (!found) return this.#creationFor(users);
     const isFree = users !== null && !isLinked(found, users);
-    this.#assertUsers(users, isFree ? flawsOfType(found, users, this.#quoted, this.#shape) : []);
+    // The server tells hardly anything about a foreign key that it refuses.
+    formatOf(this.#name, [
+      ...flawsOfUsers(this.#shape, users),
+      ...(isFree ? flawsOfType(found, users, this.#quoted, this.#shape) : []),
+    ]);
     const reference = isFree ? [`ADD ${namedReferenceSql(this.#shape.users!, found)}`] : [];
     return [
       ...storeSql(this.#storeName),
@@ -199,7 +203,7 @@ export class MysqlTable {
   }
 
   #creationFor(users: FoundColumn | null): string[] {
-    this.#assertUsers(users);
+    assertMakeable(this.#name, flawsOfUsers(this.#shape, users));
     return [...storeSql(this.#storeName), creationOf(this.#quoted, this.#shape, users)];
   }
 
@@ -211,18 +215,13 @@ export class MysqlTable {
     ]);
   }
 
-  /** The server tells hardly anything about a foreign key that it refuses. */
-  #assertUsers(users: FoundColumn | null, more: readonly Flaw[] = []): void {
-    formatOf(this.#name, [...flawsOfUsers(this.#shape, users), ...more]);
-  }
-
   /** The error of a foreign key that the server does not make, for a reason that is not in the catalog. It quotes no row. */
   #refusal(error: unknown): unknown {
     const { users } = this.#shape;
     const { errno = 0, message = '' } = (error ?? {}) as { errno?: number; message?: string };
     if (!users || !(NO_FOREIGN_KEY.includes(errno) || MALFORMED_KEY.test(message))) return error;
     return new MisconfiguredError(
-      `the server makes no foreign key of the table ${this.#name} to ${namedUsers(users)}, so nothing was altered: ${message}. Cure that, or leave out userId.references, and then call again`,
+      `the server makes no foreign key of the table ${this.#name} to ${namedUsers(users)}, so that table was neither made nor altered: ${message}. Cure that, or leave out userId.references, and then call again`,
       { cause: error },
     );
   }

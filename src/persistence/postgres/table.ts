@@ -1,6 +1,7 @@
 import { MisconfiguredError } from '../../model/errors.js';
 import { type OwnTableOptions, shapeOf, type TableShape, type UsersTable } from '../own-table.js';
 import {
+  assertMakeable,
   assertTable,
   assertUpgradable,
   DEFAULT_TABLE,
@@ -203,10 +204,10 @@ export class PostgresTable {
     const sql = `SELECT quote_ident(current_user) AS role, (${usersSql(users)})::text AS found`;
     const [row] = (await this.#client.query(sql)).rows as { role: string; found: string | null }[];
     const found = row?.found ? (JSON.parse(row.found) as FoundUsers) : null;
-    formatOf(this.#name, flawsOfUsers(users, found, row!.role, userId));
+    assertMakeable(this.#name, flawsOfUsers(users, found, row!.role, userId));
   }
 
-  /** The error of a statement that the server refused whole. Of the shape of tables, it quotes no row. */
+  /** The error of a statement that the server refused whole. These errors are about the shape of tables, so they quote no row. */
   #refusal(error: unknown): unknown {
     const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
     if (!UNFIT.test(String(code))) return error;
