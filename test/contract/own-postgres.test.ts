@@ -429,6 +429,28 @@ describe('a type of user ids that was chosen anew', () => {
   });
 });
 
+test.each([
+  ['text', 'domain_of_text', 'ann'],
+  ['text', 'bpchar', 'ann'],
+  ['text', 'name', 'ann'],
+  ['bigint', 'domain_of_bigint', '7'],
+  ['bigint', 'double precision', '7'],
+] as const)('for %s a foreign key that PostgreSQL made is taken for ids of %s', async (type, users, userId) => {
+  await database.pool.query(`DROP DOMAIN IF EXISTS domain_of_text, domain_of_bigint, some_text, some_bigint CASCADE;
+    CREATE DOMAIN some_text AS text; CREATE DOMAIN domain_of_text AS some_text;
+    CREATE DOMAIN some_bigint AS bigint; CREATE DOMAIN domain_of_bigint AS some_bigint`);
+  const name = someName();
+  const table = `c_${name}`;
+  await new PostgresPersistence(database.pool, { table, userId: { type } }).createTable();
+  await database.pool.query(`CREATE TABLE u_${name} (id ${users} PRIMARY KEY); INSERT INTO u_${name} VALUES ('${userId}');
+    ALTER TABLE ${table} ADD FOREIGN KEY (user_id) REFERENCES u_${name} (id)`);
+  const persistence = new PostgresPersistence(database.pool, { table, userId: { type, references: `u_${name}(id)` } });
+  for (const made of [() => persistence.checkTable(), () => persistence.upgradeTable()])
+    await expect(made()).resolves.toEqual({ format: 1 });
+  const rows = [userId, '404'].map((one, i) => ({ ...issuance({ campaignId: name, serial: i + 1 }), userId: one }));
+  expect(await persistence.save(rows)).toEqual([{ verdict: 'saved' }, { verdict: 'refused', reason: 'unknown_user' }]);
+});
+
 describe('users that a foreign key cannot refer to', () => {
   test.each([
     ['that are missing', '', 'text', 'there is no "$u" ("id") for its users'],
@@ -513,6 +535,12 @@ describe('users that a foreign key cannot refer to', () => {
     expect(words).toContain(`userId: { type: 'bigint', … }`);
     expect(words).not.toContain('ALTER TABLE');
     await expect(asked(table, 'bigint')).rejects.toThrow('ADD FOREIGN KEY');
+  });
+
+  test('are of the type that the error names also under a foreign key', async () => {
+    const words = String(await asked('shop.coupons', 'text').catch(String));
+    expect(words).toContain(`userId: { type: 'bigint', … }`);
+    expect(words).not.toContain('ALTER TABLE');
   });
   const asked = (table: string, type: 'text' | 'bigint') =>
     new PostgresPersistence(database.pool, { table, userId: { type, references: 'shop.users(id)' } }).checkTable();

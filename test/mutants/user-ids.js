@@ -115,7 +115,7 @@ export const USER_IDS = [
   {
     defect: 'a table without the foreign key is fit',
     file: 'src/persistence/postgres/flaws.ts',
-    find: '  if (foreign.some(isLink)) return flaws;',
+    find: '  if (isLinked(found)) return flaws;',
     replace: '  return flaws;',
     caughtBy: { file: OWN, test: 'checkTable refuses no foreign key' },
   },
@@ -219,6 +219,20 @@ export const USER_IDS = [
     find: '  if (!refersTo(userId, there.type)) {',
     replace: '  if (!typeForUsers(there.type)) {',
     caughtBy: { file: OWN, test: 'of numbers, for texts are told' },
+  },
+  {
+    defect: 'users are refused to whom PostgreSQL has made the foreign key',
+    file: 'src/persistence/postgres/flaws.ts',
+    find: '  if (proven) return flaws;\n',
+    replace: '',
+    caughtBy: { file: OWN, test: 'a foreign key that PostgreSQL made is taken for ids of double precision' },
+  },
+  {
+    defect: 'a column of user ids is changed under a foreign key, because it goes with the users',
+    file: 'src/persistence/postgres/flaws.ts',
+    find: ' && own !== undefined && wanted!.fits(own.type)',
+    replace: '',
+    caughtBy: { file: OWN, test: 'are of the type that the error names also under a foreign key' },
   },
   {
     defect: 'users without a unique key are let pass',

@@ -34,7 +34,7 @@ export function flawsOf(found: Found | null, quoted: string, shape: TableShape):
   const columns = columnsOf(shape);
   // The type that the option names is the wrong one, so the column is not changed to it.
   const isMisnamed = ({ name }: Column) =>
-    name === 'user_id' && found.users && !refersTo(shape.userId, found.users.type);
+    name === 'user_id' && found.users && !isProven(found, shape) && !refersTo(shape.userId, found.users.type);
   const judged = columns.filter((column) => !isMisnamed(column));
   // A foreign key that has to go keeps its column from another type, and a new one wants that type.
   return [
@@ -154,8 +154,14 @@ function flawsOfReferences(found: Found, quoted: string): Flaw[] {
   return [...flaws, ...flawsOfUnnamed(found, quoted)];
 }
 
-/** Flaws of the users that keep the foreign key from being made, or users from being looked for. */
-export function flawsOfUsers(users: UsersTable, there: FoundUsers | null, role: string, userId: UserIdType): Flaw[] {
+/** Flaws of the users that keep the foreign key from being made, or users from being looked for. `proven`: it was made. */
+export function flawsOfUsers(
+  users: UsersTable,
+  there: FoundUsers | null,
+  role: string,
+  userId: UserIdType,
+  proven = false,
+): Flaw[] {
   const named = `${quotedUsers(users)} ("${users.column}")`;
   if (!there)
     return [{ what: `there is no ${named} for its users`, cure: 'make that table first, or name another one' }];
@@ -168,6 +174,7 @@ export function flawsOfUsers(users: UsersTable, there: FoundUsers | null, role: 
     const cure = `ALTER TABLE ${quotedUsers(users)} ALTER COLUMN "${users.column}" TYPE text COLLATE "C"`;
     flaws.push({ what: `the collation of ${named} takes two users for one`, cure });
   }
+  if (proven) return flaws;
   if (!refersTo(userId, there.type)) {
     const type = typeForUsers(there.type);
     const cure = `${type ? `userId: { type: '${type}', … }, or ` : ''}leave out userId.references`;
@@ -189,12 +196,25 @@ function flawsOfUnnamed({ foreign, columns }: Found, quoted: string): Flaw[] {
     });
 }
 
-function flawsOfLink({ foreign, users: there, role }: Found, quoted: string, { users, userId }: TableShape): Flaw[] {
-  if (!users) return [];
-  const flaws = flawsOfUsers(users, there, role, userId);
+function isLinked({ foreign }: Found): boolean {
   const isLink = ({ isOfUsers, isEnforced, columns }: FoundReference) =>
     isOfUsers && isEnforced && sameColumns(columns, ['user_id']);
-  if (foreign.some(isLink)) return flaws;
+  return foreign.some(isLink);
+}
+
+/** The server has joined a column of the named type to the users, whatever type they have. */
+function isProven(found: Found, shape: TableShape): boolean {
+  const own = found.columns.find(({ name }) => name === 'user_id');
+  const wanted = columnsOf(shape).find(({ name }) => name === 'user_id');
+  return isLinked(found) && own !== undefined && wanted!.fits(own.type);
+}
+
+function flawsOfLink(found: Found, quoted: string, shape: TableShape): Flaw[] {
+  const { users, userId } = shape;
+  const { users: there, role } = found;
+  if (!users) return [];
+  const flaws = flawsOfUsers(users, there, role, userId, isProven(found, shape));
+  if (isLinked(found)) return flaws;
   const what = `its column user_id does not refer to ${quotedUsers(users)} ("${users.column}")`;
   // Such users are refused above, and the foreign key would be too.
   if (!there || !refersTo(userId, there.type)) return flaws;
