@@ -82,6 +82,18 @@ export function missingColumn({ name, made }: { readonly name: string; readonly 
   return { what: `it has no column ${name}`, cure, upgradable: true };
 }
 
+/** A primary key with a column of the owner may be one that the owner needs, so no statement drops it. */
+export const OTHER_PRIMARY_KEY =
+  'give the table a primary key without this column: it has no value in some coupons, and a column of a primary key always has one';
+
+/** The flaw of a column of the owner that stands in the way of each insert. `freed`: the statement that lets it be NULL. */
+export function strangeColumn(name: string, freed: string | null): Flaw {
+  const what = `its column ${name} has neither a default nor may it be NULL`;
+  const choose =
+    'give it a default of your choice, which each coupon then has there, or take it out of the primary key';
+  return { what, cure: freed ?? choose };
+}
+
 /** The flaw of a foreign key on `user_id` that the options do not name: nothing would tell that its user is not there. */
 export function unnamedUsers(name: string, references: string, option: string | null, drop: string): Flaw {
   const what = `its column user_id refers to ${references} by the foreign key ${name}, which userId.references does not name, so a user who is not there is tried again for ever`;

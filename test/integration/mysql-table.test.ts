@@ -213,7 +213,6 @@ const SPOILED = [
   ['ENGINE = MyISAM', 'its engine is MyISAM'],
   ['ADD shop int NOT NULL', 'column shop has neither'],
   ['ADD `In Shop` varchar(9) COLLATE utf8mb4_bin NOT NULL', 'column In Shop has neither'],
-  ['DROP PRIMARY KEY, ADD shop int NOT NULL, ADD PRIMARY KEY (shop, serial)', 'column shop has neither'],
   ['MODIFY serial varchar(20) NOT NULL', 'serial (varchar(20)'],
   ['MODIFY grant_no varchar(20)', 'grant_no (varchar(20)'],
   ['MODIFY issued_at varchar(40) NOT NULL', 'issued_at (varchar(40)'],
@@ -232,6 +231,7 @@ const SPOILED = [
     'grant_no must have a value',
   ],
   ['DROP PRIMARY KEY, ADD PRIMARY KEY (code, serial), DROP KEY by_code', 'code must have a value'],
+  ['DROP PRIMARY KEY, ADD PRIMARY KEY (code, grant_no), DROP KEY by_code', 'that drops the primary key for'],
   [
     'ADD CONSTRAINT `of grants` FOREIGN KEY (grant_no) REFERENCES `Grants` (n) ON DELETE SET NULL ON UPDATE CASCADE',
     'deletes or changes coupons',
@@ -258,6 +258,35 @@ test.each(SPOILED)('after %s the table is refused, and what the error names cure
   expect(rows).toEqual([{ serial: 1, version: 0, state: 'issued' }]);
   const next = { ...issuance({ campaignId: one.campaignId, serial: 2 }), userId: 'other' };
   expect(await save(persistence, next)).toEqual([{ verdict: 'saved' }]);
+});
+
+test.each([
+  ['ADD shop int NOT NULL, ADD PRIMARY KEY (shop, campaign_id, serial)', ['shop']],
+  ['ADD shop int NOT NULL, ADD desk int NOT NULL, ADD PRIMARY KEY (shop, campaign_id, serial, desk)', ['shop', 'desk']],
+])('a primary key of the owner stays after %s, which gets a default of the owner’s choice', async (how, names) => {
+  await persistence.createTable();
+  await pool.query(`ALTER TABLE coupon_issuances DROP PRIMARY KEY, ${how}`);
+  const words = String(await persistence.checkTable().catch(String));
+  for (const name of names)
+    expect(words).toContain(
+      `its column ${name} has neither a default nor may it be NULL (cure: give it a default of your choice`,
+    );
+  expect(words).not.toMatch(/DROP PRIMARY KEY|MODIFY/);
+  for (const name of names) await pool.query(`ALTER TABLE coupon_issuances ALTER ${name} SET DEFAULT 7`);
+  await cureAsPrinted(persistence, (sql) => pool.query(sql));
+  expect(await save(persistence, issuance())).toEqual([{ verdict: 'saved' }]);
+});
+
+test.each([
+  'ADD shop int NOT NULL DEFAULT 1, ADD PRIMARY KEY (shop, grant_no)',
+  'ADD n bigint NOT NULL AUTO_INCREMENT, ADD PRIMARY KEY (n, grant_no)',
+  'MODIFY serial bigint NOT NULL AUTO_INCREMENT, ADD PRIMARY KEY (serial, grant_no)',
+])('no statement drops the primary key of the owner after %s', async (how) => {
+  await persistence.createTable();
+  await pool.query(`ALTER TABLE coupon_issuances DROP PRIMARY KEY, ${how}`);
+  const words = String(await persistence.checkTable().catch(String));
+  expect(words).toContain('grant_no must have a value (cure: give the table a primary key without this column');
+  expect(words).not.toContain('DROP PRIMARY KEY');
 });
 
 test('a column whose values the server does not keep is refused without a statement', async () => {

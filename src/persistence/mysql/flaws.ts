@@ -1,4 +1,4 @@
-import { type Flaw, missingColumn, sameColumns } from '../table-format.js';
+import { type Flaw, missingColumn, OTHER_PRIMARY_KEY, sameColumns, strangeColumn } from '../table-format.js';
 import type { Found, FoundColumn, Statistic } from './catalog.js';
 import { accountOf, COLUMNS, type Column, isRequired, KEYS, modifySql, OWN, sqlName, toNullable } from './columns.js';
 import { flawsOfLink, flawsOfReferences, isMisnamed, unlinkSql, userIdColumn } from './references.js';
@@ -32,15 +32,16 @@ export function flawsOf(found: Found | null, users: FoundColumn | null, quoted: 
     return [...flaws, { what, cure: `GRANT SELECT ON ${quoted} TO ${accountOf(found.columns[0]!)}` }];
   }
   const inPrimary = keysOf(found).find(({ name }) => name === 'PRIMARY')?.columns ?? [];
+  const primary = found.columns.filter(({ name }) => inPrimary.includes(name));
   // A foreign key that has to go keeps its column from another type, and a new one wants that type.
   flaws.push(
     ...flawsOfReferences(found, users, quoted, shape),
     ...judged.flatMap((column) => {
       const before = column.name === 'user_id' ? unlinkSql(found, users, quoted) : '';
-      return flawsOfColumn(column, there.get(column.name.toLowerCase()), { quoted, inPrimary, before });
+      return flawsOfColumn(column, there.get(column.name.toLowerCase()), { quoted, columns, primary, before });
     }),
     ...flawsOfRights(found.columns, quoted, columns),
-    ...flawsOfStrangers(found, quoted, columns, inPrimary),
+    ...flawsOfStrangers(found, quoted, columns, primary),
     ...flawsOfLog(found),
     ...flawsOfLink(found, users, quoted, shape),
   );
@@ -84,10 +85,18 @@ function flawOfIndex(parts: readonly Statistic[]): string {
   return '';
 }
 
+/** Where a column stands. `before`: statements that free it. */
+interface Place {
+  readonly quoted: string;
+  readonly columns: readonly Column[];
+  readonly primary: readonly FoundColumn[];
+  readonly before: string;
+}
+
 function flawsOfColumn(
   { name, made, fits, option }: Column,
   there: FoundColumn | undefined,
-  { quoted, inPrimary, before }: { quoted: string; inPrimary: readonly string[]; before: string },
+  { quoted, columns, primary, before }: Place,
 ): Flaw[] {
   if (!there) return [missingColumn({ name: sqlName(name), made }, quoted)];
   const modify = (to: string) => modifySql(there, { name, made: to }, quoted);
@@ -109,9 +118,9 @@ function flawsOfColumn(
     ];
   }
   if (isRequired(there, [{ name, made }])) {
-    const isFree = !inPrimary.includes(there.name);
     const what = `its column ${name} must have a value`;
-    return [{ what, cure: dropNotNull(there, quoted, inPrimary), ...(isFree && { upgradable: true }) }];
+    if (primary.includes(there)) return [{ what, cure: dropPrimaryKey(there, quoted, columns, primary) }];
+    return [{ what, cure: `ALTER TABLE ${quoted} ${toNullable(there)}`, upgradable: true }];
   }
   if (preset && (there.nullable !== 'NO' || there.preset === null)) {
     const filled = `UPDATE ${quoted} SET ${name} = ${preset} WHERE ${name} IS NULL; `;
@@ -122,9 +131,20 @@ function flawsOfColumn(
   return [];
 }
 
-/** A column of a primary key cannot be NULL. */
-function dropNotNull(there: FoundColumn, quoted: string, inPrimary: readonly string[]): string {
-  return `ALTER TABLE ${quoted} ${inPrimary.includes(there.name) ? 'DROP PRIMARY KEY, ' : ''}${toNullable(there)}`;
+/** A column of a primary key cannot be NULL, so the key goes, once for all of its columns. */
+function dropPrimaryKey(
+  there: FoundColumn,
+  quoted: string,
+  wanted: readonly Column[],
+  primary: readonly FoundColumn[],
+): string {
+  // The server also keeps a key for a column that it counts up.
+  if (primary.some(({ name, extra }) => !isAmong(name, wanted) || /auto_increment/i.test(extra))) {
+    return OTHER_PRIMARY_KEY;
+  }
+  const required = primary.filter((one) => isRequired(one, wanted));
+  if (required[0] !== there) return `the statement that drops the primary key for ${required[0]!.name}`;
+  return `ALTER TABLE ${quoted} DROP PRIMARY KEY, ${required.map(toNullable).join(', ')}`;
 }
 
 /** Of the columns that are used. An existing row is updated to its own values, so the right to update is needed too. */
@@ -143,7 +163,7 @@ function flawsOfStrangers(
   { columns, variables }: Found,
   quoted: string,
   wanted: readonly Column[],
-  inPrimary: readonly string[],
+  primary: readonly FoundColumn[],
 ): Flaw[] {
   if (!variables.get('sql_mode')?.includes('STRICT_')) return [];
   return columns
@@ -151,10 +171,10 @@ function flawsOfStrangers(
       if (nullable !== 'NO' || preset !== null || /auto_increment|GENERATED/i.test(extra)) return false;
       return !isAmong(name, wanted);
     })
-    .map((column) => ({
-      what: `its column ${column.name} has neither a default nor may it be NULL`,
-      cure: dropNotNull(column, quoted, inPrimary),
-    }));
+    .map((column) => {
+      const freed = primary.includes(column) ? null : `ALTER TABLE ${quoted} ${toNullable(column)}`;
+      return strangeColumn(column.name, freed);
+    });
 }
 
 /** The server takes two names for one that differ in the case of letters. */

@@ -1,5 +1,12 @@
 import { type TableShape, type UserIdType, type UsersTable, userIdOption } from '../own-table.js';
-import { type Flaw, missingColumn, sameColumns, unnamedUsers } from '../table-format.js';
+import {
+  type Flaw,
+  missingColumn,
+  OTHER_PRIMARY_KEY,
+  sameColumns,
+  strangeColumn,
+  unnamedUsers,
+} from '../table-format.js';
 import {
   type Found,
   type FoundColumn,
@@ -35,12 +42,14 @@ export function flawsOf(found: Found | null, quoted: string, shape: TableShape):
   // The type that the option names is the wrong one, so the column is not changed to it.
   const isMisnamed = ({ name }: Column) =>
     name === 'user_id' && found.users && !isProven(found, shape) && !refersTo(shape.userId, found.users.type);
+  const isStrange = ({ name }: FoundColumn) => !columns.some((one) => one.name === name);
+  const isOfOwner = found.columns.some((column) => column.primary !== null && isStrange(column));
   const judged = columns.filter((column) => !isMisnamed(column));
   // A foreign key that has to go keeps its column from another type, and a new one wants that type.
   return [
     ...flawsOfKind(found, quoted),
     ...flawsOfReferences(found, quoted),
-    ...judged.flatMap((column) => flawsOfColumn(column, there.get(column.name), quoted)),
+    ...judged.flatMap((column) => flawsOfColumn(column, there.get(column.name), quoted, isOfOwner)),
     ...flawsOfRights(found, quoted, columns),
     ...flawsOfStrangers(found, quoted, columns),
     ...flawsOfLink(found, quoted, shape),
@@ -62,7 +71,8 @@ function flawsOfKind({ temporary, unlogged, heirs }: Found, quoted: string): Fla
   return flaws;
 }
 
-function flawsOfColumn(column: Column, there: FoundColumn | undefined, quoted: string): Flaw[] {
+/** `isOfOwner`: a column of the owner is in the primary key. */
+function flawsOfColumn(column: Column, there: FoundColumn | undefined, quoted: string, isOfOwner: boolean): Flaw[] {
   const { name, made, fits, option } = column;
   const named = sqlName(name);
   if (!there) return [missingColumn({ name: named, made }, quoted)];
@@ -81,7 +91,7 @@ function flawsOfColumn(column: Column, there: FoundColumn | undefined, quoted: s
     flaws.push({ what: `the collation of its column ${name} takes different texts for the same`, cure });
   }
   if (there.notNull && isNullable({ made })) {
-    const cure = dropNotNull(there, named, quoted);
+    const cure = there.primary && isOfOwner ? OTHER_PRIMARY_KEY : dropNotNull(there, named, quoted);
     flaws.push({ what: `its column ${name} must have a value`, cure, ...(!there.primary && { upgradable: true }) });
   }
   const preset = presetOf(made);
@@ -135,10 +145,9 @@ function flawsOfRights({ columns, role }: Found, quoted: string, wanted: readonl
 function flawsOfStrangers({ columns }: Found, quoted: string, wanted: readonly Column[]): Flaw[] {
   return columns
     .filter(({ name, notNull, filled }) => notNull && !filled && !wanted.some((one) => one.name === name))
-    .map((column) => ({
-      what: `its column ${column.name} has neither a default nor may it be NULL`,
-      cure: dropNotNull(column, `"${column.name}"`, quoted),
-    }));
+    .map((column) =>
+      strangeColumn(column.name, column.primary ? null : dropNotNull(column, `"${column.name}"`, quoted)),
+    );
 }
 
 const isOurs = (name: string) => COLUMNS.some((one) => one.name === name);
