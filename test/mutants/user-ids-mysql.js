@@ -145,7 +145,7 @@ export const USER_IDS_MYSQL = [
   {
     defect: 'in MySQL the tables are half made before the users are looked at',
     file: TABLE,
-    find: '    this.#assertUsers(users);\n',
+    find: '    assertMakeable(this.#name, flawsOfUsers(this.#shape, users));\n',
     replace: '',
     caughtBy: inOwn('that are missing are told before'),
   },
@@ -267,13 +267,6 @@ export const USER_IDS_MYSQL = [
     find: 'if (!users || !(NO_FOREIGN_KEY',
     replace: 'if (error || !(NO_FOREIGN_KEY',
     caughtBy: { file: OWN, test: 'of another engine are told in words of the library' },
-  },
-  {
-    defect: 'MySQL: a table is made for users who are missing',
-    file: 'src/persistence/mysql/table.ts',
-    find: '    assertMakeable(this.#name, flawsOfUsers(this.#shape, users));\n',
-    replace: '',
-    caughtBy: { file: OWN, test: 'that are missing are the reason why the table was not made' },
   },
   {
     defect: 'MySQL 9 refuses users of another engine in its own words',
