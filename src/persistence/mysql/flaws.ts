@@ -86,7 +86,7 @@ function flawOfIndex(parts: readonly Statistic[]): string {
 }
 
 /** Where a column stands. `before`: statements that free it. */
-interface Place {
+interface ColumnPlace {
   readonly quoted: string;
   readonly columns: readonly Column[];
   readonly primary: readonly FoundColumn[];
@@ -96,7 +96,7 @@ interface Place {
 function flawsOfColumn(
   { name, made, fits, option }: Column,
   there: FoundColumn | undefined,
-  { quoted, columns, primary, before }: Place,
+  { quoted, columns, primary, before }: ColumnPlace,
 ): Flaw[] {
   if (!there) return [missingColumn({ name: sqlName(name), made }, quoted)];
   const modify = (to: string) => modifySql(there, { name, made: to }, quoted);
