@@ -102,7 +102,7 @@ export function keysSql(table: string): string {
 
 /**
  * All that is asked of a table, as JSON in `found`; no row where there is none. As text, because how JSON is parsed is
- * a setting of the driver.
+ * a setting of the driver. No question mark is in it: Knex and MikroORM take one for a value.
  */
 export function foundSql(table: string, store: string, users: UsersTable | null): string {
   const [of, column] = usersIn(users);
@@ -127,7 +127,7 @@ export function foundSql(table: string, store: string, users: UsersTable | null)
       'to', replace(f.confrelid::regclass::text, '"', '') || '(' || array_to_string(${namesSql('f.confrelid', 'f.confkey')}, ', ') || ')',
       'isOfUsers', f.confrelid = ${of} AND ${namesSql('f.confrelid', 'f.confkey')} = ARRAY[${column}]::text[],
       'deletes', f.confdeltype = 'c', 'isActive', f.confdeltype NOT IN ('a', 'r') OR f.confupdtype NOT IN ('a', 'r'),
-      'inactive', regexp_replace(pg_get_constraintdef(f.oid), ' ON (UPDATE|DELETE) (CASCADE|SET (NULL|DEFAULT)( \\([^)]*\\))?)', '', 'g'),
+      'inactive', regexp_replace(pg_get_constraintdef(f.oid), ' ON (UPDATE|DELETE) (CASCADE|SET (NULL|DEFAULT)( \\([^)]*\\)|))', '', 'g'),
       'isEnforced', coalesce((to_jsonb(f) ->> 'conenforced')::boolean, true)))
       FROM pg_constraint f WHERE f.conrelid = c.oid AND f.contype = 'f'), '[]'),
     'users', (${usersSql(users)}),
