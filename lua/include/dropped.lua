@@ -1,6 +1,6 @@
 -- dropCode: this code may be known, so nobody gets it any more. The campaign keeps it for good, also while its stock has
 -- no pool: a rebuild that begins anew finds it in no grant, and so does one after it. dropFreed: takes the fields of
--- freed coupons out, and adds their codes to those that are dropped. clearDropped: rows have these codes.
+-- freed coupons out, and drops their codes until their rows come. clearDropped: rows have these codes, so they are issued.
 --- @include "include/freed"
 local function dropCode(code)
   local new = redis.call('HSET', campaignKey, 'dropped:' .. code, '1')

@@ -36,7 +36,7 @@ export interface ReadCodesOptions {
   readonly asTheyAre?: boolean | undefined;
 }
 
-/** A coupon code, a voucher number, a serial, a PIN, in the languages of the lists that we have seen. */
+/** Names of a code, a serial or a PIN, in English, Korean, Japanese and Chinese. `isHeading` looks at other words. */
 const NAMES = new RegExp(
   [
     '^(?:coupon|voucher|promo|promotion|discount|gift|serial)?[ _-]?(?:card|code|barcode|e?-?pin)?s?[ _-]?(?:number|no|id)?$',

@@ -40,7 +40,7 @@ export function assertSameRules({ id, rules, openedWith }: KnownCampaign, asked:
   const different = differences(rules, asked);
   if (different.length === 0 || differences(openedWith, asked).length === 0) return;
   const what = `is open with another definition: ${different.join('; ')}`;
-  const cure = `Open it with the definition that it was opened with, or rebuilt with since${changersOf(different)}`;
+  const cure = `Open it with the definition of its opening, or of its last rebuild${changersOf(different)}`;
   throw conflict(id, { what, cure });
 }
 

@@ -194,7 +194,7 @@ function unserved(): UnknownCampaignError {
 
 /**
  * A campaign that Redis lost is an error here, as in the calls without a status for it: an operator has to hear of it.
- * A rebuild is their own.
+ * A rebuild was begun by an operator, and is none.
  */
 function served(campaignId: string, result: IssueResult | JoinResult): RouteAnswer {
   if (result.status === 'not_ready' && result.reason !== 'rebuilding') throw notReady(campaignId, result.reason);

@@ -75,7 +75,7 @@ describe('opening', () => {
     await issuer.campaign(id).restock({ add: 3, requestId: 'more' });
     const cureFor = async (change: Partial<NamedDefinition>) => {
       const told = String(await openNamed(issuer, { ...first, ...change }).catch((error: unknown) => error));
-      return /Open it with the definition that it was opened with, or rebuilt with since(.*)$/.exec(told)?.[1];
+      return /Open it with the definition of its opening, or of its last rebuild(.*)$/.exec(told)?.[1];
     };
     expect(await cureFor(counted(5))).toBe('; restock() changes total');
     expect(await cureFor({ perUser: 2 })).toBe('; update() changes perUser');
